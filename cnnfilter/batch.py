@@ -1,0 +1,171 @@
+"""Many inputs, one after the other: read, run, range, write; a failure is named and the rest done."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.compute.network import Program, drop_single_channel, run_program
+from cnnfilter.compute.visible import keeps_alpha, run_visible
+from cnnfilter.errors import CnnFilterError, ImageFileError
+from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
+from cnnfilter.files.images import Encoding
+from cnnfilter.files.levels import choose_depth, remark_on_clipping, to_levels
+from cnnfilter.files.outputs import STANDARD, Job, write_whole
+from cnnfilter.files.pictures import Picture, decode_picture, encode_picture, read_bytes
+from cnnfilter.spec.summary import remarks
+
+Array = NDArray[np.generic]
+
+logger = logging.getLogger("cnnfilter")
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def remark(self, text: str) -> None:
+        """Hear what is right but perhaps not meant so."""
+
+    def failure(self, text: str) -> None:
+        """Hear which input failed, and why."""
+
+    def output(self, data: bytes) -> None:
+        """Take what goes to standard output."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with every input.
+
+    Parameters
+    ----------
+    programs
+        The network for each kernel, or the one network.
+    jobs
+        What is made, the jobs of an input in a row.
+    range_, depth, encoding
+        How results become files.
+    alpha
+        Whether transparent pixels are taken care of; otherwise networks see the colours alone.
+    allow_truncated, no_clobber, fail_fast
+        Whether damaged JPEGs are taken, files that exist are passed over, the first failure ends all.
+    stdin
+        What standard input held, if it is an input.
+    """
+
+    programs: tuple[Program, ...]
+    jobs: tuple[Job, ...]
+    range_: Range | None = None
+    depth: Depth | None = None
+    encoding: Encoding = field(default_factory=Encoding)
+    alpha: bool = True
+    allow_truncated: bool = False
+    no_clobber: bool = False
+    fail_fast: bool = False
+    stdin: bytes = b""
+
+
+def run_batch(work: Work, listener: Listener) -> int:
+    """Carry out all jobs, and return how many inputs failed.
+
+    What fails is told to the listener as `PATH: reason`; the other inputs are done all the same.
+    """
+    failures = 0
+    titled = sum(job.target is None for job in work.jobs) > 1
+    for source, jobs in groupby(work.jobs, key=lambda job: job.source):
+        try:
+            _filter_input(source, list(jobs), work, listener, titled=titled)
+        except (CnnFilterError, MemoryError) as error:
+            failures += 1
+            listener.failure(_named(source, error))
+            if work.fail_fast:
+                break
+    return failures
+
+
+def _named(source: str, error: CnnFilterError | MemoryError) -> str:
+    """Return `PATH: reason`; errors about a file name it themselves."""
+    if isinstance(error, ImageFileError):
+        return str(error)
+    return f"{source}: {'not enough memory' if isinstance(error, MemoryError) else error}"
+
+
+def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, *, titled: bool) -> None:
+    wanted = [job for job in jobs if not (work.no_clobber and job.target and job.target.exists())]
+    if not wanted:
+        return
+    picture = _read(source, work)
+    for job in wanted:
+        program = work.programs[job.kernel]
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: %s -> %s", source, program.network, job.target or "standard output")
+        notes: list[str] = []
+        pixels = _filter(picture, program, job, work, notes)
+        for note in notes:
+            listener.remark(f"{source}: {note}")
+        data = encode_picture(pixels, job.format_name, work.encoding)
+        if job.target:
+            write_whole(job.target, data)
+        else:
+            title = f"# {' '.join([source, *_words(program)])}\n" if titled else ""
+            listener.output(title.encode() + data)
+
+
+def _words(program: Program) -> list[str]:
+    return str(program.network).split(" ") if program.network.layers else []
+
+
+def _read(source: str, work: Work) -> Picture:
+    data = work.stdin if source == STANDARD else read_bytes(source)
+    matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
+    name = "standard input" if source == STANDARD else source
+    return decode_picture(data, name, matrix=matrix, allow_truncated=work.allow_truncated)
+
+
+def _filter(picture: Picture, program: Program, job: Job, work: Work, notes: list[str]) -> Array:
+    """Return what the job's file is to hold; remarks are added to `notes`."""
+    format_ = find_format(job.format_name)
+    depth, remark = choose_depth(format_, work.depth, picture.depth)
+    notes += [remark] if remark else []
+    # A matrix has no white of its own: its numbers are levels of the output.
+    maximum = picture.maximum
+    if picture.matrix and depth is Depth.SIXTEEN:
+        maximum = 65535.0
+    values, alpha = _run(picture, program, work, notes)
+    levels = to_levels(values, range_=work.range_, maximum=maximum, depth=depth)
+    clipping = remark_on_clipping(levels.clipped)
+    notes += [clipping] if clipping else []
+    if alpha is None:
+        return levels.pixels
+    return _with_alpha(levels.pixels, alpha, depth, maximum, notes)
+
+
+def _run(picture: Picture, program: Program, work: Work, notes: list[str]) -> tuple[Array, Array | None]:
+    """Return a program's result, and its alpha if the picture has one and the program keeps it."""
+    pixels = picture.pixels
+    if not picture.has_alpha:
+        notes += remarks(program.network, pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1))
+        return run_program(program, pixels), None
+    colours = pixels[:, :, :3]
+    notes += remarks(program.network, colours.shape)
+    if not work.alpha or not keeps_alpha(program):
+        notes.append("the picture has alpha, and the network sees its colours alone")
+        return run_program(program, np.ascontiguousarray(colours)), None
+    alpha = pixels[:, :, 3:].astype(np.float64 if picture.depth is Depth.FLOAT else np.float32) / picture.maximum
+    return run_visible(program, colours, alpha.astype(np.float32))
+
+
+def _with_alpha(pixels: Array, alpha: Array, depth: Depth, maximum: float, notes: list[str]) -> Array:
+    """Return colours and alpha in one array; one map has no place for alpha."""
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        notes.append("the result is one map, which has no alpha; that of the picture is dropped")
+        return drop_single_channel(pixels)
+    white = maximum if depth is Depth.FLOAT else None
+    held = to_levels(alpha, range_=None, maximum=1.0, depth=depth).pixels
+    scaled = held * np.float32(white) if white else held
+    return np.concatenate([pixels, scaled.astype(pixels.dtype)], axis=2)

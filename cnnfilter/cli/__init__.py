@@ -1,0 +1,44 @@
+"""The command line: one file a command, loaded when it is called."""
+
+from importlib import import_module
+
+import click
+
+from cnnfilter import __version__
+
+COMMANDS = ("convolve", "pool", "pipeline", "shape", "kernels")
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), "command")  # noqa: B009
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  cnnfilter convolve samples/city.png -k sharpen -o sharp.png
+  cnnfilter pool samples/pool-4x4.txt
+  cnnfilter shape 224x224x3 conv:7x7,64,s2,p3 maxpool:3,s2,p1
+""",
+)
+@click.version_option(__version__, prog_name="cnnfilter", message="%(prog)s %(version)s")
+def main() -> None:
+    """Filter images with the arithmetic of convolutional networks.
+
+    Convolution means what it means in every CNN framework: the kernel is laid on the image as it is
+    drawn (cross-correlation). Sizes are height first, HxW or HxWxC. Nothing is normalised, clipped or
+    rounded until the result is written, and then not without a word.
+    """

@@ -1,0 +1,68 @@
+"""What all commands share: errors that become one line and an exit status, and a console."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from cnnfilter.errors import CnnFilterError
+
+
+class Command(click.Command):
+    """A command whose mistakes of usage come out in Click's own form, with exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  Click's own signature
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ImportError as error:
+            if not isinstance(error, CnnFilterError):
+                raise
+            click.echo(f"cnnfilter: {error}", err=True)
+            ctx.exit(1)
+        except CnnFilterError as error:
+            raise click.UsageError(str(error), ctx) from error
+
+
+@dataclass(frozen=True)
+class Console:
+    """Tells a person what happens: failures and remarks on standard error, data on standard output."""
+
+    quiet: bool = False
+
+    def remark(self, text: str) -> None:
+        """Say what is right but perhaps not meant so, unless told to be quiet."""
+        if not self.quiet:
+            click.echo(f"cnnfilter: remark: {text}", err=True)
+
+    def failure(self, text: str) -> None:
+        """Say which input failed, and why."""
+        click.echo(f"cnnfilter: {text}", err=True)
+
+    def output(self, data: bytes) -> None:
+        """Write data to standard output."""
+        stream = click.get_binary_stream("stdout")
+        stream.write(data)
+        stream.flush()
+
+
+@contextmanager
+def detailed_log(*, enabled: bool) -> Iterator[None]:
+    """Send what the floors below log to standard error while the block runs."""
+    if not enabled:
+        yield
+        return
+    logger = logging.getLogger("cnnfilter")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("cnnfilter: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)

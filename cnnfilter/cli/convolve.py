@@ -1,0 +1,151 @@
+"""`cnnfilter convolve`: kernels on images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from cnnfilter.cli import options
+from cnnfilter.cli.base import Command
+from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.errors import LanguageError
+from cnnfilter.kernels import kernel_shape
+from cnnfilter.spec.borders import Border
+from cnnfilter.spec.geometry import Padding, Pair, Window
+from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.layers import (
+    Activation,
+    ChannelMode,
+    ChannelPool,
+    Conv,
+    Convolution,
+    DepthwiseConv,
+    Function,
+    Gray,
+    KernelWord,
+    Layer,
+    Normalization,
+    common_size,
+)
+from cnnfilter.spec.network import Network
+
+COMBINATIONS = {
+    "magnitude": ChannelMode.MAGNITUDE,
+    "max": ChannelMode.MAX,
+    "sum": ChannelMode.SUM,
+    "mean": ChannelMode.AVG,
+}
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """What `convolve` is told beside its kernels, by the names of its options."""
+
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+    border: Border
+    flip: bool
+    normalize: str
+    bias: float
+    activation: tuple[Layer, ...]
+    channels: str
+    combine: str | None
+
+
+def make_networks(kernels: tuple[KernelWord, ...], told: KernelOptions) -> list[Network]:
+    """Return the network of each kernel, or the one of all where they are combined."""
+    banks = [kernels] if told.combine else [(kernel,) for kernel in kernels]
+    return [Network(tuple(_layers(bank, told))) for bank in banks]
+
+
+def _layers(bank: tuple[KernelWord, ...], told: KernelOptions) -> list[Layer]:
+    convolution = _convolution(bank, told)
+    layers: list[Layer] = [Gray()] if told.channels == "gray" else []
+    layers.append(convolution)
+    if told.combine:
+        # A dwconv puts a channel's results side by side; a conv has summed the channels already.
+        size = len(bank) if isinstance(convolution, DepthwiseConv) else None
+        layers.append(ChannelPool(mode=COMBINATIONS[told.combine], size=size))
+    return [*layers, *told.activation]
+
+
+def _convolution(bank: tuple[KernelWord, ...], told: KernelOptions) -> Convolution:
+    each = told.channels == "each" and all(len(kernel.shape) == 2 for kernel in bank)
+    window = Window(common_size(bank), told.stride, told.padding, told.dilation)
+    return (DepthwiseConv if each else Conv)(
+        window=window,
+        kernels=bank,
+        bias=told.bias,
+        border=told.border,
+        flip=told.flip,
+        normalize=Normalization(told.normalize),
+    )
+
+
+def parse_activation(text: str) -> tuple[Layer, ...]:
+    """Return the activations that a text of the language names, such as `relu` or `leakyrelu:0.1`."""
+    layers = parse_network(text, kernel_shape).layers
+    if not layers or not all(isinstance(layer, Activation) for layer in layers):
+        raise LanguageError(f"{text!r} is no activation; {', '.join(Function)} are")
+    return layers
+
+
+@click.command(
+    "convolve",
+    cls=Command,
+    epilog="""\b
+Examples:
+  cnnfilter convolve samples/city.png -k sharpen -o sharp.png
+  cnnfilter convolve samples/city.png -k sobel-x -k sobel-y --channels gray --combine magnitude -o edges.png
+  cnnfilter convolve samples/city.png -k gaussian:15:2.5 -p same --border edge -o soft.png
+  cnnfilter convolve samples/chart.png -k line-vertical:15 -k line-diagonal:15 --range max -o lines/
+  cnnfilter convolve samples/sharpen-5x5.txt -k "0 -1 0; -1 5 -1; 0 -1 0" -p same
+""",
+)
+@options.inputs_argument
+@options.kernel_option
+@options.stride_option
+@options.padding_option
+@options.dilation_option
+@options.border_option
+@click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
+@click.option(
+    "--normalize",
+    type=click.Choice([str(word) for word in Normalization]),
+    default="none",
+    show_default=True,
+    help="Divide the kernel by its sum, or by the sum of its magnitudes.",
+)
+@click.option("--bias", type=options.NUMBER, default="0", show_default=True, help="A number added to every result.")
+@click.option(
+    "--activation",
+    type=options.Word("activation", parse_activation, tuple(Function)),
+    default="",
+    help=f"A function of every result: {', '.join(Function)}.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["each", "sum", "gray"]),
+    default="each",
+    show_default=True,
+    help="Filter each channel by itself, sum over them into one map, or make the image grey first"
+    " (0.299 R + 0.587 G + 0.114 B). A 3-D kernel always sums.",
+)
+@click.option(
+    "--combine", type=click.Choice(list(COMBINATIONS)), help="Make one result of several kernels, pixel by pixel."
+)
+@options.file_options
+def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401  options
+    """Lay kernels on images, and write what comes out.
+
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
+
+    The kernel is laid on the image as it is drawn (cross-correlation, the convolution of CNNs); --flip
+    turns it. It is used as it is: --normalize divides. Without padding the output is smaller than the
+    input: (n + before + after - d(k-1) - 1) // s + 1.
+    """
+    told = KernelOptions(**{name: given.pop(name) for name in KernelOptions.__dataclass_fields__})
+    words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
+    networks = make_networks(words, told)
+    filter_files(inputs, networks, FileOptions(**given), kernels=kernels if len(networks) > 1 else ())

@@ -1,0 +1,111 @@
+"""`cnnfilter kernels`: list the kernels, or show some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cnnfilter.cli.base import Command
+from cnnfilter.cli.options import KernelWordType
+from cnnfilter.cli.tables import align
+from cnnfilter.kernels import describe, load_kernel, names
+from cnnfilter.kernels.made import RECIPES, usage
+from cnnfilter.numbers import show_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnnfilter.kernels import Kernel
+
+LARGEST_DIVISOR = 1024
+SHOWN_DIGITS = 6
+
+
+@click.command(
+    "kernels",
+    cls=Command,
+    epilog="""\b
+Examples:
+  cnnfilter kernels
+  cnnfilter kernels sobel-x
+  cnnfilter kernels gaussian:5:1 "0 -1 0; -1 5 -1; 0 -1 0"
+  cnnfilter kernels --matrix disk:7
+""",
+)
+@click.argument("words", metavar="[KERNEL]...", type=KernelWordType(), nargs=-1)
+@click.option("--matrix", is_flag=True, help="Print the matrix alone, every digit of it, as a kernel file.")
+def command(words: tuple[str, ...], *, matrix: bool) -> None:
+    """List all kernels, or show the matrix, divisor, sum and rank of some.
+
+    A KERNEL is what -k takes: a name, a file, or the matrix itself. What is drawn is what is used.
+    """
+    if not words:
+        click.echo("\n".join(align([(usage(name) if name in RECIPES else name, describe(name)) for name in names()])))
+        return
+    shown = [(_matrix if matrix else _portrait)(word, load_kernel(word)) for word in words]
+    click.echo("\n".join(shown), nl=False)
+
+
+def _matrix(word: str, kernel: Kernel) -> str:
+    from cnnfilter.files.matrices import format_matrix  # noqa: PLC0415  numpy only where a matrix is shown
+
+    if kernel.weights.ndim == 4:
+        raise click.UsageError(f"{word} has 4 dimensions, and a text holds 3")
+    return f"# {word}\n{format_matrix(kernel.weights)}"
+
+
+def _portrait(word: str, kernel: Kernel) -> str:
+    """Return a kernel's name, matrix and measures."""
+    divisor = find_divisor(kernel.weights)
+    weights = kernel.weights
+    facts = [
+        ("divisor", show_number(divisor)),
+        ("sum", show_number(_rounded(float(weights.sum())))),
+        ("rank", _rank(weights)),
+        ("offset", show_number(kernel.offset) if kernel.offset else ""),
+        ("does", kernel.description),
+        ("source", kernel.source),
+    ]
+    head = f"{word}  {'x'.join(map(str, weights.shape))}"
+    lines = align([fact for fact in facts if fact[1]])
+    return "\n".join([head, *_drawing(weights, divisor), *lines, ""])
+
+
+def _drawing(weights: NDArray[np.float64], divisor: int) -> list[str]:
+    """Return the matrix times its divisor, indented, the slices of a volume one below the other."""
+    import numpy as np  # noqa: PLC0415
+
+    slices = np.moveaxis(weights.reshape(*weights.shape[:2], -1), -1, 0) * divisor
+    lines: list[str] = []
+    for place, plane in enumerate(slices):
+        rows = [[show_number(_rounded(float(weight))) for weight in row] for row in plane]
+        lines += [""] * (place > 0) + [f"  {line}" for line in align(rows, flush_right=tuple(range(len(rows[0]))))]
+    return lines
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{SHOWN_DIGITS}g}") if abs(number) > 1e-12 else 0.0
+
+
+def find_divisor(weights: NDArray[np.float64]) -> int:
+    """Return the smallest whole number that makes all weights whole, or 1 if there is none up to 1024."""
+    import numpy as np  # noqa: PLC0415
+
+    for divisor in range(1, LARGEST_DIVISOR + 1):
+        scaled = weights * divisor
+        if np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-9) and scaled.any():
+            return divisor if np.abs(np.rint(scaled)).max() > 0 else 1
+    return 1
+
+
+def _rank(weights: NDArray[np.float64]) -> str:
+    """Return the rank of each slice, and what follows from a rank of 1."""
+    import numpy as np  # noqa: PLC0415
+
+    slices = np.moveaxis(weights.reshape(*weights.shape[:2], -1), -1, 0)
+    ranks = sorted({int(np.linalg.matrix_rank(plane)) for plane in slices})
+    if ranks == [1]:
+        return "1 (separable: a column times a row)"
+    return f"{', '.join(map(str, ranks))} (not separable)"

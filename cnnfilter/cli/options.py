@@ -1,0 +1,162 @@
+"""The vocabulary of options: each stands here once, with the words and types that all commands use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cnnfilter.errors import CnnFilterError
+from cnnfilter.files.formats import Depth, Range
+from cnnfilter.numbers import parse_number
+from cnnfilter.spec.borders import BorderMode, as_border
+from cnnfilter.spec.geometry import PaddingWord, as_padding, as_pair
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+
+class Word(click.ParamType):
+    """A word that a function of the floors below understands; its errors become usage errors."""
+
+    def __init__(self, name: str, understand: Callable[[str], object], words: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.understand = understand
+        self.words = words
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return what the word means."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.understand(value)
+        except (CnnFilterError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the known words that begin as the incomplete one does."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+class KernelWordType(click.ParamType):
+    """A kernel: a name, a file, or the matrix itself. It is looked up when the network is made."""
+
+    name = "kernel"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the names that begin as the incomplete one does, or files for a path."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+        from cnnfilter.kernels import describe, names  # noqa: PLC0415
+
+        if "/" in incomplete or incomplete.startswith("."):
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
+
+
+def pair(subject: str) -> Word:
+    """Return the type of a number or HxW."""
+    return Word(subject, lambda text: as_pair(text, subject))
+
+
+PADDING = Word("padding", as_padding, tuple(PaddingWord))
+BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT))
+NUMBER = Word("number", parse_number)
+
+inputs_argument = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+
+kernel_option = click.option(
+    "-k",
+    "--kernel",
+    "kernels",
+    type=KernelWordType(),
+    multiple=True,
+    required=True,
+    help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
+    ' "0 -1 0; -1 5 -1; 0 -1 0". Several give a result each, unless combined.',
+)
+stride_option = click.option(
+    "-s",
+    "--stride",
+    type=pair("stride"),
+    metavar="N|HxW",
+    default="1",
+    show_default=True,
+    help="Pixels between windows.",
+)
+padding_option = click.option(
+    "-p",
+    "--padding",
+    type=PADDING,
+    default="valid",
+    show_default=True,
+    help="Pixels added: a number, HxW, T/L/B/R, or valid, same, same-lower, half, full.",
+)
+dilation_option = click.option(
+    "-d",
+    "--dilation",
+    type=pair("dilation"),
+    metavar="N|HxW",
+    default="1",
+    show_default=True,
+    help="Pixels between the pixels under neighbouring weights.",
+)
+border_option = click.option(
+    "--border",
+    type=BORDER,
+    default="zero",
+    show_default=True,
+    help="What padding holds: zero, edge, reflect, symmetric, wrap, constant:V.",
+)
+
+_FILE_OPTIONS = (
+    click.option(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="A file, a folder, a template with {stem} {name} {ext} {kernel} {index}, or - for standard"
+        " output. Matrices are printed without it.",
+    ),
+    click.option("--format", "format_", metavar="SUFFIX", help="Format of the output, such as png; - needs it."),
+    click.option("--in-place", is_flag=True, help="Allow an output to replace its own input."),
+    click.option(
+        "--range",
+        "range_",
+        type=click.Choice([str(word) for word in Range]),
+        help="How results are brought into the file's range: clip (the default for 8 and 16 bits), abs,"
+        " scale (min..max), max (x / max|x|), offset (+ half), none (the default for floats).",
+    ),
+    click.option(
+        "--depth", type=click.Choice([str(word) for word in Depth]), help="Of the file's pixels. Default: as the input; floats for matrices."
+    ),
+    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: 95."),
+    click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),
+    click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
+    click.option("--fail-fast", is_flag=True, help="Stop at the first input that fails."),
+    click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),
+    click.option("--dry-run", is_flag=True, help="Print each input and its output, and do nothing."),
+    click.option("-q", "--quiet", is_flag=True, help="No remarks; failures are still named."),
+    click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
+)
+
+
+def file_options(command: Decorated) -> Decorated:
+    """Add the options of every command that writes files; they arrive as `**files`."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_FILE_OPTIONS), command)

@@ -1,0 +1,109 @@
+"""`cnnfilter pool`: one value for each window."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from cnnfilter.cli import options
+from cnnfilter.cli.base import Command
+from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.errors import LanguageError
+from cnnfilter.spec.geometry import Padding, Pair, Window
+from cnnfilter.spec.layers import ChannelMode, ChannelPool, GlobalPool, Layer, Pool, PoolMode
+from cnnfilter.spec.network import Network
+
+WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """What `pool` is told, by the names of its options."""
+
+    mode: str
+    size: Pair
+    stride: Pair | None
+    padding: Padding
+    dilation: Pair
+    ceil: bool
+    count_include_pad: bool
+    global_: bool
+    over: str
+
+
+def make_layer(told: PoolOptions) -> Layer:
+    """Return the layer that the options describe."""
+    mode = PoolMode(told.mode)
+    if not told.global_ and told.over == "space":
+        window = Window(told.size, told.stride or told.size, told.padding, told.dilation, told.ceil)
+        return Pool(mode=mode, window=window, count_include_pad=told.count_include_pad)
+    if told.global_ and told.over == "channels":
+        raise LanguageError("--global and --over channels cannot be had together")
+    if mode not in {PoolMode.MAX, PoolMode.AVG}:
+        raise LanguageError(f"{'--global' if told.global_ else '--over channels'} takes --mode max or avg, not {mode}")
+    return GlobalPool(mode=mode) if told.global_ else ChannelPool(mode=ChannelMode(mode))
+
+
+@click.command(
+    "pool",
+    cls=Command,
+    epilog="""\b
+Examples:
+  cnnfilter pool samples/pool-4x4.txt
+  cnnfilter pool samples/pool-5x5.txt --size 3 --stride 1
+  cnnfilter pool samples/city.png --mode avg --size 4 -o small.png
+  cnnfilter pool samples/city.png --mode max --over channels -o brightest.png
+""",
+)
+@options.inputs_argument
+@click.option(
+    "-m",
+    "--mode",
+    type=click.Choice([str(word) for word in PoolMode]),
+    default="max",
+    show_default=True,
+    help="The greatest value, the mean, sqrt(sum of squares), the smallest, or the middle one.",
+)
+@click.option(
+    "--size", type=options.pair("size"), metavar="N|HxW", default="2", show_default=True, help="Of the window."
+)
+@click.option(
+    "-s",
+    "--stride",
+    type=options.pair("stride"),
+    metavar="N|HxW",
+    help="Pixels between windows. Default: the size.",
+)
+@options.padding_option
+@options.dilation_option
+@click.option("--ceil", is_flag=True, help="Let a last window hang over the end.")
+@click.option("--count-include-pad", is_flag=True, help="Count padding in means, as PyTorch's AvgPool2d does.")
+@click.option("--global", "global_", is_flag=True, help="One value for each channel (max, avg).")
+@click.option(
+    "--over",
+    type=click.Choice(["space", "channels"]),
+    default="space",
+    show_default=True,
+    help="Pool over windows, or over the channels of each pixel (max, avg).",
+)
+@options.file_options
+@click.pass_context
+def command(ctx: click.Context, inputs: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401  options
+    """Take one value from each window of images, and write what comes out.
+
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
+
+    Padding is no pixel: it wins no maximum, and means divide by the pixels that are there.
+    """
+    told = PoolOptions(**{name: given.pop(name) for name in PoolOptions.__dataclass_fields__})
+    layer = make_layer(told)
+    if not isinstance(layer, Pool):
+        _refuse_window_options(ctx, layer)
+    filter_files(inputs, [Network((layer,))], FileOptions(**given))
+
+
+def _refuse_window_options(ctx: click.Context, layer: Layer) -> None:
+    for name in WINDOW_OPTIONS:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} means nothing with it")

@@ -1,0 +1,127 @@
+"""Which engine carries out a convolution, and in which arithmetic: pure functions of a few facts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+EXACT_FLOAT32 = 2.0**24
+"""Up to here float32 holds every whole number."""
+
+EXACT_DFT = 2.0**44
+"""Up to here the DFT in float64, whose error is some 1e-15 of the largest sum, rounds back to the whole number."""
+
+MOST_PAIRS = 64
+"""So many pairs of channel and output are filtered plane by plane; a matrix product takes over beyond."""
+
+
+def float_type(dtype: np.dtype[np.generic]) -> type[np.float32 | np.float64]:
+    """Return float32 for 8 bits, 16 bits and float32, float64 for the rest."""
+    return np.float32 if dtype in {np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)} else np.float64
+
+
+class Engine(StrEnum):
+    """A way to carry out a convolution."""
+
+    FILTER2D = "filter2D"
+    TAPS = "taps"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choice of an engine depends on.
+
+    Parameters
+    ----------
+    pairs
+        How many planes of weights there are: (in / groups) x out.
+    dtype
+        Of the image.
+    whole
+        Whether all weights and all pixels are whole numbers.
+    bound
+        The largest result that can be: sum |k| x max |x|.
+    finite
+        Whether all pixels are finite.
+    """
+
+    pairs: int
+    dtype: np.dtype[np.generic]
+    whole: bool
+    bound: float
+    finite: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a convolution is carried out.
+
+    Parameters
+    ----------
+    engine
+        What does the work.
+    dtype
+        The arithmetic.
+    rounds
+        Whether results are rounded to the whole numbers they are known to be.
+    reason
+        Why, for a person.
+    """
+
+    engine: Engine
+    dtype: Literal["float32", "float64"]
+    rounds: bool
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.engine} in {self.dtype}: {self.reason}"
+
+
+def plan_convolution(facts: Facts) -> Plan:
+    """Return how to carry out a convolution.
+
+    Examples
+    --------
+    >>> str(plan_convolution(Facts(1, np.dtype("uint8"), True, 2040.0, True)))
+    'filter2D in float32: 1 plane of weights, whole numbers to 2040'
+    """
+    needs_double = float_type(facts.dtype) is np.float64 or (facts.whole and facts.bound >= EXACT_FLOAT32)
+    dtype: Literal["float32", "float64"] = "float64" if needs_double else "float32"
+    numbers = f"whole numbers to {facts.bound:.0f}" if facts.whole else "fractions"
+    planes = f"{facts.pairs} plane{'s' * (facts.pairs != 1)} of weights"
+    if not facts.finite:
+        return Plan(Engine.TAPS, dtype, False, "pixels that are nan or infinite stay where they are")
+    if facts.whole and facts.bound >= EXACT_DFT:
+        return Plan(Engine.TAPS, dtype, False, f"{numbers}, too large for a DFT")
+    if facts.pairs > MOST_PAIRS:
+        return Plan(Engine.TAPS, dtype, False, f"{planes}, {numbers}")
+    return Plan(Engine.FILTER2D, dtype, facts.whole, f"{planes}, {numbers}")
+
+
+def find_facts(volume: Array, bank: NDArray[np.float64]) -> Facts:
+    """Return the facts about a (H, W, C) volume and a (kh, kw, in / groups, out) bank."""
+    finite = volume.dtype.kind in "bui" or bool(np.isfinite(volume).all())
+    whole = finite and _is_whole(bank) and (volume.dtype.kind in "bui" or _is_whole(volume))
+    heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
+    return Facts(
+        pairs=bank.shape[2] * bank.shape[3],
+        dtype=volume.dtype,
+        whole=whole,
+        bound=heaviest * _largest(volume) if whole else np.inf,
+        finite=finite,
+    )
+
+
+def _is_whole(array: Array) -> bool:
+    return bool((np.rint(array) == array).all())
+
+
+def _largest(volume: Array) -> float:
+    """Return the largest magnitude: by the type for 8 and 16 bits, so that a plan does not hang on the pixels."""
+    if volume.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        return float(np.iinfo(volume.dtype).max)  # type: ignore[arg-type]
+    return float(np.abs(volume).max(initial=0))

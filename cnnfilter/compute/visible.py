@@ -1,0 +1,162 @@
+"""Networks on pictures with transparent pixels, so that no colour bleeds from where nothing is seen.
+
+Colours are (H, W, C), their visibility alpha is (H, W, 1) from 0 to 1. A blur is an average weighted by
+alpha (Porter and Duff, Compositing digital images, 1984); a kernel with negative weights takes an
+invisible neighbour for the pixel in its centre, and leaves alpha as it is there.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.compute.convolution import Floats, convolve_volume, pad, tap_view
+from cnnfilter.compute.network import Kernels, Program, apply, build_bank, build_bias
+from cnnfilter.compute.planning import Array, float_type
+from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
+from cnnfilter.spec.borders import BorderMode
+from cnnfilter.spec.layers import Conv, Convolution, Flatten, GlobalPool, Pool, PoolMode, Softmax
+
+_INVISIBLE = 1e-6
+"""Less alpha than this is none: a tenth of the smallest step of 16 bits."""
+
+
+def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array, Floats]:
+    """Return the colours and the alpha that come out of a network.
+
+    Parameters
+    ----------
+    program
+        The network and its kernels; its kernels are 2-D.
+    colours, alpha
+        (H, W, C), and (H, W, 1) from 0 to 1.
+
+    Returns
+    -------
+    tuple of ndarray
+        (H', W', C') and (H', W', 1).
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+    """
+    program.network.output(colours.shape)
+    for layer, kernels in zip(program.network.layers, program.kernels, strict=True):
+        match layer:
+            case Convolution():
+                colours, alpha = _convolve(colours, alpha, layer, kernels)
+            case Pool():
+                colours, alpha = _pool(colours, alpha, layer)
+            case GlobalPool():
+                colours, alpha = _pool_globally(colours, alpha, layer)
+            case _:
+                colours = apply(layer, colours, kernels)
+    return colours, alpha
+
+
+def keeps_alpha(program: Program) -> bool:
+    """Return whether each layer of a program knows what to do with alpha."""
+    return not any(
+        isinstance(layer, Flatten | Softmax)
+        or (isinstance(layer, Convolution) and any(len(word.shape) > 2 for word in layer.kernels))
+        for layer in program.network.layers
+    )
+
+
+def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+    weights = _stack(kernels)
+    averages = bool((weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all())
+    maps, alpha = (_average if averages else _difference)(colours, alpha, layer, kernels)
+    return maps + build_bias(layer, kernels, colours.shape[2]).astype(maps.dtype), alpha
+
+
+def _average(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+    """Weigh each pixel by its alpha: S sum(k a c) / sum(k a), and sum(k a) / S for alpha."""
+    weighted = _filter(colours * alpha, build_bank(layer, kernels, colours.shape[2]), layer)
+    coverage = _filter_alpha(alpha, layer, kernels)
+    sums = _stack(kernels).sum(axis=(0, 1)).astype(coverage.dtype)
+    seen = coverage > _INVISIBLE * sums
+    factor = np.where(seen, sums / np.where(seen, coverage, 1), 0)
+    maps = weighted * np.tile(factor, weighted.shape[2] // factor.shape[2])
+    return maps, np.clip((coverage / sums).mean(axis=2, keepdims=True), 0, 1)
+
+
+def _difference(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+    """Take an invisible neighbour for the centre: sum k (a c + (1 - a) c0); alpha as it is at the centre."""
+    known = _filter(colours * alpha, build_bank(layer, kernels, colours.shape[2]), layer)
+    missing = _stack(kernels).sum(axis=(0, 1)) - _filter_alpha(alpha, layer, kernels)
+    centre = _at_centre(colours.astype(known.dtype), layer)
+    if isinstance(layer, Conv):
+        centre = centre.sum(axis=2, keepdims=True)
+    filled = centre[:, :, :, None] * missing.astype(known.dtype)[:, :, None, :]
+    return known + filled.reshape(known.shape), _at_centre(alpha, _for_alpha(layer))
+
+
+def _stack(kernels: Kernels) -> NDArray[np.float64]:
+    """Return 2-D kernels side by side: (kh, kw, kernels)."""
+    return np.stack([kernel.weights for kernel in kernels], axis=-1)
+
+
+def _filter(volume: Floats, bank: NDArray[np.float64], layer: Convolution) -> Floats:
+    groups = layer.groups_of(volume.shape[2])
+    return convolve_volume(volume, bank, layer.window, border=layer.border, groups=groups)
+
+
+def _filter_alpha(alpha: Floats, layer: Convolution, kernels: Kernels) -> Floats:
+    """Return sum(k a) for each kernel: (H', W', kernels)."""
+    bank = _stack(kernels)[:, :, None, :]
+    return convolve_volume(alpha, bank, layer.window, border=_for_alpha(layer).border)
+
+
+def _for_alpha(layer: Convolution) -> Convolution:
+    """Return the layer with the border that alpha has: a constant colour is opaque, zero is invisible."""
+    constant = layer.border.mode is BorderMode.CONSTANT
+    return replace(layer, border=replace(layer.border, value=1.0)) if constant else layer
+
+
+def _at_centre(volume: Floats, layer: Convolution) -> Floats:
+    """Return the pixels under the centre of each window, (H', W', C)."""
+    window = layer.window
+    padded = pad(volume, window.pads(volume.shape[0], volume.shape[1]), layer.border, volume.dtype)
+    centre = (window.size[0] - 1) // 2, (window.size[1] - 1) // 2
+    return np.asarray(tap_view(padded, centre, window, window.output(volume.shape[0], volume.shape[1])))
+
+
+def _pool(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:
+    """Pool the visible pixels; an average is weighted by alpha, and alpha is pooled as the colours are."""
+    hidden = alpha <= _INVISIBLE
+    match layer.mode:
+        case PoolMode.MAX | PoolMode.MIN:
+            loser = (lowest if layer.mode is PoolMode.MAX else highest)(colours.dtype)
+            pooled = pool_volume(np.where(hidden, colours.dtype.type(loser), colours), layer)
+        case PoolMode.MEDIAN:
+            visible = np.where(hidden, np.nan, colours.astype(np.float64))
+            pooled = np.nan_to_num(pool_volume(visible, layer)).astype(float_type(colours.dtype))
+        case PoolMode.AVG | PoolMode.L2:
+            return _pool_sums(colours, alpha, layer)
+    seen = pool_volume((~hidden).astype(np.uint8), replace(layer, mode=PoolMode.MAX))
+    return np.where(seen, pooled, 0).astype(pooled.dtype), np.asarray(pool_volume(alpha, layer))
+
+
+def _pool_sums(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:
+    """Return sum(a c) / sum(a), or sqrt(sum(a c^2)), and the mean of alpha."""
+    rows, columns, _ = layer.output(colours.shape)
+    size = rows, columns
+    power = 2 if layer.mode is PoolMode.L2 else 1
+    sums = window_sums(colours.astype(np.float64) ** power * alpha, layer.window, size)
+    coverage = window_sums(alpha.astype(np.float64), layer.window, size)
+    seen = coverage > _INVISIBLE
+    pooled = np.sqrt(sums) if power == 2 else np.where(seen, sums / np.where(seen, coverage, 1), 0)
+    mean = pool_volume(alpha, replace(layer, mode=PoolMode.AVG))
+    return pooled.astype(float_type(colours.dtype)), np.asarray(mean)
+
+
+def _pool_globally(colours: Array, alpha: Floats, layer: GlobalPool) -> tuple[Array, Floats]:
+    pooled_alpha = np.asarray(pool_globally(alpha, layer))
+    if layer.mode is PoolMode.MAX:
+        return pool_globally(np.where(alpha > _INVISIBLE, colours, 0).astype(colours.dtype), layer), pooled_alpha
+    weights = alpha.astype(np.float64)
+    total = max(float(weights.sum()), _INVISIBLE)
+    mean = (colours * weights).sum(axis=(0, 1), keepdims=True) / total
+    return mean.astype(float_type(colours.dtype)), pooled_alpha

@@ -1,0 +1,45 @@
+"""The errors that `cnnfilter` raises on purpose.
+
+Each message says what was wrong, what was given and what is allowed, in one line, so that the command
+line can print it as it is.
+"""
+
+from collections.abc import Iterable
+
+
+class CnnFilterError(Exception):
+    """The root of all errors that are about what was given, not about a bug."""
+
+
+class KernelError(CnnFilterError, ValueError):
+    """A kernel that is unknown, cannot be read, or does not fit its image."""
+
+
+class ShapeError(CnnFilterError, ValueError):
+    """Sizes, strides, paddings or channels that do not go together."""
+
+
+class LanguageError(CnnFilterError, ValueError):
+    """A word that the layer language, or an option, does not know."""
+
+
+class ImageFileError(CnnFilterError, OSError):
+    """An image or matrix file that cannot be read or written."""
+
+
+class OutputError(CnnFilterError, ValueError):
+    """Outputs that cannot be named, would fall together, or would destroy an input."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; nearest: a, b` for the known words most like `word`, or the empty string.
+
+    Examples
+    --------
+    >>> nearest("sobelx", ["sobel-x", "sharpen"])
+    '; nearest: sobel-x'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  only a mistake needs it
+
+    close = get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f"; nearest: {', '.join(close)}" if close else ""

@@ -1,0 +1,105 @@
+"""Matrix files: rows of numbers as text, and `.npy`. Whole numbers are written as whole numbers."""
+
+import io
+from collections.abc import Iterator
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.errors import ImageFileError
+from cnnfilter.files.tables import parse_table
+
+Array = NDArray[np.generic]
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_NPY_START = b"\x93NUMPY"
+
+
+def decode_matrix(data: bytes, name: str) -> NDArray[np.float64]:
+    """Return the matrix in a text or a `.npy` file, told apart by its first bytes.
+
+    Returns
+    -------
+    ndarray
+        (H, W), or (H, W, C) where blank lines part channels; float64.
+
+    Raises
+    ------
+    ImageFileError
+        If the text is ragged, empty, or holds a word that is no number (with line and column), or the
+        `.npy` file is cut off or holds no real numbers in 2 or 3 dimensions.
+    """
+    if data.startswith(_NPY_START):
+        return _decode_numpy(data, name)
+    try:
+        channels = np.array(parse_table(data.decode("utf-8-sig")).channels)
+    except UnicodeDecodeError as error:
+        raise ImageFileError(f"{name}: neither a text nor a .npy file") from error
+    except ValueError as error:
+        raise ImageFileError(f"{name}: {error}") from error
+    return channels[0] if len(channels) == 1 else np.ascontiguousarray(np.moveaxis(channels, 0, -1))
+
+
+def _decode_numpy(data: bytes, name: str) -> NDArray[np.float64]:
+    try:
+        matrix = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError) as error:
+        raise ImageFileError(f"{name}: not a whole .npy file of numbers ({error})") from error
+    if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
+        raise ImageFileError(
+            f"{name}: {matrix.dtype} of shape {matrix.shape}; real numbers in 2 or 3 dimensions are read"
+        )
+    return np.ascontiguousarray(matrix, dtype=np.float64)
+
+
+def encode_matrix(matrix: Array, path: str | PurePath) -> bytes:
+    """Return the bytes of a matrix file, `.npy` or text by the suffix of its name.
+
+    Parameters
+    ----------
+    matrix
+        (length,), (H, W) or (H, W, C).
+    path
+        The file's name.
+    """
+    suffix = PurePath(path).suffix.lower()
+    if suffix == ".npy":
+        file = io.BytesIO()
+        np.save(file, matrix, allow_pickle=False)
+        return file.getvalue()
+    return format_matrix(matrix, _SEPARATORS.get(suffix, " ")).encode()
+
+
+def format_matrix(matrix: Array, separator: str = " ") -> str:
+    r"""Return a matrix as text: a row a line, a blank line between channels, columns flush right.
+
+    Parameters
+    ----------
+    matrix
+        (length,), (H, W) or (H, W, C).
+    separator
+        What parts the numbers; columns are aligned where it is a space.
+
+    Examples
+    --------
+    >>> format_matrix(np.array([[1.0, -10.5], [2.0, 3.0]]))
+    '1 -10.5\n2     3\n'
+    """
+    channels = np.moveaxis(matrix, -1, 0) if matrix.ndim == 3 else [np.atleast_2d(matrix)]
+    return "\n".join("".join(f"{line}\n" for line in _lines(channel, separator)) for channel in channels)
+
+
+def _lines(rows: Array, separator: str) -> Iterator[str]:
+    words = [[_show(number) for number in row] for row in rows]
+    widths = [max(map(len, column)) if separator == " " else 0 for column in zip(*words, strict=True)]
+    for row in words:
+        yield separator.join(word.rjust(width) for word, width in zip(row, widths, strict=True))
+
+
+def _show(number: np.generic) -> str:
+    """Return the shortest text that reads back as the same number of its type."""
+    value = float(number)  # type: ignore[arg-type]
+    if value.is_integer() and abs(value) < 2**63:
+        return str(int(value))
+    return str(number).replace("e+", "e")

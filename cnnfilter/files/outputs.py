@@ -1,0 +1,223 @@
+"""Where results go: names worked out and checked before any work, files that appear whole or not at all."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.files.formats import find_format, is_matrix
+
+STANDARD = "-"
+"""Standard input, or standard output."""
+
+_FIELDS = ("stem", "name", "ext", "kernel", "index")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result to be made: an input, which of the kernels, and where it goes.
+
+    Parameters
+    ----------
+    source
+        The input's path, or `-`.
+    kernel
+        The place of the kernel among those asked for, from 0.
+    target
+        The output's path; None prints.
+    format_name
+        A name whose suffix is the format: the target's, or `-.png` for standard output.
+    """
+
+    source: str
+    kernel: int
+    target: Path | None
+    format_name: str
+
+
+@dataclass(frozen=True)
+class OutputRequest:
+    """What was said of the outputs.
+
+    Parameters
+    ----------
+    output
+        `-o`: a file, a folder, a template, `-`, or None where nothing was said.
+    format_
+        `--format`, without its dot, or None.
+    kernels
+        A word for each result of an input; empty if each input has one result.
+    in_place
+        Whether an output may be its own input.
+    stdin_suffix
+        What standard input's name would end in, `.txt` for a matrix; empty for a picture.
+    """
+
+    output: str | None
+    format_: str | None = None
+    kernels: tuple[str, ...] = ()
+    in_place: bool = False
+    stdin_suffix: str = ""
+
+
+def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
+    """Return a job for each input and kernel, every output named and checked.
+
+    Raises
+    ------
+    OutputError
+        If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
+        overwrite an input.
+    """
+    if request.format_ is not None:
+        find_format(f"-.{request.format_}")
+    labels = _labels(request.kernels)
+    jobs = [
+        _job(source, index, kernel, label, len(sources), request)
+        for index, source in enumerate(sources, 1)
+        for kernel, label in enumerate(labels)
+    ]
+    _check_apart(jobs, sources, request)
+    return jobs
+
+
+def _labels(kernels: tuple[str, ...]) -> list[str]:
+    """Return what `{kernel}` becomes for each kernel: its word made safe, `kernel1` for a matrix itself."""
+    labels = []
+    for number, word in enumerate(kernels, 1):
+        inline = not re.search(r"[A-Za-z_]", re.sub(r"\d[eE][-+]?\d", "", word)) and not Path(word).exists()
+        labels.append(f"kernel{number}" if inline else re.sub(r"[^A-Za-z0-9.-]", "_", word))
+    return labels or [""]
+
+
+def _job(source: str, index: int, kernel: int, label: str, count: int, request: OutputRequest) -> Job:
+    name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
+    output = source if request.output is None and request.in_place and source != STANDARD else request.output
+    if output is None or output == STANDARD:
+        return Job(source, kernel, None, _printed_format(name, output, request))
+    suffix = f".{request.format_}" if request.format_ else name.suffix
+    if _is_folder(output):
+        several = len(request.kernels) > 1
+        target = Path(output) / f"{name.stem}{f'-{label}' if several else ''}{suffix}"
+    else:
+        number = str(index).zfill(len(str(count)))
+        fields = {"stem": name.stem, "name": name.name, "ext": suffix, "kernel": label, "index": number}
+        target = Path(_fill(output, fields) if "{" in output else output)
+    _check_target(target, is_folder=_is_folder(output))
+    return Job(source, kernel, target, str(target))
+
+
+def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
+    """Return the name whose suffix is the format of what goes to standard output."""
+    if request.format_:
+        return f"-.{request.format_}"
+    if is_matrix(name):
+        return f"-{name.suffix if output else '.txt'}"
+    if output is None:
+        raise OutputError(f"{name.name}: a picture needs an output, -o FILE, -o FOLDER/ or -o - with --format")
+    if not name.suffix:
+        raise OutputError("standard output needs a format, such as --format png")
+    find_format(name)
+    return f"-{name.suffix}"
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def _fill(template: str, fields: dict[str, str]) -> str:
+    """Return a template with its fields filled in; a brace that opens no field stands for nothing known."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in fields:
+            known = ", ".join(f"{{{field}}}" for field in _FIELDS)
+            raise OutputError(f"{template}: unknown field {match[0]}; known are {known}")
+        return fields[match[1]]
+
+    return re.sub(r"\{([^{}]*)\}", fill, template)
+
+
+def _check_target(target: Path, *, is_folder: bool) -> None:
+    find_format(target)
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder")
+    if not is_folder and not target.parent.is_dir():
+        raise OutputError(f"{target}: no such folder: {target.parent}")
+    if is_folder and target.parent.exists() and not target.parent.is_dir():
+        raise OutputError(f"{target.parent}: is not a folder")
+
+
+def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
+    """Raise an `OutputError` if outputs fall together, or on an input."""
+    if sum(source == STANDARD for source in sources) > 1:
+        raise OutputError("standard input can be read once only, and '-' is given twice")
+    if request.output == STANDARD and len(jobs) > 1:
+        raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
+    inputs = {identity: source for source in sources for identity in _identities(Path(source))}
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        real = os.path.realpath(job.target)
+        if real in taken:
+            raise OutputError(_together(job, taken[real], request))
+        taken[real] = job
+        for identity in _identities(job.target):
+            owner = inputs.get(identity)
+            if owner is not None and not (request.in_place and owner == job.source):
+                raise OutputError(f"{job.target}: the output is the input {owner}; --in-place allows to replace it")
+
+
+def _identities(path: Path) -> Iterator[str]:
+    """Yield what tells whether two paths are one file: the resolved path, and the file's number."""
+    yield os.path.realpath(path)
+    with suppress(OSError):
+        status = path.stat()
+        yield f"{status.st_dev}:{status.st_ino}"
+
+
+def _together(job: Job, other: Job, request: OutputRequest) -> str:
+    if job.source == other.source:
+        return f"{job.target}: two kernels would be written to it; use a folder, or a template with {{kernel}}"
+    remedy = "a folder takes several" if request.output and not _is_folder(request.output) else "a template with {index} parts them"
+    return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all; its folder is made if it is missing.
+
+    The bytes go to a temporary file in the same folder, which then takes the target's place and mode.
+
+    Raises
+    ------
+    ImageFileError
+        If the system refuses; the target is then as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".cnnfilter-part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(_mode(path))
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions of the file that is replaced, or those that a new file gets."""
+    try:
+        return path.stat().st_mode & 0o7777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -1,0 +1,30 @@
+"""What the image libraries say on the process's standard error, kept from the user and heard by us."""
+
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def captured_complaints() -> Iterator[list[str]]:
+    """Yield a list that holds, once the block is left, the lines that were written to file descriptor 2.
+
+    libpng and libjpeg write there by themselves, past OpenCV's log level. One block runs at a time.
+    """
+    complaints: list[str] = []
+    with _LOCK, tempfile.TemporaryFile() as file:
+        sys.stderr.flush()
+        saved = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield complaints
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            file.seek(0)
+            complaints += file.read().decode("utf-8", "replace").splitlines()

@@ -1,0 +1,121 @@
+"""Kernel words and what they stand for: a matrix itself, a name, a size to be made, a file."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cnnfilter.errors import KernelError, nearest
+from cnnfilter.files.tables import Rows, parse_inline
+from cnnfilter.kernels.made import RECIPES, read_arguments
+from cnnfilter.kernels.readers import SUFFIXES, npy_shape, read_text_kernel
+from cnnfilter.spec.layers import Shape
+
+_INLINE_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_INLINE = re.compile(rf"[\s,;]*{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?(?:[\s,;]+{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?)*[\s,;]*")
+
+
+@dataclass(frozen=True)
+class Inline:
+    """The matrix itself, as text."""
+
+    text: str
+
+    def rows(self) -> Rows:
+        """Return the matrix row by row."""
+        try:
+            return parse_inline(self.text)
+        except ValueError as error:
+            raise KernelError(f"kernel {self.text!r}: {error}") from error
+
+    def shape(self) -> Shape:
+        """Return (kh, kw)."""
+        rows = self.rows()
+        return len(rows), len(rows[0])
+
+
+@dataclass(frozen=True)
+class Made:
+    """A kernel made to size."""
+
+    name: str
+    arguments: tuple[tuple[str, float], ...]
+
+    def shape(self) -> Shape:
+        """Return (N, N)."""
+        side = int(dict(self.arguments)["n"])
+        return side, side
+
+
+@dataclass(frozen=True)
+class KernelFile:
+    """A kernel in a file, one of ours or the user's."""
+
+    path: Path
+
+    @property
+    def is_numpy(self) -> bool:
+        """Whether the file is a `.npy`."""
+        return self.path.suffix.lower() == ".npy"
+
+    def shape(self) -> Shape:
+        """Return (kh, kw[, in[, out]])."""
+        return npy_shape(self.path) if self.is_numpy else read_text_kernel(self.path).table.shape
+
+
+def recognize(word: str) -> Inline | Made | KernelFile:
+    """Return what a kernel word stands for.
+
+    Told apart in this order: only numbers, fractions, commas and `;` are the matrix itself; a known name
+    before the first `:` is that kernel; a `/`, a `.`, or that it exists makes a file.
+
+    Raises
+    ------
+    KernelError
+        If it is none of these, or the arguments of a made kernel are wrong.
+
+    Examples
+    --------
+    >>> recognize("0.997")
+    Inline(text='0.997')
+    >>> recognize("box:3").shape()
+    (3, 3)
+    """
+    if ";" in word or _INLINE.fullmatch(word):
+        return Inline(word)
+    name, *arguments = word.split(":")
+    if name in RECIPES:
+        return Made(name, tuple(read_arguments(name, arguments).items()))
+    if name in fixed_names():
+        if arguments:
+            raise KernelError(f"kernel {name} is fixed and takes no argument, and {word!r} gives {len(arguments)}")
+        return KernelFile(fixed_folder() / f"{name}.txt")
+    if "/" in word or "." in word or Path(word).exists():
+        return _known_file(Path(word))
+    raise KernelError(f"unknown kernel {word!r}{nearest(name, names())}; `cnnfilter kernels` lists all")
+
+
+def _known_file(path: Path) -> KernelFile:
+    if path.suffix.lower() not in {*SUFFIXES, ""}:
+        raise KernelError(f"{path}: kernel files are {', '.join(SUFFIXES)}, not {path.suffix}")
+    return KernelFile(path)
+
+
+@cache
+def fixed_folder() -> Path:
+    """Return the folder of the fixed kernels: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_kernels"
+    return installed if installed.is_dir() else package.parent / "kernels"
+
+
+@cache
+def fixed_names() -> frozenset[str]:
+    """Return the names of the fixed kernels, the stems of their files."""
+    return frozenset(path.stem for path in fixed_folder().glob("*.txt"))
+
+
+def names() -> Iterator[str]:
+    """Yield every name that `-k` knows, in alphabetical order."""
+    yield from sorted({*fixed_names(), *RECIPES})

@@ -1,0 +1,270 @@
+"""Windows on an image: kernel size, stride, padding and dilation, and the sizes that come out.
+
+All sizes are (height, width). The formulas are those of Dumoulin and Visin, "A guide to convolution
+arithmetic for deep learning" (2016), with PyTorch's rule for `ceil`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cnnfilter.errors import LanguageError, ShapeError, nearest
+
+Pair = tuple[int, int]
+"""(height, width)."""
+
+Sides = tuple[int, int, int, int]
+"""Pixels on the (top, left, bottom, right)."""
+
+
+class PaddingWord(StrEnum):
+    """Paddings that follow from the window and the size of the image."""
+
+    VALID = "valid"
+    SAME = "same"
+    SAME_LOWER = "same-lower"
+    HALF = "half"
+    FULL = "full"
+
+
+Padding = Sides | PaddingWord
+"""A padding as it was asked for: pixels on each side, or a word."""
+
+LARGEST = 100_000
+"""The largest kernel side, stride, dilation or padding: beyond any use, and small enough to add up."""
+
+NO_PADDING: Sides = (0, 0, 0, 0)
+
+
+def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> Pair:
+    """Return (height, width) from `3`, `"3"`, `"3x2"` or `(3, 2)`.
+
+    Parameters
+    ----------
+    value
+        One number for both axes, or two.
+    subject
+        What the number is, for the message: `stride`, `kernel size`.
+    least
+        The smallest number allowed.
+
+    Raises
+    ------
+    LanguageError
+        If a text is neither a number nor `HxW`.
+    ShapeError
+        If a number is below `least` or absurdly large, or there are not one or two of them.
+
+    Examples
+    --------
+    >>> as_pair("3x2", "stride")
+    (3, 2)
+    """
+    if isinstance(value, str):
+        if not re.fullmatch(r"-?\d+(x-?\d+)?", value, re.ASCII):
+            raise LanguageError(f"{subject} {value!r} is neither a number nor HxW, such as 3 or 3x2")
+        value = [int(number) for number in value.split("x")]
+    sizes = [value] if isinstance(value, int) else [int(number) for number in value]
+    if len(sizes) not in {1, 2}:
+        raise ShapeError(f"{subject} {sizes} has {len(sizes)} numbers; one or two (height, width) are allowed")
+    _check_numbers(sizes, subject, least)
+    return sizes[0], sizes[-1]
+
+
+def as_padding(value: int | str | Sequence[int]) -> Padding:
+    """Return the padding meant by a word, a number, `HxW`, `T/L/B/R`, or a tuple of 1, 2 or 4 numbers.
+
+    Raises
+    ------
+    LanguageError
+        If a text is none of these.
+    ShapeError
+        If a number is negative.
+
+    Examples
+    --------
+    >>> as_padding("1x0")
+    (1, 0, 1, 0)
+    >>> as_padding("0/1/1/0")
+    (0, 1, 1, 0)
+    >>> as_padding("same")
+    <PaddingWord.SAME: 'same'>
+    """
+    if isinstance(value, str):
+        return _padding_from_text(value)
+    if isinstance(value, Sequence) and len(value) == 4:
+        return _as_sides(value)
+    rows, columns = as_pair(value, "padding", least=0)
+    return rows, columns, rows, columns
+
+
+def _padding_from_text(text: str) -> Padding:
+    if text in list(PaddingWord):
+        return NO_PADDING if text == PaddingWord.VALID else PaddingWord(text)
+    if re.fullmatch(r"-?\d+(/-?\d+){3}", text, re.ASCII):
+        return _as_sides([int(number) for number in text.split("/")])
+    if re.fullmatch(r"-?\d+(x-?\d+)?", text, re.ASCII):
+        return as_padding([int(number) for number in text.split("x")])
+    words = ", ".join(PaddingWord)
+    raise LanguageError(
+        f"padding {text!r} is unknown: a number, HxW, T/L/B/R, or {words}{nearest(text, PaddingWord)}"
+    )
+
+
+def _as_sides(numbers: Sequence[int]) -> Sides:
+    _check_numbers(numbers, "padding", 0)
+    top, left, bottom, right = (int(number) for number in numbers)
+    return top, left, bottom, right
+
+
+def _check_numbers(numbers: Sequence[int], subject: str, least: int) -> None:
+    for number in numbers:
+        if number < least:
+            raise ShapeError(f"{subject} {number} is below {least}, the least that is allowed")
+        if number > LARGEST:
+            raise ShapeError(f"{subject} {number} is above {LARGEST}, the most that is allowed")
+
+
+def same_padding(size: int, extent: int, stride: int) -> Pair:
+    """Return the padding (before, after) that gives ceil(size / stride) outputs along one axis.
+
+    An odd pixel goes to the end, as in TensorFlow's SAME and ONNX's SAME_UPPER.
+
+    Parameters
+    ----------
+    size, extent, stride
+        Pixels of the image, pixels that the dilated kernel spans, pixels between two windows.
+
+    Examples
+    --------
+    >>> same_padding(224, 3, 2)
+    (0, 1)
+    """
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + extent - size, 0)
+    return total // 2, total - total // 2
+
+
+def output_size(size: int, before: int, after: int, extent: int, stride: int, *, ceil: bool = False) -> int:
+    """Return how many windows fit along one axis.
+
+    With `ceil` a last window may hang over the end, unless it would start beyond the image and its
+    leading padding.
+
+    Raises
+    ------
+    ShapeError
+        If the kernel spans more pixels than the padded image has.
+
+    Examples
+    --------
+    >>> output_size(224, 3, 3, 7, 2)
+    112
+    """
+    room = size + before + after - extent
+    if room < 0:
+        raise ShapeError(f"a kernel that spans {extent} pixels is larger than the padded input of {room + extent}")
+    if not ceil:
+        return room // stride + 1
+    outputs = -(-room // stride) + 1
+    return outputs - 1 if (outputs - 1) * stride >= size + before else outputs
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel's or a pool's window and how it moves over an image.
+
+    Parameters
+    ----------
+    size, stride, dilation
+        (height, width) in pixels, each at least 1.
+    padding
+        Pixels added on each side, or a word.
+    ceil
+        Whether a last window may hang over the end of the padded image.
+
+    Examples
+    --------
+    >>> Window((7, 7), stride=(2, 2), padding=(3, 3, 3, 3)).output(224, 224)
+    (112, 112)
+    """
+
+    size: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = NO_PADDING
+    dilation: Pair = (1, 1)
+    ceil: bool = False
+
+    def __post_init__(self) -> None:
+        for subject in ("size", "stride", "dilation"):
+            as_pair(getattr(self, subject), "kernel size" if subject == "size" else subject)
+        if not isinstance(self.padding, PaddingWord):
+            _as_sides(self.padding)
+
+    @property
+    def extent(self) -> Pair:
+        """The (height, width) that the kernel spans, gaps of the dilation included."""
+        return (
+            self.dilation[0] * (self.size[0] - 1) + 1,
+            self.dilation[1] * (self.size[1] - 1) + 1,
+        )
+
+    def pads(self, height: int, width: int) -> Sides:
+        """Return the pixels added to an image of this size on its (top, left, bottom, right)."""
+        if not isinstance(self.padding, PaddingWord):
+            return self.padding
+        top, bottom = self._axis_padding(self.padding, 0, height)
+        left, right = self._axis_padding(self.padding, 1, width)
+        return top, left, bottom, right
+
+    def output(self, height: int, width: int) -> Pair:
+        """Return the (height, width) of what comes out of an image of this size.
+
+        Raises
+        ------
+        ShapeError
+            If the window is larger than the padded image.
+        """
+        top, left, bottom, right = self.pads(height, width)
+        if self.extent[0] > height + top + bottom or self.extent[1] > width + left + right:
+            raise ShapeError(self._too_large(height, width))
+        return (
+            output_size(height, top, bottom, self.extent[0], self.stride[0], ceil=self.ceil),
+            output_size(width, left, right, self.extent[1], self.stride[1], ceil=self.ceil),
+        )
+
+    def _axis_padding(self, word: PaddingWord, axis: int, size: int) -> Pair:
+        extent, stride = self.extent[axis], self.stride[axis]
+        match word:
+            case PaddingWord.SAME:
+                return same_padding(size, extent, stride)
+            case PaddingWord.SAME_LOWER:
+                before, after = same_padding(size, extent, stride)
+                return after, before
+            case PaddingWord.HALF:
+                return (extent - 1) // 2, (extent - 1) // 2
+            case PaddingWord.FULL:
+                return extent - 1, extent - 1
+            case PaddingWord.VALID:
+                return 0, 0
+
+    def _too_large(self, height: int, width: int) -> str:
+        top, left, bottom, right = self.pads(height, width)
+        dilated = f" (spanning {show_pair(self.extent)} by its dilation)" if self.extent != self.size else ""
+        padded = f" padded to {height + top + bottom}x{width + left + right}" if any((top, left, bottom, right)) else ""
+        return (
+            f"a window of {show_pair(self.size)}{dilated} is larger than the input of {height}x{width}{padded}; "
+            "a smaller one, or padding such as `same`, would fit"
+        )
+
+
+def show_pair(pair: Pair) -> str:
+    """Return `HxW`.
+
+    Examples
+    --------
+    >>> show_pair((3, 2))
+    '3x2'
+    """
+    return f"{pair[0]}x{pair[1]}"

@@ -1,0 +1,156 @@
+"""The options of a layer, known by their form: `3x3`, `16`, `s2`, `p1`, `same`, `bias=0.5`, kernels."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+from cnnfilter.errors import CnnFilterError, LanguageError, nearest
+from cnnfilter.numbers import parse_number
+from cnnfilter.spec.borders import Border, as_border
+from cnnfilter.spec.geometry import Padding, PaddingWord, Pair, as_padding, as_pair
+from cnnfilter.spec.layers import KernelWord, Normalization
+
+KernelShape = Callable[[str], tuple[int, ...]]
+"""What tells the shape of the kernel that a word names, or raises a `KernelError`."""
+
+
+@dataclass
+class Options:
+    """What the options of one layer said; None where nothing was said."""
+
+    size: Pair | None = None
+    number: float | None = None
+    stride: Pair | None = None
+    padding: Padding | None = None
+    dilation: Pair | None = None
+    groups: int | None = None
+    nobias: bool | None = None
+    bias: float | None = None
+    flip: bool | None = None
+    normalize: Normalization | None = None
+    border: Border | None = None
+    ceil: bool | None = None
+    countpad: bool | None = None
+    kernels: tuple[KernelWord, ...] | None = None
+
+    def said(self) -> list[str]:
+        """Return the names of the options that were given."""
+        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
+
+
+FLAGS = ("nobias", "flip", "ceil", "countpad")
+LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
+KEYS = ("p", "bias", "border", "normalize")
+
+_LETTER = re.compile(r"([spdg])([-+.\dx].*)", re.DOTALL)
+_PLAIN_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
+
+
+def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> Options:
+    """Return what the option words of one layer say.
+
+    Parameters
+    ----------
+    words
+        The options, in any order.
+    kernel_shape
+        What knows kernels, for the words that are no option; None for a layer that takes no kernel.
+
+    Raises
+    ------
+    LanguageError
+        If a word is unknown, has a bad value, or says again what was said.
+    KernelError
+        If a word that must be a kernel is none.
+
+    Examples
+    --------
+    >>> options = read_options(["3x3", "16", "s2"], kernel_shape=None)
+    >>> options.size, options.number, options.stride
+    ((3, 3), 16.0, (2, 2))
+    """
+    options = Options()
+    for word in words:
+        name, value = _read_option(word, kernel_shape)
+        if name == "kernels" and isinstance(value, KernelWord):
+            options.kernels = (*(options.kernels or ()), value)
+        elif getattr(options, name) is not None:
+            raise LanguageError(_said_twice(name, word))
+        else:
+            setattr(options, name, value)
+    return options
+
+
+def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, object]:
+    """Return which field of `Options` a word sets, and to what."""
+    if match := _LETTER.fullmatch(word):
+        return _read_letter(match[1], match[2])
+    if re.fullmatch(r"\d+x\d+", word, re.ASCII):
+        return "size", as_pair(word, "size")
+    if _PLAIN_NUMBER.fullmatch(word):
+        return "number", parse_number(word)
+    if word in FLAGS:
+        return word, True
+    if word in list(PaddingWord):
+        return "padding", as_padding(word)
+    key, equals, value = word.partition("=")
+    if equals and key in KEYS:
+        return _read_key(key, value)
+    if kernel_shape is None:
+        raise LanguageError(f"unknown option {word!r}{nearest(word, known_words())}")
+    bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
+    return "kernels", KernelWord(bare, kernel_shape(bare))
+
+
+def reads_as_kernel(word: str) -> bool:
+    """Return whether a bare word of a conv is taken for a kernel rather than for an option."""
+    try:
+        return _read_option(word, lambda _: (1, 1))[0] == "kernels"
+    except CnnFilterError:
+        return False
+
+
+def known_words() -> list[str]:
+    """Return the words that are options by themselves."""
+    return [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
+
+
+def _read_letter(letter: str, value: str) -> tuple[str, object]:
+    name = LETTERS[letter]
+    match letter:
+        case "p":
+            return name, as_padding(value)
+        case "g":
+            rows, columns = as_pair(value, "groups")
+            if rows != columns:
+                raise LanguageError(f"groups {value!r} is not one number")
+            return name, rows
+        case _:
+            return name, as_pair(value, name)
+
+
+def _read_key(key: str, value: str) -> tuple[str, object]:
+    match key:
+        case "p":
+            return "padding", as_padding(value)
+        case "border":
+            return "border", as_border(value)
+        case "normalize":
+            if value not in list(Normalization):
+                raise LanguageError(f"normalize={value} is unknown: {', '.join(Normalization)}")
+            return "normalize", Normalization(value)
+        case _:
+            return "bias", _bias(value)
+
+
+def _bias(value: str) -> float:
+    try:
+        return parse_number(value)
+    except ValueError as error:
+        raise LanguageError(f"bias: {error}") from error
+
+
+def _said_twice(name: str, word: str) -> str:
+    if name == "number":
+        return f"{word!r} is a second bare number; a kernel or window size is written 3x3"
+    return f"{word!r} sets the {name} a second time"

@@ -1,0 +1,109 @@
+"""Layers written back as words of the language, in the shortest form that reads back the same."""
+
+import re
+from collections.abc import Iterator
+
+from cnnfilter.numbers import show_number
+from cnnfilter.spec.borders import BorderMode
+from cnnfilter.spec.geometry import NO_PADDING, Padding, PaddingWord, Pair, Sides, Window, show_pair
+from cnnfilter.spec.layers import (
+    SLOPES,
+    Activation,
+    ChannelPool,
+    Conv,
+    Convolution,
+    DepthwiseConv,
+    Layer,
+    Linear,
+    Normalization,
+    Pool,
+)
+from cnnfilter.spec.options import reads_as_kernel
+
+
+def show_layer(layer: Layer) -> str:
+    """Return the layer as the language writes it, its name aside.
+
+    Examples
+    --------
+    >>> show_layer(Pool(mode="max", window=Window((2, 2), stride=(2, 2))))
+    'maxpool:2'
+    """
+    options = ",".join(_options(layer))
+    return f"{layer.op}:{options}" if options else layer.op
+
+
+def show_padding(padding: Sides) -> str:
+    """Return pixels on each side in their shortest form: `1`, `1x0` or `0/1/1/0`."""
+    top, left, bottom, right = padding
+    if (top, left) != (bottom, right):
+        return "/".join(map(str, padding))
+    return _show_number_or_pair((top, left))
+
+
+def _options(layer: Layer) -> Iterator[str]:
+    match layer:
+        case Convolution():
+            yield from _convolution(layer)
+        case Pool():
+            yield _show_number_or_pair(layer.window.size)
+            yield from _moves(layer.window, layer.window.size)
+            yield from ["ceil"] * layer.window.ceil
+            yield from ["countpad"] * layer.count_include_pad
+        case ChannelPool(size=size) if size is not None:
+            yield str(size)
+        case Activation(function=function, slope=slope) if slope != SLOPES.get(function) and slope is not None:
+            yield show_number(slope)
+        case Linear():
+            yield str(layer.outputs)
+            yield from ["nobias"] * (not layer.bias)
+
+
+def _convolution(layer: Convolution) -> Iterator[str]:
+    if layer.kernels:
+        yield from (_show_kernel(kernel.text) for kernel in layer.kernels)
+    else:
+        yield show_pair(layer.window.size)
+    match layer:
+        case Conv(outputs=outputs, groups=groups):
+            yield from [str(outputs)] * (outputs > 1)
+            yield from [f"g{groups}"] * (groups > 1)
+        case DepthwiseConv(multiplier=multiplier):
+            yield from [str(multiplier)] * (multiplier > 1)
+    yield from _moves(layer.window, (1, 1))
+    if layer.bias:
+        yield f"bias={show_number(layer.bias)}"
+    elif not layer.kernels and not layer.learned_bias:
+        yield "nobias"
+    if layer.border.mode is not BorderMode.ZERO:
+        yield f"border={layer.border}"
+    yield from ["flip"] * layer.flip
+    if layer.normalize is not Normalization.NONE:
+        yield f"normalize={layer.normalize}"
+
+
+def _show_kernel(text: str) -> str:
+    """Return the word, in brackets where the language would take it apart or for an option."""
+    bare = re.fullmatch(r"[^\s\[\]#,+@][^\s\[\],+@]*", text) and reads_as_kernel(text)
+    return text if bare else f"[{text}]"
+
+
+def _moves(window: Window, usual_stride: Pair) -> Iterator[str]:
+    """Yield stride, padding and dilation where they are not the usual ones."""
+    if window.stride != usual_stride:
+        yield f"s{_show_number_or_pair(window.stride)}"
+    if window.padding != NO_PADDING:
+        yield _show_padding_option(window.padding)
+    if window.dilation != (1, 1):
+        yield f"d{_show_number_or_pair(window.dilation)}"
+
+
+def _show_padding_option(padding: Padding) -> str:
+    if isinstance(padding, PaddingWord):
+        return str(padding)
+    text = show_padding(padding)
+    return f"p={text}" if "/" in text else f"p{text}"
+
+
+def _show_number_or_pair(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else show_pair(pair)
