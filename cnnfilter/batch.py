@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnnfilter.compute.network import Program, drop_single_channel, run_program
+from cnnfilter.arrays import Array
+from cnnfilter.compute.network import Program, drop_single_channel, remarks_on_sums, run_program
 from cnnfilter.compute.visible import keeps_alpha, run_visible
 from cnnfilter.errors import CnnFilterError, ImageFileError
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
@@ -19,8 +19,6 @@ from cnnfilter.files.levels import choose_depth, remark_on_clipping, to_levels
 from cnnfilter.files.outputs import STANDARD, Job, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, encode_picture, read_bytes
 from cnnfilter.spec.summary import remarks
-
-Array = NDArray[np.generic]
 
 logger = logging.getLogger("cnnfilter")
 
@@ -50,8 +48,8 @@ class Work:
         What is made, the jobs of an input in a row.
     range_, depth, encoding
         How results become files.
-    alpha
-        Whether transparent pixels are taken care of; otherwise networks see the colours alone.
+    pipeline
+        Whether the network was written out as one: it sees colours alone, and its sums are remarked upon.
     allow_truncated, no_clobber, fail_fast
         Whether damaged JPEGs are taken, files that exist are passed over, the first failure ends all.
     stdin
@@ -63,7 +61,7 @@ class Work:
     range_: Range | None = None
     depth: Depth | None = None
     encoding: Encoding = field(default_factory=Encoding)
-    alpha: bool = True
+    pipeline: bool = False
     allow_truncated: bool = False
     no_clobber: bool = False
     fail_fast: bool = False
@@ -149,15 +147,22 @@ def _run(picture: Picture, program: Program, work: Work, notes: list[str]) -> tu
     """Return a program's result, and its alpha if the picture has one and the program keeps it."""
     pixels = picture.pixels
     if not picture.has_alpha:
-        notes += remarks(program.network, pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1))
+        notes += _remarks(program, pixels.shape, work)
         return run_program(program, pixels), None
     colours = pixels[:, :, :3]
-    notes += remarks(program.network, colours.shape)
-    if not work.alpha or not keeps_alpha(program):
+    notes += _remarks(program, colours.shape, work)
+    if work.pipeline or not keeps_alpha(program):
         notes.append("the picture has alpha, and the network sees its colours alone")
-        return run_program(program, np.ascontiguousarray(colours)), None
-    alpha = pixels[:, :, 3:].astype(np.float64 if picture.depth is Depth.FLOAT else np.float32) / picture.maximum
-    return run_visible(program, colours, alpha.astype(np.float32))
+        return run_program(program, colours), None
+    alpha = pixels[:, :, 3:].astype(np.float32) / np.float32(picture.maximum)
+    return run_visible(program, colours, alpha)
+
+
+def _remarks(program: Program, shape: tuple[int, ...], work: Work) -> list[str]:
+    """Return what a careful reader would say of this program on an input of this shape."""
+    volume = shape if len(shape) == 3 else (*shape, 1)
+    sums = remarks_on_sums(program, volume) if work.pipeline else []
+    return [*remarks(program.network, volume), *sums]
 
 
 def _with_alpha(pixels: Array, alpha: Array, depth: Depth, maximum: float, notes: list[str]) -> Array:

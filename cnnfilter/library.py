@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute import network as running
-from cnnfilter.compute.planning import Array
+from cnnfilter.compute.pooling import pool_volume
 from cnnfilter.errors import KernelError, LanguageError, OutputError, ShapeError, nearest
 from cnnfilter.files.formats import Depth, Kind, Range, find_format
 from cnnfilter.files.images import decode_image, encode_image
@@ -29,8 +29,8 @@ Numbers = int | str | Sequence[int]
 
 
 def convolve(
-    image: NDArray[np.generic],
-    kernel: NDArray[np.generic],
+    image: Array,
+    kernel: Array,
     *,
     stride: Numbers = 1,
     padding: Numbers = 0,
@@ -39,7 +39,7 @@ def convolve(
     flip: bool = False,
     groups: int = 1,
     bias: float = 0.0,
-) -> NDArray[np.floating]:
+) -> Floats:
     """Lay a kernel on every place of an image, and sum the products there.
 
     This is cross-correlation, which CNNs call convolution: the kernel is laid on as it is drawn.
@@ -115,17 +115,19 @@ def convolve(
     return maps[:, :, 0] if single else maps
 
 
-def _weights(kernel: NDArray[np.generic]) -> NDArray[np.float64]:
+def _weights(kernel: Array) -> Doubles:
     weights = np.asarray(kernel)
     if weights.ndim not in {2, 3, 4} or weights.size == 0 or weights.dtype.kind not in "buif":
-        raise KernelError(f"a kernel is real numbers of shape (kh, kw[, in[, out]]), not {weights.dtype} {weights.shape}")
+        raise KernelError(
+            f"a kernel is real numbers of shape (kh, kw[, in[, out]]), not {weights.dtype} {weights.shape}"
+        )
     if not np.isfinite(weights).all():
         raise KernelError("a kernel holds nan or infinity; its weights are finite")
     return weights.astype(np.float64)
 
 
 def pool(
-    image: NDArray[np.generic],
+    image: Array,
     size: Numbers = 2,
     *,
     mode: str = "max",
@@ -134,7 +136,7 @@ def pool(
     dilation: Numbers = 1,
     ceil: bool = False,
     count_include_pad: bool = False,
-) -> NDArray[np.generic]:
+) -> Array:
     """Take one value from each window of each channel.
 
     Parameters
@@ -187,13 +189,13 @@ def pool(
         ceil=ceil,
     )
     layer = Pool(mode=PoolMode(mode), window=window, count_include_pad=count_include_pad)
-    pooled = running.pool_volume(volume, layer)
+    pooled = pool_volume(volume, layer)
     if layer.mode is PoolMode.MEDIAN:
         pooled = (np.rint(pooled) if given.dtype.kind in "bui" else pooled).astype(given.dtype)
     return pooled[:, :, 0] if given.ndim == 2 else pooled
 
 
-def kernel(word: str) -> NDArray[np.float64]:
+def kernel(word: str) -> Doubles:
     """Return the kernel that `-k` would use: a name, a file, or the matrix itself as text.
 
     Parameters
@@ -222,7 +224,7 @@ def kernel(word: str) -> NDArray[np.float64]:
 class Network(Layers):
     """A network that runs on arrays, and knows its sizes."""
 
-    def run(self, image: NDArray[np.generic]) -> Array:
+    def run(self, image: Array) -> Array:
         """Return what comes out of the last layer.
 
         Parameters
@@ -298,7 +300,7 @@ def read_image(path: str | Path) -> Array:
     return decode_image(read_bytes(path), str(path))
 
 
-def write_image(path: str | Path, image: NDArray[np.generic], *, range: str = "clip") -> None:  # noqa: A002
+def write_image(path: str | Path, image: Array, *, range: str = "clip") -> None:
     """Write an image file, which appears whole or not at all.
 
     Parameters

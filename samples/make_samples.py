@@ -168,14 +168,10 @@ def fixed_point(points: Sequence[Point]) -> NDArray[np.int32]:
     return np.rint(centers * (1 << FRACTION_BITS)).astype(np.int32)
 
 
-def arc_points(
-    center: Point, radii: Point, start: float = 0, stop: float = 360, count: int = 120
-) -> list[Point]:
+def arc_points(center: Point, radii: Point, start: float = 0, stop: float = 360, count: int = 120) -> list[Point]:
     """Return points along an ellipse, from one angle to another in degrees, clockwise from the right."""
     angles = np.radians(np.linspace(start, stop, count + 1)).tolist()
-    return [
-        (center[0] + radii[0] * math.cos(angle), center[1] + radii[1] * math.sin(angle)) for angle in angles
-    ]
+    return [(center[0] + radii[0] * math.cos(angle), center[1] + radii[1] * math.sin(angle)) for angle in angles]
 
 
 def between(first: Point, last: Point, share: float) -> Point:

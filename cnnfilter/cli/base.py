@@ -15,7 +15,7 @@ from cnnfilter.errors import CnnFilterError
 class Command(click.Command):
     """A command whose mistakes of usage come out in Click's own form, with exit status 2."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  Click's own signature
+    def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
@@ -45,9 +45,8 @@ class Console:
 
     def output(self, data: bytes) -> None:
         """Write data to standard output."""
-        stream = click.get_binary_stream("stdout")
-        stream.write(data)
-        stream.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class KernelOptions:
     flip: bool
     normalize: str
     bias: float
-    activation: tuple[Layer, ...]
+    activation: tuple[Layer, ...] | None
     channels: str
     combine: str | None
 
@@ -67,7 +67,7 @@ def _layers(bank: tuple[KernelWord, ...], told: KernelOptions) -> list[Layer]:
         # A dwconv puts a channel's results side by side; a conv has summed the channels already.
         size = len(bank) if isinstance(convolution, DepthwiseConv) else None
         layers.append(ChannelPool(mode=COMBINATIONS[told.combine], size=size))
-    return [*layers, *told.activation]
+    return [*layers, *(told.activation or ())]
 
 
 def _convolution(bank: tuple[KernelWord, ...], told: KernelOptions) -> Convolution:
@@ -121,7 +121,6 @@ Examples:
 @click.option(
     "--activation",
     type=options.Word("activation", parse_activation, tuple(Function)),
-    default="",
     help=f"A function of every result: {', '.join(Function)}.",
 )
 @click.option(
@@ -133,10 +132,12 @@ Examples:
     " (0.299 R + 0.587 G + 0.114 B). A 3-D kernel always sums.",
 )
 @click.option(
-    "--combine", type=click.Choice(list(COMBINATIONS)), help="Make one result of several kernels, pixel by pixel."
+    "--combine",
+    type=click.Choice(list(COMBINATIONS)),
+    help="Make one result of several kernels, pixel by pixel.",
 )
 @options.file_options
-def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401  options
+def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> None:
     """Lay kernels on images, and write what comes out.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-
-class Word(click.ParamType):
+class Word(click.ParamType):  # type: ignore[type-arg]
     """A word that a function of the floors below understands; its errors become usage errors."""
 
     def __init__(self, name: str, understand: Callable[[str], object], words: tuple[str, ...] = ()) -> None:
@@ -40,8 +39,8 @@ class Word(click.ParamType):
 
     def shell_complete(
         self,
-        ctx: click.Context,  # noqa: ARG002
-        param: click.Parameter,  # noqa: ARG002
+        ctx: click.Context,
+        param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Return the known words that begin as the incomplete one does."""
@@ -50,15 +49,15 @@ class Word(click.ParamType):
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
-class KernelWordType(click.ParamType):
+class KernelWordType(click.ParamType):  # type: ignore[type-arg]
     """A kernel: a name, a file, or the matrix itself. It is looked up when the network is made."""
 
     name = "kernel"
 
     def shell_complete(
         self,
-        ctx: click.Context,  # noqa: ARG002
-        param: click.Parameter,  # noqa: ARG002
+        ctx: click.Context,
+        param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Return the names that begin as the incomplete one does, or files for a path."""
@@ -144,7 +143,9 @@ _FILE_OPTIONS = (
         " scale (min..max), max (x / max|x|), offset (+ half), none (the default for floats).",
     ),
     click.option(
-        "--depth", type=click.Choice([str(word) for word in Depth]), help="Of the file's pixels. Default: as the input; floats for matrices."
+        "--depth",
+        type=click.Choice([str(word) for word in Depth]),
+        help="Of the file's pixels. Default: as the input; floats for matrices.",
     ),
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: 95."),
     click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),

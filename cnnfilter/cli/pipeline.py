@@ -26,7 +26,7 @@ Examples:
 @click.argument("network")
 @options.inputs_argument
 @options.file_options
-def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401  options
+def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     """Run a NETWORK, written in the layer language, on images.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
@@ -40,4 +40,4 @@ def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:  # noq
     layers = parse_network(network, kernel_shape)
     if not layers.layers:
         raise LanguageError("the network has no layer, such as relu or maxpool:2")
-    filter_files(inputs, [layers], FileOptions(**given), alpha=False)
+    filter_files(inputs, [layers], FileOptions(**given), pipeline=True)

@@ -66,7 +66,12 @@ Examples:
     help="The greatest value, the mean, sqrt(sum of squares), the smallest, or the middle one.",
 )
 @click.option(
-    "--size", type=options.pair("size"), metavar="N|HxW", default="2", show_default=True, help="Of the window."
+    "--size",
+    type=options.pair("size"),
+    metavar="N|HxW",
+    default="2",
+    show_default=True,
+    help="Of the window.",
 )
 @click.option(
     "-s",
@@ -89,7 +94,7 @@ Examples:
 )
 @options.file_options
 @click.pass_context
-def command(ctx: click.Context, inputs: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401  options
+def command(ctx: click.Context, /, inputs: tuple[str, ...], **given: Any) -> None:
     """Take one value from each window of images, and write what comes out.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def filter_files(
     options: FileOptions,
     *,
     kernels: tuple[str, ...] = (),
-    alpha: bool = True,
+    pipeline: bool = False,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed.
 
@@ -56,8 +57,8 @@ def filter_files(
         Where results go, and how they become files.
     kernels
         The words that name the results of several networks.
-    alpha
-        Whether transparent pixels are taken care of.
+    pipeline
+        Whether the network was written in the layer language.
 
     Raises
     ------
@@ -80,11 +81,13 @@ def filter_files(
         _list(jobs)
         return
     with detailed_log(enabled=options.verbose):
-        if _carry_out(jobs, networks, options, stdin, alpha=alpha):
+        if _carry_out(jobs, networks, options, stdin, pipeline=pipeline):
             click.get_current_context().exit(1)
 
 
-def _carry_out(jobs: list[Job], networks: Sequence[Network], options: FileOptions, stdin: bytes, *, alpha: bool) -> int:
+def _carry_out(
+    jobs: list[Job], networks: Sequence[Network], options: FileOptions, stdin: bytes, *, pipeline: bool
+) -> int:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
     from cnnfilter.batch import Work, run_batch  # noqa: PLC0415
     from cnnfilter.compute.network import load_program  # noqa: PLC0415
@@ -96,7 +99,7 @@ def _carry_out(jobs: list[Job], networks: Sequence[Network], options: FileOption
         range_=Range(options.range_) if options.range_ else None,
         depth=Depth(options.depth) if options.depth else None,
         encoding=Encoding(options.quality, options.compression),
-        alpha=alpha,
+        pipeline=pipeline,
         allow_truncated=options.allow_truncated,
         no_clobber=options.no_clobber,
         fail_fast=options.fail_fast,
@@ -110,11 +113,13 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
     for job in jobs if options.range_ == Range.NONE else []:
         format_ = find_format(job.format_name)
         if Depth.FLOAT not in format_.depths or options.depth not in {None, Depth.FLOAT}:
-            raise OutputError(f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}")
+            raise OutputError(
+                f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
+            )
 
 
 def _read_stdin() -> bytes:
-    return click.get_binary_stream("stdin").read()
+    return sys.stdin.buffer.read()
 
 
 def _stdin_suffix(data: bytes) -> str:

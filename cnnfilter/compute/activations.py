@@ -6,12 +6,9 @@ from math import erf, factorial
 
 import numpy as np
 from numpy.polynomial import hermite
-from numpy.typing import NDArray
 
-from cnnfilter.compute.planning import Array, float_type
+from cnnfilter.arrays import Array, Doubles, Floats, float_type
 from cnnfilter.spec.layers import Activation, Function
-
-Floats = NDArray[np.floating]
 
 
 def activate(values: Array, layer: Activation) -> Floats:
@@ -24,7 +21,7 @@ def activate(values: Array, layer: Activation) -> Floats:
     layer
         The function, and its slope where it takes one.
     """
-    floats = values.astype(float_type(values.dtype), copy=False)
+    floats: Floats = values.astype(float_type(values.dtype), copy=False)
     function = _FUNCTIONS[layer.function]
     return function(floats) if layer.slope is None else _SLOPED[layer.function](floats, layer.slope)
 
@@ -68,7 +65,7 @@ _ERF_REACH = 6.0
 
 
 @cache
-def _erf_table() -> tuple[float, NDArray[np.float64]]:
+def _erf_table() -> tuple[float, Doubles]:
     """Return the distance of the points, and for each point its Taylor coefficients from order 0 on."""
     step, orders = 1 / 64, 7
     points = np.arange(-_ERF_REACH, _ERF_REACH + step, step)

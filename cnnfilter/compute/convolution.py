@@ -9,27 +9,26 @@ which is cross-correlation, as in every framework for CNNs (Goodfellow et al., D
 
 import logging
 
-from cnnfilter.files.opencv import cv2
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from cnnfilter.compute.planning import Array, Engine, Plan, find_facts, plan_convolution
+from cnnfilter.arrays import Array, Doubles, Floats
+from cnnfilter.compute.planning import Engine, Plan, find_facts, plan_convolution
+from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.geometry import Pair, Sides, Window
-
-Floats = NDArray[np.floating]
 
 logger = logging.getLogger("cnnfilter")
 
 
 def convolve_volume(
     volume: Array,
-    bank: NDArray[np.float64],
+    bank: Doubles,
     window: Window,
     *,
     border: Border,
     groups: int = 1,
-    bias: float | NDArray[np.float64] = 0.0,
+    bias: float | Doubles = 0.0,
 ) -> Floats:
     """Return the feature maps that a bank of kernels makes of a volume.
 

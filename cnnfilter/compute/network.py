@@ -3,17 +3,17 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnnfilter.arrays import Array, Doubles, float_type
 from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.planning import Array, float_type
 from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import Kernel, load_kernel
 from cnnfilter.spec.layers import (
     Activation,
     ChannelPool,
+    Conv,
     Convolution,
     DepthwiseConv,
     Flatten,
@@ -27,7 +27,6 @@ from cnnfilter.spec.layers import (
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.printing import show_layer
 
-Bank = NDArray[np.float64]
 Kernels = tuple[Kernel, ...]
 
 ZERO_SUM = 1e-6
@@ -70,7 +69,7 @@ def _load_kernels(layer: Convolution) -> Kernels:
     return tuple(kernels)
 
 
-def normalize(weights: Bank, how: Normalization, name: str = "the kernel") -> Bank:
+def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:
     """Return weights divided by their sum, or by the sum of their magnitudes, map by map.
 
     Raises
@@ -93,7 +92,7 @@ def normalize(weights: Bank, how: Normalization, name: str = "the kernel") -> Ba
     return np.asarray(weights / sums)
 
 
-def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> Bank:
+def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
     """Return the weights of a layer on `channels` inputs: (kh, kw, in / groups, out)."""
     shape = layer.bank(channels)
     if isinstance(layer, DepthwiseConv):
@@ -106,9 +105,11 @@ def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> Bank:
     return np.concatenate(parts, axis=3)
 
 
-def build_bias(layer: Convolution, kernels: Kernels, channels: int) -> NDArray[np.float64]:
+def build_bias(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
     """Return what is added to each output, (out,): the layer's bias and its kernels' offsets."""
-    offsets = np.array([kernel.offset for kernel, word in zip(kernels, layer.kernels, strict=True) for _ in range(word.maps)])
+    offsets = np.array(
+        [kernel.offset for kernel, word in zip(kernels, layer.kernels, strict=True) for _ in range(word.maps)]
+    )
     repeats = layer.bank(channels)[3] // len(offsets)
     return layer.bias + np.tile(offsets, repeats)
 
@@ -195,4 +196,20 @@ def to_gray(volume: Array) -> Array:
     if volume.shape[2] == 1:
         return volume
     luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
-    return luma[:, :, None].astype(float_type(volume.dtype))
+    return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
+
+
+def remarks_on_sums(program: Program, shape: tuple[int, ...]) -> list[str]:
+    """Return a remark for each conv that adds up channels under a kernel meant for one, such as a blur."""
+    found = []
+    channels = shape[2]
+    for layer, kernels, output in zip(
+        program.network.layers, program.kernels, program.network.shapes(shape), strict=True
+    ):
+        flat = [kernel.weights for kernel in kernels if kernel.weights.ndim == 2]
+        if isinstance(layer, Conv) and channels > 1 and any((weights >= 0).all() for weights in flat):
+            found.append(
+                f"{show_layer(layer)} sums {channels} channels; dwconv filters each by itself, and gray before it makes one"
+            )
+        channels = output[-1]
+    return found

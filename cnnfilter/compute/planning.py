@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+from cnnfilter.arrays import Array, Doubles, float_type
 
 EXACT_FLOAT32 = 2.0**24
 """Up to here float32 holds every whole number."""
@@ -17,11 +16,6 @@ EXACT_DFT = 2.0**44
 
 MOST_PAIRS = 64
 """So many pairs of channel and output are filtered plane by plane; a matrix product takes over beyond."""
-
-
-def float_type(dtype: np.dtype[np.generic]) -> type[np.float32 | np.float64]:
-    """Return float32 for 8 bits, 16 bits and float32, float64 for the rest."""
-    return np.float32 if dtype in {np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)} else np.float64
 
 
 class Engine(StrEnum):
@@ -50,7 +44,7 @@ class Facts:
     """
 
     pairs: int
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     whole: bool
     bound: float
     finite: bool
@@ -102,7 +96,7 @@ def plan_convolution(facts: Facts) -> Plan:
     return Plan(Engine.FILTER2D, dtype, facts.whole, f"{planes}, {numbers}")
 
 
-def find_facts(volume: Array, bank: NDArray[np.float64]) -> Facts:
+def find_facts(volume: Array, bank: Doubles) -> Facts:
     """Return the facts about a (H, W, C) volume and a (kh, kw, in / groups, out) bank."""
     finite = volume.dtype.kind in "bui" or bool(np.isfinite(volume).all())
     whole = finite and _is_whole(bank) and (volume.dtype.kind in "bui" or _is_whole(volume))
@@ -123,5 +117,5 @@ def _is_whole(array: Array) -> bool:
 def _largest(volume: Array) -> float:
     """Return the largest magnitude: by the type for 8 and 16 bits, so that a plan does not hang on the pixels."""
     if volume.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
-        return float(np.iinfo(volume.dtype).max)  # type: ignore[arg-type]
+        return float(np.iinfo(volume.dtype).max)
     return float(np.abs(volume).max(initial=0))

@@ -5,15 +5,13 @@ there, unless `count_include_pad`, which counts the padding but never what `ceil
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnnfilter.compute.planning import Array, float_type
+from cnnfilter.arrays import Array, Doubles, float_type
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
-
-Doubles = NDArray[np.float64]
 
 _ROWS_AT_ONCE = 1 << 22
 """Values of windows that a median holds at a time: 32 MB of float64."""
@@ -58,19 +56,19 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
             return np.sqrt(window_sums(squares, layer.window, size)).astype(float_type(volume.dtype))
 
 
-def lowest(dtype: np.dtype[np.generic]) -> float:
+def lowest(dtype: np.dtype[Any]) -> float:
     """Return what never wins a maximum."""
-    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)  # type: ignore[arg-type]
+    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
 
 
-def highest(dtype: np.dtype[np.generic]) -> float:
+def highest(dtype: np.dtype[Any]) -> float:
     """Return what never wins a minimum."""
-    return np.inf if dtype.kind == "f" else int(np.iinfo(dtype).max)  # type: ignore[arg-type]
+    return np.inf if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 
 def window_sums(volume: Doubles, window: Window, output: Pair) -> Doubles:
     """Return the sum over each window, (H', W', C); padding and overhang add nothing."""
-    return _reduce(volume, window, output, np.add, 0.0)
+    return np.asarray(_reduce(volume, window, output, np.add, 0.0))
 
 
 def window_counts(layer: Pool, shape: tuple[int, ...]) -> Doubles:
@@ -84,7 +82,7 @@ def window_counts(layer: Pool, shape: tuple[int, ...]) -> Doubles:
         taps = starts[:, None] + np.arange(window.size[axis]) * window.dilation[axis]
         before, after = (pads[axis], pads[axis + 2]) if layer.count_include_pad else (0, 0)
         counts.append(((taps >= -before) & (taps < shape[axis] + after)).sum(axis=1))
-    return np.multiply.outer(counts[0], counts[1]).astype(np.float64)
+    return np.asarray(np.multiply.outer(counts[0], counts[1]), dtype=np.float64)
 
 
 def _reduce(volume: Array, window: Window, output: Pair, join: np.ufunc, neutral: float) -> Array:
@@ -140,8 +138,9 @@ def _middle(windows: Doubles) -> Doubles:
 def pool_globally(volume: Array, layer: GlobalPool) -> Array:
     """Return one value for each channel, (1, 1, C): the greatest, of the volume's type, or the mean, as floats."""
     if layer.mode is PoolMode.MAX:
-        return volume.max(axis=(0, 1), keepdims=True)
-    return volume.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(float_type(volume.dtype))
+        return np.asarray(volume.max(axis=(0, 1), keepdims=True))
+    mean = volume.mean(axis=(0, 1), keepdims=True, dtype=np.float64)
+    return np.asarray(mean, dtype=float_type(volume.dtype))
 
 
 def pool_channels(volume: Array, layer: ChannelPool) -> Array:
@@ -157,8 +156,8 @@ def pool_channels(volume: Array, layer: ChannelPool) -> Array:
 
 
 _KEEPS_TYPE: dict[ChannelMode, Callable[[Array], Array]] = {
-    ChannelMode.MAX: lambda groups: groups.max(axis=-1),
-    ChannelMode.MIN: lambda groups: groups.min(axis=-1),
+    ChannelMode.MAX: lambda groups: np.asarray(groups.max(axis=-1)),
+    ChannelMode.MIN: lambda groups: np.asarray(groups.min(axis=-1)),
 }
 _IN_DOUBLE: dict[ChannelMode, Callable[[Doubles], Doubles]] = {
     ChannelMode.AVG: lambda groups: groups.mean(axis=-1),

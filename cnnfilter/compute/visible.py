@@ -8,11 +8,10 @@ invisible neighbour for the pixel in its centre, and leaves alpha as it is there
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnnfilter.compute.convolution import Floats, convolve_volume, pad, tap_view
+from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.compute.convolution import convolve_volume, pad, tap_view
 from cnnfilter.compute.network import Kernels, Program, apply, build_bank, build_bias
-from cnnfilter.compute.planning import Array, float_type
 from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.layers import Conv, Convolution, Flatten, GlobalPool, Pool, PoolMode, Softmax
@@ -93,12 +92,12 @@ def _difference(colours: Array, alpha: Floats, layer: Convolution, kernels: Kern
     return known + filled.reshape(known.shape), _at_centre(alpha, _for_alpha(layer))
 
 
-def _stack(kernels: Kernels) -> NDArray[np.float64]:
+def _stack(kernels: Kernels) -> Doubles:
     """Return 2-D kernels side by side: (kh, kw, kernels)."""
     return np.stack([kernel.weights for kernel in kernels], axis=-1)
 
 
-def _filter(volume: Floats, bank: NDArray[np.float64], layer: Convolution) -> Floats:
+def _filter(volume: Floats, bank: Doubles, layer: Convolution) -> Floats:
     groups = layer.groups_of(volume.shape[2])
     return convolve_volume(volume, bank, layer.window, border=layer.border, groups=groups)
 

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import Format, find_format
 from cnnfilter.files.opencv import cv2
 from cnnfilter.files.orientation import apply_orientation, read_orientation
 from cnnfilter.files.quiet import captured_complaints
-
-Array = NDArray[np.generic]
 
 JPEG_QUALITY = 95
 """What OpenCV takes for JPEG by itself; for WebP, whose own default is lossless, as well."""
@@ -68,7 +66,7 @@ def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Ar
     return _swap_red_and_blue(pixels)
 
 
-def _decode(data: NDArray[np.uint8], name: str) -> Array | None:
+def _decode(data: Array, name: str) -> Array | None:
     """Return what OpenCV decodes, turned upright (a TIFF it turns by itself), or None."""
     try:
         pixels, kinds, blocks = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)

@@ -1,16 +1,13 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the very end."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Format, Kind, Range
-
-Array = NDArray[np.generic]
-Floats = NDArray[np.floating]
-
 
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
@@ -29,7 +26,7 @@ class Levels:
     clipped: float
 
 
-def depth_of(dtype: np.dtype[np.generic]) -> Depth:
+def depth_of(dtype: np.dtype[Any]) -> Depth:
     """Return the depth of an array's type: 8 for uint8, 16 for uint16, float for the rest."""
     return {np.dtype(np.uint8): Depth.EIGHT, np.dtype(np.uint16): Depth.SIXTEEN}.get(dtype, Depth.FLOAT)
 

@@ -5,18 +5,16 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnnfilter.arrays import Array, Doubles
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.tables import parse_table
-
-Array = NDArray[np.generic]
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NPY_START = b"\x93NUMPY"
 
 
-def decode_matrix(data: bytes, name: str) -> NDArray[np.float64]:
+def decode_matrix(data: bytes, name: str) -> Doubles:
     """Return the matrix in a text or a `.npy` file, told apart by its first bytes.
 
     Returns
@@ -41,7 +39,7 @@ def decode_matrix(data: bytes, name: str) -> NDArray[np.float64]:
     return channels[0] if len(channels) == 1 else np.ascontiguousarray(np.moveaxis(channels, 0, -1))
 
 
-def _decode_numpy(data: bytes, name: str) -> NDArray[np.float64]:
+def _decode_numpy(data: bytes, name: str) -> Doubles:
     try:
         matrix = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, SyntaxError) as error:
@@ -99,7 +97,7 @@ def _lines(rows: Array, separator: str) -> Iterator[str]:
 
 def _show(number: np.generic) -> str:
     """Return the shortest text that reads back as the same number of its type."""
-    value = float(number)  # type: ignore[arg-type]
+    value = float(number)
     if value.is_integer() and abs(value) < 2**63:
         return str(int(value))
     return str(number).replace("e+", "e")

@@ -3,18 +3,19 @@
 import struct
 
 import numpy as np
-from numpy.typing import NDArray
+
+from cnnfilter.arrays import Array
 
 _ORIENTATION = 0x0112
 """EXIF 2.32, section 4.6.4, tag Orientation."""
 
 
 def read_orientation(exif: bytes) -> int:
-    """Return the orientation, 1 to 8, that an EXIF block names; 1 if it names none that is known.
+    r"""Return the orientation, 1 to 8, that an EXIF block names; 1 if it names none that is known.
 
     Examples
     --------
-    >>> read_orientation(b"MM\\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0))
+    >>> read_orientation(b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0))
     6
     """
     exif = exif.removeprefix(b"Exif\0\0")
@@ -33,7 +34,7 @@ def read_orientation(exif: bytes) -> int:
     return 1
 
 
-def apply_orientation(pixels: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+def apply_orientation(pixels: Array, orientation: int) -> Array:
     """Return the pixels turned upright; (H, W[, C]) becomes (W, H[, C]) from 5 to 8.
 
     Parameters

@@ -183,7 +183,11 @@ def _identities(path: Path) -> Iterator[str]:
 def _together(job: Job, other: Job, request: OutputRequest) -> str:
     if job.source == other.source:
         return f"{job.target}: two kernels would be written to it; use a folder, or a template with {{kernel}}"
-    remedy = "a folder takes several" if request.output and not _is_folder(request.output) else "a template with {index} parts them"
+    remedy = (
+        "a folder takes several"
+        if request.output and not _is_folder(request.output)
+        else "a template with {index} parts them"
+    )
     return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
 
 

@@ -1,18 +1,14 @@
 """What comes from an input, picture or matrix, and how it goes into a file."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import Depth, is_matrix
 from cnnfilter.files.images import Encoding, decode_image, encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.matrices import decode_matrix, encode_matrix
-
-Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,6 @@ def decode_picture(data: bytes, name: str, *, matrix: bool, allow_truncated: boo
     return Picture(pixels, depth_of(pixels.dtype))
 
 
-def encode_picture(pixels: Array, path: str | PurePath, encoding: Encoding | None = None) -> bytes:
+def encode_picture(pixels: Array, path: str | Path, encoding: Encoding | None = None) -> bytes:
     """Return the bytes of an image or matrix file, by the suffix of its name."""
     return encode_matrix(pixels, path) if is_matrix(path) else encode_image(pixels, path, encoding)

@@ -25,7 +25,7 @@ class Table:
 
 
 def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
-    """Return the table that a text writes: a row a line, spaces, tabs or commas, `#` comments.
+    r"""Return the table that a text writes: a row a line, spaces, tabs or commas, `#` comments.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
 
     Examples
     --------
-    >>> parse_table("# mean\\n1/2, 1/2").channels
+    >>> parse_table("# mean\n1/2, 1/2").channels
     [[[0.5, 0.5]]]
     """
     channels: list[Rows] = [[]]

@@ -14,9 +14,7 @@ from cnnfilter.kernels.readers import read_text_kernel
 from cnnfilter.kernels.words import Inline, KernelFile, Made, fixed_folder, names, recognize
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from cnnfilter.arrays import Doubles
     from cnnfilter.spec.layers import Shape
 
 __all__ = ["Kernel", "describe", "kernel_shape", "load_kernel", "names"]
@@ -36,7 +34,7 @@ class Kernel:
         A line each, or empty.
     """
 
-    weights: NDArray[np.float64]
+    weights: Doubles
     offset: float = 0.0
     description: str = ""
     source: str = ""
@@ -120,7 +118,7 @@ def _notes(comments: list[str]) -> tuple[str, str]:
     return next(iter(descriptions), ""), next(iter(sources), "")
 
 
-def _load_numpy(file: KernelFile) -> NDArray[np.float64]:
+def _load_numpy(file: KernelFile) -> Doubles:
     import numpy as np  # noqa: PLC0415
 
     file.shape()

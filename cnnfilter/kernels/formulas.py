@@ -5,69 +5,68 @@ for an even N the centre lies between pixels, and lines run through the pixel af
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+from cnnfilter.arrays import Doubles
 
 
-def _grid(side: int) -> tuple[Matrix, Matrix]:
+def _grid(side: int) -> tuple[Doubles, Doubles]:
     """Return y as a column and x as a row, in pixels from the centre."""
-    offsets = np.arange(side) - (side - 1) / 2
+    offsets = np.arange(side, dtype=np.float64) - (side - 1) / 2
     return offsets[:, None], offsets[None, :]
 
 
-def _sum_to_one(matrix: Matrix) -> Matrix:
+def _sum_to_one(matrix: Doubles) -> Doubles:
     return np.asarray(matrix / matrix.sum())
 
 
-def box(side: int) -> Matrix:
+def box(side: int) -> Doubles:
     """Return equal weights."""
     return np.full((side, side), 1 / side**2)
 
 
-def gaussian(side: int, sigma: float) -> Matrix:
+def gaussian(side: int, sigma: float) -> Doubles:
     """Return exp(-(x^2 + y^2) / (2 sigma^2)), divided by its sum."""
     y, x = _grid(side)
     profile = np.exp(-(x**2) / (2 * sigma**2))
     return _sum_to_one(np.exp(-(y**2) / (2 * sigma**2)) * profile)
 
 
-def line_vertical(side: int) -> Matrix:
+def line_vertical(side: int) -> Doubles:
     """Return ones in the middle column."""
     matrix = np.zeros((side, side))
     matrix[:, side // 2] = 1
     return matrix
 
 
-def line_horizontal(side: int) -> Matrix:
+def line_horizontal(side: int) -> Doubles:
     """Return ones in the middle row."""
     return line_vertical(side).T.copy()
 
 
-def line_diagonal(side: int) -> Matrix:
+def line_diagonal(side: int) -> Doubles:
     """Return ones from the top left to the bottom right."""
     return np.eye(side)
 
 
-def line_antidiagonal(side: int) -> Matrix:
+def line_antidiagonal(side: int) -> Doubles:
     """Return ones from the bottom left to the top right."""
     return np.eye(side)[:, ::-1].copy()
 
 
-def frame(side: int) -> Matrix:
+def frame(side: int) -> Doubles:
     """Return ones around the rim."""
     matrix = np.ones((side, side))
     matrix[1:-1, 1:-1] = 0
     return matrix
 
 
-def disk(side: int) -> Matrix:
+def disk(side: int) -> Doubles:
     """Return equal weights for the pixels whose centre lies in the circle inscribed in the square."""
     y, x = _grid(side)
     return _sum_to_one((x**2 + y**2 <= (side / 2) ** 2).astype(np.float64))
 
 
-def motion(side: int, angle: float) -> Matrix:
+def motion(side: int, angle: float) -> Doubles:
     """Return a line through the centre, one unit for each step along its longer axis.
 
     A step that falls between two pixels is shared by them in proportion, as Wu's anti-aliased lines are
@@ -80,7 +79,7 @@ def motion(side: int, angle: float) -> Matrix:
     return _slanted_line(side, across / along)
 
 
-def _slanted_line(side: int, slope: float) -> Matrix:
+def _slanted_line(side: int, slope: float) -> Doubles:
     """Return a line with one unit in each column, at the height slope * x."""
     columns = np.arange(side)
     centre = (side - 1) / 2
@@ -92,7 +91,7 @@ def _slanted_line(side: int, slope: float) -> Matrix:
     return _sum_to_one(matrix)
 
 
-def log(side: int, sigma: float) -> Matrix:
+def log(side: int, sigma: float) -> Doubles:
     """Return the Laplacian of a Gaussian, (r^2 - 2 sigma^2) / sigma^4 * G, less its mean."""
     y, x = _grid(side)
     radius_squared = x**2 + y**2
@@ -100,12 +99,12 @@ def log(side: int, sigma: float) -> Matrix:
     return np.asarray(matrix - matrix.mean())
 
 
-def dog(side: int, inner: float, outer: float) -> Matrix:
+def dog(side: int, inner: float, outer: float) -> Doubles:
     """Return the difference of two Gaussians."""
     return np.asarray(gaussian(side, inner) - gaussian(side, outer))
 
 
-def gabor(side: int, sigma: float, angle: float, wavelength: float) -> Matrix:
+def gabor(side: int, sigma: float, angle: float, wavelength: float) -> Doubles:
     """Return exp(-r^2 / (2 sigma^2)) * cos(2 pi u / wavelength), u along `angle`, less what makes it sum to 0."""
     y, x = _grid(side)
     direction = np.deg2rad(angle)
@@ -114,7 +113,7 @@ def gabor(side: int, sigma: float, angle: float, wavelength: float) -> Matrix:
     return np.asarray(envelope * (wave - (envelope * wave).sum() / envelope.sum()))
 
 
-def identity(side: int) -> Matrix:
+def identity(side: int) -> Doubles:
     """Return a one in the middle, zeros around it."""
     matrix = np.zeros((side, side))
     matrix[side // 2, side // 2] = 1

@@ -10,10 +10,8 @@ from cnnfilter.errors import KernelError, nearest
 from cnnfilter.numbers import parse_number, show_number
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from cnnfilter.arrays import Doubles
 
-    Matrix = NDArray[np.float64]
 
 LARGEST_SIDE = 4001
 """The largest made kernel: 128 MB of float64, and beyond any image it could be laid on with sense."""
@@ -40,9 +38,13 @@ RECIPES = {
     "line-vertical": Recipe(("n",), "`|` a column of ones: bright vertical lines of N pixels", "line of ones"),
     "line-horizontal": Recipe(("n",), "`-` a row of ones: bright horizontal lines of N pixels", "line of ones"),
     "line-diagonal": Recipe(("n",), "`\\` ones falling to the right: lines of N pixels at 45 degrees", "line of ones"),
-    "line-antidiagonal": Recipe(("n",), "`/` ones rising to the right: lines of N pixels at 45 degrees", "line of ones"),
+    "line-antidiagonal": Recipe(
+        ("n",), "`/` ones rising to the right: lines of N pixels at 45 degrees", "line of ones"
+    ),
     "frame": Recipe(("n",), "`□` ones around the rim of N x N: bright squares of that size", "line of ones"),
-    "disk": Recipe(("n",), "mean of the pixels in a circle N wide, as a lens out of focus; sums to 1", "pillbox filter"),
+    "disk": Recipe(
+        ("n",), "mean of the pixels in a circle N wide, as a lens out of focus; sums to 1", "pillbox filter"
+    ),
     "motion": Recipe(
         ("n", "angle"),
         "mean along a line of N pixels at ANGLE degrees, anticlockwise from the horizontal; sums to 1",
@@ -140,7 +142,7 @@ def usage(name: str) -> str:
     return ":".join([name, *(argument.upper() for argument in RECIPES[name].arguments)])
 
 
-def make(name: str, arguments: dict[str, float]) -> Matrix:
+def make(name: str, arguments: dict[str, float]) -> Doubles:
     """Return the matrix of a made kernel, (N, N) of float64.
 
     Parameters
@@ -159,5 +161,5 @@ def make(name: str, arguments: dict[str, float]) -> Matrix:
 
     formula = getattr(formulas, name.replace("-", "_"))
     side = int(arguments["n"])
-    matrix: Matrix = formula(side, *(value for key, value in arguments.items() if key != "n"))
+    matrix: Doubles = formula(side, *(value for key, value in arguments.items() if key != "n"))
     return matrix

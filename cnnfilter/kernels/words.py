@@ -13,7 +13,9 @@ from cnnfilter.kernels.readers import SUFFIXES, npy_shape, read_text_kernel
 from cnnfilter.spec.layers import Shape
 
 _INLINE_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_INLINE = re.compile(rf"[\s,;]*{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?(?:[\s,;]+{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?)*[\s,;]*")
+_INLINE = re.compile(
+    rf"[\s,;]*{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?(?:[\s,;]+{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?)*[\s,;]*"
+)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def as_padding(value: int | str | Sequence[int]) -> Padding:
     """
     if isinstance(value, str):
         return _padding_from_text(value)
-    if isinstance(value, Sequence) and len(value) == 4:
+    if not isinstance(value, int) and len(value) == 4:
         return _as_sides(value)
     rows, columns = as_pair(value, "padding", least=0)
     return rows, columns, rows, columns
@@ -107,9 +107,7 @@ def _padding_from_text(text: str) -> Padding:
     if re.fullmatch(r"-?\d+(x-?\d+)?", text, re.ASCII):
         return as_padding([int(number) for number in text.split("x")])
     words = ", ".join(PaddingWord)
-    raise LanguageError(
-        f"padding {text!r} is unknown: a number, HxW, T/L/B/R, or {words}{nearest(text, PaddingWord)}"
-    )
+    raise LanguageError(f"padding {text!r} is unknown: a number, HxW, T/L/B/R, or {words}{nearest(text, PaddingWord)}")
 
 
 def _as_sides(numbers: Sequence[int]) -> Sides:

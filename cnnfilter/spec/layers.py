@@ -87,15 +87,15 @@ class Layer:
         """Return the shape that comes out when `shape` goes in; `ShapeError` where it cannot go in."""
         return shape
 
-    def parameters(self, shape: Shape) -> int:  # noqa: ARG002
+    def parameters(self, shape: Shape) -> int:
         """Return how many numbers training would set, for an input of `shape`."""
         return 0
 
-    def statistics(self, shape: Shape) -> int:  # noqa: ARG002
+    def statistics(self, shape: Shape) -> int:
         """Return how many numbers are measured in training rather than set, for an input of `shape`."""
         return 0
 
-    def macs(self, shape: Shape) -> int:  # noqa: ARG002
+    def macs(self, shape: Shape) -> int:
         """Return how many multiplications by weights an input of `shape` takes."""
         return 0
 

@@ -57,6 +57,5 @@ class Network:
 
     def output(self, shape: Shape) -> Shape:
         """Return what comes out of the last layer."""
-        for shape in self.shapes(shape):  # noqa: B020  the last one is the result
-            pass
-        return shape
+        *_, last = shape, *self.shapes(shape)
+        return last
