@@ -11,23 +11,12 @@ from cnnfilter.cli.run import FileOptions, filter_files
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.borders import Border
+from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, KernelWord, Normalization, common_size
 from cnnfilter.spec.geometry import Padding, Pair, Window
 from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.layers import (
-    Activation,
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    Convolution,
-    DepthwiseConv,
-    Function,
-    Gray,
-    KernelWord,
-    Layer,
-    Normalization,
-    common_size,
-)
+from cnnfilter.spec.layers import Activation, Function, Gray, Layer
 from cnnfilter.spec.network import Network
+from cnnfilter.spec.pools import ChannelMode, ChannelPool
 
 COMBINATIONS = {
     "magnitude": ChannelMode.MAGNITUDE,

@@ -11,8 +11,9 @@ from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Padding, Pair, Window
-from cnnfilter.spec.layers import ChannelMode, ChannelPool, GlobalPool, Layer, Pool, PoolMode
+from cnnfilter.spec.layers import Layer
 from cnnfilter.spec.network import Network
+from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")
 

@@ -10,21 +10,10 @@ from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import Kernel, load_kernel
-from cnnfilter.spec.layers import (
-    Activation,
-    ChannelPool,
-    Conv,
-    Convolution,
-    DepthwiseConv,
-    Flatten,
-    GlobalPool,
-    Gray,
-    Layer,
-    Normalization,
-    Pool,
-    Softmax,
-)
+from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, Normalization
+from cnnfilter.spec.layers import Activation, Flatten, Gray, Layer, Softmax
 from cnnfilter.spec.network import Network
+from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool
 from cnnfilter.spec.printing import show_layer
 
 Kernels = tuple[Kernel, ...]
@@ -209,7 +198,7 @@ def remarks_on_sums(program: Program, shape: tuple[int, ...]) -> list[str]:
         flat = [kernel.weights for kernel in kernels if kernel.weights.ndim == 2]
         if isinstance(layer, Conv) and channels > 1 and any((weights >= 0).all() for weights in flat):
             found.append(
-                f"{show_layer(layer)} sums {channels} channels; dwconv filters each by itself, and gray before it makes one"
+                f"{show_layer(layer)} sums {channels} channels; dwconv filters each by itself, gray before it makes one"
             )
         channels = output[-1]
     return found

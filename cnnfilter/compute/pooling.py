@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, float_type
 from cnnfilter.spec.geometry import Pair, Window
-from cnnfilter.spec.layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 _ROWS_AT_ONCE = 1 << 22
 """Values of windows that a median holds at a time: 32 MB of float64."""

@@ -14,7 +14,9 @@ from cnnfilter.compute.convolution import convolve_volume, pad, tap_view
 from cnnfilter.compute.network import Kernels, Program, apply, build_bank, build_bias
 from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
 from cnnfilter.spec.borders import BorderMode
-from cnnfilter.spec.layers import Conv, Convolution, Flatten, GlobalPool, Pool, PoolMode, Softmax
+from cnnfilter.spec.convolutions import Conv, Convolution
+from cnnfilter.spec.layers import Flatten, Softmax
+from cnnfilter.spec.pools import GlobalPool, Pool, PoolMode
 
 _INVISIBLE = 1e-6
 """Less alpha than this is none: a tenth of the smallest step of 16 bits."""

@@ -14,29 +14,12 @@ from dataclasses import dataclass, replace
 
 from cnnfilter.errors import CnnFilterError, LanguageError, nearest
 from cnnfilter.spec.borders import Border
+from cnnfilter.spec.convolutions import Conv, DepthwiseConv, Normalization, common_size
 from cnnfilter.spec.geometry import NO_PADDING, Window
-from cnnfilter.spec.layers import (
-    SLOPES,
-    Activation,
-    BatchNorm,
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    DepthwiseConv,
-    Flatten,
-    Function,
-    GlobalPool,
-    Gray,
-    Layer,
-    Linear,
-    Normalization,
-    Pool,
-    PoolMode,
-    Softmax,
-    common_size,
-)
+from cnnfilter.spec.layers import SLOPES, Activation, BatchNorm, Flatten, Function, Gray, Layer, Linear, Softmax
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.options import KernelShape, Options, read_options
+from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 MOST_LAYERS = 10_000
 """More layers than any network has; a larger number is a slip or an attack."""

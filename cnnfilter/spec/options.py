@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from cnnfilter.errors import CnnFilterError, LanguageError, nearest
 from cnnfilter.numbers import parse_number
 from cnnfilter.spec.borders import Border, as_border
+from cnnfilter.spec.convolutions import KernelWord, Normalization
 from cnnfilter.spec.geometry import Padding, PaddingWord, Pair, as_padding, as_pair
-from cnnfilter.spec.layers import KernelWord, Normalization
 
 KernelShape = Callable[[str], tuple[int, ...]]
 """What tells the shape of the kernel that a word names, or raises a `KernelError`."""

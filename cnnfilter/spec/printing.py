@@ -5,20 +5,11 @@ from collections.abc import Iterator
 
 from cnnfilter.numbers import show_number
 from cnnfilter.spec.borders import BorderMode
+from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, Normalization
 from cnnfilter.spec.geometry import NO_PADDING, Padding, PaddingWord, Pair, Sides, Window, show_pair
-from cnnfilter.spec.layers import (
-    SLOPES,
-    Activation,
-    ChannelPool,
-    Conv,
-    Convolution,
-    DepthwiseConv,
-    Layer,
-    Linear,
-    Normalization,
-    Pool,
-)
+from cnnfilter.spec.layers import SLOPES, Activation, Layer, Linear
 from cnnfilter.spec.options import reads_as_kernel
+from cnnfilter.spec.pools import ChannelPool, Pool
 
 
 def show_layer(layer: Layer) -> str:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from math import prod
 
+from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Sides
-from cnnfilter.spec.layers import Convolution, Pool, Shape
+from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Network
+from cnnfilter.spec.pools import Pool
 from cnnfilter.spec.printing import show_layer
 
 

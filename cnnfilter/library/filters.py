@@ -1,31 +1,23 @@
-"""The functions that Python programs call: the commands' work on arrays."""
+"""Convolution and pooling of arrays, with the words of the commands."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute import network as running
 from cnnfilter.compute.pooling import pool_volume
-from cnnfilter.errors import KernelError, LanguageError, OutputError, ShapeError, nearest
-from cnnfilter.files.formats import Depth, Kind, Range, find_format
-from cnnfilter.files.images import decode_image, encode_image
-from cnnfilter.files.levels import depth_of, remark_on_clipping, to_levels
-from cnnfilter.files.outputs import write_whole
-from cnnfilter.files.pictures import read_bytes
-from cnnfilter.kernels import Kernel, kernel_shape, load_kernel
+from cnnfilter.errors import KernelError, LanguageError, ShapeError, nearest
+from cnnfilter.kernels import Kernel, load_kernel
 from cnnfilter.spec.borders import Border, as_border
+from cnnfilter.spec.convolutions import Conv, DepthwiseConv, KernelWord
 from cnnfilter.spec.geometry import Window, as_padding, as_pair
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.layers import Conv, DepthwiseConv, KernelWord, Pool, PoolMode, Shape
-from cnnfilter.spec.network import Network as Layers
-from cnnfilter.spec.summary import Summary, summarize
+from cnnfilter.spec.pools import Pool, PoolMode
 
 Numbers = int | str | Sequence[int]
+"""One number for both axes, (height, width), or a text such as `3x2`."""
 
 
 def convolve(
@@ -219,126 +211,3 @@ def kernel(word: str) -> Doubles:
     array([[1., 0.], [0., 1.]])
     """
     return load_kernel(word).weights
-
-
-class Network(Layers):
-    """A network that runs on arrays, and knows its sizes."""
-
-    def run(self, image: Array) -> Array:
-        """Return what comes out of the last layer.
-
-        Parameters
-        ----------
-        image
-            (H, W) or (H, W, C).
-
-        Returns
-        -------
-        ndarray
-            (H', W', C'), without its channel axis if there is one channel; (length,) after `flatten`.
-
-        Raises
-        ------
-        ShapeError
-            If a layer cannot take what the one before it gives.
-        KernelError
-            If a layer has no weights.
-        """
-        return running.run_program(running.load_program(self), np.asarray(image))
-
-    def summary(self, shape: Shape) -> Summary:
-        """Return the sizes, parameters and multiplications for an input of (height, width[, channels]).
-
-        Raises
-        ------
-        ShapeError
-            If a layer cannot take what the one before it gives.
-
-        Examples
-        --------
-        >>> network("conv:3x3,16").summary((64, 64, 3)).totals.parameters
-        448
-        """
-        return summarize(self, tuple(shape) if len(shape) == 3 else (*shape, 1))
-
-
-def network(text: str) -> Network:
-    """Return the network that a text writes, such as `conv:sobel-x,same relu maxpool:2`.
-
-    Raises
-    ------
-    LanguageError
-        If a word is unknown.
-
-    Examples
-    --------
-    >>> network("relu maxpool:2,s1").run(np.array([[-1.0, 2.0], [3.0, -4.0]]))
-    array([[3.]])
-    """
-    return Network(parse_network(text, kernel_shape).layers)
-
-
-def read_image(path: str | Path) -> Array:
-    """Return the picture in an image file.
-
-    Parameters
-    ----------
-    path
-        An image file; its content, not its suffix, tells the format.
-
-    Returns
-    -------
-    ndarray
-        (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, turned upright as its EXIF says; uint8, uint16 or
-        float32 (float64 for TIFFs that hold it).
-
-    Raises
-    ------
-    ImageFileError
-        If the file cannot be read, or is cut off or damaged.
-    """
-    return decode_image(read_bytes(path), str(path))
-
-
-def write_image(path: str | Path, image: Array, *, range: str = "clip") -> None:
-    """Write an image file, which appears whole or not at all.
-
-    Parameters
-    ----------
-    path
-        Its suffix is the format.
-    image
-        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. uint8 and uint16 are written as they are; floats are
-        levels of 8 bits, 0 to 255, rounded half to even, unless the format holds floats.
-    range
-        How floats are brought into the levels: `clip`, `abs`, `scale`, `max`, `offset`.
-
-    Raises
-    ------
-    OutputError
-        If the suffix or the range is unknown, or the format cannot hold the image's type.
-    ImageFileError
-        If the system refuses, or the format cannot hold the channels.
-
-    Warns
-    -----
-    UserWarning
-        If more than 0.1 % of the values are clipped.
-    """
-    pixels = np.asarray(image)
-    format_ = find_format(path)
-    if range not in list(Range):
-        raise OutputError(f"range {range!r} is unknown: {', '.join(Range)}")
-    depth = depth_of(pixels.dtype)
-    if format_.kind is Kind.MATRIX or pixels.dtype.kind not in "uif":
-        raise OutputError(f"{path}: no image file, or no image of {pixels.dtype}; numpy.save writes any array")
-    if pixels.dtype.kind != "f" and (depth is Depth.FLOAT or depth not in format_.depths):
-        raise OutputError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
-    if pixels.dtype.kind == "f" and Depth.FLOAT not in format_.depths:
-        levels = to_levels(pixels, range_=Range(range), maximum=255.0, depth=Depth.EIGHT)
-        if remark := remark_on_clipping(levels.clipped):
-            warnings.warn(remark, stacklevel=2)
-        pixels = levels.pixels
-    elif pixels.dtype.kind == "f":
-        pixels = pixels.astype(np.float32)
-    write_whole(Path(path), encode_image(pixels, path))

@@ -1,0 +1,82 @@
+"""Image files as arrays, and back."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import OutputError
+from cnnfilter.files.formats import Depth, Kind, Range, find_format
+from cnnfilter.files.images import decode_image, encode_image
+from cnnfilter.files.levels import depth_of, remark_on_clipping, to_levels
+from cnnfilter.files.outputs import write_whole
+from cnnfilter.files.pictures import read_bytes
+
+
+def read_image(path: str | Path) -> Array:
+    """Return the picture in an image file.
+
+    Parameters
+    ----------
+    path
+        An image file; its content, not its suffix, tells the format.
+
+    Returns
+    -------
+    ndarray
+        (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, turned upright as its EXIF says; uint8, uint16 or
+        float32 (float64 for TIFFs that hold it).
+
+    Raises
+    ------
+    ImageFileError
+        If the file cannot be read, or is cut off or damaged.
+    """
+    return decode_image(read_bytes(path), str(path))
+
+
+def write_image(path: str | Path, image: Array, *, range: str = "clip") -> None:
+    """Write an image file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Its suffix is the format.
+    image
+        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. uint8 and uint16 are written as they are; floats are
+        levels of 8 bits, 0 to 255, rounded half to even, unless the format holds floats.
+    range
+        How floats are brought into the levels: `clip`, `abs`, `scale`, `max`, `offset`.
+
+    Raises
+    ------
+    OutputError
+        If the suffix or the range is unknown, or the format cannot hold the image's type.
+    ImageFileError
+        If the system refuses, or the format cannot hold the channels.
+
+    Warns
+    -----
+    UserWarning
+        If more than 0.1 % of the values are clipped.
+    """
+    pixels = np.asarray(image)
+    format_ = find_format(path)
+    if range not in list(Range):
+        raise OutputError(f"range {range!r} is unknown: {', '.join(Range)}")
+    depth = depth_of(pixels.dtype)
+    if format_.kind is Kind.MATRIX or pixels.dtype.kind not in "uif":
+        raise OutputError(f"{path}: no image file, or no image of {pixels.dtype}; numpy.save writes any array")
+    if pixels.dtype.kind != "f" and (depth is Depth.FLOAT or depth not in format_.depths):
+        raise OutputError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
+    if pixels.dtype.kind == "f" and Depth.FLOAT not in format_.depths:
+        levels = to_levels(pixels, range_=Range(range), maximum=255.0, depth=Depth.EIGHT)
+        if remark := remark_on_clipping(levels.clipped):
+            warnings.warn(remark, stacklevel=2)
+        pixels = levels.pixels
+    elif pixels.dtype.kind == "f":
+        pixels = pixels.astype(np.float32)
+    write_whole(Path(path), encode_image(pixels, path))

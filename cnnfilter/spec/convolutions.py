@@ -1,0 +1,170 @@
+"""Convolutions as layers: kernels by name or by size, how they move, and the weights they need."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import prod
+
+from cnnfilter.errors import ShapeError
+from cnnfilter.spec.borders import Border
+from cnnfilter.spec.geometry import Pair, Window, show_pair
+from cnnfilter.spec.layers import Layer, Shape, show_shape
+
+
+class Normalization(StrEnum):
+    """What the weights of a kernel are divided by."""
+
+    NONE = "none"
+    SUM = "sum"
+    ABS = "abs"
+
+
+@dataclass(frozen=True)
+class KernelWord:
+    """A kernel as it is named in a network, and the shape of its matrix: (kh, kw[, in[, out]])."""
+
+    text: str
+    shape: Shape
+
+    @property
+    def slices(self) -> int | None:
+        """How many channels it needs, or None where its one slice is laid on each."""
+        return self.shape[2] if len(self.shape) > 2 else None
+
+    @property
+    def maps(self) -> int:
+        """How many feature maps it makes."""
+        return self.shape[3] if len(self.shape) > 3 else 1
+
+
+def common_size(kernels: tuple[KernelWord, ...]) -> Pair:
+    """Return the (height, width) that all kernels of a layer have, or raise a `ShapeError`."""
+    sizes = {(kernel.shape[0], kernel.shape[1]): kernel.text for kernel in kernels}
+    if len(sizes) > 1:
+        each = ", ".join(f"{text} is {show_pair(size)}" for size, text in sizes.items())
+        raise ShapeError(f"the kernels of one layer need one size: {each}")
+    return next(iter(sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution(Layer):
+    """What `Conv` and `DepthwiseConv` have in common.
+
+    Parameters
+    ----------
+    window
+        The kernel's size and how it moves.
+    kernels
+        The kernels by name; empty where only sizes are known.
+    bias
+        A number added to every output.
+    learned_bias
+        Whether each output has a bias of its own, among the weights.
+    border, flip, normalize
+        What padding holds; whether the kernel is turned by 180 degrees (the convolution of mathematics);
+        what its weights are divided by.
+    """
+
+    window: Window
+    kernels: tuple[KernelWord, ...] = ()
+    bias: float = 0.0
+    learned_bias: bool = False
+    border: Border = field(default_factory=Border)
+    flip: bool = False
+    normalize: Normalization = Normalization.NONE
+
+    def groups_of(self, channels: int) -> int:
+        """Return into how many groups `channels` fall, each filtered by kernels of its own."""
+        raise NotImplementedError
+
+    def bank(self, channels: int) -> Shape:
+        """Return the shape of the weights for `channels` inputs: (kh, kw, in / groups, out)."""
+        raise NotImplementedError
+
+    def output(self, shape: Shape) -> Shape:
+        """Return (height', width', out)."""
+        height, width, channels = self.volume(shape)
+        return *self.window.output(height, width), self.bank(channels)[3]
+
+    def parameters(self, shape: Shape) -> int:
+        """Return the weights, and one bias for each output if there are any."""
+        bank = self.bank(self.volume(shape)[2])
+        return prod(bank) + (bank[3] if self.learned_bias or self.bias else 0)
+
+    def macs(self, shape: Shape) -> int:
+        """Return out elements x (in / groups) x kh x kw; biases are additions and do not count."""
+        height, width, _ = self.output(shape)
+        return height * width * prod(self.bank(shape[2]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Convolution):
+    """A convolution of CNNs: every output sums over the channels of its group.
+
+    Examples
+    --------
+    >>> Conv(window=Window((3, 3)), outputs=16, learned_bias=True).parameters((64, 64, 3))
+    448
+    """
+
+    outputs: int = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        for subject, number in (("number of outputs", self.outputs), ("number of groups", self.groups)):
+            if number < 1:
+                raise ShapeError(f"{subject} {number} is below 1, the least that is allowed")
+
+    @property
+    def op(self) -> str:
+        """`conv`."""
+        return "conv"
+
+    def groups_of(self, channels: int) -> int:
+        """Return the layer's groups, which must divide both the channels and the outputs."""
+        for subject, number in (("channels", channels), ("outputs", self.maps)):
+            if number % self.groups:
+                raise ShapeError(f"{number} {subject} cannot be divided into {self.groups} groups")
+        return self.groups
+
+    def bank(self, channels: int) -> Shape:
+        """Return (kh, kw, channels / groups, out)."""
+        slices = channels // self.groups_of(channels)
+        for kernel in self.kernels:
+            if kernel.slices not in {None, slices}:
+                raise ShapeError(f"kernel {kernel.text} has {kernel.slices} slices for {slices} channels")
+        return *self.window.size, slices, self.maps
+
+    @property
+    def maps(self) -> int:
+        """How many feature maps come out."""
+        return sum(kernel.maps for kernel in self.kernels) if self.kernels else self.outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwiseConv(Convolution):
+    """Each channel filtered by itself; `multiplier` outputs for each, or one for each kernel."""
+
+    multiplier: int = 1
+
+    def __post_init__(self) -> None:
+        if self.multiplier < 1:
+            raise ShapeError(f"number of outputs {self.multiplier} is below 1, the least that is allowed")
+        for kernel in self.kernels:
+            if kernel.slices not in {None, 1} or kernel.maps != 1:
+                raise ShapeError(
+                    f"kernel {kernel.text} has {show_shape(kernel.shape)} weights; dwconv takes a single slice, "
+                    "conv takes more"
+                )
+
+    @property
+    def op(self) -> str:
+        """`dwconv`."""
+        return "dwconv"
+
+    def groups_of(self, channels: int) -> int:
+        """Return one group for each channel."""
+        return channels
+
+    def bank(self, channels: int) -> Shape:
+        """Return (kh, kw, 1, channels x kernels); a channel's outputs are neighbours."""
+        return *self.window.size, 1, channels * (len(self.kernels) or self.multiplier)

@@ -1,0 +1,107 @@
+"""Pools as layers: over windows, over all pixels, over channels."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cnnfilter.errors import ShapeError
+from cnnfilter.spec.geometry import Window
+from cnnfilter.spec.layers import Layer, Shape
+
+
+class PoolMode(StrEnum):
+    """What a pool makes of the values in its window."""
+
+    MAX = "max"
+    AVG = "avg"
+    L2 = "l2"
+    MIN = "min"
+    MEDIAN = "median"
+
+
+class ChannelMode(StrEnum):
+    """What becomes of channels that are taken together, pixel by pixel."""
+
+    MAX = "max"
+    AVG = "avg"
+    SUM = "sum"
+    MIN = "min"
+    MAGNITUDE = "magnitude"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool(Layer):
+    """One value for each window of each channel."""
+
+    mode: PoolMode
+    window: Window
+    count_include_pad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.count_include_pad and self.mode not in {PoolMode.AVG, PoolMode.L2}:
+            raise ShapeError(f"{self.op} never counts padding; only avgpool and l2pool can")
+
+    @property
+    def op(self) -> str:
+        """`maxpool`, `avgpool`, `l2pool`, `minpool` or `medianpool`."""
+        return f"{self.mode}pool"
+
+    def output(self, shape: Shape) -> Shape:
+        """Return (height', width', channels)."""
+        height, width, channels = self.volume(shape)
+        pads = self.window.pads(height, width)
+        for pad, extent in zip(pads, self.window.extent * 2, strict=True):
+            if pad > extent // 2:
+                raise ShapeError(f"padding {pad} is more than half of a pooling window that spans {extent}")
+        rows, columns = self.window.output(height, width)
+        for axis, (outputs, size) in enumerate(((rows, height), (columns, width))):
+            self._check_pixels(axis, outputs, size, pads[axis])
+        return rows, columns, channels
+
+    def _check_pixels(self, axis: int, outputs: int, size: int, before: int) -> None:
+        """Raise a `ShapeError` if some window steps over the whole image, as only a dilated one can."""
+        stride, dilation, taps = (getattr(self.window, name)[axis] for name in ("stride", "dilation", "size"))
+        for start in range(-before, min(outputs * stride - before, 0), stride):
+            first = -(start // dilation)
+            if first >= taps or start + first * dilation >= size:
+                raise ShapeError(f"a window dilated by {dilation} sees nothing but padding of {size} pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalPool(Layer):
+    """One value for each channel: the greatest, or the mean."""
+
+    mode: PoolMode
+
+    @property
+    def op(self) -> str:
+        """`globalmaxpool` or `globalavgpool`."""
+        return f"global{self.mode}pool"
+
+    def output(self, shape: Shape) -> Shape:
+        """Return (1, 1, channels)."""
+        return 1, 1, self.volume(shape)[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelPool(Layer):
+    """One value for every `size` neighbouring channels, or for all of them, pixel by pixel."""
+
+    mode: ChannelMode
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise ShapeError(f"number of channels {self.size} is below 1, the least that is allowed")
+
+    @property
+    def op(self) -> str:
+        """`magnitude`, `channelmax`, `channelavg`, `channelsum` or `channelmin`."""
+        return "magnitude" if self.mode is ChannelMode.MAGNITUDE else f"channel{self.mode}"
+
+    def output(self, shape: Shape) -> Shape:
+        """Return (height, width, channels / size)."""
+        height, width, channels = self.volume(shape)
+        size = self.size or channels
+        if channels % size:
+            raise ShapeError(f"{channels} channels cannot be taken {size} at a time")
+        return height, width, channels // size
