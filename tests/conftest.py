@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from click.testing import CliRunner
+from hypothesis import settings
+
+settings.register_profile("cnnfilter", deadline=None, max_examples=60, derandomize=True)
+settings.load_profile("cnnfilter")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def samples() -> Path:
+    """Return the folder of sample pictures and matrices."""
+    return ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    """Return a real photo: 600x512 RGB, a JPEG that matplotlib ships."""
+    return Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    """Return what runs commands in this process."""
+    return CliRunner()

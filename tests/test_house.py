@@ -1,0 +1,111 @@
+"""The house: which floor imports which, and what is loaded when."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cnnfilter
+
+PACKAGE = Path(cnnfilter.__file__).parent
+
+FLOORS = {
+    "errors": 0,
+    "numbers": 0,
+    "arrays": 0,
+    "spec": 1,
+    "files": 1,
+    "kernels": 2,
+    "compute": 3,
+    "library": 4,
+    "batch": 4,
+    "cli": 5,
+}
+"""Each part of the package, and its floor; `__init__` and `__main__` are doors."""
+
+HEAVY = ("numpy", "cv2", "matplotlib", "scipy")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the parts of the package that a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cnnfilter."):
+            yield (node.module or "").split(".")[1]
+        elif isinstance(node, ast.ImportFrom) and node.module == "cnnfilter":
+            yield from (alias.name for alias in node.names if alias.name in FLOORS)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("cnnfilter."))
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in FLOORS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_imports_from_a_floor_above_its_own(path: Path) -> None:
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    above = {name for name in imports_of(path) if FLOORS[name] > FLOORS[part]}
+    assert not above
+
+
+def test_every_part_of_the_package_has_a_floor() -> None:
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    assert parts - {"__init__", "__main__"} == set(FLOORS)
+
+
+def loaded_after(*arguments: str) -> set[str]:
+    """Return which heavy libraries a command has loaded, in a process of its own."""
+    code = (
+        "import sys\n"
+        "from cnnfilter.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit:\n    pass\n"
+        f"print('LOADED', *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["convolve", "--help"],
+        ["shape", "224x224x3", "conv:7x7,64,s2,p3", "conv:sobel-x,same", "dwconv:gaussian:5"],
+        ["shape", "224x224x3", "conw:3x3"],
+        ["convolve", "nothing.png", "-k", "sobelx", "-o", "out.png"],
+        ["convolve", "nothing.png", "-k", "sharpen", "-o", "out.xyz"],
+        ["kernels"],
+    ],
+    ids=" ".join,
+)
+def test_help_shape_and_usage_errors_load_no_array_library(arguments: list[str]) -> None:
+    assert loaded_after(*arguments) == set()
+
+
+def test_convolve_does_not_load_matplotlib(tmp_path: Path, samples: Path) -> None:
+    loaded = loaded_after(
+        "convolve", str(samples / "sprite.png"), "-k", "sharpen", "-q", "-o", str(tmp_path / "out.png")
+    )
+    assert loaded == {"numpy", "cv2"}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = f"import sys, cnnfilter; print(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", cnnfilter.__all__)
+def test_every_public_name_is_handed_out_and_documented(name: str) -> None:
+    value = getattr(cnnfilter, name)
+    assert name in dir(cnnfilter)
+    assert isinstance(value, str) or value.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'convolv'"):
+        _ = cnnfilter.convolv

@@ -1,0 +1,65 @@
+"""The package as it is installed: from a wheel, editable, and straight from a checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cnnfilter.kernels.words import fixed_names
+from tests.conftest import ROOT
+
+ASK = "from cnnfilter.kernels import kernel_shape, words; print(words.fixed_folder(), kernel_shape('sobel-x'))"
+
+
+def build(hook: str, folder: Path) -> Path:
+    """Return the wheel that a hook of the build backend makes."""
+    code = f"from hatchling import build; print(build.{hook}({str(folder)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return folder / done.stdout.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an unpacked wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with zipfile.ZipFile(build("build_wheel", folder)) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_a_wheel_holds_every_kernel_and_the_mark_of_types(wheel: Path) -> None:
+    assert {path.stem for path in (wheel / "cnnfilter" / "_kernels").glob("*.txt")} == fixed_names()
+    assert (wheel / "cnnfilter" / "py.typed").exists()
+
+
+def test_a_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path, samples: Path) -> None:
+    command = [sys.executable, "-m", "cnnfilter", "convolve", str(samples / "sharpen-5x5.txt"), "-k", "sharpen"]
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["89", "111", "101", "85", "111", "101", "98", "117", "113"]
+
+
+@pytest.mark.parametrize("way", ["wheel", "editable", "checkout"])
+def test_the_fixed_kernels_are_found(way: str, wheel: Path, tmp_path: Path) -> None:
+    # Without `site`, nothing but the folder named is on the path, wherever the tests themselves run from.
+    folder = {"wheel": wheel, "checkout": ROOT, "editable": tmp_path / "site"}[way]
+    if way == "editable":
+        with zipfile.ZipFile(build("build_editable", tmp_path)) as archive:
+            archive.extractall(folder)
+    code = f"import site; site.addsitedir({str(folder)!r}); {ASK}"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    kernels = wheel / "cnnfilter" / "_kernels" if way == "wheel" else ROOT / "kernels"
+    assert done.stdout.split(maxsplit=1) == [str(kernels), "(3, 3)\n"]
+
+
+def test_the_entry_point_is_the_command() -> None:
+    from importlib.metadata import entry_points  # noqa: PLC0415  only this test needs it
+
+    from cnnfilter.cli import main  # noqa: PLC0415
+
+    (entry,) = entry_points(group="console_scripts", name="cnnfilter")
+    assert entry.load() is main
