@@ -96,6 +96,7 @@ def _named(source: str, error: CnnFilterError | MemoryError) -> str:
 def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, *, titled: bool) -> None:
     wanted = [job for job in jobs if not (work.no_clobber and job.target and job.target.exists())]
     if not wanted:
+        logger.debug("%s: passed over, its output exists", source)
         return
     picture = _read(source, work)
     for job in wanted:
@@ -135,12 +136,15 @@ def _filter(picture: Picture, program: Program, job: Job, work: Work, notes: lis
     if picture.matrix and depth is Depth.SIXTEEN:
         maximum = 65535.0
     values, alpha = _run(picture, program, work, notes)
+    if alpha is not None and values.shape[2] != 3:
+        notes.append("the result has no place for alpha, so that it lies on black")
+        values, alpha = values * alpha, None
     levels = to_levels(values, range_=work.range_, maximum=maximum, depth=depth)
     clipping = remark_on_clipping(levels.clipped)
     notes += [clipping] if clipping else []
     if alpha is None:
-        return levels.pixels
-    return _with_alpha(levels.pixels, alpha, depth, maximum, notes)
+        return drop_single_channel(levels.pixels)
+    return _with_alpha(levels.pixels, alpha, depth, maximum)
 
 
 def _run(picture: Picture, program: Program, work: Work, notes: list[str]) -> tuple[Array, Array | None]:
@@ -165,12 +169,9 @@ def _remarks(program: Program, shape: tuple[int, ...], work: Work) -> list[str]:
     return [*remarks(program.network, volume), *sums]
 
 
-def _with_alpha(pixels: Array, alpha: Array, depth: Depth, maximum: float, notes: list[str]) -> Array:
-    """Return colours and alpha in one array; one map has no place for alpha."""
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        notes.append("the result is one map, which has no alpha; that of the picture is dropped")
-        return drop_single_channel(pixels)
-    white = maximum if depth is Depth.FLOAT else None
+def _with_alpha(colours: Array, alpha: Array, depth: Depth, white: float) -> Array:
+    """Return colours and their alpha in one array; in a float file alpha is in the colours' units."""
+    if depth is Depth.FLOAT:
+        return np.concatenate([colours, (alpha * white).astype(colours.dtype)], axis=2)
     held = to_levels(alpha, range_=None, maximum=1.0, depth=depth).pixels
-    scaled = held * np.float32(white) if white else held
-    return np.concatenate([pixels, scaled.astype(pixels.dtype)], axis=2)
+    return np.concatenate([colours, held], axis=2)

@@ -11,6 +11,9 @@ import click
 
 from cnnfilter.errors import CnnFilterError
 
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
 
 class Command(click.Command):
     """A command whose mistakes of usage come out in Click's own form, with exit status 2."""
@@ -24,6 +27,8 @@ class Command(click.Command):
                 raise
             click.echo(f"cnnfilter: {error}", err=True)
             ctx.exit(1)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
         except CnnFilterError as error:
             raise click.UsageError(str(error), ctx) from error
 
