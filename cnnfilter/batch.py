@@ -71,52 +71,62 @@ class Work:
 def run_batch(work: Work, listener: Listener) -> int:
     """Carry out all jobs, and return how many inputs failed.
 
-    What fails is told to the listener as `PATH: reason`; the other inputs are done all the same.
+    What fails is told to the listener as `PATH: reason`; the other inputs, and the other kernels on the
+    same input, are done all the same.
     """
     failures = 0
-    titled = sum(job.target is None for job in work.jobs) > 1
     for source, jobs in groupby(work.jobs, key=lambda job: job.source):
-        try:
-            _filter_input(source, list(jobs), work, listener, titled=titled)
-        except (CnnFilterError, MemoryError) as error:
-            failures += 1
-            listener.failure(_named(source, error))
-            if work.fail_fast:
-                break
+        failures += not _filter_input(source, list(jobs), work, listener)
+        if failures and work.fail_fast:
+            break
     return failures
 
 
-def _named(source: str, error: CnnFilterError | MemoryError) -> str:
+def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener) -> bool:
+    """Carry out the jobs of one input, and return whether all went well."""
+    wanted = [job for job in jobs if not (work.no_clobber and job.target and job.target.exists())]
+    if not wanted:
+        logger.debug("%s: passed over, its output exists", source)
+        return True
+    try:
+        picture = _read(source, work)
+    except _FAILURES as error:
+        listener.failure(_named(source, error))
+        return False
+    return all([_carry_out(job, picture, work, listener) for job in wanted])
+
+
+def _carry_out(job: Job, picture: Picture, work: Work, listener: Listener) -> bool:
+    """Carry out one job on its input, and return whether it went well."""
+    program = work.programs[job.kernel]
+    logger.debug("%s: %s -> %s", job.source, program.network, job.target or "standard output")
+    try:
+        notes: list[str] = []
+        pixels = _filter(picture, program, job, work, notes)
+        data = encode_picture(pixels, job.format_name, work.encoding)
+        for note in notes:
+            listener.remark(f"{job.source}: {note}")
+        if job.target:
+            write_whole(job.target, data)
+        else:
+            titled = sum(other.target is None for other in work.jobs) > 1
+            title = f"# {job.source} {program.network}\n" if titled else ""
+            listener.output(title.encode() + data)
+    except _FAILURES as error:
+        listener.failure(_named(job.source, error))
+        return False
+    return True
+
+
+_FAILURES = (CnnFilterError, MemoryError)
+"""What makes an input fail, and not the program."""
+
+
+def _named(source: str, error: Exception) -> str:
     """Return `PATH: reason`; errors about a file name it themselves."""
     if isinstance(error, ImageFileError):
         return str(error)
     return f"{source}: {'not enough memory' if isinstance(error, MemoryError) else error}"
-
-
-def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, *, titled: bool) -> None:
-    wanted = [job for job in jobs if not (work.no_clobber and job.target and job.target.exists())]
-    if not wanted:
-        logger.debug("%s: passed over, its output exists", source)
-        return
-    picture = _read(source, work)
-    for job in wanted:
-        program = work.programs[job.kernel]
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s: %s -> %s", source, program.network, job.target or "standard output")
-        notes: list[str] = []
-        pixels = _filter(picture, program, job, work, notes)
-        for note in notes:
-            listener.remark(f"{source}: {note}")
-        data = encode_picture(pixels, job.format_name, work.encoding)
-        if job.target:
-            write_whole(job.target, data)
-        else:
-            title = f"# {' '.join([source, *_words(program)])}\n" if titled else ""
-            listener.output(title.encode() + data)
-
-
-def _words(program: Program) -> list[str]:
-    return str(program.network).split(" ") if program.network.layers else []
 
 
 def _read(source: str, work: Work) -> Picture:

@@ -138,4 +138,5 @@ def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> 
     told = KernelOptions(**{name: given.pop(name) for name in KernelOptions.__dataclass_fields__})
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
     networks = make_networks(words, told)
-    filter_files(inputs, networks, FileOptions(**given), kernels=kernels if len(networks) > 1 else ())
+    labels = ("+".join(kernels),) if told.combine else kernels
+    filter_files(inputs, networks, FileOptions(**given), kernels=labels)
