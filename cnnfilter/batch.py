@@ -93,7 +93,8 @@ def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener) 
     except _FAILURES as error:
         listener.failure(_named(source, error))
         return False
-    return all([_carry_out(job, picture, work, listener) for job in wanted])
+    failed = [job for job in wanted if not _carry_out(job, picture, work, listener)]
+    return not failed
 
 
 def _carry_out(job: Job, picture: Picture, work: Work, listener: Listener) -> bool:

@@ -12,8 +12,8 @@ import logging
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.planning import Engine, Plan, find_facts, plan_convolution
+from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.compute.planning import Engine, Plan, common_divisor, find_facts, plan_convolution
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.geometry import Pair, Sides, Window
@@ -59,10 +59,16 @@ def convolve_volume(
         If the window is larger than the padded volume.
     """
     rows, columns = window.output(volume.shape[0], volume.shape[1])
-    plan = plan_convolution(find_facts(volume, bank))
+    divisor = common_divisor(bank)
+    numerators = np.rint(bank * divisor) if divisor > 1 else bank
+    facts = find_facts(volume, numerators, border)
+    plan = plan_convolution(facts)
     logger.debug("%s", plan)
     padded = pad(volume, window.pads(volume.shape[0], volume.shape[1]), border, plan.dtype)
-    maps = carry_out(plan, padded, bank.astype(plan.dtype), window, (rows, columns), groups)
+    weights = (numerators if facts.whole else bank).astype(plan.dtype)
+    maps = carry_out(plan, padded, weights, window, (rows, columns), groups)
+    if facts.whole and divisor > 1:
+        maps = np.asarray(maps / divisor, dtype=float_type(volume.dtype))
     if np.any(bias):
         maps += np.asarray(bias, dtype=maps.dtype)
     return maps.astype(np.float32, copy=False) if volume.dtype == np.float32 else maps

@@ -2,17 +2,26 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
+from math import lcm
 from typing import Any, Literal
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, float_type
+from cnnfilter.spec.borders import Border
 
 EXACT_FLOAT32 = 2.0**24
 """Up to here float32 holds every whole number."""
 
 EXACT_DFT = 2.0**44
 """Up to here the DFT in float64, whose error is some 1e-15 of the largest sum, rounds back to the whole number."""
+
+LARGEST_DIVISOR = 2**20
+"""Weights with a larger common divisor are taken for fractions, which costs an error of one part in 10^7."""
+
+MOST_WEIGHTS = 2**20
+"""Larger banks are trained ones, in which no divisor is sought."""
 
 MOST_PAIRS = 64
 """So many pairs of channel and output are filtered plane by plane; a matrix product takes over beyond."""
@@ -96,18 +105,45 @@ def plan_convolution(facts: Facts) -> Plan:
     return Plan(Engine.FILTER2D, dtype, facts.whole, f"{planes}, {numbers}")
 
 
-def find_facts(volume: Array, bank: Doubles) -> Facts:
-    """Return the facts about a (H, W, C) volume and a (kh, kw, in / groups, out) bank."""
+def find_facts(volume: Array, bank: Doubles, border: Border) -> Facts:
+    """Return the facts about a (H, W, C) volume, its border, and a (kh, kw, in / groups, out) bank."""
     finite = volume.dtype.kind in "bui" or bool(np.isfinite(volume).all())
-    whole = finite and _is_whole(bank) and (volume.dtype.kind in "bui" or _is_whole(volume))
+    whole = finite and border.value.is_integer() and _is_whole(bank)
+    whole = whole and (volume.dtype.kind in "bui" or _is_whole(volume))
     heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
     return Facts(
         pairs=bank.shape[2] * bank.shape[3],
         dtype=volume.dtype,
         whole=whole,
-        bound=heaviest * _largest(volume) if whole else np.inf,
+        bound=heaviest * max(_largest(volume), abs(border.value)) if whole else np.inf,
         finite=finite,
     )
+
+
+def common_divisor(bank: Doubles) -> int:
+    """Return the smallest number that makes whole numbers of all weights, or 1 if there is none up to 2**20.
+
+    So the mean of nine pixels is their exact sum divided by 9, rounded once.
+
+    Examples
+    --------
+    >>> common_divisor(np.array([1 / 9, 2 / 3])), common_divisor(np.array([0.1234567]))
+    (9, 1)
+    """
+    if bank.size > MOST_WEIGHTS or _denominator(float(bank.flat[0])) == 0:
+        return 1
+    divisor = 1
+    for weight in np.unique(np.abs(bank)):
+        divisor = lcm(divisor, _denominator(float(weight)))
+        if not 0 < divisor <= LARGEST_DIVISOR:
+            return 1
+    return divisor
+
+
+def _denominator(weight: float) -> int:
+    """Return the denominator of the fraction that a weight is to the last bit, or 0."""
+    fraction = Fraction(weight).limit_denominator(LARGEST_DIVISOR)
+    return fraction.denominator if float(fraction) == weight else 0
 
 
 def _is_whole(array: Array) -> bool:
