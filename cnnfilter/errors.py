@@ -27,6 +27,10 @@ class ImageFileError(CnnFilterError, OSError):
     """An image or matrix file that cannot be read or written."""
 
 
+class MissingLibraryError(CnnFilterError, ImportError):
+    """A library is installed, and what it needs of the system is not."""
+
+
 class OutputError(CnnFilterError, ValueError):
     """Outputs that cannot be named, would fall together, or would destroy an input."""
 

@@ -1,5 +1,6 @@
 """What all commands share: errors that become one line and an exit status, and a console."""
 
+import errno
 import logging
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from cnnfilter.errors import CnnFilterError
+from cnnfilter.errors import CnnFilterError, MissingLibraryError
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -22,15 +23,18 @@ class Command(click.Command):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except ImportError as error:
-            if not isinstance(error, CnnFilterError):
-                raise
-            click.echo(f"cnnfilter: {error}", err=True)
-            ctx.exit(1)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except MissingLibraryError as error:
+            click.echo(f"cnnfilter: {error}", err=True)
+            ctx.exit(1)
         except CnnFilterError as error:
             raise click.UsageError(str(error), ctx) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # Click ends quietly
+            click.echo(f"cnnfilter: {error.strerror or error}", err=True)
+            ctx.exit(1)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Console:
 
     def output(self, data: bytes) -> None:
         """Write data to standard output."""
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 

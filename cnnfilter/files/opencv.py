@@ -1,6 +1,6 @@
 """OpenCV, or one line on what it lacks."""
 
-from cnnfilter.errors import CnnFilterError
+from cnnfilter.errors import MissingLibraryError
 
 _PACKAGES = {
     "libGL.so.1": "libgl1",
@@ -8,10 +8,6 @@ _PACKAGES = {
     "libglib-2.0.so.0": "libglib2.0-0",
 }
 """What brings each library on Debian and Ubuntu."""
-
-
-class MissingLibraryError(CnnFilterError, ImportError):
-    """OpenCV is installed, and a library of the system that it needs is not."""
 
 
 def explain_import_error(error: ImportError) -> str:

@@ -18,13 +18,25 @@ def captured_complaints() -> Iterator[list[str]]:
     """
     complaints: list[str] = []
     with _LOCK, tempfile.TemporaryFile() as file:
-        sys.stderr.flush()
-        saved = os.dup(2)
+        saved = _keep_standard_error()
         os.dup2(file.fileno(), 2)
         try:
             yield complaints
         finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+            if saved is None:
+                os.close(2)
+            else:
+                os.dup2(saved, 2)
+                os.close(saved)
             file.seek(0)
             complaints += file.read().decode("utf-8", "replace").splitlines()
+
+
+def _keep_standard_error() -> int | None:
+    """Return a second descriptor of standard error, flushed, or None if the process was started without one."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        return os.dup(2)
+    except OSError:
+        return None
