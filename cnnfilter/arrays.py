@@ -13,7 +13,9 @@ Floats = NDArray[np.floating]
 
 Doubles = NDArray[np.float64]
 
+_NARROW = {np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)}
+
 
 def float_type(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
     """Return the arithmetic for a type: float32 for 8 bits, 16 bits and float32, float64 for the rest."""
-    return np.float32 if dtype in {np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)} else np.float64
+    return np.float32 if dtype.newbyteorder("=") in _NARROW else np.float64

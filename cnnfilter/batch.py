@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
@@ -112,7 +113,7 @@ def _carry_out(job: Job, picture: Picture, work: Work, listener: Listener) -> bo
         else:
             titled = sum(other.target is None for other in work.jobs) > 1
             title = f"# {job.source} {program.network}\n" if titled else ""
-            listener.output(title.encode() + data)
+            listener.output(os.fsencode(title) + data)
     except _FAILURES as error:
         listener.failure(_named(job.source, error))
         return False

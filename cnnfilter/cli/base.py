@@ -1,6 +1,7 @@
 """What all commands share: errors that become one line and an exit status, and a console."""
 
 import errno
+import io
 import logging
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a sign that the terminal lacks is no reason to fail
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

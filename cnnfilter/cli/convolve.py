@@ -9,7 +9,7 @@ from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
 from cnnfilter.errors import LanguageError
-from cnnfilter.kernels import kernel_shape
+from cnnfilter.kernels import kernel_name, kernel_shape
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, KernelWord, Normalization, common_size
 from cnnfilter.spec.geometry import Padding, Pair, Window
@@ -138,5 +138,5 @@ def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> 
     told = KernelOptions(**{name: given.pop(name) for name in KernelOptions.__dataclass_fields__})
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
     networks = make_networks(words, told)
-    labels = ("+".join(kernels),) if told.combine else kernels
-    filter_files(inputs, networks, FileOptions(**given), kernels=labels)
+    names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))
+    filter_files(inputs, networks, FileOptions(**given), kernels=("+".join(names),) if told.combine else names)

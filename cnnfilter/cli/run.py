@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def filter_files(
     CnnFilterError
         If outputs or networks are wrong; nothing is read or written then.
     """
-    stdin = _read_stdin() if STANDARD in inputs and not options.dry_run else b""
+    stdin = _read_stdin() if STANDARD in inputs else b""
     jobs = plan_outputs(
         inputs,
         OutputRequest(
@@ -119,6 +120,8 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
 
 
 def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer.read()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial import hermite
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
-from cnnfilter.spec.layers import Activation, Function
+from cnnfilter.spec.layers import SLOPES, Activation, Function
 
 
 def activate(values: Array, layer: Activation) -> Floats:
@@ -22,8 +22,11 @@ def activate(values: Array, layer: Activation) -> Floats:
         The function, and its slope where it takes one.
     """
     floats: Floats = values.astype(float_type(values.dtype), copy=False)
-    function = _FUNCTIONS[layer.function]
-    return function(floats) if layer.slope is None else _SLOPED[layer.function](floats, layer.slope)
+    with np.errstate(invalid="ignore"):  # infinity times nothing is no number, and needs no complaint
+        if layer.function in _SLOPED:
+            slope = SLOPES[layer.function] if layer.slope is None else layer.slope
+            return _SLOPED[layer.function](floats, slope)
+        return _FUNCTIONS[layer.function](floats)
 
 
 def softmax(values: Array) -> Floats:

@@ -59,19 +59,20 @@ def convolve_volume(
         If the window is larger than the padded volume.
     """
     rows, columns = window.output(volume.shape[0], volume.shape[1])
+    biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
     divisor = common_divisor(bank)
     numerators = np.rint(bank * divisor) if divisor > 1 else bank
-    facts = find_facts(volume, numerators, border)
+    facts = find_facts(volume, numerators, border, float(np.abs(biases).max()) * divisor)
     plan = plan_convolution(facts)
     logger.debug("%s", plan)
     padded = pad(volume, window.pads(volume.shape[0], volume.shape[1]), border, plan.dtype)
     weights = (numerators if facts.whole else bank).astype(plan.dtype)
     maps = carry_out(plan, padded, weights, window, (rows, columns), groups)
     if facts.whole and divisor > 1:
-        maps = np.asarray(maps / divisor, dtype=float_type(volume.dtype))
-    if np.any(bias):
-        maps += np.asarray(bias, dtype=maps.dtype)
-    return maps.astype(np.float32, copy=False) if volume.dtype == np.float32 else maps
+        maps /= divisor
+    maps += biases.astype(maps.dtype)
+    keeps_double = facts.whole and divisor == 1 and volume.dtype != np.float32
+    return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
 
 
 def carry_out(plan: Plan, padded: Floats, bank: Floats, window: Window, output: Pair, groups: int) -> Floats:
@@ -80,6 +81,8 @@ def carry_out(plan: Plan, padded: Floats, bank: Floats, window: Window, output: 
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
     if plan.engine is Engine.FILTER2D:
         _filter_planes(padded, bank, window, maps)
+    elif plan.engine is Engine.WEIGHTS:
+        _add_weights(padded, bank, window, maps)
     elif inputs == 1:
         _add_scaled_taps(padded, bank, window, maps.reshape(*output, groups, outputs))
     else:
@@ -87,7 +90,10 @@ def carry_out(plan: Plan, padded: Floats, bank: Floats, window: Window, output: 
             part = slice(group * outputs, (group + 1) * outputs)
             channels = padded[:, :, group * inputs : (group + 1) * inputs]
             _add_matrix_taps(channels, bank[..., part], window, maps[:, :, part])
-    return np.rint(maps, out=maps) if plan.rounds else maps
+    if plan.rounds:
+        np.rint(maps, out=maps)
+        maps += 0.0  # -0 becomes 0
+    return maps
 
 
 def pad(volume: Array, sides: Sides, border: Border, dtype: DTypeLike) -> Floats:
@@ -135,6 +141,18 @@ def _add_scaled_taps(padded: Floats, bank: Floats, window: Window, maps: Floats)
         row, column = int(tap[0]), int(tap[1])
         pixels = tap_view(padded, (row, column), window, maps.shape[:2])
         maps += pixels[..., None] * weights[row, column]
+
+
+def _add_weights(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:
+    """Add to each map each pixel times its weight, where the weight is not 0."""
+    inputs, outputs = bank.shape[2], bank.shape[3]
+    groups = padded.shape[2] // inputs
+    with np.errstate(invalid="ignore"):
+        for index in np.argwhere(bank):
+            row, column, plane, output = (int(place) for place in index)
+            channel = output * groups // outputs * inputs + plane
+            pixels = tap_view(padded, (row, column), window, maps.shape[:2])[:, :, channel]
+            maps[:, :, output] += pixels * bank[row, column, plane, output]
 
 
 def _filter_planes(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:

@@ -109,7 +109,8 @@ def as_volume(image: Array) -> Array:
         raise ShapeError(f"an image is (height, width) or (height, width, channels), not {image.shape}")
     if image.dtype.kind not in "buif":
         raise ShapeError(f"an image holds numbers, not {image.dtype}")
-    return image[:, :, None] if image.ndim == 2 else image
+    native = image.astype(image.dtype.newbyteorder("="), copy=False)
+    return native[:, :, None] if image.ndim == 2 else native
 
 
 def run_program(program: Program, image: Array) -> Array:
@@ -196,9 +197,10 @@ def remarks_on_sums(program: Program, shape: tuple[int, ...]) -> list[str]:
         program.network.layers, program.kernels, program.network.shapes(shape), strict=True
     ):
         flat = [kernel.weights for kernel in kernels if kernel.weights.ndim == 2]
-        if isinstance(layer, Conv) and channels > 1 and any((weights >= 0).all() for weights in flat):
+        slices = layer.bank(channels)[2] if isinstance(layer, Conv) else 1
+        if slices > 1 and any((weights >= 0).all() for weights in flat):
             found.append(
-                f"{show_layer(layer)} sums {channels} channels; dwconv filters each by itself, gray before it makes one"
+                f"{show_layer(layer)} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
             )
         channels = output[-1]
     return found

@@ -23,6 +23,9 @@ LARGEST_DIVISOR = 2**20
 MOST_WEIGHTS = 2**20
 """Larger banks are trained ones, in which no divisor is sought."""
 
+MOST_SUMMED = 128
+"""So many products float32 sums, in whatever order, with an error below 1e-5 of the sum of their magnitudes."""
+
 MOST_PAIRS = 64
 """So many pairs of channel and output are filtered plane by plane; a matrix product takes over beyond."""
 
@@ -31,7 +34,13 @@ class Engine(StrEnum):
     """A way to carry out a convolution."""
 
     FILTER2D = "filter2D"
+    """Plane by plane by OpenCV, which takes a DFT for large kernels."""
+
     TAPS = "taps"
+    """Place by place of the kernel, all channels and maps at once, by a matrix product."""
+
+    WEIGHTS = "weights"
+    """Weight by weight: nothing meets a pixel that its weight does not touch."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class Facts:
     ----------
     pairs
         How many planes of weights there are: (in / groups) x out.
+    weights
+        How many products each result sums: kh x kw x (in / groups).
     dtype
         Of the image.
     whole
@@ -53,6 +64,7 @@ class Facts:
     """
 
     pairs: int
+    weights: int
     dtype: np.dtype[Any]
     whole: bool
     bound: float
@@ -89,15 +101,15 @@ def plan_convolution(facts: Facts) -> Plan:
 
     Examples
     --------
-    >>> str(plan_convolution(Facts(1, np.dtype("uint8"), True, 2040.0, True)))
+    >>> str(plan_convolution(Facts(1, 9, np.dtype("uint8"), True, 2040.0, True)))
     'filter2D in float32: 1 plane of weights, whole numbers to 2040'
     """
-    needs_double = float_type(facts.dtype) is np.float64 or (facts.whole and facts.bound >= EXACT_FLOAT32)
-    dtype: Literal["float32", "float64"] = "float64" if needs_double else "float32"
+    beyond = facts.bound >= EXACT_FLOAT32 if facts.whole else facts.weights > MOST_SUMMED
+    dtype: Literal["float32", "float64"] = "float64" if beyond or float_type(facts.dtype) is np.float64 else "float32"
     numbers = f"whole numbers to {facts.bound:.0f}" if facts.whole else "fractions"
     planes = f"{facts.pairs} plane{'s' * (facts.pairs != 1)} of weights"
     if not facts.finite:
-        return Plan(Engine.TAPS, dtype, False, "pixels that are nan or infinite stay where they are")
+        return Plan(Engine.WEIGHTS, dtype, False, "pixels that are nan or infinite stay where they are")
     if facts.whole and facts.bound >= EXACT_DFT:
         return Plan(Engine.TAPS, dtype, False, f"{numbers}, too large for a DFT")
     if facts.pairs > MOST_PAIRS:
@@ -105,17 +117,19 @@ def plan_convolution(facts: Facts) -> Plan:
     return Plan(Engine.FILTER2D, dtype, facts.whole, f"{planes}, {numbers}")
 
 
-def find_facts(volume: Array, bank: Doubles, border: Border) -> Facts:
-    """Return the facts about a (H, W, C) volume, its border, and a (kh, kw, in / groups, out) bank."""
+def find_facts(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Facts:
+    """Return the facts about a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank and its largest bias."""
     finite = volume.dtype.kind in "bui" or bool(np.isfinite(volume).all())
-    whole = finite and border.value.is_integer() and _is_whole(bank)
+    whole = finite and float(border.value).is_integer() and _is_whole(bank)
     whole = whole and (volume.dtype.kind in "bui" or _is_whole(volume))
+    largest = max(_largest(volume), abs(border.value))
     heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
     return Facts(
         pairs=bank.shape[2] * bank.shape[3],
+        weights=bank.shape[0] * bank.shape[1] * bank.shape[2],
         dtype=volume.dtype,
         whole=whole,
-        bound=heaviest * max(_largest(volume), abs(border.value)) if whole else np.inf,
+        bound=heaviest * largest + abs(bias) if whole else np.inf,
         finite=finite,
     )
 
@@ -154,4 +168,4 @@ def _largest(volume: Array) -> float:
     """Return the largest magnitude: by the type for 8 and 16 bits, so that a plan does not hang on the pixels."""
     if volume.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         return float(np.iinfo(volume.dtype).max)
-    return float(np.abs(volume).max(initial=0))
+    return max(abs(float(volume.min(initial=0))), abs(float(volume.max(initial=0))))

@@ -1,10 +1,12 @@
 """Pooling: one value for each window, for each channel, or for channels taken together.
 
 Padding never counts as a pixel: it cannot win a maximum, and averages divide by the pixels that are
-there, unless `count_include_pad`, which counts the padding but never what `ceil` hangs over.
+there, unless `count_include_pad`, which counts the padding but never what `ceil` hangs over. A window
+that sees no pixel at all, as a dilated one can, gives 0.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,31 +41,44 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
         If the window is larger than the padded volume, or the padding more than half the window.
     """
     output = layer.output(volume.shape)[:2]
-    size = output[0], output[1]
+    with np.errstate(invalid="ignore"):  # infinity less infinity is no number, and needs no complaint
+        pooled = _pool(volume, layer, (output[0], output[1]))
+    empty = window_counts(replace(layer, count_include_pad=False), volume.shape) == 0
+    if empty.any():
+        pooled[empty] = 0
+    return pooled
+
+
+def _pool(volume: Array, layer: Pool, output: Pair) -> Array:
+    """Return what each mode makes of the windows, whatever it makes of those that see no pixel."""
     match layer.mode:
         case PoolMode.MAX:
-            return _reduce(volume, layer.window, size, np.maximum, lowest(volume.dtype))
+            return _reduce(volume, layer.window, output, np.maximum, lowest(volume.dtype))
         case PoolMode.MIN:
-            return _reduce(volume, layer.window, size, np.minimum, highest(volume.dtype))
+            return _reduce(volume, layer.window, output, np.minimum, highest(volume.dtype))
         case PoolMode.MEDIAN:
-            return _median(volume, layer.window, size).astype(float_type(volume.dtype))
+            return _median(volume, layer.window, output).astype(float_type(volume.dtype))
         case PoolMode.AVG:
-            counts = window_counts(layer, volume.shape)[:, :, None]
-            sums = window_sums(volume.astype(np.float64), layer.window, size)
+            counts = np.maximum(window_counts(layer, volume.shape), 1)[:, :, None]
+            sums = window_sums(volume.astype(np.float64), layer.window, output)
             return (sums / counts).astype(float_type(volume.dtype))
         case PoolMode.L2:
             squares = np.square(volume, dtype=np.float64)
-            return np.sqrt(window_sums(squares, layer.window, size)).astype(float_type(volume.dtype))
+            return np.sqrt(window_sums(squares, layer.window, output)).astype(float_type(volume.dtype))
 
 
 def lowest(dtype: np.dtype[Any]) -> float:
     """Return what never wins a maximum."""
-    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
 
 def highest(dtype: np.dtype[Any]) -> float:
     """Return what never wins a minimum."""
-    return np.inf if dtype.kind == "f" else int(np.iinfo(dtype).max)
+    if dtype.kind == "f":
+        return np.inf
+    return True if dtype.kind == "b" else int(np.iinfo(dtype).max)
 
 
 def window_sums(volume: Doubles, window: Window, output: Pair) -> Doubles:
@@ -132,7 +147,7 @@ def _middle(windows: Doubles) -> Doubles:
     counts = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
     lower = np.take_along_axis(values, np.maximum(counts - 1, 0) // 2, axis=-1)
     upper = np.take_along_axis(values, counts // 2, axis=-1)
-    return ((lower + upper) / 2)[..., 0]
+    return np.clip(lower / 2 + upper / 2, lower, upper)[..., 0]
 
 
 def pool_globally(volume: Array, layer: GlobalPool) -> Array:

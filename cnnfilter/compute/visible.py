@@ -43,6 +43,8 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
         If a layer cannot take what the one before it gives.
     """
     program.network.output(colours.shape)
+    if colours.dtype.kind == "f":
+        colours = np.where((alpha <= _INVISIBLE) & ~np.isfinite(colours), 0, colours).astype(colours.dtype)
     for layer, kernels in zip(program.network.layers, program.kernels, strict=True):
         match layer:
             case Convolution():
@@ -156,7 +158,9 @@ def _pool_sums(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Float
 def _pool_globally(colours: Array, alpha: Floats, layer: GlobalPool) -> tuple[Array, Floats]:
     pooled_alpha = np.asarray(pool_globally(alpha, layer))
     if layer.mode is PoolMode.MAX:
-        return pool_globally(np.where(alpha > _INVISIBLE, colours, 0).astype(colours.dtype), layer), pooled_alpha
+        seen = np.where(alpha > _INVISIBLE, colours, colours.dtype.type(lowest(colours.dtype)))
+        greatest = pool_globally(seen, layer)
+        return np.where(pooled_alpha > _INVISIBLE, greatest, 0).astype(colours.dtype), pooled_alpha
     weights = alpha.astype(np.float64)
     total = max(float(weights.sum()), _INVISIBLE)
     mean = (colours * weights).sum(axis=(0, 1), keepdims=True) / total

@@ -126,4 +126,9 @@ def looks_like_matrix(data: bytes) -> bool:
     >>> looks_like_matrix(b"1 2; 3"), looks_like_matrix(b"P2 1 1 255 7"), looks_like_matrix(b"# x")
     (True, False, True)
     """
-    return data.startswith(b"\x93NUMPY") or data[:1] in {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
+    text = data.removeprefix(b"\xef\xbb\xbf")
+    picture = text.startswith(b"#?")  # Radiance HDR
+    return data.startswith(b"\x93NUMPY") or (text[:1] in _MATRIX_STARTS and not picture)
+
+
+_MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}

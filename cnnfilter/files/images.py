@@ -7,10 +7,13 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.files.avif import develop_avif, is_avif
 from cnnfilter.files.formats import Format, find_format
+from cnnfilter.files.levels import depth_of
 from cnnfilter.files.opencv import cv2
 from cnnfilter.files.orientation import apply_orientation, read_orientation
 from cnnfilter.files.quiet import captured_complaints
+from cnnfilter.files.tiff import Alpha, divide_by_alpha, take_alpha_as_it_is
 
 JPEG_QUALITY = 95
 """What OpenCV takes for JPEG by itself; for WebP, whose own default is lossless, as well."""
@@ -57,7 +60,7 @@ def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Ar
     if is_jpeg and allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         data += _JPEG_END
     with captured_complaints() as complaints:
-        pixels = _decode(np.frombuffer(data, np.uint8), name)
+        pixels = _decode(data, name)
     damage = [line for line in complaints if line.startswith(("Corrupt JPEG data", "Premature end of JPEG"))]
     if pixels is None or (is_jpeg and damage and not allow_truncated):
         raise ImageFileError(f"{name}: {_unreadable(data, damage)}")
@@ -66,14 +69,19 @@ def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Ar
     return _swap_red_and_blue(pixels)
 
 
-def _decode(data: Array, name: str) -> Array | None:
-    """Return what OpenCV decodes, turned upright (a TIFF it turns by itself), or None."""
+def _decode(data: bytes, name: str) -> Array | None:
+    """Return what OpenCV decodes, upright (a TIFF it turns by itself) and with straight alpha, or None."""
+    data, alpha = take_alpha_as_it_is(data)
     try:
-        pixels, kinds, blocks = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
+        pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ImageFileError(f"{name}: {_reason(error)}") from error
     if pixels is None:
         return None
+    if alpha is Alpha.MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
+        return divide_by_alpha(pixels)
+    if is_avif(data):
+        return develop_avif(pixels, data)
     exif = [bytes(block) for kind, block in zip(kinds, blocks, strict=False) if kind == cv2.IMAGE_METADATA_EXIF]
     return apply_orientation(pixels, read_orientation(exif[0]) if exif else 1)
 
@@ -123,6 +131,8 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         If the suffix is unknown.
     """
     format_ = find_format(path)
+    if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
+        raise ImageFileError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     fitted = _fit_channels(pixels, format_, path)
     parameters = _parameters(format_, encoding or Encoding())
     written, data = False, np.empty(0, np.uint8)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.arrays import Array
+from cnnfilter.arrays import Array, float_type
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Format, Kind, Range
 
@@ -14,6 +14,9 @@ MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 
 WORTH_A_REMARK = 0.001
 """The share of clipped values that is mentioned."""
+
+_SLACK = 1e-6
+"""How far above white a float may come to lie by rounding in float32."""
 
 _TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16}
 
@@ -84,17 +87,16 @@ def to_levels(values: Array, *, range_: Range | None, maximum: float, depth: Dep
     Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), clipped=0.5)
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
+    floats = values.astype(float_type(values.dtype), copy=False)
     if depth is Depth.FLOAT:
-        floats = values.astype(np.float64 if values.dtype == np.float64 else np.float32, copy=False)
-        return Levels(floats, 0.0) if how is Range.NONE else _saturate(_arrange(floats, how, maximum), maximum)
+        if how is Range.NONE:
+            return Levels(floats, 0.0)
+        return _saturate(_arrange(floats, how, maximum) + _middle(how, depth, maximum), maximum)
     if how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
     white = MAXIMA[depth]
-    arranged = _arrange(values, how, maximum)
-    scaled = arranged if white == maximum else arranged * (white / maximum)
-    if how is Range.OFFSET:
-        scaled = scaled + (white + 1) / 2
-    levels = _saturate(np.rint(scaled), white)
+    scaled = _arrange(floats, how, maximum) * (white / maximum)
+    levels = _saturate(np.rint(scaled + _middle(how, depth, white)), white)
     return Levels(levels.pixels.astype(_TYPES[depth]), levels.clipped)
 
 
@@ -105,12 +107,22 @@ def _arrange(values: Array, how: Range, maximum: float) -> Array:
             return np.abs(values)
         case Range.SCALE:
             low, high = _extremes(values)
-            return (values - low) * (maximum / (high - low)) if high > low else np.zeros_like(values)
+            return (values - low) * maximum / (high - low) if high > low else np.zeros_like(values)
         case Range.MAX:
             peak = max(map(abs, _extremes(values)))
-            return values * (maximum / peak) if peak > 0 else values
+            return values * maximum / peak if peak > 0 else values
         case _:
             return values
+
+
+def _middle(how: Range, depth: Depth, white: float) -> float:
+    """Return what `offset` adds: half of white, or the level above it.
+
+    127.5 itself would not do for 8 bits: half to even would then round 0 and 1 to one level, 2 and 3 to the next.
+    """
+    if how is not Range.OFFSET:
+        return 0.0
+    return white / 2 if depth is Depth.FLOAT else (white + 1) / 2
 
 
 def _extremes(values: Array) -> tuple[float, float]:
@@ -120,9 +132,9 @@ def _extremes(values: Array) -> tuple[float, float]:
 
 def _saturate(values: Array, white: float) -> Levels:
     """Cut off what lies beyond 0..white; what is no number becomes 0."""
-    inside = (values >= 0) & (values <= white)
-    clipped = 1 - int(np.count_nonzero(inside)) / max(1, values.size)
-    if clipped:
+    outside = ~((values >= 0) & (values <= white * (1 + _SLACK)))
+    clipped = int(np.count_nonzero(outside)) / max(1, values.size)
+    if values.dtype.kind == "f":
         values = np.clip(np.nan_to_num(values, posinf=white, neginf=0), 0, white)
     return Levels(values, clipped)
 

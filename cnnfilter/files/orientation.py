@@ -1,10 +1,9 @@
 """EXIF orientation: which way up a camera was held, read from the metadata and applied to the pixels."""
 
-import struct
-
 import numpy as np
 
 from cnnfilter.arrays import Array
+from cnnfilter.files.tags import find_tag
 
 _ORIENTATION = 0x0112
 """EXIF 2.32, section 4.6.4, tag Orientation."""
@@ -15,23 +14,12 @@ def read_orientation(exif: bytes) -> int:
 
     Examples
     --------
+    >>> import struct
     >>> read_orientation(b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0))
     6
     """
-    exif = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(f"{order}I", exif, 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, start)
-        for entry in range(count):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, start + 2 + 12 * entry)
-            if tag == _ORIENTATION:
-                return int(value) if 1 <= value <= 8 else 1
-    except struct.error:
-        pass
-    return 1
+    tag = find_tag(exif.removeprefix(b"Exif\0\0"), _ORIENTATION)
+    return tag.value if tag and 1 <= tag.value <= 8 else 1
 
 
 def apply_orientation(pixels: Array, orientation: int) -> Array:

@@ -50,7 +50,7 @@ class OutputRequest:
     format_
         `--format`, without its dot, or None.
     kernels
-        A word for each result of an input; empty if each input has one result.
+        A name for each result of an input; empty if each input has one result.
     in_place
         Whether an output may be its own input.
     stdin_suffix
@@ -86,12 +86,8 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
 
 
 def _labels(kernels: tuple[str, ...]) -> list[str]:
-    """Return what `{kernel}` becomes for each kernel: its word made safe, `kernel1` for a matrix itself."""
-    labels = []
-    for number, word in enumerate(kernels, 1):
-        inline = not re.search(r"[A-Za-z_]", re.sub(r"\d[eE][-+]?\d", "", word)) and not Path(word).exists()
-        labels.append(f"kernel{number}" if inline else re.sub(r"[^A-Za-z0-9.-]", "_", word))
-    return labels or [""]
+    """Return what `{kernel}` becomes for each kernel: its name made safe."""
+    return [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in kernels] or [""]
 
 
 def _job(source: str, index: int, kernel: int, label: str, count: int, request: OutputRequest) -> Job:
@@ -113,12 +109,12 @@ def _job(source: str, index: int, kernel: int, label: str, count: int, request: 
 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
     """Return the name whose suffix is the format of what goes to standard output."""
+    if output is None and not is_matrix(name):
+        raise OutputError(f"{name.name}: a picture needs an output, -o FILE, -o FOLDER/ or -o - with --format")
     if request.format_:
         return f"-.{request.format_}"
     if is_matrix(name):
         return f"-{name.suffix if output else '.txt'}"
-    if output is None:
-        raise OutputError(f"{name.name}: a picture needs an output, -o FILE, -o FOLDER/ or -o - with --format")
     if not name.suffix:
         raise OutputError("standard output needs a format, such as --format png")
     find_format(name)
@@ -203,7 +199,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".cnnfilter-part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=".cnnfilter-", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)

@@ -56,10 +56,8 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
             if not sign and channels[-1] and blank_starts_channel:
                 channels.append([])
             continue
-        row = _parse_row(content, number)
-        first = len(row) if first is None else first
-        if len(row) != first:
-            raise ValueError(f"line {number}: {len(row)} numbers in a row, {first} in the first; all rows need as many")
+        row = _parse_row(content, number, first)
+        first = len(row)
         channels[-1].append(row)
     return Table(_even_channels(channels), comments)
 
@@ -77,13 +75,19 @@ def _even_channels(channels: list[Rows]) -> list[Rows]:
     return channels
 
 
-def _parse_row(content: str, line: int) -> list[float]:
-    row = []
+def _parse_row(content: str, line: int, length: int | None) -> list[float]:
+    """Return the numbers of a line, which has `length` of them if that is known."""
+    row: list[float] = []
+    column = 1
     for column, word in _words(content):
         try:
             row.append(parse_number(word))
         except ValueError as error:
             raise ValueError(f"line {line}, column {column}: {error}") from error
+    if length not in {None, len(row)}:
+        raise ValueError(
+            f"line {line}, column {column}: the row ends with {len(row)} numbers, and the first row has {length}"
+        )
     return row
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
     from cnnfilter.spec.layers import Shape
 
-__all__ = ["Kernel", "describe", "kernel_shape", "load_kernel", "names"]
+__all__ = ["Kernel", "describe", "kernel_name", "kernel_shape", "load_kernel", "names"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,17 @@ def kernel_shape(word: str) -> Shape:
     (15, 15)
     """
     return recognize(word).shape()
+
+
+def kernel_name(word: str, number: int) -> str:
+    """Return what a result of this kernel is called: its word, or `kernel1` by its number for a matrix itself.
+
+    Examples
+    --------
+    >>> kernel_name("sobel-x", 1), kernel_name("1 2; 3 4", 2)
+    ('sobel-x', 'kernel2')
+    """
+    return f"kernel{number}" if isinstance(recognize(word), Inline) else word
 
 
 def describe(name: str) -> str:

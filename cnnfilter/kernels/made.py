@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LARGEST_SIDE = 4001
 """The largest made kernel: 128 MB of float64, and beyond any image it could be laid on with sense."""
 
+SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
+"""Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -113,8 +116,8 @@ def _number(name: str, key: str, value: str) -> float:
     if key == "n":
         if not number.is_integer() or not 1 <= number <= LARGEST_SIDE:
             raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
-    elif key != "angle" and number <= 0:
-        raise KernelError(f"{usage(name)}; {key} is {value}, and must be above 0")
+    elif key != "angle" and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
+        raise KernelError(f"{usage(name)}; {key} is {value}, and must be from {SMALLEST_SCALE} to {LARGEST_SCALE}")
     return number
 
 

@@ -33,10 +33,10 @@ def read_text_kernel(path: Path) -> TextKernel:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise KernelError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise KernelError(f"{path}: not a text; kernels are {', '.join(SUFFIXES)} files") from error
+    except (OSError, ValueError) as error:
+        raise KernelError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     try:
         if path.suffix.lower() == ".mat":
             return _parse_vips(text)

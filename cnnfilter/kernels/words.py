@@ -93,7 +93,7 @@ def recognize(word: str) -> Inline | Made | KernelFile:
         if arguments:
             raise KernelError(f"kernel {name} is fixed and takes no argument, and {word!r} gives {len(arguments)}")
         return KernelFile(fixed_folder() / f"{name}.txt")
-    if "/" in word or "." in word or Path(word).exists():
+    if "/" in word or "." in word or _exists(word):
         return _known_file(Path(word))
     raise KernelError(f"unknown kernel {word!r}{nearest(name, names())}; `cnnfilter kernels` lists all")
 
@@ -102,6 +102,14 @@ def _known_file(path: Path) -> KernelFile:
     if path.suffix.lower() not in {*SUFFIXES, ""}:
         raise KernelError(f"{path}: kernel files are {', '.join(SUFFIXES)}, not {path.suffix}")
     return KernelFile(path)
+
+
+def _exists(word: str) -> bool:
+    """Return whether a word names a file; one that no file can have names none."""
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False
 
 
 @cache

@@ -51,7 +51,7 @@ class Network(Layers):
         >>> network("conv:3x3,16").summary((64, 64, 3)).totals.parameters
         448
         """
-        return summarize(self, tuple(shape) if len(shape) == 3 else (*shape, 1))
+        return summarize(self, (*shape, 1) if len(shape) == 2 else tuple(shape))
 
 
 def network(text: str) -> Network:

@@ -5,9 +5,10 @@ arithmetic for deep learning" (2016), with PyTorch's rule for `ceil`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import index
 
 from cnnfilter.errors import LanguageError, ShapeError, nearest
 
@@ -36,6 +37,10 @@ LARGEST = 100_000
 
 NO_PADDING: Sides = (0, 0, 0, 0)
 
+_NUMBER = r"-?\d{1,18}"
+_PAIR = rf"{_NUMBER}(x{_NUMBER})?"
+_SIDES = rf"{_NUMBER}(/{_NUMBER}){{3}}"
+
 
 def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> Pair:
     """Return (height, width) from `3`, `"3"`, `"3x2"` or `(3, 2)`.
@@ -62,10 +67,10 @@ def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> P
     (3, 2)
     """
     if isinstance(value, str):
-        if not re.fullmatch(r"-?\d+(x-?\d+)?", value, re.ASCII):
+        if not re.fullmatch(_PAIR, value, re.ASCII):
             raise LanguageError(f"{subject} {value!r} is neither a number nor HxW, such as 3 or 3x2")
         value = [int(number) for number in value.split("x")]
-    sizes = [value] if isinstance(value, int) else [int(number) for number in value]
+    sizes = _whole_numbers(value, subject)
     if len(sizes) not in {1, 2}:
         raise ShapeError(f"{subject} {sizes} has {len(sizes)} numbers; one or two (height, width) are allowed")
     _check_numbers(sizes, subject, least)
@@ -93,18 +98,19 @@ def as_padding(value: int | str | Sequence[int]) -> Padding:
     """
     if isinstance(value, str):
         return _padding_from_text(value)
-    if not isinstance(value, int) and len(value) == 4:
-        return _as_sides(value)
-    rows, columns = as_pair(value, "padding", least=0)
+    sizes = _whole_numbers(value, "padding")
+    if len(sizes) == 4:
+        return _as_sides(sizes)
+    rows, columns = as_pair(sizes, "padding", least=0)
     return rows, columns, rows, columns
 
 
 def _padding_from_text(text: str) -> Padding:
     if text in list(PaddingWord):
         return NO_PADDING if text == PaddingWord.VALID else PaddingWord(text)
-    if re.fullmatch(r"-?\d+(/-?\d+){3}", text, re.ASCII):
+    if re.fullmatch(_SIDES, text, re.ASCII):
         return _as_sides([int(number) for number in text.split("/")])
-    if re.fullmatch(r"-?\d+(x-?\d+)?", text, re.ASCII):
+    if re.fullmatch(_PAIR, text, re.ASCII):
         return as_padding([int(number) for number in text.split("x")])
     words = ", ".join(PaddingWord)
     raise LanguageError(f"padding {text!r} is unknown: a number, HxW, T/L/B/R, or {words}{nearest(text, PaddingWord)}")
@@ -114,6 +120,14 @@ def _as_sides(numbers: Sequence[int]) -> Sides:
     _check_numbers(numbers, "padding", 0)
     top, left, bottom, right = (int(number) for number in numbers)
     return top, left, bottom, right
+
+
+def _whole_numbers(value: int | Sequence[int], subject: str) -> list[int]:
+    """Return one or more whole numbers as a list; those of numpy are numbers too, 2.5 is none."""
+    try:
+        return [index(number) for number in value] if isinstance(value, Iterable) else [index(value)]
+    except TypeError as error:
+        raise ShapeError(f"{subject} {value!r} is not a whole number, or one for height and one for width") from error
 
 
 def _check_numbers(numbers: Sequence[int], subject: str, least: int) -> None:

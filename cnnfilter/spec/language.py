@@ -82,24 +82,19 @@ def split_words(text: str) -> list[str]:
     >>> split_words("conv:[1 -1],same relu  # a comment")
     ['conv:[1 -1],same', 'relu']
     """
-    words: list[str] = []
-    for line in text.splitlines():
-        for word in _split_outside(line, str.isspace):
-            if word.startswith("#"):
-                break
-            if word:
-                words.append(word)
-    return words
+    return [word for line in text.splitlines() for word in _split_outside(line, str.isspace, comments=True) if word]
 
 
 def _split(text: str, separator: str) -> list[str]:
     return list(_split_outside(text, separator.__eq__))
 
 
-def _split_outside(text: str, separates: Callable[[str], bool]) -> Iterator[str]:
-    """Yield the parts of `text` between separators that stand outside square brackets."""
+def _split_outside(text: str, separates: Callable[[str], bool], *, comments: bool = False) -> Iterator[str]:
+    """Yield the parts of `text` between separators that stand outside square brackets, up to a comment."""
     depth, start = 0, 0
     for position, sign in enumerate(text):
+        if comments and sign == "#" and depth == 0 and position == start:
+            return
         depth += (sign == "[") - (sign == "]")
         if depth < 0:
             raise LanguageError(f"{text!r}: {sign!r} at place {position + 1} has no partner")
@@ -112,10 +107,10 @@ def _split_outside(text: str, separates: Callable[[str], bool]) -> Iterator[str]
 
 
 def _repeats(word: str) -> int:
-    count = int(word[:-1])
-    if count < 1:
+    count = word[:-1].lstrip("0")
+    if not count:
         raise LanguageError(f"{word!r} repeats nothing; 1x is the least")
-    return count
+    return int(count) if len(count) < len(str(MOST_LAYERS)) + 1 else MOST_LAYERS + 1
 
 
 def _repeat(chain: list[Layer], count: int) -> list[Layer]:

@@ -16,13 +16,13 @@ class Network:
     Raises
     ------
     LanguageError
-        If two layers have the same `@name`.
+        If two layers have the same name, given as `@name` or by their count.
     """
 
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        for name, count in Counter(layer.name for layer in self.layers if layer.name).items():
+        for name, count in Counter(self.names).items():
             if count > 1:
                 raise LanguageError(f"{count} layers have the name @{name}; names must differ")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 
-from cnnfilter.errors import CnnFilterError, LanguageError, nearest
+from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
 from cnnfilter.numbers import parse_number
 from cnnfilter.spec.borders import Border, as_border
 from cnnfilter.spec.convolutions import KernelWord, Normalization
@@ -88,7 +88,7 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     if re.fullmatch(r"\d+x\d+", word, re.ASCII):
         return "size", as_pair(word, "size")
     if _PLAIN_NUMBER.fullmatch(word):
-        return "number", parse_number(word)
+        return "number", _number(word)
     if word in FLAGS:
         return word, True
     if word in list(PaddingWord):
@@ -96,10 +96,16 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     key, equals, value = word.partition("=")
     if equals and key in KEYS:
         return _read_key(key, value)
-    if kernel_shape is None:
-        raise LanguageError(f"unknown option {word!r}{nearest(word, known_words())}")
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
-    return "kernels", KernelWord(bare, kernel_shape(bare))
+    hint = nearest(f"{key}=" if equals else word, known_words())
+    if kernel_shape is None or not bare:
+        raise LanguageError(f"unknown option {word!r}{hint}")
+    try:
+        return "kernels", KernelWord(bare, kernel_shape(bare))
+    except KernelError as error:
+        if hint:
+            raise LanguageError(f"neither an option nor a kernel: {word!r}{hint}") from error
+        raise
 
 
 def reads_as_kernel(word: str) -> bool:
@@ -140,14 +146,14 @@ def _read_key(key: str, value: str) -> tuple[str, object]:
                 raise LanguageError(f"normalize={value} is unknown: {', '.join(Normalization)}")
             return "normalize", Normalization(value)
         case _:
-            return "bias", _bias(value)
+            return "bias", _number(value, "bias: ")
 
 
-def _bias(value: str) -> float:
+def _number(text: str, subject: str = "") -> float:
     try:
-        return parse_number(value)
+        return parse_number(text)
     except ValueError as error:
-        raise LanguageError(f"bias: {error}") from error
+        raise LanguageError(f"{subject}{error}") from error
 
 
 def _said_twice(name: str, word: str) -> str:

@@ -52,18 +52,7 @@ class Pool(Layer):
         for pad, extent in zip(pads, self.window.extent * 2, strict=True):
             if pad > extent // 2:
                 raise ShapeError(f"padding {pad} is more than half of a pooling window that spans {extent}")
-        rows, columns = self.window.output(height, width)
-        for axis, (outputs, size) in enumerate(((rows, height), (columns, width))):
-            self._check_pixels(axis, outputs, size, pads[axis])
-        return rows, columns, channels
-
-    def _check_pixels(self, axis: int, outputs: int, size: int, before: int) -> None:
-        """Raise a `ShapeError` if some window steps over the whole image, as only a dilated one can."""
-        stride, dilation, taps = (getattr(self.window, name)[axis] for name in ("stride", "dilation", "size"))
-        for start in range(-before, min(outputs * stride - before, 0), stride):
-            first = -(start // dilation)
-            if first >= taps or start + first * dilation >= size:
-                raise ShapeError(f"a window dilated by {dilation} sees nothing but padding of {size} pixels")
+        return *self.window.output(height, width), channels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
+from cnnfilter.errors import ShapeError
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Sides
 from cnnfilter.spec.layers import Shape
@@ -65,9 +66,11 @@ def summarize(network: Network, shape: Shape) -> Summary:
     Raises
     ------
     ShapeError
-        If a layer cannot take what the one before it gives.
+        If the shape is none of an image, or a layer cannot take what the one before it gives.
     """
-    inputs = shape
+    if len(shape) != 3 or not all(size >= 1 for size in shape):
+        raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
+    inputs: Shape = shape
     rows = []
     for layer, name, output in zip(network.layers, network.names, network.shapes(shape), strict=True):
         rows.append(
