@@ -136,7 +136,7 @@ def _load_numpy(file: KernelFile) -> Doubles:
     try:
         weights = np.load(file.path, allow_pickle=False).astype(np.float64)
     except (OSError, ValueError) as error:
-        raise KernelError(f"{file.path}: {error}") from error
+        raise KernelError(f"{file.path}: not a whole .npy file of numbers ({str(error).splitlines()[0]})") from error
     if not np.isfinite(weights).all():
         raise KernelError(f"{file.path}: holds nan or infinity; the weights of a kernel are finite")
     return np.ascontiguousarray(weights)

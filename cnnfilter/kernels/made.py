@@ -117,7 +117,9 @@ def _number(name: str, key: str, value: str) -> float:
         if not number.is_integer() or not 1 <= number <= LARGEST_SIDE:
             raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
     elif key != "angle" and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
-        raise KernelError(f"{usage(name)}; {key} is {value}, and must be from {SMALLEST_SCALE} to {LARGEST_SCALE}")
+        raise KernelError(
+            f"{usage(name)}; {key} is {value}, and must be above 0: from {SMALLEST_SCALE} to {LARGEST_SCALE}"
+        )
     return number
 
 

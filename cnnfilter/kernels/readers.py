@@ -1,9 +1,12 @@
 """Kernel files: rows of numbers, ImageMagick's `3x3: ...`, libvips' `.mat`, numpy's `.npy`."""
 
 import ast
+import math
+import os
 import re
 import struct
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 
 from cnnfilter.errors import KernelError
@@ -11,6 +14,9 @@ from cnnfilter.files.tables import Table, parse_table
 from cnnfilter.numbers import parse_number
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".mat", ".npy")
+
+LONGEST_HEADER = 10_000
+"""Of a .npy file; numpy, too, refuses longer ones."""
 
 _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL | re.ASCII)
 
@@ -49,21 +55,23 @@ def read_text_kernel(path: Path) -> TextKernel:
 
 def _parse_vips(text: str) -> TextKernel:
     """Read libvips' matrix format: `width height [scale [offset]]`, then the rows."""
-    lines = text.splitlines()
-    head = [parse_number(word) for word in lines[0].replace(",", " ").split()] if lines else []
+    first, _, rest = text.partition("\n")
+    head = _numbers(first, 0)
     if not 2 <= len(head) <= 4:
         raise ValueError("line 1: `width height [scale [offset]]` is needed")
-    scale = head[2] if len(head) > 2 else 1.0
+    width, height, scale, offset = [*head, *(1.0, 0.0)[len(head) - 2 :]]
     if scale == 0:
         raise ValueError("line 1: the scale is 0, and everything is divided by it")
-    table = parse_table("\n".join(["", *lines[1:]]), blank_starts_channel=False)
-    if (head[1], head[0]) != table.shape:
+    table = parse_table(f"\n{rest}", blank_starts_channel=False)
+    if (height, width) != table.shape:
         raise ValueError(
-            f"line 1 promises {head[0]:g} columns and {head[1]:g} rows, and "
+            f"line 1 promises {width:g} columns and {height:g} rows, and "
             f"{table.shape[1]} columns and {table.shape[0]} rows follow"
         )
     rows = [[weight / scale for weight in row] for row in table.channels[0]]
-    return TextKernel(Table([rows], table.comments), head[3] if len(head) > 3 else 0.0)
+    if not all(math.isfinite(weight) for row in rows for weight in row):
+        raise ValueError(f"line 1: divided by the scale {scale:g}, weights pass the largest number that can be held")
+    return TextKernel(Table([rows], table.comments), offset)
 
 
 def _parse_imagemagick(match: re.Match[str]) -> Table:
@@ -71,11 +79,23 @@ def _parse_imagemagick(match: re.Match[str]) -> Table:
     if match[3]:
         raise ValueError(f"line 1: {match[3]!r} moves the origin or turns the kernel, which is not read; take it out")
     width, height = int(match[1]), int(match[2] or match[1])
-    words = match[4].replace(",", " ").split()
-    if len(words) != width * height:
-        raise ValueError(f"{width}x{height} promises {width * height} numbers, and {len(words)} follow")
-    rows = [words[start : start + width] for start in range(0, len(words), width)]
-    return parse_table("\n".join(" ".join(row) for row in rows))
+    numbers = _numbers(match.string, match.start(4))
+    if not numbers or len(numbers) != width * height:
+        raise ValueError(f"{width}x{height} promises {width * height} numbers, and {len(numbers)} follow")
+    return Table([[numbers[start : start + width] for start in range(0, len(numbers), width)]], [])
+
+
+def _numbers(text: str, start: int) -> list[float]:
+    """Return the numbers of a text from some place on, however lines part them."""
+    numbers = []
+    for word in re.compile(r"[^\s,]+").finditer(text, start):
+        try:
+            numbers.append(parse_number(word[0]))
+        except ValueError as error:
+            line = text.count("\n", 0, word.start()) + 1
+            column = word.start() - text.rfind("\n", 0, word.start())
+            raise ValueError(f"line {line}, column {column}: {error}") from error
+    return numbers
 
 
 def npy_shape(path: Path) -> tuple[int, ...]:
@@ -91,14 +111,17 @@ def npy_shape(path: Path) -> tuple[int, ...]:
             magic = file.read(8)
             wide = magic[6:7] != b"\x01"
             (length,) = struct.unpack("<I" if wide else "<H", file.read(4 if wide else 2))
-            header = ast.literal_eval(file.read(min(length, 65536)).decode("utf-8"))
-            shape = tuple(int(size) for size in header["shape"])
+            header = ast.literal_eval(file.read(min(length, LONGEST_HEADER)).decode("utf-8"))
+            shape = tuple(index(size) for size in header["shape"])
+            rest = file.seek(0, os.SEEK_END) - length - (12 if wide else 10)
     except OSError as error:
         raise KernelError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, SyntaxError, KeyError, TypeError, struct.error, MemoryError) as error:
+    except Exception as error:  # the header is a literal of Python, whose parser raises what it likes
         raise KernelError(f"{path}: not a .npy file") from error
     if magic[:6] != b"\x93NUMPY" or not re.fullmatch(r"[<>|=]?[bBiuf]\d*", str(header.get("descr"))):
         raise KernelError(f"{path}: not a .npy file of plain numbers")
-    if not 2 <= len(shape) <= 4 or 0 in shape:
+    if math.prod(shape) > rest:
+        raise KernelError(f"{path}: cut off: shape {shape} needs more than the {rest} bytes that follow")
+    if not 2 <= len(shape) <= 4 or min(shape) < 1:
         raise KernelError(f"{path}: shape {shape}; a kernel is (kh, kw), (kh, kw, in) or (kh, kw, in, out)")
     return shape

@@ -84,7 +84,7 @@ def recognize(word: str) -> Inline | Made | KernelFile:
     >>> recognize("box:3").shape()
     (3, 3)
     """
-    if ";" in word or _INLINE.fullmatch(word):
+    if _INLINE.fullmatch(word) or (";" in word and "/" not in word and not _exists(word)):
         return Inline(word)
     name, *arguments = word.split(":")
     if name in RECIPES:
@@ -93,7 +93,7 @@ def recognize(word: str) -> Inline | Made | KernelFile:
         if arguments:
             raise KernelError(f"kernel {name} is fixed and takes no argument, and {word!r} gives {len(arguments)}")
         return KernelFile(fixed_folder() / f"{name}.txt")
-    if "/" in word or "." in word or _exists(word):
+    if word.strip() and ("/" in word or "." in word or _exists(word)):
         return _known_file(Path(word))
     raise KernelError(f"unknown kernel {word!r}{nearest(name, names())}; `cnnfilter kernels` lists all")
 
