@@ -7,10 +7,11 @@ from math import erf, factorial
 import numpy as np
 from numpy.polynomial import hermite
 
-from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.spec.layers import SLOPES, Activation, Function
 
 
+@ieee_arithmetic
 def activate(values: Array, layer: Activation) -> Floats:
     """Return the function of each value, in the same shape.
 
@@ -22,13 +23,13 @@ def activate(values: Array, layer: Activation) -> Floats:
         The function, and its slope where it takes one.
     """
     floats: Floats = values.astype(float_type(values.dtype), copy=False)
-    with np.errstate(invalid="ignore"):  # infinity times nothing is no number, and needs no complaint
-        if layer.function in _SLOPED:
-            slope = SLOPES[layer.function] if layer.slope is None else layer.slope
-            return _SLOPED[layer.function](floats, slope)
-        return _FUNCTIONS[layer.function](floats)
+    if layer.function in _SLOPED:
+        slope = SLOPES[layer.function] if layer.slope is None else layer.slope
+        return _SLOPED[layer.function](floats, slope)
+    return _FUNCTIONS[layer.function](floats)
 
 
+@ieee_arithmetic
 def softmax(values: Array) -> Floats:
     """Return exp(x) / sum(exp(x)) along the last axis: a vector's values, or each pixel's channels."""
     floats = values.astype(float_type(values.dtype), copy=False)
@@ -37,8 +38,9 @@ def softmax(values: Array) -> Floats:
 
 
 def sigmoid(values: Floats) -> Floats:
-    """Return 1 / (1 + exp(-x)), by tanh so that no power overflows."""
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * values))
+    """Return 1 / (1 + exp(-x)), by powers that cannot overflow."""
+    power = np.exp(-np.abs(values))
+    return np.where(values < 0, power, 1) / (1 + power)
 
 
 def error_function(values: Floats) -> Floats:

@@ -12,7 +12,7 @@ import logging
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.planning import Engine, Plan, common_divisor, find_facts, plan_convolution
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.borders import Border, BorderMode
@@ -21,6 +21,7 @@ from cnnfilter.spec.geometry import Pair, Sides, Window
 logger = logging.getLogger("cnnfilter")
 
 
+@ieee_arithmetic
 def convolve_volume(
     volume: Array,
     bank: Doubles,
@@ -147,12 +148,11 @@ def _add_weights(padded: Floats, bank: Floats, window: Window, maps: Floats) -> 
     """Add to each map each pixel times its weight, where the weight is not 0."""
     inputs, outputs = bank.shape[2], bank.shape[3]
     groups = padded.shape[2] // inputs
-    with np.errstate(invalid="ignore"):
-        for index in np.argwhere(bank):
-            row, column, plane, output = (int(place) for place in index)
-            channel = output * groups // outputs * inputs + plane
-            pixels = tap_view(padded, (row, column), window, maps.shape[:2])[:, :, channel]
-            maps[:, :, output] += pixels * bank[row, column, plane, output]
+    for index in np.argwhere(bank):
+        row, column, plane, output = (int(place) for place in index)
+        channel = output * groups // outputs * inputs + plane
+        pixels = tap_view(padded, (row, column), window, maps.shape[:2])[:, :, channel]
+        maps[:, :, output] += pixels * bank[row, column, plane, output]
 
 
 def _filter_planes(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:

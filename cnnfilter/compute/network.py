@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, float_type
+from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
 from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
@@ -181,6 +181,7 @@ def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels) -> Ar
     )
 
 
+@ieee_arithmetic
 def to_gray(volume: Array) -> Array:
     """Return the luma of a volume of 3 channels, (H, W, 1); one channel passes as it is."""
     if volume.shape[2] == 1:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, float_type
+from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
@@ -19,6 +19,7 @@ _ROWS_AT_ONCE = 1 << 22
 """Values of windows that a median holds at a time: 32 MB of float64."""
 
 
+@ieee_arithmetic
 def pool_volume(volume: Array, layer: Pool) -> Array:
     """Return the pooled volume.
 
@@ -41,8 +42,7 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
         If the window is larger than the padded volume, or the padding more than half the window.
     """
     output = layer.output(volume.shape)[:2]
-    with np.errstate(invalid="ignore"):  # infinity less infinity is no number, and needs no complaint
-        pooled = _pool(volume, layer, (output[0], output[1]))
+    pooled = _pool(volume, layer, (output[0], output[1]))
     empty = window_counts(replace(layer, count_include_pad=False), volume.shape) == 0
     if empty.any():
         pooled[empty] = 0
@@ -150,6 +150,7 @@ def _middle(windows: Doubles) -> Doubles:
     return np.clip(lower / 2 + upper / 2, lower, upper)[..., 0]
 
 
+@ieee_arithmetic
 def pool_globally(volume: Array, layer: GlobalPool) -> Array:
     """Return one value for each channel, (1, 1, C): the greatest, of the volume's type, or the mean, as floats."""
     if layer.mode is PoolMode.MAX:
@@ -158,6 +159,7 @@ def pool_globally(volume: Array, layer: GlobalPool) -> Array:
     return np.asarray(mean, dtype=float_type(volume.dtype))
 
 
+@ieee_arithmetic
 def pool_channels(volume: Array, layer: ChannelPool) -> Array:
     """Return one value for every `size` neighbouring channels, (H, W, C / size).
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.convolution import convolve_volume, pad, tap_view
 from cnnfilter.compute.network import Kernels, Program, apply, build_bank, build_bias
 from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
@@ -22,6 +22,7 @@ _INVISIBLE = 1e-6
 """Less alpha than this is none: a tenth of the smallest step of 16 bits."""
 
 
+@ieee_arithmetic
 def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array, Floats]:
     """Return the colours and the alpha that come out of a network.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.arrays import Array, float_type
+from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Format, Kind, Range
 
@@ -56,6 +56,7 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
     return deepest, f"{format_.name} cannot hold depth {wanted}; it is written with {deepest}"
 
 
+@ieee_arithmetic
 def to_levels(values: Array, *, range_: Range | None, maximum: float, depth: Depth) -> Levels:
     """Return values as a file of some depth holds them.
 

@@ -1,0 +1,180 @@
+"""What `--help` shows: every example in it runs."""
+
+import itertools
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+from click.shell_completion import BashComplete, CompletionItem, ShellComplete
+from click.testing import CliRunner
+
+from cnnfilter import __version__
+from cnnfilter.cli import COMMANDS, main
+from cnnfilter.errors import MissingLibraryError
+from cnnfilter.kernels import names
+from cnnfilter.spec.borders import BorderMode
+from cnnfilter.spec.geometry import PaddingWord
+from cnnfilter.spec.layers import Function
+from tests.cli.conftest import Run
+
+PAGES = ((), *((command,) for command in COMMANDS))
+
+
+def page(words: tuple[str, ...]) -> str:
+    """Return what `--help` of a command prints."""
+    result = CliRunner().invoke(main, [*words, "--help"], prog_name="cnnfilter", catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def examples(words: tuple[str, ...]) -> list[str]:
+    """Return the lines that stand below `Examples:` in the help of a command."""
+    return [line.strip() for line in page(words).partition("Examples:\n")[2].splitlines()]
+
+
+EXAMPLES = [example for words in PAGES for example in examples(words)]
+
+
+def outputs(words: list[str]) -> list[str]:
+    """Return what follows each -o."""
+    return [following for word, following in itertools.pairwise(words) if word == "-o"]
+
+
+@pytest.fixture
+def checkout(folder: Path, samples: Path) -> Path:
+    """Return a folder with a copy of the samples, which is the current one."""
+    shutil.copytree(samples, folder / "samples")
+    return folder
+
+
+@pytest.mark.parametrize("words", PAGES, ids=lambda words: " ".join(words) or "cnnfilter")
+def test_the_help_of_every_command_ends_with_examples(words: tuple[str, ...]) -> None:
+    shown = examples(words)
+    assert len(shown) >= 3
+    assert all(line.startswith(" ".join(["cnnfilter", *words])) for line in shown)
+
+
+@pytest.mark.parametrize("words", PAGES, ids=lambda words: " ".join(words) or "cnnfilter")
+def test_no_example_is_left_out_or_broken_in_two(words: tuple[str, ...]) -> None:
+    command = main.get_command(click.Context(main), words[0]) if words else main
+    assert command is not None
+    written = (command.epilog or "").partition("Examples:\n")[2]
+    assert examples(words) == [line.strip() for line in written.splitlines()]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_runs_and_writes_what_it_names(run: Run, checkout: Path, example: str) -> None:
+    before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
+    program, *words = shlex.split(example)
+    assert program == "cnnfilter"
+    result = run(*words)
+    made = {path for path in checkout.rglob("*") if path.is_file()} - set(before)
+    targets = outputs(words)
+    for target in targets:
+        path = checkout / target
+        assert {path} == made if path.is_file() else made == set(path.iterdir()) != set()
+    assert all(path.stat().st_size > 50 for path in made)
+    assert bool(made) == bool(targets)
+    assert bool(result.stdout) != bool(targets)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_commands_are_listed_in_the_order_in_which_people_meet_them() -> None:
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z]", page(()).partition("Commands:\n")[2], re.MULTILINE)
+    assert listed == ["convolve", "pool", "pipeline", "shape", "kernels"]
+
+
+def test_the_help_of_convolve_says_how_the_kernel_is_laid() -> None:
+    text = " ".join(page(("convolve",)).split())
+    assert "laid on the image as it is drawn" in text
+    assert "cross-correlation" in text
+    assert "--flip" in text
+
+
+@pytest.mark.parametrize("words", PAGES[1:], ids=lambda words: words[0])
+def test_every_option_is_explained(words: tuple[str, ...]) -> None:
+    command = main.get_command(click.Context(main), words[0])
+    assert command is not None
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert parameter.opts[-1] in page(words)
+
+
+def test_h_is_short_for_help(run: Run) -> None:
+    for words in PAGES:
+        assert run(*words, "-h").stdout == page(words)
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version").stdout == f"cnnfilter {__version__}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", __version__)
+
+
+def test_a_command_that_is_unknown_is_a_usage_error(run: Run) -> None:
+    assert "No such command 'convolute'" in run("convolute", status=2).stderr
+    assert run(status=2).stderr == page(())
+
+
+def test_a_library_that_is_missing_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MissingLibraryError("OpenCV cannot be loaded: libGL.so.1 is missing")
+
+    monkeypatch.setattr("cnnfilter.cli.pool.filter_files", fail)
+    assert run("pool", "m.txt", status=1).stderr == "cnnfilter: OpenCV cannot be loaded: libGL.so.1 is missing\n"
+
+
+def completions(*words: str, incomplete: str) -> list[CompletionItem]:
+    """Return what a shell is offered for the word that is being written."""
+    complete = ShellComplete(main, {}, "cnnfilter", "_CNNFILTER_COMPLETE")
+    return complete.get_completions(list(words), incomplete)
+
+
+def values(*words: str, incomplete: str) -> list[str]:
+    """Return the words among what a shell is offered."""
+    return [item.value for item in completions(*words, incomplete=incomplete)]
+
+
+@pytest.mark.parametrize("words", [("convolve", "x.png", "-k"), ("convolve", "--kernel"), ("kernels",)])
+def test_shells_complete_the_names_of_kernels(words: tuple[str, ...]) -> None:
+    assert values(*words, incomplete="sobel") == ["sobel-x", "sobel-y"]
+    assert values(*words, incomplete="") == list(names())
+    assert values(*words, incomplete="zzz") == []
+    assert all(item.help for item in completions(*words, incomplete="g"))
+
+
+@pytest.mark.parametrize("incomplete", ["./ker", "folder/k", ".."])
+def test_shells_complete_files_where_a_kernel_is_a_path(incomplete: str) -> None:
+    (item,) = completions("convolve", "-k", incomplete=incomplete)
+    assert (item.type, item.value) == ("file", incomplete)
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [
+        ((), "", list(COMMANDS)),
+        ((), "p", ["pool", "pipeline"]),
+        (("convolve", "-p"), "", list(PaddingWord)),
+        (("convolve", "--border"), "", [mode for mode in BorderMode if mode != "constant"]),
+        (("convolve", "--activation"), "", list(Function)),
+        (("convolve", "--activation"), "relu", ["relu", "relu6"]),
+        (("convolve", "--combine"), "m", ["magnitude", "max", "mean"]),
+        (("pool", "-m"), "m", ["max", "min", "median"]),
+        (("pool", "--over"), "", ["space", "channels"]),
+        (("pipeline", "relu", "x.png", "--depth"), "", ["8", "16", "float"]),
+    ],
+)
+def test_shells_complete_commands_and_the_words_of_options(
+    words: tuple[str, ...], incomplete: str, expected: list[str]
+) -> None:
+    assert values(*words, incomplete=incomplete) == expected
+
+
+def test_bash_is_answered_in_its_own_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_WORDS", "cnnfilter convolve city.png -k shar")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    answer = BashComplete(main, {}, "cnnfilter", "_CNNFILTER_COMPLETE").complete()
+    assert answer.splitlines() == ["plain,sharpen", "plain,sharpen-8"]

@@ -1,0 +1,131 @@
+"""The table of formats: suffixes, depths and channels, and how a file without a name is told."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnfilter.errors import OutputError
+from cnnfilter.files.formats import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    MATRIX_SUFFIXES,
+    Depth,
+    Kind,
+    find_format,
+    is_matrix,
+    looks_like_matrix,
+)
+from cnnfilter.files.images import encode_image
+from cnnfilter.files.matrices import encode_matrix
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a.png", "PNG"),
+        ("a.PNG", "PNG"),
+        ("folder.d/a.b.Jpeg", "JPEG"),
+        ("a.jpg", "JPEG"),
+        ("a.jpe", "JPEG"),
+        ("a.tif", "TIFF"),
+        ("a.TIFF", "TIFF"),
+        ("a.dib", "BMP"),
+        ("a.jp2", "JPEG 2000"),
+        ("a.hdr", "Radiance HDR"),
+        ("a.npy", "NPY"),
+        ("a.txt", "text"),
+        ("-.png", "PNG"),
+    ],
+)
+def test_a_suffix_names_its_format_in_either_case(path: str, name: str) -> None:
+    assert find_format(path).name == name
+    assert find_format(Path(path)).name == name
+
+
+def test_an_unknown_suffix_names_the_nearest_and_all_that_are_known() -> None:
+    with pytest.raises(OutputError) as caught:
+        find_format("out/a.jpge")
+    message = str(caught.value)
+    assert re.match(r"out/a\.jpge: unknown suffix '\.jpge'; nearest: [^;]*\.jpeg[,;]", message)
+    assert all(suffix in message for suffix in FORMATS)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("path", ["a", "folder.png/a", ".png"])
+def test_a_path_without_a_suffix_is_told_so(path: str) -> None:
+    with pytest.raises(OutputError, match=r": no suffix.*known are \.png"):
+        find_format(path)
+
+
+def test_every_suffix_is_of_a_picture_or_of_a_matrix() -> None:
+    assert set(IMAGE_SUFFIXES) | set(MATRIX_SUFFIXES) == set(FORMATS)
+    assert not set(IMAGE_SUFFIXES) & set(MATRIX_SUFFIXES)
+    assert set(MATRIX_SUFFIXES) == {".npy", ".csv", ".tsv", ".txt"}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_suffixes_are_lower_case_and_depths_stand_from_shallow_to_deep(suffix: str) -> None:
+    format_ = FORMATS[suffix]
+    assert suffix == suffix.lower()
+    assert suffix.startswith(".")
+    assert list(format_.depths) == [depth for depth in Depth if depth in format_.depths]
+    assert format_.depths
+    assert list(format_.channels) == sorted(set(format_.channels) & {1, 3, 4})
+
+
+def test_matrices_hold_any_channels_and_every_depth() -> None:
+    for suffix in MATRIX_SUFFIXES:
+        assert FORMATS[suffix].channels == ()
+        assert FORMATS[suffix].depths == tuple(Depth)
+
+
+def test_only_some_picture_formats_hold_floats() -> None:
+    holding = {suffix for suffix in IMAGE_SUFFIXES if Depth.FLOAT in FORMATS[suffix].depths}
+    assert holding == {".tif", ".tiff", ".pfm", ".hdr"}
+
+
+def test_suffixes_of_one_format_are_one_format() -> None:
+    for group in ([".jpg", ".jpeg", ".jpe"], [".tif", ".tiff"], [".bmp", ".dib"]):
+        assert len({FORMATS[suffix] for suffix in group}) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [("a.txt", True), ("a.CSV", True), ("a.tsv", True), ("a.npy", True), ("a.png", False), ("a", False), ("-", False)],
+)
+def test_a_matrix_is_told_by_its_suffix(path: str, answer: bool) -> None:
+    assert is_matrix(path) is answer
+    assert is_matrix(Path(path)) is answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1 2\n3 4\n", "-1,2", "+1", ".5 1", "# a comment\n1 2", "  1 2", "\t1\t2", "\n1 2", "\r\n1 2", "\ufeff1 2\n3 4\n"],
+    ids=repr,
+)
+def test_rows_of_numbers_without_a_name_are_a_matrix(text: str) -> None:
+    assert looks_like_matrix(text.encode())
+
+
+@pytest.mark.parametrize("suffix", MATRIX_SUFFIXES)
+def test_every_matrix_that_we_write_is_known_without_its_name(suffix: str) -> None:
+    assert looks_like_matrix(encode_matrix(np.array([[-1.5, 2.0], [0.0, 4.0]]), f"x{suffix}"))
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_no_picture_that_we_write_is_taken_for_a_matrix(suffix: str) -> None:
+    format_ = FORMATS[suffix]
+    dtype = np.float32 if format_.depths == (Depth.FLOAT,) else np.uint8
+    shape = (40, 40) if 1 in format_.channels else (40, 40, 3)
+    assert not looks_like_matrix(encode_image(np.ones(shape, dtype), f"x{suffix}"))
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"P2 1 1 255 7"])
+def test_what_starts_with_no_number_is_no_matrix(data: bytes) -> None:
+    assert not looks_like_matrix(data)
+
+
+def test_the_kinds_are_pictures_and_matrices() -> None:
+    assert {format_.kind for format_ in FORMATS.values()} == set(Kind)

@@ -1,0 +1,284 @@
+"""Kernel words: which of them is a matrix, a name, a file, in which order, and what is none of them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnfilter.errors import KernelError
+from cnnfilter.kernels import describe, kernel_name, kernel_shape, load_kernel, names
+from cnnfilter.kernels.made import RECIPES
+from cnnfilter.kernels.words import Inline, KernelFile, Made, fixed_folder, fixed_names, recognize
+
+
+@pytest.fixture(autouse=True)
+def _desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def refusal(word: str) -> str:
+    """Return the message of the refusal, the same for the shape and for the array, and one line."""
+    with pytest.raises(KernelError) as caught:
+        kernel_shape(word)
+    with pytest.raises(KernelError) as again:
+        load_kernel(word)
+    assert str(caught.value) == str(again.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# The order
+
+
+@pytest.mark.parametrize(
+    ("word", "rows"),
+    [
+        ("0.997", [[0.997]]),
+        ("-1", [[-1]]),
+        ("1/9", [[1 / 9]]),
+        ("1 2 3", [[1, 2, 3]]),
+        ("1,2,3", [[1, 2, 3]]),
+        ("1;2;3", [[1], [2], [3]]),
+        ("0 -1 0; -1 5 -1; 0 -1 0", [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+        ("1/2, 1e-3; .5, +2.", [[0.5, 0.001], [0.5, 2]]),
+        ("  1 2 ; 3 4  ", [[1, 2], [3, 4]]),
+    ],
+)
+def test_numbers_fractions_commas_and_semicolons_are_the_matrix_itself(word: str, rows: list[list[float]]) -> None:
+    assert recognize(word) == Inline(word)
+    assert kernel_shape(word) == (len(rows), len(rows[0]))
+    np.testing.assert_array_equal(load_kernel(word).weights, rows)
+
+
+@pytest.mark.parametrize("word", ["0.997", "5", "1e5"])
+def test_a_number_is_a_matrix_even_where_a_file_has_its_name(word: str) -> None:
+    Path(word).write_text("1 2\n3 4\n")
+    assert kernel_shape(word) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["emboss", "box:3", "gaussian:sigma=2.5"])
+def test_a_known_name_is_that_kernel_even_where_a_file_has_its_name(name: str) -> None:
+    expected = load_kernel(name).weights
+    Path(name).write_text("1 2\n3 4\n")
+    np.testing.assert_array_equal(load_kernel(name).weights, expected)
+
+
+@pytest.mark.parametrize("name", ["emboss", "gaussian", "5"])
+def test_a_leading_point_and_stroke_force_the_file(name: str) -> None:
+    Path(name).write_text("1 2\n3 4\n")
+    assert recognize(f"./{name}") == KernelFile(Path(name))
+    np.testing.assert_array_equal(load_kernel(f"./{name}").weights, [[1, 2], [3, 4]])
+
+
+def test_a_leading_point_and_stroke_force_a_file_with_a_semicolon_in_its_name() -> None:
+    Path("a;b.txt").write_text("1 2\n3 4\n")
+    assert kernel_shape("./a;b.txt") == (2, 2)
+
+
+@pytest.mark.parametrize("word", ["mine", "my-kernel", "mine.txt", "folder/mine", "folder.d/mine.csv"])
+def test_a_stroke_a_point_or_its_being_there_makes_a_file(word: str) -> None:
+    Path(word).parent.mkdir(exist_ok=True)
+    Path(word).write_text("1,2,3\n")
+    assert recognize(word) == KernelFile(Path(word))
+    assert kernel_shape(word) == (1, 3)
+
+
+@pytest.mark.parametrize("word", ["missing.txt", "folder/missing", "./emboss"])
+def test_a_file_that_is_not_there_is_named_with_the_reason(word: str) -> None:
+    assert refusal(word) == f"{Path(word)}: No such file or directory"
+
+
+@pytest.mark.parametrize("word", ["kernel.json", "./kernel.png", "folder.d/kernel.xml"])
+def test_a_file_of_another_kind_is_refused_with_the_kinds_there_are(word: str) -> None:
+    message = refusal(word)
+    assert message.startswith(f"{Path(word)}: ")
+    assert all(suffix in message for suffix in (".txt", ".csv", ".tsv", ".mat", ".npy"))
+
+
+def test_suffixes_of_files_may_be_upper_case() -> None:
+    Path("A.TXT").write_text("1 2\n")
+    Path("B.CSV").write_text("1,2\n")
+    np.save(Path("c.npy"), np.ones((1, 2)))
+    Path("c.npy").rename("C.NPY")
+    assert [kernel_shape(word) for word in ("A.TXT", "B.CSV", "C.NPY")] == [(1, 2)] * 3
+
+
+def test_a_folder_is_no_kernel() -> None:
+    Path("folder").mkdir()
+    assert refusal("folder") == "folder: Is a directory"
+
+
+@pytest.mark.parametrize("word", ["0 -1 0; -1 5 -1; 0 -1 0", "1,2;3,4", "1/9", "-0.5", "1e-3 2E5", ".5 +1"])
+def test_an_inline_matrix_is_called_by_its_number_even_where_a_file_has_its_text_as_name(word: str) -> None:
+    assert kernel_name(word, 1) == "kernel1"
+    Path(word).parent.mkdir(exist_ok=True)
+    Path(word).write_text("1 2\n3 4\n")
+    assert kernel_name(word, 12) == "kernel12"
+
+
+@pytest.mark.parametrize("word", ["sobel-x", "gaussian:15:2.5", "./5", "folder/mine.txt"])
+def test_every_other_kernel_is_called_by_its_word(word: str) -> None:
+    assert kernel_name(word, 3) == word
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("sobelx", "sobel-x"),
+        ("sobel_x", "sobel-x"),
+        ("gausian", "gaussian"),
+        ("gausian:15", "gaussian"),
+        ("gausian:n=15:sigma=200", "gaussian"),
+        ("lapacian-4", "laplacian-4"),
+        ("embos", "emboss"),
+        ("line-verticle:15", "line-vertical"),
+        ("kirsch-nn", "kirsch-n"),
+        ("sharpen ", "sharpen"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(word: str, near: str) -> None:
+    message = refusal(word)
+    assert message.startswith(f"unknown kernel {word!r}; nearest: ")
+    assert near in re.split(r"nearest: |, |; ", message)
+    assert message.endswith("`cnnfilter kernels` lists all")
+
+
+@pytest.mark.parametrize("word", ["qqqq", " ", ",", "nan", "inf", "1_0", "0x10"])
+def test_a_name_that_is_like_none_is_refused_without_a_guess(word: str) -> None:
+    assert refusal(word) == f"unknown kernel {word!r}; `cnnfilter kernels` lists all"
+
+
+def test_an_empty_word_is_no_kernel() -> None:
+    assert "unknown kernel ''" in refusal("")
+
+
+@pytest.mark.parametrize("word", ["sobel-x:3", "emboss:n=3", "blur:"])
+def test_a_fixed_kernel_takes_no_argument(word: str) -> None:
+    message = refusal(word)
+    assert repr(word) in message
+    assert "takes no argument" in message
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("1 2; 3", ["row 2 has 1 numbers", "row 1 has 2"]),
+        ("1 2; x 3", ["row 2: 'x' is no number"]),
+        ("1 2; nan 3", ["row 2: 'nan' is no number"]),
+        ("1 1/0", ["row 1: '1/0' divides by zero"]),
+        ("1 1e999", ["row 1: '1e999' is beyond"]),
+        ("1,,2", ["row 1: '' is no number"]),
+        ("1 2;", ["row 2"]),
+        (";", ["row 1"]),
+    ],
+)
+def test_a_wrong_inline_matrix_is_refused_with_its_text_and_row(word: str, words: list[str]) -> None:
+    message = refusal(word)
+    assert message.startswith(f"kernel {word!r}: row ")
+    assert [part for part in words if part not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("box", ["box:N", "N is missing"]),
+        ("gaussian", ["gaussian:N:SIGMA", "N is missing"]),
+        ("log:sigma=2", ["log:N:SIGMA", "N is missing"]),
+        ("motion:5", ["motion:N:ANGLE", "ANGLE is missing"]),
+        ("dog:9:1", ["dog:N:S1:S2", "S2 is missing"]),
+        ("gabor:9:2:0", ["gabor:N:SIGMA:ANGLE:WAVELENGTH", "WAVELENGTH is missing"]),
+        ("box:", ["box:N", "n: '' is no number"]),
+        ("box:x", ["box:N", "n: 'x' is no number"]),
+        ("box:nan", ["n: 'nan' is no number"]),
+        ("gaussian:9:1/0", ["sigma: '1/0' divides by zero"]),
+        ("box:0", ["N is 0", "from 1 to"]),
+        ("box:-3", ["N is -3", "from 1 to"]),
+        ("box:2.5", ["N is 2.5", "whole number"]),
+        ("box:100000000", ["N is 100000000", "from 1 to"]),
+        ("gaussian:sigma=1e6", ["N is 6000001", "from 1 to"]),
+        ("gaussian:9:0", ["sigma is 0", "above 0"]),
+        ("log:9:-1", ["sigma is -1", "above 0"]),
+        ("dog:9:1:0", ["s2 is 0", "above 0"]),
+        ("gabor:9:2:0:-4", ["wavelength is -4", "above 0"]),
+        ("box:3:4", ["box:N", "'4' is one argument too many"]),
+        ("box:n=3:n=4", ["argument 'n' is given twice"]),
+        ("box:3:n=4", ["argument 'n' is given twice"]),
+        ("box:m=3", ["box:N", "argument 'm' is unknown"]),
+        ("gaussian:sgima=2", ["argument 'sgima' is unknown; nearest: sigma"]),
+        ("motion:9:angel=3", ["argument 'angel' is unknown; nearest: angle"]),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_how_the_kernel_is_called(word: str, words: list[str]) -> None:
+    message = refusal(word)
+    assert message.startswith(word.partition(":")[0] + ":N")
+    assert [part for part in words if part not in message] == []
+
+
+def test_a_sigma_beyond_all_bounds_is_refused_as_every_other() -> None:
+    assert "gaussian:N:SIGMA" in refusal("gaussian:sigma=1e308")
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("word", "arguments"),
+    [
+        ("box:5", {"n": 5}),
+        ("box:n=5", {"n": 5}),
+        ("box:5.0", {"n": 5}),
+        ("box:10/2", {"n": 5}),
+        ("gaussian:15:2.5", {"n": 15, "sigma": 2.5}),
+        ("gaussian:15", {"n": 15, "sigma": 2.5}),
+        ("gaussian:sigma=2.5", {"n": 15, "sigma": 2.5}),
+        ("gaussian:sigma=2.5:n=5", {"n": 5, "sigma": 2.5}),
+        ("gaussian:sigma=1", {"n": 7, "sigma": 1}),
+        ("gaussian:sigma=7/6", {"n": 7, "sigma": 7 / 6}),
+        ("gaussian:sigma=1.2", {"n": 9, "sigma": 1.2}),
+        ("gaussian:sigma=0.1", {"n": 1, "sigma": 0.1}),
+        ("log:12", {"n": 12, "sigma": 2}),
+        ("log:9:1.4", {"n": 9, "sigma": 1.4}),
+        ("motion:9:-45", {"n": 9, "angle": -45}),
+        ("motion:angle=30:n=9", {"n": 9, "angle": 30}),
+        ("dog:9:1:2", {"n": 9, "s1": 1, "s2": 2}),
+        ("gabor:21:4:30:8", {"n": 21, "sigma": 4, "angle": 30, "wavelength": 8}),
+    ],
+)
+def test_arguments_are_taken_by_place_or_by_name(word: str, arguments: dict[str, float]) -> None:
+    made = recognize(word)
+    assert isinstance(made, Made)
+    assert dict(made.arguments) == pytest.approx(arguments)
+    assert list(dict(made.arguments)) == list(RECIPES[made.name].arguments)
+    assert kernel_shape(word) == (arguments["n"], arguments["n"])
+
+
+# Names
+
+
+def test_names_are_all_fixed_and_made_kernels_in_alphabetical_order() -> None:
+    listed = list(names())
+    assert listed == sorted(listed)
+    assert set(listed) == fixed_names() | set(RECIPES)
+    assert not fixed_names() & set(RECIPES)
+
+
+def test_the_fixed_names_are_the_stems_of_the_files() -> None:
+    assert fixed_names() == {path.stem for path in fixed_folder().iterdir()}
+    assert {path.suffix for path in fixed_folder().iterdir()} == {".txt"}
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_every_name_is_plain_words_joined_by_hyphens_and_has_one_line_of_description(name: str) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", name)
+    assert re.fullmatch(r"\S.{10,118}\S", describe(name))
+
+
+@pytest.mark.parametrize("name", ["nope", "nope.txt"])
+def test_a_name_that_is_unknown_has_no_description(name: str) -> None:
+    with pytest.raises(KernelError):
+        describe(name)

@@ -1,0 +1,1 @@
+"""Numbers that others worked out, as tables."""

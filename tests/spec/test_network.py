@@ -1,0 +1,102 @@
+"""Networks: their names, their text, and which layer an error is about."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cnnfilter
+from cnnfilter.errors import LanguageError, ShapeError
+from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.layers import Activation, Flatten, Function, Linear
+from cnnfilter.spec.network import Network
+from tests.spec.strategies import kernel_shape
+
+RELU = Activation(function=Function.RELU)
+
+
+def parse(text: str) -> Network:
+    """Return the network that a text writes."""
+    return parse_network(text, kernel_shape)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("conv:3x3 relu conv:3x3 relu", ("conv1", "relu1", "conv2", "relu2")),
+        ("bn fc:3 gap gmp", ("batchnorm1", "linear1", "globalavgpool1", "globalmaxpool1")),
+        ("relu@a relu relu@b relu", ("a", "relu2", "b", "relu4")),
+        ("2x relu@a", ("a.1", "a.2")),
+        ("3x conv:3x3+bn", ("conv1", "batchnorm1", "conv2", "batchnorm2", "conv3", "batchnorm3")),
+        ("magnitude channelmax abs", ("magnitude1", "channelmax1", "abs1")),
+    ],
+)
+def test_a_layer_without_a_name_is_named_by_its_op_and_the_count_of_it(text: str, names: tuple[str, ...]) -> None:
+    assert parse(text).names == names
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("relu@conv1 conv:3x3", "conv1"),
+        ("conv:3x3 relu@conv1", "conv1"),
+        ("conv:3x3@conv2 conv:3x3", "conv2"),
+        ("fc:2@linear2 relu fc:2", "linear2"),
+    ],
+)
+def test_a_name_that_another_layer_has_by_its_count_is_refused(text: str, name: str) -> None:
+    with pytest.raises(LanguageError, match=name):
+        parse(text)
+
+
+def test_a_name_that_counts_rightly_may_be_given() -> None:
+    assert parse("conv:3x3@conv1 conv:3x3 relu@relu1").names == ("conv1", "conv2", "relu1")
+
+
+def test_equal_names_are_refused_with_how_many_there_are() -> None:
+    named = Activation(function=Function.RELU, name="a")
+    with pytest.raises(LanguageError, match=r"^3 layers have the name @a; names must differ$"):
+        Network((named, RELU, named, named))
+
+
+def test_the_shapes_between_the_layers_follow_from_one_another() -> None:
+    network = parse("conv:5x5,6 relu maxpool:2 flatten fc:10")
+    expected = [(28, 28, 6), (28, 28, 6), (14, 14, 6), (1176,), (10,)]
+    assert list(network.shapes((32, 32, 1))) == expected
+    assert network.output((32, 32, 1)) == expected[-1]
+
+
+@given(st.tuples(*[st.integers(1, 50)] * 3))
+def test_without_layers_what_goes_in_comes_out(shape: tuple[int, int, int]) -> None:
+    assert Network(()).output(shape) == shape
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("relu maxpool:2 conv:9x9,4", "layer 3, conv:9x9,4: a window of 9x9 is larger than the input of 4x4"),
+        ("conv:3x3 fc:10", "layer 2, linear:10: linear needs a vector, and gets 6x6x1; put flatten before it"),
+        ("flatten maxpool:2", "layer 2, maxpool:2: maxpool needs height, width and channels, and gets a vector of 64"),
+        ("2x maxpool:3+conv:2x2", "layer 3, maxpool:3: a window of 3x3 is larger than the input of 1x1"),
+        ("conv:3x3,5 conv:3x3,6,g3", "layer 2, conv:3x3,6,g3: 5 channels cannot be divided into 3 groups"),
+        ("conv:9x9", "conv:9x9: a window of 9x9 is larger than the input of 8x8"),
+    ],
+)
+def test_an_error_names_the_layer_by_its_number_and_its_text(text: str, message: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        parse(text).output((8, 8, 1))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_shape_is_asked_of_a_layer_only_when_it_is_wanted() -> None:
+    shapes = Network((RELU, Linear(outputs=3), Flatten())).shapes((2, 2, 1))
+    assert next(shapes) == (2, 2, 1)
+    with pytest.raises(ShapeError, match=r"^layer 2, linear:3: "):
+        next(shapes)
+
+
+def test_the_library_hands_out_the_same_layers() -> None:
+    network = cnnfilter.network("conv:3x3,16,p1@c1 bn relu maxpool:2")
+    assert network.layers == parse("conv:3x3,16,p1@c1 bn relu maxpool:2").layers
+    assert network.names == ("c1", "batchnorm1", "relu1", "maxpool1")
+    assert str(network) == "conv:3x3,16,p1@c1 batchnorm relu maxpool:2"

@@ -1,0 +1,69 @@
+"""Layers and networks against the numbers of PyTorch."""
+
+import pytest
+
+import cnnfilter
+from cnnfilter.errors import CnnFilterError
+from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.pools import Pool
+from tests.reference.shapes import (
+    NETWORKS,
+    REFUSED_LAYERS,
+    SINGLE_LAYERS,
+    ReferenceNetwork,
+    RefusedLayer,
+    SingleLayer,
+)
+from tests.reference.values import VALUES, Nested, Values
+
+
+@pytest.mark.parametrize("row", SINGLE_LAYERS, ids=lambda row: f"{row.id}-{row.layer}")
+def test_a_layer_has_the_size_and_the_counts_that_pytorch_has(row: SingleLayer) -> None:
+    network = cnnfilter.network(row.layer)
+    (found,) = network.summary(row.input).rows
+    assert (found.output, found.parameters, found.macs) == (row.output, row.parameters, row.macs)
+    if row.padding is not None:
+        assert found.padding == row.padding
+    (layer,) = network.layers
+    assert isinstance(layer, Convolution | Pool)
+    assert row.receptive_field in {None, layer.window.extent}
+
+
+def test_the_table_of_layers_is_whole() -> None:
+    assert len(SINGLE_LAYERS) == 168
+    assert len({row.id for row in SINGLE_LAYERS}) == 168
+    assert sum(row.padding is not None for row in SINGLE_LAYERS) == 25
+
+
+@pytest.mark.parametrize("row", REFUSED_LAYERS, ids=lambda row: row.id)
+def test_a_layer_that_pytorch_refuses_is_refused_in_one_line(row: RefusedLayer) -> None:
+    with pytest.raises(CnnFilterError) as caught:
+        cnnfilter.network(row.layer).summary(row.input)
+    message = str(caught.value)
+    assert message.splitlines() == [message]
+    assert row.layer in message
+
+
+@pytest.mark.parametrize("reference", NETWORKS, ids=lambda reference: reference.id)
+def test_a_network_has_the_rows_and_the_totals_that_pytorch_has(reference: ReferenceNetwork) -> None:
+    table = cnnfilter.network(reference.text).summary(reference.input)
+    found = [(row.output, row.parameters, row.macs) for row in table.rows]
+    assert found == [(row.output, row.parameters, row.macs) for row in reference.layers]
+    totals = table.totals
+    assert (totals.parameters, totals.macs) == (reference.parameters, reference.macs)
+    assert (totals.activations, totals.statistics) == (reference.activations, 0)
+
+
+def volume(array: Nested) -> tuple[int, ...]:
+    """Return (height, width, channels) of nested lists."""
+    sizes = []
+    level: Nested | float = array
+    while not isinstance(level, float | int):
+        sizes.append(len(level))
+        level = level[0]
+    return (*sizes, 1)[:3]
+
+
+@pytest.mark.parametrize("row", VALUES, ids=lambda row: row.id)
+def test_the_values_of_pytorch_are_as_many_as_the_layer_gives(row: Values) -> None:
+    assert cnnfilter.network(row.layer).output(volume(row.image)) == volume(row.expected)

@@ -1,0 +1,234 @@
+"""Many inputs: what is done, what is said, what fails."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cnnfilter.arrays import Array
+from cnnfilter.batch import Work, run_batch
+from cnnfilter.compute.network import Program, load_program, run_program
+from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.outputs import OutputRequest, plan_outputs
+from cnnfilter.kernels import kernel_shape
+from cnnfilter.spec.language import parse_network
+
+MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
+
+
+@dataclass
+class Recorder:
+    """Keeps what it is told, in the order in which it is told."""
+
+    remarks: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    outputs: list[bytes] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+
+    def remark(self, text: str) -> None:
+        """Keep a remark."""
+        self.remarks.append(text)
+        self.order.append("remark")
+
+    def failure(self, text: str) -> None:
+        """Keep a failure."""
+        self.failures.append(text)
+        self.order.append("failure")
+
+    def output(self, data: bytes) -> None:
+        """Keep what goes to standard output."""
+        self.outputs.append(data)
+        self.order.append("output")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, with three matrices in it."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate("abc", 1):
+        np.save(f"{name}.npy", MATRIX * number)
+    return tmp_path
+
+
+def work(sources: list[str], output: str | None, *networks: str, **told: object) -> Work:
+    """Return the work of running networks on inputs."""
+    parsed = [parse_network(text, kernel_shape) for text in networks]
+    kernels = tuple(f"k{number}" for number in range(len(parsed))) if len(parsed) > 1 else ()
+    jobs = plan_outputs(sources, OutputRequest(output, kernels=kernels))
+    programs = tuple(load_program(network) for network in parsed)
+    return Work(programs=programs, jobs=tuple(jobs), **told)  # type: ignore[arg-type]  # passed on as they are
+
+
+def test_every_input_is_read_run_and_written() -> None:
+    recorder = Recorder()
+    assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 0
+    for number, name in enumerate("abc", 1):
+        assert np.array_equal(np.load(f"out/{name}.npy"), np.maximum(MATRIX * number, 0))
+    assert recorder == Recorder()
+
+
+def test_an_input_that_fails_is_told_and_counted_and_the_others_are_done() -> None:
+    Path("b.npy").write_text("broken")
+    recorder = Recorder()
+    assert run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu"), recorder) == 2
+    assert [line.split(": ")[0] for line in recorder.failures] == ["b.npy", "none.npy"]
+    assert all("\n" not in line for line in recorder.failures)
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
+
+
+def test_the_first_failure_ends_it_where_that_is_asked() -> None:
+    Path("b.npy").write_text("broken")
+    recorder = Recorder()
+    assert run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True), recorder) == 1
+    assert len(recorder.failures) == 1
+    assert [path.name for path in Path("out").iterdir()] == ["a.npy"]
+
+
+def test_an_input_counts_once_however_many_of_its_kernels_fail() -> None:
+    recorder = Recorder()
+    networks = ("dwconv:box:3", "dwconv:[2]", "dwconv:box:5")
+    assert run_batch(work(["a.npy", "b.npy"], "out/", *networks), recorder) == 2
+    assert [line.split(": ")[0] for line in recorder.failures] == ["a.npy", "a.npy", "b.npy", "b.npy"]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a-k1.npy", "b-k1.npy"]
+    assert np.array_equal(np.load("out/b-k1.npy"), 4 * MATRIX)
+
+
+def test_what_exists_is_passed_over_unread_where_that_is_asked() -> None:
+    Path("out").mkdir()
+    Path("out/b.npy").write_text("kept")
+    Path("b.npy").write_text("broken, which nobody notices")
+    recorder = Recorder()
+    assert run_batch(work(["a.npy", "b.npy"], "out/", "relu", no_clobber=True), recorder) == 0
+    assert Path("out/b.npy").read_text() == "kept"
+    assert Path("out/a.npy").exists()
+    assert recorder == Recorder()
+
+
+def test_only_the_kernels_whose_output_is_missing_are_run() -> None:
+    Path("out").mkdir()
+    Path("out/a-k0.npy").write_text("kept")
+    assert run_batch(work(["a.npy"], "out/", "relu", "abs", no_clobber=True), Recorder()) == 0
+    assert Path("out/a-k0.npy").read_text() == "kept"
+    assert np.array_equal(np.load("out/a-k1.npy"), np.abs(MATRIX))
+
+
+def test_a_result_without_a_file_goes_to_the_listener() -> None:
+    recorder = Recorder()
+    assert run_batch(work(["a.npy"], None, "relu"), recorder) == 0
+    assert recorder.outputs == [b"1 0 3\n4 5 0\n"]
+
+
+def test_several_results_without_a_file_have_titles() -> None:
+    recorder = Recorder()
+    assert run_batch(work(["a.npy", "b.npy"], None, "relu"), recorder) == 0
+    first, second = recorder.outputs
+    assert first == b"# a.npy relu\n1 0 3\n4 5 0\n"
+    assert second == b"# b.npy relu\n2  0 6\n8 10 0\n"
+
+
+def test_standard_input_is_what_the_work_holds() -> None:
+    recorder = Recorder()
+    assert run_batch(work(["-"], "out.npy", "abs", stdin=b"1 -2\n"), recorder) == 0
+    assert np.array_equal(np.load("out.npy"), [[1, 2]])
+    assert run_batch(work(["-"], "out.npy", "abs", stdin=b"1 -2\n3\n"), recorder) == 1
+    (failure,) = recorder.failures
+    assert failure.startswith("standard input: line 2")
+
+
+def test_remarks_name_the_input_and_come_once_the_result_is_sure() -> None:
+    recorder = Recorder()
+    assert run_batch(work(["a.npy"], "out.png", "dwconv:[100]"), recorder) == 0
+    (remark,) = recorder.remarks
+    assert remark.startswith("a.npy: 83.3 % of the values")
+    recorder = Recorder()
+    assert run_batch(work(["a.npy"], "out.png", "conv:[100],[200]"), recorder) == 1
+    assert recorder.order == ["failure"]
+
+
+def test_only_networks_that_were_written_as_such_bring_remarks_on_sums() -> None:
+    np.save("volume.npy", np.ones((4, 4, 3)))
+    for pipeline, count in ((True, 1), (False, 0)):
+        recorder = Recorder()
+        assert run_batch(work(["volume.npy"], "out.npy", "conv:box:3", pipeline=pipeline), recorder) == 0
+        assert sum("sums 3 channels" in remark for remark in recorder.remarks) == count
+        assert np.allclose(np.load("out.npy"), 3)
+
+
+@pytest.mark.parametrize(
+    ("range_", "depth", "expected"),
+    [
+        (None, None, [[1, 0, 3], [4, 5, 0]]),
+        (Range.ABS, None, [[1, 2, 3], [4, 5, 6]]),
+        (Range.OFFSET, None, [[129, 126, 131], [132, 133, 122]]),
+        (
+            Range.MAX,
+            Depth.SIXTEEN,
+            [
+                [
+                    10922,
+                    0,
+                    32768,
+                ],
+                [43690, 54612, 0],
+            ],
+        ),
+    ],
+)
+def test_range_and_depth_are_those_of_the_work(
+    range_: Range | None, depth: Depth | None, expected: list[list[int]]
+) -> None:
+    assert run_batch(work(["a.npy"], "out.png", "dwconv:[1]", range_=range_, depth=depth), Recorder()) == 0
+    stored = cv2.imread("out.png", cv2.IMREAD_UNCHANGED)
+    assert stored is not None
+    assert stored.dtype == (np.uint16 if depth else np.uint8)
+    assert stored.tolist() == expected
+
+
+def test_memory_that_is_short_fails_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(program: Program, image: Array) -> Array:
+        if image[0, 0] == 2:
+            raise MemoryError
+        return run_program(program, image)
+
+    monkeypatch.setattr("cnnfilter.batch.run_program", run)
+    recorder = Recorder()
+    assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
+    assert recorder.failures == ["b.npy: not enough memory"]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
+
+
+def test_a_bug_is_not_taken_for_a_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(program: Program, image: Array) -> Array:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("cnnfilter.batch.run_program", run)
+    recorder = Recorder()
+    with pytest.raises(ZeroDivisionError):
+        run_batch(work(["a.npy"], "out/", "relu"), recorder)
+    assert recorder == Recorder()
+
+
+def test_a_file_that_the_system_refuses_is_one_failure() -> None:
+    planned = work(["a.npy", "b.npy"], "out/", "relu")
+    Path("out").write_text("in the way")
+    recorder = Recorder()
+    assert run_batch(planned, recorder) == 2
+    assert [line.split(": ")[0] for line in recorder.failures] == ["out/a.npy", "out/b.npy"]
+    assert Path("out").read_text() == "in the way"
+
+
+def test_no_half_written_file_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save("out.npy", MATRIX)
+    before = Path("out.npy").read_bytes()
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    recorder = Recorder()
+    assert run_batch(work(["b.npy"], "out.npy", "relu"), recorder) == 1
+    assert recorder.failures == ["out.npy: No space left on device"]
+    assert Path("out.npy").read_bytes() == before
+    assert sorted(path.name for path in Path().iterdir()) == ["a.npy", "b.npy", "c.npy", "out.npy"]
