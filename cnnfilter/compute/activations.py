@@ -40,7 +40,7 @@ def softmax(values: Array) -> Floats:
 def sigmoid(values: Floats) -> Floats:
     """Return 1 / (1 + exp(-x)), by powers that cannot overflow."""
     power = np.exp(-np.abs(values))
-    return np.where(values < 0, power, 1) / (1 + power)
+    return np.asarray(np.where(values < 0, power, 1) / (1 + power))
 
 
 def error_function(values: Floats) -> Floats:
