@@ -17,7 +17,7 @@ from cnnfilter.spec.language import parse_network
     cls=Command,
     epilog="""\b
 Examples:
-  cnnfilter pipeline "gray conv:line-vertical:15 relu maxpool:10" samples/city.png -o map.png
+  cnnfilter pipeline "gray conv:line-vertical:15 relu maxpool:10" samples/city.png --range scale -o map.png
   cnnfilter pipeline "dwconv:gaussian:9,same,border=edge 2x avgpool:2" samples/city.png -o quarter.png
   cnnfilter pipeline "gray conv:sobel-x,sobel-y,same magnitude" samples/city.png -o edges.png
   cnnfilter pipeline "maxpool:2,s1 flatten softmax" samples/lines-4x4.txt

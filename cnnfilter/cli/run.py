@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,8 @@ from cnnfilter.cli.base import Console, detailed_log
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Range, find_format, looks_like_matrix
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, plan_outputs
+from cnnfilter.kernels.words import KernelFile, recognize
+from cnnfilter.spec.convolutions import Convolution
 
 if TYPE_CHECKING:
     from cnnfilter.spec.network import Network
@@ -74,6 +77,7 @@ def filter_files(
             format_=options.format_,
             kernels=kernels,
             in_place=options.in_place,
+            kernel_files=_kernel_files(networks),
             stdin_suffix=_stdin_suffix(stdin),
         ),
     )
@@ -107,6 +111,13 @@ def _carry_out(
         stdin=stdin,
     )
     return run_batch(work, Console(quiet=options.quiet))
+
+
+def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
+    """Return the files from which the kernels of networks are read."""
+    layers = [layer for network in networks for layer in network.layers if isinstance(layer, Convolution)]
+    found = [recognize(word.text) for layer in layers for word in layer.kernels]
+    return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))
 
 
 def _check_range(jobs: list[Job], options: FileOptions) -> None:

@@ -53,6 +53,8 @@ class OutputRequest:
         A name for each result of an input; empty if each input has one result.
     in_place
         Whether an output may be its own input.
+    kernel_files
+        The files that kernels are read from, which no output may be.
     stdin_suffix
         What standard input's name would end in, `.txt` for a matrix; empty for a picture.
     """
@@ -61,6 +63,7 @@ class OutputRequest:
     format_: str | None = None
     kernels: tuple[str, ...] = ()
     in_place: bool = False
+    kernel_files: tuple[Path, ...] = ()
     stdin_suffix: str = ""
 
 
@@ -71,7 +74,7 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
     ------
     OutputError
         If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
-        overwrite an input.
+        overwrite an input or a kernel.
     """
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
@@ -154,6 +157,7 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
     inputs = {identity: source for source in sources for identity in _identities(Path(source))}
+    kernels = {identity for path in request.kernel_files for identity in _identities(path)}
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
@@ -166,6 +170,8 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
                 raise OutputError(f"{job.target}: the output is the input {owner}; --in-place allows to replace it")
+            if identity in kernels:
+                raise OutputError(f"{job.target}: the output is a kernel that is used")
 
 
 def _identities(path: Path) -> Iterator[str]:

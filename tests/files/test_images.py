@@ -277,6 +277,13 @@ def test_a_side_that_the_format_has_no_room_for_is_refused(capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_refused_picture_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCV_TEMP_PATH", str(tmp_path))
+    with pytest.raises(ImageFileError, match="32 pixels"):
+        encode_image(np.zeros((8, 40), np.uint8), "x.jp2")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_suffix_is_refused_before_anything_is_encoded() -> None:
     with pytest.raises(OutputError, match=r"unknown suffix '\.xyz'"):
         encode_image(in_colour(RED), "x.xyz")
@@ -353,6 +360,62 @@ def test_a_half_transparent_red_keeps_its_red(format_: str, options: dict[str, A
     read = decode_image(saved(Image.fromarray(in_colour(colour)), format_, **options), "x")
     assert read.shape == (32, 32, 4)
     assert np.abs(read.astype(int) - colour).max() <= tolerance
+
+
+def tiff(pixels: Array, order: str, extra: int) -> bytes:
+    """Return an uncompressed TIFF of (H, W, 4) pixels, `extra` telling what its alpha is (TIFF 6.0, section 18)."""
+    height, width, _ = pixels.shape
+    strip = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
+    bits, kind = 8 * pixels.itemsize, 3 if pixels.dtype.kind == "f" else 1
+    behind = 8 + 2 + 12 * 11 + 4  # the header, the entries, the end of the directory
+    entries = [  # tag, 3 for short or 4 for long, how many, the value or its place
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 4, behind),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, behind + 16),
+        (277, 3, 1, 4),
+        (278, 4, 1, height),
+        (279, 4, 1, len(strip)),
+        (338, 3, 1, extra),
+        (339, 3, 4, behind + 8),
+    ]
+    packed = (struct.pack(order + ("HHIHxx" if entry[1:3] == (3, 1) else "HHII"), *entry) for entry in entries)
+    mark = b"II" if order == "<" else b"MM"
+    head = mark + struct.pack(f"{order}HIH", 42, 8, len(entries)) + b"".join(packed) + bytes(4)
+    return head + struct.pack(f"{order}8H", *[bits] * 4, *[kind] * 4) + strip
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
+@pytest.mark.parametrize("extra", [0, 1, 2], ids=["unspecified", "multiplied", "straight"])
+@pytest.mark.parametrize("depth", Depth)
+def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(depth: Depth, extra: int, order: str) -> None:
+    straight = np.array([*RED, 102]) / 255 * MAXIMA[depth]
+    held = straight * [0.4, 0.4, 0.4, 1] if extra == 1 else straight
+    pixels = np.full((6, 5, 4), held if depth is Depth.FLOAT else np.rint(held)).astype(TYPES[depth])
+    read = decode_image(tiff(pixels, order, extra), "x.tif")
+    assert read.shape == (6, 5, 4)
+    assert read.dtype == TYPES[depth]
+    assert np.abs(read / MAXIMA[depth] - straight / MAXIMA[depth]).max() <= 1.5 / 255
+
+
+def test_colours_that_were_multiplied_by_no_alpha_are_black() -> None:
+    read = decode_image(tiff(np.zeros((2, 2, 4), np.uint8), "<", 1), "x.tif")
+    np.testing.assert_array_equal(read, np.zeros((2, 2, 4)))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("bits", [10, 12])
+def test_an_avif_of_ten_or_twelve_bits_is_read_as_sixteen(bits: int, channels: int) -> None:
+    white = (1 << bits) - 1
+    pixels = np.full((32, 32) if channels == 1 else (32, 32, channels), white, np.uint16)
+    pixels[:16] = white // 5
+    written, data = cv2.imencode(".avif", pixels, [cv2.IMWRITE_AVIF_DEPTH, bits])
+    read = decode_image(data.tobytes(), "x.avif")
+    assert written
+    assert read.dtype == np.uint16
+    assert np.abs(read - pixels * (65535 / white)).max() <= 800  # of 65535: AVIF is lossy
 
 
 def test_a_palette_with_a_transparent_entry_is_read_as_rgba() -> None:
