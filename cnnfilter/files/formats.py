@@ -47,12 +47,15 @@ class Format:
         What its pixels can be, the deepest last.
     channels
         How many channels it can hold; empty for any number.
+    smallest_side
+        The least height and width that OpenCV writes.
     """
 
     name: str
     kind: Kind
     depths: tuple[Depth, ...]
     channels: tuple[int, ...]
+    smallest_side: int = 1
 
 
 _EIGHT = (Depth.EIGHT,)
@@ -73,7 +76,7 @@ FORMATS = {
     ".tiff": _TIFF,
     ".webp": Format("WebP", Kind.IMAGE, _EIGHT, (1, 3, 4)),
     ".avif": Format("AVIF", Kind.IMAGE, _EIGHT, (1, 3, 4)),
-    ".jp2": Format("JPEG 2000", Kind.IMAGE, _INTEGERS, (1, 3, 4)),
+    ".jp2": Format("JPEG 2000", Kind.IMAGE, _INTEGERS, (1, 3, 4), smallest_side=32),
     ".bmp": _BMP,
     ".dib": _BMP,
     ".gif": Format("GIF", Kind.IMAGE, _EIGHT, (3, 4)),

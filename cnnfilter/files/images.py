@@ -134,6 +134,9 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
         raise ImageFileError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     fitted = _fit_channels(pixels, format_, path)
+    if min(fitted.shape[:2]) < format_.smallest_side:
+        least = format_.smallest_side
+        raise ImageFileError(f"{path}: {format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}")
     parameters = _parameters(format_, encoding or Encoding())
     written, data = False, np.empty(0, np.uint8)
     with captured_complaints():
@@ -142,8 +145,7 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         except cv2.error:
             written = False
     if not written:
-        hint = "; it needs 32 pixels on each side" if format_.name == "JPEG 2000" else ""
-        raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}{hint}")
+        raise ImageFileError(f"{path}: OpenCV writes no {format_.name} of {fitted.shape} pixels of {fitted.dtype}")
     return data.tobytes()
 
 

@@ -176,7 +176,9 @@ def test_the_formula_counts_the_windows_that_fit(size: int, before: int, after: 
     if fitting:
         assert output_size(size, before, after, extent, stride) == fitting
     else:
-        with pytest.raises(ShapeError, match=f"spans {extent} pixels is larger than the padded input of"):
+        with pytest.raises(
+            ShapeError, match=f"spans {extent} pixels is larger than the padded input of {size + before + after}$"
+        ):
             output_size(size, before, after, extent, stride)
 
 
@@ -322,8 +324,12 @@ def test_a_dilated_kernel_spans_its_gaps(size: Pair, dilation: Pair, extent: Pai
             "a window of 2x2 (spanning 4x2 by its dilation) is larger than the input of 2x9",
         ),
         (Window((1, 10)), "a window of 1x10 is larger than the input of 2x9"),
+        (
+            Window((9, 20), padding=(1, 2, 3, 5)),
+            "a window of 9x20 is larger than the input of 2x9 padded to 6x16",
+        ),
     ],
-    ids=["kernel", "padded", "dilated", "wider"],
+    ids=["kernel", "padded", "dilated", "wider", "four-sides"],
 )
 def test_a_window_larger_than_the_image_is_told_with_both_sizes(laid: Window, message: str) -> None:
     with pytest.raises(ShapeError) as caught:

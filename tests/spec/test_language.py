@@ -25,6 +25,9 @@ SHAPES = {
     "s2": (3, 3),
     "volume": (3, 3, 3),
     "bank": (3, 3, 3, 8),
+    "[edge]s": (3, 3),
+    "s[edge]": (3, 3),
+    "wide": (3, 5),
 }
 """The kernels that are known here."""
 
@@ -103,6 +106,8 @@ LAYERS: dict[str, Layer] = {
     "conv:[edge]": Conv(window=THREE, kernels=bank("edge")),
     "conv:[0 1; 1 0],same": Conv(window=Window((2, 2), padding=PaddingWord.SAME), kernels=bank("0 1; 1 0")),
     "conv:[a,b+c@d #e]": Conv(window=THREE, kernels=bank("a,b+c@d #e")),
+    "conv:[edge]s": Conv(window=THREE, kernels=bank("[edge]s")),
+    "conv:s[edge]": Conv(window=THREE, kernels=bank("s[edge]")),
     "conv:[same],[s2]": Conv(window=THREE, kernels=bank("same", "s2")),
     "dwconv:3x3": DepthwiseConv(window=THREE, learned_bias=True),
     "dwconv:3x3,2,nobias": DepthwiseConv(window=THREE, multiplier=2),
@@ -325,6 +330,7 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
             "layer 1, 'conv:edge,blur': the kernels of one layer need one size: edge is 3x3, blur is 5x5",
         ),
         ("conv:edge,16", "layer 1, 'conv:edge,16': the number of outputs follows from the kernels; leave it out"),
+        ("conv:wide,5x5", "layer 1, 'conv:wide,5x5': the size given is not the 3x5 of kernel wide"),
         ("conv:edge,5x5", "layer 1, 'conv:edge,5x5': the size given is not the 3x3 of kernel edge"),
         (
             "dwconv:bank",
