@@ -145,7 +145,7 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         except cv2.error:
             written = False
     if not written:
-        raise ImageFileError(f"{path}: OpenCV writes no {format_.name} of {fitted.shape} pixels of {fitted.dtype}")
+        raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}")
     return data.tobytes()
 
 

@@ -5,7 +5,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -272,7 +272,7 @@ def test_a_type_that_the_format_does_not_hold_is_refused_not_changed(name: str, 
 
 
 def test_a_side_that_the_format_has_no_room_for_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ImageFileError, match=r"^x\.jpg: JPEG cannot hold \(2, 70000\) pixels of uint8$"):
+    with pytest.raises(ImageFileError, match=r"^x\.jpg: [^\n]*JPEG[^\n]*\(2, 70000\)[^\n]*$"):
         encode_image(np.zeros((2, 70000), np.uint8), "x.jpg")
     assert capfd.readouterr() == ("", "")
 
@@ -362,7 +362,7 @@ def test_a_half_transparent_red_keeps_its_red(format_: str, options: dict[str, A
     assert np.abs(read.astype(int) - colour).max() <= tolerance
 
 
-def tiff(pixels: Array, order: str, extra: int) -> bytes:
+def tiff(pixels: Array, order: Literal["<", ">"], extra: int) -> bytes:
     """Return an uncompressed TIFF of (H, W, 4) pixels, `extra` telling what its alpha is (TIFF 6.0, section 18)."""
     height, width, _ = pixels.shape
     strip = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
@@ -390,7 +390,9 @@ def tiff(pixels: Array, order: str, extra: int) -> bytes:
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
 @pytest.mark.parametrize("extra", [0, 1, 2], ids=["unspecified", "multiplied", "straight"])
 @pytest.mark.parametrize("depth", Depth)
-def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(depth: Depth, extra: int, order: str) -> None:
+def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(
+    depth: Depth, extra: int, order: Literal["<", ">"]
+) -> None:
     straight = np.array([*RED, 102]) / 255 * MAXIMA[depth]
     held = straight * [0.4, 0.4, 0.4, 1] if extra == 1 else straight
     pixels = np.full((6, 5, 4), held if depth is Depth.FLOAT else np.rint(held)).astype(TYPES[depth])
@@ -400,9 +402,18 @@ def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(depth: Dept
     assert np.abs(read / MAXIMA[depth] - straight / MAXIMA[depth]).max() <= 1.5 / 255
 
 
-def test_colours_that_were_multiplied_by_no_alpha_are_black() -> None:
-    read = decode_image(tiff(np.zeros((2, 2, 4), np.uint8), "<", 1), "x.tif")
-    np.testing.assert_array_equal(read, np.zeros((2, 2, 4)))
+@pytest.mark.parametrize(
+    ("held", "straight"),
+    [
+        pytest.param([78, 12, 4, 100], [199, 31, 10, 100], id="rounded"),  # 198.9, 30.6, 10.2
+        pytest.param([78, 12, 4, 255], [78, 12, 4, 255], id="opaque"),
+        pytest.param([0, 0, 0, 0], [0, 0, 0, 0], id="invisible"),
+        pytest.param([200, 0, 0, 100], [255, 0, 0, 100], id="brighter-than-white"),
+    ],
+)
+def test_colours_that_were_multiplied_by_alpha_are_divided_by_it(held: list[int], straight: list[int]) -> None:
+    read = decode_image(tiff(np.full((2, 3, 4), held, np.uint8), "<", 1), "x.tif")
+    np.testing.assert_array_equal(read, np.full((2, 3, 4), straight))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -246,6 +246,16 @@ def test_an_output_that_is_an_input_is_refused_unless_in_place(desk: Path, sourc
     assert targets([source], output, in_place=True) != [None]
 
 
+@pytest.mark.parametrize("output", ["m.txt", "./m.txt", "symbolic.txt", "hard.txt", "{kernel}.txt"])
+@pytest.mark.parametrize("in_place", [False, True], ids=["", "in-place"])
+def test_an_output_that_is_a_kernel_is_refused_even_in_place(desk: Path, output: str, in_place: bool) -> None:
+    (desk / "symbolic.txt").symlink_to("m.txt")
+    (desk / "hard.txt").hardlink_to("m.txt")
+    request = {"kernels": ("m",), "in_place": in_place}
+    assert "kernel" in refusal(["other.txt"], output, kernel_files=(Path("m.txt"),), **request)
+    assert targets(["other.txt"], output, kernel_files=(Path("another.txt"),), **request) != [None]
+
+
 @pytest.mark.usefixtures("desk")
 def test_in_place_without_an_output_replaces_each_input() -> None:
     assert targets(["a.png", "b.jpg", "m.txt"], None, in_place=True) == ["a.png", "b.jpg", "m.txt"]
