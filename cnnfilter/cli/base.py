@@ -2,7 +2,6 @@
 
 import errno
 import io
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +68,8 @@ def detailed_log(*, enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
+    import logging  # not at the top: --help and shape start without it
+
     logger = logging.getLogger("cnnfilter")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("cnnfilter: %(message)s"))

@@ -1,6 +1,5 @@
 """Kernel files: rows of numbers, ImageMagick's `3x3: ...`, libvips' `.mat`, numpy's `.npy`."""
 
-import ast
 import math
 import os
 import re
@@ -106,6 +105,8 @@ def npy_shape(path: Path) -> tuple[int, ...]:
     KernelError
         If the file cannot be read, is no `.npy`, or holds something else than 2 to 4 dimensions of numbers.
     """
+    import ast  # not at the top: the names start without it
+
     try:
         with path.open("rb") as file:
             magic = file.read(8)
