@@ -68,7 +68,7 @@ def detailed_log(*, enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
-    import logging  # not at the top: --help and shape start without it
+    import logging  # noqa: PLC0415  --help and shape start without it
 
     logger = logging.getLogger("cnnfilter")
     handler = logging.StreamHandler(sys.stderr)

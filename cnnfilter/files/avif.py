@@ -23,7 +23,8 @@ def develop_avif(pixels: Array, data: bytes) -> Array:
     data
         The whole file.
     """
-    head = data.partition(b"mdat")[0]
+    start = data.find(b"meta")
+    head = data[start : start - 4 + int.from_bytes(data[start - 4 : start])] if start >= 4 else b""
     turns, mirror = _property(head, b"irot"), _property(head, b"imir")
     pixels = np.rot90(pixels, (turns or 0) & 3)
     if mirror is not None:

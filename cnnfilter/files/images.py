@@ -176,6 +176,8 @@ def _parameters(format_: Format, encoding: Encoding) -> list[int]:
             return [cv2.IMWRITE_JPEG_QUALITY, quality]
         case "WebP":
             return [cv2.IMWRITE_WEBP_QUALITY, quality]
+        case "JPEG 2000":
+            return [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]  # without loss; OpenCV's default keeps a quarter
         case "PNG" if encoding.compression is not None:
             return [cv2.IMWRITE_PNG_COMPRESSION, encoding.compression]
         case _:

@@ -99,14 +99,15 @@ def _job(source: str, index: int, kernel: int, label: str, count: int, request: 
     if output is None or output == STANDARD:
         return Job(source, kernel, None, _printed_format(name, output, request))
     suffix = f".{request.format_}" if request.format_ else name.suffix
-    if _is_folder(output):
-        several = len(request.kernels) > 1
-        target = Path(output) / f"{name.stem}{f'-{label}' if several else ''}{suffix}"
-    else:
-        number = str(index).zfill(len(str(count)))
-        fields = {"stem": name.stem, "name": name.name, "ext": suffix, "kernel": label, "index": number}
-        target = Path(_fill(output, fields) if "{" in output else output)
-    _check_target(target, is_folder=_is_folder(output))
+    number = str(index).zfill(len(str(count)))
+    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "kernel": label, "index": number}
+    in_folder = _is_folder(output)
+    place = _fill(output, fields) if request.output else output
+    own_name = f"{name.stem}{f'-{label}' if len(request.kernels) > 1 else ''}{suffix}"
+    target = Path(place) / own_name if in_folder else Path(place)
+    _check_target(target, is_folder=in_folder)
+    if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
+        raise OutputError(f"{target}: its suffix and --format {request.format_} contradict each other")
     return Job(source, kernel, target, str(target))
 
 
@@ -184,7 +185,9 @@ def _identities(path: Path) -> Iterator[str]:
 
 def _together(job: Job, other: Job, request: OutputRequest) -> str:
     if job.source == other.source:
-        return f"{job.target}: two kernels would be written to it; use a folder, or a template with {{kernel}}"
+        remedy = "their names must differ" if request.output and _is_folder(request.output) else ""
+        remedy = remedy or "use a folder, or a template with {kernel}"
+        return f"{job.target}: the results of two kernels would be written to it; {remedy}"
     remedy = (
         "a folder takes several"
         if request.output and not _is_folder(request.output)

@@ -105,7 +105,7 @@ def npy_shape(path: Path) -> tuple[int, ...]:
     KernelError
         If the file cannot be read, is no `.npy`, or holds something else than 2 to 4 dimensions of numbers.
     """
-    import ast  # not at the top: the names start without it
+    import ast  # noqa: PLC0415  the names start without it
 
     try:
         with path.open("rb") as file:

@@ -94,11 +94,15 @@ def recognize(word: str) -> Inline | Made | KernelFile:
             raise KernelError(f"kernel {name} is fixed and takes no argument, and {word!r} gives {len(arguments)}")
         return KernelFile(fixed_folder() / f"{name}.txt")
     if word.strip() and ("/" in word or "." in word or _exists(word)):
-        return _known_file(Path(word))
+        return _known_file(word)
     raise KernelError(f"unknown kernel {word!r}{nearest(name, names())}; `cnnfilter kernels` lists all")
 
 
-def _known_file(path: Path) -> KernelFile:
+def _known_file(word: str) -> KernelFile:
+    path = Path(word)
+    if ":" in word and "/" not in word and not _exists(word):
+        hint = nearest(word.partition(":")[0], names())
+        raise KernelError(f"unknown kernel {word!r}, and no such file{hint}; `cnnfilter kernels` lists all")
     if path.suffix.lower() not in {*SUFFIXES, ""}:
         raise KernelError(f"{path}: kernel files are {', '.join(SUFFIXES)}, not {path.suffix}")
     return KernelFile(path)

@@ -287,7 +287,7 @@ class TestWritingRefused:
             ("image.pgm", np.zeros((2, 2, 3), np.uint8), "clip", ImageFileError, "PGM holds grey pictures only"),
             ("image.png", np.zeros(5, np.uint8), "clip", ImageFileError, r"a result of shape \(5,\) is no picture"),
             ("image.png", np.zeros((0, 5), np.uint8), "clip", ImageFileError, r"shape \(0, 5\) is no picture"),
-            ("image.jp2", np.zeros((9, 9), np.uint8), "clip", ImageFileError, "it needs 32 pixels on each side"),
+            ("image.jp2", np.zeros((9, 9), np.uint8), "clip", ImageFileError, "JPEG 2000 needs 32 pixels on each side"),
         ],
     )
     def test_what_a_file_cannot_hold_is_refused_and_nothing_is_written(
