@@ -107,12 +107,12 @@ def _carry_out(job: Job, picture: Picture, work: Work, listener: Listener) -> bo
         pixels = _filter(picture, program, job, work, notes)
         data = encode_picture(pixels, job.format_name, work.encoding)
         for note in notes:
-            listener.remark(f"{job.source}: {note}")
+            listener.remark(f"{_spoken(job.source)}: {note}")
         if job.target:
             write_whole(job.target, data)
         else:
             titled = sum(other.target is None for other in work.jobs) > 1
-            title = f"# {job.source} {program.network}\n" if titled else ""
+            title = f"# {_spoken(job.source)} {program.network}\n" if titled else ""
             listener.output(os.fsencode(title) + data)
     except _FAILURES as error:
         listener.failure(_named(job.source, error))
@@ -128,14 +128,18 @@ def _named(source: str, error: Exception) -> str:
     """Return `PATH: reason`; errors about a file name it themselves."""
     if isinstance(error, ImageFileError):
         return str(error)
-    return f"{source}: {'not enough memory' if isinstance(error, MemoryError) else error}"
+    return f"{_spoken(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
+
+
+def _spoken(source: str) -> str:
+    """Return what an input is called in a message."""
+    return "standard input" if source == STANDARD else source
 
 
 def _read(source: str, work: Work) -> Picture:
     data = work.stdin if source == STANDARD else read_bytes(source)
     matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
-    name = "standard input" if source == STANDARD else source
-    return decode_picture(data, name, matrix=matrix, allow_truncated=work.allow_truncated)
+    return decode_picture(data, _spoken(source), matrix=matrix, allow_truncated=work.allow_truncated)
 
 
 def _filter(picture: Picture, program: Program, job: Job, work: Work, notes: list[str]) -> Array:

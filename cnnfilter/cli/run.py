@@ -137,7 +137,7 @@ def _read_stdin() -> bytes:
 
 
 def _stdin_suffix(data: bytes) -> str:
-    return ".txt" if looks_like_matrix(data) else ""
+    return ".txt" if looks_like_matrix(data) or not data else ""
 
 
 def _list(jobs: list[Job]) -> None:

@@ -76,7 +76,7 @@ def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") ->
     magnitudes = np.abs(weights).sum(axis=(0, 1, 2)[: weights.ndim])
     sums = weights.sum(axis=(0, 1, 2)[: weights.ndim]) if how is Normalization.SUM else magnitudes
     if (np.abs(sums) <= ZERO_SUM * magnitudes).any():
-        hint = "normalize=abs divides by the sum of magnitudes" if magnitudes.any() else "all its weights are 0"
+        hint = "`abs` divides by the sum of magnitudes" if magnitudes.any() else "all its weights are 0"
         raise KernelError(f"{name} sums to zero and cannot be normalised by its sum; {hint}")
     return np.asarray(weights / sums)
 

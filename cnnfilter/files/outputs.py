@@ -76,6 +76,8 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
         overwrite an input or a kernel.
     """
+    if "" in (request.output, *sources):
+        raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
     labels = _labels(request.kernels)
@@ -114,7 +116,8 @@ def _job(source: str, index: int, kernel: int, label: str, count: int, request: 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
     """Return the name whose suffix is the format of what goes to standard output."""
     if output is None and not is_matrix(name):
-        raise OutputError(f"{name.name}: a picture needs an output, -o FILE, -o FOLDER/ or -o - with --format")
+        given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
+        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format")
     if request.format_:
         return f"-.{request.format_}"
     if is_matrix(name):
@@ -130,7 +133,7 @@ def _is_folder(output: str) -> bool:
 
 
 def _fill(template: str, fields: dict[str, str]) -> str:
-    """Return a template with its fields filled in; a brace that opens no field stands for nothing known."""
+    """Return a template with its fields filled in."""
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fields:
@@ -138,6 +141,8 @@ def _fill(template: str, fields: dict[str, str]) -> str:
             raise OutputError(f"{template}: unknown field {match[0]}; known are {known}")
         return fields[match[1]]
 
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
+        raise OutputError(f"{template}: a brace has no partner")
     return re.sub(r"\{([^{}]*)\}", fill, template)
 
 

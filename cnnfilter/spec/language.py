@@ -18,7 +18,7 @@ from cnnfilter.spec.convolutions import Conv, DepthwiseConv, Normalization, comm
 from cnnfilter.spec.geometry import NO_PADDING, Window
 from cnnfilter.spec.layers import SLOPES, Activation, BatchNorm, Flatten, Function, Gray, Layer, Linear, Softmax
 from cnnfilter.spec.network import Network
-from cnnfilter.spec.options import KernelShape, Options, read_options
+from cnnfilter.spec.options import KernelShape, Options, looks_like_option, read_options
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 MOST_LAYERS = 10_000
@@ -157,6 +157,8 @@ def _find_op(word: str) -> Op:
         return OPS[canonical]
     if match := re.match(r"(\d+x)(?=[a-z])", word):
         raise LanguageError(f"a repeat is a word of its own: '{match[1]} {word[match.end() :]}'")
+    if looks_like_option(word):
+        raise LanguageError(f"{word!r} is an option, which follows its layer by a comma, without white space")
     raise LanguageError(f"unknown layer {word!r}{nearest(word, [*OPS, *SHORT])}")
 
 

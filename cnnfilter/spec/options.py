@@ -41,6 +41,8 @@ class Options:
 FLAGS = ("nobias", "flip", "ceil", "countpad")
 LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
 KEYS = ("p", "bias", "border", "normalize")
+SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g"}
+"""What people write who know the words of other tools, and the letter it is here."""
 
 _LETTER = re.compile(r"([spdg])([-+.\dx].*)", re.DOTALL)
 _PLAIN_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
@@ -96,6 +98,8 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     key, equals, value = word.partition("=")
     if equals and key in KEYS:
         return _read_key(key, value)
+    if equals and key in SPELLED_OUT:
+        raise LanguageError(f"{word!r} is written {SPELLED_OUT[key]}{value}")
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
     hint = nearest(f"{key}=" if equals else word, known_words())
     if kernel_shape is None or not bare:
@@ -114,6 +118,18 @@ def reads_as_kernel(word: str) -> bool:
         return _read_option(word, lambda _: (1, 1))[0] == "kernels"
     except CnnFilterError:
         return False
+
+
+def looks_like_option(word: str) -> bool:
+    """Return whether a word is an option of some layer, or means to be one.
+
+    Examples
+    --------
+    >>> looks_like_option("same"), looks_like_option("s2"), looks_like_option("relu")
+    (True, True, False)
+    """
+    key, equals, _ = word.partition("=")
+    return word in {*FLAGS, *PaddingWord} or bool(_LETTER.fullmatch(word)) or bool(equals and key in KEYS)
 
 
 def known_words() -> list[str]:

@@ -172,7 +172,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "no suffix": (("pool", "colours.png", "-o", "new"), "new: no suffix"),
     "unknown suffix in a folder": (("pool", "notes.doc", "-o", "out/"), r"unknown suffix '\.doc'"),
     "unknown format": (("pool", "colours.png", "-o", "-", "--format", "xyz"), r"unknown suffix '\.xyz'"),
-    "empty output": (("pool", "m.txt", "-o", ""), "output"),
+    "empty output": (("pool", "-", "-o", "", "--format", "png"), "output"),
     "output is the kernel": (("convolve", "m.txt", "-k", "1.txt", "-o", "1.txt"), "1.txt: .*kernel"),
     "no such folder": (("pool", "colours.png", "-o", "none/new.png"), "no such folder: none"),
     "a file as a folder": (("pool", "colours.png", "-o", "m.txt/"), "m.txt: is not a folder"),

@@ -99,7 +99,7 @@ class TestNormalization:
 
     @pytest.mark.parametrize("text", ["sobel-x", "laplacian-8", "[1 -1]", "[1e9 -1e9 100]"])
     def test_a_kernel_that_sums_to_zero_is_refused_and_abs_is_named(self, text: str) -> None:
-        with pytest.raises(KernelError, match=r"sums to zero .*; normalize=abs divides by the sum of magnitudes"):
+        with pytest.raises(KernelError, match=r"sums to zero .*; `abs` divides by the sum of magnitudes"):
             program_of(f"conv:{text},normalize=sum")
 
     def test_a_sum_of_more_than_a_millionth_of_the_magnitudes_is_no_zero(self) -> None:

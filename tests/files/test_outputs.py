@@ -202,7 +202,7 @@ def test_a_format_names_the_suffix_in_folders_and_templates() -> None:
         pytest.param(["-", "-"], "out", {"format_": "png"}, ["standard input", "once"], id="stdin-twice"),
         pytest.param(["a.png"], None, {}, ["a.png", "needs an output", "-o"], id="a-picture-without-output"),
         pytest.param(["m.txt", "a.png"], None, {}, ["a.png", "needs an output"], id="one-picture-without-output"),
-        pytest.param(["-"], None, {}, ["stdin", "needs an output"], id="stdin-without-output"),
+        pytest.param(["-"], None, {}, ["standard input", "needs an output"], id="stdin-without-output"),
         pytest.param(["-"], None, {"in_place": True}, ["needs an output"], id="stdin-in-place"),
         pytest.param(["-"], "-", {}, ["--format png"], id="stdin-to-stdout-without-format"),
         pytest.param(["noext"], "-", {}, ["--format"], id="no-suffix-to-stdout-without-format"),
