@@ -163,7 +163,9 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     if channels == 4:
         raise ImageFileError(f"{path}: {format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do")
     if channels == 3:
-        raise ImageFileError(f"{path}: {format_.name} holds grey only; `gray`, a layer or --channels gray, makes it")
+        raise ImageFileError(
+            f"{path}: {format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
+        )
     raise ImageFileError(
         f"{path}: an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number"
     )
