@@ -13,11 +13,11 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import Program, drop_single_channel, remarks_on_sums, run_program
 from cnnfilter.compute.visible import keeps_alpha, run_visible
-from cnnfilter.errors import CnnFilterError, ImageFileError
+from cnnfilter.errors import CnnFilterError, ImageFileError, one_line
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
 from cnnfilter.files.images import Encoding
 from cnnfilter.files.levels import choose_depth, remark_on_clipping, to_levels
-from cnnfilter.files.outputs import STANDARD, Job, write_whole
+from cnnfilter.files.outputs import STANDARD, Job, make_folder_of, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, encode_picture, read_bytes
 from cnnfilter.spec.summary import remarks
 
@@ -106,14 +106,15 @@ def _carry_out(job: Job, picture: Picture, work: Work, listener: Listener) -> bo
         notes: list[str] = []
         pixels = _filter(picture, program, job, work, notes)
         data = encode_picture(pixels, job.format_name, work.encoding)
-        for note in notes:
-            listener.remark(f"{_spoken(job.source)}: {note}")
         if job.target:
+            make_folder_of(job.target)
             write_whole(job.target, data)
         else:
             titled = sum(other.target is None for other in work.jobs) > 1
-            title = f"# {_spoken(job.source)} {program.network}\n" if titled else ""
+            title = one_line(f"# {_spoken(job.source)} {program.network}") + "\n" if titled else ""
             listener.output(os.fsencode(title) + data)
+        for note in notes:
+            listener.remark(f"{_spoken(job.source)}: {note}")
     except _FAILURES as error:
         listener.failure(_named(job.source, error))
         return False

@@ -35,6 +35,17 @@ class OutputError(CnnFilterError, ValueError):
     """Outputs that cannot be named, would fall together, or would destroy an input."""
 
 
+def one_line(text: str) -> str:
+    r"""Return a text with its control characters written out, so that a message is a line whatever a name holds.
+
+    Examples
+    --------
+    >>> print(one_line("a\nb.png"))
+    a\nb.png
+    """
+    return "".join(sign if sign.isprintable() or "\ud800" <= sign <= "\udfff" else repr(sign)[1:-1] for sign in text)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; nearest: a, b` for the known words most like `word`, or the empty string.
 

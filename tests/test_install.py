@@ -59,7 +59,7 @@ def test_the_fixed_kernels_are_found(way: str, wheel: Path, tmp_path: Path) -> N
 def test_the_entry_point_is_the_command() -> None:
     from importlib.metadata import entry_points  # noqa: PLC0415  only this test needs it
 
-    from cnnfilter.cli import main  # noqa: PLC0415
+    from cnnfilter.__main__ import run  # noqa: PLC0415
 
     (entry,) = entry_points(group="console_scripts", name="cnnfilter")
-    assert entry.load() is main
+    assert entry.load() is run

@@ -1,16 +1,24 @@
 """The command line: one file a command, loaded when it is called."""
 
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 import click
 
 from cnnfilter import __version__
+from cnnfilter.cli.base import leave
 
 COMMANDS = ("convolve", "pool", "pipeline", "shape", "kernels")
 
 
 class LazyGroup(click.Group):
     """A group that imports a command only when it is asked for."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program does, unless told otherwise: errors become one line and an exit status."""
+        work = partial(super().main, *args, **{**extra, "standalone_mode": False})
+        return leave(work) if extra.get("standalone_mode", True) else work()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which people meet them."""

@@ -2,15 +2,16 @@
 
 import errno
 import io
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from cnnfilter.errors import CnnFilterError, MissingLibraryError
+from cnnfilter.errors import CnnFilterError, MissingLibraryError, one_line
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -25,18 +26,39 @@ class Command(click.Command):
             sys.stdout.reconfigure(errors="replace")  # a sign that the terminal lacks is no reason to fail
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
         except MissingLibraryError as error:
-            click.echo(f"cnnfilter: {error}", err=True)
-            ctx.exit(1)
+            raise click.ClickException(str(error)) from error
         except CnnFilterError as error:
-            raise click.UsageError(str(error), ctx) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # Click ends quietly
+            raise click.UsageError(one_line(str(error)), ctx) from error
+
+
+def leave(run: Callable[[], object]) -> NoReturn:
+    """Run Click's work, and leave with its status; what the system refuses is one line.
+
+    The statuses are 0, 1 for a failure, 2 for usage, 130 for an interrupt. A closed pipe ends quietly.
+    """
+    try:
+        status = run()
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"cnnfilter: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno != errno.EPIPE:
             click.echo(f"cnnfilter: {error.strerror or error}", err=True)
-            ctx.exit(1)
+        _forget_standard_output()
+        sys.exit(1)
+
+
+def _forget_standard_output() -> None:
+    """Turn standard output away from what takes nothing more, so that the flush at exit does not fail again."""
+    with suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True)
@@ -48,11 +70,11 @@ class Console:
     def remark(self, text: str) -> None:
         """Say what is right but perhaps not meant so, unless told to be quiet."""
         if not self.quiet:
-            click.echo(f"cnnfilter: remark: {text}", err=True)
+            click.echo(f"cnnfilter: remark: {one_line(text)}", err=True)
 
     def failure(self, text: str) -> None:
         """Say which input failed, and why."""
-        click.echo(f"cnnfilter: {text}", err=True)
+        click.echo(f"cnnfilter: {one_line(text)}", err=True)
 
     def output(self, data: bytes) -> None:
         """Write data to standard output."""

@@ -14,12 +14,9 @@ from cnnfilter.kernels.made import RECIPES, usage
 from cnnfilter.numbers import show_number
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from cnnfilter.arrays import Doubles
     from cnnfilter.kernels import Kernel
 
-LARGEST_DIVISOR = 1024
 SHOWN_DIGITS = 6
 
 
@@ -58,9 +55,12 @@ def _matrix(word: str, kernel: Kernel) -> str:
 
 def _portrait(word: str, kernel: Kernel) -> str:
     """Return a kernel's name, matrix and measures."""
-    divisor = find_divisor(kernel.weights)
+    from cnnfilter.compute.planning import common_divisor  # noqa: PLC0415  numpy only where a kernel is shown
+
+    divisor = common_divisor(kernel.weights)
     weights = kernel.weights
     facts = [
+        ("digits", "" if _shows_all(weights * divisor) else f"{SHOWN_DIGITS} of each weight; --matrix prints all"),
         ("divisor", show_number(divisor)),
         ("sum", show_number(_rounded(float(weights.sum())))),
         ("rank", _rank(weights)),
@@ -73,39 +73,35 @@ def _portrait(word: str, kernel: Kernel) -> str:
     return "\n".join([head, *_drawing(weights, divisor), *lines, ""])
 
 
-def _drawing(weights: NDArray[np.float64], divisor: int) -> list[str]:
+def _drawing(weights: Doubles, divisor: int) -> list[str]:
     """Return the matrix times its divisor, indented, the slices of a volume one below the other."""
-    import numpy as np  # noqa: PLC0415
-
-    slices = np.moveaxis(weights.reshape(*weights.shape[:2], -1), -1, 0) * divisor
     lines: list[str] = []
-    for place, plane in enumerate(slices):
+    for place, plane in enumerate(_slices(weights) * divisor):
         rows = [[show_number(_rounded(float(weight))) for weight in row] for row in plane]
         lines += [""] * (place > 0) + [f"  {line}" for line in align(rows, flush_right=tuple(range(len(rows[0]))))]
     return lines
+
+
+def _slices(weights: Doubles) -> Doubles:
+    """Return the planes of a kernel one after the other, (slices, kh, kw)."""
+    return weights.reshape(*weights.shape[:2], -1).transpose(2, 0, 1)
 
 
 def _rounded(number: float) -> float:
     return float(f"{number:.{SHOWN_DIGITS}g}") if abs(number) > 1e-12 else 0.0
 
 
-def find_divisor(weights: NDArray[np.float64]) -> int:
-    """Return the smallest whole number that makes all weights whole, or 1 if there is none up to 1024."""
-    import numpy as np  # noqa: PLC0415
-
-    for divisor in range(1, LARGEST_DIVISOR + 1):
-        scaled = weights * divisor
-        if np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-9) and scaled.any():
-            return divisor if np.abs(np.rint(scaled)).max() > 0 else 1
-    return 1
+def _shows_all(weights: Doubles) -> bool:
+    return all(_rounded(weight) == weight for weight in weights.flat)
 
 
-def _rank(weights: NDArray[np.float64]) -> str:
+def _rank(weights: Doubles) -> str:
     """Return the rank of each slice, and what follows from a rank of 1."""
     import numpy as np  # noqa: PLC0415
 
-    slices = np.moveaxis(weights.reshape(*weights.shape[:2], -1), -1, 0)
-    ranks = sorted({int(np.linalg.matrix_rank(plane)) for plane in slices})
+    ranks = sorted({int(np.linalg.matrix_rank(plane)) for plane in _slices(weights)})
+    if ranks == [0]:
+        return "0 (all weights are 0)"
     if ranks == [1]:
         return "1 (separable: a column times a row)"
     return f"{', '.join(map(str, ranks))} (not separable)"

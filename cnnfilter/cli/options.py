@@ -79,7 +79,10 @@ PADDING = Word("padding", as_padding, tuple(PaddingWord))
 BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT))
 NUMBER = Word("number", parse_number)
 
-inputs_argument = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+FILE = click.Path(readable=False)
+"""A name of a file, completed as one; whether it can be read or written is found out later."""
+
+inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1, required=True)
 
 kernel_option = click.option(
     "-k",
@@ -129,6 +132,7 @@ _FILE_OPTIONS = (
     click.option(
         "-o",
         "--output",
+        type=FILE,
         metavar="OUTPUT",
         help="A file, a folder, a template with {stem} {name} {ext} {kernel} {index}, or - for standard"
         " output. Matrices are printed without it.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,22 +69,19 @@ def filter_files(
     CnnFilterError
         If outputs or networks are wrong; nothing is read or written then.
     """
-    stdin = _read_stdin() if STANDARD in inputs else b""
-    jobs = plan_outputs(
-        inputs,
-        OutputRequest(
-            output=options.output,
-            format_=options.format_,
-            kernels=kernels,
-            in_place=options.in_place,
-            kernel_files=_kernel_files(networks),
-            stdin_suffix=_stdin_suffix(stdin),
-        ),
+    request = OutputRequest(
+        output=options.output,
+        format_=options.format_.removeprefix(".") if options.format_ else None,
+        kernels=kernels,
+        in_place=options.in_place,
+        kernel_files=_kernel_files(networks),
+        stdin_suffix=".txt",
     )
+    jobs, stdin = plan_outputs(inputs, request), b""
+    if STANDARD in inputs:  # what is wrong whatever it holds has been said before it is waited for
+        stdin = _read_stdin()
+        jobs = plan_outputs(inputs, replace(request, stdin_suffix=_stdin_suffix(stdin)))
     _check_range(jobs, options)
-    if options.dry_run:
-        _list(jobs)
-        return
     with detailed_log(enabled=options.verbose):
         if _carry_out(jobs, networks, options, stdin, pipeline=pipeline):
             click.get_current_context().exit(1)
@@ -102,7 +99,7 @@ def _carry_out(
         programs=tuple(load_program(network) for network in networks),
         jobs=tuple(jobs),
         range_=Range(options.range_) if options.range_ else None,
-        depth=Depth(options.depth) if options.depth else None,
+        depth=_depth(options),
         encoding=Encoding(options.quality, options.compression),
         pipeline=pipeline,
         allow_truncated=options.allow_truncated,
@@ -110,6 +107,9 @@ def _carry_out(
         fail_fast=options.fail_fast,
         stdin=stdin,
     )
+    if options.dry_run:
+        _list(jobs)
+        return 0
     return run_batch(work, Console(quiet=options.quiet))
 
 
@@ -120,11 +120,22 @@ def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
     return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))
 
 
+def _depth(options: FileOptions) -> Depth | None:
+    """Return the depth that was asked for; `--range none` asks for floats."""
+    if options.range_ == Range.NONE:
+        return Depth.FLOAT
+    return Depth(options.depth) if options.depth else None
+
+
 def _check_range(jobs: list[Job], options: FileOptions) -> None:
-    """Raise an `OutputError` if `none` is asked of a file that cannot hold floats."""
-    for job in jobs if options.range_ == Range.NONE else []:
+    """Raise an `OutputError` if `none` is asked of a file that cannot hold floats, or shall not."""
+    if options.range_ != Range.NONE:
+        return
+    if options.depth not in {None, Depth.FLOAT}:
+        raise OutputError(f"--range none keeps floats as they are, and --depth {options.depth} does not")
+    for job in jobs:
         format_ = find_format(job.format_name)
-        if Depth.FLOAT not in format_.depths or options.depth not in {None, Depth.FLOAT}:
+        if Depth.FLOAT not in format_.depths:
             raise OutputError(
                 f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
             )

@@ -22,7 +22,7 @@ def parse_size(text: str) -> Shape:
     >>> parse_size("224x224x3"), parse_size("28")
     ((224, 224, 3), (28, 28, 1))
     """
-    if not re.fullmatch(r"\d+(x\d+){0,2}", text, re.ASCII):
+    if not re.fullmatch(r"\d{1,9}(x\d{1,9}){0,2}", text, re.ASCII):
         raise ShapeError(f"size {text!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
     sizes = [int(number) for number in text.split("x")]
     if min(sizes) < 1:

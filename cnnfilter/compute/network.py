@@ -137,7 +137,8 @@ def run_program(program: Program, image: Array) -> Array:
     program.network.output(values.shape)
     for layer, kernels in zip(program.network.layers, program.kernels, strict=True):
         values = apply(layer, values, kernels)
-    return drop_single_channel(values)
+    result = drop_single_channel(values)
+    return result.copy() if np.may_share_memory(result, image) else result
 
 
 def drop_single_channel(values: Array) -> Array:

@@ -34,7 +34,8 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
     -------
     ndarray
         (H', W', C), of the volume's type under max and min; float32 (float64 for float64 volumes and
-        integers of more than 16 bits) under avg, l2 and median.
+        integers of more than 16 bits) under avg, l2 and median. nan is no pixel to a median; elsewhere
+        it spreads to each window that sees it.
 
     Raises
     ------

@@ -93,7 +93,6 @@ FORMATS = {
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.MATRIX)
-IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
 
 
 def find_format(path: str | PurePath) -> Format:

@@ -14,8 +14,6 @@ from cnnfilter.files.formats import find_format, is_matrix
 STANDARD = "-"
 """Standard input, or standard output."""
 
-_FIELDS = ("stem", "name", "ext", "kernel", "index")
-
 
 @dataclass(frozen=True)
 class Job:
@@ -102,7 +100,8 @@ def _job(source: str, index: int, kernel: int, label: str, count: int, request: 
         return Job(source, kernel, None, _printed_format(name, output, request))
     suffix = f".{request.format_}" if request.format_ else name.suffix
     number = str(index).zfill(len(str(count)))
-    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "kernel": label, "index": number}
+    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": number}
+    fields |= {"kernel": label} if label else {}
     in_folder = _is_folder(output)
     place = _fill(output, fields) if request.output else output
     own_name = f"{name.stem}{f'-{label}' if len(request.kernels) > 1 else ''}{suffix}"
@@ -129,7 +128,15 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+    return output.endswith(("/", os.sep)) or _is_directory(Path(output))
+
+
+def _is_directory(path: Path) -> bool:
+    """Return whether a path is that of a folder; one too long for the system is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _fill(template: str, fields: dict[str, str]) -> str:
@@ -137,7 +144,7 @@ def _fill(template: str, fields: dict[str, str]) -> str:
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fields:
-            known = ", ".join(f"{{{field}}}" for field in _FIELDS)
+            known = ", ".join(f"{{{field}}}" for field in fields)
             raise OutputError(f"{template}: unknown field {match[0]}; known are {known}")
         return fields[match[1]]
 
@@ -148,11 +155,11 @@ def _fill(template: str, fields: dict[str, str]) -> str:
 
 def _check_target(target: Path, *, is_folder: bool) -> None:
     find_format(target)
-    if target.is_dir():
+    if _is_directory(target):
         raise OutputError(f"{target}: is a folder")
-    if not is_folder and not target.parent.is_dir():
+    if not is_folder and not _is_directory(target.parent):
         raise OutputError(f"{target}: no such folder: {target.parent}")
-    if is_folder and target.parent.exists() and not target.parent.is_dir():
+    if is_folder and os.path.lexists(target.parent) and not _is_directory(target.parent):
         raise OutputError(f"{target.parent}: is not a folder")
 
 
@@ -189,6 +196,8 @@ def _identities(path: Path) -> Iterator[str]:
 
 
 def _together(job: Job, other: Job, request: OutputRequest) -> str:
+    if job.kernel == other.kernel and job.source == other.source:
+        return f"{job.target}: its input {job.source} is given twice"
     if job.source == other.source:
         remedy = "their names must differ" if request.output and _is_folder(request.output) else ""
         remedy = remedy or "use a folder, or a template with {kernel}"
@@ -201,8 +210,16 @@ def _together(job: Job, other: Job, request: OutputRequest) -> str:
     return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
 
 
+def make_folder_of(path: Path) -> None:
+    """Make the folder of a file, and those above it, if they are missing; `ImageFileError` if the system refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+
+
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all; its folder is made if it is missing.
+    """Write a file that appears whole or not at all.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode.
 
@@ -212,7 +229,6 @@ def write_whole(path: Path, data: bytes) -> None:
         If the system refuses; the target is then as it was.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".cnnfilter-", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:

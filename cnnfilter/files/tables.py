@@ -98,7 +98,7 @@ def _words(content: str) -> Iterator[tuple[int, str]]:
 
 
 def parse_inline(text: str) -> Rows:
-    """Return the rows of an inline matrix: `0 -1 0; -1 5 -1; 0 -1 0`.
+    """Return the rows of an inline matrix, parted by `;` or lines: `0 -1 0; -1 5 -1; 0 -1 0`.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def parse_inline(text: str) -> Rows:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     rows = []
-    for number, part in enumerate(text.split(";"), 1):
+    for number, part in enumerate(re.split(r"\s*[;\n]\s*", text.strip()), 1):
         words = [word for _, word in _words(part)]
         try:
             rows.append([parse_number(word) for word in words])

@@ -1,7 +1,7 @@
 """The formulas of the made kernels, a function each, named as in the list of recipes.
 
 Each returns an (N, N) array of float64. Coordinates run from the centre, x to the right and y downwards;
-for an even N the centre lies between pixels, and lines run through the pixel after it.
+for an even N the centre lies between pixels, and lines run through the pixel before it, as `same` has it.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def gaussian(side: int, sigma: float) -> Doubles:
 def line_vertical(side: int) -> Doubles:
     """Return ones in the middle column."""
     matrix = np.zeros((side, side))
-    matrix[:, side // 2] = 1
+    matrix[:, (side - 1) // 2] = 1
     return matrix
 
 
@@ -116,5 +116,5 @@ def gabor(side: int, sigma: float, angle: float, wavelength: float) -> Doubles:
 def identity(side: int) -> Doubles:
     """Return a one in the middle, zeros around it."""
     matrix = np.zeros((side, side))
-    matrix[side // 2, side // 2] = 1
+    matrix[(side - 1) // 2, (side - 1) // 2] = 1
     return matrix

@@ -10,12 +10,11 @@ from cnnfilter.errors import KernelError, nearest
 from cnnfilter.files.tables import Rows, parse_inline
 from cnnfilter.kernels.made import RECIPES, read_arguments
 from cnnfilter.kernels.readers import SUFFIXES, npy_shape, read_text_kernel
+from cnnfilter.numbers import DECIMAL
 from cnnfilter.spec.layers import Shape
 
-_INLINE_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_INLINE = re.compile(
-    rf"[\s,;]*{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?(?:[\s,;]+{_INLINE_NUMBER}(?:/{_INLINE_NUMBER})?)*[\s,;]*"
-)
+_WORD = rf"{DECIMAL}(?:/{DECIMAL})?"
+_INLINE = re.compile(rf"[\s,;]*{_WORD}(?:[\s,;]+{_WORD})*[\s,;]*", re.ASCII)
 
 
 @dataclass(frozen=True)

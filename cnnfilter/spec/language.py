@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cnnfilter.errors import CnnFilterError, LanguageError, nearest
+from cnnfilter.numbers import show_number
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.convolutions import Conv, DepthwiseConv, Normalization, common_size
 from cnnfilter.spec.geometry import NO_PADDING, Window
@@ -23,6 +24,9 @@ from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, Poo
 
 MOST_LAYERS = 10_000
 """More layers than any network has; a larger number is a slip or an attack."""
+
+LARGEST_COUNT = 10**9
+"""Of outputs, windows and channels; whole numbers to 2**53 are read exactly."""
 
 _WINDOW = {"size", "number", "stride", "padding", "dilation"}
 _CONVOLUTION = _WINDOW | {"nobias", "bias", "flip", "normalize", "border", "kernels"}
@@ -61,7 +65,9 @@ def parse_network(text: str | Sequence[str], kernel_shape: KernelShape) -> Netwo
     layers: list[Layer] = []
     repeats: int | None = None
     for word in words:
-        if repeats is None and re.fullmatch(r"\d+x", word, re.ASCII):
+        if re.fullmatch(r"\d+x", word, re.ASCII):
+            if repeats is not None:
+                raise LanguageError(f"{word!r} follows another repeat; one number of repeats is enough")
             repeats = _repeats(word)
             continue
         chain = [_parse_layer(part, len(layers) + 1 + i, kernel_shape) for i, part in enumerate(_split(word, "+"))]
@@ -130,6 +136,8 @@ def _parse_layer(text: str, number: int, kernel_shape: KernelShape) -> Layer:
 
 
 def _layer(text: str, kernel_shape: KernelShape) -> Layer:
+    if not text:
+        raise LanguageError("a layer is missing beside '+', which stands between two without white space")
     body, name = _split_name(text)
     word, colon, rest = body.partition(":")
     op = _find_op(word)
@@ -165,8 +173,8 @@ def _find_op(word: str) -> Op:
 def _count(options: Options, subject: str) -> int:
     """Return the bare number as a whole number, 1 if there is none."""
     number = 1.0 if options.number is None else options.number
-    if not number.is_integer():
-        raise LanguageError(f"{subject} {number} is not a whole number")
+    if not number.is_integer() or number > LARGEST_COUNT:
+        raise LanguageError(f"{subject} {show_number(number)} is not a whole number up to {LARGEST_COUNT}")
     return int(number)
 
 

@@ -23,7 +23,7 @@ class Network:
 
     def __post_init__(self) -> None:
         for name, count in Counter(self.names).items():
-            if count > 1:
+            if count > 1 and any(layer.name == name for layer in self.layers):
                 raise LanguageError(f"{count} layers have the name @{name}; names must differ")
 
     def __str__(self) -> str:

@@ -9,7 +9,6 @@ import pytest
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import (
     FORMATS,
-    IMAGE_SUFFIXES,
     MATRIX_SUFFIXES,
     Depth,
     Kind,
@@ -19,6 +18,7 @@ from cnnfilter.files.formats import (
 )
 from cnnfilter.files.images import encode_image
 from cnnfilter.files.matrices import encode_matrix
+from tests.files import IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from PIL import Image, ImageOps
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.formats import FORMATS, IMAGE_SUFFIXES, Depth, Format
+from cnnfilter.files.formats import FORMATS, Depth, Format
 from cnnfilter.files.images import Encoding, decode_image, encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of, to_levels
+from tests.files import IMAGE_SUFFIXES
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.outputs import Job, OutputRequest, plan_outputs, write_whole
+from cnnfilter.files.outputs import Job, OutputRequest, make_folder_of, plan_outputs, write_whole
 
 
 @pytest.fixture
@@ -288,8 +288,14 @@ def test_an_empty_file_is_written(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    write_whole(tmp_path / "new/deep/a.bin", b"data")
-    assert (tmp_path / "new/deep/a.bin").read_bytes() == b"data"
+    make_folder_of(tmp_path / "new/deep/a.bin")
+    assert (tmp_path / "new/deep").is_dir()
+
+
+def test_a_file_is_written_into_no_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ImageFileError, match="No such file or directory"):
+        write_whole(tmp_path / "new/a.bin", b"data")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:

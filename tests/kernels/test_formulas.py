@@ -36,13 +36,13 @@ def impulse(side: int) -> Doubles:
         ("frame:5", ("□□□□□", "□...□", "□...□", "□...□", "□□□□□")),
         ("identity:5", (".....", ".....", "..#..", ".....", ".....")),
         # an even side has no middle: the pixel after it
-        ("line-vertical:4", ("..|.", "..|.", "..|.", "..|.")),
-        ("line-horizontal:4", ("....", "....", "----", "....")),
+        ("line-vertical:4", (".|..", ".|..", ".|..", ".|..")),
+        ("line-horizontal:4", ("....", "----", "....", "....")),
         ("line-diagonal:4", ("\\...", ".\\..", "..\\.", "...\\")),
         ("line-antidiagonal:4", (".../", "../.", "./..", "/...")),
         ("frame:4", ("□□□□", "□..□", "□..□", "□□□□")),
         ("frame:2", ("□□", "□□")),
-        ("identity:4", ("....", "....", "..#.", "....")),
+        ("identity:4", ("....", ".#..", "....", "....")),
     ],
 )
 def test_ones_stand_where_they_are_drawn(word: str, drawing: tuple[str, ...]) -> None:
