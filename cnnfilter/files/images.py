@@ -13,7 +13,7 @@ from cnnfilter.files.levels import depth_of
 from cnnfilter.files.opencv import cv2
 from cnnfilter.files.orientation import apply_orientation, read_orientation
 from cnnfilter.files.quiet import captured_complaints
-from cnnfilter.files.tiff import Alpha, divide_by_alpha, take_alpha_as_it_is
+from cnnfilter.files.tiff import Alpha, divide_by_alpha, has_inks, is_grey_with_alpha, take_alpha_as_it_is
 
 JPEG_QUALITY = 95
 """What OpenCV takes for JPEG by itself; for WebP, whose own default is lossless, as well."""
@@ -72,12 +72,16 @@ def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Ar
 def _decode(data: bytes, name: str) -> Array | None:
     """Return what OpenCV decodes, upright (a TIFF it turns by itself) and with straight alpha, or None."""
     data, alpha = take_alpha_as_it_is(data)
+    if is_grey_with_alpha(data):
+        raise ImageFileError(f"{name}: a TIFF of grey and alpha is not read; RGBA is")
     try:
         pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ImageFileError(f"{name}: {_reason(error)}") from error
     if pixels is None:
         return None
+    if has_inks(data) and pixels.ndim == 3:
+        return pixels[:, :, :3]
     if alpha is Alpha.MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
         return divide_by_alpha(pixels)
     if is_avif(data):
@@ -134,6 +138,8 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
         raise ImageFileError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     fitted = _fit_channels(pixels, format_, path)
+    if fitted.dtype == np.float64 and format_.name != "TIFF":
+        fitted = fitted.astype(np.float32)  # OpenCV would make 8 bits of it
     if min(fitted.shape[:2]) < format_.smallest_side:
         least = format_.smallest_side
         raise ImageFileError(f"{path}: {format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}")

@@ -8,8 +8,11 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.files.tags import find_tag
 
-_EXTRA_SAMPLES = 338
-"""TIFF 6.0, section 18."""
+_PHOTOMETRIC, _SAMPLES, _EXTRA_SAMPLES = 262, 277, 338
+"""TIFF 6.0, section 8 and section 18."""
+
+_SEPARATED = 5
+"""The photometric interpretation of inks, such as CMYK."""
 
 
 class Alpha(IntEnum):
@@ -30,6 +33,18 @@ def take_alpha_as_it_is(data: bytes) -> tuple[bytes, Alpha]:
         return data, Alpha.UNKNOWN
     neutral = struct.pack(f"{tag.order}H", Alpha.UNKNOWN)
     return data[: tag.offset] + neutral + data[tag.offset + 2 :], Alpha(tag.value)
+
+
+def has_inks(data: bytes) -> bool:
+    """Return whether a TIFF holds inks, which OpenCV turns into RGB and an alpha that the file has not."""
+    tag = find_tag(data, _PHOTOMETRIC)
+    return tag is not None and tag.value == _SEPARATED
+
+
+def is_grey_with_alpha(data: bytes) -> bool:
+    """Return whether a TIFF has two samples a pixel, of which OpenCV reads the first, and 8 bits of it."""
+    tag = find_tag(data, _SAMPLES)
+    return tag is not None and tag.value == 2
 
 
 def divide_by_alpha(pixels: Array) -> Array:

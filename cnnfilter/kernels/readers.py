@@ -3,8 +3,10 @@
 import math
 import os
 import re
+import stat
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import index
 from pathlib import Path
 
@@ -31,25 +33,39 @@ class TextKernel:
 def read_text_kernel(path: Path) -> TextKernel:
     """Return the kernel in a text file, whichever of the three formats it is in.
 
+    A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which holds its text only once.
+
     Raises
     ------
     KernelError
         If the file cannot be read or holds no kernel; the message has file, line and column.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise KernelError(f"{path}: not a text; kernels are {', '.join(SUFFIXES)} files") from error
+        status = path.stat()
     except (OSError, ValueError) as error:
         raise KernelError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    version = (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else (0, 0)
+    return _read_text_kernel(path, (status.st_dev, status.st_ino, *version))
+
+
+@lru_cache(maxsize=128)
+def _read_text_kernel(path: Path, version: tuple[int, ...]) -> TextKernel:
     try:
-        if path.suffix.lower() == ".mat":
-            return _parse_vips(text)
-        if match := _IMAGEMAGICK.fullmatch(text):
-            return TextKernel(_parse_imagemagick(match))
-        return TextKernel(parse_table(text))
+        return _parse_kernel(path.read_bytes().decode("utf-8-sig"), path.suffix.lower())
+    except UnicodeDecodeError as error:
+        raise KernelError(f"{path}: not a text; kernels are {', '.join(SUFFIXES)} files") from error
+    except OSError as error:
+        raise KernelError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
         raise KernelError(f"{path}: {error}") from error
+
+
+def _parse_kernel(text: str, suffix: str) -> TextKernel:
+    if suffix == ".mat":
+        return _parse_vips(text)
+    if match := _IMAGEMAGICK.fullmatch(text):
+        return TextKernel(_parse_imagemagick(match))
+    return TextKernel(parse_table(text))
 
 
 def _parse_vips(text: str) -> TextKernel:

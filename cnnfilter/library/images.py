@@ -11,7 +11,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Kind, Range, find_format
 from cnnfilter.files.images import decode_image, encode_image
-from cnnfilter.files.levels import depth_of, remark_on_clipping, to_levels
+from cnnfilter.files.levels import MAXIMA, depth_of, remark_on_clipping, to_levels
 from cnnfilter.files.outputs import write_whole
 from cnnfilter.files.pictures import read_bytes
 
@@ -38,7 +38,7 @@ def read_image(path: str | Path) -> Array:
     return decode_image(read_bytes(path), str(path))
 
 
-def write_image(path: str | Path, image: Array, *, range: str = "clip") -> None:
+def write_image(path: str | Path, image: Array, *, range: str | None = None) -> None:
     """Write an image file, which appears whole or not at all.
 
     Parameters
@@ -49,7 +49,8 @@ def write_image(path: str | Path, image: Array, *, range: str = "clip") -> None:
         (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. uint8 and uint16 are written as they are; floats are
         levels of 8 bits, 0 to 255, rounded half to even, unless the format holds floats.
     range
-        How floats are brought into the levels: `clip`, `abs`, `scale`, `max`, `offset`.
+        How values are brought into the file's range: `clip`, `abs`, `scale`, `max`, `offset`, `none`. By
+        default floats are clipped where the format holds none, and nothing else is changed.
 
     Raises
     ------
@@ -65,18 +66,18 @@ def write_image(path: str | Path, image: Array, *, range: str = "clip") -> None:
     """
     pixels = np.asarray(image)
     format_ = find_format(path)
-    if range not in list(Range):
+    if range is not None and range not in list(Range):
         raise OutputError(f"range {range!r} is unknown: {', '.join(Range)}")
-    depth = depth_of(pixels.dtype)
     if format_.kind is Kind.MATRIX or pixels.dtype.kind not in "uif":
         raise OutputError(f"{path}: no image file, or no image of {pixels.dtype}; numpy.save writes any array")
-    if pixels.dtype.kind != "f" and (depth is Depth.FLOAT or depth not in format_.depths):
+    whole = pixels.dtype.kind != "f"
+    depth = depth_of(pixels.dtype) if whole or Depth.FLOAT in format_.depths else Depth.EIGHT
+    if depth not in format_.depths or (whole and depth is Depth.FLOAT):
         raise OutputError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
-    if pixels.dtype.kind == "f" and Depth.FLOAT not in format_.depths:
-        levels = to_levels(pixels, range_=Range(range), maximum=255.0, depth=Depth.EIGHT)
+    if not whole or range is not None:
+        white = MAXIMA[depth if whole else Depth.EIGHT]
+        levels = to_levels(pixels, range_=Range(range) if range else None, maximum=white, depth=depth)
         if remark := remark_on_clipping(levels.clipped):
             warnings.warn(remark, stacklevel=2)
         pixels = levels.pixels
-    elif pixels.dtype.kind == "f":
-        pixels = pixels.astype(np.float32)
     write_whole(Path(path), encode_image(pixels, path))

@@ -95,12 +95,18 @@ class TestRoundTrip:
         assert result.dtype == np.float32
         assert np.array_equal(result, image)
 
-    def test_float64_becomes_float32_in_a_file_of_floats(self, tmp_path: Path) -> None:
+    def test_float64_stays_in_a_tiff_and_becomes_float32_elsewhere(self, tmp_path: Path) -> None:
         image = np.random.default_rng(0).normal(size=(9, 7))
-        write_image(tmp_path / "image.tif", image)
-        result = read_image(tmp_path / "image.tif")
-        assert result.dtype == np.float32
-        assert np.array_equal(result, image.astype(np.float32))
+        for name, dtype in (("image.tif", np.float64), ("image.pfm", np.float32)):
+            write_image(tmp_path / name, image)
+            result = read_image(tmp_path / name)
+            assert result.dtype == dtype
+            assert np.array_equal(result, image.astype(dtype))
+
+    def test_float64_is_not_cut_to_8_bits_in_a_radiance_file(self, tmp_path: Path) -> None:
+        image = np.random.default_rng(0).random((20, 30, 3)) / 4
+        write_image(tmp_path / "image.hdr", image)
+        assert np.allclose(read_image(tmp_path / "image.hdr"), image, atol=0.01)
 
     def test_a_radiance_file_keeps_a_hundredth(self, tmp_path: Path) -> None:
         image = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32) * 50 + 1
@@ -221,10 +227,26 @@ class TestRange:
         write_image(tmp_path / "image.png", np.array([[np.nan, np.inf, -np.inf, 7.0]]))
         assert read_image(tmp_path / "image.png").tolist() == [[0, 255, 0, 7]]
 
-    def test_integers_are_written_as_they_are_whatever_the_range(self, tmp_path: Path) -> None:
-        image = np.array([[3, 200]], np.uint8)
-        write_image(tmp_path / "image.png", image, range="scale")
-        assert read_image(tmp_path / "image.png").tolist() == [[3, 200]]
+    def test_a_range_that_is_asked_for_holds_for_integers_and_float_files_too(self, tmp_path: Path) -> None:
+        write_image(tmp_path / "image.png", np.array([[3, 200]], np.uint8), range="scale")
+        assert read_image(tmp_path / "image.png").tolist() == [[0, 255]]
+        write_image(tmp_path / "image.png", np.array([[300, 200]], np.uint16), range="scale")
+        assert read_image(tmp_path / "image.png").tolist() == [[65535, 0]]
+        write_image(tmp_path / "image.tif", np.array([[-1, 2]], np.float32), range="scale")
+        assert read_image(tmp_path / "image.tif").tolist() == [[0, 255]]
+
+    def test_without_a_range_integers_and_float_files_stay_as_they_are(self, tmp_path: Path) -> None:
+        for name, image in (
+            ("image.png", np.array([[3, 200]], np.uint8)),
+            ("image.tif", np.array([[-1, 300]], np.float32)),
+        ):
+            write_image(tmp_path / name, image)
+            assert np.array_equal(read_image(tmp_path / name), image)
+
+    def test_no_folder_is_made_for_it(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageFileError, match="No such file or directory"):
+            write_image(tmp_path / "new" / "image.png", np.zeros((2, 2), np.uint8))
+        assert list(tmp_path.iterdir()) == []
 
     def test_the_result_of_a_filter_can_be_written(self, photo: Path, tmp_path: Path) -> None:
         edges = convolve(read_image(photo), kernel("sobel-x"), padding="same")
