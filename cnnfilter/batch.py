@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import Program, drop_single_channel, remarks_on_sums, run_program
+from cnnfilter.compute.network import Program, drop_single_channel, run_program
 from cnnfilter.compute.visible import keeps_alpha, run_visible
 from cnnfilter.errors import CnnFilterError, ImageFileError, one_line
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
@@ -19,7 +19,8 @@ from cnnfilter.files.images import Encoding
 from cnnfilter.files.levels import choose_depth, remark_on_clipping, to_levels
 from cnnfilter.files.outputs import STANDARD, Job, make_folder_of, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, encode_picture, read_bytes
-from cnnfilter.spec.summary import remarks
+from cnnfilter.kernels import never_negative
+from cnnfilter.spec.summary import remarks, remarks_on_sums
 
 logger = logging.getLogger("cnnfilter")
 
@@ -182,7 +183,7 @@ def _run(picture: Picture, program: Program, work: Work, notes: list[str]) -> tu
 def _remarks(program: Program, shape: tuple[int, ...], work: Work) -> list[str]:
     """Return what a careful reader would say of this program on an input of this shape."""
     volume = shape if len(shape) == 3 else (*shape, 1)
-    sums = remarks_on_sums(program, volume) if work.pipeline else []
+    sums = remarks_on_sums(program.network, volume, never_negative) if work.pipeline else []
     return [*remarks(program.network, volume), *sums]
 
 

@@ -4,14 +4,14 @@ import re
 
 import click
 
-from cnnfilter.cli.base import Command
+from cnnfilter.cli.base import Command, Console
 from cnnfilter.cli.tables import align
 from cnnfilter.errors import ShapeError
-from cnnfilter.kernels import kernel_shape
+from cnnfilter.kernels import kernel_shape, never_negative
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape, show_shape
 from cnnfilter.spec.printing import show_padding
-from cnnfilter.spec.summary import Row, Summary, remarks, summarize
+from cnnfilter.spec.summary import Row, Summary, remarks, remarks_on_sums, summarize
 
 
 def parse_size(text: str) -> Shape:
@@ -53,8 +53,9 @@ def command(size: str, layers: tuple[str, ...], *, quiet: bool) -> None:
     shape = parse_size(size)
     network = parse_network(layers, kernel_shape)
     summary = summarize(network, shape)
-    for remark in [] if quiet else remarks(network, shape):
-        click.echo(f"cnnfilter: remark: {remark}", err=True)
+    console = Console(quiet=quiet)
+    for remark in [*remarks(network, shape), *remarks_on_sums(network, shape, never_negative)]:
+        console.remark(remark)
     click.echo(_last_size(summary) if quiet else _table(summary))
 
 

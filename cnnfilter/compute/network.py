@@ -10,7 +10,7 @@ from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import Kernel, load_kernel
-from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, Normalization
+from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalization
 from cnnfilter.spec.layers import Activation, Flatten, Gray, Layer, Softmax
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool
@@ -189,20 +189,3 @@ def to_gray(volume: Array) -> Array:
         return volume
     luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
     return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
-
-
-def remarks_on_sums(program: Program, shape: tuple[int, ...]) -> list[str]:
-    """Return a remark for each conv that adds up channels under a kernel meant for one, such as a blur."""
-    found = []
-    channels = shape[2]
-    for layer, kernels, output in zip(
-        program.network.layers, program.kernels, program.network.shapes(shape), strict=True
-    ):
-        flat = [kernel.weights for kernel in kernels if kernel.weights.ndim == 2]
-        slices = layer.bank(channels)[2] if isinstance(layer, Conv) else 1
-        if slices > 1 and any((weights >= 0).all() for weights in flat):
-            found.append(
-                f"{show_layer(layer)} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
-            )
-        channels = output[-1]
-    return found

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
     from cnnfilter.spec.layers import Shape
 
-__all__ = ["Kernel", "describe", "kernel_name", "kernel_shape", "load_kernel", "names"]
+__all__ = ["Kernel", "describe", "kernel_name", "kernel_shape", "load_kernel", "names", "never_negative"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,26 @@ def describe(name: str) -> str:
     if name in RECIPES:
         return RECIPES[name].description
     return _notes(read_text_kernel(fixed_folder() / f"{name}.txt").table.comments)[0]
+
+
+def never_negative(word: str) -> bool:
+    """Return whether a kernel has no negative weight, as a blur has none; without numpy but for `.npy` files.
+
+    Examples
+    --------
+    >>> never_negative("gaussian:5"), never_negative("sobel-x")
+    (True, False)
+    """
+    match recognize(word):
+        case Made(name):
+            return not RECIPES[name].signed
+        case Inline() as inline:
+            rows = inline.rows()
+        case KernelFile() as file if file.is_numpy:
+            return bool((_load_numpy(file) >= 0).all())
+        case KernelFile() as file:
+            rows = [row for channel in read_text_kernel(file.path).table.channels for row in channel]
+    return all(weight >= 0 for row in rows for weight in row)
 
 
 def load_kernel(word: str) -> Kernel:

@@ -28,6 +28,8 @@ class Recipe:
     description: str
     source: str
     optional: tuple[str, ...] = ()
+    signed: bool = False
+    """Whether it has negative weights."""
 
 
 RECIPES = {
@@ -58,16 +60,19 @@ RECIPES = {
         "Laplacian of a Gaussian: blobs and edges at one scale, dark blobs positive; sums to 0",
         "Marr and Hildreth, Theory of edge detection, 1980",
         optional=("sigma",),
+        signed=True,
     ),
     "dog": Recipe(
         ("n", "s1", "s2"),
         "Gaussian S1 minus Gaussian S2: what lies between two scales; sums to 0",
         "Marr and Hildreth, Theory of edge detection, 1980",
+        signed=True,
     ),
     "gabor": Recipe(
         ("n", "sigma", "angle", "wavelength"),
         "a wave under a Gaussian: stripes WAVELENGTH apart, crossed by the direction ANGLE; sums to 0",
         "Daugman, Uncertainty relation for resolution in space, 1985",
+        signed=True,
     ),
     "identity": Recipe(("n",), "a single one in the centre of N x N: the image itself", "unit impulse"),
 }

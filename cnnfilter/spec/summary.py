@@ -1,10 +1,11 @@
 """The table of a network: what comes out of each layer, its weights and its multiplications."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.convolutions import Conv, Convolution
 from cnnfilter.spec.geometry import Sides
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Network
@@ -110,3 +111,27 @@ def remarks(network: Network, shape: Shape) -> list[str]:
             remarks.append(f"{show_layer(layer)}: border {layer.border} has no effect with padding 0; try padding same")
         inputs = output
     return remarks
+
+
+def remarks_on_sums(network: Network, shape: Shape, never_negative: Callable[[str], bool]) -> list[str]:
+    """Return a remark for each conv that adds up channels under a kernel meant for one, such as a blur.
+
+    Parameters
+    ----------
+    network, shape
+        The layers, and the (height, width, channels) of their input.
+    never_negative
+        What tells whether a kernel, by its word, has no negative weight.
+    """
+    found = []
+    inputs = shape
+    for layer, output in zip(network.layers, network.shapes(shape), strict=True):
+        if isinstance(layer, Conv) and (slices := layer.bank(inputs[2])[2]) > 1:
+            flat = [kernel.text for kernel in layer.kernels if kernel.slices is None]
+            if any(never_negative(word) for word in flat):
+                found.append(
+                    f"{show_layer(layer)} sums {slices} channels; dwconv filters each by itself, "
+                    "gray before it makes one"
+                )
+        inputs = output
+    return found

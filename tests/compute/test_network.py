@@ -17,7 +17,6 @@ from cnnfilter.compute.network import (
     drop_single_channel,
     load_program,
     normalize,
-    remarks_on_sums,
     run_program,
     to_gray,
 )
@@ -258,41 +257,6 @@ class TestBanks:
         np.save(tmp_path / "kernel.npy", np.ones((2, 2, 3)))
         with pytest.raises(ShapeError, match=r"kernel\.npy has 3 slices for 4 channels"):
             run(f"conv:{tmp_path / 'kernel.npy'}", np.zeros((4, 5, 4)))
-
-
-class TestRemarks:
-    @pytest.mark.parametrize(
-        ("text", "channels", "found"),
-        [
-            ("conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
-            ("conv:box:3", 1, []),
-            ("conv:sobel-x", 3, []),
-            ("dwconv:box:3", 3, []),
-            ("gray conv:box:3", 3, []),
-            ("conv:sobel-x,box:3", 3, ["conv:sobel-x,box:3 sums 3 channels"]),
-            ("conv:box:3 conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
-            ("dwconv:sobel-x,sobel-y conv:box:3", 3, ["conv:box:3 sums 6 channels"]),
-            ("relu maxpool:2 conv:box:3", 4, ["conv:box:3 sums 4 channels"]),
-            ("conv:[1 1],[1 1],[1 1],g3", 3, []),
-            ("conv:[1 1],[1 1],g2", 4, ["conv:[1 1],[1 1],g2 sums 2 channels"]),
-        ],
-    )
-    def test_a_conv_that_sums_channels_under_a_blur_is_remarked_upon(
-        self, text: str, channels: int, found: list[str]
-    ) -> None:
-        assert [remark.split(";")[0] for remark in self.remarks(text, channels)] == found
-
-    @staticmethod
-    def remarks(text: str, channels: int) -> list[str]:
-        return remarks_on_sums(program_of(text), (32, 32, channels))
-
-    def test_the_remark_names_the_layers_that_were_perhaps_meant(self) -> None:
-        (remark,) = self.remarks("conv:box:3", 3)
-        assert remark.endswith("; dwconv filters each by itself, gray before it makes one")
-
-    def test_a_kernel_with_a_slice_for_each_channel_is_meant_to_sum(self, tmp_path: Path) -> None:
-        np.save(tmp_path / "kernel.npy", np.ones((3, 3, 3)))
-        assert self.remarks(f"conv:{tmp_path / 'kernel.npy'}", 3) == []
 
 
 class TestRunning:

@@ -7,7 +7,7 @@ import pytest
 import cnnfilter
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import PaddingWord
-from cnnfilter.spec.options import Options, known_words, read_options, reads_as_kernel
+from cnnfilter.spec.options import Options, known_words, looks_like_option, read_options, reads_as_kernel
 
 
 def refusal(text: str) -> str:
@@ -124,3 +124,35 @@ def test_every_known_word_is_read_as_what_it_says(word: str) -> None:
     option, subject = OPTIONS[word]
     assert option.startswith(word)
     assert read_options([option], kernel_shape=None).said() == [subject]
+
+
+@pytest.mark.parametrize(
+    "word", ["same", "flip", "ceil", "s2", "s0", "p-1", "p.txt", "d2x3", "g4", "bias=1", "border="]
+)
+def test_an_option_that_stands_alone_is_told_from_an_unknown_layer(word: str) -> None:
+    message = f"layer 2, {word!r}: {word!r} is an option, which follows its layer by a comma, without white space"
+    assert looks_like_option(word)
+    assert refusal(f"conv:3x3 {word}") == message
+
+
+@pytest.mark.parametrize("word", ["relv", "sobel-x", "3x3", "16", "bias", "pool=1", "size=3", "step", "="])
+def test_a_word_that_is_no_option_is_an_unknown_layer(word: str) -> None:
+    assert not looks_like_option(word)
+    assert refusal(f"conv:3x3 {word}").startswith(f"layer 2, {word!r}: unknown layer {word!r}")
+
+
+@pytest.mark.parametrize(
+    ("option", "letter"),
+    [
+        ("stride=2", "s2"),
+        ("padding=same", "psame"),
+        ("padding=1x0", "p1x0"),
+        ("pad=1", "p1"),
+        ("dilation=2", "d2"),
+        ("groups=4", "g4"),
+    ],
+)
+@pytest.mark.parametrize("layer", ["conv:3x3", "maxpool:2"])
+def test_a_word_of_other_tools_is_told_with_the_letter_it_is_here(layer: str, option: str, letter: str) -> None:
+    text = f"{layer},{option}"
+    assert refusal(text) == f"layer 1, {text!r}: {option!r} is written {letter}"

@@ -28,6 +28,7 @@ def word(text: str) -> tuple[KernelWord, ...]:
         (Conv(window=THREE, learned_bias=True), "conv:3x3"),
         (Conv(window=THREE), "conv:3x3,nobias"),
         (Conv(window=THREE, outputs=16, groups=4, learned_bias=True), "conv:3x3,16,g4"),
+        (Conv(window=THREE, outputs=2, groups=2, learned_bias=True), "conv:3x3,2,g2"),
         (Conv(window=THREE, bias=0.5), "conv:3x3,bias=0.5"),
         (Conv(window=Window((7, 1), stride=(2, 2)), learned_bias=True), "conv:7x1,s2"),
         (Conv(window=Window((7, 1), stride=(2, 1)), learned_bias=True), "conv:7x1,s2x1"),

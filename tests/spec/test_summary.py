@@ -1,17 +1,23 @@
 """The table of a network: a row for each layer, the totals, and what is remarked."""
 
 from math import prod
+from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnnfilter
+from cnnfilter.cli import main
 from cnnfilter.errors import ShapeError
+from cnnfilter.kernels import load_kernel, names, never_negative
+from cnnfilter.kernels.words import fixed_names
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.printing import show_layer
-from cnnfilter.spec.summary import Row, Summary, Totals, remarks, summarize
+from cnnfilter.spec.summary import Row, Summary, Totals, remarks, remarks_on_sums, summarize
 from tests.spec.strategies import kernel_shape, networks_for
 
 
@@ -136,3 +142,59 @@ def test_each_border_without_padding_is_remarked_upon() -> None:
         "1x1",
         "1x1",
     ]
+
+
+class TestRemarksOnSums:
+    @pytest.mark.parametrize(
+        ("text", "channels", "found"),
+        [
+            ("conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
+            ("conv:box:3", 1, []),
+            ("conv:sobel-x", 3, []),
+            ("dwconv:box:3", 3, []),
+            ("gray conv:box:3", 3, []),
+            ("conv:sobel-x,box:3", 3, ["conv:sobel-x,box:3 sums 3 channels"]),
+            ("conv:box:3 conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
+            ("dwconv:sobel-x,sobel-y conv:box:3", 3, ["conv:box:3 sums 6 channels"]),
+            ("relu maxpool:2 conv:box:3", 4, ["conv:box:3 sums 4 channels"]),
+            ("conv:[1 1],[1 1],[1 1],g3", 3, []),
+            ("conv:[1 1],[1 1],g2", 4, ["conv:[1 1],[1 1],g2 sums 2 channels"]),
+        ],
+    )
+    def test_a_conv_that_sums_channels_under_a_blur_is_remarked_upon(
+        self, text: str, channels: int, found: list[str]
+    ) -> None:
+        assert [remark.split(";")[0] for remark in self.remarks(text, channels)] == found
+
+    @staticmethod
+    def remarks(text: str, channels: int) -> list[str]:
+        return remarks_on_sums(cnnfilter.network(text), (32, 32, channels), never_negative)
+
+    def test_the_remark_names_the_layers_that_were_perhaps_meant(self) -> None:
+        (remark,) = self.remarks("conv:box:3", 3)
+        assert remark.endswith("; dwconv filters each by itself, gray before it makes one")
+
+    def test_a_kernel_with_a_slice_for_each_channel_is_meant_to_sum(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "kernel.npy", np.ones((3, 3, 3)))
+        assert self.remarks(f"conv:{tmp_path / 'kernel.npy'}", 3) == []
+
+
+ARGUMENTS = {
+    "gaussian": ":5",
+    "motion": ":5:30",
+    "log": ":5",
+    "dog": ":5:1:2",
+    "gabor": ":5:2:0:4",
+}
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_what_never_is_negative_is_known_without_the_array(name: str) -> None:
+    word = name if name in fixed_names() else name + ARGUMENTS.get(name, ":5")
+    assert never_negative(word) == bool((load_kernel(word).weights >= 0).all())
+
+
+def test_the_command_shape_makes_the_remark_too(runner: CliRunner) -> None:
+    result = runner.invoke(main, ["shape", "5x5x3", "conv:box:3"])
+    assert "conv:box:3 sums 3 channels; dwconv filters each by itself" in result.stderr
+    assert runner.invoke(main, ["shape", "5x5x3", "conv:box:3", "-q"]).stderr == ""
