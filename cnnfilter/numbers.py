@@ -3,7 +3,7 @@
 import math
 import re
 
-DECIMAL = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+DECIMAL = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 """A decimal number, as a regular expression."""
 
 _NUMBER = re.compile(rf"({DECIMAL})(?:/({DECIMAL}))?", re.ASCII)
@@ -44,4 +44,4 @@ def show_number(number: float) -> str:
     """
     if float(number).is_integer() and abs(number) < 2**63:
         return str(int(number))
-    return repr(float(number)).replace("e+", "e")
+    return repr(float(number)).replace("e+", "e").replace("e-0", "e-")

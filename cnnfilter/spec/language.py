@@ -61,7 +61,7 @@ def parse_network(text: str | Sequence[str], kernel_shape: KernelShape) -> Netwo
     >>> [layer.op for layer in network.layers]
     ['relu', 'relu', 'maxpool']
     """
-    words = split_words(text if isinstance(text, str) else " ".join(text))
+    words = split_words(text if isinstance(text, str) else "\n".join(text))
     layers: list[Layer] = []
     repeats: int | None = None
     for word in words:
@@ -88,7 +88,7 @@ def split_words(text: str) -> list[str]:
     >>> split_words("conv:[1 -1],same relu  # a comment")
     ['conv:[1 -1],same', 'relu']
     """
-    return [word for line in text.splitlines() for word in _split_outside(line, str.isspace, comments=True) if word]
+    return [word for word in _split_outside(text, str.isspace, comments=True) if word]
 
 
 def _split(text: str, separator: str) -> list[str]:
@@ -96,17 +96,20 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _split_outside(text: str, separates: Callable[[str], bool], *, comments: bool = False) -> Iterator[str]:
-    """Yield the parts of `text` between separators that stand outside square brackets, up to a comment."""
-    depth, start = 0, 0
-    for position, sign in enumerate(text):
+    """Yield the parts of `text` between separators that stand outside square brackets, comments left out."""
+    depth, start, position = 0, 0, 0
+    while position < len(text):
+        sign = text[position]
         if comments and sign == "#" and depth == 0 and position == start:
-            return
+            start = position = (text + "\n").index("\n", position)
+            continue
         depth += (sign == "[") - (sign == "]")
         if depth < 0:
             raise LanguageError(f"{text!r}: {sign!r} at place {position + 1} has no partner")
         if depth == 0 and separates(sign):
             yield text[start:position]
             start = position + 1
+        position += 1
     if depth:
         raise LanguageError(f"{text!r}: '[' is never closed")
     yield text[start:]

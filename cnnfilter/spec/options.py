@@ -99,7 +99,8 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     if equals and key in KEYS:
         return _read_key(key, value)
     if equals and key in SPELLED_OUT:
-        raise LanguageError(f"{word!r} is written {SPELLED_OUT[key]}{value}")
+        written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
+        raise LanguageError(f"{word!r} is written {written}")
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
     hint = nearest(f"{key}=" if equals else word, known_words())
     if kernel_shape is None or not bare:

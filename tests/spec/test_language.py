@@ -1,5 +1,6 @@
 """The layer language: what its words mean, and what is said of words that mean nothing."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -263,7 +264,6 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
         ("conv:[0 1", "'conv:[0 1': '[' is never closed"),
         ("relu conv:[[0]", "'relu conv:[[0]': '[' is never closed"),
         ("conv:0]", "'conv:0]': ']' at place 7 has no partner"),
-        ("conv:[0\n1]", "'conv:[0': '[' is never closed"),
         # Names.
         ("relu@", "layer 1, 'relu@': '@' is no name; letters, digits, '_', '.' and '-' are, as in @conv1"),
         ("relu@1a", "layer 1, 'relu@1a': '@1a' is no name; letters, digits, '_', '.' and '-' are, as in @conv1"),
@@ -425,3 +425,13 @@ def test_every_text_is_a_network_or_one_line_of_complaint(text: str) -> None:
         assert parse(str(result)) == result
     else:
         assert result.splitlines() == [result]
+
+
+def test_a_comment_ends_with_the_item_of_a_list_it_stands_in() -> None:
+    network = parse_network(["relu # not the end", "tanh"], kernel_shape)
+    assert [layer.op for layer in network.layers] == ["relu", "tanh"]
+
+
+def test_the_lines_of_a_matrix_in_brackets_are_its_rows() -> None:
+    network = cnnfilter.network("conv:[1 0\n0 2]\nrelu")
+    assert network.run(np.array([[1.0, 5.0], [7.0, 3.0]])).tolist() == [[7.0]]
