@@ -12,10 +12,10 @@ from tests.conftest import ROOT
 
 SCRIPT = ROOT / "samples" / "make_samples.py"
 PICTURES = {
-    "city.png": ((480, 640, 3), np.uint8),
-    "chart.png": ((240, 320), np.uint8),
-    "gradient-16.png": ((128, 256), np.uint16),
-    "sprite.png": ((64, 64, 4), np.uint8),
+    "city.png": ((480, 640, 3), 255),
+    "chart.png": ((240, 320), 255),
+    "gradient-16.png": ((128, 256), 65535),
+    "sprite.png": ((64, 64, 4), 255),
 }
 
 
@@ -35,11 +35,12 @@ def test_the_script_makes_every_matrix_to_the_letter(made: Path, samples: Path) 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_script_makes_every_picture(made: Path, samples: Path, name: str) -> None:
-    shape, dtype = PICTURES[name]
+    shape, white = PICTURES[name]
     again, kept = cnnfilter.read_image(made / name), cnnfilter.read_image(samples / name)
-    assert (kept.shape, kept.dtype) == (shape, dtype)
+    assert kept.shape == shape
+    assert np.iinfo(kept.dtype).max == white
     # Other releases of OpenCV draw letters, and of numpy specks, a little differently.
-    assert np.abs(again.astype(float) - kept).mean() < 0.01 * np.iinfo(dtype).max
+    assert np.abs(again.astype(float) - kept).mean() < 0.01 * white
 
 
 def test_the_city_has_edges_in_all_directions(samples: Path) -> None:
