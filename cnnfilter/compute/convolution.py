@@ -1,4 +1,4 @@
-"""Convolution of volumes by banks of kernels: the formula, two engines, and what chooses between them.
+"""Convolution of volumes by banks of kernels: the formula, and the engines that carry it out.
 
 For stride s, dilation d and a padded volume x the output at row i, column j, map m is
 

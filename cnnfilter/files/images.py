@@ -121,7 +121,7 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
     ----------
     pixels
         (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of a type that the format holds: uint8,
-        uint16, or float32.
+        uint16, or floats (float64 only in TIFF, elsewhere float32).
     path
         The file's name; its suffix is the format.
     encoding
