@@ -41,18 +41,25 @@ def leave(run: Callable[[], object]) -> NoReturn:
         status = run()
         sys.exit(status if isinstance(status, int) else 0)
     except click.UsageError as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        click.echo(f"cnnfilter: {error.format_message()}", err=True)
+        say(error.format_message())
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except OSError as error:
         if error.errno != errno.EPIPE:
-            click.echo(f"cnnfilter: {error.strerror or error}", err=True)
+            say(error.strerror or str(error))
         _forget_standard_output()
         sys.exit(1)
+
+
+def say(text: str) -> None:
+    """Say a line on standard error; that nobody can hear it changes neither the work nor its status."""
+    with suppress(OSError):
+        click.echo(f"cnnfilter: {one_line(text)}", err=True)
 
 
 def _forget_standard_output() -> None:
@@ -70,11 +77,11 @@ class Console:
     def remark(self, text: str) -> None:
         """Say what is right but perhaps not meant so, unless told to be quiet."""
         if not self.quiet:
-            click.echo(f"cnnfilter: remark: {one_line(text)}", err=True)
+            say(f"remark: {text}")
 
     def failure(self, text: str) -> None:
         """Say which input failed, and why."""
-        click.echo(f"cnnfilter: {one_line(text)}", err=True)
+        say(text)
 
     def output(self, data: bytes) -> None:
         """Write data to standard output."""

@@ -49,6 +49,8 @@ class Format:
         How many channels it can hold; empty for any number.
     smallest_side
         The least height and width that OpenCV writes.
+    signed
+        Whether its floats can be negative.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Format:
     depths: tuple[Depth, ...]
     channels: tuple[int, ...]
     smallest_side: int = 1
+    signed: bool = True
 
 
 _EIGHT = (Depth.EIGHT,)
@@ -84,7 +87,7 @@ FORMATS = {
     ".ppm": Format("PPM", Kind.IMAGE, _INTEGERS, (3,)),
     ".pnm": Format("PNM", Kind.IMAGE, _INTEGERS, (1, 3)),
     ".pfm": Format("PFM", Kind.IMAGE, _FLOATS, (1, 3)),
-    ".hdr": Format("Radiance HDR", Kind.IMAGE, _FLOATS, (3,)),
+    ".hdr": Format("Radiance HDR", Kind.IMAGE, _FLOATS, (3,), signed=False),
     ".npy": Format("NPY", Kind.MATRIX, _ALL, ()),
     ".csv": Format("CSV", Kind.MATRIX, _ALL, ()),
     ".tsv": Format("TSV", Kind.MATRIX, _ALL, ()),

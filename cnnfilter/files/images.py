@@ -143,6 +143,8 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
     if min(fitted.shape[:2]) < format_.smallest_side:
         least = format_.smallest_side
         raise ImageFileError(f"{path}: {format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}")
+    if not format_.signed and fitted.min() < 0:
+        raise ImageFileError(f"{path}: {format_.name} holds no negative values; TIFF, PFM and .npy do")
     parameters = _parameters(format_, encoding or Encoding())
     written, data = False, np.empty(0, np.uint8)
     with captured_complaints():

@@ -159,8 +159,9 @@ def _check_target(target: Path, *, is_folder: bool) -> None:
         raise OutputError(f"{target}: is a folder")
     if not is_folder and not _is_directory(target.parent):
         raise OutputError(f"{target}: no such folder: {target.parent}")
-    if is_folder and os.path.lexists(target.parent) and not _is_directory(target.parent):
-        raise OutputError(f"{target.parent}: is not a folder")
+    standing = next(folder for folder in target.parents if os.path.lexists(folder))
+    if is_folder and not _is_directory(standing):
+        raise OutputError(f"{standing}: is not a folder")
 
 
 def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:

@@ -111,7 +111,7 @@ def parse_inline(text: str) -> Rows:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     rows = []
-    for number, part in enumerate(re.split(r"\s*[;\n]\s*", text.strip()), 1):
+    for number, part in enumerate(re.split(r"\s*[;\n]\s*", text.strip().rstrip("; \t")), 1):
         words = [word for _, word in _words(part)]
         try:
             rows.append([parse_number(word) for word in words])

@@ -3,7 +3,29 @@
 import struct
 from dataclasses import dataclass
 
-_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a file keeps its first directory, how it counts its entries, and how an entry is built."""
+
+    order: str
+    start: tuple[int, str]
+    count: str
+    entry: str
+    value: int
+
+
+_LAYOUTS = {
+    b"II*\0": _Layout("<", (4, "I"), "H", "HHIH2x", 8),
+    b"MM\0*": _Layout(">", (4, "I"), "H", "HHIH2x", 8),
+    b"II+\0": _Layout("<", (8, "Q"), "Q", "HHQH6x", 12),
+    b"MM\0+": _Layout(">", (8, "Q"), "Q", "HHQH6x", 12),
+}
+"""TIFF 6.0, section 2, and BigTIFF, which has wider counts and offsets."""
+
+
+_MOST_TAGS = 65_535
+"""As many as a classic directory can count."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +48,19 @@ def find_tag(data: bytes, number: int) -> Tag | None:
     number
         The tag's number; its values are shorts.
     """
-    order = _ORDERS.get(data[:4])
-    if order is None:
+    layout = _LAYOUTS.get(data[:4])
+    if layout is None:
         return None
+    order, (place, offset) = layout.order, layout.start
+    entry = struct.Struct(f"{order}{layout.entry}")
     try:
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, _, values, value = struct.unpack_from(f"{order}HHIH", data, entry)
+        (start,) = struct.unpack_from(f"{order}{offset}", data, place)
+        (count,) = struct.unpack_from(f"{order}{layout.count}", data, start)
+        first = start + struct.calcsize(f"{order}{layout.count}")
+        for position in range(first, first + entry.size * min(count, _MOST_TAGS), entry.size):
+            tag, _, values, value = entry.unpack_from(data, position)
             if tag == number:
-                return Tag(values, value, entry + 8, order)
+                return Tag(values, value, position + layout.value, order)
     except struct.error:
         pass
     return None

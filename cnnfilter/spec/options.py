@@ -102,6 +102,8 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
         written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
         raise LanguageError(f"{word!r} is written {written}")
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
+    if "\n" in bare:  # the rows of a matrix, as a text with lines has them
+        bare = re.sub(r"\s*[;\n]\s*", "; ", bare.strip())
     hint = nearest(f"{key}=" if equals else word, known_words())
     if kernel_shape is None or not bare:
         raise LanguageError(f"unknown option {word!r}{hint}")

@@ -42,7 +42,7 @@ def test_a_pipe_that_is_closed_ends_the_command_without_a_word(tmp_path: Path) -
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize("text", ["1 0\n0 2", "1 0\r\n0 2\r\n", "1 0;\n0 2", "1,0\n0,2\n"])
+@pytest.mark.parametrize("text", ["1 0;0 2;", "1 0;\n0 2;\n", "1 0\n0 2", "1 0\r\n0 2\r\n", "1 0;\n0 2", "1,0\n0,2\n"])
 def test_lines_part_the_rows_of_an_inline_matrix(text: str) -> None:
     assert cnnfilter.kernel(text).tolist() == [[1, 0], [0, 2]]
 
@@ -168,3 +168,49 @@ def test_an_interrupt_while_a_command_works_is_130(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("cnnfilter.cli.shape.summarize", interrupt)
     result = CliRunner().invoke(main, ["shape", "5x5", "relu"])
     assert (result.exit_code, "Traceback" in result.stderr) == (130, False)
+
+
+@pytest.mark.parametrize("big", [False, True], ids=["TIFF", "BigTIFF"])
+def test_straight_alpha_of_a_tiff_leaves_its_colours_alone(tmp_path: Path, big: bool) -> None:
+    Image.new("RGBA", (8, 8), (200, 100, 50, 128)).save(tmp_path / "a.tif", big_tiff=big)
+    assert cnnfilter.read_image(tmp_path / "a.tif")[0, 0].tolist() == [200, 100, 50, 128]
+    Image.new("RGB", (8, 8), (200, 30, 10)).convert("CMYK").save(tmp_path / "inks.tif", big_tiff=big)
+    assert cnnfilter.read_image(tmp_path / "inks.tif").shape == (8, 8, 3)
+
+
+def test_negative_values_do_not_vanish_in_a_radiance_file(run: Run, folder: Path) -> None:
+    (folder / "m.txt").write_text("1 5\n")
+    result = run("convolve", "m.txt", "-k", "1 -1", "-o", "out.hdr", status=1)
+    assert result.stderr == "cnnfilter: out.hdr: Radiance HDR holds no negative values; TIFF, PFM and .npy do\n"
+    run("convolve", "m.txt", "-k", "1 -1", "-o", "out.hdr", "--range", "abs")
+    assert np.allclose(cnnfilter.read_image(folder / "out.hdr"), 4, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "output"),
+    [
+        ("bogus", 2, b""),
+        ("shape 5x5x3 conv:box:3 -q", 0, b"3x3x1\n"),
+        ("shape 5x5x3 conv:box:3 | tail -n 1", 0, b"27 parameters; 243 MACs (weights of conv and linear), 486 FLOPs\n"),
+        ("pool none.txt m.txt --size 1", 1, b"# m.txt maxpool:1\n1 2\n3 4\n"),
+    ],
+)
+def test_what_nobody_can_hear_changes_neither_work_nor_status(
+    tmp_path: Path, words: str, status: int, output: bytes
+) -> None:
+    (tmp_path / "m.txt").write_text(SQUARE)
+    done = in_a_shell(f"set -o pipefail; exec 2>/dev/full; cnnfilter {words}", tmp_path)
+    assert (done.returncode, done.stdout) == (status, output)
+
+
+def test_a_matrix_of_several_lines_stays_in_its_row_of_the_table(run: Run) -> None:
+    lines = run("shape", "5x5", "conv:[1 0\n0 1],same").stdout.splitlines()
+    assert lines[2].startswith("1  conv1  conv:[1 0; 0 1],same")
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("output", ["file/", "file/x/", "file/x/y/"])
+def test_a_file_where_a_folder_should_be_is_told_before_any_work(run: Run, folder: Path, output: str) -> None:
+    (folder / "m.txt").write_text(SQUARE)
+    (folder / "file").write_text("")
+    assert "file: is not a folder" in run("pool", "m.txt", "-o", output, "--dry-run", status=2).stderr
