@@ -133,11 +133,12 @@ def _extremes(values: Array) -> tuple[float, float]:
 
 def _saturate(values: Array, white: float) -> Levels:
     """Cut off what lies beyond 0..white; what is no number becomes 0."""
-    outside = ~((values >= 0) & (values <= white * (1 + _SLACK)))
-    clipped = int(np.count_nonzero(outside)) / max(1, values.size)
-    if values.dtype.kind == "f":
-        values = np.clip(np.nan_to_num(values, posinf=white, neginf=0), 0, white)
-    return Levels(values, clipped)
+    inside = (values >= 0) & (values <= white * (1 + _SLACK))
+    outside = values.size - int(np.count_nonzero(inside))
+    values = np.clip(values, 0, white)
+    if outside and np.isnan(values).any():
+        values = np.nan_to_num(values)
+    return Levels(values, outside / max(1, values.size))
 
 
 def remark_on_clipping(clipped: float) -> str:
