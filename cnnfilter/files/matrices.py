@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.tables import parse_table
+from cnnfilter.files.tables import Rows, parse_table
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NPY_START = b"\x93NUMPY"
@@ -31,12 +31,23 @@ def decode_matrix(data: bytes, name: str) -> Doubles:
     if data.startswith(_NPY_START):
         return _decode_numpy(data, name)
     try:
-        channels = np.array(parse_table(data.decode("utf-8-sig")).channels)
+        return stack_channels(parse_table(data.decode("utf-8-sig")).channels)
     except UnicodeDecodeError as error:
         raise ImageFileError(f"{name}: neither a text nor a .npy file") from error
     except ValueError as error:
         raise ImageFileError(f"{name}: {error}") from error
-    return channels[0] if len(channels) == 1 else np.ascontiguousarray(np.moveaxis(channels, 0, -1))
+
+
+def stack_channels(channels: list[Rows]) -> Doubles:
+    """Return the rows of each channel as one array: (H, W), or (H, W, C) for several.
+
+    Examples
+    --------
+    >>> stack_channels([[[1.0, 2.0]], [[3.0, 4.0]]]).tolist()
+    [[[1.0, 3.0], [2.0, 4.0]]]
+    """
+    planes = np.array(channels)
+    return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
 
 
 def _decode_numpy(data: bytes, name: str) -> Doubles:

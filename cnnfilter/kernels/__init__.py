@@ -133,13 +133,10 @@ def load_kernel(word: str) -> Kernel:
 
 
 def _load_text(file: KernelFile) -> Kernel:
-    import numpy as np  # noqa: PLC0415
+    from cnnfilter.files.matrices import stack_channels  # noqa: PLC0415  numpy only where weights are wanted
 
     read = read_text_kernel(file.path)
-    weights = np.array(read.table.channels)
-    if len(weights) > 1:
-        return Kernel(np.ascontiguousarray(np.moveaxis(weights, 0, -1)), read.offset, *_notes(read.table.comments))
-    return Kernel(weights[0], read.offset, *_notes(read.table.comments))
+    return Kernel(stack_channels(read.table.channels), read.offset, *_notes(read.table.comments))
 
 
 def _notes(comments: list[str]) -> tuple[str, str]:
