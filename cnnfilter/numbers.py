@@ -45,3 +45,22 @@ def show_number(number: float) -> str:
     if float(number).is_integer() and abs(number) < 2**63:
         return str(int(number))
     return repr(float(number)).replace("e+", "e").replace("e-0", "e-")
+
+
+def join_rows(text: str) -> str:
+    r"""Return a matrix whose rows stand on lines of their own in a single line: rows end in `;`, slices in `;;`.
+
+    Examples
+    --------
+    >>> join_rows("1 2\n3 4\n\n5 6\n7 8\n")
+    '1 2; 3 4;; 5 6; 7 8'
+    """
+    joined = ""
+    blank = False
+    for row in map(str.strip, text.strip().splitlines()):
+        if row and joined:
+            wanted = 2 if blank else 1
+            joined += ";" * max(0, wanted - (len(joined) - len(joined.rstrip(";")))) + " "
+        joined += row
+        blank = not row
+    return joined

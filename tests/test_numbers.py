@@ -1,5 +1,6 @@
 """Numbers: what is read, what is refused, and that what is written reads back."""
 
+import re
 from fractions import Fraction
 from math import isfinite
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnfilter.numbers import parse_number, show_number
+from cnnfilter.numbers import join_rows, parse_number, show_number
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,35 @@ def test_every_text_is_a_finite_number_or_is_named_in_a_complaint(text: str) -> 
         assert repr(text) in result
     else:
         assert isfinite(result)
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("", ""),
+        ("1 2", "1 2"),
+        ("1 2\n3 4", "1 2; 3 4"),
+        ("\n  1 2\n  3 4\n", "1 2; 3 4"),
+        ("1 2\r\n3 4\r\n", "1 2; 3 4"),
+        ("1 2;\n3 4;\n", "1 2; 3 4;"),
+        ("1 2 ; \n 3 4", "1 2 ; 3 4"),
+        ("1 2\n\n3 4", "1 2;; 3 4"),
+        ("1 2\n \t\n\n3 4", "1 2;; 3 4"),
+        ("1 2;\n\n3 4", "1 2;; 3 4"),
+        ("1 2;;\n3 4", "1 2;; 3 4"),
+        ("1 2;;\n\n3 4", "1 2;; 3 4"),
+        ("1 2;;;\n3 4", "1 2;;; 3 4"),
+        ("1 2;;;\n\n3 4", "1 2;;; 3 4"),
+        ("1 2; 3 4;; 5 6; 7 8", "1 2; 3 4;; 5 6; 7 8"),
+    ],
+)
+def test_rows_on_lines_are_joined_in_one_line(text: str, joined: str) -> None:
+    assert re.sub(r"\s*;", ";", join_rows(text)) == re.sub(r"\s*;", ";", joined)
+
+
+@given(st.text("12;, \t\n\r", max_size=30))
+def test_what_is_joined_is_one_line_and_stays_as_it_is(text: str) -> None:
+    joined = join_rows(text)
+    assert "\n" not in joined
+    assert join_rows(joined) == joined
+    assert [word for word in re.split(r"[\s;]+", joined) if word] == [w for w in re.split(r"[\s;]+", text) if w]

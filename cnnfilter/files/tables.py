@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnnfilter.numbers import parse_number
+from cnnfilter.numbers import join_rows, parse_number
 
 Rows = list[list[float]]
 
@@ -97,22 +97,52 @@ def _words(content: str) -> Iterator[tuple[int, str]]:
         yield match.start() + 1, match[0].strip()
 
 
-def parse_inline(text: str) -> Rows:
-    """Return the rows of an inline matrix, parted by `;` or lines: `0 -1 0; -1 5 -1; 0 -1 0`.
+def parse_inline(text: str) -> list[list[Rows]]:
+    """Return an inline matrix: `;` ends a row, `;;` a slice (a channel), `;;;` a feature map.
+
+    Returns
+    -------
+    list
+        For each map its slices, for each slice its rows. A matrix alone is one slice of one map.
 
     Raises
     ------
     ValueError
-        If a row is empty or ragged, or a word is no number.
+        If a row is empty or ragged, a word is no number, or slices or maps differ in size.
 
     Examples
     --------
     >>> parse_inline("1 2; 3 4")
-    [[1.0, 2.0], [3.0, 4.0]]
+    [[[[1.0, 2.0], [3.0, 4.0]]]]
+    >>> parse_inline("1 2;; 3 4")
+    [[[[1.0, 2.0]], [[3.0, 4.0]]]]
     """
-    rows = []
-    for number, part in enumerate(re.split(r"\s*[;\n]\s*", text.strip().rstrip("; \t")), 1):
-        words = [word for _, word in _words(part)]
+    matrix = join_rows(text).rstrip("; \t")
+    maps = [[_parse_rows(part) for part in piece.split(";;")] for piece in matrix.split(";;;")]
+    if len({len(slices) for slices in maps}) > 1:
+        raise ValueError("every map needs as many slices")
+    if len({(len(rows), len(rows[0])) for slices in maps for rows in slices}) > 1:
+        raise ValueError("every slice needs as many rows, and as many numbers in them")
+    return maps
+
+
+def inline_dimensions(text: str) -> int:
+    """Return 4 for an inline matrix with maps, 3 for one with slices, else 2.
+
+    Examples
+    --------
+    >>> inline_dimensions("1 2; 3 4;"), inline_dimensions("1 2; 3 4;;")
+    (2, 3)
+    """
+    longest = max(map(len, re.findall(";+", join_rows(text))), default=1)
+    return max(2, 1 + longest)
+
+
+def _parse_rows(text: str) -> Rows:
+    """Return the rows of one slice, parted by `;`."""
+    rows: Rows = []
+    for number, part in enumerate(text.split(";"), 1):
+        words = [word for _, word in _words(part.strip())]
         try:
             rows.append([parse_number(word) for word in words])
         except ValueError as error:

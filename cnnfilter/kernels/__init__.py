@@ -92,7 +92,7 @@ def never_negative(word: str) -> bool:
         case Made(name):
             return not RECIPES[name].signed
         case Inline() as inline:
-            rows = inline.rows()
+            rows = [row for slices in inline.maps() for rows in slices for row in rows]
         case KernelFile() as file if file.is_numpy:
             return bool((_load_numpy(file) >= 0).all())
         case KernelFile() as file:
@@ -122,7 +122,8 @@ def load_kernel(word: str) -> Kernel:
 
     match recognize(word):
         case Inline() as inline:
-            return Kernel(np.array(inline.rows()))
+            planes = np.array(inline.maps())  # (out, in, kh, kw)
+            return Kernel(np.ascontiguousarray(planes.transpose(2, 3, 1, 0).reshape(inline.shape())))
         case Made(name, arguments):
             recipe = RECIPES[name]
             return Kernel(make(name, dict(arguments)), description=recipe.description, source=recipe.source)

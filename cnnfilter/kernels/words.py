@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from cnnfilter.errors import KernelError, nearest
-from cnnfilter.files.tables import Rows, parse_inline
+from cnnfilter.files.tables import Rows, inline_dimensions, parse_inline
 from cnnfilter.kernels.made import RECIPES, read_arguments
 from cnnfilter.kernels.readers import SUFFIXES, npy_shape, read_text_kernel
 from cnnfilter.numbers import DECIMAL
@@ -23,17 +23,18 @@ class Inline:
 
     text: str
 
-    def rows(self) -> Rows:
-        """Return the matrix row by row."""
+    def maps(self) -> list[list[Rows]]:
+        """Return the rows of each slice of each map."""
         try:
             return parse_inline(self.text)
         except ValueError as error:
             raise KernelError(f"kernel {self.text!r}: {error}") from error
 
     def shape(self) -> Shape:
-        """Return (kh, kw)."""
-        rows = self.rows()
-        return len(rows), len(rows[0])
+        """Return (kh, kw), (kh, kw, in) where `;;` parts slices, or (kh, kw, in, out) where `;;;` parts maps."""
+        maps = self.maps()
+        whole = len(maps[0][0]), len(maps[0][0][0]), len(maps[0]), len(maps)
+        return whole[: inline_dimensions(self.text)]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What lies beyond the edge of an image: the values that padding is filled with."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cnnfilter.errors import LanguageError, nearest
 from cnnfilter.numbers import parse_number, show_number
+from cnnfilter.spec.values import Value
 
 
 class BorderMode(StrEnum):
@@ -18,8 +18,7 @@ class BorderMode(StrEnum):
     CONSTANT = "constant"
 
 
-@dataclass(frozen=True)
-class Border:
+class Border(Value):
     """A border's mode, and its value where the mode is `constant`.
 
     Examples

@@ -1,13 +1,14 @@
 """Convolutions as layers: kernels by name or by size, how they move, and the weights they need."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.borders import Border
+from cnnfilter.spec.fields import Field
 from cnnfilter.spec.geometry import Pair, Window, show_pair
 from cnnfilter.spec.layers import Layer, Shape, show_shape
+from cnnfilter.spec.values import Value
 
 
 class Normalization(StrEnum):
@@ -18,8 +19,7 @@ class Normalization(StrEnum):
     ABS = "abs"
 
 
-@dataclass(frozen=True)
-class KernelWord:
+class KernelWord(Value):
     """A kernel as it is named in a network, and the shape of its matrix: (kh, kw[, in[, out]])."""
 
     text: str
@@ -45,7 +45,6 @@ def common_size(kernels: tuple[KernelWord, ...]) -> Pair:
     return next(iter(sizes))
 
 
-@dataclass(frozen=True, kw_only=True)
 class Convolution(Layer):
     """What `Conv` and `DepthwiseConv` have in common.
 
@@ -68,7 +67,7 @@ class Convolution(Layer):
     kernels: tuple[KernelWord, ...] = ()
     bias: float = 0.0
     learned_bias: bool = False
-    border: Border = field(default_factory=Border)
+    border: Border = Border()
     flip: bool = False
     normalize: Normalization = Normalization.NONE
 
@@ -85,6 +84,18 @@ class Convolution(Layer):
         height, width, channels = self.volume(shape)
         return *self.window.output(height, width), self.bank(channels)[3]
 
+    def sees(self, field: Field | None, shape: Shape) -> Field | None:
+        """Return the field that the window's values have together."""
+        return field and field.through(self.window, *shape[:2])
+
+    def tensors(self, shape: Shape) -> dict[str, Shape]:
+        """Return the weight (out, in / groups, kh, kw), and the bias (out,); none for kernels by name."""
+        if self.kernels:
+            return {}
+        rows, columns, inputs, outputs = self.bank(self.volume(shape)[2])
+        tensors: dict[str, Shape] = {"weight": (outputs, inputs, rows, columns)}
+        return tensors | {"bias": (outputs,)} if self.learned_bias else tensors
+
     def parameters(self, shape: Shape) -> int:
         """Return the weights, and one bias for each output if there are any."""
         bank = self.bank(self.volume(shape)[2])
@@ -96,7 +107,6 @@ class Convolution(Layer):
         return height * width * prod(self.bank(shape[2]))
 
 
-@dataclass(frozen=True, kw_only=True)
 class Conv(Convolution):
     """A convolution of CNNs: every output sums over the channels of its group.
 
@@ -140,7 +150,6 @@ class Conv(Convolution):
         return sum(kernel.maps for kernel in self.kernels) if self.kernels else self.outputs
 
 
-@dataclass(frozen=True, kw_only=True)
 class DepthwiseConv(Convolution):
     """Each channel filtered by itself; `multiplier` outputs for each, or one for each kernel."""
 

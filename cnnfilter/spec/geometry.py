@@ -6,11 +6,11 @@ arithmetic for deep learning" (2016), with PyTorch's rule for `ceil`.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from operator import index
 
 from cnnfilter.errors import LanguageError, ShapeError, nearest
+from cnnfilter.spec.values import Value
 
 Pair = tuple[int, int]
 """(height, width)."""
@@ -183,8 +183,7 @@ def output_size(size: int, before: int, after: int, extent: int, stride: int, *,
     return outputs - 1 if (outputs - 1) * stride >= size + before else outputs
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Value):
     """A kernel's or a pool's window and how it moves over an image.
 
     Parameters

@@ -1,15 +1,18 @@
 """The layers of a network as frozen values that know what shape comes out of them.
 
-A shape is (height, width, channels), or (length,) after `flatten`. Convolutions and pools have modules
-of their own.
+A shape is (height, width, channels), or (length,) after `flatten`. Convolutions, pools and blocks have
+modules of their own.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from enum import StrEnum
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from cnnfilter.errors import ShapeError
+from cnnfilter.spec.fields import PIXEL, Field
+from cnnfilter.spec.values import Value
 
 Shape = tuple[int, ...]
 
@@ -43,8 +46,59 @@ def show_shape(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layer:
+class Flow(NamedTuple):
+    """What is known of the values between two layers.
+
+    `field` is the part of the input that they see, None for the whole of it. `parts` tells of a vector
+    which volumes were flattened into it, and in which lengths the rest came, in their order.
+    """
+
+    shape: Shape
+    field: Field | None = PIXEL
+    parts: tuple[Shape, ...] = ()
+
+
+class Layout(StrEnum):
+    """In which order a size is written."""
+
+    HWC = "hwc"
+    CHW = "chw"
+
+
+def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[int, int, int]:
+    """Return (height, width, channels) from `HxW`, `HxWxC`, `N` for a square, or two or three numbers.
+
+    Parameters
+    ----------
+    value
+        The size; one channel unless it says more.
+    layout
+        `chw` where the channels stand first: `CxHxW`.
+
+    Raises
+    ------
+    ShapeError
+        If it is none of these, or a number is below 1.
+
+    Examples
+    --------
+    >>> as_shape("224x224x3"), as_shape("28"), as_shape("3x224x224", Layout.CHW)
+    ((224, 224, 3), (28, 28, 1), (224, 224, 3))
+    """
+    written = value if isinstance(value, str) else "x".join(map(str, value))
+    if not re.fullmatch(r"\d{1,9}(x\d{1,9}){0,2}", written, re.ASCII):
+        raise ShapeError(f"size {written!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
+    sizes = [int(number) for number in written.split("x")]
+    if min(sizes) < 1:
+        raise ShapeError(f"size {written!r} has a 0; height, width and channels are at least 1")
+    if len(sizes) < 3:
+        return sizes[0], sizes[-1], 1
+    if layout is Layout.CHW:
+        sizes = [*sizes[1:], sizes[0]]
+    return sizes[0], sizes[1], sizes[2]
+
+
+class Layer(Value, kw_only=True):
     """A step of a network; `name` is its `@name`, or empty."""
 
     name: str = ""
@@ -57,6 +111,18 @@ class Layer:
     def output(self, shape: Shape) -> Shape:
         """Return the shape that comes out when `shape` goes in; `ShapeError` where it cannot go in."""
         return shape
+
+    def sees(self, field: Field | None, shape: Shape) -> Field | None:
+        """Return the receptive field of the outputs, where `field` is that of the inputs; None is all."""
+        return field
+
+    def follow(self, flow: Flow) -> Flow:
+        """Return what is known of the outputs from what is known of the inputs."""
+        return flow._replace(shape=self.output(flow.shape), field=self.sees(flow.field, flow.shape))
+
+    def tensors(self, shape: Shape) -> dict[str, Shape]:
+        """Return what training sets or measures, by name, with its shape in PyTorch's order of axes."""
+        return {}
 
     def parameters(self, shape: Shape) -> int:
         """Return how many numbers training would set, for an input of `shape`."""
@@ -77,7 +143,6 @@ class Layer:
         return shape[0], shape[1], shape[2]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Activation(Layer):
     """A function of each value; `slope` is the negative slope of leakyrelu, the alpha of elu."""
 
@@ -90,7 +155,6 @@ class Activation(Layer):
         return str(self.function)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Softmax(Layer):
     """exp(x) / sum(exp(x)) over the channels of each pixel, or over a vector."""
 
@@ -100,7 +164,6 @@ class Softmax(Layer):
         return "softmax"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Flatten(Layer):
     """All values in one row, in the order row, column, channel."""
 
@@ -113,8 +176,11 @@ class Flatten(Layer):
         """Return (height x width x channels,)."""
         return (prod(shape),)
 
+    def follow(self, flow: Flow) -> Flow:
+        """Return a vector that sees the whole input, and remember the volume."""
+        return Flow(self.output(flow.shape), None, (flow.shape,) if len(flow.shape) == 3 else flow.parts)
 
-@dataclass(frozen=True, kw_only=True)
+
 class Gray(Layer):
     """Luma of red, green and blue; a single channel passes as it is."""
 
@@ -134,7 +200,6 @@ class Gray(Layer):
         return height, width, 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class Linear(Layer):
     """A fully connected layer on a vector."""
 
@@ -156,6 +221,16 @@ class Linear(Layer):
             raise ShapeError(f"linear needs a vector, and gets {show_shape(shape)}; put flatten before it")
         return (self.outputs,)
 
+    def follow(self, flow: Flow) -> Flow:
+        """Return a vector that sees the whole input."""
+        outputs = self.output(flow.shape)
+        return Flow(outputs, None, (outputs,))
+
+    def tensors(self, shape: Shape) -> dict[str, Shape]:
+        """Return the weight (outputs, inputs), and the bias (outputs,)."""
+        tensors: dict[str, Shape] = {"weight": (self.outputs, prod(shape))}
+        return tensors | {"bias": (self.outputs,)} if self.bias else tensors
+
     def parameters(self, shape: Shape) -> int:
         """Return inputs x outputs, and the biases."""
         return self.macs(shape) + (self.outputs if self.bias else 0)
@@ -165,19 +240,16 @@ class Linear(Layer):
         return prod(shape) * self.output(shape)[0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class BatchNorm(Layer):
-    """Each channel shifted and scaled by what was measured and learned in training."""
+class Dropout(Layer):
+    """In training a share of the values is set to 0; here, where nothing is trained, all pass."""
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1:
+            raise ShapeError(f"dropout of {self.rate} is not a share from 0 to 1")
 
     @property
     def op(self) -> str:
-        """`batchnorm`."""
-        return "batchnorm"
-
-    def parameters(self, shape: Shape) -> int:
-        """Return a scale and a shift for each channel."""
-        return 2 * shape[-1]
-
-    def statistics(self, shape: Shape) -> int:
-        """Return a mean and a variance for each channel."""
-        return 2 * shape[-1]
+        """`dropout`."""
+        return "dropout"

@@ -1,16 +1,49 @@
-"""A network: layers one after the other, their names, and the shapes between them."""
+"""A network: layers one after the other, their names, and what is known of the values between them."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from functools import cached_property
+from math import prod
+from typing import NamedTuple
 
 from cnnfilter.errors import LanguageError, ShapeError
-from cnnfilter.spec.layers import Layer, Shape
-from cnnfilter.spec.printing import show_layer
+from cnnfilter.spec.blocks import Block, Residual
+from cnnfilter.spec.layers import Flow, Layer, Shape
+from cnnfilter.spec.printing import show_layer, show_network
+from cnnfilter.spec.values import Value
 
 
-@dataclass(frozen=True)
-class Network:
+class Node(NamedTuple):
+    """A layer at its place: its name, its number from 1 in the order of execution, and what is in its branches."""
+
+    layer: Layer
+    name: str
+    number: int
+    branches: tuple[tuple["Node", ...], ...] = ()
+
+
+class Visit(NamedTuple):
+    """A layer at work: what goes in and what comes out, and where it stands.
+
+    `depth` is the number of blocks around it, `branch` its branch in the innermost one, from 1, or 0.
+    `live` counts the values that are held while it works: its input, its output, and what blocks around
+    it still need.
+    """
+
+    node: Node
+    inputs: Flow
+    outputs: Flow
+    depth: int
+    branch: int
+    live: int
+
+    @property
+    def layer(self) -> Layer:
+        """The layer."""
+        return self.node.layer
+
+
+class Network(Value):
     """Layers in the order in which they are applied.
 
     Raises
@@ -22,40 +55,113 @@ class Network:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        given = {node.layer.name for node in self.walk()}
         for name, count in Counter(self.names).items():
-            if count > 1 and any(layer.name == name for layer in self.layers):
+            if count > 1 and name in given:
                 raise LanguageError(f"{count} layers have the name @{name}; names must differ")
 
     def __str__(self) -> str:
-        return " ".join(show_layer(layer) + (f"@{layer.name}" if layer.name else "") for layer in self.layers)
+        return show_network(self.layers)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The layers with their names and numbers; those in blocks are in the blocks' nodes."""
+        return _number(self.layers, Counter())
+
+    def walk(self) -> Iterator[Node]:
+        """Yield all nodes in the order of execution, those in blocks before the block."""
+        yield from _walk(self.nodes)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Each layer's `@name`, or its op and the count of that op from 1: `conv1`, `relu1`, `conv2`."""
-        counts: Counter[str] = Counter()
-        names = []
-        for layer in self.layers:
-            counts[layer.op] += 1
-            names.append(layer.name or f"{layer.op}{counts[layer.op]}")
-        return tuple(names)
+        return tuple(node.name for node in self.walk())
 
-    def shapes(self, shape: Shape) -> Iterator[Shape]:
-        """Yield what comes out of each layer when `shape` goes into the first.
+    def visits(self, shape: Shape) -> Iterator[Visit]:
+        """Yield each layer at work, in the order of execution, when `shape` goes into the first.
 
         Raises
         ------
         ShapeError
             If a layer cannot take what the one before it gives; the message names the layer.
         """
-        for number, layer in enumerate(self.layers, 1):
-            try:
-                shape = layer.output(shape)
-            except ShapeError as error:
-                place = f"layer {number}, " if len(self.layers) > 1 else ""
-                raise ShapeError(f"{place}{show_layer(layer)}: {error}") from error
-            yield shape
+        alone = sum(1 for _ in self.walk()) == 1
+        yield from _visit(self.nodes, Flow(shape), _Place(alone=alone))
 
     def output(self, shape: Shape) -> Shape:
         """Return what comes out of the last layer."""
-        *_, last = shape, *self.shapes(shape)
-        return last
+        for visit in self.visits(shape):
+            shape = visit.outputs.shape
+        return shape
+
+
+def _number(layers: tuple[Layer, ...], counts: Counter[str]) -> tuple[Node, ...]:
+    """Return the layers as nodes; `counts` has how many of each op came before, and `""` how many in all."""
+    nodes = []
+    for layer in layers:
+        inner = layer.branches if isinstance(layer, Block) else ()
+        branches = tuple(_number(branch, counts) for branch in inner)
+        counts.update((layer.op, ""))
+        nodes.append(Node(layer, layer.name or f"{layer.op}{counts[layer.op]}", counts[""], branches))
+    return tuple(nodes)
+
+
+def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    for node in nodes:
+        for branch in node.branches:
+            yield from _walk(branch)
+        yield node
+
+
+class _Place(NamedTuple):
+    """Where layers stand, and how many values are held beside the input and the output of the one at work.
+
+    `kept` are those of the first layer's input, where they are needed again after the last.
+    """
+
+    alone: bool
+    depth: int = 0
+    branch: int = 0
+    held: int = 0
+    kept: int = 0
+
+
+def _visit(nodes: tuple[Node, ...], flow: Flow, place: _Place) -> Generator[Visit, None, Flow]:
+    """Yield the visits of layers in a row, and return what comes out of the last."""
+    for node in nodes:
+        # The branches go first, so that an error within one names the layer that it is about.
+        inputs = (yield from _visit_branches(node, flow, place)) if node.branches else [flow.shape]
+        outputs = _follow(node, flow, place)
+        live = place.held + sum(map(prod, [*inputs, outputs.shape]))
+        yield Visit(node, flow, outputs, place.depth, place.branch, live)
+        flow = outputs
+        place = place._replace(held=place.held + place.kept, kept=0)
+    return flow
+
+
+def _visit_branches(node: Node, flow: Flow, place: _Place) -> Generator[Visit, None, list[Shape]]:
+    """Yield the visits of a block's branches, and return the shapes that are held when they are joined."""
+    ends: list[Shape] = []
+    # A branch without layers hands on the input itself, which is then held, and counted, once.
+    hands_on = not all(node.branches) or (isinstance(node.layer, Residual) and node.layer.adds_input)
+    for number, branch in enumerate(node.branches, 1):
+        needed = hands_on or number < len(node.branches) or place.kept
+        inside = _Place(
+            alone=place.alone,
+            depth=place.depth + 1,
+            branch=number,
+            held=place.held + sum(map(prod, ends)),
+            kept=prod(flow.shape) if needed else 0,
+        )
+        end = yield from _visit(branch, flow, inside)
+        ends += [end.shape] if branch else []
+    return [*ends, *[flow.shape] * bool(hands_on or place.kept)]
+
+
+def _follow(node: Node, flow: Flow, place: _Place) -> Flow:
+    """Return what comes out of a layer; its errors name it."""
+    try:
+        return node.layer.follow(flow)
+    except ShapeError as error:
+        number = "" if place.alone else f"layer {node.number}, "
+        raise ShapeError(f"{number}{show_layer(node.layer)}: {error}") from error

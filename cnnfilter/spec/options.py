@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
-from cnnfilter.numbers import parse_number
+from cnnfilter.numbers import join_rows, parse_number
 from cnnfilter.spec.borders import Border, as_border
 from cnnfilter.spec.convolutions import KernelWord, Normalization
 from cnnfilter.spec.geometry import Padding, PaddingWord, Pair, as_padding, as_pair
@@ -14,7 +13,6 @@ KernelShape = Callable[[str], tuple[int, ...]]
 """What tells the shape of the kernel that a word names, or raises a `KernelError`."""
 
 
-@dataclass
 class Options:
     """What the options of one layer said; None where nothing was said."""
 
@@ -31,16 +29,21 @@ class Options:
     border: Border | None = None
     ceil: bool | None = None
     countpad: bool | None = None
+    eps: float | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    k: float | None = None
     kernels: tuple[KernelWord, ...] | None = None
 
     def said(self) -> list[str]:
         """Return the names of the options that were given."""
-        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return list(vars(self))
 
 
 FLAGS = ("nobias", "flip", "ceil", "countpad")
 LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
-KEYS = ("p", "bias", "border", "normalize")
+NUMBERS = ("bias", "eps", "alpha", "beta", "k")
+KEYS = ("p", "border", "normalize", *NUMBERS)
 SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g"}
 """What people write who know the words of other tools, and the letter it is here."""
 
@@ -102,8 +105,8 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
         written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
         raise LanguageError(f"{word!r} is written {written}")
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
-    if "\n" in bare:  # the rows of a matrix, as a text with lines has them
-        bare = re.sub(r"\s*[;\n]\s*", "; ", bare.strip())
+    if "\n" in bare:
+        bare = join_rows(bare)
     hint = nearest(f"{key}=" if equals else word, known_words())
     if kernel_shape is None or not bare:
         raise LanguageError(f"unknown option {word!r}{hint}")
@@ -165,7 +168,7 @@ def _read_key(key: str, value: str) -> tuple[str, object]:
                 raise LanguageError(f"normalize={value} is unknown: {', '.join(Normalization)}")
             return "normalize", Normalization(value)
         case _:
-            return "bias", _number(value, "bias: ")
+            return key, _number(value, f"{key}: ")
 
 
 def _number(text: str, subject: str = "") -> float:

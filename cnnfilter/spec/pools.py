@@ -1,9 +1,9 @@
 """Pools as layers: over windows, over all pixels, over channels."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cnnfilter.errors import ShapeError
+from cnnfilter.spec.fields import Field
 from cnnfilter.spec.geometry import Window
 from cnnfilter.spec.layers import Layer, Shape
 
@@ -28,7 +28,6 @@ class ChannelMode(StrEnum):
     MAGNITUDE = "magnitude"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pool(Layer):
     """One value for each window of each channel."""
 
@@ -54,8 +53,11 @@ class Pool(Layer):
                 raise ShapeError(f"padding {pad} is more than half of a pooling window that spans {extent}")
         return *self.window.output(height, width), channels
 
+    def sees(self, field: Field | None, shape: Shape) -> Field | None:
+        """Return the field that the window's values have together."""
+        return field and field.through(self.window, *shape[:2])
 
-@dataclass(frozen=True, kw_only=True)
+
 class GlobalPool(Layer):
     """One value for each channel: the greatest, or the mean."""
 
@@ -70,8 +72,11 @@ class GlobalPool(Layer):
         """Return (1, 1, channels)."""
         return 1, 1, self.volume(shape)[2]
 
+    def sees(self, field: Field | None, shape: Shape) -> Field | None:
+        """Return the whole input."""
+        return None
 
-@dataclass(frozen=True, kw_only=True)
+
 class ChannelPool(Layer):
     """One value for every `size` neighbouring channels, or for all of them, pixel by pixel."""
 

@@ -1,13 +1,15 @@
 """Layers written back as words of the language, in the shortest form that reads back the same."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cnnfilter.numbers import show_number
+from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, Normalization
 from cnnfilter.spec.geometry import NO_PADDING, Padding, PaddingWord, Pair, Sides, Window, show_pair
-from cnnfilter.spec.layers import SLOPES, Activation, Layer, Linear
+from cnnfilter.spec.layers import SLOPES, Activation, Dropout, Layer, Linear
+from cnnfilter.spec.norms import BatchNorm, LocalResponseNorm
 from cnnfilter.spec.options import reads_as_kernel
 from cnnfilter.spec.pools import ChannelPool, Pool
 
@@ -20,8 +22,21 @@ def show_layer(layer: Layer) -> str:
     >>> show_layer(Pool(mode="max", window=Window((2, 2), stride=(2, 2))))
     'maxpool:2'
     """
+    if isinstance(layer, Block):
+        return f"{layer.op}({' | '.join(map(show_network, layer.branches))})"
     options = ",".join(_options(layer))
     return f"{layer.op}:{options}" if options else layer.op
+
+
+def show_network(layers: Iterable[Layer]) -> str:
+    """Return layers in a row as the language writes them, with the names that they were given.
+
+    Examples
+    --------
+    >>> show_network([Linear(outputs=10, name="scores"), BatchNorm()])
+    'linear:10@scores batchnorm'
+    """
+    return " ".join(show_layer(layer) + (f"@{layer.name}" if layer.name else "") for layer in layers)
 
 
 def show_padding(padding: Sides) -> str:
@@ -48,6 +63,21 @@ def _options(layer: Layer) -> Iterator[str]:
         case Linear():
             yield str(layer.outputs)
             yield from ["nobias"] * (not layer.bias)
+        case BatchNorm():
+            yield from _changed(layer, BatchNorm(), "eps")
+        case Dropout(rate=rate) if rate != Dropout().rate:
+            yield show_number(rate)
+        case LocalResponseNorm():
+            yield from [str(layer.size)] * (layer.size != LocalResponseNorm().size)
+            yield from _changed(layer, LocalResponseNorm(), "alpha", "beta", "k")
+
+
+def _changed(layer: Layer, usual: Layer, *names: str) -> Iterator[str]:
+    """Yield the named numbers of a layer that are not the usual ones."""
+    for name in names:
+        number = getattr(layer, name)
+        if number != getattr(usual, name):
+            yield f"{name}={show_number(number)}"
 
 
 def _convolution(layer: Convolution) -> Iterator[str]:
@@ -75,7 +105,7 @@ def _convolution(layer: Convolution) -> Iterator[str]:
 
 def _show_kernel(text: str) -> str:
     """Return the word, in brackets where the language would take it apart or for an option."""
-    bare = re.fullmatch(r"[^\s\[\]#,+@][^\s\[\],+@]*", text) and reads_as_kernel(text)
+    bare = re.fullmatch(r"[^\s\[\]#,+@()|][^\s\[\],+@()|]*", text) and reads_as_kernel(text)
     return text if bare else f"[{text}]"
 
 

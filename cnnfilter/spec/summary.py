@@ -1,23 +1,31 @@
-"""The table of a network: what comes out of each layer, its weights and its multiplications."""
+"""The table of a network: what comes out of each layer, its weights, its multiplications, and what it sees."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import prod
+from typing import Literal, NamedTuple
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.convolutions import Conv, Convolution
-from cnnfilter.spec.geometry import Sides
+from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.geometry import Pair, Sides
 from cnnfilter.spec.layers import Shape
-from cnnfilter.spec.network import Network
+from cnnfilter.spec.network import Network, Visit
 from cnnfilter.spec.pools import Pool
 from cnnfilter.spec.printing import show_layer
 
+COUNTING_RULE = (
+    "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; "
+    "biases, norms, pools and activations count none. FLOPs are 2 x MACs."
+)
+"""What is counted, in a sentence."""
 
-@dataclass(frozen=True)
-class Row:
+
+class Row(NamedTuple):
     """What is known of one layer; sizes are (height, width, channels) or (length,).
 
-    `padding` is (top, left, bottom, right), and None for a layer without a window.
+    `padding` is (top, left, bottom, right), None for a layer without a window. `receptive_field` is
+    (height, width) in pixels of the input, `jump` their distance from one value to the next, `first` the
+    (row, column) where the first value's begins; "all" and None where the whole input is seen. `depth` counts
+    the blocks around the layer, and `branch` is its branch in the innermost, from 1, or 0.
     """
 
     name: str
@@ -29,11 +37,15 @@ class Row:
     statistics: int
     macs: int
     padding: Sides | None
+    receptive_field: Pair | Literal["all"]
+    jump: Pair | None
+    first: Pair | None
+    depth: int = 0
+    branch: int = 0
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over the layers; `flops` is 2 x `macs`."""
+class Totals(NamedTuple):
+    """Sums over the layers, those that blocks add included; `flops` is 2 x `macs`."""
 
     parameters: int
     statistics: int
@@ -42,18 +54,22 @@ class Totals:
     activations: int
 
 
-@dataclass(frozen=True)
-class Summary:
-    """The table of a network for an input of one shape."""
+class Summary(NamedTuple):
+    """The table of a network for an input of one shape.
+
+    `peak` is the largest number of values that are held at one time, where each layer's input, its output
+    and what blocks still need are held, and nothing else.
+    """
 
     input: Shape
     network: str
     rows: tuple[Row, ...]
     totals: Totals
+    peak: int
 
 
-def summarize(network: Network, shape: Shape) -> Summary:
-    """Return sizes, parameters and multiplications of each layer for an input of `shape`.
+def summarize(network: Network, shape: Shape, visits: Sequence[Visit] | None = None) -> Summary:
+    """Return sizes, parameters, multiplications and receptive fields of each layer for an input of `shape`.
 
     Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw.
 
@@ -63,6 +79,8 @@ def summarize(network: Network, shape: Shape) -> Summary:
         The layers.
     shape
         (height, width, channels).
+    visits
+        The layers at work on it, where they are known already.
 
     Raises
     ------
@@ -71,27 +89,33 @@ def summarize(network: Network, shape: Shape) -> Summary:
     """
     if len(shape) != 3 or not all(size >= 1 for size in shape):
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
-    inputs: Shape = shape
-    rows = []
-    for layer, name, output in zip(network.layers, network.names, network.shapes(shape), strict=True):
-        rows.append(
-            Row(
-                name=name,
-                op=layer.op,
-                text=show_layer(layer),
-                output=output,
-                activations=prod(output),
-                parameters=layer.parameters(inputs),
-                statistics=layer.statistics(inputs),
-                macs=layer.macs(inputs),
-                padding=layer.window.pads(*inputs[:2]) if isinstance(layer, Convolution | Pool) else None,
-            )
-        )
-        inputs = output
-    return Summary(shape, str(network), tuple(rows), _totals(rows))
+    visits = list(network.visits(shape)) if visits is None else visits
+    rows = tuple(map(_row, visits))
+    peak = max((visit.live for visit in visits), default=prod(shape))
+    return Summary(shape, str(network), rows, _totals(rows), peak)
 
 
-def _totals(rows: list[Row]) -> Totals:
+def _row(visit: Visit) -> Row:
+    layer, shape, field = visit.layer, visit.inputs.shape, visit.outputs.field
+    return Row(
+        name=visit.node.name,
+        op=layer.op,
+        text=show_layer(layer),
+        output=visit.outputs.shape,
+        activations=prod(visit.outputs.shape),
+        parameters=layer.parameters(shape),
+        statistics=layer.statistics(shape),
+        macs=layer.macs(shape),
+        padding=layer.window.pads(*shape[:2]) if isinstance(layer, Convolution | Pool) else None,
+        receptive_field=field.size if field else "all",
+        jump=field.jump if field else None,
+        first=field.first if field else None,
+        depth=visit.depth,
+        branch=visit.branch,
+    )
+
+
+def _totals(rows: tuple[Row, ...]) -> Totals:
     macs = sum(row.macs for row in rows)
     return Totals(
         parameters=sum(row.parameters for row in rows),
@@ -100,38 +124,3 @@ def _totals(rows: list[Row]) -> Totals:
         flops=2 * macs,
         activations=sum(row.activations for row in rows),
     )
-
-
-def remarks(network: Network, shape: Shape) -> list[str]:
-    """Return what a careful reader would say of a network that is right but perhaps not meant so."""
-    remarks = []
-    inputs = shape
-    for layer, output in zip(network.layers, network.shapes(shape), strict=True):
-        if isinstance(layer, Convolution) and layer.border.mode != "zero" and not any(layer.window.pads(*inputs[:2])):
-            remarks.append(f"{show_layer(layer)}: border {layer.border} has no effect with padding 0; try padding same")
-        inputs = output
-    return remarks
-
-
-def remarks_on_sums(network: Network, shape: Shape, never_negative: Callable[[str], bool]) -> list[str]:
-    """Return a remark for each conv that adds up channels under a kernel meant for one, such as a blur.
-
-    Parameters
-    ----------
-    network, shape
-        The layers, and the (height, width, channels) of their input.
-    never_negative
-        What tells whether a kernel, by its word, has no negative weight.
-    """
-    found = []
-    inputs = shape
-    for layer, output in zip(network.layers, network.shapes(shape), strict=True):
-        if isinstance(layer, Conv) and (slices := layer.bank(inputs[2])[2]) > 1:
-            flat = [kernel.text for kernel in layer.kernels if kernel.slices is None]
-            if any(never_negative(word) for word in flat):
-                found.append(
-                    f"{show_layer(layer)} sums {slices} channels; dwconv filters each by itself, "
-                    "gray before it makes one"
-                )
-        inputs = output
-    return found

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnfilter.errors import KernelError
-from cnnfilter.kernels import describe, kernel_name, kernel_shape, load_kernel, names
+from cnnfilter.kernels import describe, kernel_name, kernel_shape, load_kernel, names, never_negative
 from cnnfilter.kernels.made import RECIPES
 from cnnfilter.kernels.words import Inline, KernelFile, Made, fixed_folder, fixed_names, recognize
 
@@ -281,3 +281,105 @@ def test_every_name_is_plain_words_joined_by_hyphens_and_has_one_line_of_descrip
 def test_a_name_that_is_unknown_has_no_description(name: str) -> None:
     with pytest.raises(KernelError):
         describe(name)
+
+
+# Signs
+
+
+ARGUMENTS = {
+    "gaussian": ":5",
+    "motion": ":5:30",
+    "log": ":5",
+    "dog": ":5:1:2",
+    "gabor": ":5:2:0:4",
+}
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_what_never_is_negative_is_known_without_the_array(name: str) -> None:
+    word = name if name in fixed_names() else name + ARGUMENTS.get(name, ":5")
+    assert never_negative(word) == bool((load_kernel(word).weights >= 0).all())
+
+
+@pytest.mark.parametrize(
+    ("word", "never"),
+    [
+        ("1 0; 0 1", True),
+        ("1 0; 0 -1", False),
+        ("1 0;; 0 1", True),
+        ("1 0;; 0 -1", False),
+        ("1 0;;; 0 -1/2", False),
+        ("-0", True),
+    ],
+)
+def test_of_a_matrix_every_slice_and_map_is_looked_at(word: str, never: bool) -> None:
+    assert never_negative(word) is never
+
+
+# Slices and maps
+
+
+@pytest.mark.parametrize(
+    ("word", "shape"),
+    [
+        ("1 2; 3 4", (2, 2)),
+        ("1 2; 3 4;", (2, 2)),
+        ("1 2; 3 4;;", (2, 2, 1)),
+        ("1 2; 3 4;;;", (2, 2, 1, 1)),
+        ("1 2;; 3 4", (1, 2, 2)),
+        ("1 2;; 3 4;", (1, 2, 2)),
+        ("1;;2;;3", (1, 1, 3)),
+        ("1 2;;; 3 4", (1, 2, 1, 2)),
+        ("1 2;; 3 4;;; 5 6;; 7 8;;; 9 0;; 1 2", (1, 2, 2, 3)),
+        ("1 2\n3 4", (2, 2)),
+        ("1 2\n3 4\n\n5 6\n7 8\n", (2, 2, 2)),
+        ("1 2\r\n3 4\r\n\r\n5 6\r\n7 8\r\n", (2, 2, 2)),
+        ("1 2;\n3 4;;\n5 6;\n7 8", (2, 2, 2)),
+        ("1 2;;\n\n3 4", (1, 2, 2)),
+        ("1 2;;;\n\n3 4", (1, 2, 1, 2)),
+        ("1 2;;;\n3 4", (1, 2, 1, 2)),
+    ],
+)
+def test_two_semicolons_part_slices_and_three_part_maps(word: str, shape: tuple[int, ...]) -> None:
+    assert kernel_shape(word) == shape
+    assert load_kernel(word).weights.shape == shape
+
+
+def test_slices_and_maps_stand_in_memory_as_they_are_written() -> None:
+    weights = load_kernel("1 2; 3 4; 5 6;; 7 8; 9 10; 11 12;;; 13 14; 15 16; 17 18;; 19 20; 21 22; 23 24").weights
+    assert weights.flags.c_contiguous
+    assert weights[:, :, 0, 0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert weights[:, :, 1, 0].tolist() == [[7, 8], [9, 10], [11, 12]]
+    assert weights[:, :, 0, 1].tolist() == [[13, 14], [15, 16], [17, 18]]
+    assert weights[:, :, 1, 1].tolist() == [[19, 20], [21, 22], [23, 24]]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("1 2;; 3", "every slice needs as many rows, and as many numbers in them"),
+        ("1 2; 3 4;; 5 6", "every slice needs as many rows, and as many numbers in them"),
+        ("1 2;;; 3 4; 5 6", "every slice needs as many rows, and as many numbers in them"),
+        ("1 2;; 3 4;;; 5 6", "every map needs as many slices"),
+        ("1 2;;; 3 4;; 5 6", "every map needs as many slices"),
+        ("1 2;;;; 3 4", "row 1: '' is no number"),
+        (";; 1 2", "row 1: '' is no number"),
+        ("1 2; ; 3 4", "row 2: '' is no number"),
+        (";;", "row 1: '' is no number"),
+        ("1 2;; x 4", "row 1: 'x' is no number"),
+    ],
+)
+def test_uneven_slices_and_maps_are_refused(word: str, reason: str) -> None:
+    message = refusal(word)
+    assert message.startswith(f"kernel {word!r}: ")
+    assert reason in message
+
+
+def test_a_matrix_of_slices_is_called_by_its_number() -> None:
+    assert kernel_name("1 2;; 3 4", 2) == "kernel2"
+
+
+def test_a_matrix_with_a_long_run_of_one_sign_is_read_at_once() -> None:
+    assert kernel_shape("1" + " " * 100_000 + "2") == (1, 2)
+    assert kernel_shape("1" + "\n" * 100_000 + "2") == (1, 1, 2)
+    assert kernel_shape("1 2" + ";" * 100_000) == (1, 2, 1, 1)

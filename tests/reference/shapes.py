@@ -3,7 +3,8 @@
 The numbers were computed with torch 2.13; the paddings that the words `same` and `same-lower` come to by the
 formula of TensorFlow and ONNX, checked with the shape inference of onnx 1.23. They stand in `shapes.txt`, a
 layer a row, and in `networks.txt`, a layer of a network a row. The networks are LeNet-5 with full connections,
-and AlexNet and VGG-16 as torchvision builds them, without their dropout, which changes nothing that is counted.
+and AlexNet, VGG-16, ResNet-18 (with the stride in the 3x3 convolution) and SqueezeNet 1.0 as torchvision builds
+them, with a softmax at the end.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Shape = tuple[int, ...]
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,20 @@ class RefusedLayer:
 
 @dataclass(frozen=True)
 class NetworkLayer:
-    """A layer within a network; the last three are None for layers without a window."""
+    """A layer within a network; the last three are None for layers without a window.
 
+    `branch` is the number, from 1, of the branch that the layer stands in, None outside blocks. A block is a row
+    after those of its branches; its `layer` is `res` or `cat`, without them.
+    """
+
+    branch: int | None
     layer: str
     output: Shape
     parameters: int
     macs: int
     receptive_field: Shape | None
     jump: Shape | None
-    first: Pair | None
+    first: Shape | None
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,22 @@ class ReferenceNetwork:
     macs: int
     activations: int
     layers: tuple[NetworkLayer, ...]
+    statistics: int = 0
 
     @property
     def text(self) -> str:
         """The network in the language."""
-        return " ".join(row.layer for row in self.layers)
+        items = []
+        branches: dict[int, list[str]] = {}
+        for row in self.layers:
+            if row.branch is not None:
+                branches.setdefault(row.branch, []).append(row.layer)
+            elif branches:
+                items.append(f"{row.layer}({' | '.join(map(' '.join, branches.values()))})")
+                branches = {}
+            else:
+                items.append(row.layer)
+        return " ".join(items)
 
 
 def _rows(name: str) -> Iterator[list[str]]:
@@ -94,24 +110,45 @@ def _single_layer(words: list[str]) -> SingleLayer:
 
 
 def _network_layer(words: list[str]) -> NetworkLayer:
-    layer, output, parameters, macs, field, jump, first = words
-    if field == "-":
-        return NetworkLayer(layer, _sizes(output), int(parameters), int(macs), None, None, None)
-    row, column = _sizes(first, ",")
-    return NetworkLayer(layer, _sizes(output), int(parameters), int(macs), _sizes(field), _sizes(jump), (row, column))
+    branch, layer, output, parameters, macs, field, jump, first = words
+    seen = field != "-"
+    return NetworkLayer(
+        branch=None if branch == "-" else int(branch),
+        layer=layer,
+        output=_sizes(output),
+        parameters=int(parameters),
+        macs=int(macs),
+        receptive_field=_sizes(field) if seen else None,
+        jump=_sizes(jump) if seen else None,
+        first=_sizes(first, ",") if seen else None,
+    )
 
 
-def _network(name: str, shape: Shape, parameters: int, macs: int, activations: int) -> ReferenceNetwork:
-    layers = tuple(_network_layer(words) for network, *words in _rows("networks.txt") if network == name)
-    return ReferenceNetwork(name, shape, parameters, macs, activations, layers)
+def _layers(network: str) -> tuple[NetworkLayer, ...]:
+    return tuple(_network_layer(words) for name, *words in _rows("networks.txt") if name == network)
+
+
+def _network(
+    name: str, shape: Shape, parameters: int, macs: int, activations: int, statistics: int = 0
+) -> ReferenceNetwork:
+    return ReferenceNetwork(name, shape, parameters, macs, activations, _layers(name), statistics)
 
 
 SINGLE_LAYERS = tuple(_single_layer(words) for words in _rows("shapes.txt"))
 
 NETWORKS = (
     _network("lenet5", (32, 32, 1), parameters=61_706, macs=416_520, activations=14_732),
-    _network("alexnet", (224, 224, 3), parameters=61_100_840, macs=714_188_480, activations=1_085_904),
-    _network("vgg16", (224, 224, 3), parameters=138_357_544, macs=15_470_264_320, activations=28_668_880),
+    _network("alexnet", (224, 224, 3), parameters=61_100_840, macs=714_188_480, activations=1_099_216),
+    _network("vgg16", (224, 224, 3), parameters=138_357_544, macs=15_470_264_320, activations=28_677_072),
+    _network(
+        "resnet18",
+        (224, 224, 3),
+        parameters=11_689_512,
+        macs=1_814_073_344,
+        activations=8_231_888,
+        statistics=9600,
+    ),
+    _network("squeezenet1.0", (224, 224, 3), parameters=1_248_424, macs=818_924_576, activations=12_034_376),
 )
 
 REFUSED_LAYERS = (

@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 
 import cnnfilter
 from cnnfilter.errors import KernelError, LanguageError, nearest
+from cnnfilter.spec.blocks import Concatenation, Residual
 from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.convolutions import Conv, DepthwiseConv, KernelWord, Normalization
 from cnnfilter.spec.geometry import PaddingWord, Window
-from cnnfilter.spec.language import MOST_LAYERS, OPS, parse_network, split_words
-from cnnfilter.spec.layers import Activation, BatchNorm, Flatten, Function, Gray, Layer, Linear, Softmax
+from cnnfilter.spec.language import BLOCKS, DEEPEST, MOST_LAYERS, parse_network
+from cnnfilter.spec.layers import Activation, Dropout, Flatten, Function, Gray, Layer, Linear, Softmax
 from cnnfilter.spec.network import Network
+from cnnfilter.spec.norms import BatchNorm, Equalize, LocalResponseNorm
+from cnnfilter.spec.ops import OPS
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 SHAPES = {
@@ -29,6 +32,7 @@ SHAPES = {
     "[edge]s": (3, 3),
     "s[edge]": (3, 3),
     "wide": (3, 5),
+    "(1 | 2)": (3, 3),
 }
 """The kernels that are known here."""
 
@@ -134,6 +138,15 @@ LAYERS: dict[str, Layer] = {
     "softmax": Softmax(),
     "flatten": Flatten(),
     "gray": Gray(),
+    "equalize": Equalize(),
+    "bn:eps=1e-3": BatchNorm(eps=1e-3),
+    "dropout": Dropout(),
+    "dropout:0.2": Dropout(rate=0.2),
+    "dropout:.25": Dropout(rate=0.25),
+    "lrn": LocalResponseNorm(),
+    "lrn:3": LocalResponseNorm(size=3),
+    "lrn:5,alpha=1e-4,beta=0.75,k=2": LocalResponseNorm(k=2.0),
+    "lrn:k=1/2,7": LocalResponseNorm(size=7, k=0.5),
     "linear:10": Linear(outputs=10),
     "fc:10,nobias": Linear(outputs=10, bias=False),
     "relu": Activation(function=Function.RELU),
@@ -160,34 +173,54 @@ def test_every_op_is_in_the_table_above() -> None:
     assert {layer.op for layer in LAYERS.values()} == set(OPS)
 
 
+RELU, TANH = Activation(function=Function.RELU), Activation(function=Function.TANH)
+
+UNITS: dict[str, Layer] = {
+    "res(relu)": Residual(branches=((RELU,),)),
+    "cat(relu)": Concatenation(branches=((RELU,),)),
+    "res(relu|tanh)": Residual(branches=((RELU,), (TANH,))),
+    "res( relu | tanh )": Residual(branches=((RELU,), (TANH,))),
+    "res(relu tanh|tanh+relu)": Residual(branches=((RELU, TANH), (TANH, RELU))),
+    "res(relu\n|\ntanh # a note | relu )\n)": Residual(branches=((RELU,), (TANH,))),
+    "cat(#note\nrelu|#note\ntanh)": Concatenation(branches=((RELU,), (TANH,))),
+    "res(|relu)": Residual(branches=((), (RELU,))),
+    "res(relu|)": Residual(branches=((RELU,), ())),
+    "cat(|relu|)": Concatenation(branches=((), (RELU,), ())),
+    "cat(relu|tanh)@both": Concatenation(branches=((RELU,), (TANH,)), name="both"),
+    "cat(res(relu)|tanh)": Concatenation(branches=((Residual(branches=((RELU,),)),), (TANH,))),
+    "res(res(res(relu)@c)@b)@a": Residual(
+        name="a", branches=((Residual(name="b", branches=((Residual(name="c", branches=((RELU,),)),),)),),)
+    ),
+    "res(2x relu)": Residual(branches=((RELU, RELU),)),
+    "res(2x relu+tanh | 1x relu)": Residual(branches=((RELU, TANH, RELU, TANH), (RELU,))),
+    "cat(conv:[(1 | 2)] | conv:[0 1; 1 0])": Concatenation(
+        branches=(
+            (Conv(window=THREE, kernels=bank("(1 | 2)")),),
+            (Conv(window=Window((2, 2)), kernels=bank("0 1; 1 0")),),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("text", UNITS)
+def test_brackets_behind_res_and_cat_hold_branches(text: str) -> None:
+    assert parse(text).layers == (UNITS[text],)
+    assert parse(f"tanh {text} relu").layers == (TANH, UNITS[text], RELU)
+    assert parse(f"tanh+{text}+relu").layers == (TANH, UNITS[text], RELU)
+
+
+def test_every_block_is_in_the_table_above() -> None:
+    assert {layer.op for layer in UNITS.values()} == set(BLOCKS)
+
+
+def test_blocks_may_stand_in_each_other_to_a_depth() -> None:
+    assert len(parse("res(" * DEEPEST + "relu" + ")" * DEEPEST).names) == DEEPEST + 1 == 51
+    assert len(parse("res(relu) " * (DEEPEST + 1)).layers) == DEEPEST + 1
+    assert refusal("res(" * (DEEPEST + 1) + "relu") == "more than 50 blocks within each other are not allowed"
+
+
 def test_kernels_keep_their_order() -> None:
     assert parse("conv:edge,line") != parse("conv:line,edge")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", []),
-        ("  \n\t ", []),
-        ("relu", ["relu"]),
-        ("relu\ttanh\nabs", ["relu", "tanh", "abs"]),
-        ("conv:[0 1; 1 0],same relu", ["conv:[0 1; 1 0],same", "relu"]),
-        ("conv:[a [b c] d] relu", ["conv:[a [b c] d]", "relu"]),
-        ("relu # tanh", ["relu"]),
-        ("# relu", []),
-        ("# a note\nrelu", ["relu"]),
-        ("relu # a note\ntanh", ["relu", "tanh"]),
-        ("relu #a #b\ntanh", ["relu", "tanh"]),
-        ("conv:a#b", ["conv:a#b"]),
-        ("conv:[a #b] relu", ["conv:[a #b]", "relu"]),
-        ("relu # a [note", ["relu"]),
-        ("relu # a note]", ["relu"]),
-        ("relu #] and #[", ["relu"]),
-        ("relu #[note", ["relu"]),
-    ],
-)
-def test_white_space_parts_words_and_a_hash_at_the_start_of_one_begins_a_comment(text: str, words: list[str]) -> None:
-    assert split_words(text) == words
 
 
 @pytest.mark.parametrize("text", ["", " ", "# nothing", []], ids=str)
@@ -214,6 +247,14 @@ def test_a_name_follows_an_at_sign() -> None:
         ("2x relu 2x tanh", "relu relu tanh tanh"),
         ("2x relu@a", "relu@a.1 relu@a.2"),
         ("2x relu@a+tanh+abs@b", "relu@a.1 tanh abs@b.1 relu@a.2 tanh abs@b.2"),
+        ("2x res(relu)", "res(relu) res(relu)"),
+        ("2x res(relu)+tanh", "res(relu) tanh res(relu) tanh"),
+        ("2x tanh+res(relu)", "tanh res(relu) tanh res(relu)"),
+        ("2x res(relu)@a", "res(relu)@a.1 res(relu)@a.2"),
+        ("2x res(relu@a | tanh@b)@c", "res(relu@a.1 | tanh@b.1)@c.1 res(relu@a.2 | tanh@b.2)@c.2"),
+        ("res(2x relu@a | tanh)", "res(relu@a.1 relu@a.2 | tanh)"),
+        ("cat(2x tanh@a | res(2x relu@b))", "cat(tanh@a.1 tanh@a.2 | res(relu@b.1 relu@b.2))"),
+        ("2x\nres(relu)", "res(relu) res(relu)"),
     ],
 )
 def test_a_repeat_is_as_if_it_were_written_out(text: str, written_out: str) -> None:
@@ -256,13 +297,13 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
         ("2x # relu", "nothing follows '2x'; a layer to repeat is needed after it"),
         ("2x 3x relu", "'3x' follows another repeat; one number of repeats is enough"),
         ("-1x relu", "layer 1, '-1x': unknown layer '-1x'"),
-        ("10001x relu", "'relu': more than 10000 layers in all are not allowed"),
-        ("5001x relu+tanh", "'relu+tanh': more than 10000 layers in all are not allowed"),
+        ("10001x relu", "'10001x': more than 10000 layers in all are not allowed"),
+        ("5001x relu+tanh", "'5001x': more than 10000 layers in all are not allowed"),
         ("10000x relu tanh", "'tanh': more than 10000 layers in all are not allowed"),
-        ("99999999999999999999x relu", "'relu': more than 10000 layers in all are not allowed"),
+        ("99999999999999999999x relu", "'99999999999999999999x': more than 10000 layers in all are not allowed"),
         # Brackets.
         ("conv:[0 1", "'conv:[0 1': '[' is never closed"),
-        ("relu conv:[[0]", "'relu conv:[[0]': '[' is never closed"),
+        ("relu conv:[[0]", "'conv:[[0]': '[' is never closed"),
         ("conv:0]", "'conv:0]': ']' at place 7 has no partner"),
         # Names.
         ("relu@", "layer 1, 'relu@': '@' is no name; letters, digits, '_', '.' and '-' are, as in @conv1"),
@@ -273,10 +314,86 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
         ("relu@a tanh@a", "2 layers have the name @a; names must differ"),
         ("2x relu@a tanh@a.1", "2 layers have the name @a.1; names must differ"),
         ("2x relu@a+tanh@a", "2 layers have the name @a.1; names must differ"),
+        ("relu@a res(tanh@a)", "2 layers have the name @a; names must differ"),
+        ("res(relu@a | relu@a)", "2 layers have the name @a; names must differ"),
+        ("res(relu@a)@a", "2 layers have the name @a; names must differ"),
+        ("res(relu)@relu1", "2 layers have the name @relu1; names must differ"),
+        ("res(relu@res1)", "2 layers have the name @res1; names must differ"),
+        ("res(2x relu@a)+tanh@a.2", "2 layers have the name @a.2; names must differ"),
+        ("3x res(relu@a)+res(relu@a)", "2 layers have the name @a.1; names must differ"),
+        ("res(relu)@1", "layer 2, 'res(...)': '@1' is no name; letters, digits, '_', '.' and '-' are, as in @conv1"),
+        ("res(relu)@", "layer 2, 'res(...)': '@' is no name; letters, digits, '_', '.' and '-' are, as in @conv1"),
+        (
+            "cat(relu)@a@b",
+            "layer 2, 'cat(...)': '@a@b' is no name; letters, digits, '_', '.' and '-' are, as in @conv1",
+        ),
+        ("res(relu) @a", "layer 3, '@a': unknown layer ''"),
+        # Blocks.
+        ("res(relu", "'res(' is never closed; ')' ends a block"),
+        ("res(relu | cat(tanh)", "'res(' is never closed; ')' ends a block"),
+        ("res(cat(relu | tanh", "'cat(' is never closed; ')' ends a block"),
+        ("relu)", "')' stands outside of a block, as in res(relu | tanh)"),
+        ("res(relu))", "')' stands outside of a block, as in res(relu | tanh)"),
+        (") relu", "')' stands outside of a block, as in res(relu | tanh)"),
+        ("res()", "layer 1, 'res(...)': res has no layer in its branches"),
+        ("relu cat( | # note\n | )", "layer 2, 'cat(...)': cat has no layer in its branches"),
+        ("9x res()", "layer 1, 'res(...)': res has no layer in its branches"),
+        ("res", "layer 1, 'res': res needs its branches directly behind it, as in res(conv:3x3,p1 | conv:1x1)"),
+        (
+            "relu cat@a",
+            "layer 2, 'cat@a': cat needs its branches directly behind it, as in cat(conv:3x3,p1 | conv:1x1)",
+        ),
+        ("res (relu)", "layer 1, 'res': '(' follows res directly, without white space"),
+        ("cat\n(relu)", "layer 1, 'cat': '(' follows cat directly, without white space"),
+        ("2xres(relu)", "layer 1, '2xres': a repeat is a word of its own: '2x res('"),
+        ("tanh 12xcat(relu)", "layer 2, '12xcat': a repeat is a word of its own: '12x cat('"),
+        ("2x (relu)", "layer 1, '(': '(' directly follows res or cat, and stands inside [...] elsewhere"),
+        ("(relu)", "layer 1, '(': '(' directly follows res or cat, and stands inside [...] elsewhere"),
+        ("relu (tanh)", "layer 1, 'relu': '(' directly follows res or cat, and stands inside [...] elsewhere"),
+        ("conv:a(1).txt", "layer 1, 'conv:a': '(' directly follows res or cat, and stands inside [...] elsewhere"),
+        (
+            "rse(relu)",
+            "layer 1, 'rse': '(' directly follows res or cat, and stands inside [...] elsewhere; nearest: res",
+        ),
+        (
+            "cta(relu)",
+            "layer 1, 'cta': '(' directly follows res or cat, and stands inside [...] elsewhere; nearest: cat",
+        ),
+        (
+            "res:2(relu)",
+            "layer 1, 'res:2': '(' directly follows res or cat, and stands inside [...] elsewhere; nearest: res",
+        ),
+        ("res(relu)tanh", "'tanh' stands directly behind ')'; white space or + parts layers"),
+        ("res(relu)res(tanh)", "'res' stands directly behind ')'; white space or + parts layers"),
+        ("res(relu)#note", "'#note' stands directly behind ')'; white space or + parts layers"),
+        ("res(relu+)", "layer 2: a layer is missing beside '+', which stands between two without white space"),
+        ("res(+relu)", "layer 1: a layer is missing beside '+', which stands between two without white space"),
+        ("res(relu)+ tanh", "layer 3: a layer is missing beside '+', which stands between two without white space"),
+        ("res(relu) +tanh", "layer 3: a layer is missing beside '+', which stands between two without white space"),
+        ("res(relu+|tanh)", "layer 2: a layer is missing beside '+', which stands between two without white space"),
+        ("res(2x)", "nothing follows '2x'; a layer to repeat is needed after it"),
+        ("res(2x | relu)", "nothing follows '2x'; a layer to repeat is needed after it"),
+        ("res(relu | tnah)", "layer 2, 'tnah': unknown layer 'tnah'; nearest: tanh"),
+        ("res(relu | tanh) tnah", "layer 4, 'tnah': unknown layer 'tnah'; nearest: tanh"),
+        ("3x res(relu | tanh) tnah", "layer 10, 'tnah': unknown layer 'tnah'; nearest: tanh"),
+        (
+            "res(2x tanh res(3x relu+conv:3x3,s0))",
+            "layer 4, 'conv:3x3,s0': stride 0 is below 1, the least that is allowed",
+        ),
+        ("2x(relu tanh)", "'(' stands directly behind '2x'; white space or + parts layers"),
+        ("2x+relu", "'+' stands directly behind '2x'; white space or + parts layers"),
+        ("relu | tanh", "'|' stands outside of a block, as in res(relu | tanh)"),
+        # More layers than there can be: nothing is built before it is counted.
+        ("99999999999x res(relu)", "'99999999999x': more than 10000 layers in all are not allowed"),
+        ("5000x res(relu) relu", "'relu': more than 10000 layers in all are not allowed"),
+        ("100x res(100x relu)", "'100x': more than 10000 layers in all are not allowed"),
+        ("99x res(100x relu) res(relu)", "'res': more than 10000 layers in all are not allowed"),
+        ("9999x relu res(relu)", "'res': more than 10000 layers in all are not allowed"),
+        ("9x res(9x res(9x res(9x res(9x relu))))", "'9x': more than 10000 layers in all are not allowed"),
         # Chains.
-        ("relu++tanh", "layer 2, '': a layer is missing beside '+', which stands between two without white space"),
-        ("+relu", "layer 1, '': a layer is missing beside '+', which stands between two without white space"),
-        ("relu+", "layer 2, '': a layer is missing beside '+', which stands between two without white space"),
+        ("relu++tanh", "layer 2: a layer is missing beside '+', which stands between two without white space"),
+        ("+relu", "layer 1: a layer is missing beside '+', which stands between two without white space"),
+        ("relu+", "layer 2: a layer is missing beside '+', which stands between two without white space"),
         # Numbers that say nothing.
         ("conv:3x3,s0", "layer 1, 'conv:3x3,s0': stride 0 is below 1, the least that is allowed"),
         ("conv:3x3,s1x0", "layer 1, 'conv:3x3,s1x0': stride 0 is below 1, the least that is allowed"),
@@ -352,6 +469,7 @@ def test_a_mistake_is_told_in_one_line(text: str, message: str) -> None:
 
 
 def test_as_many_layers_as_allowed_are_allowed() -> None:
+    assert len(parse("100x res(99x relu)").names) == 10_000
     assert len(parse(f"{MOST_LAYERS - 2}x relu tanh+abs").layers) == MOST_LAYERS == 10_000
 
 
@@ -361,6 +479,16 @@ def test_as_many_layers_as_allowed_are_allowed() -> None:
         "conv:3x3,1e999",
         "leakyrelu:-1e999",
         f"{ENDLESS}x relu",
+        f"{ENDLESS}x res({ENDLESS}x relu)",
+        "res(" * 5000,
+        "res(" * 5000 + "relu" + ")" * 5000,
+        ")" * 5000,
+        "res(|" * 5000,
+        "[" * 5000,
+        "conv:" + "[" * 5000 + "]" * 5000,
+        f"dropout:{ENDLESS}",
+        f"lrn:{ENDLESS}",
+        "lrn:alpha=1e999",
         f"conv:{ENDLESS}x3",
         f"conv:3x3,{ENDLESS}",
         f"maxpool:2,s{ENDLESS}",
@@ -379,7 +507,34 @@ def test_numbers_and_names_beyond_all_bounds_are_refused_like_any_other(text: st
         cnnfilter.network(text)
 
 
-SIGNS = (":", ",", "+", "@", "[", "]", "#", "=", " ", "\n", "/", ";", "-", ".", "2x", "0x", "é", "\t", "\u2028", "'")
+SIGNS = (
+    "(",
+    ")",
+    "|",
+    "res(",
+    "cat(",
+    " | ",
+    ":",
+    ",",
+    "+",
+    "@",
+    "[",
+    "]",
+    "#",
+    "=",
+    " ",
+    "\n",
+    "/",
+    ";",
+    "-",
+    ".",
+    "2x",
+    "0x",
+    "é",
+    "\t",
+    "\u2028",
+    "'",
+)
 OPTIONS = (
     *("3x3", "2", "17", "s2", "s0", "p1", "p=1/0/0/1", "same", "half", "d2", "g1", "nobias", "flip", "ceil"),
     *(
@@ -404,6 +559,16 @@ LIKELY_LAYERS = st.builds(
 )
 TEXTS = st.one_of(
     st.lists(LIKELY_LAYERS, max_size=2).map("+".join),
+    st.recursive(
+        LIKELY_LAYERS,
+        lambda inner: st.builds(
+            lambda op, branches, end: f"{op}({'|'.join(branches)}{end}",
+            st.sampled_from(["res", "cat", "2x res", "rse"]),
+            st.lists(st.lists(inner, max_size=2).map(" ".join), min_size=1, max_size=3),
+            st.sampled_from([")", ")", ")", ")@a", ")+relu", ""]),
+        ),
+        max_leaves=6,
+    ),
     st.lists(LIKELY_LAYERS | st.sampled_from(["2x", "# note\n", "relu"]), max_size=3).map(" ".join),
     st.lists(st.sampled_from([*OPS, *OPTIONS, *SIGNS]), max_size=12).map("".join),
 )
@@ -435,3 +600,51 @@ def test_a_comment_ends_with_the_item_of_a_list_it_stands_in() -> None:
 def test_the_lines_of_a_matrix_in_brackets_are_its_rows() -> None:
     network = cnnfilter.network("conv:[1 0\n0 2]\nrelu")
     assert network.run(np.array([[1.0, 5.0], [7.0, 3.0]])).tolist() == [[7.0]]
+
+
+class TestLines:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("relu\ntanh\nabss", "line 3, layer 3, 'abss': unknown layer 'abss'; nearest: abs"),
+            ("# a\n\n# b\n  relu+\n", "line 4, layer 2: a layer is missing beside '+', which stands between"),
+            ("conv:[0 1\n1 0],same\nabss", "line 3, layer 2, 'abss'"),
+            ("conv:[0 1\n1 0],smae\nabs", "line 1, layer 1, 'conv:[0 1\\n1 0],smae'"),
+            ("3x\nrelu\ntanh 0x\nrelu", "line 3, '0x' repeats nothing"),
+            ("relu\n2x\n", "line 2, nothing follows '2x'"),
+            ("relu\n\n2x 3x\nrelu", "line 3, '3x' follows another repeat"),
+            ("relu\n9999x tanh\nabs", "line 3, 'abs': more than 10000 layers"),
+            ("relu\n99999x\n\ntanh", "line 2, '99999x': more than 10000 layers"),
+            ("relu\nres(tanh\n|\nabs", "line 2, 'res(' is never closed"),
+            ("relu\nres(tanh\n|\nabs\n)\n)", "line 6, ')' stands outside of a block"),
+            ("res(tanh\n|\nabs+tnah)", "line 3, layer 3, 'tnah'"),
+            ("relu\nres(\n\n)\n", "line 2, layer 2, 'res(...)': res has no layer in its branches"),
+            ("relu\nres(\ntanh)@\n", "line 2, layer 3, 'res(...)': '@' is no name"),
+            ("relu\nrelu (\ntanh)", "line 2, layer 2, 'relu': '(' directly follows res or cat"),
+            ("relu\n" + "res(\n" * 51, "line 52, more than 50 blocks within each other"),
+            ("relu\nconv:[0 1\n1 0\ntanh", "line 2, 'conv:[0 1"),
+            ("relu\nconv:[0 1\n1 0]\ntanh]", "line 4, 'tanh]': ']' at place 5 has no partner"),
+            ("relu\nconv:[0 1\n" + "tanh\n" * 1000, "line 2, 'conv:[0 1"),
+            ("relu\nres(tanh)abs", "line 2, 'abs' stands directly behind ')'"),
+        ],
+    )
+    def test_an_error_in_a_text_of_lines_names_the_line(self, text: str, message: str) -> None:
+        with pytest.raises(LanguageError) as caught:
+            parse_network(text, kernel_shape, lines=True)
+        assert str(caught.value).startswith(message)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 150
+
+    @settings(max_examples=200)
+    @given(TEXTS, st.booleans())
+    def test_with_lines_or_without_the_same_is_read(self, text: str, lines: bool) -> None:
+        try:
+            found: Network | str = parse_network(text, kernel_shape, lines=lines)
+        except LanguageError as error:
+            found = str(error)
+        expected = outcome(text)
+        if isinstance(found, Network):
+            assert found == expected
+        else:
+            assert isinstance(expected, str)
+            assert found.endswith(expected)

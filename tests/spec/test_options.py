@@ -18,7 +18,7 @@ def refusal(text: str) -> str:
 
 
 def test_where_nothing_is_said_nothing_is_known() -> None:
-    assert read_options([], kernel_shape=None) == Options()
+    assert read_options([], kernel_shape=None).said() == []
     assert Options().said() == []
 
 
@@ -115,6 +115,10 @@ OPTIONS = {word: (word, "padding") for word in PaddingWord} | {
     "bias=": ("bias=1/3", "bias"),
     "border=": ("border=constant:1", "border"),
     "normalize=": ("normalize=sum", "normalize"),
+    "eps=": ("eps=1e-3", "eps"),
+    "alpha=": ("alpha=1", "alpha"),
+    "beta=": ("beta=.75", "beta"),
+    "k=": ("k=2", "k"),
 }
 """For each known word, an option that begins with it, and what it says."""
 

@@ -1,20 +1,28 @@
 """Layers as text: the shortest form, and that it reads back as the same layers."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnnfilter.spec.blocks import Concatenation, Residual
 from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.convolutions import Conv, DepthwiseConv, KernelWord, Normalization
 from cnnfilter.spec.geometry import PaddingWord, Sides, Window
-from cnnfilter.spec.language import OPS, SHORT, parse_network
-from cnnfilter.spec.layers import Activation, Flatten, Function, Layer, Linear
+from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.layers import Activation, Dropout, Flatten, Function, Layer, Linear
 from cnnfilter.spec.network import Network
+from cnnfilter.spec.norms import BatchNorm, Equalize, LocalResponseNorm
+from cnnfilter.spec.ops import OPS, SHORT
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from cnnfilter.spec.printing import show_layer, show_padding
-from tests.spec.strategies import LAYERS, NAMES, kernel_shape, networks
+from cnnfilter.spec.values import replace
+from cnnfilter.spec.words import tokenize
+from tests.spec.strategies import BLOCKS, LAYERS, NAMES, SLICED, kernel_shape, networks
 
 THREE = Window((3, 3))
+RELU = Activation(function=Function.RELU)
 
 
 def word(text: str) -> tuple[KernelWord, ...]:
@@ -66,6 +74,26 @@ def word(text: str) -> tuple[KernelWord, ...]:
         (Linear(outputs=10), "linear:10"),
         (Linear(outputs=10, bias=False), "linear:10,nobias"),
         (Flatten(), "flatten"),
+        (BatchNorm(), "batchnorm"),
+        (BatchNorm(eps=1e-3), "batchnorm:eps=0.001"),
+        (BatchNorm(eps=1e-7), "batchnorm:eps=1e-7"),
+        (Dropout(), "dropout"),
+        (Dropout(rate=0.2), "dropout:0.2"),
+        (Dropout(rate=0.0), "dropout:0"),
+        (LocalResponseNorm(), "lrn"),
+        (LocalResponseNorm(size=3), "lrn:3"),
+        (LocalResponseNorm(k=2.0), "lrn:k=2"),
+        (LocalResponseNorm(size=7, alpha=1e-3, beta=0.5, k=0.0), "lrn:7,alpha=0.001,beta=0.5,k=0"),
+        (Equalize(), "equalize"),
+        (Residual(branches=((RELU,),)), "res(relu)"),
+        (Residual(branches=((RELU, Flatten()), (Linear(outputs=3),))), "res(relu flatten | linear:3)"),
+        (Concatenation(branches=((), (RELU,), ())), "cat( | relu | )"),
+        (Residual(branches=((replace(RELU, name="a"),),)), "res(relu@a)"),
+        (
+            Concatenation(branches=((Residual(branches=((RELU,),), name="inner"), RELU), (RELU,))),
+            "cat(res(relu)@inner relu | relu)",
+        ),
+        (Residual(branches=((Conv(window=Window((3, 2)), kernels=word("a(1|2)")),),)), "res(conv:[a(1|2)])"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -108,6 +136,12 @@ def test_padding_is_written_as_a_number_a_pair_or_four_sides(padding: Sides, tex
         ("same", "[same]"),
         ("nobias", "[nobias]"),
         ("bias=2", "[bias=2]"),
+        ("k=2", "[k=2]"),
+        ("a(b", "[a(b]"),
+        ("a)", "[a)]"),
+        ("a|b", "[a|b]"),
+        ("1 2;; 3 4", "[1 2;; 3 4]"),
+        ("1;;;2", "1;;;2"),
     ],
 )
 def test_a_kernel_stands_in_brackets_only_where_it_would_be_taken_for_something_else(name: str, text: str) -> None:
@@ -121,17 +155,33 @@ def test_every_awkward_kernel_name_reads_back(name: str) -> None:
     assert parse_network(show_layer(layer), kernel_shape).layers == (layer,)
 
 
-@given(LAYERS)
+@pytest.mark.parametrize("name", SLICED)
+def test_every_matrix_of_slices_reads_back(name: str) -> None:
+    layer = Conv(window=Window((3, 2)), kernels=word(name) + word("plain") + word(name))
+    assert parse_network(show_layer(layer), kernel_shape).layers == (layer,)
+
+
+@given(LAYERS | BLOCKS)
 def test_every_layer_reads_back_as_itself(layer: Layer) -> None:
     assert parse_network(show_layer(layer), kernel_shape).layers == (layer,)
 
 
+@settings(max_examples=300)
 @given(networks())
 def test_every_network_reads_back_as_itself_with_its_names(network: Network) -> None:
-    assert parse_network(str(network), kernel_shape) == network
+    read = parse_network(str(network), kernel_shape)
+    assert read == network
+    assert read.names == network.names
+    assert str(read) == str(network)
 
 
-@given(st.lists(LAYERS, min_size=1, max_size=3), st.integers(1, 4))
+@given(networks())
+def test_a_text_may_be_spread_over_lines_wherever_there_is_a_space(network: Network) -> None:
+    lines = "\n".join(token.text if token.spaced else f"\0{token.text}" for token in tokenize(str(network)))
+    assert parse_network(lines.replace("\n\0", ""), kernel_shape, lines=True) == network
+
+
+@given(st.lists(LAYERS | BLOCKS, min_size=1, max_size=3), st.integers(1, 4))
 def test_a_repeated_chain_is_written_out_and_reads_back(layers: list[Layer], repeats: int) -> None:
     chain = "+".join(f"{show_layer(layer)}@n{place}" for place, layer in enumerate(layers))
     network = parse_network(f"{repeats}x {chain}", kernel_shape)
@@ -142,10 +192,10 @@ def test_a_repeated_chain_is_written_out_and_reads_back(layers: list[Layer], rep
     assert parse_network(str(network), kernel_shape) == network
 
 
-@given(LAYERS)
+@given(LAYERS | BLOCKS)
 def test_the_text_of_a_layer_begins_with_its_op_and_is_one_word_of_many(layer: Layer) -> None:
     text = show_layer(layer)
-    assert text.partition(":")[0] == layer.op
+    assert re.split(r"[:(]", text)[0] == layer.op
     assert parse_network([text, "relu"], kernel_shape).layers == (layer, Activation(function=Function.RELU))
 
 
@@ -195,6 +245,14 @@ def test_short_words_are_written_out(short: str, op: str) -> None:
         ("elu:1", "elu"),
         ("leakyrelu:1e-2", "leakyrelu"),
         ("leakyrelu:0", "leakyrelu:0"),
+        ("bn:eps=1e-05", "batchnorm"),
+        ("lrn:5,k=1,beta=3/4", "lrn"),
+        ("lrn:alpha=1/10000,9", "lrn:9"),
+        ("dropout:.5", "dropout"),
+        ("res( relu|tanh )", "res(relu | tanh)"),
+        ("res(2x relu # a note\n)+cat(relu)@a", "res(relu relu) cat(relu)@a"),
+        ("cat(|fc:3)", "cat( | linear:3)"),
+        ("2x res(bn@a)@b", "res(batchnorm@a.1)@b.1 res(batchnorm@a.2)@b.2"),
     ],
 )
 def test_what_goes_without_saying_is_not_written(text: str, shortest: str) -> None:

@@ -51,7 +51,32 @@ def test_a_network_has_the_rows_and_the_totals_that_pytorch_has(reference: Refer
     assert found == [(row.output, row.parameters, row.macs) for row in reference.layers]
     totals = table.totals
     assert (totals.parameters, totals.macs) == (reference.parameters, reference.macs)
-    assert (totals.activations, totals.statistics) == (reference.activations, 0)
+    assert (totals.activations, totals.statistics) == (reference.activations, reference.statistics)
+
+
+@pytest.mark.parametrize("reference", NETWORKS, ids=lambda reference: reference.id)
+def test_a_block_is_a_row_after_those_of_its_branches(reference: ReferenceNetwork) -> None:
+    rows = cnnfilter.network(reference.text).summary(reference.input).rows
+    blocks = {number: row.op for number, row in enumerate(rows) if row.op in {"res", "cat"}}
+    assert blocks == {number: row.layer for number, row in enumerate(reference.layers) if row.layer in {"res", "cat"}}
+    assert [(row.depth, row.branch) for row in rows] == [
+        (1, row.branch) if row.branch else (0, 0) for row in reference.layers
+    ]
+
+
+@pytest.mark.parametrize("reference", NETWORKS, ids=lambda reference: reference.id)
+def test_each_layer_of_a_network_sees_the_pixels_that_the_table_has(reference: ReferenceNetwork) -> None:
+    rows = cnnfilter.network(reference.text).summary(reference.input).rows
+    known = {number: row for number, row in enumerate(reference.layers) if row.receptive_field is not None}
+    found = {number: (rows[number].receptive_field, rows[number].jump, rows[number].first) for number in known}
+    assert found == {number: (row.receptive_field, row.jump, row.first) for number, row in known.items()}
+
+
+def test_the_table_of_networks_is_whole() -> None:
+    counts = {reference.id: len(reference.layers) for reference in NETWORKS}
+    assert counts == {"lenet5": 13, "alexnet": 22, "vgg16": 40, "resnet18": 70, "squeezenet1.0": 67}
+    assert sum(row.layer == "res" for row in NETWORKS[3].layers) == 8
+    assert sum(row.layer == "cat" for row in NETWORKS[4].layers) == 8
 
 
 def volume(array: Nested) -> tuple[int, ...]:

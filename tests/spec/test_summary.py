@@ -1,23 +1,17 @@
 """The table of a network: a row for each layer, the totals, and what is remarked."""
 
 from math import prod
-from pathlib import Path
 
-import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnnfilter
-from cnnfilter.cli import main
 from cnnfilter.errors import ShapeError
-from cnnfilter.kernels import load_kernel, names, never_negative
-from cnnfilter.kernels.words import fixed_names
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.printing import show_layer
-from cnnfilter.spec.summary import Row, Summary, Totals, remarks, remarks_on_sums, summarize
+from cnnfilter.spec.summary import Row, Summary, Totals, summarize
 from tests.spec.strategies import kernel_shape, networks_for
 
 
@@ -42,6 +36,11 @@ def test_a_row_has_all_that_is_known_of_a_layer() -> None:
                 statistics=0,
                 macs=118_013_952,
                 padding=(3, 3, 3, 3),
+                receptive_field=(7, 7),
+                jump=(2, 2),
+                first=(-3, -3),
+                depth=0,
+                branch=0,
             ),
             Row(
                 name="batchnorm1",
@@ -53,14 +52,20 @@ def test_a_row_has_all_that_is_known_of_a_layer() -> None:
                 statistics=128,
                 macs=0,
                 padding=None,
+                receptive_field=(7, 7),
+                jump=(2, 2),
+                first=(-3, -3),
+                depth=0,
+                branch=0,
             ),
         ),
         totals=Totals(parameters=9600, statistics=128, macs=118_013_952, flops=236_027_904, activations=1_605_632),
+        peak=2 * 802_816,
     )
 
 
 def test_a_network_without_layers_has_no_rows_and_no_sums() -> None:
-    assert summary("", (5, 5, 1)) == Summary((5, 5, 1), "", (), Totals(0, 0, 0, 0, 0))
+    assert summary("", (5, 5, 1)) == Summary((5, 5, 1), "", (), Totals(0, 0, 0, 0, 0), 25)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +99,8 @@ def test_the_totals_are_the_sums_of_the_rows(shape: Shape, data: st.DataObject) 
     assert table.input == shape
     assert table.network == str(network)
     assert [row.name for row in table.rows] == list(network.names)
-    assert [row.text for row in table.rows] == [show_layer(layer) for layer in network.layers]
-    assert [row.output for row in table.rows] == list(network.shapes(shape))
+    assert [row.text for row in table.rows] == [show_layer(node.layer) for node in network.walk()]
+    assert [row.output for row in table.rows] == [visit.outputs.shape for visit in network.visits(shape)]
     assert all(row.activations == prod(row.output) for row in table.rows)
     for subject in ("parameters", "statistics", "macs", "activations"):
         assert getattr(table.totals, subject) == sum(getattr(row, subject) for row in table.rows)
@@ -117,84 +122,62 @@ def test_a_shape_that_no_image_has_is_refused(shape: Shape) -> None:
         cnnfilter.network("relu").summary(shape)
 
 
-@pytest.mark.parametrize(
-    "text", ["conv:3x3,border=edge", "relu conv:3x3,s2,border=constant:1 tanh", "dwconv:3x3,valid,border=wrap"]
-)
-def test_a_border_without_padding_is_remarked_upon(text: str) -> None:
-    network = parse_network(text, kernel_shape)
-    (layer,) = (layer for layer in network.layers if layer.op.endswith("conv"))
-    border = text.partition("border=")[2].split()[0]
-    (remark,) = remarks(network, (9, 9, 2))
-    assert remark == f"{show_layer(layer)}: border {border} has no effect with padding 0; try padding same"
-
-
-@pytest.mark.parametrize(
-    "text", ["conv:3x3", "conv:3x3,p1", "conv:3x3,same,border=edge", "conv:3x3,p=0/0/0/1,border=wrap", "relu", ""]
-)
-def test_there_is_no_remark_where_nothing_is_odd(text: str) -> None:
-    assert remarks(parse_network(text, kernel_shape), (9, 9, 2)) == []
-
-
-def test_each_border_without_padding_is_remarked_upon() -> None:
-    network = parse_network("conv:3x3,border=edge conv:3x3,p1,border=edge 2x conv:1x1,border=wrap", kernel_shape)
-    assert [remark.partition(":")[2].partition(",")[0] for remark in remarks(network, (9, 9, 1))] == [
-        "3x3",
-        "1x1",
-        "1x1",
+def test_rows_in_blocks_know_how_deep_they_stand_and_in_which_branch() -> None:
+    table = summary("relu res(tanh | cat(abs@a | conv:1x1 gelu) conv:1x1,3 | ) silu", (4, 4, 3))
+    assert [(row.name, row.op, row.depth, row.branch) for row in table.rows] == [
+        ("relu1", "relu", 0, 0),
+        ("tanh1", "tanh", 1, 1),
+        ("a", "abs", 2, 1),
+        ("conv1", "conv", 2, 2),
+        ("gelu1", "gelu", 2, 2),
+        ("cat1", "cat", 1, 2),
+        ("conv2", "conv", 1, 2),
+        ("res1", "res", 0, 0),
+        ("silu1", "silu", 0, 0),
     ]
+    assert table.rows[7].text == "res(tanh | cat(abs@a | conv:1x1 gelu) conv:1x1,3 | )"
+    assert table.rows[5].output == (4, 4, 4)
 
 
-class TestRemarksOnSums:
-    @pytest.mark.parametrize(
-        ("text", "channels", "found"),
-        [
-            ("conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
-            ("conv:box:3", 1, []),
-            ("conv:sobel-x", 3, []),
-            ("dwconv:box:3", 3, []),
-            ("gray conv:box:3", 3, []),
-            ("conv:sobel-x,box:3", 3, ["conv:sobel-x,box:3 sums 3 channels"]),
-            ("conv:box:3 conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
-            ("dwconv:sobel-x,sobel-y conv:box:3", 3, ["conv:box:3 sums 6 channels"]),
-            ("relu maxpool:2 conv:box:3", 4, ["conv:box:3 sums 4 channels"]),
-            ("conv:[1 1],[1 1],[1 1],g3", 3, []),
-            ("conv:[1 1],[1 1],g2", 4, ["conv:[1 1],[1 1],g2 sums 2 channels"]),
-        ],
-    )
-    def test_a_conv_that_sums_channels_under_a_blur_is_remarked_upon(
-        self, text: str, channels: int, found: list[str]
-    ) -> None:
-        assert [remark.split(";")[0] for remark in self.remarks(text, channels)] == found
-
-    @staticmethod
-    def remarks(text: str, channels: int) -> list[str]:
-        return remarks_on_sums(cnnfilter.network(text), (32, 32, channels), never_negative)
-
-    def test_the_remark_names_the_layers_that_were_perhaps_meant(self) -> None:
-        (remark,) = self.remarks("conv:box:3", 3)
-        assert remark.endswith("; dwconv filters each by itself, gray before it makes one")
-
-    def test_a_kernel_with_a_slice_for_each_channel_is_meant_to_sum(self, tmp_path: Path) -> None:
-        np.save(tmp_path / "kernel.npy", np.ones((3, 3, 3)))
-        assert self.remarks(f"conv:{tmp_path / 'kernel.npy'}", 3) == []
+@pytest.mark.parametrize(
+    ("text", "field", "jump", "first"),
+    [
+        ("relu", (1, 1), (1, 1), (0, 0)),
+        ("conv:7x7,s2,p3", (7, 7), (2, 2), (-3, -3)),
+        ("conv:3x5,s1x2", (3, 5), (1, 2), (0, 0)),
+        ("gap", "all", None, None),
+        ("flatten", "all", None, None),
+        ("equalize", "all", None, None),
+        ("gap conv:1x1", "all", None, None),
+    ],
+)
+def test_a_row_has_what_its_layer_sees(text: str, field: object, jump: object, first: object) -> None:
+    *_, row = summary(text, (9, 9, 1)).rows
+    assert (row.receptive_field, row.jump, row.first) == (field, jump, first)
 
 
-ARGUMENTS = {
-    "gaussian": ":5",
-    "motion": ":5:30",
-    "log": ":5",
-    "dog": ":5:1:2",
-    "gabor": ":5:2:0:4",
-}
+@pytest.mark.parametrize(
+    ("text", "peak"),
+    [
+        ("", 48),
+        ("relu", 96),
+        ("conv:1x1,10 conv:1x1,2", 208),
+        ("conv:1x1,10 conv:1x1,20 conv:1x1", 160 + 320 + 0),
+        ("res(conv:1x1,10 conv:1x1,3)", 48 + 160 + 48),
+        ("cat(conv:1x1,10 | relu)", 160 + 48 + 208),
+        ("cat( | conv:1x1,10 conv:1x1,1)", 48 + 160 + 16),
+    ],
+)
+def test_the_peak_is_the_most_that_is_held_at_one_time(text: str, peak: int) -> None:
+    assert summary(text, (4, 4, 3)).peak == peak
 
 
-@pytest.mark.parametrize("name", list(names()))
-def test_what_never_is_negative_is_known_without_the_array(name: str) -> None:
-    word = name if name in fixed_names() else name + ARGUMENTS.get(name, ":5")
-    assert never_negative(word) == bool((load_kernel(word).weights >= 0).all())
-
-
-def test_the_command_shape_makes_the_remark_too(runner: CliRunner) -> None:
-    result = runner.invoke(main, ["shape", "5x5x3", "conv:box:3"])
-    assert "conv:box:3 sums 3 channels; dwconv filters each by itself" in result.stderr
-    assert runner.invoke(main, ["shape", "5x5x3", "conv:box:3", "-q"]).stderr == ""
+def test_a_block_counts_its_sum_and_nothing_else() -> None:
+    table = summary("res(conv:3x3,8,p1,nobias+bn | conv:1x1,8)", (6, 6, 4))
+    assert [(row.op, row.parameters, row.statistics, row.macs, row.activations) for row in table.rows] == [
+        ("conv", 288, 0, 36 * 288, 288),
+        ("batchnorm", 16, 16, 0, 288),
+        ("conv", 40, 0, 36 * 32, 288),
+        ("res", 0, 0, 0, 288),
+    ]
+    assert table.totals == Totals(344, 16, 36 * 320, 72 * 320, 4 * 288)

@@ -7,9 +7,8 @@ from click.testing import CliRunner
 
 import cnnfilter
 from cnnfilter.cli import main
-from cnnfilter.cli.shape import parse_size
 from cnnfilter.errors import LanguageError
-from cnnfilter.spec.layers import show_shape
+from cnnfilter.spec.layers import as_shape, show_shape
 from cnnfilter.spec.printing import show_padding
 from tests.reference.worked_examples import SHAPES, Sizes
 
@@ -26,7 +25,7 @@ def test_every_example_says_what_is_to_be_checked() -> None:
 
 @pytest.mark.parametrize("example", TABLES)
 def test_the_library_finds_the_sizes_and_the_weights(example: Sizes) -> None:
-    summary = cnnfilter.network(example.layers).summary(parse_size(example.input))
+    summary = cnnfilter.network(example.layers).summary(as_shape(example.input))
     if example.outputs:
         assert tuple(row.output for row in summary.rows) == example.outputs
     if example.parameters is not None:
@@ -37,29 +36,32 @@ def test_the_library_finds_the_sizes_and_the_weights(example: Sizes) -> None:
         assert tuple(row.padding for row in summary.rows) == (example.padding,)
 
 
-def printed_table(runner: CliRunner, example: Sizes) -> tuple[list[list[str]], str]:
-    """Return the cells (number, name, layer, output, parameters, MACs) of each layer, and the line of totals."""
+def printed_table(runner: CliRunner, example: Sizes) -> tuple[list[dict[str, str]], list[str]]:
+    """Return what is printed of each layer, by the heads of the columns, and the lines below the table."""
     result = runner.invoke(main, ["shape", example.input, *example.layers.split()])
-    assert (result.exit_code, result.stderr) == (0, "")
-    head, _, *rows, totals = result.stdout.splitlines()
-    assert head.split() == ["#", "name", "layer", "output", "parameters", "MACs"]
-    return [re.split(r"\s{2,}", row.strip()) for row in rows], totals
+    assert result.exit_code == 0
+    assert all(line.startswith("cnnfilter: remark: layer ") for line in result.stderr.splitlines())
+    lines = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.splitlines()]
+    head, start, *rest = lines
+    assert start[:2] == ["input", show_shape(as_shape(example.input))]
+    rows = [dict(zip(head, cells, strict=False)) for cells in rest if len(cells) > 1]
+    return rows, result.stdout.splitlines()[2 + len(rows) :]
 
 
 @pytest.mark.parametrize("example", TABLES)
 def test_the_command_prints_the_sizes_and_the_weights(example: Sizes, runner: CliRunner) -> None:
     rows, totals = printed_table(runner, example)
-    assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+    assert [row["#"] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
     if example.outputs:
-        assert [row[3] for row in rows] == [show_shape(output) for output in example.outputs]
+        assert [row["output"] for row in rows] == [show_shape(output) for output in example.outputs]
     if example.parameters is not None:
-        assert [row[4] for row in rows] == [f"{parameters:,}" for parameters in example.parameters]
+        assert [row["parameters"] for row in rows] == [f"{parameters:,}" for parameters in example.parameters]
+    assert re.match(r"[\d,]+ parameters", totals[0])
     if example.total_parameters is not None:
-        assert re.match(r"[\d,]+ parameters", totals)
-        assert totals.startswith(f"{example.total_parameters:,} parameters")
+        assert totals[0].startswith(f"{example.total_parameters:,} parameters")
     if example.padding is not None:
         top, left, bottom, right = example.padding
-        assert rows[-1][2].endswith(f" (padding {show_padding((top, left, bottom, right))})")
+        assert rows[-1]["layer"].endswith(f" (padding {show_padding((top, left, bottom, right))})")
 
 
 @pytest.mark.parametrize("example", REFUSED)

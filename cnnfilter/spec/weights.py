@@ -1,0 +1,65 @@
+"""Which numbers the layers of a network need that training sets, known without having any."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.layers import Layer, Linear, Shape
+from cnnfilter.spec.network import Network, Node
+from cnnfilter.spec.norms import BatchNorm
+
+
+class Init(StrEnum):
+    """How random weights are drawn."""
+
+    HE = "he"
+    UNIFORM = "uniform"
+
+
+class Kind(StrEnum):
+    """Layers whose weights look alike."""
+
+    CONVOLUTION = "conv"
+    LINEAR = "linear"
+    BATCHNORM = "batchnorm"
+
+
+class Need(NamedTuple):
+    """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
+
+    `parts` tells how its input vector came about, see `Flow`; `first` whether the picture itself goes in.
+    """
+
+    name: str
+    layer: Layer
+    tensors: dict[str, Shape]
+    parts: tuple[Shape, ...]
+    first: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind of weights it is."""
+        if isinstance(self.layer, Linear):
+            return Kind.LINEAR
+        return Kind.BATCHNORM if isinstance(self.layer, BatchNorm) else Kind.CONVOLUTION
+
+
+def learns(node: Node) -> bool:
+    """Return whether training sets numbers of a layer, which a file of weights then has."""
+    layer = node.layer
+    return isinstance(layer, Linear | BatchNorm) or (isinstance(layer, Convolution) and not layer.kernels)
+
+
+def needs(network: Network, shape: Shape) -> Iterator[Need]:
+    """Yield what each layer that learns needs, in the order of execution, for an input of `shape`.
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+    """
+    for visit in network.visits(shape):
+        if learns(visit.node):
+            tensors = visit.layer.tensors(visit.inputs.shape)
+            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first=visit.node.number == 1)
