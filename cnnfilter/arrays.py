@@ -13,7 +13,7 @@ Floats = NDArray[np.floating]
 
 Doubles = NDArray[np.float64]
 
-ieee_arithmetic = np.errstate(invalid="ignore", over="ignore")
+ieee_arithmetic = np.errstate(divide="ignore", invalid="ignore", over="ignore")
 """For functions in which infinities and nan may come about, as IEEE 754 has it, without a complaint of numpy."""
 
 _NARROW = {np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)}

@@ -1,52 +1,96 @@
-"""Networks run: kernels loaded once, then layer after layer on each image."""
+"""Networks run: kernels loaded once, weights bound once, then layer after layer on each image."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
 from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.convolution import convolve_volume
+from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
 from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import Kernel, load_kernel
+from cnnfilter.spec.blocks import Block, Residual
 from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalization
-from cnnfilter.spec.layers import Activation, Flatten, Gray, Layer, Softmax
-from cnnfilter.spec.network import Network
+from cnnfilter.spec.layers import Activation, Dropout, Flatten, Gray, Linear, Softmax
+from cnnfilter.spec.network import Network, Node
+from cnnfilter.spec.norms import BatchNorm, Equalize, LocalResponseNorm
 from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool
 from cnnfilter.spec.printing import show_layer
+from cnnfilter.spec.weights import learns
 
 Kernels = tuple[Kernel, ...]
+
+Tensors = Mapping[str, Array]
+"""What training set of one layer, by the names of PyTorch, and in our order: `weight` is (kh, kw, in / groups,
+out) of a convolution, (inputs, outputs) of a linear; `bias`, `running_mean`, `running_var` have a number for
+each output."""
+
+Listener = Callable[[str, Array], None]
+"""Hears the name of each layer and what came out of it: (H, W, C) or (length,)."""
 
 ZERO_SUM = 1e-6
 """A kernel's sum counts as zero up to this share of the sum of its magnitudes."""
 
 
 @dataclass(frozen=True)
+class Step:
+    """A layer ready to run: its kernels as they are laid on the image, or what training set, or its branches."""
+
+    node: Node
+    kernels: Kernels = ()
+    tensors: Tensors = field(default_factory=dict)
+    branches: tuple[tuple["Step", ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class Program:
-    """A network and, for each layer, its kernels as they are laid on the image."""
+    """A network ready to run."""
 
     network: Network
-    kernels: tuple[Kernels, ...]
+    steps: tuple[Step, ...]
 
 
-def load_program(network: Network) -> Program:
+def load_program(network: Network, weights: Mapping[str, Tensors] | None = None) -> Program:
     """Return a network ready to run, its kernels read, normalised and turned.
+
+    Parameters
+    ----------
+    network
+        The layers.
+    weights
+        For the name of each layer that learns, what training set.
 
     Raises
     ------
     KernelError
         If a kernel cannot be read or normalised, or a layer has no weights.
     """
-    kernels = []
-    for layer, name in zip(network.layers, network.names, strict=True):
-        if layer.op in {"linear", "batchnorm"} or (isinstance(layer, Convolution) and not layer.kernels):
-            raise KernelError(
-                f"{name} ({show_layer(layer)}) has no weights, so only its size is known (`cnnfilter shape`); "
-                "a conv runs with kernels, as in conv:sobel-x"
-            )
-        kernels.append(_load_kernels(layer) if isinstance(layer, Convolution) else ())
-    return Program(network, tuple(kernels))
+    return Program(network, _load_steps(network.nodes, weights or {}))
+
+
+def _load_steps(nodes: tuple[Node, ...], weights: Mapping[str, Tensors]) -> tuple[Step, ...]:
+    return tuple(_load_step(node, weights) for node in nodes)
+
+
+def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
+    layer = node.layer
+    if node.branches:
+        return Step(node, branches=tuple(_load_steps(branch, weights) for branch in node.branches))
+    if isinstance(layer, Convolution) and layer.kernels:
+        return Step(node, kernels=_load_kernels(layer))
+    if not learns(node):
+        return Step(node)
+    if node.name not in weights:
+        raise KernelError(
+            f"{node.name} ({show_layer(layer)}) has no weights, so only its size is known (`cnnfilter shape`); "
+            "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
+        )
+    return Step(node, tensors=weights[node.name])
 
 
 def _load_kernels(layer: Convolution) -> Kernels:
@@ -113,15 +157,22 @@ def as_volume(image: Array) -> Array:
     return native[:, :, None] if image.ndim == 2 else native
 
 
-def run_program(program: Program, image: Array) -> Array:
+def run_program(
+    program: Program, image: Array, *, white: float | None = None, listener: Listener | None = None
+) -> Array:
     """Return what comes out of a network.
 
     Parameters
     ----------
     program
-        The network and its kernels.
+        The network, its kernels and its weights.
     image
         (H, W) or (H, W, C).
+    white
+        The level of white, to which `equalize` spreads; by the image's type unless given: 65535 for 16 bits, 1
+        for floats, else 255.
+    listener
+        Who hears what comes out of each layer, those in blocks included.
 
     Returns
     -------
@@ -133,12 +184,17 @@ def run_program(program: Program, image: Array) -> Array:
     ShapeError
         If a layer cannot take what the one before it gives.
     """
-    values = as_volume(image)
-    program.network.output(values.shape)
-    for layer, kernels in zip(program.network.layers, program.kernels, strict=True):
-        values = apply(layer, values, kernels)
-    result = drop_single_channel(values)
+    volume = as_volume(image)
+    program.network.output(volume.shape)
+    level = _white_of(volume) if white is None else white
+    result = drop_single_channel(_run(program.steps, volume, level, listener))
     return result.copy() if np.may_share_memory(result, image) else result
+
+
+def _white_of(volume: Array) -> float:
+    if volume.dtype.kind == "f":
+        return 1.0
+    return 65535.0 if volume.dtype == np.uint16 else 255.0
 
 
 def drop_single_channel(values: Array) -> Array:
@@ -146,27 +202,72 @@ def drop_single_channel(values: Array) -> Array:
     return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
 
 
-def apply(layer: Layer, values: Array, kernels: Kernels = ()) -> Array:
-    """Return what one layer makes of a volume (H, W, C) or a vector (length,)."""
-    match layer:
-        case Convolution():
-            return convolve_by_layer(values, layer, kernels)
-        case Pool():
+def _run(steps: tuple[Step, ...], values: Array, white: float, listener: Listener | None) -> Array:
+    for step in steps:
+        if isinstance(step.node.layer, Block):
+            values = _run_block(step, values, white, listener)
+        else:
+            values = apply(step, values, white)
+        if listener:
+            listener(step.node.name, values)
+    return values
+
+
+@ieee_arithmetic
+def _run_block(step: Step, values: Array, white: float, listener: Listener | None) -> Array:
+    ends = [_run(branch, values, white, listener) for branch in step.branches]
+    if not isinstance(step.node.layer, Residual):
+        return np.concatenate(ends, axis=-1)
+    summands = [*ends, values] if step.node.layer.adds_input else ends
+    kind = np.result_type(*(float_type(summand.dtype) for summand in summands))
+    return np.asarray(reduce(add, [summand.astype(kind, copy=False) for summand in summands]))
+
+
+def apply(step: Step, values: Array, white: float = 255.0) -> Array:  # noqa: PLR0912  one branch a kind of layer
+    """Return what one layer, no block, makes of a volume (H, W, C) or a vector (length,)."""
+    match step.node.layer:
+        case Convolution() as layer:
+            return convolve_by_step(values, layer, step)
+        case Linear():
+            return connect_fully(values, step.tensors)
+        case BatchNorm(eps=eps):
+            return normalize_batch(values, step.tensors, eps)
+        case Pool() as layer:
             return pool_volume(values, layer)
-        case GlobalPool():
+        case GlobalPool() as layer:
             return pool_globally(values, layer)
-        case ChannelPool():
+        case ChannelPool() as layer:
             return pool_channels(values, layer)
-        case Activation():
+        case Activation() as layer:
             return activate(values, layer)
+        case LocalResponseNorm() as layer:
+            return normalize_locally(values, layer)
         case Softmax():
             return softmax(values)
         case Flatten():
             return values.reshape(-1)
         case Gray():
             return to_gray(values)
-        case _:
+        case Equalize():
+            return equalize(values, white)
+        case Dropout():
+            return values
+        case layer:
             raise NotImplementedError(layer.op)
+
+
+def convolve_by_step(volume: Array, layer: Convolution, step: Step) -> Array:
+    """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
+    if step.kernels:
+        return convolve_by_layer(volume, layer, step.kernels)
+    return convolve_volume(
+        volume,
+        step.tensors["weight"],
+        layer.window,
+        border=layer.border,
+        groups=layer.groups_of(volume.shape[2]),
+        bias=step.tensors.get("bias", layer.bias),
+    )
 
 
 def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels) -> Array:
@@ -180,6 +281,14 @@ def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels) -> Ar
         groups=layer.groups_of(channels),
         bias=build_bias(layer, kernels, channels),
     )
+
+
+@ieee_arithmetic
+def connect_fully(vector: Array, tensors: Tensors) -> Array:
+    """Return the outputs of a fully connected layer, (outputs,): vector @ weight + bias."""
+    kind = float_type(vector.dtype)
+    outputs = vector.astype(kind, copy=False) @ tensors["weight"].astype(kind, copy=False)
+    return np.asarray(outputs + tensors["bias"].astype(kind) if "bias" in tensors else outputs)
 
 
 @ieee_arithmetic

@@ -6,7 +6,6 @@ that sees no pixel at all, as a dilated one can, gives 0.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.spec.values import replace
 
 _ROWS_AT_ONCE = 1 << 22
 """Values of windows that a median holds at a time: 32 MB of float64."""

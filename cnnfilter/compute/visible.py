@@ -5,18 +5,20 @@ alpha (Porter and Duff, Compositing digital images, 1984); a kernel with negativ
 invisible neighbour for the pixel in its centre, and leaves alpha as it is there.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.convolution import convolve_volume, pad, tap_view
 from cnnfilter.compute.network import Kernels, Program, apply, build_bank, build_bias
 from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
+from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Conv, Convolution
 from cnnfilter.spec.layers import Flatten, Softmax
+from cnnfilter.spec.norms import Equalize, LocalResponseNorm
 from cnnfilter.spec.pools import GlobalPool, Pool, PoolMode
+from cnnfilter.spec.values import replace
+from cnnfilter.spec.weights import learns
 
 _INVISIBLE = 1e-6
 """Less alpha than this is none: a tenth of the smallest step of 16 bits."""
@@ -46,25 +48,26 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
     program.network.output(colours.shape)
     if colours.dtype.kind == "f":
         colours = np.where((alpha <= _INVISIBLE) & ~np.isfinite(colours), 0, colours).astype(colours.dtype)
-    for layer, kernels in zip(program.network.layers, program.kernels, strict=True):
-        match layer:
-            case Convolution():
-                colours, alpha = _convolve(colours, alpha, layer, kernels)
-            case Pool():
+    for step in program.steps:
+        match step.node.layer:
+            case Convolution() as layer:
+                colours, alpha = _convolve(colours, alpha, layer, step.kernels)
+            case Pool() as layer:
                 colours, alpha = _pool(colours, alpha, layer)
-            case GlobalPool():
+            case GlobalPool() as layer:
                 colours, alpha = _pool_globally(colours, alpha, layer)
             case _:
-                colours = apply(layer, colours, kernels)
+                colours = apply(step, colours)
     return colours, alpha
 
 
 def keeps_alpha(program: Program) -> bool:
     """Return whether each layer of a program knows what to do with alpha."""
     return not any(
-        isinstance(layer, Flatten | Softmax)
-        or (isinstance(layer, Convolution) and any(len(word.shape) > 2 for word in layer.kernels))
-        for layer in program.network.layers
+        learns(node)
+        or isinstance(node.layer, Block | Equalize | Flatten | LocalResponseNorm | Softmax)
+        or (isinstance(node.layer, Convolution) and any(len(word.shape) > 2 for word in node.layer.kernels))
+        for node in program.network.walk()
     )
 
 

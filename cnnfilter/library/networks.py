@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute import network as running
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
+from cnnfilter.compute.network import as_volume, run_program
+from cnnfilter.compute.preparation import prepare
+from cnnfilter.compute.weights import Model, StateDict
+from cnnfilter.documents import Document, load_document, read_document
+from cnnfilter.files.weights import as_tensors, read_weights
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Network as Layers
+from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.summary import Summary, summarize
 
 
 class Network(Layers):
-    """A network that runs on arrays, and knows its sizes."""
+    """A network that runs on arrays, and knows its sizes.
 
-    def run(self, image: Array) -> Array:
+    Parameters
+    ----------
+    layers
+        The layers in the order in which they are applied.
+    input
+        The (height, width, channels) that its file names, or None.
+    weights
+        The file of weights that its file names, or None.
+    preparation
+        What its file says of the images: how they are scaled before the first layer.
+    """
+
+    input: Shape | None = None
+    weights: Path | None = None
+    preparation: Preparation = Preparation()
+
+    def __eq__(self, other: object) -> bool:
+        return self.layers == other.layers if isinstance(other, Network) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.layers)
+
+    def run(self, image: Array, weights: str | PathLike[str] | Mapping[str, Array] | None = None) -> Array:
         """Return what comes out of the last layer.
 
         Parameters
         ----------
         image
             (H, W) or (H, W, C).
+        weights
+            The path of an `.npz` or `.safetensors` file, or its tensors by name, as a state dict of PyTorch has
+            them; by default those that the network's file names.
 
         Returns
         -------
@@ -34,37 +67,59 @@ class Network(Layers):
         ShapeError
             If a layer cannot take what the one before it gives.
         KernelError
-            If a layer has no weights.
+            If a layer has no weights, or the weights do not fit.
         """
-        return running.run_program(running.load_program(self), np.asarray(image))
+        volume = as_volume(np.asarray(image))
+        model = self._model if weights is None else Model(self, _state(weights))
+        return run_program(model.program(volume.shape), prepare(volume, self.preparation))
 
-    def summary(self, shape: Shape) -> Summary:
+    @cached_property
+    def _model(self) -> Model:
+        """The network with the weights of its file, read once."""
+        return Model(self, None if self.weights is None else _state(self.weights))
+
+    def summary(self, shape: Shape | None = None) -> Summary:
         """Return the sizes, parameters and multiplications for an input of (height, width[, channels]).
+
+        Without a shape it is the one that the network's file names.
 
         Raises
         ------
         ShapeError
-            If a layer cannot take what the one before it gives.
+            If a layer cannot take what the one before it gives, or no shape is known.
 
         Examples
         --------
         >>> network("conv:3x3,16").summary((64, 64, 3)).totals.parameters
         448
         """
-        return summarize(self, (*shape, 1) if len(shape) == 2 else tuple(shape))
+        given = (self.input or ()) if shape is None else shape
+        return summarize(self, (*given, 1) if len(given) == 2 else tuple(given))
 
 
-def network(text: str) -> Network:
-    """Return the network that a text writes, such as `conv:sobel-x,same relu maxpool:2`.
+def _state(weights: str | PathLike[str] | Mapping[str, Array]) -> StateDict:
+    if isinstance(weights, Mapping):
+        return StateDict(as_tensors(weights))
+    return StateDict(read_weights(Path(weights)), str(weights))
+
+
+def network(text: str | PathLike[str]) -> Network:
+    """Return the network that a text writes, such as `conv:sobel-x,same relu maxpool:2`, or that a file has.
+
+    Parameters
+    ----------
+    text
+        The layers, or the path of a network file (`.toml`, `.json`, `.txt`).
 
     Raises
     ------
     LanguageError
-        If a word is unknown.
+        If a word is unknown, or the file cannot be read.
 
     Examples
     --------
     >>> network("relu maxpool:2,s1").run(np.array([[-1.0, 2.0], [3.0, -4.0]]))
     array([[3.]])
     """
-    return Network(parse_network(text, kernel_shape).layers)
+    document: Document = load_document(text) if isinstance(text, str) else read_document(Path(text))
+    return Network(document.network.layers, document.input, document.weights, document.preparation)

@@ -4,7 +4,7 @@ Numbers stay Python's own, so that whole numbers are exact at any size. Everythi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,3 +164,48 @@ def join_plainly(mode: str, values: list[float], divisor: int) -> float:
             return sum(values) / divisor
         case _:
             return math.sqrt(sum(value * value for value in values))
+
+
+def connect_plainly(volume: Array, weight: Array, bias: Sequence[float] | None = None) -> list[float]:
+    """Return the outputs of a linear layer, (out, C x H x W) as in PyTorch, on a flattened volume (H, W, C)."""
+    height, width, channels = volume.shape
+    pixels, rows = volume.tolist(), weight.tolist()
+    outputs = []
+    for number, row in enumerate(rows):
+        total = 0 if bias is None else bias[number]
+        for channel in range(channels):
+            for y in range(height):
+                for x in range(width):
+                    total += row[(channel * height + y) * width + x] * pixels[y][x][channel]
+        outputs.append(total)
+    return outputs
+
+
+def normalize_batch_plainly(channels: Sequence[float], tensors: Mapping[str, Sequence[float]], eps: float) -> Values:
+    """Return the channels of one pixel shifted and scaled by what was measured and learned."""
+    return [
+        (x - tensors["running_mean"][c]) / math.sqrt(tensors["running_var"][c] + eps) * tensors["weight"][c]
+        + tensors["bias"][c]
+        for c, x in enumerate(channels)
+    ]
+
+
+def normalize_locally_plainly(channels: Sequence[float], size: int, alpha: float, beta: float, k: float) -> Values:
+    """Return the channels of one pixel divided by what stands around them: `size`, one more before if it is even."""
+    normalized = []
+    for c, x in enumerate(channels):
+        total = 0.0
+        for neighbour in range(c - size // 2, c - size // 2 + size):
+            if 0 <= neighbour < len(channels):
+                total += channels[neighbour] ** 2
+        normalized.append(x / (k + alpha * total / size) ** beta)
+    return normalized
+
+
+def equalize_plainly(levels: Sequence[float], white: float) -> Values:
+    """Return levels spread by how many pixels have at most each of them; the least becomes 0, the greatest white."""
+    darkest = sum(level == min(levels) for level in levels)
+    if darkest == len(levels):
+        return list(levels)
+    upto = [sum(other <= level for other in levels) for level in levels]
+    return [white * (count - darkest) / (len(levels) - darkest) for count in upto]

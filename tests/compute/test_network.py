@@ -39,7 +39,7 @@ def run(text: str, image: Array) -> Array:
 
 def weights_of(text: str) -> list[Doubles]:
     """Return the kernels of a network's first layer as they are laid on the image."""
-    return [kernel.weights for kernel in program_of(text).kernels[0]]
+    return [kernel.weights for kernel in program_of(text).steps[0].kernels]
 
 
 def volume_of(height: int, width: int, channels: int) -> Array:
@@ -50,7 +50,7 @@ def volume_of(height: int, width: int, channels: int) -> Array:
 class TestLoading:
     def test_each_layer_has_its_kernels_and_layers_without_kernels_have_none(self) -> None:
         program = program_of("conv:[1 2],[3 4] relu maxpool:2 dwconv:[5]")
-        assert [[kernel.weights.tolist() for kernel in kernels] for kernels in program.kernels] == [
+        assert [[kernel.weights.tolist() for kernel in step.kernels] for step in program.steps] == [
             [[[1, 2]], [[3, 4]]],
             [],
             [],
@@ -179,7 +179,7 @@ class TestOffsets:
         program = program_of(f"conv:{tmp_path / 'bank.npy'},{offset}")
         layer = program.network.layers[0]
         assert isinstance(layer, Convolution)
-        assert build_bias(layer, program.kernels[0], 1).tolist() == [0, 0, 10]
+        assert build_bias(layer, program.steps[0].kernels, 1).tolist() == [0, 0, 10]
 
 
 class TestBanks:
@@ -237,7 +237,7 @@ class TestBanks:
         program = program_of("dwconv:[1 2],[3 4]")
         layer = program.network.layers[0]
         assert isinstance(layer, Convolution)
-        bank = build_bank(layer, program.kernels[0], 3)
+        bank = build_bank(layer, program.steps[0].kernels, 3)
         assert bank.shape == layer.bank(3) == (1, 2, 1, 6)
         assert bank[0, 0, 0].tolist() == [1, 3, 1, 3, 1, 3]
 
@@ -404,11 +404,9 @@ class TestShapes:
         text, shape = drawn
         program = program_of(text)
         values: Array = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
-        for layer, kernels, predicted in zip(
-            program.network.layers, program.kernels, program.network.shapes(shape), strict=True
-        ):
-            values = apply(layer, values, kernels)
-            assert values.shape == predicted, layer
+        for step, visit in zip(program.steps, program.network.visits(shape), strict=True):
+            values = apply(step, values)
+            assert values.shape == visit.outputs.shape, step.node.layer
         assert np.isfinite(values).all()
 
     @pytest.mark.parametrize("word", WORDS)

@@ -84,4 +84,11 @@ VALUES = (
         [[[0.5, 1, 1.5, 2]]],
         [[[0.1015363, 0.1674051, 0.2760043, 0.4550542]]],
     ),
+    # alpha is divided by the size, as in Caffe; the paper of AlexNet has it as it is.
+    Values(
+        "lrn-divides-alpha-by-the-size",
+        "lrn:5,alpha=1e-4,beta=0.75,k=1",
+        [[[10, 20, 30, 40, 50, 60]]],
+        [[[9.795016, 19.14479, 27.74144, 35.33039, 44.38889, 53.8886]]],
+    ),
 )
