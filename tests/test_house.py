@@ -19,8 +19,11 @@ FLOORS = {
     "spec": 1,
     "files": 1,
     "kernels": 2,
+    "documents": 3,
     "compute": 3,
+    "ranking": 3,
     "library": 4,
+    "results": 4,
     "batch": 4,
     "cli": 5,
 }
