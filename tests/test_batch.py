@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.batch import Work, run_batch
-from cnnfilter.compute.network import Program, load_program, run_program
+from cnnfilter.compute.network import Program, run_program
+from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.outputs import OutputRequest, plan_outputs
 from cnnfilter.kernels import kernel_shape
+from cnnfilter.results import Handling
 from cnnfilter.spec.language import parse_network
 
 MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
@@ -57,8 +60,13 @@ def work(sources: list[str], output: str | None, *networks: str, **told: object)
     parsed = [parse_network(text, kernel_shape) for text in networks]
     kernels = tuple(f"k{number}" for number in range(len(parsed))) if len(parsed) > 1 else ()
     jobs = plan_outputs(sources, OutputRequest(output, kernels=kernels))
-    programs = tuple(load_program(network) for network in parsed)
-    return Work(programs=programs, jobs=tuple(jobs), **told)  # type: ignore[arg-type]  # passed on as they are
+    handled = {name: told.pop(name) for name in tuple(told) if name in Handling.__dataclass_fields__}
+    return Work(
+        models=tuple(map(Model, parsed)),
+        jobs=tuple(jobs),
+        handling=Handling(**handled),  # type: ignore[arg-type]  # passed on as they are
+        **told,  # type: ignore[arg-type]
+    )
 
 
 def test_every_input_is_read_run_and_written() -> None:
@@ -187,12 +195,12 @@ def test_range_and_depth_are_those_of_the_work(
 
 
 def test_memory_that_is_short_fails_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(program: Program, image: Array) -> Array:
-        if image[0, 0] == 2:
+    def run(program: Program, image: Array, **told: Any) -> Array:
+        if image[0, 0, 0] == 2:
             raise MemoryError
-        return run_program(program, image)
+        return run_program(program, image, **told)
 
-    monkeypatch.setattr("cnnfilter.batch.run_program", run)
+    monkeypatch.setattr("cnnfilter.results.run_program", run)
     recorder = Recorder()
     assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
     assert recorder.failures == ["b.npy: not enough memory"]
@@ -200,10 +208,10 @@ def test_memory_that_is_short_fails_one_input(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_bug_is_not_taken_for_a_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(program: Program, image: Array) -> Array:
+    def run(program: Program, image: Array, **told: Any) -> Array:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cnnfilter.batch.run_program", run)
+    monkeypatch.setattr("cnnfilter.results.run_program", run)
     recorder = Recorder()
     with pytest.raises(ZeroDivisionError):
         run_batch(work(["a.npy"], "out/", "relu"), recorder)

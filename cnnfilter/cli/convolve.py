@@ -8,6 +8,7 @@ import click
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.cli.words import NUMBER, Word
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels import kernel_name, kernel_shape
 from cnnfilter.spec.borders import Border
@@ -106,10 +107,10 @@ Examples:
     show_default=True,
     help="Divide the kernel by its sum, or by the sum of its magnitudes.",
 )
-@click.option("--bias", type=options.NUMBER, default="0", show_default=True, help="A number added to every result.")
+@click.option("--bias", type=NUMBER, default="0", show_default=True, help="A number added to every result.")
 @click.option(
     "--activation",
-    type=options.Word("activation", parse_activation, tuple(Function)),
+    type=Word("activation", parse_activation, tuple(Function)),
     help=f"A function of every result: {', '.join(Function)}.",
 )
 @click.option(

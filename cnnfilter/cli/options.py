@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cnnfilter.errors import CnnFilterError
+from cnnfilter.cli.words import PADDING, Word, pair
 from cnnfilter.files.formats import Depth, Range
-from cnnfilter.numbers import parse_number
 from cnnfilter.spec.borders import BorderMode, as_border
-from cnnfilter.spec.geometry import PaddingWord, as_padding, as_pair
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class Word(click.ParamType):  # type: ignore[type-arg]
-    """A word that a function of the floors below understands; its errors become usage errors."""
-
-    def __init__(self, name: str, understand: Callable[[str], object], words: tuple[str, ...] = ()) -> None:
-        self.name = name
-        self.understand = understand
-        self.words = words
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """Return what the word means."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self.understand(value)
-        except (CnnFilterError, ValueError) as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the known words that begin as the incomplete one does."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
-
-        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
 class KernelWordType(click.ParamType):  # type: ignore[type-arg]
@@ -70,14 +39,7 @@ class KernelWordType(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
 
 
-def pair(subject: str) -> Word:
-    """Return the type of a number or HxW."""
-    return Word(subject, lambda text: as_pair(text, subject))
-
-
-PADDING = Word("padding", as_padding, tuple(PaddingWord))
 BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT))
-NUMBER = Word("number", parse_number)
 
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
@@ -162,6 +124,10 @@ _FILE_OPTIONS = (
 )
 
 
-def file_options(command: Decorated) -> Decorated:
-    """Add the options of every command that writes files; they arrive as `**files`."""
-    return reduce(lambda decorated, option: option(decorated), reversed(_FILE_OPTIONS), command)
+def add_options(given: Sequence[Callable[[Any], Any]]) -> Callable[[Decorated], Decorated]:
+    """Return what adds options to a command, in their order."""
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(given), command)
+
+
+file_options = add_options(_FILE_OPTIONS)
+"""Adds the options of every command that writes files; they arrive as `**files`."""

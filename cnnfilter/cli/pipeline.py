@@ -6,10 +6,47 @@ import click
 
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
-from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.cli.run import FileOptions, NetworkOptions, filter_files
+from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
+from cnnfilter.documents import Document, load_document
 from cnnfilter.errors import LanguageError
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.preparation import Preparation
+from cnnfilter.spec.values import replace
+from cnnfilter.spec.weights import Init
+
+NUMBERS = Word("numbers", parse_numbers)
+
+_NETWORK_OPTIONS = (
+    click.option(
+        "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
+    ),
+    click.option(
+        "--init", type=click.Choice([str(init) for init in Init]), help="Random weights in place of trained ones."
+    ),
+    click.option("--seed", type=click.IntRange(min=0), help="Of --init; the same seed gives the same weights."),
+    click.option(
+        "--save",
+        multiple=True,
+        metavar="NAME",
+        help="Write the output of this layer, not that of the network, into the folder -o; a picture for each"
+        " map if they are neither 1 nor 3. `all` writes every layer's.",
+    ),
+    click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes of the largest values."),
+    click.option("--labels", type=PATH, metavar="FILE", help="The names of the classes for --top, a line each."),
+    click.option("--resize", type=pair("size"), metavar="N|HxW", help="Resize images first."),
+    click.option(
+        "--input-scale",
+        type=NUMBER,
+        help="What the images' values are multiplied by, such as 1/255. Default: what the network's file says, or 1.",
+    ),
+    click.option(
+        "--mean",
+        type=NUMBERS,
+        metavar="M|R,G,B",
+        help="Then subtracted, one for all channels or one for each. Default: 0.",
+    ),
+    click.option("--std", type=NUMBERS, metavar="S|R,G,B", help="What the rest is divided by, likewise. Default: 1."),
+)
 
 
 @click.command(
@@ -19,25 +56,72 @@ from cnnfilter.spec.language import parse_network
 Examples:
   cnnfilter pipeline "gray conv:line-vertical:15 relu maxpool:10" samples/city.png --range scale -o map.png
   cnnfilter pipeline "dwconv:gaussian:9,same,border=edge 2x avgpool:2" samples/city.png -o quarter.png
-  cnnfilter pipeline "gray conv:sobel-x,sobel-y,same magnitude" samples/city.png -o edges.png
+  cnnfilter pipeline "gray cat(conv:sobel-x,same | conv:sobel-y,same) magnitude" samples/city.png -o edges.png
+  cnnfilter pipeline samples/digits.toml samples/digit-7.png --top 3
+  cnnfilter pipeline samples/digits.toml samples/digit-7.png --save conv1 --range scale -o maps/
+  cnnfilter pipeline "conv:7x7,6@c1 relu" samples/city.png --init he --save c1 --range scale -o maps/
   cnnfilter pipeline "maxpool:2,s1 flatten softmax" samples/lines-4x4.txt
 """,
 )
 @click.argument("network")
 @options.inputs_argument
+@options.add_options(_NETWORK_OPTIONS)
 @options.file_options
 def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
-    """Run a NETWORK, written in the layer language, on images.
+    """Run a NETWORK, written in the layer language or in a file (.toml .json .txt), on images.
 
-    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
+    vector is printed.
 
-    Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each; maxpool:2
-    avgpool:2 l2pool:2 minpool:2 medianpool:2 globalmaxpool globalavgpool; channelmax channelavg
-    channelsum channelmin magnitude; relu relu6 leakyrelu elu gelu silu sigmoid tanh abs; softmax
-    flatten gray. Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2
-    dilation, bias=1, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows.
+    Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each, conv:3x3,16
+    takes its weights from --weights; maxpool:2 avgpool:2 l2pool:2 minpool:2 medianpool:2 globalmaxpool
+    globalavgpool; channelmax channelavg channelsum channelmin magnitude; relu relu6 leakyrelu elu gelu
+    silu sigmoid tanh abs; batchnorm lrn softmax flatten linear:10 dropout gray equalize. Options follow a
+    colon: s2 stride, p1 padding (or same, half, full, valid), d2 dilation, g2 groups, bias=1, nobias,
+    border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds its input,
+    res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
     """
-    layers = parse_network(network, kernel_shape)
-    if not layers.layers:
-        raise LanguageError("the network has no layer, such as relu or maxpool:2")
-    filter_files(inputs, [layers], FileOptions(**given), pipeline=True)
+    files = FileOptions(**{name: given.pop(name) for name in FileOptions.__dataclass_fields__})
+    document = load_document(network)
+    if not document.network.layers:
+        where = f"{document.path}: " if document.path else ""
+        raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
+    filter_files(inputs, [document.network], files, pipeline=understand(given, document))
+
+
+def understand(told: dict[str, Any], document: Document) -> NetworkOptions:
+    """Return what the options say together with the network's file.
+
+    Raises
+    ------
+    LanguageError
+        If two options contradict each other, or one needs another.
+    """
+    if told["init"] and told["weights"]:
+        raise LanguageError("--init draws weights, and --weights reads them; one of them is enough")
+    if told["seed"] is not None and not told["init"]:
+        raise LanguageError("--seed belongs to --init he or --init uniform")
+    if told["labels"] and told["top"] is None:
+        raise LanguageError("--labels names the classes that --top N lists")
+    if told["top"] is not None and told["save"]:
+        raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
+    weights = None if told["init"] else told["weights"] or document.weights
+    labels = told["labels"] or document.labels
+    return NetworkOptions(
+        weights=weights,
+        init=told["init"],
+        seed=told["seed"] or 0,
+        save=told["save"],
+        top=told["top"],
+        labels=labels,
+        preparation=_prepare(told, document.preparation),
+        input=document.input if weights else None,
+        title=str(document.path or ""),
+        files=tuple(path for path in (document.path, weights, labels) if path),
+    )
+
+
+def _prepare(told: dict[str, Any], usual: Preparation) -> Preparation:
+    """Return what is done to images: what the network's file says, and over it what the options say."""
+    fields = {"size": told["resize"], "scale": told["input_scale"], "mean": told["mean"], "std": told["std"]}
+    return replace(usual, **{name: value for name, value in fields.items() if value is not None})

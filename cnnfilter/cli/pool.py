@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.cli.words import pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Padding, Pair, Window
 from cnnfilter.spec.layers import Layer
@@ -68,7 +69,7 @@ Examples:
 )
 @click.option(
     "--size",
-    type=options.pair("size"),
+    type=pair("size"),
     metavar="N|HxW",
     default="2",
     show_default=True,
@@ -77,7 +78,7 @@ Examples:
 @click.option(
     "-s",
     "--stride",
-    type=options.pair("stride"),
+    type=pair("stride"),
     metavar="N|HxW",
     help="Pixels between windows. Default: the size.",
 )

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cnnfilter.cli.base import Console, detailed_log
-from cnnfilter.errors import OutputError
+from cnnfilter.errors import LanguageError, OutputError, nearest
 from cnnfilter.files.formats import Depth, Range, find_format, looks_like_matrix
-from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, plan_outputs
+from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.layers import Flatten, Linear, Shape
+from cnnfilter.spec.preparation import Preparation
+from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
+    from cnnfilter.compute.weights import Model
+    from cnnfilter.ranking import Ranking
     from cnnfilter.spec.network import Network
 
 
@@ -41,13 +47,33 @@ class FileOptions:
     verbose: bool
 
 
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What `pipeline` has beyond the other commands, by the names of its options, and what its file says beside.
+
+    `input` is the shape that weights are tried on before any picture, `title` what the network is called,
+    `files` what is read besides the pictures, which no output may be.
+    """
+
+    weights: Path | None = None
+    init: str | None = None
+    seed: int = 0
+    save: tuple[str, ...] = ()
+    top: int | None = None
+    labels: Path | None = None
+    preparation: Preparation = field(default_factory=Preparation)
+    input: Shape | None = None
+    title: str = ""
+    files: tuple[Path, ...] = ()
+
+
 def filter_files(
     inputs: Sequence[str],
     networks: Sequence[Network],
     options: FileOptions,
     *,
     kernels: tuple[str, ...] = (),
-    pipeline: bool = False,
+    pipeline: NetworkOptions | None = None,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed.
 
@@ -62,7 +88,7 @@ def filter_files(
     kernels
         The words that name the results of several networks.
     pipeline
-        Whether the network was written in the layer language.
+        What goes with a network that was written in the layer language, or None.
 
     Raises
     ------
@@ -73,8 +99,10 @@ def filter_files(
         output=options.output,
         format_=options.format_.removeprefix(".") if options.format_ else None,
         kernels=kernels,
+        layers=_saved_layers(networks[0], pipeline.save) if pipeline else (),
+        prints=pipeline is not None and (pipeline.top is not None or _gives_vector(networks[0])),
         in_place=options.in_place,
-        kernel_files=_kernel_files(networks),
+        kernel_files=(*_kernel_files(networks), *(pipeline.files if pipeline else ())),
         stdin_suffix=".txt",
     )
     jobs, stdin = plan_outputs(inputs, request), b""
@@ -82,30 +110,46 @@ def filter_files(
         stdin = _read_stdin()
         jobs = plan_outputs(inputs, replace(request, stdin_suffix=_stdin_suffix(stdin)))
     _check_range(jobs, options)
+    if pipeline and pipeline.top is not None:
+        _check_text(jobs)
     with detailed_log(enabled=options.verbose):
-        if _carry_out(jobs, networks, options, stdin, pipeline=pipeline):
+        spared = find_spared(inputs, request)
+        if _carry_out(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline):
             click.get_current_context().exit(1)
 
 
 def _carry_out(
-    jobs: list[Job], networks: Sequence[Network], options: FileOptions, stdin: bytes, *, pipeline: bool
+    jobs: list[Job],
+    networks: Sequence[Network],
+    options: FileOptions,
+    *,
+    stdin: bytes,
+    spared: frozenset[str],
+    pipeline: NetworkOptions | None,
 ) -> int:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
     from cnnfilter.batch import Work, run_batch  # noqa: PLC0415
-    from cnnfilter.compute.network import load_program  # noqa: PLC0415
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
+    from cnnfilter.results import Handling  # noqa: PLC0415
 
-    work = Work(
-        programs=tuple(load_program(network) for network in networks),
-        jobs=tuple(jobs),
+    told = pipeline or NetworkOptions()
+    handling = Handling(
         range_=Range(options.range_) if options.range_ else None,
         depth=_depth(options),
         encoding=Encoding(options.quality, options.compression),
-        pipeline=pipeline,
+        pipeline=pipeline is not None,
+        preparation=told.preparation,
+        ranking=_ranking(told),
+    )
+    work = Work(
+        models=tuple(_model(network, told) for network in networks),
+        jobs=tuple(jobs),
+        handling=handling,
         allow_truncated=options.allow_truncated,
         no_clobber=options.no_clobber,
         fail_fast=options.fail_fast,
         stdin=stdin,
+        spared=spared,
     )
     if options.dry_run:
         _list(jobs)
@@ -113,10 +157,52 @@ def _carry_out(
     return run_batch(work, Console(quiet=options.quiet))
 
 
+def _model(network: Network, told: NetworkOptions) -> Model:
+    """Return a network with its weights; those that shall fit the input it names are tried at once."""
+    from cnnfilter.compute.weights import Model, RandomWeights, StateDict  # noqa: PLC0415
+    from cnnfilter.files.weights import read_weights  # noqa: PLC0415
+
+    weights: RandomWeights | StateDict | None = None
+    if told.init:
+        weights = RandomWeights(Init(told.init), told.seed)
+    elif told.weights:
+        weights = StateDict(read_weights(told.weights), str(told.weights))
+    model = Model(network, weights, told.title)
+    if told.input:
+        model.program(told.input)
+    return model
+
+
+def _ranking(told: NetworkOptions) -> Ranking | None:
+    from cnnfilter.ranking import Ranking, read_labels  # noqa: PLC0415
+
+    if told.top is None:
+        return None
+    return Ranking(told.top, read_labels(told.labels) if told.labels else (), str(told.labels))
+
+
+def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the layers whose outputs are wanted, each once; `all` is every one."""
+    names = network.names
+    for name in save:
+        if name not in names and name != "all":
+            raise LanguageError(f"--save {name}: no layer has this name{nearest(name, names)}; {', '.join(names)} have")
+    wanted = names if "all" in save else tuple(dict.fromkeys(save))
+    for name in wanted:
+        if re.fullmatch(r".*-\d+", name) and name[: name.rfind("-")] in wanted:
+            raise LanguageError(f"--save: the maps of {name[: name.rfind('-')]} would be written like layer {name}")
+    return wanted
+
+
+def _gives_vector(network: Network) -> bool:
+    """Return whether a vector comes out at the end, whatever goes in."""
+    return any(isinstance(node.layer, Flatten | Linear) for node in network.nodes)
+
+
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
     """Return the files from which the kernels of networks are read."""
-    layers = [layer for network in networks for layer in network.layers if isinstance(layer, Convolution)]
-    found = [recognize(word.text) for layer in layers for word in layer.kernels]
+    layers = [node.layer for network in networks for node in network.walk()]
+    found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
     return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))
 
 
@@ -139,6 +225,13 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
             raise OutputError(
                 f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
             )
+
+
+def _check_text(jobs: list[Job]) -> None:
+    """Raise an `OutputError` if classes shall go into a file that is no text."""
+    for job in jobs:
+        if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
+            raise OutputError(f"{job.target or job.format_name}: --top writes lines of text, .txt, .csv or .tsv")
 
 
 def _read_stdin() -> bytes:

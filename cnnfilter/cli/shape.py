@@ -1,34 +1,68 @@
 """`cnnfilter shape`: what comes out of each layer, counted without running any."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from cnnfilter.cli.base import Command, Console
-from cnnfilter.cli.tables import align
-from cnnfilter.errors import ShapeError
-from cnnfilter.kernels import kernel_shape, never_negative
+from cnnfilter.cli.reports import Report, show_last_size, write_report
+from cnnfilter.cli.words import PADDING, pair
+from cnnfilter.documents import Document, load_document, names_document, shape_of_kernel
+from cnnfilter.errors import LanguageError, ShapeError
+from cnnfilter.spec.convolutions import Conv, KernelWord
+from cnnfilter.spec.geometry import NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.layers import Shape, show_shape
-from cnnfilter.spec.printing import show_padding
-from cnnfilter.spec.summary import Row, Summary, remarks, remarks_on_sums, summarize
+from cnnfilter.spec.layers import Layer, Layout, Shape, as_shape, show_shape
+from cnnfilter.spec.network import Network, Visit
+from cnnfilter.spec.printing import show_layer
+from cnnfilter.spec.remarks import remark_on_borders, remark_on_sizes, remark_on_sums
+from cnnfilter.spec.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from cnnfilter.spec.solving import Part
 
 
-def parse_size(text: str) -> Shape:
-    """Return (height, width, channels) from `HxW`, `HxWxC`, or `N` for a square.
+class OneLayer(NamedTuple):
+    """The options that stand for one layer, by their names."""
 
-    Examples
-    --------
-    >>> parse_size("224x224x3"), parse_size("28")
-    ((224, 224, 3), (28, 28, 1))
-    """
-    if not re.fullmatch(r"\d{1,9}(x\d{1,9}){0,2}", text, re.ASCII):
-        raise ShapeError(f"size {text!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
-    sizes = [int(number) for number in text.split("x")]
-    if min(sizes) < 1:
-        raise ShapeError(f"size {text!r} has a 0; height, width and channels are at least 1")
-    height, width, channels = [*sizes * 2, 1][:3] if len(sizes) == 1 else [*sizes, 1][:3]
-    return height, width, channels
+    kernel: str | None
+    outputs: int | None
+    stride: Pair | None
+    padding: Padding | None
+    dilation: Pair | None
+
+    @property
+    def given(self) -> bool:
+        """Whether any was."""
+        return any(value is not None for value in self)
+
+    def layer(self) -> Conv:
+        """Return the convolution that they describe; its size is 1 where it was left out."""
+        is_size = self.kernel is None or re.fullmatch(r"\d+(x\d+)?", self.kernel, re.ASCII)
+        words = () if is_size else (KernelWord(str(self.kernel), shape_of_kernel(str(self.kernel))),)
+        size = (words[0].shape[0], words[0].shape[1]) if words else as_pair(self.kernel or "1", "kernel size")
+        if words and self.outputs is not None:
+            raise LanguageError("the number of outputs follows from the kernel; leave --outputs out")
+        return Conv(
+            window=Window(size, self.stride or (1, 1), self.padding or NO_PADDING, self.dilation or (1, 1)),
+            kernels=words,
+            outputs=self.outputs or 1,
+            learned_bias=not words,
+        )
+
+
+class Answer(NamedTuple):
+    """What is asked of the network."""
+
+    layout: str
+    report: str
+    compare: bool
+    solve: str | None
+    target: Pair | None
+    quiet: bool
 
 
 @click.command(
@@ -37,52 +71,170 @@ def parse_size(text: str) -> Shape:
     epilog="""\b
 Examples:
   cnnfilter shape 224x224x3 conv:7x7,64,s2,p3 maxpool:3,s2,p1
-  cnnfilter shape 32x32x3 conv:5x5,8 maxpool:2 conv:5x5,16 maxpool:2 flatten fc:120 fc:84 fc:10
-  cnnfilter shape 28x28 conv:sobel-x,sobel-y,same magnitude
+  cnnfilter shape 56x56x64 "2x res(conv:3x3,64,p1,nobias+bn+relu conv:3x3,64,p1,nobias+bn)+relu"
+  cnnfilter shape samples/vgg16.toml --markdown
+  cnnfilter shape 256 --kernel 7 --stride 2 --padding 3 --explain
+  cnnfilter shape 224 --kernel 7 --padding 3 --solve stride --target 112
+  cnnfilter shape 28x28 conv:5x5 --compare
+  cnnfilter shape samples/city.png samples/squeezenet.toml -q
 """,
 )
-@click.argument("size")
-@click.argument("layers", nargs=-1)
-@click.option("-q", "--quiet", is_flag=True, help="Print the last size alone.")
-def command(size: str, layers: tuple[str, ...], *, quiet: bool) -> None:
-    """Print the size, the weights and the multiplications of each LAYER for an input of SIZE.
+@click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
+@click.option(
+    "--layout",
+    type=click.Choice([str(layout) for layout in Layout]),
+    default="hwc",
+    show_default=True,
+    help="How SIZE is written: HxWxC, or channels first, CxHxW.",
+)
+@click.option("-k", "--kernel", help="One convolution: its kernel's size, 7 or 7x5, or a kernel such as sobel-x.")
+@click.option("--outputs", type=click.IntRange(min=1), help="Its number of outputs. Default: 1.")
+@click.option("-s", "--stride", type=pair("stride"), metavar="N|HxW", help="Its stride. Default: 1.")
+@click.option("-p", "--padding", type=PADDING, help="Its padding: a number, HxW, T/L/B/R, same, half, full.")
+@click.option("-d", "--dilation", type=pair("dilation"), metavar="N|HxW", help="Its dilation. Default: 1.")
+@click.option(
+    "--solve",
+    type=click.Choice(["stride", "padding", "kernel", "dilation"]),
+    help="Print every layer that differs in this part and makes --target; status 1 if there is none.",
+)
+@click.option("--target", type=pair("target"), metavar="N|HxW", help="The size that shall come out.")
+@click.option("--compare", is_flag=True, help="Beside each convolution, what full and local connections would cost.")
+@click.option("--csv", "report", flag_value="csv", help="As comma-separated values, every column.")
+@click.option("--markdown", "report", flag_value="markdown", help="As a Markdown table.")
+@click.option("--json", "report", flag_value="json", help="As JSON, which is read back as a network file.")
+@click.option("--explain", "report", flag_value="explain", help="As formulas, with their numbers put in.")
+@click.option("--table", "report", flag_value="table", default=True, help="As a table (the default).")
+@click.option("-q", "--quiet", is_flag=True, help="The last size alone, or with another form no remarks.")
+def command(words: tuple[str, ...], **given: Any) -> None:
+    """Print what comes out of each LAYER for an input of SIZE: its size, weights, and what it sees.
 
-    SIZE is HxW, HxWxC, or N for a square. Layers are written as for `cnnfilter pipeline`; conv:3x3,16
-    has no kernels yet, and 16 outputs.
+    SIZE is HxW, HxWxC, N for a square, or an image whose size it is; a network file that names its
+    input needs none. Layers are words of the language, as for `cnnfilter pipeline`, or a network file;
+    --kernel and the options beside it describe one layer.
     """
-    shape = parse_size(size)
-    network = parse_network(layers, kernel_shape)
-    summary = summarize(network, shape)
-    console = Console(quiet=quiet)
-    for remark in [*remarks(network, shape), *remarks_on_sums(network, shape, never_negative)]:
-        console.remark(remark)
-    click.echo(_last_size(summary) if quiet else _table(summary))
+    one = OneLayer(**{name: given.pop(name) for name in OneLayer._fields})
+    answer = Answer(**given)
+    shape, document = understand(words, one, Layout(answer.layout), solving=answer.solve)
+    console = Console(quiet=answer.quiet)
+    if answer.compare and answer.report == Report.EXPLAIN:
+        raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
+    if answer.solve or answer.target:
+        print_solutions(document.network, shape, answer, console)
+        return
+    print_summary(document.network, shape, answer, console)
 
 
-def _last_size(summary: Summary) -> str:
-    return show_shape(summary.rows[-1].output if summary.rows else summary.input)
+def understand(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: str | None) -> tuple[Shape, Document]:
+    """Return the size and the network that the words mean.
+
+    Raises
+    ------
+    CnnFilterError
+        If a word is wrong, layers are given in two ways, or no size is.
+    """
+    size = _size(words, layout)
+    layers = words[1:] if size else words
+    if one.given and layers:
+        raise LanguageError("--kernel and the options beside it describe one layer, and layers are given as well")
+    document = Document(Network((one.layer(),))) if one.given else _document(layers, solving)
+    shape = size or document.input
+    if shape is None:
+        raise ShapeError("SIZE is missing, such as 224x224x3, or a network file that names its input")
+    return shape, document
 
 
-def _table(summary: Summary) -> str:
-    rows = [("", "input", "", show_shape(summary.input), "", "")]
-    rows += [
-        (str(number), row.name, _text(row), show_shape(row.output), f"{row.parameters:,}", f"{row.macs:,}")
-        for number, row in enumerate(summary.rows, 1)
-    ]
-    totals = summary.totals
-    head = ("#", "name", "layer", "output", "parameters", "MACs")
-    statistics = f", {totals.statistics:,} statistics of batchnorm apart" if totals.statistics else ""
-    return "\n".join(
-        [
-            *align([head, *rows], flush_right=(0, 4, 5)),
-            f"{totals.parameters:,} parameters{statistics}; "
-            f"{totals.macs:,} MACs (weights of conv and linear), {totals.flops:,} FLOPs",
-        ]
-    )
+def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
+    """Return the size that the first word is, or that the picture has which it names."""
+    if not words:
+        return None
+    first = words[0]
+    if "." in first and not first.endswith((".toml", ".json")) and _names_picture(first, alone=len(words) == 1):
+        return _size_of_picture(first)
+    is_size = first[:1] in set("0123456789-") and not re.fullmatch(r"\d+x|\d+x\s.*", first, re.DOTALL)
+    return as_shape(first, layout) if is_size and not names_document(first) else None
 
 
-def _text(row: Row) -> str:
-    """Return the layer, and the pixels that a word for padding came to."""
-    if row.padding is None or not any(row.padding):
-        return row.text
-    return f"{row.text} (padding {show_padding(row.padding)})"
+def _names_picture(word: str, *, alone: bool) -> bool:
+    """Return whether a word names a picture or a matrix; a text by itself is rather a network."""
+    from cnnfilter.files.formats import FORMATS  # noqa: PLC0415  most sizes are numbers
+
+    suffix = word[word.rfind(".") :].lower()
+    return suffix in FORMATS and ":" not in word and not (alone and suffix == ".txt")
+
+
+def _size_of_picture(path: str) -> Shape:
+    # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
+    from cnnfilter.files.formats import is_matrix  # noqa: PLC0415
+    from cnnfilter.files.pictures import decode_picture, read_bytes  # noqa: PLC0415
+
+    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
+    height, width, channels = (*picture.pixels.shape, 1)[:3]
+    return height, width, 3 if picture.has_alpha else channels
+
+
+def _document(layers: tuple[str, ...], solving: str | None) -> Document:
+    if len(layers) == 1:
+        try:
+            return load_document(layers[0])
+        except LanguageError:
+            if solving != "kernel":
+                raise
+            return load_document(f"{layers[0]}{',' if ':' in layers[0] else ':'}1x1")  # its size is what is sought
+    return Document(parse_network(layers, shape_of_kernel))
+
+
+def print_summary(network: Network, shape: Shape, answer: Answer, console: Console) -> None:
+    """Print the table of a network, or the form of it that was asked for."""
+    visits = list(network.visits(shape))
+    summary = summarize(network, shape, visits)
+    if not answer.quiet:
+        for remark in _remarks(visits):
+            console.remark(remark)
+    report = Report(answer.report)
+    if answer.quiet and report is Report.TABLE and not answer.compare:
+        click.echo(show_last_size(summary))
+        return
+    click.echo(write_report(summary, network, report, _comparisons(network, summary) if answer.compare else ()))
+
+
+def _remarks(visits: list[Visit]) -> list[str]:
+    return [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]
+
+
+def _never_negative(word: str) -> bool:
+    from cnnfilter.kernels import never_negative  # noqa: PLC0415  most networks name no kernel
+
+    return never_negative(word)
+
+
+def _comparisons(network: Network, summary: Summary) -> Any:
+    from cnnfilter.spec.sharing import compare  # noqa: PLC0415  only --compare needs it
+
+    return [compare(visit) for visit in network.visits(summary.input)]
+
+
+def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console) -> None:
+    """Print each layer that makes the target, or say that there is none, and leave with status 1."""
+    from cnnfilter.spec.solving import Part, solve  # noqa: PLC0415  only --solve needs it
+
+    if not answer.solve or not answer.target:
+        raise LanguageError("--solve PART and --target HxW belong together")
+    if answer.compare or answer.report != Report.TABLE:
+        raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
+    if len(network.layers) != 1:
+        raise LanguageError(f"--solve needs one layer, and the network has {len(network.layers)}")
+    part, layer = Part(answer.solve), network.layers[0]
+    solution = solve(layer, part, shape, answer.target)
+    for found in solution.layers:
+        click.echo(show_layer(found))
+    if solution.larger_too:
+        console.remark("every larger stride leads to 1x1 as well")
+    if not solution.layers:
+        console.failure(_nothing_found(part, solution.nearest, shape, answer.target))
+        click.get_current_context().exit(1)
+
+
+def _nothing_found(part: Part, nearest: tuple[Layer, ...], shape: Shape, target: Pair) -> str:
+    sizes = [f"{show_layer(layer)} gives {show_shape(layer.output(shape)[:2])}" for layer in nearest]
+    near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""
+    return f"no {part} gives {show_pair(target)}{near}"

@@ -175,7 +175,8 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
             f"{path}: {format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
         )
     raise ImageFileError(
-        f"{path}: an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number"
+        f"{path}: an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
+        "and --save all, of pipeline, writes a picture for each map"
     )
 
 

@@ -29,12 +29,15 @@ class Job:
         The output's path; None prints.
     format_name
         A name whose suffix is the format: the target's, or `-.png` for standard output.
+    layer
+        The layer whose output is wanted; empty for what the network gives.
     """
 
     source: str
     kernel: int
     target: Path | None
     format_name: str
+    layer: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,14 @@ class OutputRequest:
         `--format`, without its dot, or None.
     kernels
         A name for each result of an input; empty if each input has one result.
+    layers
+        The layers whose outputs are wanted, each a result of an input; empty for the network's own.
+    prints
+        Whether results without `output` are printed for pictures too, as vectors are.
     in_place
         Whether an output may be its own input.
     kernel_files
-        The files that kernels are read from, which no output may be.
+        The files that kernels, networks, weights and labels are read from, which no output may be.
     stdin_suffix
         What standard input's name would end in, `.txt` for a matrix; empty for a picture.
     """
@@ -60,6 +67,8 @@ class OutputRequest:
     output: str | None
     format_: str | None = None
     kernels: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    prints: bool = False
     in_place: bool = False
     kernel_files: tuple[Path, ...] = ()
     stdin_suffix: str = ""
@@ -78,9 +87,11 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
-    labels = _labels(request.kernels)
+    if request.layers and request.output in {None, STANDARD}:
+        raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
+    labels = request.layers or _labels(request.kernels)
     jobs = [
-        _job(source, index, kernel, label, len(sources), request)
+        _job(source, f"{index:0{len(str(len(sources)))}}", kernel, label, request)
         for index, source in enumerate(sources, 1)
         for kernel, label in enumerate(labels)
     ]
@@ -93,27 +104,30 @@ def _labels(kernels: tuple[str, ...]) -> list[str]:
     return [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in kernels] or [""]
 
 
-def _job(source: str, index: int, kernel: int, label: str, count: int, request: OutputRequest) -> Job:
+def _job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
     name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
     if output is None or output == STANDARD:
         return Job(source, kernel, None, _printed_format(name, output, request))
     suffix = f".{request.format_}" if request.format_ else name.suffix
-    number = str(index).zfill(len(str(count)))
-    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": number}
-    fields |= {"kernel": label} if label else {}
+    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
+    fields |= {"layer" if request.layers else "kernel": label} if label else {}
     in_folder = _is_folder(output)
     place = _fill(output, fields) if request.output else output
-    own_name = f"{name.stem}{f'-{label}' if len(request.kernels) > 1 else ''}{suffix}"
-    target = Path(place) / own_name if in_folder else Path(place)
+    labelled = len(request.kernels) > 1 or request.layers
+    target = Path(place) / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
     _check_target(target, is_folder=in_folder)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"{target}: its suffix and --format {request.format_} contradict each other")
+    if request.layers:
+        return Job(source, 0, target, str(target), label)
     return Job(source, kernel, target, str(target))
 
 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
     """Return the name whose suffix is the format of what goes to standard output."""
+    if output is None and request.prints:
+        return f"-.{request.format_ or 'txt'}"
     if output is None and not is_matrix(name):
         given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
         raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format")
@@ -170,8 +184,8 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
         raise OutputError("standard input can be read once only, and '-' is given twice")
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
-    inputs = {identity: source for source in sources for identity in _identities(Path(source))}
-    kernels = {identity for path in request.kernel_files for identity in _identities(path)}
+    inputs = {identity: source for source in sources for identity in identities(Path(source))}
+    kernels = {identity for path in request.kernel_files for identity in identities(path)}
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
@@ -180,15 +194,21 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
         if real in taken:
             raise OutputError(_together(job, taken[real], request))
         taken[real] = job
-        for identity in _identities(job.target):
+        for identity in identities(job.target):
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
                 raise OutputError(f"{job.target}: the output is the input {owner}; --in-place allows to replace it")
             if identity in kernels:
-                raise OutputError(f"{job.target}: the output is a kernel that is used")
+                raise OutputError(f"{job.target}: the output is read too, as a kernel, a network, weights or labels")
 
 
-def _identities(path: Path) -> Iterator[str]:
+def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str]:
+    """Return the identities of all files that are read, which no name made later may have."""
+    paths = [*(Path(source) for source in sources), *request.kernel_files]
+    return frozenset(identity for path in paths for identity in identities(path))
+
+
+def identities(path: Path) -> Iterator[str]:
     """Yield what tells whether two paths are one file: the resolved path, and the file's number."""
     yield os.path.realpath(path)
     with suppress(OSError):
@@ -197,12 +217,13 @@ def _identities(path: Path) -> Iterator[str]:
 
 
 def _together(job: Job, other: Job, request: OutputRequest) -> str:
-    if job.kernel == other.kernel and job.source == other.source:
+    if (job.kernel, job.layer, job.source) == (other.kernel, other.layer, other.source):
         return f"{job.target}: its input {job.source} is given twice"
     if job.source == other.source:
+        kind = "layer" if request.layers else "kernel"
         remedy = "their names must differ" if request.output and _is_folder(request.output) else ""
-        remedy = remedy or "use a folder, or a template with {kernel}"
-        return f"{job.target}: the results of two kernels would be written to it; {remedy}"
+        remedy = remedy or f"use a folder, or a template with {{{kind}}}"
+        return f"{job.target}: the results of two {kind}s would be written to it; {remedy}"
     remedy = (
         "a folder takes several"
         if request.output and not _is_folder(request.output)

@@ -8,8 +8,9 @@ COMMANDS = {
     "convolve": ("convolve", "-k", "identity:1"),
     "pool": ("pool", "--size", "1"),
     "pipeline": ("pipeline", "maxpool:1"),
+    "block": ("pipeline", "res(maxpool:1 | dwconv:[0])", "--mean", "0", "--std", "1"),
 }
-"""Three ways to leave a picture as it is."""
+"""Four ways to leave a picture as it is."""
 
 EVERY_COMMAND = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 

@@ -191,7 +191,7 @@ def test_negative_values_do_not_vanish_in_a_radiance_file(run: Run, folder: Path
     [
         ("bogus", 2, b""),
         ("shape 5x5x3 conv:box:3 -q", 0, b"3x3x1\n"),
-        ("shape 5x5x3 conv:box:3 | tail -n 1", 0, b"27 parameters; 243 MACs (weights of conv and linear), 486 FLOPs\n"),
+        ("shape 5x5x3 conv:box:3 | tail -n 4 | head -n 1", 0, b"243 MACs, 486 FLOPs\n"),
         ("pool none.txt m.txt --size 1", 1, b"# m.txt maxpool:1\n1 2\n3 4\n"),
     ],
 )
@@ -206,7 +206,7 @@ def test_what_nobody_can_hear_changes_neither_work_nor_status(
 def test_a_matrix_of_several_lines_stays_in_its_row_of_the_table(run: Run) -> None:
     lines = run("shape", "5x5", "conv:[1 0\n0 1],same").stdout.splitlines()
     assert lines[2].startswith("1  conv1  conv:[1 0; 0 1],same")
-    assert len(lines) == 4
+    assert sum(line.startswith("1  ") for line in lines) == 1
 
 
 @pytest.mark.parametrize("output", ["file/", "file/x/", "file/x/y/"])

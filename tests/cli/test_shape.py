@@ -1,8 +1,10 @@
 """`cnnfilter shape`: the table of sizes, weights and multiplications."""
 
-import re
+import csv
+import json
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,22 +28,66 @@ def show(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def cells(table: str) -> list[list[str]]:
-    """Return number, name, layer, output, parameters and MACs of each layer in a table."""
-    lines = table.splitlines()[2:-1]
-    return [re.split(r" {2,}", line.strip()) for line in lines]
+def layers(run: Run, *words: object) -> list[dict[str, Any]]:
+    """Return what is known of each layer, by the keys of --json."""
+    rows: list[dict[str, Any]] = json.loads(run("shape", *words, "--json").stdout)["layers"]
+    return rows
+
+
+def totals(run: Run, *words: object) -> dict[str, int]:
+    """Return the sums of a network, by the keys of --json."""
+    sums: dict[str, int] = json.loads(run("shape", *words, "--json").stdout)["totals"]
+    return sums
+
+
+def column(run: Run, key: str, *words: object) -> list[str]:
+    """Return a column of the CSV."""
+    return [row[key] for row in csv.DictReader(run("shape", *words, "--csv").stdout.splitlines())]
+
+
+COUNTING_RULE = (
+    "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; biases, norms, "
+    "pools and activations count none. FLOPs are 2 x MACs.\n"
+)
+
+
+BLOCKS = """\
+#  name            layer                            output  activations  parameters  MACs  receptive field  jump
+   input                                            8x6x1            48                    1x1              1x1
+1  conv1           - conv:3x3,same (padding 1)      8x6x1            48          10   432  3x3              1x1
+2  batchnorm1        batchnorm                      8x6x1            48           2     0  3x3              1x1
+3  abs1              - abs                          8x6x1            48           0     0  1x1              1x1
+4  relu1             - relu                         8x6x1            48           0     0  1x1              1x1
+5  cat1            - cat (2 branches side by side)  8x6x2            96           0     0  1x1              1x1
+6  conv2             conv:1x1                       8x6x1            48           3    96  1x1              1x1
+7  res1            res (sum of 2 branches)          8x6x1            48           0     0  3x3              1x1
+8  globalavgpool1  globalavgpool                    1x1x1             1           0     0  all
+9  flatten1        flatten                          1                 1           0     0  all
+15 parameters, and 2 statistics of batchnorm
+528 MACs, 1,056 FLOPs
+386 activations (0.0 MiB as float32), at most 240 values (0.0 MiB) live at a time
+receptive field of the whole input
+"""
 
 
 def test_the_table_shows_each_layer_and_the_totals(run: Run) -> None:
     result = run("shape", "224x224x3", "conv:7x7,64,s2,p3", "maxpool:3,s2,p1")
     assert result.stdout == (
-        "#  name      layer                          output      parameters         MACs\n"
-        "   input                                    224x224x3\n"
-        "1  conv1     conv:7x7,64,s2,p3 (padding 3)  112x112x64       9,472  118,013,952\n"
-        "2  maxpool1  maxpool:3,s2,p1 (padding 1)    56x56x64             0            0\n"
-        "9,472 parameters; 118,013,952 MACs (weights of conv and linear), 236,027,904 FLOPs\n"
+        "#  name      layer              output      activations  parameters         MACs  receptive field  jump\n"
+        "   input                        224x224x3       150,528                           1x1              1x1\n"
+        "1  conv1     conv:7x7,64,s2,p3  112x112x64      802,816       9,472  118,013,952  7x7              2x2\n"
+        "2  maxpool1  maxpool:3,s2,p1    56x56x64        200,704           0            0  11x11            4x4\n"
+        "9,472 parameters\n"
+        "118,013,952 MACs, 236,027,904 FLOPs\n"
+        "1,003,520 activations (3.8 MiB as float32), at most 1,003,520 values (3.8 MiB) live at a time\n"
+        "receptive field 11x11, jump 4x4\n" + COUNTING_RULE
     )
     assert result.stderr == ""
+
+
+def test_layers_in_blocks_are_indented_and_a_dash_begins_a_branch(run: Run) -> None:
+    table = run("shape", "8x6", "res(conv:3x3,same bn | cat(abs | relu) conv:1x1) gap flatten").stdout
+    assert table == BLOCKS + COUNTING_RULE
 
 
 @pytest.mark.parametrize("example", SHAPES, ids=by_id(SHAPES))
@@ -49,44 +95,52 @@ def test_a_worked_example_has_the_sizes_and_weights_that_it_states(run: Run, exa
     if example.refused:
         assert example.refused in run("shape", example.input, example.layers, status=2).stderr
         return
-    table = run("shape", example.input, *example.layers.split()).stdout
-    layers = cells(table)
-    outputs = [row[3] for row in layers]
-    assert outputs[len(outputs) - len(example.outputs) :] == [show(output) for output in example.outputs]
+    words = (example.input, *example.layers.split())
+    rows = layers(run, *words)
+    outputs = [tuple(row["output"]) for row in rows]
+    assert outputs[len(outputs) - len(example.outputs) :] == list(example.outputs)
     if example.parameters is not None:
-        assert [row[4] for row in layers] == [f"{number:,}" for number in example.parameters]
+        assert [row["parameters"] for row in rows] == list(example.parameters)
     if example.total_parameters is not None:
-        assert table.splitlines()[-1].startswith(f"{example.total_parameters:,} parameters")
+        assert f"\n{example.total_parameters:,} parameters" in run("shape", *words).stdout
     if example.padding is not None:
-        assert len(set(example.padding)) == 1
-        assert f"(padding {example.padding[0]})" in table
+        assert [row["padding"] for row in rows] == [list(example.padding)]
     assert example.outputs or example.parameters or example.total_parameters
 
 
 @pytest.mark.parametrize("layer", SOME_LAYERS, ids=by_id(SOME_LAYERS))
 def test_a_layer_has_the_size_the_weights_and_the_macs_of_pytorch(run: Run, layer: SingleLayer) -> None:
-    ((_, _, text, *numbers),) = cells(run("shape", show(layer.input), layer.layer).stdout)
-    assert numbers == [show(layer.output), f"{layer.parameters:,}", f"{layer.macs:,}"]
-    assert text.split(":")[0] == layer.layer.split(":")[0]
-    if layer.padding is not None and any(layer.padding):
-        top, left, bottom, right = layer.padding
-        if (top, left) == (bottom, right):
-            shown = str(top) if top == left else f"{top}x{left}"
-        else:
-            shown = "/".join(map(str, layer.padding))
-        assert text.endswith(f" (padding {shown})")
+    (row,) = layers(run, show(layer.input), layer.layer)
+    assert tuple(row["output"]) == layer.output
+    assert (row["parameters"], row["macs"]) == (layer.parameters, layer.macs)
+    assert row["op"] == layer.layer.split(":")[0]
+    if layer.padding is not None:
+        assert tuple(row["padding"]) == layer.padding
+    if layer.receptive_field is not None:
+        assert tuple(row["receptive_field"]) == layer.receptive_field
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=by_id(NETWORKS))
-def test_a_known_network_has_its_known_totals(run: Run, network: ReferenceNetwork) -> None:
-    table = run("shape", show(network.input), network.text).stdout
-    assert [row[3:] for row in cells(table)] == [
-        [show(layer.output), f"{layer.parameters:,}", f"{layer.macs:,}"] for layer in network.layers
-    ]
-    assert table.splitlines()[-1] == (
-        f"{network.parameters:,} parameters; {network.macs:,} MACs (weights of conv and linear), "
-        f"{2 * network.macs:,} FLOPs"
-    )
+def test_a_known_network_has_its_known_rows_and_totals(run: Run, network: ReferenceNetwork) -> None:
+    words = (show(network.input), network.text)
+    found = [(row.get("branch"), tuple(row["output"]), row["parameters"], row["macs"]) for row in layers(run, *words)]
+    assert found == [(layer.branch, layer.output, layer.parameters, layer.macs) for layer in network.layers]
+    assert totals(run, *words) == {
+        "parameters": network.parameters,
+        "statistics": network.statistics,
+        "macs": network.macs,
+        "flops": 2 * network.macs,
+        "activations": network.activations,
+    }
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=by_id(NETWORKS))
+def test_a_known_network_sees_the_pixels_that_are_known(run: Run, network: ReferenceNetwork) -> None:
+    rows = layers(run, show(network.input), network.text)
+    for row, layer in zip(rows, network.layers, strict=True):
+        if layer.receptive_field and layer.jump and layer.first:
+            assert row["receptive_field"] == list(layer.receptive_field)
+            assert (row["jump"], row["first"]) == (list(layer.jump), list(layer.first))
 
 
 @pytest.mark.parametrize("layer", REFUSED_LAYERS, ids=[layer.id for layer in REFUSED_LAYERS])
@@ -102,7 +156,7 @@ def test_what_pytorch_refuses_is_a_usage_error(run: Run, layer: RefusedLayer) ->
 )
 def test_a_size_is_one_number_or_two_or_three(run: Run, size: str, shape: str) -> None:
     assert run("shape", size, "-q").stdout == f"{shape}\n"
-    assert run("shape", size, "relu").stdout.splitlines()[1].split() == ["input", shape]
+    assert run("shape", size, "relu").stdout.splitlines()[1].split()[:2] == ["input", shape]
 
 
 def test_quiet_prints_the_last_size_alone(run: Run) -> None:
@@ -117,50 +171,54 @@ def test_layers_are_words_or_one_text(run: Run) -> None:
 
 
 def test_a_word_for_padding_shows_the_pixels_that_it_comes_to(run: Run) -> None:
-    table = run("shape", "28x31", "conv:4x4,same", "conv:3x3,s2,same-lower", "conv:3x5,half", "conv:3,full", status=2)
-    assert "3x3" in table.stderr
-    table = run("shape", "28x31", "conv:4x4,same", "conv:3x3,s2,same-lower", "conv:3x5,half", "conv:3x3,full")
-    assert [row[2].partition(" (")[2] for row in cells(table.stdout)] == [
-        "padding 1/1/2/2)",
-        "padding 1/1/0/1)",
-        "padding 1x2)",
-        "padding 2)",
+    words = ("28x31", "conv:4x4,same", "conv:3x3,s2,same-lower", "conv:3x5,half", "conv:3x3,full")
+    table = run("shape", *words).stdout.splitlines()
+    assert [line.partition("(")[2].partition(")")[0] for line in table[2:6]] == [
+        "padding 1/1/2/2",
+        "padding 1/1/0/1",
+        "padding 1x2",
+        "padding 2",
     ]
+    assert column(run, "padding", *words) == ["1/1/2/2", "1/1/0/1", "1/2/1/2", "2/2/2/2"]
+
+
+def test_a_kernel_with_one_side_is_refused_with_both_shown(run: Run) -> None:
+    assert "3x3" in run("shape", "28x31", "conv:3,full", status=2).stderr
 
 
 def test_statistics_of_batchnorm_stand_apart(run: Run) -> None:
-    table = run("shape", "8x8x6", "bn", "bn").stdout
-    assert [row[1:] for row in cells(table)] == [
-        [f"batchnorm{number}", "batchnorm", "8x8x6", "12", "0"] for number in (1, 2)
-    ]
-    assert table.splitlines()[-1].startswith("24 parameters, 24 statistics of batchnorm apart; 0 MACs")
+    rows = layers(run, "8x8x6", "bn", "bn")
+    assert [
+        (row["name"], row["op"], row["output"], row["parameters"], row["statistics"], row["macs"]) for row in rows
+    ] == [(f"batchnorm{number}", "batchnorm", [8, 8, 6], 12, 12, 0) for number in (1, 2)]
+    assert (
+        "\n24 parameters, and 24 statistics of batchnorm\n0 MACs, 0 FLOPs\n" in run("shape", "8x8x6", "bn", "bn").stdout
+    )
 
 
 def test_kernels_count_as_weights_once_for_each_channel_they_lie_on(run: Run) -> None:
-    table = run("shape", "10x10x3", "conv:sobel-x,sobel-y", "dwconv:gaussian:5:1").stdout
-    assert [row[3:] for row in cells(table)] == [
-        ["8x8x2", str(9 * 3 * 2), f"{8 * 8 * 9 * 3 * 2:,}"],
-        ["4x4x2", str(25 * 2), str(4 * 4 * 25 * 2)],
-    ]
+    words = ("10x10x3", "conv:sobel-x,sobel-y", "dwconv:gaussian:5:1")
+    assert column(run, "output", *words) == ["8x8x2", "4x4x2"]
+    assert column(run, "parameters", *words) == [str(9 * 3 * 2), str(25 * 2)]
+    assert column(run, "macs", *words) == [str(8 * 8 * 9 * 3 * 2), str(4 * 4 * 25 * 2)]
 
 
 def test_kernel_files_need_only_their_size(run: Run, folder: Path) -> None:
     (folder / "k.txt").write_text(text_of(np.ones((3, 5, 2))))
     np.save(folder / "bank.npy", np.ones((2, 2, 1, 7)))
-    table = run("shape", "10x10x2", "conv:k.txt", "conv:bank.npy").stdout
-    assert [row[3] for row in cells(table)] == ["8x6x1", "7x5x7"]
+    assert column(run, "output", "10x10x2", "conv:k.txt", "conv:bank.npy") == ["8x6x1", "7x5x7"]
 
 
 def test_names_are_given_or_counted(run: Run) -> None:
-    table = run("shape", "32x32", "conv:3x3@first", "conv:3x3", "relu", "relu", "2x", "conv:1x1@again").stdout
-    assert [row[1] for row in cells(table)] == ["first", "conv2", "relu1", "relu2", "again.1", "again.2"]
+    words = ("32x32", "conv:3x3@first", "conv:3x3", "relu", "relu", "2x", "conv:1x1@again")
+    assert column(run, "name", *words) == ["first", "conv2", "relu1", "relu2", "again.1", "again.2"]
 
 
 def test_a_border_that_nothing_sees_brings_a_remark_unless_quiet(run: Run) -> None:
     words = ("shape", "28x28", "conv:sobel-x,border=edge")
     result = run(*words)
     assert result.stderr.startswith("cnnfilter: remark: conv:sobel-x,border=edge: ")
-    assert [row[3] for row in cells(result.stdout)] == ["26x26x1"]
+    assert "  26x26x1  " in result.stdout
     assert run(*words, "-q").stderr == ""
 
 

@@ -1,0 +1,189 @@
+"""The summary of a network as a table, CSV, Markdown, JSON, or as formulas with their numbers put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from cnnfilter.cli.tables import align, write_csv, write_markdown
+from cnnfilter.spec.blocks import Concatenation, Residual
+from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.geometry import PaddingWord
+from cnnfilter.spec.layers import Layer, show_shape
+from cnnfilter.spec.pools import Pool
+from cnnfilter.spec.printing import show_padding
+from cnnfilter.spec.summary import COUNTING_RULE, Row
+
+if TYPE_CHECKING:
+    from cnnfilter.spec.network import Network
+    from cnnfilter.spec.sharing import Comparison
+    from cnnfilter.spec.summary import Summary
+
+FLOAT_BYTES = 4
+"""Activations are counted as float32."""
+
+
+class Report(StrEnum):
+    """How a summary is shown."""
+
+    TABLE = "table"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    EXPLAIN = "explain"
+
+
+Comparisons = Sequence["Comparison | None"]
+"""For each row what its sizes would cost without shared weights; empty where nobody asked."""
+
+
+def write_report(summary: Summary, network: Network, report: Report, comparisons: Comparisons = ()) -> str:
+    """Return a summary in the form that was asked for."""
+    match report:
+        case Report.TABLE:
+            head, rows = _cells(summary, network, comparisons)
+            return "\n".join([*align([head, *rows], flush_right=_NUMBERS), *_footer(summary)])
+        case Report.MARKDOWN:
+            head, rows = _cells(summary, network, comparisons)
+            return "\n".join([*write_markdown(head, rows, flush_right=_NUMBERS), "", *_footer(summary, end="  ")])
+        case Report.CSV:
+            compared = [f"{way}_{count}" for way in _WAYS for count in ("parameters", "macs")] if comparisons else []
+            return write_csv(["number", *Row._fields, *compared], _plain_rows(summary, comparisons))
+        case Report.JSON:
+            return _json(summary, comparisons)
+        case Report.EXPLAIN:
+            return "\n".join(_explanations(summary, network))
+
+
+def show_last_size(summary: Summary) -> str:
+    """Return the size of what comes out."""
+    return show_shape(summary.rows[-1].output if summary.rows else summary.input)
+
+
+_HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
+_COMPARED = ("fully connected", "MACs", "locally connected", "MACs")
+_WAYS = ("fully_connected", "locally_connected")
+_NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)
+"""The columns that hold numbers."""
+
+
+def _cells(summary: Summary, network: Network, comparisons: Comparisons) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the rows."""
+    start = ["", "input", "", show_shape(summary.input), f"{prod(summary.input):,}", "", "", "1x1", "1x1"]
+    head, rows = [*_HEAD, *_COMPARED[: 4 * bool(comparisons)]], [start]
+    layers = [node.layer for node in network.walk()]
+    indents = _indents(summary.rows)
+    for number, (row, layer, indent) in enumerate(zip(summary.rows, layers, indents, strict=True), 1):
+        counts = [f"{count:,}" for count in (row.activations, row.parameters, row.macs)]
+        cells = [str(number), row.name, indent + _text(row, layer), show_shape(row.output), *counts, *_field(row)]
+        comparison = comparisons[number - 1] if comparisons else None
+        rows.append(cells + [f"{count:,}" for cost in comparison or () for count in cost])
+    return head, [row + [""] * (len(head) - len(row)) for row in rows]
+
+
+def _field(row: Row) -> tuple[str, str]:
+    if row.receptive_field == "all" or row.jump is None:
+        return "all", ""
+    return show_shape(row.receptive_field), show_shape(row.jump)
+
+
+def _indents(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield what stands before each layer: two spaces for each block around it, a dash where a branch begins."""
+    seen: dict[int, int] = {}
+    for row in rows:
+        begins = row.depth > 0 and seen.get(row.depth) != row.branch
+        seen = {depth: branch for depth, branch in seen.items() if depth < row.depth} | {row.depth: row.branch}
+        yield "  " * (row.depth - 1) + "- " if begins else "  " * row.depth
+
+
+def _text(row: Row, layer: Layer) -> str:
+    """Return the layer, and the pixels that a word for its padding came to; a block by what it does."""
+    match layer:
+        case Residual(adds_input=True):
+            return "res (plus its input)"
+        case Residual():
+            return f"res (sum of {len(layer.branches)} branches)"
+        case Concatenation():
+            return f"cat ({len(layer.branches)} branches side by side)"
+        case Convolution() | Pool() if isinstance(layer.window.padding, PaddingWord) and row.padding:
+            return f"{row.text} (padding {show_padding(row.padding)})"
+        case _:
+            return row.text
+
+
+def _footer(summary: Summary, end: str = "") -> list[str]:
+    totals = summary.totals
+    statistics = f", and {totals.statistics:,} statistics of batchnorm" if totals.statistics else ""
+    lines = [
+        f"{totals.parameters:,} parameters{statistics}",
+        f"{totals.macs:,} MACs, {totals.flops:,} FLOPs",
+        f"{totals.activations:,} activations ({_mebibytes(totals.activations)} as float32), at most "
+        f"{summary.peak:,} values ({_mebibytes(summary.peak)}) live at a time",
+    ]
+    if summary.rows:
+        field, jump = _field(summary.rows[-1])
+        lines.append(f"receptive field {field if jump else 'of the whole input'}{f', jump {jump}' if jump else ''}")
+    return [line + end for line in [*lines, COUNTING_RULE]]
+
+
+def _mebibytes(values: int) -> str:
+    return f"{values * FLOAT_BYTES / 2**20:,.1f} MiB"
+
+
+def _json_row(row: Row, comparison: Comparison | None) -> dict[str, Any]:
+    """Return what is known of a layer by the names of the schema; what does not apply is left out."""
+    content: dict[str, Any] = {key: value for key, value in row._asdict().items() if value is not None}
+    for key in ("statistics", "depth", "branch"):
+        if not content[key]:
+            del content[key]
+    if comparison:
+        content |= {key: cost._asdict() for key, cost in comparison._asdict().items()}
+    return content
+
+
+def _json(summary: Summary, comparisons: Comparisons) -> str:
+    import json  # noqa: PLC0415  the table goes without
+
+    rows = [
+        json.dumps(_json_row(row, comparison))
+        for row, comparison in zip(summary.rows, comparisons or [None] * len(summary.rows), strict=True)
+    ]
+    layers = ",\n  ".join(rows)
+    return (
+        f'{{"input": {json.dumps(summary.input)},\n "network": {json.dumps(summary.network)},\n'
+        f' "layers": [\n  {layers}],\n "totals": {json.dumps(summary.totals._asdict())}}}'
+    )
+
+
+def _plain_rows(summary: Summary, comparisons: Comparisons) -> Iterator[dict[str, str]]:
+    """Yield each layer with all its columns, numbers as they are."""
+    for number, row in enumerate(summary.rows, 1):
+        content = {"number": str(number)}
+        for key, value in row._asdict().items():
+            if value is None:
+                content[key] = ""
+            elif isinstance(value, tuple):
+                content[key] = ("/" if key == "padding" else "," if key == "first" else "x").join(map(str, value))
+            else:
+                content[key] = str(value)
+        if comparisons:
+            comparison = comparisons[number - 1]
+            for key in _WAYS:
+                cost = getattr(comparison, key, None)
+                content[f"{key}_parameters"] = str(cost.parameters) if cost else ""
+                content[f"{key}_macs"] = str(cost.macs) if cost else ""
+        yield content
+
+
+def _explanations(summary: Summary, network: Network) -> Iterator[str]:
+    from cnnfilter.spec.explanations import explain  # noqa: PLC0415  a table goes without
+
+    for visit, row in zip(network.visits(summary.input), summary.rows, strict=True):
+        shapes = f"{show_shape(visit.inputs.shape)} -> {show_shape(row.output)}"
+        yield f"{visit.node.number} {row.name}: {_text(row, visit.layer)}, {shapes}"
+        explanations = explain(visit)
+        width = max((len(subject) for subject, _ in explanations), default=0)
+        yield from (f"    {subject.ljust(width)}  {formula}" for subject, formula in explanations)
+    yield COUNTING_RULE

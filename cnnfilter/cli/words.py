@@ -1,0 +1,79 @@
+"""The types of options: words that a function of the floors below understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnnfilter.errors import CnnFilterError
+from cnnfilter.numbers import parse_number
+from cnnfilter.spec.geometry import PaddingWord, as_padding, as_pair
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class Word(click.ParamType):  # type: ignore[type-arg]
+    """A word that a function of the floors below understands; its errors become usage errors."""
+
+    def __init__(self, name: str, understand: Callable[[str], object], words: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.understand = understand
+        self.words = words
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return what the word means."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.understand(value)
+        except (CnnFilterError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the known words that begin as the incomplete one does."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+def pair(subject: str) -> Word:
+    """Return the type of a number or HxW."""
+    return Word(subject, lambda text: as_pair(text, subject))
+
+
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Return numbers parted by commas.
+
+    Examples
+    --------
+    >>> parse_numbers("0.485,0.456,1/2")
+    (0.485, 0.456, 0.5)
+    """
+    return tuple(parse_number(word.strip()) for word in text.split(","))
+
+
+class FileName(click.Path):
+    """The name of a file, completed as one; whether it can be read is found out later."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; an empty name is a mistake."""
+        if value == "":
+            self.fail("the name is empty; a variable of the shell may be unset", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = FileName()
+PADDING = Word("padding", as_padding, tuple(PaddingWord))
+NUMBER = Word("number", parse_number)

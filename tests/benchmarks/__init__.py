@@ -1,0 +1,1 @@
+"""What the commands cost beside their peers. Each module is run by hand, and prints; nothing here is a test."""
