@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cnnfilter.cli import main
+from cnnfilter.documents import load_document
 from cnnfilter.files.formats import FORMATS
 from cnnfilter.kernels import names
 from tests.conftest import ROOT
@@ -86,6 +87,18 @@ def test_the_library_example_runs() -> None:
     assert names_after["small"].shape == (120, 160, 3)
     assert names_after["edges"].shape == (478, 638)
     assert Path("small.png").stat().st_size > 1000
+
+
+def test_the_network_file_is_one(checkout: Path) -> None:
+    (example,) = [block for language, block in BLOCKS if language == "toml"]
+    (checkout / "net.toml").write_text(example)
+    status, output = run("cnnfilter shape net.toml")
+    assert status == 0
+    assert [line.split()[1] for line in output.splitlines()[2:-5]][-3:] == ["flatten1", "linear1", "softmax1"]
+    document = load_document("net.toml")
+    assert document.input == (32, 32, 3)
+    assert (str(document.weights), str(document.labels)) == ("lenet.npz", "classes.txt")
+    assert document.preparation.scale == 1 / 255
 
 
 @pytest.mark.usefixtures("checkout")

@@ -61,12 +61,10 @@ def test_there_is_one_number_for_each_channel(numbers: tuple[float, ...]) -> Non
             prepare(PICTURE, preparation)
 
 
-@pytest.mark.parametrize(
-    ("scale", "std"), [(1.0, (0.0,)), (1.0, (1.0, -1.0, 1.0)), (0.0, (1.0,)), (-1.0, (1.0,))]
-)
+@pytest.mark.parametrize(("scale", "std"), [(1.0, (0.0,)), (1.0, (1.0, -1.0, 1.0)), (0.0, (1.0,)), (-1.0, (1.0,))])
 def test_what_would_wipe_out_or_turn_over_an_image_is_refused(scale: float, std: tuple[float, ...]) -> None:
     with pytest.raises(ShapeError, match="not above 0"):
-        Preparation(scale=scale, std=deviation)
+        Preparation(scale=scale, std=std)
 
 
 def test_the_size_comes_first() -> None:

@@ -1,0 +1,189 @@
+"""What a network makes of one picture, and the files that hold it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnfilter.arrays import Array
+from cnnfilter.compute.preparation import Preparation
+from cnnfilter.compute.weights import Model, RandomWeights
+from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
+from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.outputs import Job
+from cnnfilter.files.pictures import Picture
+from cnnfilter.kernels import kernel_shape
+from cnnfilter.ranking import Ranking
+from cnnfilter.results import Handling, Result, encode_result, run_picture
+from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.weights import Init
+from tests.cli.pictures import decode, rows
+
+GENERATOR = np.random.default_rng(4)
+COLOURS = GENERATOR.integers(0, 256, (6, 8, 3)).astype(np.uint8)
+CLEAR = np.dstack([COLOURS, np.zeros((6, 8), np.uint8)])
+PIPELINE = Handling(pipeline=True)
+
+
+def model(text: str) -> Model:
+    """Return a network without weights."""
+    return Model(parse_network(text, kernel_shape))
+
+
+def picture(pixels: Array) -> Picture:
+    """Return a picture of 8 bits."""
+    return Picture(pixels, Depth.EIGHT)
+
+
+def job(name: str, layer: str = "") -> Job:
+    """Return a job whose result, or whose layer, goes into a file."""
+    return Job("in.png", 0, Path(name), name, layer)
+
+
+def encoded(
+    values: Array, name: str, handling: Handling = PIPELINE, layer: str = ""
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the files of a result of 8 bits, and the remarks."""
+    notes: list[str] = []
+    result = Result(values, None, 255.0, Depth.EIGHT, matrix=False)
+    return dict(encode_result(result, job(name, layer), handling, notes)), notes
+
+
+def test_the_result_of_the_network_has_no_name() -> None:
+    results, notes = run_picture(picture(COLOURS), model("relu maxpool:2@pool"), PIPELINE)
+    assert list(results) == [""]
+    assert np.array_equal(results[""].values, COLOURS.reshape(3, 2, 4, 2, 3).max(axis=(1, 3)))
+    assert (results[""].white, results[""].depth, results[""].matrix) == (255.0, Depth.EIGHT, False)
+    assert notes == []
+
+
+def test_layers_are_kept_under_their_names_in_the_order_that_was_asked_for() -> None:
+    network = model("relu@first res(abs@inner dwconv:[2] | relu)@sum flatten@last")
+    results, _ = run_picture(picture(COLOURS), network, PIPELINE, ["last", "inner", "sum"])
+    assert list(results) == ["last", "inner", "sum"]
+    assert np.array_equal(results["inner"].values, COLOURS)
+    assert np.array_equal(results["sum"].values, 3.0 * COLOURS)
+    assert np.array_equal(results["last"].values, 3.0 * COLOURS.ravel())
+
+
+def test_a_layer_that_is_kept_is_not_changed_by_those_behind_it() -> None:
+    network = model("dwconv:[1]@a relu@b dwconv:[-1] relu")
+    results, _ = run_picture(picture(COLOURS), network, PIPELINE, ["a", "b"])
+    assert np.array_equal(results["a"].values, COLOURS)
+    assert np.array_equal(results["b"].values, COLOURS)
+
+
+def test_a_network_sees_colours_alone_and_a_filter_sees_alpha() -> None:
+    results, notes = run_picture(picture(CLEAR), model("dwconv:box:3"), PIPELINE)
+    assert results[""].alpha is None
+    assert np.allclose(results[""].values.mean(), COLOURS.mean(), atol=40)
+    assert notes == ["the picture has alpha, and the network sees its colours alone"]
+    results, notes = run_picture(picture(CLEAR), model("dwconv:box:3"), Handling())
+    assert results[""].alpha is not None
+    assert not results[""].values.any()
+    assert notes == []
+
+
+def test_white_is_scaled_as_the_picture_is() -> None:
+    handling = Handling(pipeline=True, preparation=Preparation(scale=1 / 255))
+    results, _ = run_picture(picture(COLOURS), model("relu"), handling)
+    assert results[""].white == pytest.approx(1)
+    ((_, data),) = encode_result(results[""], job("x.png"), handling, [])
+    assert np.array_equal(decode(data), COLOURS)
+
+
+def test_what_equalize_takes_for_white_is_scaled_too() -> None:
+    plain, _ = run_picture(picture(COLOURS[:, :, :1]), model("equalize"), PIPELINE)
+    handling = Handling(pipeline=True, preparation=Preparation(scale=1 / 255))
+    scaled, _ = run_picture(picture(COLOURS[:, :, :1]), model("equalize"), handling)
+    assert scaled[""].values.max() == pytest.approx(1)
+    assert plain[""].values.max() == pytest.approx(255)
+
+
+def test_weights_are_those_for_the_size_after_preparation() -> None:
+    network = Model(parse_network("flatten fc:2", kernel_shape), RandomWeights(Init.HE))
+    handling = Handling(pipeline=True, preparation=Preparation(size=(3, 4)))
+    for pixels in (COLOURS, COLOURS[:5], COLOURS):
+        results, _ = run_picture(picture(pixels), network, handling)
+        assert results[""].values.shape == (2,)
+
+
+def test_a_network_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(ShapeError, match="maxpool:9"):
+        run_picture(picture(COLOURS), model("maxpool:9"), PIPELINE)
+
+
+def test_a_layer_of_one_or_three_maps_is_one_picture() -> None:
+    files, notes = encoded(COLOURS, "x.png", layer="a")
+    assert (list(files), notes) == (["x.png"], [])
+    assert np.array_equal(decode(files["x.png"]), COLOURS)
+    files, _ = encoded(COLOURS[:, :, 0].astype(np.float32), "x.png", layer="a")
+    assert np.array_equal(decode(files["x.png"]), COLOURS[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("maps", "names"), [(2, ["x-01.png", "x-02.png"]), (4, ["x-01.png", "x-02.png", "x-03.png", "x-04.png"])]
+)
+def test_a_layer_of_other_maps_is_a_picture_for_each(maps: int, names: list[str]) -> None:
+    values = np.tile(COLOURS, 2)[:, :, :maps].astype(np.float32)
+    files, _ = encoded(values, "x.png", layer="a")
+    assert list(files) == names
+    for number, data in enumerate(files.values()):
+        assert np.array_equal(decode(data), values[:, :, number])
+
+
+def test_numbers_are_as_long_as_the_largest() -> None:
+    files, _ = encoded(np.zeros((1, 1, 120)), "folder.d/x.y.png", layer="a")
+    assert list(files)[0::119] == ["folder.d/x.y-001.png", "folder.d/x.y-120.png"]
+
+
+def test_each_map_has_its_own_range_and_all_have_one_remark() -> None:
+    values = np.dstack([COLOURS[:, :, 0] * 4.0, COLOURS[:, :, 1] / 4.0])
+    files, notes = encoded(values, "x.png", Handling(range_=Range.SCALE, pipeline=True), layer="a")
+    assert notes == []
+    assert [int(decode(data).max()) for data in files.values()] == [255, 255]
+    files, notes = encoded(values, "x.png", layer="a")
+    assert len(files) == 2
+    (note,) = notes
+    share = 100 * (values > 255.5).mean()
+    assert note.startswith(f"{share:.1f} % of the values")
+
+
+@pytest.mark.parametrize(("name", "vector"), [("x.png", "x.txt"), ("a.b/x.y.png", "a.b/x.y.txt")])
+def test_a_vector_of_a_layer_is_a_text_where_a_picture_cannot_hold_it(name: str, vector: str) -> None:
+    files, notes = encoded(np.array([1.5, -2.0, 3.0]), name, layer="a")
+    assert (list(files), notes) == ([vector], [])
+    assert rows(files[vector].decode()).tolist() == [[1.5, -2.0, 3.0]]
+
+
+@pytest.mark.parametrize("shape", [(5,), (6, 8), (6, 8, 2), (6, 8, 3), (6, 8, 4)])
+@pytest.mark.parametrize("layer", ["", "a"])
+def test_a_matrix_holds_whatever_comes(shape: tuple[int, ...], layer: str, tmp_path: Path) -> None:
+    values = GENERATOR.normal(size=shape)
+    files, notes = encoded(values, "x.npy", layer=layer)
+    (tmp_path / "x.npy").write_bytes(files["x.npy"])
+    assert np.array_equal(np.load(tmp_path / "x.npy"), values)
+    assert notes == []
+
+
+@pytest.mark.parametrize(("shape", "reason"), [((6, 8, 2), "has 2"), ((6, 8, 5), "has 5"), ((7,), "is no picture")])
+def test_what_the_network_gives_goes_into_one_file_or_none(shape: tuple[int, ...], reason: str) -> None:
+    with pytest.raises(CnnFilterError, match=reason):
+        encoded(np.zeros(shape), "x.png")
+
+
+def test_a_ranking_takes_the_place_of_the_values() -> None:
+    files, notes = encoded(np.array([0.25, 0.75]), "x.csv", Handling(pipeline=True, ranking=Ranking(1)))
+    assert files == {"x.csv": b"1,0.75\n"}
+    assert notes == []
+
+
+def test_a_file_that_cannot_hold_the_values_is_an_error_that_names_it() -> None:
+    with pytest.raises(ImageFileError, match=r"x\.pgm"):
+        encoded(COLOURS, "x.pgm")
+
+
+@pytest.mark.parametrize(("depth", "white"), [(None, 255), (Depth.SIXTEEN, 65535)])
+def test_levels_are_of_the_depth_that_was_asked_for(depth: Depth | None, white: int) -> None:
+    files, _ = encoded(COLOURS, "x.png", Handling(depth=depth, pipeline=True))
+    assert np.array_equal(decode(files["x.png"]), COLOURS.astype(np.uint16) * (white // 255))
