@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import Listener, Program, as_volume, drop_single_channel, run_program
+from cnnfilter.compute.network import Listener, as_volume, drop_single_channel, run_program
 from cnnfilter.compute.preparation import prepare
+from cnnfilter.compute.programs import Program
 from cnnfilter.compute.visible import keeps_alpha, run_visible
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix

@@ -10,7 +10,8 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.batch import Work, run_batch
-from cnnfilter.compute.network import Program, run_program
+from cnnfilter.compute.network import run_program
+from cnnfilter.compute.programs import Program
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.outputs import OutputRequest, plan_outputs

@@ -159,7 +159,8 @@ def _carry_out(
 
 def _model(network: Network, told: NetworkOptions) -> Model:
     """Return a network with its weights; those that shall fit the input it names are tried at once."""
-    from cnnfilter.compute.weights import Model, RandomWeights, StateDict  # noqa: PLC0415
+    from cnnfilter.compute.states import RandomWeights, StateDict  # noqa: PLC0415
+    from cnnfilter.compute.weights import Model  # noqa: PLC0415
     from cnnfilter.files.weights import read_weights  # noqa: PLC0415
 
     weights: RandomWeights | StateDict | None = None

@@ -9,8 +9,9 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.convolution import convolve_volume, pad, tap_view
-from cnnfilter.compute.network import Kernels, Program, apply, build_bank, build_bias
+from cnnfilter.compute.network import apply
 from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
+from cnnfilter.compute.programs import Kernels, Program, build_bank, build_bias
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Conv, Convolution

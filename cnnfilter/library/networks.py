@@ -12,7 +12,8 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.compute.preparation import prepare
-from cnnfilter.compute.weights import Model, StateDict
+from cnnfilter.compute.states import StateDict
+from cnnfilter.compute.weights import Model
 from cnnfilter.documents import Document, load_document, read_document
 from cnnfilter.files.weights import as_tensors, read_weights
 from cnnfilter.spec.layers import Shape

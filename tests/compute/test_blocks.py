@@ -6,8 +6,10 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import as_volume, drop_single_channel, load_program, run_program
-from cnnfilter.compute.weights import Model, RandomWeights
+from cnnfilter.compute.network import as_volume, drop_single_channel, run_program
+from cnnfilter.compute.programs import load_program
+from cnnfilter.compute.states import RandomWeights
+from cnnfilter.compute.weights import Model
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.language import parse_network

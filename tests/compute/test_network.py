@@ -8,18 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import (
-    Program,
-    apply,
-    as_volume,
-    build_bank,
-    build_bias,
-    drop_single_channel,
-    load_program,
-    normalize,
-    run_program,
-    to_gray,
-)
+from cnnfilter.compute.network import apply, as_volume, drop_single_channel, run_program, to_gray
+from cnnfilter.compute.programs import Program, build_bank, build_bias, load_program, normalize
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.convolutions import Convolution, Normalization

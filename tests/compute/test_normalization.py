@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import Step, apply
+from cnnfilter.compute.network import apply
 from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
+from cnnfilter.compute.programs import Step
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.norms import LocalResponseNorm

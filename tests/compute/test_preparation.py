@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.preparation import Preparation, prepare, resize
+from cnnfilter.compute.preparation import prepare, resize
 from cnnfilter.errors import ShapeError
+from cnnfilter.spec.preparation import Preparation
 
 GENERATOR = np.random.default_rng(3)
 PICTURE = GENERATOR.integers(0, 256, (12, 18, 3)).astype(np.uint8)

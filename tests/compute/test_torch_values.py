@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.network import as_volume, drop_single_channel, load_program, run_program
+from cnnfilter.compute.network import as_volume, drop_single_channel, run_program
+from cnnfilter.compute.programs import load_program
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.convolutions import Conv
 from cnnfilter.spec.language import parse_network

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.network import load_program, run_program
+from cnnfilter.compute.network import run_program
+from cnnfilter.compute.programs import load_program
 from cnnfilter.compute.visible import keeps_alpha, run_visible
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels import kernel_shape

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import run_program
-from cnnfilter.compute.weights import Model, RandomWeights, StateDict, bind
+from cnnfilter.compute.states import RandomWeights, StateDict
+from cnnfilter.compute.weights import Model, bind
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.spec.weights import Init, Need, needs
 from tests.compute.states import IMAGE, Shape, Tensors, network_of, renamed, run, tensors_of

@@ -1,0 +1,199 @@
+"""Where weights come from: a state dict as PyTorch writes it, matched with the layers, or a generator of numbers."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod, sqrt
+from typing import Protocol
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import KernelError
+from cnnfilter.spec.convolutions import Conv
+from cnnfilter.spec.printing import show_layer
+from cnnfilter.spec.weights import Init, Kind, Need
+
+logger = logging.getLogger("cnnfilter")
+
+MOST_NAMED = 4
+"""So many problems a message names; the others it counts."""
+
+
+class Weights(Protocol):
+    """Where the weights of a network come from."""
+
+    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        """Return the tensors of each need by its name, in PyTorch's order of axes; `KernelError` if some lack."""
+
+
+@dataclass(frozen=True)
+class StateDict:
+    """Tensors by their names, `NAME.weight`, in the order in which layers without those names take them.
+
+    Parameters
+    ----------
+    tensors
+        `NAME.weight` is (out, in / groups, kh, kw) or (out, in), or (C,) with `NAME.running_mean` beside it.
+    source
+        What messages call it.
+    """
+
+    tensors: Mapping[str, Array]
+    source: str = "weights"
+
+    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        """Return the tensors of each need, matched by name, or in order by kind and shape."""
+        matched = self._match_names(wanted) if self._has_names_of(wanted) else self._match_in_order(wanted)
+        left = [name for name in self.groups if name not in matched.values()]
+        if left:
+            raise self._error(
+                f"{', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)} fit no layer of the network"
+            )
+        for need in wanted:
+            logger.debug("%s <- %s", need.name, self._show(matched[need.name]))
+        return {name: self.groups[group] for name, group in matched.items()}
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, Array]]:
+        """The tensors of each layer, by what stands before the last point of their names."""
+        groups: dict[str, dict[str, Array]] = {}
+        for name, tensor in self.tensors.items():
+            group, _, part = name.rpartition(".")
+            if part != "num_batches_tracked":
+                groups.setdefault(group, {})[part] = tensor
+        return groups
+
+    def _has_names_of(self, wanted: list[Need]) -> bool:
+        """Return whether the tensors are named as the layers are.
+
+        A counted name, `conv1`, may be a coincidence: such names count if they are all there, on one side.
+        """
+        names = {need.name for need in wanted}
+        common = names & set(self.groups)
+        given = any(need.layer.name for need in wanted if need.name in common)
+        return bool(common) and (given or common in (names, set(self.groups)))
+
+    def _match_names(self, wanted: list[Need]) -> dict[str, str]:
+        missing = [need for need in wanted if need.name not in self.groups]
+        if missing:
+            raise self._error(
+                f"nothing for {', '.join(map(_show_need, missing[:MOST_NAMED]))}{_more(missing)}{self._left(wanted)}"
+            )
+        for need in wanted:
+            if not _fits(need, self.groups[need.name]):
+                hint = _hint(need, self.groups[need.name])
+                raise self._error(f"{_misfit(need, self.groups[need.name])}{hint}")
+        return {need.name: need.name for need in wanted}
+
+    def _left(self, wanted: list[Need]) -> str:
+        names = {need.name for need in wanted}
+        left = [group for group in self.groups if group not in names]
+        return f"; it has {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)} for no layer" if left else ""
+
+    def _match_in_order(self, wanted: list[Need]) -> dict[str, str]:
+        """Return for each need the first group that is left, of its kind and shapes."""
+        left = list(self.groups)
+        matched = {}
+        for need in wanted:
+            alike = [group for group in left if _kind(self.groups[group]) is need.kind]
+            fitting = [group for group in alike if _fits(need, self.groups[group])]
+            if not fitting:
+                near = alike or left
+                shown = f"{', '.join(map(self._show, near[:MOST_NAMED]))}{_more(near)}" if near else "nothing"
+                hint = _hint(need, self.groups[alike[0]]) if alike else ""
+                raise self._error(f"nothing fits {_show_need(need)}; left is {shown}{hint}")
+            matched[need.name] = fitting[0]
+            left.remove(fitting[0])
+        return matched
+
+    def _show(self, group: str) -> str:
+        return ", ".join(f"{group}.{part} {tensor.shape}".lstrip(".") for part, tensor in self.groups[group].items())
+
+    def _error(self, reason: str) -> KernelError:
+        return KernelError(f"{self.source}: {reason}")
+
+
+@dataclass(frozen=True)
+class RandomWeights:
+    """Weights drawn at random, the same for the same seed.
+
+    `he`: normal with variance 2 / inputs, biases 0 (He et al., "Delving deep into rectifiers", 2015);
+    `uniform`: weights and biases even within 1 / sqrt(inputs), as PyTorch begins. Batch norms pass values
+    on as they are, but for their eps.
+    """
+
+    init: Init
+    seed: int = 0
+
+    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        """Return tensors for each need."""
+        generator = np.random.default_rng(self.seed)
+        return {need.name: self._draw(need, generator) for need in wanted}
+
+    def _draw(self, need: Need, generator: np.random.Generator) -> dict[str, Array]:
+        if need.kind is Kind.BATCHNORM:
+            ones = {"weight", "running_var"}
+            return {name: np.full(shape, float(name in ones), np.float32) for name, shape in need.tensors.items()}
+        inputs = prod(need.tensors["weight"][1:])
+        drawn = {}
+        for name, shape in need.tensors.items():
+            if self.init is Init.UNIFORM:
+                tensor = generator.uniform(-1 / sqrt(inputs), 1 / sqrt(inputs), shape)
+            else:
+                tensor = generator.normal(0, sqrt(2 / inputs), shape) if name == "weight" else np.zeros(shape)
+            drawn[name] = tensor.astype(np.float32)
+        return drawn
+
+
+def _kind(group: Mapping[str, Array]) -> Kind | None:
+    """Return the kind of weights that tensors look like."""
+    if "running_mean" in group:
+        return Kind.BATCHNORM
+    return {4: Kind.CONVOLUTION, 2: Kind.LINEAR}.get(group["weight"].ndim) if "weight" in group else None
+
+
+def _fits(need: Need, group: Mapping[str, Array]) -> bool:
+    return need.tensors == {part: tensor.shape for part, tensor in group.items()}
+
+
+def _misfit(need: Need, group: Mapping[str, Array]) -> str:
+    """Return which tensor of a group does not fit a layer, and what would."""
+    layer = f"{need.name} ({show_layer(need.layer)})"
+    for part, shape in need.tensors.items():
+        if part not in group:
+            return f"{need.name}.{part} {shape} is missing"
+        if group[part].shape != shape:
+            turned = "; it lies the other way round, (in, out)" if group[part].shape == shape[::-1] else ""
+            return f"{need.name}.{part} is {group[part].shape}, and {layer} needs {shape}{turned}"
+    extra = next(part for part in group if part not in need.tensors)
+    return f"{need.name}.{extra} {group[extra].shape} is too many for {layer}"
+
+
+def _show_need(need: Need) -> str:
+    shapes = ", ".join(f"{part} {shape}" for part, shape in need.tensors.items())
+    return f"{need.name} ({show_layer(need.layer)}; {shapes})"
+
+
+def _hint(need: Need, group: Mapping[str, Array]) -> str:
+    """Return what to do where a bias is too many or missing, or only the picture's channels or size differ."""
+    if need.kind is not Kind.BATCHNORM and set(group) ^ set(need.tensors) == {"bias"}:
+        return "; nobias leaves a layer's bias out" if "bias" in need.tensors else "; without nobias it has a bias"
+    given, wanted = group["weight"].shape if "weight" in group else (), need.tensors["weight"]
+    alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
+    if not alike or given[1] == wanted[1]:
+        return ""
+    if need.kind is Kind.LINEAR and any(len(part) == 3 for part in need.parts):
+        return f"; the weights are for {given[1]} inputs, from a picture of another size: --resize HxW"
+    sees_picture = need.first and isinstance(need.layer, Conv) and need.layer.groups == 1
+    match sees_picture, given[1], wanted[1]:
+        case True, 3, 1:
+            return "; the weights are for 3 channels, and 1 is given: conv:[1],[1],[1] before makes three of one"
+        case True, 1, 3:
+            return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
+    return ""
+
+
+def _more(items: list[str] | list[Need]) -> str:
+    return f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
