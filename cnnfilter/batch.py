@@ -69,15 +69,16 @@ def run_batch(work: Work, listener: Listener) -> int:
     same input, are done all the same.
     """
     failures = 0
+    written: set[str] = set()
     for source, jobs in groupby(work.jobs, key=lambda job: job.source):
-        failures += not _filter_input(source, list(jobs), work, listener)
+        failures += not _filter_input(source, list(jobs), work, listener, written)
         if failures and work.fail_fast:
             break
     return failures
 
 
-def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener) -> bool:
-    """Carry out the jobs of one input, and return whether all went well."""
+def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, written: set[str]) -> bool:
+    """Carry out the jobs of one input, and return whether all went well; `written` has the files made so far."""
     wanted = [job for job in jobs if not (work.no_clobber and _stands(job))]
     if not wanted:
         logger.debug("%s: passed over, its output exists", source)
@@ -88,13 +89,13 @@ def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener) 
         listener.failure(_named(source, error))
         return False
     done = [
-        _carry_out(list(alike), picture, work, listener)
+        _carry_out(list(alike), picture, work, listener, written)
         for _, alike in groupby(wanted, key=lambda job: (job.kernel, bool(job.layer)))
     ]
     return all(done)
 
 
-def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener) -> bool:
+def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener, written: set[str]) -> bool:
     """Run one network on an input, do the jobs that it serves, and return whether all went well."""
     model, source = work.models[jobs[0].kernel], jobs[0].source
     logger.debug("%s: %s -> %s", source, model.title, ", ".join(str(job.target or "standard output") for job in jobs))
@@ -104,36 +105,42 @@ def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener
     except _FAILURES as error:
         listener.failure(_named(source, error))
         return False
-    done = [_deliver(results[job.layer], job, work, listener, notes) for job in jobs]
-    if not any(done):
-        return False
-    for note in dict.fromkeys(notes):
+    done = []
+    for job in jobs:
+        try:
+            _deliver(_encode(results[job.layer], job, work, written, notes), job, work, listener)
+            done.append(True)
+        except _FAILURES as error:
+            listener.failure(_named(source, error))
+            done.append(False)
+    for note in dict.fromkeys(notes) if any(done) else ():
         listener.remark(f"{_spoken(source)}: {note}")
     return all(done)
 
 
-def _deliver(result: Result, job: Job, work: Work, listener: Listener, notes: list[str]) -> bool:
-    """Write the files of a job, or print it, add what is to be remarked, and return whether it went well."""
+def _encode(result: Result, job: Job, work: Work, written: set[str], notes: list[str]) -> list[tuple[str, bytes]]:
+    """Return the files that hold a job's result, by their names, none of which is taken; remarks go to `notes`."""
     own: list[str] = []
-    try:
-        for name, data in encode_result(result, job, work.handling, own):
-            if job.target:
-                _check_spared(Path(name), job, work)
-                make_folder_of(Path(name))
-                write_whole(Path(name), data)
-            else:
-                listener.output(_title(job, work) + data)
-    except _FAILURES as error:
-        listener.failure(_named(job.source, error))
-        return False
+    files = list(encode_result(result, job, work.handling, own))
+    for name, _ in files if job.target else ():
+        path = Path(name)
+        if path != job.target and not work.spared.isdisjoint(identities(path)):
+            raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
+        if (real := os.path.realpath(path)) in written:
+            raise OutputError(f"{path}: was written for another input or layer already; a folder of its own keeps both")
+        written.add(real)
     notes += [f"{job.layer}: {note}" if job.layer else note for note in own]
-    return True
+    return files
 
 
-def _check_spared(path: Path, job: Job, work: Work) -> None:
-    """Raise an `OutputError` if a name that was made for a map of a layer is that of a file that is read."""
-    if path != job.target and not work.spared.isdisjoint(identities(path)):
-        raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
+def _deliver(files: list[tuple[str, bytes]], job: Job, work: Work, listener: Listener) -> None:
+    """Write the files, or print them."""
+    for name, data in files:
+        if job.target:
+            make_folder_of(Path(name))
+            write_whole(Path(name), data)
+        else:
+            listener.output(_title(job, work) + data)
 
 
 def _title(job: Job, work: Work) -> bytes:

@@ -178,7 +178,7 @@ def _fill(result: Result, name: str, handling: Handling, notes: list[str]) -> tu
         notes.append("the result has no place for alpha, so that it lies on black")
         values, alpha = values * alpha, None
     # A matrix has no white of its own: its numbers are levels of the output.
-    white = 65535.0 if result.matrix and depth is Depth.SIXTEEN else result.white
+    white = result.white * (257 if result.matrix and depth is Depth.SIXTEEN else 1)
     levels = to_levels(values, range_=handling.range_, maximum=white, depth=depth)
     if alpha is None:
         return drop_single_channel(levels.pixels), levels.clipped

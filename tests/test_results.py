@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.preparation import Preparation
-from cnnfilter.compute.weights import Model, RandomWeights
+from cnnfilter.compute.states import RandomWeights
+from cnnfilter.compute.weights import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.outputs import Job
@@ -16,6 +16,7 @@ from cnnfilter.kernels import kernel_shape
 from cnnfilter.ranking import Ranking
 from cnnfilter.results import Handling, Result, encode_result, run_picture
 from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
 from tests.cli.pictures import decode, rows
 

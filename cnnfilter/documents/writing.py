@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from cnnfilter.errors import LanguageError, nearest
 from cnnfilter.numbers import show_number
+from cnnfilter.spec.geometry import as_pair, show_pair
 from cnnfilter.spec.language import BLOCKS, NAME
 from cnnfilter.spec.ops import OPS, SHORT
 from cnnfilter.spec.options import FLAGS
@@ -133,9 +135,9 @@ def _write_kernel(op: str, value: object) -> str:
             return f"[{value}]"
         value = int(value) if "x" not in value else [int(side) for side in value.split("x")]
     if type(value) is int:
-        return f"{value}x{value}" if "conv" in op else str(value)
+        return show_pair(as_pair(value, "kernel size")) if "conv" in op else str(value)
     if isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value):
-        return f"{value[0]}x{value[1]}"
+        return show_pair(as_pair(value, "kernel size"))
     return f"[{_write_matrix(op, value)}]"
 
 
@@ -174,7 +176,7 @@ def _shape_of(value: object) -> tuple[int, ...] | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def as_text(content: Mapping[str, Any], key: str) -> str:

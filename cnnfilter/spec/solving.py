@@ -69,12 +69,20 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair) -> Solution:
         )
     axes = [_outputs(layer, part, axis, shape[axis], target[axis]) for axis in (0, 1)]
     rows, columns = ([value for value, size in axes[axis] if size == target[axis]] for axis in (0, 1))
+    if part is Part.STRIDE:  # to 1 leads every stride that is large enough
+        rows, columns = (_and_larger(*pair) for pair in ((rows, columns, target[0]), (columns, rows, target[1])))
     alike = [(value, value) for value in rows if value in set(columns)]
-    found = tuple(_fitting(layer, part, alike or sorted(product(rows, columns), key=sum), shape))
+    found = tuple(_fitting(layer, part, alike, shape))
+    found = found or tuple(_fitting(layer, part, sorted(product(rows, columns), key=sum), shape))
     if found:
         return Solution(found, larger_too=part is Part.STRIDE and target == (1, 1))
     around = zip(*(_around(axes[axis], target[axis]) for axis in (0, 1)), strict=False)
     return Solution((), tuple(_fitting(layer, part, around, shape)))
+
+
+def _and_larger(strides: list[int], others: list[int], target: int) -> list[int]:
+    """Return the strides of one axis, with those of the other that are larger if the target is 1."""
+    return strides + [other for other in others if target == 1 and strides and other > strides[-1]]
 
 
 def _outputs(layer: Windowed, part: Part, axis: int, size: int, target: int) -> list[Pair]:

@@ -274,7 +274,7 @@ def test_a_seed_may_be_any_whole_number_and_inputs_share_the_weights(run: Run, f
 def test_pictures_are_scaled_and_freed_of_the_mean_as_they_were_in_training(run: Run, folder: Path) -> None:
     colours = load("colours.png").astype(np.float32)
     means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    expected = (colours / np.float32(255) - np.float32(means)) / np.float32(deviations)
+    expected = (colours / 255 - np.array(means)) / np.array(deviations)
     options = ["--input-scale", "1/255", "--mean", "0.485,0.456,0.406", "--std", "0.229, 0.224, 0.225"]
     run("pipeline", "dwconv:[1]", "colours.png", *options, "-o", "out.npy")
     assert np.allclose(np.load("out.npy"), expected, rtol=1e-5, atol=1e-6)
@@ -418,6 +418,10 @@ USAGE: dict[str, tuple[str, str]] = {
     "save two in one": (
         "digits.toml digit-7.png --save conv1 --save conv2 -o new.png",
         r"new.png: the results of two layers would be written to it; use a folder, or a template with \{layer\}",
+    ),
+    "save maps like a layer": (
+        "relu@a+abs@a-1 grey.png --save all -o out/",
+        "--save: the maps of a would be written like layer a-1",
     ),
     "save a kernel's name": ("digits.toml digit-7.png --save conv1 -o {kernel}.png", r"unknown field \{kernel\}"),
     "std 0": ("relu grey.png --std 0 -o new.png", "a standard deviation of 0 is not above 0"),

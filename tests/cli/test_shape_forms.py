@@ -138,6 +138,11 @@ def test_csv_has_every_column_and_plain_numbers(run: Run) -> None:
     )
 
 
+def test_csv_without_layers_has_its_head(run: Run) -> None:
+    head = run("shape", "28x28", "relu", "--csv").stdout.splitlines()[0]
+    assert run("shape", "28x28", "--csv").stdout == f"{head}\n"
+
+
 def test_csv_and_json_say_the_same(run: Run) -> None:
     plain, rows = as_csv(run, "12x10x3", BLOCK), as_json(run, "12x10x3", BLOCK)["layers"]
     assert [row["number"] for row in plain] == [str(number) for number in range(1, len(rows) + 1)]
@@ -413,6 +418,8 @@ def test_what_is_perhaps_not_meant_is_remarked(run: Run, words: tuple[str, ...],
         (("28", "block.txt"), r"block.txt: line 2, 'res\(' is never closed"),
         (("28", "binary.txt"), "binary.txt: not a text in UTF-8"),
         (("28", "key.toml"), "key.toml: unknown key 'lairs'; nearest: layers"),
+        (("28", "relu", "--compare", "--explain"), "--compare adds columns to a table"),
+        (("28", "conv:3x3", "--solve", "stride", "--target", "13", "--json"), "--solve prints layers, a line each"),
         (("28x28", "--kernel", "3", "--target", "3"), "--solve PART and --target HxW belong together"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -76,6 +76,7 @@ def test_larger_strides_than_all_are_left_out_with_a_remark(run: Run) -> None:
             "no stride gives 112x50; nearest: conv:3x3,s2 gives 111x49, conv:3x3 gives 222x98",
         ),
         ("28 --kernel 3 --solve stride --target 50", "no stride gives 50x50; nearest: conv:3x3 gives 26x26"),
+        ("2 --kernel 3 --solve stride --target 1", "no stride gives 1x1"),
         ("28 --kernel 3 --solve padding --target 3", "no padding gives 3x3; nearest: conv:3x3 gives 26x26"),
         ("28 --stride 1 --solve kernel --target 29", "no kernel gives 29x29; nearest: conv:1x1 gives 28x28"),
         ("28 --kernel 3 --solve dilation --target 25", "no dilation gives 25x25; nearest: conv:3x3,d2 gives 24x24"),
@@ -134,8 +135,6 @@ def test_what_is_found_is_what_trying_every_number_finds(
         Part.KERNEL: [k for k in range(1, 40) if formula(size, k, stride, padding, dilation) == target],
         Part.DILATION: [d for d in range(1, 40) if formula(size, kernel, stride, padding, d) == target],
     }
-    if formula(size, kernel, 1, padding, dilation) == 0:
-        del tried[Part.STRIDE]  # nothing to be tried with
     for part, values in tried.items():
         found = found_numbers(layer, part, size, target)
         if part is Part.STRIDE and target == 1 and values:

@@ -6,7 +6,8 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import as_volume, run_program
-from cnnfilter.compute.weights import Model, StateDict
+from cnnfilter.compute.states import StateDict
+from cnnfilter.compute.weights import Model
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.network import Network
