@@ -7,7 +7,6 @@ from typing import Any
 
 from cnnfilter.errors import LanguageError, nearest
 from cnnfilter.numbers import show_number
-from cnnfilter.spec.geometry import as_pair, show_pair
 from cnnfilter.spec.language import BLOCKS, NAME
 from cnnfilter.spec.ops import OPS, SHORT
 from cnnfilter.spec.options import FLAGS
@@ -135,10 +134,16 @@ def _write_kernel(op: str, value: object) -> str:
             return f"[{value}]"
         value = int(value) if "x" not in value else [int(side) for side in value.split("x")]
     if type(value) is int:
-        return show_pair(as_pair(value, "kernel size")) if "conv" in op else str(value)
+        return _write_size(op, [value, value]) if "conv" in op else str(value)
     if isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value):
-        return show_pair(as_pair(value, "kernel size"))
+        return _write_size(op, value)
     return f"[{_write_matrix(op, value)}]"
+
+
+def _write_size(op: str, sides: list[int]) -> str:
+    if min(sides) < 1:
+        raise LanguageError(f"{op}: the sides of a kernel are at least 1, not {min(sides)}")
+    return "x".join(map(str, sides))
 
 
 def _write_matrix(op: str, value: object) -> str:
