@@ -20,8 +20,8 @@ from cnnfilter.files.levels import choose_depth, remark_on_clipping, to_levels
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
+from cnnfilter.files.ranking import Ranking, rank
 from cnnfilter.kernels import never_negative
-from cnnfilter.ranking import Ranking, rank
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
 

@@ -21,7 +21,6 @@ FLOORS = {
     "kernels": 2,
     "documents": 3,
     "compute": 3,
-    "ranking": 3,
     "library": 4,
     "results": 4,
     "batch": 4,

@@ -12,8 +12,8 @@ from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
+from cnnfilter.files.ranking import Ranking
 from cnnfilter.kernels import kernel_shape
-from cnnfilter.ranking import Ranking
 from cnnfilter.results import Handling, Result, encode_result, run_picture
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.preparation import Preparation

@@ -24,7 +24,7 @@ from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
     from cnnfilter.compute.weights import Model
-    from cnnfilter.ranking import Ranking
+    from cnnfilter.files.ranking import Ranking
     from cnnfilter.spec.network import Network
 
 
@@ -175,7 +175,7 @@ def _model(network: Network, told: NetworkOptions) -> Model:
 
 
 def _ranking(told: NetworkOptions) -> Ranking | None:
-    from cnnfilter.ranking import Ranking, read_labels  # noqa: PLC0415
+    from cnnfilter.files.ranking import Ranking, read_labels  # noqa: PLC0415
 
     if told.top is None:
         return None

@@ -7,7 +7,7 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError, ShapeError
-from cnnfilter.ranking import Ranking, rank, read_labels
+from cnnfilter.files.ranking import Ranking, rank, read_labels
 
 PROBABILITIES = np.array([0.125, 0.5, 0.25, 0.0625, 0.0625], dtype=np.float32)
 LABELS = ("a", "bird", "cat", "dog", "elk")
