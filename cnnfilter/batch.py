@@ -79,7 +79,7 @@ def run_batch(work: Work, listener: Listener) -> int:
 
 def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, written: set[str]) -> bool:
     """Carry out the jobs of one input, and return whether all went well; `written` has the files made so far."""
-    wanted = [job for job in jobs if not (work.no_clobber and _stands(job))]
+    wanted = [job for job in jobs if not (work.no_clobber and not job.layer and job.target and job.target.exists())]
     if not wanted:
         logger.debug("%s: passed over, its output exists", source)
         return True
@@ -134,9 +134,11 @@ def _encode(result: Result, job: Job, work: Work, written: set[str], notes: list
 
 
 def _deliver(files: list[tuple[str, bytes]], job: Job, work: Work, listener: Listener) -> None:
-    """Write the files, or print them."""
+    """Write the files, or print them; of the maps of a layer some may stand already."""
     for name, data in files:
-        if job.target:
+        if work.no_clobber and job.layer and Path(name).exists():
+            logger.debug("%s: passed over, it exists", name)
+        elif job.target:
             make_folder_of(Path(name))
             write_whole(Path(name), data)
         else:
@@ -148,15 +150,6 @@ def _title(job: Job, work: Work) -> bytes:
     if sum(other.target is None for other in work.jobs) < 2:
         return b""
     return os.fsencode(one_line(f"# {_spoken(job.source)} {work.models[job.kernel].title}") + "\n")
-
-
-def _stands(job: Job) -> bool:
-    """Return whether a job's file is there already, or the first of its pictures."""
-    if job.target is None:
-        return False
-    numbered = [f"{job.target.stem}-{number}{job.target.suffix}" for number in ("01", "001", "0001")]
-    names = [*numbered, f"{job.target.stem}.txt"] if job.layer else []
-    return job.target.exists() or any(job.target.with_name(name).exists() for name in names)
 
 
 _FAILURES = (CnnFilterError, MemoryError)

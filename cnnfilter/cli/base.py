@@ -90,18 +90,27 @@ class Console(NamedTuple):
 
 
 @contextmanager
-def detailed_log(*, enabled: bool) -> Iterator[None]:
-    """Send what the floors below log to standard error while the block runs."""
-    if not enabled:
-        yield
-        return
+def told_log(*, verbose: bool, quiet: bool) -> Iterator[None]:
+    """Tell a person what the floors below log while the block runs: warnings as remarks, all if `verbose`."""
     import logging  # noqa: PLC0415  --help and shape start without it
 
-    logger = logging.getLogger("cnnfilter")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("cnnfilter: %(message)s"))
+    told: set[str] = set()
+
+    class Handler(logging.Handler):
+        """Says each message as the commands say theirs."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            """Say a message."""
+            text = record.getMessage()
+            if record.levelno < logging.WARNING:
+                say(text)
+            elif not quiet and text not in told:
+                told.add(text)
+                say(f"remark: {text}")
+
+    logger, handler = logging.getLogger("cnnfilter"), Handler()
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
     try:
         yield
     finally:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnfilter.cli.base import Console, detailed_log
+from cnnfilter.cli.base import Console, told_log
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.formats import Depth, Range, find_format, looks_like_matrix
+from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
@@ -112,7 +112,9 @@ def filter_files(
     _check_range(jobs, options)
     if pipeline and pipeline.top is not None:
         _check_text(jobs)
-    with detailed_log(enabled=options.verbose):
+    elif pipeline and not pipeline.save and _gives_vector(networks[0]):
+        _check_vector(jobs)
+    with told_log(verbose=options.verbose, quiet=options.quiet):
         spared = find_spared(inputs, request)
         if _carry_out(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline):
             click.get_current_context().exit(1)
@@ -161,13 +163,13 @@ def _model(network: Network, told: NetworkOptions) -> Model:
     """Return a network with its weights; those that shall fit the input it names are tried at once."""
     from cnnfilter.compute.states import RandomWeights, StateDict  # noqa: PLC0415
     from cnnfilter.compute.weights import Model  # noqa: PLC0415
-    from cnnfilter.files.weights import read_weights  # noqa: PLC0415
+    from cnnfilter.files.weights import keeps_order, read_weights  # noqa: PLC0415
 
     weights: RandomWeights | StateDict | None = None
     if told.init:
         weights = RandomWeights(Init(told.init), told.seed)
     elif told.weights:
-        weights = StateDict(read_weights(told.weights), str(told.weights))
+        weights = StateDict(read_weights(told.weights), str(told.weights), ordered=keeps_order(told.weights))
     model = Model(network, weights, told.title)
     if told.input:
         model.program(told.input)
@@ -232,7 +234,16 @@ def _check_text(jobs: list[Job]) -> None:
     """Raise an `OutputError` if classes shall go into a file that is no text."""
     for job in jobs:
         if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
-            raise OutputError(f"{job.target or job.format_name}: --top writes lines of text, .txt, .csv or .tsv")
+            where = job.target or "standard output"
+            raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
+
+
+def _check_vector(jobs: list[Job]) -> None:
+    """Raise an `OutputError` if a vector shall go into a picture."""
+    for job in jobs:
+        if not is_matrix(job.format_name):
+            where = job.target or "standard output"
+            raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
 
 def _read_stdin() -> bytes:
@@ -247,4 +258,6 @@ def _stdin_suffix(data: bytes) -> str:
 
 def _list(jobs: list[Job]) -> None:
     for job in jobs:
-        click.echo(f"{job.source} -> {job.target or 'standard output'}")
+        # How many maps a layer has, and so how many pictures, is known when it has run.
+        target = job.target.with_name(f"{job.target.stem}*") if job.target and job.layer else job.target
+        click.echo(f"{job.source} -> {target or 'standard output'}")

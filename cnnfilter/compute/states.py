@@ -38,19 +38,20 @@ class StateDict:
         `NAME.weight` is (out, in / groups, kh, kw) or (out, in), or (C,) with `NAME.running_mean` beside it.
     source
         What messages call it.
+    ordered
+        Whether the order is that of the layers, as far as anybody knows; that of names is not.
     """
 
     tensors: Mapping[str, Array]
     source: str = "weights"
+    ordered: bool = True
 
     def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
         """Return the tensors of each need, matched by name, or in order by kind and shape."""
         matched = self._match_names(wanted) if self._has_names_of(wanted) else self._match_in_order(wanted)
         left = [name for name in self.groups if name not in matched.values()]
         if left:
-            raise self._error(
-                f"{', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)} fit no layer of the network"
-            )
+            raise self._error(f"no layer takes {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)}")
         for need in wanted:
             logger.debug("%s <- %s", need.name, self._show(matched[need.name]))
         return {name: self.groups[group] for name, group in matched.items()}
@@ -96,6 +97,7 @@ class StateDict:
         """Return for each need the first group that is left, of its kind and shapes."""
         left = list(self.groups)
         matched = {}
+        doubtful = False
         for need in wanted:
             alike = [group for group in left if _kind(self.groups[group]) is need.kind]
             fitting = [group for group in alike if _fits(need, self.groups[group])]
@@ -104,8 +106,15 @@ class StateDict:
                 shown = f"{', '.join(map(self._show, near[:MOST_NAMED]))}{_more(near)}" if near else "nothing"
                 hint = _hint(need, self.groups[alike[0]]) if alike else ""
                 raise self._error(f"nothing fits {_show_need(need)}; left is {shown}{hint}")
+            doubtful |= len(fitting) > 1
             matched[need.name] = fitting[0]
             left.remove(fitting[0])
+        if doubtful and not self.ordered:
+            logger.warning(
+                "%s: no name is that of a layer, and layers alike took theirs in the order of names, which need not be "
+                "that of the network; -v lists the pairs, and .npz keeps the order",
+                self.source,
+            )
         return matched
 
     def _show(self, group: str) -> str:
@@ -165,7 +174,8 @@ def _misfit(need: Need, group: Mapping[str, Array]) -> str:
         if part not in group:
             return f"{need.name}.{part} {shape} is missing"
         if group[part].shape != shape:
-            turned = "; it lies the other way round, (in, out)" if group[part].shape == shape[::-1] else ""
+            axes = "(in, out)" if len(shape) == 2 else "(kh, kw, in, out)"
+            turned = f"; it lies the other way round, {axes}" if group[part].shape == shape[::-1] != shape else ""
             return f"{need.name}.{part} is {group[part].shape}, and {layer} needs {shape}{turned}"
     extra = next(part for part in group if part not in need.tensors)
     return f"{need.name}.{extra} {group[extra].shape} is too many for {layer}"

@@ -98,7 +98,7 @@ def _is_file(text: str) -> bool:
 
 
 def _read(path: Path) -> Document:
-    text = path.read_text(encoding="utf-8-sig")
+    text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
     if path.suffix.lower() == ".txt":
         network = parse_network(text, lambda word: shape_of_kernel(_seen_from(word, path.parent)), lines=True)
         return Document(_relocate(network, path.parent), path=path)

@@ -1,5 +1,7 @@
 """The classes that a network finds most likely, as lines of text."""
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -8,7 +10,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError, ShapeError
 
-_SEPARATORS = {".txt": "  ", ".csv": ",", ".tsv": "\t"}
+_SEPARATORS = {".txt": " ", ".csv": ",", ".tsv": "\t"}
 
 _SLACK = 1e-3
 """How far the sum of probabilities may lie from 1."""
@@ -74,7 +76,10 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
         notes.append("the values do not add up to 1: scores, of which softmax at the end would make probabilities")
     order = np.argsort(-vector, kind="stable")[: ranking.count]
     names = [ranking.labels[place] if ranking.labels else str(place) for place in order]
-    width = max(map(len, names)) if separator.isspace() and separator != "\t" else 0
-    return "".join(
-        f"{name.ljust(width)}{separator}{vector[place]:.6g}\n" for name, place in zip(names, order, strict=True)
-    ).encode()
+    rows = [(name, f"{vector[place]:.6g}") for name, place in zip(names, order, strict=True)]
+    if separator == " ":
+        width = max(map(len, names))
+        return "".join(f"{name.ljust(width)}  {value}\n" for name, value in rows).encode()
+    file = io.StringIO()
+    csv.writer(file, delimiter=separator, lineterminator="\n").writerows(rows)
+    return file.getvalue().encode()

@@ -13,6 +13,11 @@ from cnnfilter.errors import KernelError, MissingLibraryError
 SUFFIXES = (".npz", ".safetensors")
 
 
+def keeps_order(path: str | Path) -> bool:
+    """Return whether a file of weights has them in the order in which they were written."""
+    return Path(path).suffix.lower() == ".npz"
+
+
 def read_weights(path: str | Path) -> dict[str, Array]:
     """Return the tensors of a file by their names.
 

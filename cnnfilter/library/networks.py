@@ -15,7 +15,7 @@ from cnnfilter.compute.preparation import prepare
 from cnnfilter.compute.states import StateDict
 from cnnfilter.compute.weights import Model
 from cnnfilter.documents import Document, load_document, read_document
-from cnnfilter.files.weights import as_tensors, read_weights
+from cnnfilter.files.weights import as_tensors, keeps_order, read_weights
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Network as Layers
 from cnnfilter.spec.preparation import Preparation
@@ -101,7 +101,8 @@ class Network(Layers):
 def _state(weights: str | PathLike[str] | Mapping[str, Array]) -> StateDict:
     if isinstance(weights, Mapping):
         return StateDict(as_tensors(weights))
-    return StateDict(read_weights(Path(weights)), str(weights))
+    path = Path(weights)
+    return StateDict(read_weights(path), str(path), ordered=keeps_order(path))
 
 
 def network(text: str | PathLike[str]) -> Network:

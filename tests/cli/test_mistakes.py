@@ -152,7 +152,6 @@ def test_a_bad_input_in_the_middle_does_not_keep_the_others_from_being_done(
             r"has 2; a \.npy .* --save all",
         ),
         (("pipeline", "dwconv:sobel-x,sobel-y", "colours.png", "-o", "new.png"), "new.png", r"has 6; a \.npy file"),
-        (("pipeline", "flatten", "colours.png", "-o", "new.png"), "new.png", r"no picture; a \.npy"),
     ],
     ids=lambda value: " ".join(value).replace("/", "") if isinstance(value, tuple) else "",
 )
@@ -171,6 +170,10 @@ def test_what_does_not_fit_an_input_is_said_of_that_input(
 
 
 USAGE: dict[str, tuple[tuple[str, ...], str]] = {
+    "vector in a picture": (
+        ("pipeline", "flatten", "colours.png", "-o", "new.png"),
+        r"new\.png: .* a vector, for \.txt",
+    ),
     "unknown suffix": (("pool", "colours.png", "-o", "new.xyz"), r"new\.xyz: unknown suffix '\.xyz'"),
     "mistyped suffix": (("pool", "colours.png", "-o", "new.pmg"), r"nearest: .*\.png"),
     "no suffix": (("pool", "colours.png", "-o", "new"), "new: no suffix"),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -214,26 +215,26 @@ MISTAKES = (
     Mistake(
         "left-over-by-name",
         "conv:3x3,2",
-        "conv2.weight (5, 2, 3, 3), conv2.bias (5,) fit no layer of the network",
+        "no layer takes conv2.weight (5, 2, 3, 3), conv2.bias (5,)",
         add={"conv2.weight": (5, 2, 3, 3), "conv2.bias": (5,)},
     ),
     Mistake(
         "left-over-in-order",
         "conv:3x3,2 flatten fc:3",
-        "d.weight (3, 2) fit no layer of the network",
+        "no layer takes d.weight (3, 2)",
         names={"conv1": "a", "linear1": "b"},
         add={"d.weight": (3, 2)},
     ),
     Mistake(
         "many-left-over",
         "conv:3x3,2,nobias",
-        "e1.weight (1, 1), e2.weight (1, 1), e3.weight (1, 1), e4.weight (1, 1) and 1 more fit no layer of the network",
+        "no layer takes e1.weight (1, 1), e2.weight (1, 1), e3.weight (1, 1), e4.weight (1, 1) and 1 more",
         add={f"e{n}.weight": (1, 1) for n in range(1, 6)},
     ),
     Mistake(
         "vectors-of-another-kind",
         "conv:3x3,2,nobias",
-        "norm.weight (2,), norm.bias (2,) fit no layer of the network",
+        "no layer takes norm.weight (2,), norm.bias (2,)",
         add={"norm.weight": (2,), "norm.bias": (2,)},
     ),
     Mistake(
@@ -499,7 +500,7 @@ class TestModel:
     @pytest.mark.parametrize("text", ["", "relu", "conv:sobel-x", "gray res(equalize)"])
     def test_weights_for_a_network_that_learns_nothing_are_left_over(self, text: str) -> None:
         model = Model(network_of(text), StateDict({"a.weight": np.ones((1, 2))}, "file.npz"))
-        with pytest.raises(KernelError, match=r"^file\.npz: a\.weight \(1, 2\) fit no layer of the network$"):
+        with pytest.raises(KernelError, match=r"^file\.npz: no layer takes a\.weight \(1, 2\)$"):
             model.program((5, 5, 1))
 
     def test_random_weights_for_a_network_that_learns_nothing_do_no_harm(self) -> None:
@@ -528,3 +529,22 @@ class TestModel:
             tensor.flags.writeable = False
         run(text, np.ones((4, 5)), tensors)
         assert all(np.array_equal(tensor, before[name]) for name, tensor in tensors.items())
+
+
+class TestDoubt:
+    NETWORK = network_of("conv:1x1,1,nobias conv:1x1,1,nobias")
+    ALIKE: ClassVar[dict[str, Array]] = {f"{name}.weight": np.ones((1, 1, 1, 1)) for name in ("b", "a")}
+
+    def test_an_order_that_is_only_that_of_names_is_doubted_where_layers_are_alike(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        Model(self.NETWORK, StateDict(self.ALIKE, "w.safetensors", ordered=False)).program((2, 2, 1))
+        (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert record.getMessage().startswith("w.safetensors: no name is that of a layer")
+
+    def test_the_order_of_a_file_and_a_single_fit_are_not_doubted(self, caplog: pytest.LogCaptureFixture) -> None:
+        Model(self.NETWORK, StateDict(self.ALIKE)).program((2, 2, 1))
+        unlike = {"b.weight": np.ones((2, 1, 1, 1)), "a.weight": np.ones((1, 2, 1, 1))}
+        network = network_of("conv:1x1,2,nobias conv:1x1,1,nobias")
+        Model(network, StateDict(unlike, ordered=False)).program((2, 2, 1))
+        assert not caplog.records

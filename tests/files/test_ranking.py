@@ -46,6 +46,11 @@ def test_the_suffix_parts_the_columns(path: str, line: str) -> None:
     assert lines(PROBABILITIES, Ranking(1, LABELS), path) == [line]
 
 
+def test_a_comma_in_a_label_parts_no_column() -> None:
+    labels = ("a", "tench, Tinca tinca", "c", "d", "e")
+    assert lines(PROBABILITIES, Ranking(1, labels), "top.csv") == ['"tench, Tinca tinca",0.5']
+
+
 def test_six_digits_are_shown() -> None:
     thirds = np.array([1 / 3, 2 / 3])
     assert lines(thirds, Ranking(2)) == ["1  0.666667", "0  0.333333"]

@@ -12,7 +12,7 @@ import cnnfilter
 from cnnfilter.spec.blocks import Block, Residual
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.fields import PIXEL, Field, Span, unite
-from cnnfilter.spec.geometry import Pair, Window
+from cnnfilter.spec.geometry import Pair, Window, output_size
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Layer, Shape
 from cnnfilter.spec.network import Network, Visit
@@ -111,11 +111,13 @@ def look(layer: Layer, axis: int, seen: Seen) -> Seen:
     if not isinstance(layer, Convolution | Pool):
         return seen
     window, size = layer.window, len(seen)
-    before, count = window.pads(size, size)[axis], window.output(size, size)[axis]
+    before, after = window.pads(size, size)[axis::2]
+    extent, stride = window.extent[axis], window.stride[axis]
+    count = output_size(size, before, after, extent, stride, ceil=window.ceil)
     found = np.zeros((count, seen.shape[1]), bool)
     for value in range(count):
         for tap in range(window.size[axis]):
-            place = value * window.stride[axis] - before + tap * window.dilation[axis]
+            place = value * stride - before + tap * window.dilation[axis]
             if 0 <= place < size:
                 found[value] |= seen[place]
     return found
