@@ -188,7 +188,8 @@ def _show_need(need: Need) -> str:
 
 def _hint(need: Need, group: Mapping[str, Array]) -> str:
     """Return what to do where a bias is too many or missing, or only the picture's channels or size differ."""
-    if need.kind is not Kind.BATCHNORM and set(group) ^ set(need.tensors) == {"bias"}:
+    common = all(group[part].shape == shape for part, shape in need.tensors.items() if part in group)
+    if need.kind is not Kind.BATCHNORM and common and set(group) ^ set(need.tensors) == {"bias"}:
         return "; nobias leaves a layer's bias out" if "bias" in need.tensors else "; without nobias it has a bias"
     given, wanted = group["weight"].shape if "weight" in group else (), need.tensors["weight"]
     alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])

@@ -48,7 +48,7 @@ def read_weights(path: str | Path) -> dict[str, Array]:
 
 def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]:
     """Return tensors as float32, or float64 where they are that; `KernelError` if one holds no finite numbers."""
-    return {name: _as_floats(np.asarray(tensor), f"{source}{name}") for name, tensor in tensors.items()}
+    return {str(name): _as_floats(np.asarray(tensor), f"{source}{name}") for name, tensor in tensors.items()}
 
 
 def _read_numpy(path: str | Path) -> dict[str, Any]:
@@ -119,7 +119,9 @@ def _as_floats(tensor: Array, name: str) -> Array:
         hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
         raise KernelError(f"{name} holds {tensor.dtype}, and weights are numbers{hint}")
     is_double = tensor.dtype.kind == "f" and tensor.dtype.itemsize >= np.dtype(np.float64).itemsize
-    floats = tensor.astype(np.float64 if is_double else np.float32, copy=False)
+    floats: Array = tensor.astype(np.float64 if is_double else np.float32, copy=False)
     if not np.isfinite(floats).all():
         raise KernelError(f"{name} holds nan or infinity; weights are finite")
+    if name.endswith("running_var") and floats.min(initial=0) < 0:
+        raise KernelError(f"{name} is negative, and no variance is")
     return floats

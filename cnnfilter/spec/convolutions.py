@@ -131,9 +131,9 @@ class Conv(Convolution):
 
     def groups_of(self, channels: int) -> int:
         """Return the layer's groups, which must divide both the channels and the outputs."""
-        for subject, number in (("channels", channels), ("outputs", self.maps)):
+        for subject, number in (("channel", channels), ("output", self.maps)):
             if number % self.groups:
-                raise ShapeError(f"{number} {subject} cannot be divided into {self.groups} groups")
+                raise ShapeError(f"{number} {subject}{'s' * (number > 1)} cannot be divided into {self.groups} groups")
         return self.groups
 
     def bank(self, channels: int) -> Shape:

@@ -300,3 +300,8 @@ class TestNaturalOrder:
     @given(numbers=st.lists(st.integers(0, 10**6), max_size=9))
     def test_numbers_alone_are_sorted_as_numbers(self, numbers: list[int]) -> None:
         assert sorted(map(str, numbers), key=natural_order) == [str(number) for number in sorted(numbers)]
+
+
+def test_a_variance_below_0_is_none(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **{"bn.running_var": np.array([1.0, -1e-9])})  # type: ignore[arg-type]
+    assert "bn.running_var is negative" in refusal(tmp_path / "w.npz")

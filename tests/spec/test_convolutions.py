@@ -99,7 +99,7 @@ def test_a_depthwise_conv_is_a_conv_with_a_group_for_each_channel(
     [
         (Conv(window=THREE, outputs=4, groups=2), (8, 8, 3), "3 channels cannot be divided into 2 groups"),
         (Conv(window=THREE, outputs=3, groups=2), (8, 8, 4), "3 outputs cannot be divided into 2 groups"),
-        (Conv(window=THREE, kernels=(EDGE,), groups=2), (8, 8, 4), "1 outputs cannot be divided into 2 groups"),
+        (Conv(window=THREE, kernels=(EDGE,), groups=2), (8, 8, 4), "1 output cannot be divided into 2 groups"),
         (Conv(window=THREE, kernels=(VOLUME,)), (8, 8, 1), "kernel volume has 3 slices for 1 channels"),
         (Conv(window=THREE, kernels=(EDGE, BANK)), (8, 8, 6), "kernel bank has 3 slices for 6 channels"),
         (Conv(window=THREE, kernels=(BANK,), groups=3), (8, 8, 9), "8 outputs cannot be divided into 3 groups"),
