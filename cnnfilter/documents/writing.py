@@ -118,13 +118,13 @@ def _write_option(op: str, key: str, value: object) -> Iterator[str]:
 
 def _write_value(op: str, key: str, value: object) -> str:
     """Return a number, a word, or the numbers of a pair or of four sides."""
-    if isinstance(value, str):
+    if isinstance(value, str) and not re.search(r"[\s,+()|@\[\]]", value):
         return value
     if _is_number(value):
         return show_number(value)  # type: ignore[arg-type]
     if isinstance(value, list) and len(value) in {2, 4} and all(type(number) is int for number in value):
         return ("x" if len(value) == 2 else "/").join(map(str, value))
-    raise LanguageError(f"{op}: {key} {value!r} is neither a number, nor a list of two or four, nor a word")
+    raise LanguageError(f"{op}: {key} {value!r} is neither a number, nor a list of two or four, nor one word")
 
 
 def _write_kernel(op: str, value: object) -> str:

@@ -318,3 +318,17 @@ def test_every_option_has_a_key() -> None:
     assert set(get_annotations(Options)) == keys
     assert {"outputs", "slope", "rate"} <= set(OPTION_KEYS)
     assert "res" not in OPS
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"op": "maxpool", "size": 2, "stride": "2 tanh"},
+        {"op": "linear", "outputs": "2,nobias"},
+        {"op": "conv", "size": 3, "border": "edge,flip"},
+    ],
+    ids=str,
+)
+def test_a_text_in_a_table_is_one_value(table: Table) -> None:
+    with pytest.raises(LanguageError, match="nor one word"):
+        write_network({"layers": [table]})
