@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnfilter.cli.base import Command
-from cnnfilter.cli.options import KernelWordType
 from cnnfilter.cli.tables import align
+from cnnfilter.cli.words import KernelWordType
 from cnnfilter.kernels import describe, load_kernel, names
 from cnnfilter.kernels.made import RECIPES, usage
 from cnnfilter.numbers import show_number

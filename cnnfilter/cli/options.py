@@ -4,39 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from cnnfilter.cli.words import PADDING, Word, pair
+from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.spec.borders import BorderMode, as_border
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class KernelWordType(click.ParamType):  # type: ignore[type-arg]
-    """A kernel: a name, a file, or the matrix itself. It is looked up when the network is made."""
-
-    name = "kernel"
-
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the names that begin as the incomplete one does, or files for a path."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
-
-        from cnnfilter.kernels import describe, names  # noqa: PLC0415
-
-        if "/" in incomplete or incomplete.startswith("."):
-            return [CompletionItem(incomplete, type="file")]
-        return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
 
 
 BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT))
@@ -96,8 +72,8 @@ _FILE_OPTIONS = (
         "--output",
         type=FILE,
         metavar="OUTPUT",
-        help="A file, a folder, a template with {stem} {name} {ext} {kernel} {index}, or - for standard"
-        " output. Matrices are printed without it.",
+        help="A file, a folder, a template with {stem} {name} {ext} {index} and {kernel} or {layer} where there are"
+        " several, or - for standard output. Matrices are printed without it.",
     ),
     click.option("--format", "format_", metavar="SUFFIX", help="Format of the output, such as png; - needs it."),
     click.option("--in-place", is_flag=True, help="Allow an output to replace its own input."),

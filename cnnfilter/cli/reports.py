@@ -63,7 +63,7 @@ def show_last_size(summary: Summary) -> str:
 
 
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
-_COMPARED = ("fully connected", "MACs", "locally connected", "MACs")
+_COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
 _WAYS = ("fully_connected", "locally_connected")
 _NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)
 """The columns that hold numbers."""
@@ -106,7 +106,8 @@ def _text(row: Row, layer: Layer) -> str:
         case Residual():
             return f"res (sum of {len(layer.branches)} branches)"
         case Concatenation():
-            return f"cat ({len(layer.branches)} branches side by side)"
+            count = len(layer.branches)
+            return f"cat ({count} branches side by side)" if count > 1 else "cat (1 branch)"
         case Convolution() | Pool() if isinstance(layer.window.padding, PaddingWord) and row.padding:
             return f"{row.text} (padding {show_padding(row.padding)})"
         case _:

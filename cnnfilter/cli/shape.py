@@ -9,20 +9,25 @@ import click
 
 from cnnfilter.cli.base import Command, Console
 from cnnfilter.cli.reports import Report, show_last_size, write_report
-from cnnfilter.cli.words import PADDING, pair
-from cnnfilter.documents import Document, load_document, names_document, shape_of_kernel
+from cnnfilter.cli.words import PADDING, KernelWordType, pair
+from cnnfilter.documents import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.spec.convolutions import Conv, KernelWord
 from cnnfilter.spec.geometry import NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Layer, Layout, Shape, as_shape, show_shape
 from cnnfilter.spec.network import Network, Visit
+from cnnfilter.spec.ops import LARGEST_COUNT
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.spec.summary import Summary, summarize
 
 if TYPE_CHECKING:
     from cnnfilter.spec.solving import Part
+
+
+SOUGHT = 99_991
+"""The size that stands for one that is sought: nobody means it."""
 
 
 class OneLayer(NamedTuple):
@@ -87,15 +92,21 @@ Examples:
     show_default=True,
     help="How SIZE is written: HxWxC, or channels first, CxHxW.",
 )
-@click.option("-k", "--kernel", help="One convolution: its kernel's size, 7 or 7x5, or a kernel such as sobel-x.")
-@click.option("--outputs", type=click.IntRange(min=1), help="Its number of outputs. Default: 1.")
+@click.option(
+    "-k",
+    "--kernel",
+    type=KernelWordType(),
+    help="One convolution: its kernel's size, 7 or 7x5, or a kernel such as sobel-x.",
+)
+@click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), help="Its number of outputs. Default: 1.")
 @click.option("-s", "--stride", type=pair("stride"), metavar="N|HxW", help="Its stride. Default: 1.")
 @click.option("-p", "--padding", type=PADDING, help="Its padding: a number, HxW, T/L/B/R, same, half, full.")
 @click.option("-d", "--dilation", type=pair("dilation"), metavar="N|HxW", help="Its dilation. Default: 1.")
 @click.option(
     "--solve",
     type=click.Choice(["stride", "padding", "kernel", "dilation"]),
-    help="Print every layer that differs in this part and makes --target; status 1 if there is none.",
+    help="Print the layers that differ in this part and make --target, smallest first; one number for both axes"
+    " where one will do. Status 1 if there is none.",
 )
 @click.option("--target", type=pair("target"), metavar="N|HxW", help="The size that shall come out.")
 @click.option("--compare", is_flag=True, help="Beside each convolution, what full and local connections would cost.")
@@ -118,10 +129,12 @@ def command(words: tuple[str, ...], **given: Any) -> None:
     console = Console(quiet=answer.quiet)
     if answer.compare and answer.report == Report.EXPLAIN:
         raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
-    if answer.solve or answer.target:
-        print_solutions(document.network, shape, answer, console)
-        return
-    print_summary(document.network, shape, answer, console)
+    with naming(document):
+        if answer.solve or answer.target:
+            says_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
+            print_solutions(document.network, shape, answer, console, keeps_stride=says_stride)
+        else:
+            print_summary(document.network, shape, answer, console)
 
 
 def understand(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: str | None) -> tuple[Shape, Document]:
@@ -136,7 +149,12 @@ def understand(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: s
     layers = words[1:] if size else words
     if one.given and layers:
         raise LanguageError("--kernel and the options beside it describe one layer, and layers are given as well")
-    document = Document(Network((one.layer(),))) if one.given else _document(layers, solving)
+    if one.given and one.kernel is None and solving != "kernel":
+        raise LanguageError("--kernel is missing, the size of the one layer that the options describe, such as 3")
+    if layout is not Layout.HWC and (size is None or "." in words[0]):
+        raise LanguageError("--layout tells how SIZE is written, and no SIZE is")
+    alone = one.given or (solving == "kernel" and not layers)
+    document = Document(Network((one.layer(),))) if alone else _document(layers, solving)
     shape = size or document.input
     if shape is None:
         raise ShapeError("SIZE is missing, such as 224x224x3, or a network file that names its input")
@@ -173,13 +191,16 @@ def _size_of_picture(path: str) -> Shape:
 
 
 def _document(layers: tuple[str, ...], solving: str | None) -> Document:
+    """Return the network of the words, or that of the file that they name."""
+    if len(layers) > 1 and (files := [word for word in layers if names_document(word)]):
+        raise LanguageError(f"{files[0]}: a network file stands by itself, or behind SIZE")
     if len(layers) == 1:
         try:
             return load_document(layers[0])
         except LanguageError:
             if solving != "kernel":
                 raise
-            return load_document(f"{layers[0]}{',' if ':' in layers[0] else ':'}1x1")  # its size is what is sought
+            return load_document(f"{layers[0]}{',' if ':' in layers[0] else ':'}{SOUGHT}x{SOUGHT}")
     return Document(parse_network(layers, shape_of_kernel))
 
 
@@ -191,7 +212,7 @@ def print_summary(network: Network, shape: Shape, answer: Answer, console: Conso
         for remark in _remarks(visits):
             console.remark(remark)
     report = Report(answer.report)
-    if answer.quiet and report is Report.TABLE and not answer.compare:
+    if answer.quiet and report is Report.TABLE:
         click.echo(show_last_size(summary))
         return
     click.echo(write_report(summary, network, report, _comparisons(network, summary) if answer.compare else ()))
@@ -213,7 +234,7 @@ def _comparisons(network: Network, summary: Summary) -> Any:
     return [compare(visit) for visit in network.visits(summary.input)]
 
 
-def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console) -> None:
+def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console, *, keeps_stride: bool) -> None:
     """Print each layer that makes the target, or say that there is none, and leave with status 1."""
     from cnnfilter.spec.solving import Part, solve  # noqa: PLC0415  only --solve needs it
 
@@ -224,11 +245,13 @@ def print_solutions(network: Network, shape: Shape, answer: Answer, console: Con
     if len(network.layers) != 1:
         raise LanguageError(f"--solve needs one layer, and the network has {len(network.layers)}")
     part, layer = Part(answer.solve), network.layers[0]
-    solution = solve(layer, part, shape, answer.target)
+    solution = solve(layer, part, shape, answer.target, keeps_stride=keeps_stride)
     for found in solution.layers:
         click.echo(show_layer(found))
-    if solution.larger_too:
-        console.remark("every larger stride leads to 1x1 as well")
+    if solution.more:
+        console.remark(f"{solution.more:,} more pairs lead there")
+    if solution.endless:
+        console.remark(f"larger {part}s lead there as well, without end")
     if not solution.layers:
         console.failure(_nothing_found(part, solution.nearest, shape, answer.target))
         click.get_current_context().exit(1)

@@ -45,6 +45,27 @@ class Word(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
+class KernelWordType(click.ParamType):  # type: ignore[type-arg]
+    """A kernel: a name, a file, or the matrix itself. It is looked up when the network is made."""
+
+    name = "kernel"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the names that begin as the incomplete one does, or files for a path."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+        from cnnfilter.kernels import describe, names  # noqa: PLC0415
+
+        if "/" in incomplete or incomplete.startswith("."):
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
+
+
 def pair(subject: str) -> Word:
     """Return the type of a number or HxW."""
     return Word(subject, lambda text: as_pair(text, subject))

@@ -62,12 +62,13 @@ def run_program(
     """
     volume = as_volume(image)
     program.network.output(volume.shape)
-    level = _white_of(volume) if white is None else white
+    level = white_of(volume) if white is None else white
     result = drop_single_channel(_run(program.steps, volume, level, listener))
     return result.copy() if np.may_share_memory(result, image) else result
 
 
-def _white_of(volume: Array) -> float:
+def white_of(volume: Array) -> float:
+    """Return the level of white by an image's type: 65535 for 16 bits, 1 for floats, else 255."""
     if volume.dtype.kind == "f":
         return 1.0
     return 65535.0 if volume.dtype == np.uint16 else 255.0

@@ -12,6 +12,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import KernelError
 from cnnfilter.spec.convolutions import Conv
+from cnnfilter.spec.layers import Linear
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.spec.weights import Init, Kind, Need
 
@@ -195,15 +196,26 @@ def _hint(need: Need, group: Mapping[str, Array]) -> str:
     alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
     if not alike or given[1] == wanted[1]:
         return ""
+    channels = _channels(need, given[1], wanted[1])
+    if channels == (3, 1):
+        return "; the weights are for 3 channels, and 1 is given: conv:[1],[1],[1] before makes three of one"
+    if channels == (1, 3):
+        return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
     if need.kind is Kind.LINEAR and any(len(part) == 3 for part in need.parts):
         return f"; the weights are for {given[1]} inputs, from a picture of another size: --resize HxW"
-    sees_picture = need.first and isinstance(need.layer, Conv) and need.layer.groups == 1
-    match sees_picture, given[1], wanted[1]:
-        case True, 3, 1:
-            return "; the weights are for 3 channels, and 1 is given: conv:[1],[1],[1] before makes three of one"
-        case True, 1, 3:
-            return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
     return ""
+
+
+def _channels(need: Need, given: int, wanted: int) -> tuple[int, int] | None:
+    """Return for how many channels of the picture weights are, and how many it has, where that can be told."""
+    if not need.first:
+        return None
+    if isinstance(need.layer, Conv) and need.layer.groups == 1:
+        return given, wanted
+    if isinstance(need.layer, Linear) and len(need.parts) == 1:
+        height, width, channels = need.parts[0]
+        return (given // (height * width), channels) if given % (height * width) == 0 else None
+    return None
 
 
 def _more(items: list[str] | list[Need]) -> str:

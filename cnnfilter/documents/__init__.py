@@ -1,7 +1,8 @@
 """Network files: TOML, JSON, or a text of the layer language, with the input they are for and their weights."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,17 @@ class Document(NamedTuple):
     path: Path | None = None
 
 
+@contextmanager
+def naming(document: Document) -> Iterator[None]:
+    """Put the file's name before the messages of errors about its network, while the block runs."""
+    try:
+        yield
+    except CnnFilterError as error:
+        if document.path is None:
+            raise
+        raise type(error)(f"{document.path}: {error}") from error
+
+
 def load_document(text: str) -> Document:
     """Return the network that a text writes, or that the file has whose path it is.
 
@@ -71,7 +83,9 @@ def read_document(path: Path) -> Document:
         raise LanguageError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise LanguageError(f"{path}: not a text in UTF-8") from error
-    except (ValueError, OverflowError, RecursionError) as error:  # numbers and lists beyond all measure
+    except RecursionError as error:
+        raise LanguageError(f"{path}: lists in lists in lists, deeper than anything that can be read") from error
+    except (ValueError, OverflowError) as error:  # numbers beyond all measure
         raise LanguageError(f"{path}: cannot be read ({error})") from error
 
 
@@ -145,7 +159,7 @@ def _load_json(text: str) -> dict[str, Any]:
 
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise LanguageError(f"not JSON: {error}") from error
     if not isinstance(content, dict):
         raise LanguageError("a network file is a JSON object, with input and network, or layers")
@@ -153,6 +167,8 @@ def _load_json(text: str) -> dict[str, Any]:
 
 
 def _sizes(value: object) -> str | Sequence[int]:
+    if type(value) is int:
+        return str(value)
     if isinstance(value, str) or (isinstance(value, list) and all(type(size) is int for size in value)):
         return value
     raise LanguageError(f'input {value!r} is no size, such as "224x224x3"')

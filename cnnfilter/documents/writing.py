@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from cnnfilter.errors import LanguageError, nearest
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import parse_number, show_number
 from cnnfilter.spec.language import BLOCKS, NAME
 from cnnfilter.spec.ops import OPS, SHORT
 from cnnfilter.spec.options import FLAGS
@@ -49,6 +49,9 @@ def write_network(content: Mapping[str, Any]) -> str:
     'conv:[0 1; 1 0],s2\nrelu'
     """
     if "network" in content:
+        rows = content.get("layers")
+        if isinstance(rows, list) and any(isinstance(row, str) for row in rows):
+            raise LanguageError("network and layers are given; layers beside a network are the rows that --json prints")
         return as_text(content, "network")
     if "layers" not in content:
         raise LanguageError('there are no layers; a file has layers = ["conv:3x3,16", "relu"]')
@@ -60,7 +63,16 @@ def _write_layers(layers: object) -> str:
         return layers
     if not isinstance(layers, list):
         raise LanguageError(f"layers are a list of texts and tables, not {layers!r}")
-    return "\n".join(item if isinstance(item, str) else _write_table(item) for item in layers)
+    return "\n".join(_write_item(item, number) for number, item in enumerate(layers, 1))
+
+
+def _write_item(item: object, number: int) -> str:
+    if isinstance(item, str):
+        return item
+    try:
+        return _write_table(item)
+    except LanguageError as error:
+        raise LanguageError(f"item {number}, {error}") from error
 
 
 def _write_table(table: object) -> str:
@@ -72,8 +84,10 @@ def _write_table(table: object) -> str:
     op = table["op"]
     if op not in (known := [*OPS, *SHORT, *BLOCKS]):
         raise LanguageError(f"unknown layer {op!r}{nearest(op, known)}")
-    if type(repeat) is not int or not (name is None or (isinstance(name, str) and NAME.fullmatch(name))):
-        raise LanguageError(f"{op}: name is letters, digits, '_', '.' and '-', repeat a whole number")
+    if not (name is None or (isinstance(name, str) and NAME.fullmatch(name))):
+        raise LanguageError(f"{op}: name {name!r} is none; letters, digits, '_', '.' and '-' are, as in conv1")
+    if type(repeat) is not int or repeat < 1:
+        raise LanguageError(f"{op}: repeat {repeat!r} is no whole number from 1")
     written = _write_block(op, rest) if op in BLOCKS else _write_layer(op, rest)
     return f"{repeat}x " * (repeat != 1) + written + (f"@{name}" if name is not None else "")
 
@@ -159,7 +173,7 @@ def _write_matrix(op: str, value: object) -> str:
         entry: Any = value
         for index in (row, column, plane, output)[: len(shape)]:
             entry = entry[index]
-        return show_number(entry)
+        return show_number(parse_number(entry) if isinstance(entry, str) else entry)
 
     maps = [
         ";; ".join(
@@ -174,7 +188,7 @@ def _write_matrix(op: str, value: object) -> str:
 def _shape_of(value: object) -> tuple[int, ...] | None:
     """Return the shape of nested lists of numbers, or None if they are uneven or hold something else."""
     if not isinstance(value, list):
-        return () if _is_number(value) else None
+        return () if _is_number(value) or _is_fraction(value) else None
     shapes = {_shape_of(item) for item in value}
     inner = shapes.pop() if len(shapes) == 1 else None
     return None if inner is None else (len(value), *inner)
@@ -190,3 +204,11 @@ def as_text(content: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise LanguageError(f"{key} {value!r} is no text")
     return value
+
+
+def _is_fraction(value: object) -> bool:
+    """Return whether a text is a number, such as `1/9`."""
+    try:
+        return isinstance(value, str) and parse_number(value) is not None
+    except ValueError:
+        return False

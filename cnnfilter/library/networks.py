@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import as_volume, run_program
+from cnnfilter.compute.network import as_volume, run_program, white_of
 from cnnfilter.compute.preparation import prepare
 from cnnfilter.compute.states import StateDict
 from cnnfilter.compute.weights import Model
@@ -72,7 +72,8 @@ class Network(Layers):
         """
         volume = as_volume(np.asarray(image))
         model = self._model if weights is None else Model(self, _state(weights))
-        return run_program(model.program(volume.shape), prepare(volume, self.preparation))
+        white = white_of(volume) * self.preparation.scale
+        return run_program(model.program(volume.shape), prepare(volume, self.preparation), white=white)
 
     @cached_property
     def _model(self) -> Model:

@@ -16,8 +16,8 @@ class Block(Layer):
     branches: tuple[Branch, ...]
 
     def __post_init__(self) -> None:
-        if not any(self.branches):
-            raise ShapeError(f"{self.op} has no layer in its branches")
+        if self.branches in {(), ((),)}:
+            raise ShapeError(f"{self.op} has no layer in its only branch")
 
     def join(self, ends: Sequence[Flow]) -> Flow:
         """Return what comes of the branches' outputs; `ShapeError` where they do not fit."""

@@ -123,10 +123,11 @@ def _counts(visit: Visit) -> Iterator[Explanation]:
 
 def _field(visit: Visit) -> Iterator[Explanation]:
     layer, before, after = visit.layer, visit.inputs.field, visit.outputs.field
-    if before == after:
+    if before == after and not isinstance(layer, Convolution | Pool):
         return
     if after is None:
-        yield "receptive field", "the whole input"
+        if before is not None:
+            yield "receptive field", "the whole input"
     elif isinstance(layer, Convolution | Pool) and before:
         rows, columns = (_axis_field(layer.window, axis, before, after) for axis in (0, 1))
         for subject, down, across in zip(("receptive field", "jump", "first pixel"), rows, columns, strict=True):

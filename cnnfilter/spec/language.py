@@ -237,6 +237,8 @@ def _find_op(word: str) -> str:
         raise LanguageError(f"a repeat is a word of its own: '{match[1]} {word[match.end() :]}'")
     if word in BLOCKS:
         raise LanguageError(f"{word} needs its branches directly behind it, as in {word}(conv:3x3,p1 | conv:1x1)")
+    if re.fullmatch(r"\d+(x\d+){1,2}", word, re.ASCII):
+        raise LanguageError(f"{word!r} is a size, which stands before all layers, or behind its layer by a colon")
     if looks_like_option(word):
         raise LanguageError(f"{word!r} is an option, which follows its layer by a comma, without white space")
     raise LanguageError(f"unknown layer {word!r}{nearest(word, [*OPS, *SHORT, *BLOCKS])}")

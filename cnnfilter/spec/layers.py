@@ -86,8 +86,10 @@ def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[i
     ((224, 224, 3), (28, 28, 1), (224, 224, 3))
     """
     written = value if isinstance(value, str) else "x".join(map(str, value))
-    if not re.fullmatch(r"\d{1,9}(x\d{1,9}){0,2}", written, re.ASCII):
-        raise ShapeError(f"size {written!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
+    if not re.fullmatch(r"\d+(x\d+){0,2}", written, re.ASCII):
+        raise ShapeError(f"size {written[:40]!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
+    if max(map(len, written.split("x"))) > 9:
+        raise ShapeError(f"size {written[:40]} is beyond a thousand million, more than any image has")
     sizes = [int(number) for number in written.split("x")]
     if min(sizes) < 1:
         raise ShapeError(f"size {written!r} has a 0; height, width and channels are at least 1")

@@ -44,7 +44,7 @@ FLAGS = ("nobias", "flip", "ceil", "countpad")
 LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
 NUMBERS = ("bias", "eps", "alpha", "beta", "k")
 KEYS = ("p", "border", "normalize", *NUMBERS)
-SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g"}
+SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
 """What people write who know the words of other tools, and the letter it is here."""
 
 _LETTER = re.compile(r"([spdg])([-+.\dx].*)", re.DOTALL)

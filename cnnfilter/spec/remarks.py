@@ -1,6 +1,7 @@
 """What a careful reader would say of a network that is right, but perhaps not meant so."""
 
 from collections.abc import Callable, Iterable, Iterator
+from math import gcd
 
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.convolutions import Conv, Convolution
@@ -45,50 +46,85 @@ def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool
 
 
 def remark_on_sizes(visits: Iterable[Visit]) -> list[str]:
-    """Return a remark for each layer that passes over pixels, shifts the image, or sees more than there is."""
-    found = []
-    seen_all = False
+    """Return a remark for layers that pass over pixels, shift the image, or see more than there is.
+
+    Layers of which the same is to be said share a remark.
+    """
+    found: dict[str, list[str]] = {}
     shape: Shape = ()
+    seen_all = False
     for visit in visits:
         shape = shape or visit.inputs.shape
-        found += [f"layer {visit.node.number}, {visit.node.name}: {remark}" for remark in _of_visit(visit)]
         field = visit.outputs.field
+        for remark in _of_visit(visit):
+            found.setdefault(remark, []).append(_name(visit))
         if field and not seen_all and (field.size[0] > shape[0] or field.size[1] > shape[1]):
             seen_all = True
-            found.append(
-                f"layer {visit.node.number}, {visit.node.name}: from here on a value's receptive field of "
-                f"{show_pair(field.size)} is larger than the input of {show_pair((shape[0], shape[1]))}"
+            size = show_pair((shape[0], shape[1]))
+            remark = (
+                f"from here on a value's receptive field, {show_pair(field.size)}, is larger than the input of {size}"
             )
-    return found
+            found[remark] = [_name(visit)]
+    return [f"{_join(names)}: {remark}" for remark, names in found.items()]
+
+
+def _name(visit: Visit) -> str:
+    return f"layer {visit.node.number}, {visit.node.name}"
+
+
+def _join(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more
+
+
+MOST_NAMED = 4
+"""So many layers a remark names; the others it counts."""
 
 
 def _of_visit(visit: Visit) -> Iterator[str]:
     layer, flow = visit.layer, visit.inputs
     if isinstance(layer, Convolution | Pool):
         mends = "padding" if isinstance(layer, Convolution) else "ceil or padding"
-        yield from _on_window(layer.window, flow.shape[0], flow.shape[1], mends)
+        yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)
+        yield from _on_even(layer.window, flow.shape[0], flow.shape[1])
     if isinstance(layer, Block):
         yield from _on_branches(layer.ends(flow))
 
 
-def _on_window(window: Window, height: int, width: int, mends: str) -> Iterator[str]:
-    outputs, pads = window.output(height, width), window.pads(height, width)
-    unread = [
-        f"the last {missed} {axis if missed > 1 else axis[:-1]}"
-        for place, (axis, size) in enumerate((("rows", height), ("columns", width)))
-        if (missed := size + pads[place] - (outputs[place] - 1) * window.stride[place] - window.extent[place]) > 0
-    ]
-    if any(stride > extent for stride, extent in zip(window.stride, window.extent, strict=True)):
-        yield (
-            f"the stride of {show_pair(window.stride)} is larger than the window, which spans "
-            f"{show_pair(window.extent)}, so that pixels between are passed over"
-        )
-    elif unread:
-        yield f"no window reaches {' and '.join(unread)} of {height}x{width}; {mends} would take them in"
-    if window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER} and not all(size % 2 for size in window.extent):
+def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[str]:
+    """Yield what is said of rows and columns that no window reaches: those between windows, and the last ones."""
+    last = []
+    gaps: dict[str, list[str]] = {}
+    for axis, (name, size) in enumerate((("row", height), ("column", width))):
+        outputs, stride = window.output(height, width)[axis], window.stride[axis]
+        if outputs > 1 and _reached(window, axis) < stride:
+            kernel, dilation = window.size[axis], window.dilation[axis]
+            cause = f"is larger than the window of {kernel}"
+            if dilation > 1:
+                cause = f"and a window of {kernel} dilated by {dilation} pass over them"
+            gaps.setdefault(f"the stride of {stride} {cause}", []).append(name)
+            continue
+        missed = size + window.pads(height, width)[axis] - (outputs - 1) * stride - window.extent[axis]
+        if missed > 0:
+            last.append(f"the last {f'{missed} {name}s' if missed > 1 else name}")
+    for cause, names in gaps.items():
+        yield f"no window reaches some {' and '.join(f'{name}s' for name in names)}: {cause}"
+    if last:
+        yield f"no window reaches {' and '.join(last)} of {height}x{width}; {mends} would take them in"
+
+
+def _reached(window: Window, axis: int) -> int:
+    """Return how many of the pixels in a stride some window touches, away from the edges."""
+    stride, dilation = window.stride[axis], window.dilation[axis]
+    return min(window.size[axis], stride // gcd(stride, dilation))
+
+
+def _on_even(window: Window, height: int, width: int) -> Iterator[str]:
+    pads = window.pads(height, width)
+    same = window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
+    if same and (pads[0] != pads[2] or pads[1] != pads[3]) and not all(size % 2 for size in window.extent):
         side = "end" if window.padding is PaddingWord.SAME else "start"
-        if pads[0] != pads[2] or pads[1] != pads[3]:
-            yield f"an even window has no centre: `{window.padding}` pads {show_padding(pads)}, one more at the {side}"
+        yield f"an even window has no centre: `{window.padding}` pads {show_padding(pads)}, one more at the {side}"
 
 
 def _on_branches(ends: list[Flow]) -> Iterator[str]:

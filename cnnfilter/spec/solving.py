@@ -4,12 +4,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from enum import StrEnum
+from heapq import nsmallest
 from itertools import product
 from typing import NamedTuple
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.geometry import LARGEST, PaddingWord, Pair, Window, output_size
+from cnnfilter.spec.geometry import LARGEST, PaddingWord, Pair, output_size
 from cnnfilter.spec.layers import Layer, Shape
 from cnnfilter.spec.pools import Pool
 from cnnfilter.spec.values import replace
@@ -31,16 +32,21 @@ Windowed = Convolution | Pool
 class Solution(NamedTuple):
     """What was found: the layers that lead to the wanted size, smallest first, or else the nearest ones.
 
-    `nearest` has layers that lead to smaller or larger sizes; `larger_too` tells that every larger stride
-    does as well.
+    `nearest` has layers that lead to smaller or larger sizes; `more` counts pairs that were left out, and `endless`
+    tells that larger values lead there as well, without end.
     """
 
     layers: tuple[Layer, ...]
     nearest: tuple[Layer, ...] = ()
-    larger_too: bool = False
+    more: int = 0
+    endless: bool = False
 
 
-def solve(layer: Layer, part: Part, shape: Shape, target: Pair) -> Solution:
+MOST_PAIRS = 1000
+"""So many solutions that differ along the axes are listed."""
+
+
+def solve(layer: Layer, part: Part, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> Solution:
     """Return the layers that differ from `layer` in one part, and make `target` of an input of `shape`.
 
     Parameters
@@ -52,6 +58,8 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair) -> Solution:
         have one pixel more at the end.
     shape, target
         (height, width, channels) that go in, (height, width) that shall come out.
+    keeps_stride
+        Whether a pool's stride stays where its size is sought; else a stride equal to the size goes with it.
 
     Raises
     ------
@@ -67,17 +75,30 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair) -> Solution:
         raise ShapeError(
             f"with padding {window.padding} the size does not depend on the {part}; the stride alone sets it"
         )
-    axes = [_outputs(layer, part, axis, shape[axis], target[axis]) for axis in (0, 1)]
+    search = _Search(layer, part, follows=_follows(layer, part, keeps_stride=keeps_stride))
+    axes = [search.outputs(axis, shape[axis], target[axis]) for axis in (0, 1)]
     rows, columns = ([value for value, size in axes[axis] if size == target[axis]] for axis in (0, 1))
+    endless = bool(rows and columns) and search.is_endless(target)
     if part is Part.STRIDE:  # to 1 leads every stride that is large enough
         rows, columns = (_and_larger(*pair) for pair in ((rows, columns, target[0]), (columns, rows, target[1])))
-    alike = [(value, value) for value in rows if value in set(columns)]
-    found = tuple(_fitting(layer, part, alike, shape))
-    found = found or tuple(_fitting(layer, part, sorted(product(rows, columns), key=sum), shape))
-    if found:
-        return Solution(found, larger_too=part is Part.STRIDE and target == (1, 1))
+    alike = sorted(set(rows) & set(columns))
+    if found := tuple(search.fitting(((value, value) for value in alike), shape)):
+        return Solution(found, endless=endless)
+    pairs = nsmallest(MOST_PAIRS, product(rows[:MOST_PAIRS], columns[:MOST_PAIRS]), key=sum)
+    if found := tuple(search.fitting(pairs, shape)):
+        return Solution(found, more=len(rows) * len(columns) - len(pairs), endless=endless)
     around = zip(*(_around(axes[axis], target[axis]) for axis in (0, 1)), strict=False)
-    return Solution((), tuple(_fitting(layer, part, around, shape)))
+    return Solution((), tuple(search.fitting(around, shape)))
+
+
+def _follows(layer: Windowed, part: Part, *, keeps_stride: bool) -> bool:
+    """Return whether the stride goes with the size, as a pool's does unless told."""
+    return (
+        part is Part.KERNEL
+        and isinstance(layer, Pool)
+        and layer.window.stride == layer.window.size
+        and not keeps_stride
+    )
 
 
 def _and_larger(strides: list[int], others: list[int], target: int) -> list[int]:
@@ -85,71 +106,86 @@ def _and_larger(strides: list[int], others: list[int], target: int) -> list[int]
     return strides + [other for other in others if target == 1 and strides and other > strides[-1]]
 
 
-def _outputs(layer: Windowed, part: Part, axis: int, size: int, target: int) -> list[Pair]:
-    """Return the values of a part that lead to the target along an axis, and one on each side, with what comes out."""
-    candidates = _candidates(layer.window, part, axis, size)
+class _Search(NamedTuple):
+    """A layer of which one part is tried; its stride may go with its size."""
 
-    def output(value: int) -> int:
-        """Return what comes out, 0 where the window does not fit."""
-        window = _with(layer, part, (value, value)).window
+    layer: Windowed
+    part: Part
+    follows: bool
+
+    def outputs(self, axis: int, size: int, target: int) -> list[Pair]:
+        """Return the values that lead to the target along an axis, and one on each side, with what comes out."""
+        candidates = self.candidates(axis, size)
+        if self.goes_up_and_down:
+            return [(value, self.output(axis, size, value)) for value in candidates]
+        sign = 1 if self.grows else -1
+        first = bisect_left(candidates, sign * target, key=lambda value: sign * self.output(axis, size, value))
+        found: list[Pair] = []
+        for value in candidates[max(0, first - 1) :]:
+            result = self.output(axis, size, value)
+            found += [(value, result)] if result else []
+            if sign * result > sign * target or (self.part is Part.STRIDE and result == 1):
+                break
+        return found
+
+    def output(self, axis: int, size: int, value: int) -> int:
+        """Return what comes out along an axis, 0 where the window does not fit."""
+        window = self.changed((value, value)).window
         before, after = window.pads(size, size)[axis::2]
         if window.extent[axis] > size + before + after:
             return 0
         return output_size(size, before, after, window.extent[axis], window.stride[axis], ceil=window.ceil)
 
-    if layer.window.padding is PaddingWord.HALF and part in {Part.KERNEL, Part.DILATION}:  # it goes up and down
-        return [(value, output(value)) for value in candidates]
-    sign = 1 if _grows(layer.window, part) else -1
-    first = bisect_left(candidates, sign * target, key=lambda value: sign * output(value))
-    found: list[Pair] = []
-    for value in candidates[max(0, first - 1) :]:
-        result = output(value)
-        found += [(value, result)] if result else []
-        if sign * result > sign * target or (part is Part.STRIDE and result == 1):
-            break
-    return found
+    def candidates(self, axis: int, size: int) -> range:
+        """Return the values that are tried along an axis: all from which something can still come out."""
+        window = self.layer.window
+        before, after = window.pads(size, size)[axis::2]
+        room = size if isinstance(window.padding, PaddingWord) else size + before + after
+        match self.part:
+            case Part.PADDING:
+                return range(2 * LARGEST)
+            case Part.DILATION if window.size[axis] == 1:
+                return range(1, 2)
+            case Part.KERNEL | Part.DILATION if not self.grows:
+                return range(1, min(room, LARGEST) + 1)
+            case _:
+                return range(1, LARGEST + 1)
 
+    @property
+    def grows(self) -> bool:
+        """Whether a larger value leads to a larger size, or to the same."""
+        return self.part is Part.PADDING or (
+            self.part is not Part.STRIDE and self.layer.window.padding is PaddingWord.FULL
+        )
 
-def _candidates(window: Window, part: Part, axis: int, size: int) -> range:
-    """Return the values that are tried along an axis: all from which something can still come out."""
-    before, after = window.pads(size, size)[axis::2]
-    room = size if isinstance(window.padding, PaddingWord) else size + before + after
-    match part:
-        case Part.PADDING:
-            return range(2 * LARGEST)
-        case Part.DILATION if window.size[axis] == 1:
-            return range(1, 2)
-        case Part.KERNEL | Part.DILATION if not _grows(window, part):
-            return range(1, min(room, LARGEST) + 1)
-        case _:
-            return range(1, LARGEST + 1)
+    @property
+    def goes_up_and_down(self) -> bool:
+        """Whether sizes neither grow nor shrink with the value."""
+        return self.layer.window.padding is PaddingWord.HALF and self.part in {Part.KERNEL, Part.DILATION}
 
+    def is_endless(self, target: Pair) -> bool:
+        """Return whether there are solutions beyond all that are tried."""
+        without_gaps = self.part is Part.DILATION and self.layer.window.size == (1, 1)
+        return (self.part is Part.STRIDE and 1 in target) or without_gaps or self.goes_up_and_down
 
-def _grows(window: Window, part: Part) -> bool:
-    """Return whether a larger value leads to a larger size, or to the same."""
-    return part is Part.PADDING or (part is not Part.STRIDE and window.padding is PaddingWord.FULL)
+    def changed(self, pair: Pair) -> Windowed:
+        """Return the layer with the part changed; paddings are given by how many pixels they have in all."""
+        window, (rows, columns) = self.layer.window, pair
+        changes: dict[Part, dict[str, object]] = {
+            Part.STRIDE: {"stride": pair},
+            Part.KERNEL: {"size": pair, "stride": pair if self.follows else window.stride},
+            Part.DILATION: {"dilation": pair},
+            Part.PADDING: {"padding": (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)},
+        }
+        return replace(self.layer, window=replace(window, **changes[self.part]))
 
-
-def _with(layer: Windowed, part: Part, pair: Pair) -> Windowed:
-    """Return the layer with one part changed; paddings are given by how many pixels they have in all."""
-    window, (rows, columns) = layer.window, pair
-    follows = isinstance(layer, Pool) and window.stride == window.size  # as a pool's stride does unless told
-    changes: dict[Part, dict[str, object]] = {
-        Part.STRIDE: {"stride": pair},
-        Part.KERNEL: {"size": pair, "stride": pair if follows else window.stride},
-        Part.DILATION: {"dilation": pair},
-        Part.PADDING: {"padding": (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)},
-    }
-    return replace(layer, window=replace(window, **changes[part]))
-
-
-def _fitting(layer: Windowed, part: Part, pairs: Iterable[Pair], shape: Shape) -> Iterator[Layer]:
-    """Yield the layers with these values that can take the input; a pool's padding can be too large for it."""
-    for pair in pairs:
-        candidate = _with(layer, part, pair)
-        with suppress(ShapeError):
-            candidate.output(shape)
-            yield candidate
+    def fitting(self, pairs: Iterable[Pair], shape: Shape) -> Iterator[Layer]:
+        """Yield the layers with these values that can take the input; a pool's padding can be too large for it."""
+        for pair in pairs:
+            candidate = self.changed(pair)
+            with suppress(ShapeError):
+                candidate.output(shape)
+                yield candidate
 
 
 def _around(outputs: list[Pair], target: int) -> list[int]:

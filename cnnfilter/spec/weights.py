@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.layers import Layer, Linear, Shape
+from cnnfilter.spec.layers import Gray, Layer, Linear, Shape
 from cnnfilter.spec.network import Network, Node
 from cnnfilter.spec.norms import BatchNorm
+from cnnfilter.spec.pools import ChannelPool
 
 
 class Init(StrEnum):
@@ -28,7 +30,7 @@ class Kind(StrEnum):
 class Need(NamedTuple):
     """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
 
-    `parts` tells how its input vector came about, see `Flow`; `first` whether the picture itself goes in.
+    `parts` tells how its input vector came about, see `Flow`; `first` whether the picture's own channels go in.
     """
 
     name: str
@@ -59,7 +61,9 @@ def needs(network: Network, shape: Shape) -> Iterator[Need]:
     ShapeError
         If a layer cannot take what the one before it gives.
     """
+    first = True
     for visit in network.visits(shape):
         if learns(visit.node):
             tensors = visit.layer.tensors(visit.inputs.shape)
-            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first=visit.node.number == 1)
+            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
+        first = first and not isinstance(visit.layer, Block | ChannelPool | Convolution | Gray | Linear)

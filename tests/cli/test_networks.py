@@ -460,10 +460,13 @@ USAGE: dict[str, tuple[str, str]] = {
     "unknown layer": ("layer.toml grey.png -o new.png", "layer.toml: layer 2, 'rellu': .*nearest: relu"),
     "unknown key of a layer": (
         "kernal.toml grey.png -o new.png",
-        "kernal.toml: conv: unknown key 'kernal'; nearest: kernel",
+        "kernal.toml: item 1, conv: unknown key 'kernal'; nearest: kernel",
     ),
-    "uneven kernel": ("uneven.toml grey.png -o new.png", "uneven.toml: conv: a kernel is"),
-    "a number for a layer": ("number.toml grey.png -o new.png", "number.toml: a layer is a text or a table with op"),
+    "uneven kernel": ("uneven.toml grey.png -o new.png", "uneven.toml: item 1, conv: a kernel is"),
+    "a number for a layer": (
+        "number.toml grey.png -o new.png",
+        "number.toml: item 1, a layer is a text or a table",
+    ),
     "no number": ("mean.toml grey.png -o new.png", "mean.toml: mean 'x' is no number"),
     "weights are no text": ("text.toml grey.png -o new.png", "text.toml: weights 3 is no text"),
     "a bad size": ("size.toml grey.png -o new.png", "size.toml: size '28x' is neither"),

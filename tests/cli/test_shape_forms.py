@@ -211,7 +211,7 @@ def test_compare_shows_what_sharing_weights_saves(run: Run) -> None:
     assert row["locally_connected"] == {"parameters": 14_976, "macs": 14_400}
     assert row["fully_connected"] == {"parameters": 576 * 784 + 576, "macs": 576 * 784}
     head, _, line, *_ = run("shape", "28x28", "conv:5x5", "--compare").stdout.splitlines()
-    assert head.split()[-6:] == ["fully", "connected", "MACs", "locally", "connected", "MACs"]
+    assert head.split("  ")[-4:] == ["full: parameters", "full: MACs", "local: parameters", "local: MACs"]
     assert line.split()[-4:] == ["452,160", "451,584", "14,976", "14,400"]
 
 
@@ -222,8 +222,13 @@ def test_compare_counts_no_bias_where_there_is_none(run: Run) -> None:
     assert pool["fully_connected_parameters"] == pool["locally_connected_macs"] == ""
 
 
-def test_quiet_with_compare_still_shows_the_table_that_was_asked_for(run: Run) -> None:
-    assert "14,976" in run("shape", "28x28", "conv:5x5", "--compare", "-q").stdout
+def test_quiet_is_the_last_size_beside_compare_too(run: Run) -> None:
+    assert run("shape", "28x28", "conv:5x5", "--compare", "-q").stdout == "24x24x1\n"
+
+
+def test_the_options_of_one_conv_need_its_kernel(run: Run) -> None:
+    for option in ("--outputs", "--stride", "--padding", "--dilation"):
+        assert "--kernel is missing" in run("shape", "28", option, "2", status=2).stderr
 
 
 def test_a_size_with_the_channels_first_is_the_same_size(run: Run) -> None:
@@ -293,8 +298,8 @@ def test_a_size_is_not_read_from_a_picture_that_is_none(run: Run, folder: Path) 
         ("-k 5 -p 1/2/3/4 -d 2", "conv:5x5,p=1/2/3/4,d2"),
         ("--kernel sobel-x --padding half", "conv:sobel-x,half"),
         ("--kernel gaussian:5:1.5", "conv:gaussian:5:1.5"),
-        ("--outputs 5", "conv:1x1,5"),
-        ("--stride 2", "conv:1x1,s2"),
+        ("--kernel 1 --outputs 5", "conv:1x1,5"),
+        ("--kernel 1 --stride 2", "conv:1x1,s2"),
     ],
 )
 def test_the_options_stand_for_one_conv(run: Run, options: str, layer: str) -> None:
@@ -368,12 +373,15 @@ def test_values_held_at_a_time_are_input_and_output_and_what_a_block_still_needs
 @pytest.mark.parametrize(
     ("words", "remark"),
     [
-        (("28x28", "conv:3x3,s5"), "layer 1, conv1: the stride of 5x5 is larger than the window, which spans 3x3"),
-        (("28x28", "conv:3x3,s2"), "no window reaches the last 1 row and the last 1 column of 28x28"),
-        (("29x28", "maxpool:2@pool"), "layer 1, pool: no window reaches the last 1 row of 29x28; ceil"),
+        (
+            ("28x28", "conv:3x3,s5"),
+            "conv1: no window reaches some rows and columns: the stride of 5 is larger than",
+        ),
+        (("28x28", "conv:3x3,s2"), "no window reaches the last row and the last column of 28x28"),
+        (("29x28", "maxpool:2@pool"), "layer 1, pool: no window reaches the last row of 29x28; ceil"),
         (("28x28", "conv:4x4,same"), "`same` pads 1/1/2/2, one more at the end"),
         (("28x28", "conv:4x4,same-lower"), "`same-lower` pads 2/2/1/1, one more at the start"),
-        (("28x28", "conv:3x3,s1,p1 conv:5x5,d7,half"), "receptive field of 31x31 is larger than the input of 28x28"),
+        (("28x28", "conv:3x3,s1,p1 conv:5x5,d7,half"), "receptive field, 31x31, is larger than the input of 28x28"),
         (("28x28x3", "conv:box:3"), "conv:box:3 sums 3 channels; dwconv"),
         (("28x28", "conv:box:3,border=wrap"), "border wrap has no effect with padding 0"),
         (("28x28", "cat(maxpool:3,s2,p1 | maxpool:2 2x relu conv:1x1,s1)"), ""),
@@ -400,7 +408,7 @@ def test_what_is_perhaps_not_meant_is_remarked(run: Run, words: tuple[str, ...],
         (("224", "--kernel", "3", "--stride", "0"), "stride 0 is below 1"),
         (("224", "--kernel", "3", "--padding", "-1"), "padding -1 is below 0"),
         (("224", "--kernel", "3", "--dilation", "x"), "dilation 'x' is neither a number nor HxW"),
-        (("224", "--kernel", "3", "--outputs", "0"), "0 is not in the range x>=1"),
+        (("224", "--kernel", "3", "--outputs", "0"), "0 is not in the range 1<=x<=1000000000"),
         (("224", "--kernel", "300"), "300x300 is larger than the input of 224x224"),
         (("224", "--layout", "nchw", "relu"), "'hwc', 'chw'"),
         (("conv:3x3",), "SIZE is missing"),

@@ -234,7 +234,7 @@ class TestBanks:
     @pytest.mark.parametrize(
         ("text", "channels", "message"),
         [
-            ("conv:[1 1],g2", 4, "1 outputs cannot be divided into 2 groups"),
+            ("conv:[1 1],g2", 4, "1 output cannot be divided into 2 groups"),
             ("conv:[1 1],[1 1],g2", 3, "3 channels cannot be divided into 2 groups"),
             ("relu conv:[1 1 1 1 1 1 1 1 1 1]", 1, "layer 2, conv:.*: a window of 1x10 is larger than the input"),
         ],

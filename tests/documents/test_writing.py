@@ -128,12 +128,12 @@ KNOWN = ", ".join([*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "r
         ({"op": "#relu"}, "unknown layer '#relu'; nearest: relu"),
         ({"op": "conv:3x3"}, "unknown layer 'conv:3x3'"),
         ({"op": "res(relu)"}, "unknown layer 'res(relu)'"),
-        ({"op": "conv", "name": 3}, "conv: name is letters, digits, '_', '.' and '-', repeat a whole number"),
-        ({"op": "conv", "name": "a tanh"}, "conv: name is letters, digits, '_', '.' and '-', repeat a whole number"),
-        ({"op": "conv", "name": ""}, "conv: name is letters, digits, '_', '.' and '-', repeat a whole number"),
-        ({"op": "conv", "repeat": "2"}, "conv: name is letters, digits, '_', '.' and '-', repeat a whole number"),
-        ({"op": "conv", "repeat": 2.0}, "conv: name is letters, digits, '_', '.' and '-', repeat a whole number"),
-        ({"op": "conv", "repeat": True}, "conv: name is letters, digits, '_', '.' and '-', repeat a whole number"),
+        ({"op": "conv", "name": 3}, "conv: name 3 is none"),
+        ({"op": "conv", "name": "a tanh"}, "conv: name 'a tanh' is none"),
+        ({"op": "conv", "name": ""}, "conv: name '' is none"),
+        ({"op": "conv", "repeat": "2"}, "conv: repeat '2' is no whole number"),
+        ({"op": "conv", "repeat": 2.0}, "conv: repeat 2.0 is no whole number"),
+        ({"op": "conv", "repeat": True}, "conv: repeat True is no whole number"),
         ({"op": "conv", "strides": 2}, f"conv: unknown key 'strides'; nearest: stride; known are {KNOWN}"),
         ({"op": "conv", "text": "conv:3x3"}, f"conv: unknown key 'text'; known are {KNOWN}"),
         ({"op": "conv", "kernels": "sobel-x"}, "conv: kernels is a list of names and matrices; kernel is one"),
@@ -151,7 +151,7 @@ KNOWN = ", ".join([*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "r
         ({"op": "conv", "kernel": [[]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
         ({"op": "conv", "kernel": [1, 2, 3]}, "conv: a kernel is a name, a size, or numbers as even lists"),
         ({"op": "conv", "kernel": [[1, 2], [3]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
-        ({"op": "conv", "kernel": [[1, "2"]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
+        ({"op": "conv", "kernel": [[1, "b"]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
         ({"op": "conv", "kernel": [[1, True]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
         ({"op": "conv", "kernel": [[1, [2]]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
         ({"op": "conv", "kernel": [[[[[1]]]]]}, "conv: a kernel is a name, a size, or numbers as even lists"),
@@ -162,7 +162,7 @@ KNOWN = ", ".join([*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "r
         ({"op": "res", "branches": "relu"}, "res: branches are a list of lists of layers"),
         ({"op": "res", "body": {}}, "layers are a list of texts and tables, not {}"),
         ({"op": "res", "branches": [3]}, "layers are a list of texts and tables, not 3"),
-        ({"op": "res", "body": [{"op": "conv", "x": 1}]}, f"conv: unknown key 'x'; known are {KNOWN}"),
+        ({"op": "res", "body": [{"op": "conv", "x": 1}]}, f"item 1, conv: unknown key 'x'; known are {KNOWN}"),
         ({"op": "conv", "kernel": "sobel-x", "bias": True}, "conv: bias = true is for layers with learned weights"),
         ({"op": "maxpool", "size": 2, "bias": True}, "maxpool: bias = true is for layers with learned weights"),
     ],
@@ -171,15 +171,15 @@ KNOWN = ", ".join([*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "r
 def test_a_wrong_table_is_told(table: object, message: str) -> None:
     with pytest.raises(LanguageError) as caught:
         written("relu", table)
-    assert str(caught.value).startswith(message)
+    assert str(caught.value).startswith(f"item 2, {message}")
     assert str(caught.value).splitlines() == [str(caught.value)]
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"op": "relu", "repeat": 0}, "'0x' repeats nothing; 1x is the least"),
-        ({"op": "relu", "repeat": -2}, "unknown layer '-2x'"),
+        ({"op": "relu", "repeat": 0}, "relu: repeat 0 is no whole number from 1"),
+        ({"op": "relu", "repeat": -2}, "relu: repeat -2 is no whole number from 1"),
         ({"op": "relu", "repeat": 10**9}, "more than 10000 layers"),
         ({"op": "conv", "size": 3, "stride": 0}, "stride 0 is below 1"),
         ({"op": "conv", "size": [0, 3]}, "conv: the sides of a kernel are at least 1, not 0"),
@@ -190,7 +190,7 @@ def test_a_wrong_table_is_told(table: object, message: str) -> None:
         ({"op": "conv", "size": 3, "outputs": 2.5}, "number of outputs 2.5 is not a whole number"),
         ({"op": "conv", "size": 3, "ceil": True}, "conv has no ceil"),
         ({"op": "relu", "size": 3}, "relu has no number"),
-        ({"op": "res", "body": []}, "res has no layer in its branches"),
+        ({"op": "res", "body": []}, "res has no layer in its only branch"),
         ({"op": "conv", "kernel": [[float("nan")]]}, "numbers as even lists"),
         ({"op": "conv", "kernel": "a]b["}, "unknown kernel 'a]b['"),
         ({"op": "conv", "kernel": "a]"}, "has no partner"),
@@ -332,3 +332,8 @@ def test_every_option_has_a_key() -> None:
 def test_a_text_in_a_table_is_one_value(table: Table) -> None:
     with pytest.raises(LanguageError, match="nor one word"):
         write_network({"layers": [table]})
+
+
+def test_a_kernel_may_have_fractions() -> None:
+    written = write_network({"layers": [{"op": "conv", "kernel": [["1/4", 0], [-1, "1/2"]]}]})
+    assert written == "conv:[0.25 0; -1 0.5]"
