@@ -97,14 +97,15 @@ def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[
     gaps: dict[str, list[str]] = {}
     for axis, (name, size) in enumerate((("row", height), ("column", width))):
         outputs, stride = window.output(height, width)[axis], window.stride[axis]
-        if outputs > 1 and _reached(window, axis) < stride:
+        before = window.pads(height, width)[axis]
+        if _has_gaps(window, axis, size, before, outputs):
             kernel, dilation = window.size[axis], window.dilation[axis]
             cause = f"is larger than the window of {kernel}"
             if dilation > 1:
                 cause = f"and a window of {kernel} dilated by {dilation} pass over them"
             gaps.setdefault(f"the stride of {stride} {cause}", []).append(name)
             continue
-        missed = size + window.pads(height, width)[axis] - (outputs - 1) * stride - window.extent[axis]
+        missed = min(size, size + before - (outputs - 1) * stride - window.extent[axis])
         if missed > 0:
             last.append(f"the last {f'{missed} {name}s' if missed > 1 else name}")
     for cause, names in gaps.items():
@@ -113,10 +114,23 @@ def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[
         yield f"no window reaches {' and '.join(last)} of {height}x{width}; {mends} would take them in"
 
 
-def _reached(window: Window, axis: int) -> int:
-    """Return how many of the pixels in a stride some window touches, away from the edges."""
-    stride, dilation = window.stride[axis], window.dilation[axis]
-    return min(window.size[axis], stride // gcd(stride, dilation))
+def _has_gaps(window: Window, axis: int, size: int, before: int, outputs: int) -> bool:
+    """Return whether windows pass over pixels of the image that lie before the last one that they touch."""
+    kernel, stride, dilation = window.size[axis], window.stride[axis], window.dilation[axis]
+    if min(kernel, stride // gcd(stride, dilation)) == stride:  # each place of a stride is under some weight
+        return False
+    behind = (outputs - 1) * stride + window.extent[axis] - before
+    # What windows pass over comes again with each stride; more than this many pixels need no look.
+    looked_at = min(size, behind, window.extent[axis] + 2 * stride, MOST_LOOKED_AT)
+    weights = range(min(kernel, MOST_LOOKED_AT))
+    return not all(
+        any((start := place - weight * dilation) % stride == 0 and 0 <= start // stride < outputs for weight in weights)
+        for place in range(before, before + looked_at)
+    )
+
+
+MOST_LOOKED_AT = 512
+"""Pixels in which gaps are looked for: those of strides and kernels that anybody means."""
 
 
 def _on_even(window: Window, height: int, width: int) -> Iterator[str]:

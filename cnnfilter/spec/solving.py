@@ -116,7 +116,7 @@ class _Search(NamedTuple):
     def outputs(self, axis: int, size: int, target: int) -> list[Pair]:
         """Return the values that lead to the target along an axis, and one on each side, with what comes out."""
         candidates = self.candidates(axis, size)
-        if self.goes_up_and_down:
+        if self.goes_up_and_down or self.follows:
             return [(value, self.output(axis, size, value)) for value in candidates]
         sign = 1 if self.grows else -1
         first = bisect_left(candidates, sign * target, key=lambda value: sign * self.output(axis, size, value))
@@ -143,13 +143,29 @@ class _Search(NamedTuple):
         room = size if isinstance(window.padding, PaddingWord) else size + before + after
         match self.part:
             case Part.PADDING:
-                return range(2 * LARGEST)
+                most = window.extent[axis] // 2 if isinstance(self.layer, Pool) else LARGEST
+                return range(2 * most + 1)
             case Part.DILATION if window.size[axis] == 1:
                 return range(1, 2)
-            case Part.KERNEL | Part.DILATION if not self.grows:
-                return range(1, min(room, LARGEST) + 1)
-            case _:
+            case Part.KERNEL | Part.DILATION if self.grows:
+                return range(1, self.first_beyond(axis) if isinstance(self.layer, Pool) else LARGEST + 1)
+            case Part.KERNEL | Part.DILATION:
+                values = range(1, min(room, LARGEST) + 1)
+                return values[
+                    bisect_left(values, x=True, key=lambda value: self.allows(axis, max(before, after), value)) :
+                ]
+            case Part.STRIDE:
                 return range(1, LARGEST + 1)
+
+    def allows(self, axis: int, padding: int, value: int) -> bool:
+        """Return whether a padding is allowed; a pool's is at most half of its window."""
+        extent = self.changed((value, value)).window.extent[axis]
+        word = isinstance(self.layer.window.padding, PaddingWord)
+        return word or not isinstance(self.layer, Pool) or padding <= extent // 2
+
+    def first_beyond(self, axis: int) -> int:
+        """Return the first value with which full padding is more than half of a pool's window: it spans more than 2."""
+        return next(value for value in range(1, 4) if self.changed((value, value)).window.extent[axis] > 2)
 
     @property
     def grows(self) -> bool:
@@ -166,7 +182,8 @@ class _Search(NamedTuple):
     def is_endless(self, target: Pair) -> bool:
         """Return whether there are solutions beyond all that are tried."""
         without_gaps = self.part is Part.DILATION and self.layer.window.size == (1, 1)
-        return (self.part is Part.STRIDE and 1 in target) or without_gaps or self.goes_up_and_down
+        up_and_down = self.goes_up_and_down and (not self.follows or 1 in target)
+        return (self.part is Part.STRIDE and 1 in target) or without_gaps or up_and_down
 
     def changed(self, pair: Pair) -> Windowed:
         """Return the layer with the part changed; paddings are given by how many pixels they have in all."""

@@ -162,12 +162,13 @@ LAYERS = layers()
 def blocks(known: Kernels = ANY_KERNELS, depth: int = 3) -> st.SearchStrategy[Block]:
     """Return blocks in blocks, `depth` deep, whether or not their branches fit each other."""
     inner = layers(known) if depth == 1 else layers(known) | blocks(known, depth - 1)
-    branches = st.lists(st.lists(inner, max_size=3).map(tuple), min_size=1, max_size=3).filter(any).map(tuple)
+    rows = st.lists(st.lists(inner, max_size=3).map(tuple), min_size=1, max_size=3)
+    branches = rows.map(tuple).filter(lambda branches: branches != ((),))
     return st.builds(Residual, branches=branches) | st.builds(Concatenation, branches=branches)
 
 
 BLOCKS = blocks()
-"""Blocks of up to three branches, some of them empty, up to three deep."""
+"""Blocks of up to three branches, some or all of them empty, up to three deep."""
 
 
 @st.composite
@@ -225,7 +226,7 @@ def blocks_for(draw: st.DrawFn, shape: Shape, known: Kernels, *, depth: int, ste
             branch = (*branch, _with_outputs(target))
         target = target or end
         branches.append(branch)
-    if not any(branches):
+    if branches == [()]:
         branches[-1] = (Activation(function=Function.RELU),)
     return kind(branches=tuple(branches))
 

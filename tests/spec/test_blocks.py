@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.blocks import Block, Branch, Concatenation, Residual
+from cnnfilter.spec.fields import PIXEL
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Flow, Layer, Shape
 from cnnfilter.spec.network import Network
@@ -35,6 +36,11 @@ def parse(text: str) -> Network:
         ("cat(conv:1x1,64 | conv:3x3,128,p1 | maxpool:3,s1,p1)", (28, 28, 192), (28, 28, 384)),
         ("cat(relu)", (8, 9, 3), (8, 9, 3)),
         ("cat( | relu | )", (8, 9, 3), (8, 9, 9)),
+        # Branches without layers alone: the channels twice, twice the input, three times a vector.
+        ("cat( | )", (8, 9, 3), (8, 9, 6)),
+        ("res( | )", (8, 9, 3), (8, 9, 3)),
+        ("flatten cat( | | )", (8, 9, 3), (648,)),
+        ("res(cat( | ) conv:1x1,3)", (8, 9, 3), (8, 9, 3)),
         ("cat(maxpool:2 | conv:2x2,5,s2)", (8, 8, 3), (4, 4, 8)),
         ("cat(flatten | gap flatten)", (8, 9, 3), (219,)),
         ("cat(gap | gmp)", (8, 9, 3), (1, 1, 6)),
@@ -78,6 +84,10 @@ def test_branches_are_added_or_laid_side_by_side(text: str, shape: Shape, output
         ("2x cat(relu | maxpool:1,p1)", "layer 2, maxpool:1,p1: padding 1 is more than half"),
         ("res(relu | res(tanh | fc:3))", "layer 3, linear:3: linear needs a vector, and gets 8x8x3"),
         ("cat(relu | res(tanh | gray)) relu", "layer 4, res(tanh | gray): branches of 8x8x3 and 8x8x1 cannot be added"),
+        (
+            "res(cat( | ))",
+            "layer 2, res(cat( | )): its input of 8x8x3 and its branch's 8x8x6 cannot be added; a second branch",
+        ),
         ("res(conv:1x1,6,g2 | conv:1x1,6)", "layer 1, conv:1x1,6,g2: 3 channels cannot be divided into 2 groups"),
     ],
 )
@@ -89,10 +99,17 @@ def test_branches_that_do_not_fit_are_told_with_their_sizes(text: str, message: 
 
 
 @pytest.mark.parametrize("kind", [Residual, Concatenation])
-@pytest.mark.parametrize("branches", [(), ((),), ((), ())], ids=["none", "an-empty-one", "two-empty-ones"])
-def test_a_block_has_a_layer(kind: type[Block], branches: tuple[Branch, ...]) -> None:
-    with pytest.raises(ShapeError, match=r"^(res|cat) has no layer in its branches$"):
+@pytest.mark.parametrize("branches", [(), ((),)], ids=["none", "an-empty-one"])
+def test_a_single_branch_has_a_layer(kind: type[Block], branches: tuple[Branch, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"^(res|cat) has no layer in its only branch$"):
         kind(branches=branches)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_branches_need_no_layer(count: int) -> None:
+    flow = Flow((4, 6, 3), field=PIXEL)
+    assert Residual(branches=((),) * count).follow(flow) == flow
+    assert Concatenation(branches=((),) * count).follow(flow) == Flow((4, 6, 3 * count), field=PIXEL)
 
 
 @given(BLOCKS, st.tuples(*[st.integers(1, 20)] * 3))
@@ -203,6 +220,10 @@ class Machine:
         ("cat(conv:1x1,1 conv:1x1,3 | relu)", [48, 96, 112, 192 - 32]),
         ("relu res(relu res(relu tanh))", [64, 64, 96, 128, 128, 96]),
         ("res(flatten fc:32 | flatten)", [64, 96, 96, 96]),
+        # An input that is handed on several times is held once.
+        ("cat( | )", [96]),
+        ("res( | )", [64]),
+        ("relu cat( | | ) relu", [64, 128, 192]),
     ],
 )
 def test_while_a_layer_works_its_input_and_output_are_held_and_what_blocks_need(text: str, live: list[int]) -> None:

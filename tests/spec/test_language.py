@@ -301,6 +301,16 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
         ("5001x relu+tanh", "'5001x': more than 10000 layers in all are not allowed"),
         ("10000x relu tanh", "'tanh': more than 10000 layers in all are not allowed"),
         ("99999999999999999999x relu", "'99999999999999999999x': more than 10000 layers in all are not allowed"),
+        # A size is no layer.
+        (
+            "8x8 relu",
+            "layer 1, '8x8': '8x8' is a size, which stands before all layers, or behind its layer by a colon",
+        ),
+        (
+            "3x relu 28x28x3@a",
+            "layer 4, '28x28x3@a': '28x28x3' is a size, which stands before all layers, or behind its layer by a colon",
+        ),
+        ("8x8x8x8", "layer 1, '8x8x8x8': unknown layer '8x8x8x8'"),
         # Brackets.
         ("conv:[0 1", "'conv:[0 1': '[' is never closed"),
         ("relu conv:[[0]", "'conv:[[0]': '[' is never closed"),
@@ -335,9 +345,10 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
         ("relu)", "')' stands outside of a block, as in res(relu | tanh)"),
         ("res(relu))", "')' stands outside of a block, as in res(relu | tanh)"),
         (") relu", "')' stands outside of a block, as in res(relu | tanh)"),
-        ("res()", "layer 1, 'res(...)': res has no layer in its branches"),
-        ("relu cat( | # note\n | )", "layer 2, 'cat(...)': cat has no layer in its branches"),
-        ("9x res()", "layer 1, 'res(...)': res has no layer in its branches"),
+        ("res()", "layer 1, 'res(...)': res has no layer in its only branch"),
+        ("relu cat( # note |\n )", "layer 2, 'cat(...)': cat has no layer in its only branch"),
+        ("9x res()", "layer 1, 'res(...)': res has no layer in its only branch"),
+        ("cat( | res())", "layer 1, 'res(...)': res has no layer in its only branch"),
         ("res", "layer 1, 'res': res needs its branches directly behind it, as in res(conv:3x3,p1 | conv:1x1)"),
         (
             "relu cat@a",
@@ -618,7 +629,7 @@ class TestLines:
             ("relu\nres(tanh\n|\nabs", "line 2, 'res(' is never closed"),
             ("relu\nres(tanh\n|\nabs\n)\n)", "line 6, ')' stands outside of a block"),
             ("res(tanh\n|\nabs+tnah)", "line 3, layer 3, 'tnah'"),
-            ("relu\nres(\n\n)\n", "line 2, layer 2, 'res(...)': res has no layer in its branches"),
+            ("relu\nres(\n\n)\n", "line 2, layer 2, 'res(...)': res has no layer in its only branch"),
             ("relu\nres(\ntanh)@\n", "line 2, layer 3, 'res(...)': '@' is no name"),
             ("relu\nrelu (\ntanh)", "line 2, layer 2, 'relu': '(' directly follows res or cat"),
             ("relu\n" + "res(\n" * 51, "line 52, more than 50 blocks within each other"),

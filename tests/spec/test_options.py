@@ -139,10 +139,17 @@ def test_an_option_that_stands_alone_is_told_from_an_unknown_layer(word: str) ->
     assert refusal(f"conv:3x3 {word}") == message
 
 
-@pytest.mark.parametrize("word", ["relv", "sobel-x", "3x3", "16", "bias", "pool=1", "size=3", "step", "="])
+@pytest.mark.parametrize("word", ["relv", "sobel-x", "16", "x3", "3x3x3x3", "bias", "pool=1", "size=3", "step", "="])
 def test_a_word_that_is_no_option_is_an_unknown_layer(word: str) -> None:
     assert not looks_like_option(word)
     assert refusal(f"conv:3x3 {word}").startswith(f"layer 2, {word!r}: unknown layer {word!r}")
+
+
+@pytest.mark.parametrize("word", ["3x3", "8x8", "28x1", "224x224x3", "0x0"])
+def test_a_size_that_stands_alone_is_told_from_an_unknown_layer(word: str) -> None:
+    message = f"layer 2, {word!r}: {word!r} is a size, which stands before all layers, or behind its layer by a colon"
+    assert not looks_like_option(word)
+    assert refusal(f"conv:3x3 {word}") == refusal(f"relu+{word} tanh") == message
 
 
 @pytest.mark.parametrize(
@@ -154,6 +161,9 @@ def test_a_word_that_is_no_option_is_an_unknown_layer(word: str) -> None:
         ("padding=0/1/1/0", "p=0/1/1/0"),
         ("pad=1", "p1"),
         ("dilation=2", "d2"),
+        ("s=2", "s2"),
+        ("s=2x1", "s2x1"),
+        ("d=2", "d2"),
     ],
 )
 @pytest.mark.parametrize("layer", ["conv:3x3", "maxpool:2"])
@@ -162,3 +172,8 @@ def test_a_word_of_other_tools_is_told_with_what_would_be_taken_for_it(layer: st
     start, told, advice = refusal(text).partition(" is written ")
     assert (start, told) == (f"layer 1, {text!r}: {option!r}", " is written ")
     assert cnnfilter.network(f"{layer},{advice}") == cnnfilter.network(f"{layer},{meant}")
+
+
+@pytest.mark.parametrize("option", ["groups=2", "g=2"])
+def test_groups_in_words_of_other_tools_are_told_for_a_conv(option: str) -> None:
+    assert refusal(f"conv:3x3,16,{option}") == f"layer 1, 'conv:3x3,16,{option}': {option!r} is written g2"

@@ -1,5 +1,6 @@
 """Windows with one part left open: every solution leads to the target, and none is missed."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import pytest
@@ -24,9 +25,10 @@ def layer_of(text: str) -> Layer:
     return layer
 
 
-def found(text: str, part: str, shape: Shape, target: Pair) -> list[str]:
+def found(text: str, part: str, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> list[str]:
     """Return the layers that are found, as texts."""
-    return [show_layer(layer) for layer in solve(layer_of(text), Part(part), shape, target).layers]
+    solution = solve(layer_of(text), Part(part), shape, target, keeps_stride=keeps_stride)
+    return [show_layer(layer) for layer in solution.layers]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,13 @@ def found(text: str, part: str, shape: Shape, target: Pair) -> list[str]:
         ("conv:1x1,half", "kernel", (5, 5, 1), (5, 5), ["conv:1x1,half", "conv:3x3,half", "conv:5x5,half"]),
         ("conv:1x1,half", "kernel", (5, 5, 1), (4, 4), ["conv:2x2,half", "conv:4x4,half"]),
         ("conv:2x2,half", "dilation", (5, 5, 1), (4, 4), ["conv:2x2,half", "conv:2x2,half,d3", "conv:2x2,half,d5"]),
+        # A pool's stride goes with its size, with padding of whatever kind.
+        ("maxpool:2", "kernel", (12, 12, 1), (3, 3), ["maxpool:4"]),
+        ("maxpool:2,half", "kernel", (8, 8, 1), (4, 4), ["maxpool:2,half"]),
+        ("maxpool:1,full", "kernel", (8, 8, 1), (5, 5), ["maxpool:2,full"]),
+        ("maxpool:2x3", "kernel", (12, 12, 1), (3, 4), ["maxpool:4x3"]),
+        # Of a pool that is strided otherwise it stays.
+        ("maxpool:2x3,s3x2", "kernel", (12, 12, 1), (3, 4), ["maxpool:5,s3x2", "maxpool:6,s3x2"]),
         # What the layer says of the part itself is not used.
         ("conv:3x3,s3,p1", "stride", (8, 8, 1), (8, 8), ["conv:3x3,p1"]),
         ("conv:3x3,p9", "padding", (8, 8, 1), (6, 6), ["conv:3x3"]),
@@ -73,14 +82,110 @@ def test_the_part_left_open_is_found(text: str, part: str, shape: Shape, target:
     assert found(text, part, shape, target) == solutions
 
 
+@pytest.mark.parametrize(
+    ("text", "shape", "target", "solutions"),
+    [
+        ("maxpool:2", (8, 8, 1), (4, 4), ["maxpool:1,s2", "maxpool:2"]),
+        ("maxpool:2", (12, 12, 1), (3, 3), ["maxpool:7,s2", "maxpool:8,s2"]),
+        ("avgpool:3", (9, 10, 1), (2, 3), ["avgpool:4,s3"]),
+        (
+            "maxpool:2x3",
+            (12, 12, 1),
+            (5, 2),
+            [
+                "maxpool:3x7,s2x3",
+                "maxpool:3x8,s2x3",
+                "maxpool:4x7,s2x3",
+                "maxpool:3x9,s2x3",
+                "maxpool:4x8,s2x3",
+                "maxpool:4x9,s2x3",
+            ],
+        ),
+        ("conv:1x1,s2", (9, 9, 1), (3, 3), ["conv:4x4,s2", "conv:5x5,s2"]),
+    ],
+)
+def test_a_stride_that_is_kept_does_not_go_with_the_size(
+    text: str, shape: Shape, target: Pair, solutions: list[str]
+) -> None:
+    assert found(text, "kernel", shape, target, keeps_stride=True) == solutions
+
+
 def test_of_strides_that_lead_to_one_value_the_smallest_is_found() -> None:
     solution = solve(layer_of("conv:3x3"), Part.STRIDE, (8, 8, 1), (1, 1))
     assert [show_layer(layer) for layer in solution.layers] == ["conv:3x3,s6"]
-    assert solution.larger_too
+    assert solution.endless
     oblong = solve(layer_of("conv:3x3"), Part.STRIDE, (8, 7, 1), (1, 1))
     assert [show_layer(layer) for layer in oblong.layers] == ["conv:3x3,s6"]
-    assert not solve(layer_of("conv:3x3"), Part.STRIDE, (8, 8, 1), (2, 2)).larger_too
-    assert not solve(layer_of("conv:3x3"), Part.KERNEL, (8, 8, 1), (1, 1)).larger_too
+    assert oblong.endless
+    assert not solve(layer_of("conv:3x3"), Part.STRIDE, (8, 8, 1), (2, 2)).endless
+    assert not solve(layer_of("conv:3x3"), Part.KERNEL, (8, 8, 1), (1, 1)).endless
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "shape", "target", "endless"),
+    [
+        ("conv:3x3", "stride", (8, 8, 1), (1, 2), True),
+        ("conv:3x3", "stride", (8, 8, 1), (2, 1), True),
+        ("conv:3x3,same", "stride", (8, 8, 1), (1, 1), True),
+        ("conv:1x1", "dilation", (8, 8, 1), (8, 8), True),
+        ("conv:1x1", "dilation", (8, 8, 1), (7, 7), False),
+        ("conv:3x3", "dilation", (8, 8, 1), (4, 4), False),
+        ("conv:3x3,full", "dilation", (8, 8, 1), (10, 10), False),
+        ("conv:3x3,half", "dilation", (8, 8, 1), (8, 8), True),
+        ("conv:2x2,half", "dilation", (8, 8, 1), (7, 7), True),
+        ("conv:3x3,half", "dilation", (8, 8, 1), (7, 7), False),
+        ("conv:3x3,half", "kernel", (8, 8, 1), (8, 8), True),
+        ("conv:3x3,half", "kernel", (8, 8, 1), (7, 7), True),
+        ("conv:3x3,half", "kernel", (8, 8, 1), (6, 6), False),
+        ("conv:3x3,half", "padding", (8, 8, 1), (6, 6), False),
+        ("conv:3x3,full", "kernel", (8, 8, 1), (9, 9), False),
+        ("maxpool:2,s1,half", "kernel", (8, 8, 1), (8, 8), True),
+        # A pool's stride goes with its size.
+        ("maxpool:2,half", "kernel", (8, 8, 1), (4, 4), False),
+        ("maxpool:2,half", "kernel", (8, 8, 1), (1, 1), True),
+    ],
+)
+def test_where_larger_values_lead_there_too_it_is_told(
+    text: str, part: str, shape: Shape, target: Pair, endless: bool
+) -> None:
+    solution = solve(layer_of(text), Part(part), shape, target)
+    assert solution.endless is endless
+    assert not (endless and solution.nearest)
+
+
+class TestPairsThatAreTooMany:
+    @pytest.mark.parametrize(("stride", "listed", "more"), [(31, 961, 0), (32, 1000, 24), (40, 1000, 600)])
+    def test_a_thousand_of_the_smallest_are_listed_and_the_rest_is_counted(
+        self, stride: int, listed: int, more: int
+    ) -> None:
+        layer = Conv(window=Window((1, 1), stride=(stride, stride)), outputs=1)
+        solution = solve(layer, Part.PADDING, (1, 1, 1), (1, 2))
+        every = sorted(sum(pair) for pair in product(range(stride), range(stride, 2 * stride)))
+        assert (len(solution.layers), solution.more) == (listed, more)
+        assert len(set(solution.layers)) == listed
+        assert all(found_layer.output((1, 1, 1)) == (1, 2, 1) for found_layer in solution.layers)
+        sums = [sum(found_layer.window.pads(1, 1)) for found_layer in solution.layers if isinstance(found_layer, Conv)]
+        assert sums == every[:listed]
+
+    def test_millions_are_counted_too(self) -> None:
+        solution = solve(layer_of("conv:1x1,s2000"), Part.PADDING, (1, 1, 1), (1, 2))
+        assert (len(solution.layers), solution.more) == (1000, 2000**2 - 1000)
+
+    def test_where_one_number_will_do_all_are_listed(self) -> None:
+        solution = solve(layer_of("conv:1x1,s1200"), Part.PADDING, (1, 1, 1), (2, 2))
+        assert (len(solution.layers), solution.more) == (1200, 0)
+
+    def test_those_that_a_pool_cannot_have_are_not_counted(self) -> None:
+        solution = solve(layer_of("avgpool:40"), Part.PADDING, (40, 80, 1), (1, 3))
+        assert (len(solution.layers), solution.more) == (40, 0)
+
+    def test_those_that_a_pool_cannot_have_hide_none_that_it_can(self) -> None:
+        solution = solve(layer_of("avgpool:99,s60,p30"), Part.KERNEL, (60, 120, 1), (2, 2))
+        assert [show_layer(found_layer) for found_layer in solution.layers[:2]] == [
+            "avgpool:60x61,s60,p30",
+            "avgpool:60x62,s60,p30",
+        ]
+        assert (len(solution.layers), solution.more) == (60, 0)
 
 
 @pytest.mark.parametrize(
@@ -144,19 +249,23 @@ def test_a_target_beyond_all_bounds_is_not_found(part: Part) -> None:
 @st.composite
 def windowed(draw: st.DrawFn) -> Convolution | Pool:
     """Return a conv, a dwconv or a pool of a small window."""
+    size = draw(pairs(1, 5))
     window = Window(
-        size=draw(pairs(1, 5)), stride=draw(pairs(1, 3)), padding=draw(PADDINGS), dilation=draw(pairs(1, 3))
+        size=size, stride=draw(pairs(1, 3) | st.just(size)), padding=draw(PADDINGS), dilation=draw(pairs(1, 3))
     )
     if draw(st.booleans()):
         return draw(st.sampled_from([Conv(window=window, outputs=3), DepthwiseConv(window=window)]))
     return Pool(mode=PoolMode.AVG, window=replace(window, ceil=draw(st.booleans())))
 
 
-MOST = 40
-"""A bound beyond all that is found for images of up to 9 pixels and paddings of up to 4."""
+MOST = 60
+"""A bound beyond all that is found for images of up to 9 pixels, strides of up to 5 and paddings of up to 4."""
+
+FAR = (998, 999)
+"""Values, an even and an odd one, that lead only to targets to which values without end lead."""
 
 
-def changed(layer: Convolution | Pool, part: Part, pair: Pair) -> Convolution | Pool:
+def changed(layer: Convolution | Pool, part: Part, pair: Pair, *, keeps_stride: bool) -> Convolution | Pool:
     """Return the layer with one part changed; paddings are given by their sums, an odd pixel at the end."""
     if part is Part.PADDING:
         first = tuple(total // 2 for total in pair)
@@ -164,18 +273,23 @@ def changed(layer: Convolution | Pool, part: Part, pair: Pair) -> Convolution | 
     else:
         field = {Part.STRIDE: "stride", Part.KERNEL: "size", Part.DILATION: "dilation"}[part]
         window = replace(layer.window, **{field: pair})
-        if part is Part.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size:
+        follows = part is Part.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size
+        if follows and not keeps_stride:
             window = replace(window, stride=pair)  # as it does where a pool's stride is left out
     return replace(layer, window=window)
 
 
-def every_pair(layer: Convolution | Pool, part: Part, shape: Shape, target: Pair) -> set[Pair]:
-    """Return all pairs up to `MOST` that lead to the target."""
+def every_pair(
+    layer: Convolution | Pool, part: Part, shape: Shape, target: Pair, *, keeps_stride: bool
+) -> dict[Convolution | Pool, Pair]:
+    """Return all layers with values up to `MOST`, and few `FAR` beyond, that lead to the target."""
     values = range(0 if part is Part.PADDING else 1, MOST)
+    tried = [*product(values, values), *product(values, FAR), *product(FAR, values), *product(FAR, FAR)]
+    candidates = {changed(layer, part, pair, keeps_stride=keeps_stride): pair for pair in tried}
     return {
-        pair
-        for pair in product(values, values)
-        if (output := output_or_none(changed(layer, part, pair), shape)) and output[:2] == target
+        candidate: pair
+        for candidate, pair in candidates.items()
+        if (output := output_or_none(candidate, shape)) and output[:2] == target
     }
 
 
@@ -185,26 +299,38 @@ def every_pair(layer: Convolution | Pool, part: Part, shape: Shape, target: Pair
     st.sampled_from(Part),
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(2)),
     st.tuples(st.integers(1, 9), st.integers(1, 9)) | st.integers(1, 9).map(lambda size: (size, size)),
+    st.booleans(),
 )
 def test_what_is_found_leads_to_the_target_and_nothing_smaller_is_missed(
-    layer: Convolution | Pool, part: Part, shape: Shape, target: Pair
+    layer: Convolution | Pool, part: Part, shape: Shape, target: Pair, keeps_stride: bool
 ) -> None:
     without_effect = {PaddingWord.SAME, PaddingWord.SAME_LOWER}
     assume(layer.window.padding not in without_effect or part in {Part.STRIDE, Part.PADDING})
-    solution = solve(layer, part, shape, target)
-    every = every_pair(layer, part, shape, target)
-    by_layer = {changed(layer, part, pair): pair for pair in every}
+    solution = solve(layer, part, shape, target, keeps_stride=keeps_stride)
+    by_layer = every_pair(layer, part, shape, target, keeps_stride=keeps_stride)
     assert len(set(solution.layers)) == len(solution.layers)
     assert set(solution.layers) <= set(by_layer)
     assert not (solution.layers and solution.nearest)
+    assert solution.more == 0
+    assert solution.endless == bool(far(layer, part, by_layer.values()))
     chosen = [by_layer[found_layer] for found_layer in solution.layers if isinstance(found_layer, Convolution | Pool)]
     assert chosen == sorted(chosen, key=sum)
     bound = bounds(layer, part, shape)
-    within = {pair for pair in every if pair[0] <= bound[0] and pair[1] <= bound[1]}
+    within = {pair for pair in by_layer.values() if pair[0] <= bound[0] and pair[1] <= bound[1]}
     wanted = {pair for pair in within if pair[0] == pair[1]} or within
     if part is Part.STRIDE and 1 in target and wanted:  # every larger one leads to 1 as well
         wanted = {min(wanted, key=sum)}
     assert set(chosen) >= wanted
+
+
+def far(layer: Convolution | Pool, part: Part, leading: Iterable[Pair]) -> set[Pair]:
+    """Return those of the pairs that have a `FAR` value, along an axis where values make a difference.
+
+    A window of one pixel by several is dilated along one axis only; the other is not spoken of.
+    """
+    one = part is Part.DILATION and layer.window.size != (1, 1)
+    axes = [axis for axis in (0, 1) if not (one and layer.window.size[axis] == 1)]
+    return {pair for pair in leading if any(pair[axis] in FAR for axis in axes)}
 
 
 def bounds(layer: Convolution | Pool, part: Part, shape: Shape) -> Pair:
