@@ -311,6 +311,13 @@ def behind_all(window: Window, axis: int, shape: Shape) -> int:
     return min(max(behind, 0), shape[axis])
 
 
+def away_from_edges(window: Window, axis: int, shape: Shape) -> slice:
+    """Return the part of the image that misses no window that would reach it if the image went on for ever."""
+    before, outputs, stride = window.pads(*shape[:2])[axis], window.output(*shape[:2])[axis], window.stride[axis]
+    start = max(0, window.extent[axis] - stride - before)
+    return slice(start, max(start, min(behind_all(window, axis, shape), outputs * stride - before)))
+
+
 @st.composite
 def windowed_with_shape(draw: st.DrawFn, dilations: st.SearchStrategy[Pair]) -> tuple[Convolution | Pool, Shape]:
     """Return a conv or a pool, and an image that it can take."""
@@ -345,6 +352,16 @@ class TestUnreadPixels:
             assert unread.last in {0, shape[axis] - behind}
             assert not unread.gaps or not reached[:behind].all()
             assert unread.gaps or unread.last == shape[axis] - behind
+
+    @settings(max_examples=500)
+    @given(windowed_with_shape(pairs(1, 4)))
+    def test_a_gap_away_from_the_edges_is_told_of_dilated_windows_too(
+        self, drawn: tuple[Convolution | Pool, Shape]
+    ) -> None:
+        layer, shape = drawn
+        for axis, unread in enumerate(told(layer, shape)):
+            reached = touched(layer.window, axis, shape)[image(layer.window, axis, shape)]
+            assert unread.gaps or reached[away_from_edges(layer.window, axis, shape)].all()
 
     @pytest.mark.parametrize(
         ("text", "shape", "expected"),
