@@ -9,7 +9,14 @@ import click
 from cnnfilter import __version__
 from cnnfilter.cli.base import leave
 
-COMMANDS = ("convolve", "pool", "pipeline", "shape", "kernels")
+COMMANDS = {
+    "convolve": "Lay kernels on images.",
+    "pool": "Take one value from each window of images.",
+    "pipeline": "Run a network of layers on images.",
+    "shape": "Print what comes out of each layer: sizes, weights, and what it sees.",
+    "kernels": "List all kernels, or show some.",
+}
+"""Each command, and what it does in a line; none is loaded to list them."""
 
 
 class LazyGroup(click.Group):
@@ -23,6 +30,11 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which people meet them."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name."""

@@ -1,7 +1,6 @@
 """`cnnfilter convolve`: kernels on images."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -27,8 +26,7 @@ COMBINATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class KernelOptions:
+class KernelOptions(NamedTuple):
     """What `convolve` is told beside its kernels, by the names of its options."""
 
     stride: Pair
@@ -136,7 +134,7 @@ def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> 
     turns it. It is used as it is: --normalize divides. Without padding the output is smaller than the
     input: (n + before + after - d(k-1) - 1) // s + 1.
     """
-    told = KernelOptions(**{name: given.pop(name) for name in KernelOptions.__dataclass_fields__})
+    told = KernelOptions(**{name: given.pop(name) for name in KernelOptions._fields})
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
     networks = make_networks(words, told)
     names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))

@@ -81,7 +81,7 @@ def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds its input,
     res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
     """
-    files = FileOptions(**{name: given.pop(name) for name in FileOptions.__dataclass_fields__})
+    files = FileOptions(**{name: given.pop(name) for name in FileOptions._fields})
     document = load_document(network)
     if not document.network.layers:
         where = f"{document.path}: " if document.path else ""

@@ -1,7 +1,6 @@
 """`cnnfilter pool`: one value for each window."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -19,8 +18,7 @@ from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, Poo
 WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")
 
 
-@dataclass(frozen=True)
-class PoolOptions:
+class PoolOptions(NamedTuple):
     """What `pool` is told, by the names of its options."""
 
     mode: str
@@ -103,7 +101,7 @@ def command(ctx: click.Context, /, inputs: tuple[str, ...], **given: Any) -> Non
 
     Padding is no pixel: it wins no maximum, and means divide by the pixels that are there.
     """
-    told = PoolOptions(**{name: given.pop(name) for name in PoolOptions.__dataclass_fields__})
+    told = PoolOptions(**{name: given.pop(name) for name in PoolOptions._fields})
     layer = make_layer(told)
     if not isinstance(layer, Pool):
         _refuse_window_options(ctx, layer)

@@ -6,9 +6,8 @@ import errno
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from cnnfilter.spec.network import Network
 
 
-@dataclass(frozen=True)
-class FileOptions:
+class FileOptions(NamedTuple):
     """The options of every command that writes files, by their names."""
 
     output: str | None
@@ -47,8 +45,7 @@ class FileOptions:
     verbose: bool
 
 
-@dataclass(frozen=True)
-class NetworkOptions:
+class NetworkOptions(NamedTuple):
     """What `pipeline` has beyond the other commands, by the names of its options, and what its file says beside.
 
     `input` is the shape that weights are tried on before any picture, `title` what the network is called,
@@ -61,7 +58,7 @@ class NetworkOptions:
     save: tuple[str, ...] = ()
     top: int | None = None
     labels: Path | None = None
-    preparation: Preparation = field(default_factory=Preparation)
+    preparation: Preparation = Preparation()
     input: Shape | None = None
     title: str = ""
     files: tuple[Path, ...] = ()
@@ -108,7 +105,7 @@ def filter_files(
     jobs, stdin = plan_outputs(inputs, request), b""
     if STANDARD in inputs:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        jobs = plan_outputs(inputs, replace(request, stdin_suffix=_stdin_suffix(stdin)))
+        jobs = plan_outputs(inputs, request._replace(stdin_suffix=_stdin_suffix(stdin)))
     _check_range(jobs, options)
     if pipeline and pipeline.top is not None:
         _check_text(jobs)

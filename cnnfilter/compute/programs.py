@@ -1,7 +1,7 @@
 """Networks ready to run: kernels read, weights bound, banks and biases laid out for the channels of an image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def _load_kernels(layer: Convolution) -> Kernels:
     for word in layer.kernels:
         kernel = load_kernel(word.text)
         weights = normalize(kernel.weights, layer.normalize, word.text)
-        kernels.append(replace(kernel, weights=weights[::-1, ::-1] if layer.flip else weights))
+        kernels.append(kernel._replace(weights=weights[::-1, ::-1] if layer.flip else weights))
     return tuple(kernels)
 
 

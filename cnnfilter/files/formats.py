@@ -1,8 +1,8 @@
 """The file formats that are written: their suffixes, and the depths and channels each can hold."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
+from typing import NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
 
@@ -33,8 +33,7 @@ class Kind(StrEnum):
     MATRIX = "matrix"
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A file format.
 
     Parameters

@@ -2,11 +2,10 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.formats import find_format, is_matrix
@@ -15,8 +14,7 @@ STANDARD = "-"
 """Standard input, or standard output."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One result to be made: an input, which of the kernels, and where it goes.
 
     Parameters
@@ -40,8 +38,7 @@ class Job:
     layer: str = ""
 
 
-@dataclass(frozen=True)
-class OutputRequest:
+class OutputRequest(NamedTuple):
     """What was said of the outputs.
 
     Parameters
@@ -250,6 +247,8 @@ def write_whole(path: Path, data: bytes) -> None:
     ImageFileError
         If the system refuses; the target is then as it was.
     """
+    import tempfile  # noqa: PLC0415  it costs a wrong command 2 ms, and needs random and shutil
+
     try:
         handle, temporary = tempfile.mkstemp(prefix=".cnnfilter-", suffix=".part", dir=path.parent)
         try:

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnnfilter.numbers import join_rows, parse_number
 
 Rows = list[list[float]]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of numbers, a list of rows for each channel, and the comments that stood above them."""
 
     channels: list[Rows]

@@ -5,8 +5,7 @@ Their sizes are known without numpy, so that the table of a network can name the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import KernelError
 from cnnfilter.kernels.made import RECIPES, make
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Kernel", "describe", "kernel_name", "kernel_shape", "load_kernel", "names", "never_negative"]
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A kernel's weights as used, and what is known of it.
 
     Parameters

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import KernelError, nearest
 from cnnfilter.numbers import parse_number, show_number
@@ -20,8 +19,7 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
 """Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """A made kernel: the arguments it takes in their order, what it does, and where it is described."""
 
     arguments: tuple[str, ...]

@@ -5,10 +5,10 @@ import os
 import re
 import stat
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnfilter.errors import KernelError
 from cnnfilter.files.tables import Table, parse_table
@@ -22,8 +22,7 @@ LONGEST_HEADER = 10_000
 _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL | re.ASCII)
 
 
-@dataclass(frozen=True)
-class TextKernel:
+class TextKernel(NamedTuple):
     """A kernel as a text holds it: its table, and a number that is added to every result (libvips' offset)."""
 
     table: Table

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnfilter.errors import KernelError, nearest
 from cnnfilter.files.tables import Rows, inline_dimensions, parse_inline
@@ -17,8 +17,7 @@ _WORD = rf"{DECIMAL}(?:/{DECIMAL})?"
 _INLINE = re.compile(rf"[\s,;]*{_WORD}(?:[\s,;]+{_WORD})*[\s,;]*", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Inline:
+class Inline(NamedTuple):
     """The matrix itself, as text."""
 
     text: str
@@ -37,8 +36,7 @@ class Inline:
         return whole[: inline_dimensions(self.text)]
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A kernel made to size."""
 
     name: str
@@ -50,8 +48,7 @@ class Made:
         return side, side
 
 
-@dataclass(frozen=True)
-class KernelFile:
+class KernelFile(NamedTuple):
     """A kernel in a file, one of ours or the user's."""
 
     path: Path
