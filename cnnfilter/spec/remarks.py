@@ -117,20 +117,10 @@ def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[
 def _has_gaps(window: Window, axis: int, size: int, before: int, outputs: int) -> bool:
     """Return whether windows pass over pixels of the image that lie before the last one that they touch."""
     kernel, stride, dilation = window.size[axis], window.stride[axis], window.dilation[axis]
-    if min(kernel, stride // gcd(stride, dilation)) == stride:  # each place of a stride is under some weight
-        return False
     behind = (outputs - 1) * stride + window.extent[axis] - before
-    # What windows pass over comes again with each stride; more than this many pixels need no look.
-    looked_at = min(size, behind, window.extent[axis] + 2 * stride, MOST_LOOKED_AT)
-    weights = range(min(kernel, MOST_LOOKED_AT))
-    return not all(
-        any((start := place - weight * dilation) % stride == 0 and 0 <= start // stride < outputs for weight in weights)
-        for place in range(before, before + looked_at)
-    )
-
-
-MOST_LOOKED_AT = 512
-"""Pixels in which gaps are looked for: those of strides and kernels that anybody means."""
+    reached = {weight * dilation % stride for weight in range(min(kernel, stride // gcd(stride, dilation)))}
+    # What windows pass over comes again with each stride.
+    return any(place % stride not in reached for place in range(before, before + min(size, behind, stride)))
 
 
 def _on_even(window: Window, height: int, width: int) -> Iterator[str]:

@@ -70,15 +70,16 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair, *, keeps_stride:
         raise ShapeError(f"{layer.op} has no {part} to be found; conv, dwconv and the pools have")
     if part is Part.KERNEL and isinstance(layer, Convolution) and layer.kernels:
         raise ShapeError(f"kernel {layer.kernels[0].text} has its size; a size such as 3x3 in its place is left open")
-    window = layer.window
-    if window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER} and part in {Part.KERNEL, Part.DILATION}:
+    window, follows = layer.window, _follows(layer, part, keeps_stride=keeps_stride)
+    same = window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
+    if same and part in {Part.KERNEL, Part.DILATION} and not follows:
         raise ShapeError(
             f"with padding {window.padding} the size does not depend on the {part}; the stride alone sets it"
         )
-    search = _Search(layer, part, follows=_follows(layer, part, keeps_stride=keeps_stride))
+    search = _Search(layer, part, follows=follows)
     axes = [search.outputs(axis, shape[axis], target[axis]) for axis in (0, 1)]
     rows, columns = ([value for value, size in axes[axis] if size == target[axis]] for axis in (0, 1))
-    endless = bool(rows and columns) and search.is_endless(target)
+    endless = bool(rows and columns) and search.is_endless(shape, target)
     if part is Part.STRIDE:  # to 1 leads every stride that is large enough
         rows, columns = (_and_larger(*pair) for pair in ((rows, columns, target[0]), (columns, rows, target[1])))
     alike = sorted(set(rows) & set(columns))
@@ -179,10 +180,12 @@ class _Search(NamedTuple):
         """Whether sizes neither grow nor shrink with the value."""
         return self.layer.window.padding is PaddingWord.HALF and self.part in {Part.KERNEL, Part.DILATION}
 
-    def is_endless(self, target: Pair) -> bool:
+    def is_endless(self, shape: Shape, target: Pair) -> bool:
         """Return whether there are solutions beyond all that are tried."""
         without_gaps = self.part is Part.DILATION and self.layer.window.size == (1, 1)
-        up_and_down = self.goes_up_and_down and (not self.follows or 1 in target)
+        up_and_down = self.goes_up_and_down and any(
+            self.output(axis, shape[axis], LARGEST - odd) == target[axis] for axis in (0, 1) for odd in (0, 1)
+        )
         return (self.part is Part.STRIDE and 1 in target) or without_gaps or up_and_down
 
     def changed(self, pair: Pair) -> Windowed:

@@ -371,6 +371,9 @@ class TestUnreadPixels:
             ("conv:2x2,s4,p4", (2, 2, 1), Unread(gaps=False, last=0)),
             ("conv:1x1,s2,p1", (1, 1, 1), Unread(gaps=True, last=0)),
             ("conv:1x1,s9,p3", (2, 2, 1), Unread(gaps=False, last=2)),
+            # Windows larger than any that is meant.
+            ("conv:600x600,s1000", (2600, 2600, 1), Unread(gaps=True, last=0)),
+            ("conv:600x600,s700,p520", (50, 50, 1), Unread(gaps=False, last=0)),
         ],
     )
     def test_padding_that_is_passed_over_is_not_told(self, text: str, shape: Shape, expected: Unread) -> None:

@@ -344,3 +344,9 @@ def bounds(layer: Convolution | Pool, part: Part, shape: Shape) -> Pair:
     if part in {Part.KERNEL, Part.DILATION} and layer.window.padding is PaddingWord.HALF:
         return min(rows, shape[0]), min(columns, shape[1])
     return rows, columns
+
+
+def test_under_same_a_pool_whose_stride_goes_with_its_size_has_solutions() -> None:
+    assert found("maxpool:2,same", "kernel", (8, 8, 1), (2, 2)) == [f"maxpool:{size},same" for size in (4, 5, 6, 7)]
+    with pytest.raises(ShapeError, match="the stride alone sets it"):
+        found("maxpool:2,same", "kernel", (8, 8, 1), (2, 2), keeps_stride=True)
