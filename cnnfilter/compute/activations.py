@@ -5,7 +5,6 @@ from functools import cache
 from math import erf, factorial
 
 import numpy as np
-from numpy.polynomial import hermite
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.spec.layers import SLOPES, Activation, Function
@@ -72,6 +71,8 @@ _ERF_REACH = 6.0
 @cache
 def _erf_table() -> tuple[float, Doubles]:
     """Return the distance of the points, and for each point its Taylor coefficients from order 0 on."""
+    from numpy.polynomial import hermite  # noqa: PLC0415  only gelu needs it
+
     step, orders = 1 / 64, 7
     points = np.arange(-_ERF_REACH, _ERF_REACH + step, step)
     slopes = 2 / np.sqrt(np.pi) * np.exp(-(points**2))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from math import lcm
 from typing import Any, Literal
 
@@ -147,7 +146,8 @@ def common_divisor(bank: Doubles) -> int:
     if bank.size > MOST_WEIGHTS or _denominator(float(bank.flat[0])) == 0:
         return 1
     divisor = 1
-    for weight in np.unique(np.abs(bank)):
+    weights = np.sort(np.abs(bank), axis=None)  # numpy.unique would load numpy.ma, which costs a command 6 ms
+    for weight in weights[np.append(True, weights[1:] != weights[:-1])]:
         divisor = lcm(divisor, _denominator(float(weight)))
         if not 0 < divisor <= LARGEST_DIVISOR:
             return 1
@@ -156,6 +156,10 @@ def common_divisor(bank: Doubles) -> int:
 
 def _denominator(weight: float) -> int:
     """Return the denominator of the fraction that a weight is to the last bit, or 0."""
+    if weight.is_integer():
+        return 1
+    from fractions import Fraction  # noqa: PLC0415  most kernels are whole numbers
+
     fraction = Fraction(weight).limit_denominator(LARGEST_DIVISOR)
     return fraction.denominator if float(fraction) == weight else 0
 

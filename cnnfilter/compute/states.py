@@ -1,5 +1,7 @@
 """Where weights come from: a state dict as PyTorch writes it, matched with the layers, or a generator of numbers."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
