@@ -28,7 +28,8 @@ FLOORS = {
 }
 """Each part of the package, and its floor; `__init__` and `__main__` are doors."""
 
-HEAVY = ("numpy", "cv2", "matplotlib", "scipy")
+HEAVY = ("numpy", "cv2", "matplotlib", "scipy", "numpy.ma", "numpy.random", "safetensors", "tomllib")
+"""What a command loads only if it needs it: `numpy.ma` and `numpy.random` come with a careless call of numpy."""
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -77,6 +78,9 @@ def loaded_after(*arguments: str) -> set[str]:
         ["--version"],
         ["convolve", "--help"],
         ["shape", "224x224x3", "conv:7x7,64,s2,p3", "conv:sobel-x,same", "dwconv:gaussian:5"],
+        ["shape", "224x224x3", "2x res(conv:3x3,64,p1 bn)", "lrn", "gap", "--json"],
+        ["shape", "224x224x3", "conv:7x7,64", "--explain"],
+        ["shape", "224", "--kernel", "7", "--solve", "stride", "--target", "112"],
         ["shape", "224x224x3", "conw:3x3"],
         ["convolve", "nothing.png", "-k", "sobelx", "-o", "out.png"],
         ["convolve", "nothing.png", "-k", "sharpen", "-o", "out.xyz"],
@@ -88,7 +92,11 @@ def test_help_shape_and_usage_errors_load_no_array_library(arguments: list[str])
     assert loaded_after(*arguments) == set()
 
 
-def test_convolve_does_not_load_matplotlib(tmp_path: Path, samples: Path) -> None:
+def test_a_network_file_needs_its_reader_and_no_array_library(samples: Path) -> None:
+    assert loaded_after("shape", str(samples / "vgg16.toml")) == {"tomllib"}
+
+
+def test_convolve_loads_no_more_than_it_needs(tmp_path: Path, samples: Path) -> None:
     loaded = loaded_after(
         "convolve", str(samples / "sprite.png"), "-k", "sharpen", "-q", "-o", str(tmp_path / "out.png")
     )
