@@ -33,8 +33,10 @@ class Model:
         self.network = network
         self.weights = weights
         self.title = title or str(network)
-        self._programs: dict[Shape, Program] = {}
-        self._fixed = None if weights else load_program(network)
+        self._shape: Shape = ()
+        self._program: Program | None = None
+        if weights is None:
+            self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
 
     def program(self, shape: Shape) -> Program:
         """Return the network ready to run on (height, width, channels); the last one is kept.
@@ -46,12 +48,10 @@ class Model:
         ShapeError
             If a layer cannot take what the one before it gives.
         """
-        if self._fixed:
-            return self._fixed
-        if shape not in self._programs:
+        if self._program is None or (self.weights and shape != self._shape):
             bound = bind(self.network, shape, self.weights) if self.weights else {}
-            self._programs = {shape: load_program(self.network, bound)}
-        return self._programs[shape]
+            self._program, self._shape = load_program(self.network, bound), shape
+        return self._program
 
 
 def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]:
