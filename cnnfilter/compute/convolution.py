@@ -10,13 +10,32 @@ which is cross-correlation, as in every framework for CNNs (Goodfellow et al., D
 import logging
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.planning import Engine, Plan, common_divisor, find_facts, plan_convolution
-from cnnfilter.files.opencv import cv2
-from cnnfilter.spec.borders import Border, BorderMode
-from cnnfilter.spec.geometry import Pair, Sides, Window
+from cnnfilter.compute.engines.bands import filter_by_bands, filter_sheared
+from cnnfilter.compute.engines.boxes import sum_boxes
+from cnnfilter.compute.engines.direct import filter_directly, filter_separably
+from cnnfilter.compute.engines.finish import UNFINISHED, Finish
+from cnnfilter.compute.engines.fourier import filter_by_fourier
+from cnnfilter.compute.engines.patches import multiply_patches
+from cnnfilter.compute.engines.phases import filter_dilated, filter_strided
+from cnnfilter.compute.engines.taps import add_taps
+from cnnfilter.compute.padded import Padded
+from cnnfilter.compute.planning import (
+    MOST_PLANES,
+    SPREADING,
+    Engine,
+    Numbers,
+    Plan,
+    Task,
+    common_divisor,
+    plan_bank,
+    plan_kernel,
+    settle_numbers,
+)
+from cnnfilter.spec.borders import Border
+from cnnfilter.spec.geometry import Pair, Window
+from cnnfilter.spec.values import replace
 
 logger = logging.getLogger("cnnfilter")
 
@@ -59,125 +78,119 @@ def convolve_volume(
     ShapeError
         If the window is larger than the padded volume.
     """
-    rows, columns = window.output(volume.shape[0], volume.shape[1])
+    output = window.output(volume.shape[0], volume.shape[1])
     biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
     divisor = common_divisor(bank)
     numerators = np.rint(bank * divisor) if divisor > 1 else bank
-    facts = find_facts(volume, numerators, border, float(np.abs(biases).max()) * divisor)
-    plan = plan_convolution(facts)
-    logger.debug("%s", plan)
-    padded = pad(volume, window.pads(volume.shape[0], volume.shape[1]), border, plan.dtype)
-    weights = (numerators if facts.whole else bank).astype(plan.dtype)
-    maps = carry_out(plan, padded, weights, window, (rows, columns), groups)
-    if facts.whole and divisor > 1:
-        maps /= divisor
-    maps += biases.astype(maps.dtype)
-    keeps_double = facts.whole and divisor == 1 and volume.dtype != np.float32
+    numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
+    finish = Finish(biases, divisor if numbers.whole else 1)
+    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
+    maps = _lay(padded, numerators if numbers.whole else bank, window, output, groups, numbers, finish)
+    keeps_double = numbers.whole and divisor == 1 and volume.dtype != np.float32
     return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
 
 
-def carry_out(plan: Plan, padded: Floats, bank: Floats, window: Window, output: Pair, groups: int) -> Floats:
-    """Return what a plan makes of a padded volume: (H', W', out)."""
-    maps = np.zeros((*output, bank.shape[3]), dtype=plan.dtype)
+def _lay(
+    padded: Padded, bank: Doubles, window: Window, output: Pair, groups: int, numbers: Numbers, finish: Finish
+) -> Floats:
+    """Return the feature maps of a bank: (H', W', out)."""
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
-    if plan.engine is Engine.FILTER2D:
-        _filter_planes(padded, bank, window, maps)
-    elif plan.engine is Engine.WEIGHTS:
-        _add_weights(padded, bank, window, maps)
-    elif inputs == 1:
-        _add_scaled_taps(padded, bank, window, maps.reshape(*output, groups, outputs))
-    else:
-        for group in range(groups):
-            part = slice(group * outputs, (group + 1) * outputs)
-            channels = padded[:, :, group * inputs : (group + 1) * inputs]
-            _add_matrix_taps(channels, bank[..., part], window, maps[:, :, part])
-    if plan.rounds:
-        np.rint(maps, out=maps)
-        maps += 0.0  # -0 becomes 0
-    return maps
-
-
-def pad(volume: Array, sides: Sides, border: Border, dtype: DTypeLike) -> Floats:
-    """Return a volume with pixels added on its (top, left, bottom, right), as `dtype`."""
-    floats = volume.astype(dtype, copy=False)
-    if not any(sides):
-        return floats
-    top, left, bottom, right = sides
-    widths = ((top, bottom), (left, right), (0, 0))
-    match border.mode:
-        case BorderMode.ZERO | BorderMode.CONSTANT:
-            return np.pad(floats, widths, constant_values=border.value)
-        case BorderMode.EDGE:
-            return np.pad(floats, widths, mode="edge")
-        case BorderMode.REFLECT:
-            return np.pad(floats, widths, mode="reflect")
-        case BorderMode.SYMMETRIC:
-            return np.pad(floats, widths, mode="symmetric")
-        case BorderMode.WRAP:
-            return np.pad(floats, widths, mode="wrap")
-
-
-def tap_view(padded: Array, tap: Pair, window: Window, output: Pair) -> Array:
-    """Return, for every window, the pixel under one tap of the kernel: a view of (H', W', C)."""
-    slices = [
-        slice(start, start + (count - 1) * stride + 1, stride)
-        for start, count, stride in zip(
-            (tap[0] * window.dilation[0], tap[1] * window.dilation[1]), output, window.stride, strict=True
-        )
-    ]
-    return padded[slices[0], slices[1]]
-
-
-def _add_matrix_taps(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:
-    """Add to `maps` each tap's pixels times its (in, out) matrix of weights."""
-    for tap in np.argwhere(bank.any(axis=(2, 3))):
-        row, column = int(tap[0]), int(tap[1])
-        maps += tap_view(padded, (row, column), window, maps.shape[:2]) @ bank[row, column]
-
-
-def _add_scaled_taps(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:
-    """Add to `maps`, (H', W', groups, out / groups), each tap's channels times their own weights."""
-    weights = bank.reshape(*bank.shape[:2], *maps.shape[2:])
-    for tap in np.argwhere(bank.any(axis=(2, 3))):
-        row, column = int(tap[0]), int(tap[1])
-        pixels = tap_view(padded, (row, column), window, maps.shape[:2])
-        maps += pixels[..., None] * weights[row, column]
-
-
-def _add_weights(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:
-    """Add to each map each pixel times its weight, where the weight is not 0."""
-    inputs, outputs = bank.shape[2], bank.shape[3]
-    groups = padded.shape[2] // inputs
-    for index in np.argwhere(bank):
-        row, column, plane, output = (int(place) for place in index)
-        channel = output * groups // outputs * inputs + plane
-        pixels = tap_view(padded, (row, column), window, maps.shape[:2])[:, :, channel]
-        maps[:, :, output] += pixels * bank[row, column, plane, output]
-
-
-def _filter_planes(padded: Floats, bank: Floats, window: Window, maps: Floats) -> None:
-    """Filter plane by plane, and keep what the stride keeps."""
-    inputs, outputs = bank.shape[2], bank.shape[3]
-    groups = padded.shape[2] // inputs
-    for output in range(outputs):
-        first = output * groups // outputs * inputs
+    apart = bank.reshape(*bank.shape[:3], groups, outputs)
+    if inputs == 1 and (apart == apart[:, :, :, :1]).all():
+        return _lay_on_each(padded, apart[:, :, 0, 0], window, numbers, finish)
+    if inputs == 1:
+        logger.debug("%s in %s: kernels of their own for %d channels", Engine.TAPS, numbers.dtype, groups)
+        return add_taps(padded, bank, window, output, finish)
+    if groups == 1 and (bank == bank[:, :, :1]).all():
+        return _lay_on_each(_add_channels(padded), bank[:, :, 0], window, numbers, finish)
+    if padded.finite or bank.all():
+        plan = plan_bank(bank.shape, numbers, output)
+        if groups > 1 or inputs * outputs > MOST_PLANES or plan.price <= _price_planes(padded, bank, window, numbers):
+            logger.debug("%s", plan)
+            return multiply_patches(padded, bank, window, output, groups, finish)
+    maps = np.zeros((*output, bank.shape[3]), padded.dtype)
+    for map_ in range(bank.shape[3]):
+        first = map_ // outputs * inputs
         for plane in range(inputs):
-            kernel = _dilated(bank[:, :, plane, output], window.dilation)
-            filtered = cv2.filter2D(
-                np.ascontiguousarray(padded[:, :, first + plane]),
-                -1,
-                kernel,
-                anchor=(0, 0),
-                borderType=cv2.BORDER_CONSTANT,
-            )
-            maps[:, :, output] += tap_view(filtered, (0, 0), window, maps.shape[:2])
+            channel = padded.channels(slice(first + plane, first + plane + 1))
+            maps[:, :, map_] += _lay_kernel(channel, bank[:, :, plane, map_], window, numbers, UNFINISHED)[:, :, 0]
+    return finish(maps)
 
 
-def _dilated(kernel: Floats, dilation: Pair) -> Floats:
-    """Return a kernel with zeros between its weights."""
-    if dilation == (1, 1):
-        return np.ascontiguousarray(kernel)
-    rows, columns = dilation
-    spread = np.zeros(((kernel.shape[0] - 1) * rows + 1, (kernel.shape[1] - 1) * columns + 1), kernel.dtype)
-    spread[::rows, ::columns] = kernel
-    return spread
+def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
+    """Return each channel filtered by each of (kh, kw, m) kernels, a channel's results side by side: (H', W', C m)."""
+    count = kernels.shape[2]
+    if count == 1:
+        return _lay_kernel(padded, kernels[:, :, 0], window, numbers, finish)
+    parts = [
+        _lay_kernel(padded, kernels[:, :, number], window, numbers, finish.of(slice(number, None, count)))
+        for number in range(count)
+    ]
+    return np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
+
+
+def _add_channels(padded: Padded) -> Padded:
+    """Return the sum of all channels as the only one, for kernels that are the same on each."""
+    volume = padded.volume.astype(padded.dtype, copy=False).sum(axis=2, keepdims=True)
+    border = replace(padded.border, value=padded.border.value * padded.shape[2])
+    return Padded(volume, padded.sides, border, padded.dtype.name)
+
+
+def _price_planes(padded: Padded, bank: Doubles, window: Window, numbers: Numbers) -> float:
+    """Return the price of a bank's kernels one by one."""
+    kernels = bank.reshape(*bank.shape[:2], -1)
+    return sum(_plan(padded, kernels[:, :, place], window, numbers).price for place in range(kernels.shape[2]))
+
+
+def _plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
+    """Return how to lay a kernel on each channel; pixels are only looked at where the plan hangs on them."""
+    task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation)
+    plan = plan_kernel(kernel, numbers, task)
+    if plan.engine in SPREADING and not padded.finite:
+        return plan_kernel(kernel, numbers, task._replace(finite=False))
+    return plan
+
+
+def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
+    plan = _plan(padded, kernel, window, numbers)
+    logger.debug("%s", plan)
+    return carry_out(plan, padded, window, finish)
+
+
+def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Floats:
+    """Return what a plan makes of each channel: (H', W', C)."""
+    finish = finish._replace(rounds=plan.rounds)
+    if plan.phases == "dilation":
+        return finish(filter_dilated(padded, plan.core.weights, window.dilation))
+    bottom = window.extent[0] - plan.core.top - plan.core.weights.shape[0]
+    right = window.extent[1] - plan.core.left - plan.core.weights.shape[1]
+    inner = padded.inner((plan.core.top, plan.core.left, bottom, right))
+    inner.dtype = np.dtype(plan.dtype)
+    if plan.phases == "stride":
+        return finish(filter_strided(inner, plan.core.weights, window.stride))
+    return _run_engine(plan, inner, window.stride, finish)
+
+
+def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Floats:
+    """Call a plan's engine."""
+    kernel = plan.core.weights
+    match plan.engine:
+        case Engine.DIRECT:
+            return filter_directly(padded, kernel, stride, finish)
+        case Engine.SEPARABLE:
+            return filter_separably(padded, plan.factors, stride, finish)
+        case Engine.BANDS:
+            return filter_by_bands(padded, plan.factors, stride, finish)
+        case Engine.SHEARED:
+            return filter_sheared(padded, plan.factors[0][0], plan.direction, stride, finish)
+        case Engine.BOXES:
+            return sum_boxes(padded, (kernel.shape[0], kernel.shape[1]), float(kernel[0, 0]), stride, finish)
+        case Engine.FOURIER:
+            return filter_by_fourier(padded, kernel, stride, finish)
+        case Engine.TAPS:
+            bank = np.repeat(kernel[:, :, None, None], padded.shape[2], axis=3)
+            window = Window((kernel.shape[0], kernel.shape[1]), stride)
+            return add_taps(padded, bank, window, window.output(*padded.shape[:2]), finish)
+        case Engine.PATCHES:
+            raise NotImplementedError(plan.engine)

@@ -1,20 +1,24 @@
 """Which engine carries out a convolution, and in which arithmetic: pure functions of a few facts."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
 from enum import StrEnum
 from math import lcm
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, float_type
+from cnnfilter.compute.engines.bands import Factors
+from cnnfilter.compute.engines.factors import Core, find_diagonal, find_factors, trim
 from cnnfilter.spec.borders import Border
+from cnnfilter.spec.geometry import Pair, show_pair
 
 EXACT_FLOAT32 = 2.0**24
 """Up to here float32 holds every whole number."""
 
-EXACT_DFT = 2.0**44
-"""Up to here the DFT in float64, whose error is some 1e-15 of the largest sum, rounds back to the whole number."""
+EXACT_FOURIER = {"float32": 2.0**18, "float64": 2.0**44}
+"""Up to here a Fourier transform, whose error is below 1e-6 or 1e-15 of the largest sum, rounds back to the whole."""
 
 LARGEST_DIVISOR = 2**20
 """Weights with a larger common divisor are taken for fractions, which costs an error of one part in 10^7."""
@@ -22,115 +26,308 @@ LARGEST_DIVISOR = 2**20
 MOST_WEIGHTS = 2**20
 """Larger banks are trained ones, in which no divisor is sought."""
 
-MOST_SUMMED = 128
-"""So many products float32 sums, in whatever order, with an error below 1e-5 of the sum of their magnitudes."""
+MOST_PLANES = 64
+"""So many pairs of channel and output are filtered plane by plane at most; products of matrices take over beyond."""
 
-MOST_PAIRS = 64
-"""So many pairs of channel and output are filtered plane by plane; a matrix product takes over beyond."""
+Dtype = Literal["float32", "float64"]
+
+Phases = Literal["", "stride", "dilation"]
 
 
 class Engine(StrEnum):
-    """A way to carry out a convolution."""
+    """A way to carry out a convolution, each a module of `engines`."""
 
-    FILTER2D = "filter2D"
-    """Plane by plane by OpenCV, which takes a DFT for large kernels."""
+    DIRECT = "direct"
+    """The image at once by OpenCV's filter2D, weight by weight."""
+
+    SEPARABLE = "separable"
+    """The image at once by OpenCV's sepFilter2D, columns by rows."""
+
+    BANDS = "bands"
+    """Columns by rows as products with banded matrices."""
+
+    SHEARED = "sheared"
+    """A diagonal, as a column of the image with longer or shorter rows."""
+
+    BOXES = "boxes"
+    """Equal weights in a rectangle, by running sums."""
+
+    FOURIER = "Fourier"
+    """Products of spectra, tile by tile."""
 
     TAPS = "taps"
-    """Place by place of the kernel, all channels and maps at once, by a matrix product."""
+    """Place by place of the kernel, all channels at once: nothing meets a pixel that its weight does not touch."""
 
-    WEIGHTS = "weights"
-    """Weight by weight: nothing meets a pixel that its weight does not touch."""
+    PATCHES = "patches"
+    """All maps at once, as a product of matrices."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the choice of an engine depends on.
+SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.BOXES, Engine.FOURIER, Engine.PATCHES}
+"""Engines in which a pixel that is nan or infinite would reach results whose windows it is not in."""
+
+
+class Numbers(NamedTuple):
+    """What is known of pixels and weights.
 
     Parameters
     ----------
-    pairs
-        How many planes of weights there are: (in / groups) x out.
-    weights
-        How many products each result sums: kh x kw x (in / groups).
     dtype
-        Of the image.
+        Of the arithmetic.
     whole
         Whether all weights and all pixels are whole numbers.
     bound
-        The largest result that can be: sum |k| x max |x|.
-    finite
-        Whether all pixels are finite.
+        The largest result that can be: sum |k| x max |x|; infinite for fractions.
+    narrow
+        Whether pixels have 8 bits.
     """
 
-    pairs: int
-    weights: int
-    dtype: np.dtype[Any]
-    whole: bool
-    bound: float
-    finite: bool
+    dtype: Dtype
+    whole: bool = False
+    bound: float = np.inf
+    narrow: bool = False
+
+    def __str__(self) -> str:
+        return f"whole numbers to {self.bound:.0f}" if self.whole else "fractions"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How a convolution is carried out.
+class Task(NamedTuple):
+    """How a kernel is laid on an image.
+
+    Parameters
+    ----------
+    size
+        (rows, columns) of the padded image.
+    channels, stride, dilation
+        As they are.
+    finite
+        Whether all pixels are.
+    """
+
+    size: Pair
+    channels: int = 1
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    finite: bool = True
+
+
+class Plan(NamedTuple):
+    """How a (kh, kw) kernel is laid on each channel.
 
     Parameters
     ----------
     engine
         What does the work.
     dtype
-        The arithmetic.
-    rounds
-        Whether results are rounded to the whole numbers they are known to be.
+        Its arithmetic.
     reason
         Why, for a person.
+    core
+        The part of the kernel that is laid.
+    factors
+        For columns by rows, or the weights along a diagonal with its direction.
+    phases
+        Whether rows and columns that the stride or the dilation parts are filtered apart.
+    rounds
+        Whether results are rounded to the whole numbers they are known to be.
+    price
+        The microseconds that it should take.
     """
 
     engine: Engine
-    dtype: Literal["float32", "float64"]
-    rounds: bool
+    dtype: Dtype
     reason: str
+    core: Core
+    factors: Factors = ()
+    direction: int = 0
+    phases: Phases = ""
+    rounds: bool = False
+    price: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.engine} in {self.dtype}: {self.reason}"
+        return f"{self.engine}{' by phases' if self.phases else ''} in {self.dtype}: {self.reason}"
 
 
-def plan_convolution(facts: Facts) -> Plan:
-    """Return how to carry out a convolution.
+class Prices(NamedTuple):
+    """Nanoseconds for each number, on the machine and by the script of tests/benchmarks/calibrate.py.
+
+    Measured on 6 megapixels of float32, two cores of a Xeon with AVX-512, OpenCV 5.0, OpenBLAS 0.3.30:
+
+    ============================  =====  =====  =====  =====  =====
+    milliseconds, by kernel size      5      9     15     25    101
+    ============================  =====  =====  =====  =====  =====
+    direct, a square                6.5   12.2     58     57     97
+    direct, a column                1.9    2.4    2.9    5.4   18.0
+    direct, a row                   3.4    4.5    5.6    7.8   16.0
+    separable                       5.3    8.2    9.3   12.8   59.0
+    separable, 8 bits               3.0    4.4    4.6    7.3   33.7
+    bands                          12.9   13.2   13.4   15.0   22.4
+    bands, a column                 6.0    6.2    6.7    7.4   13.8
+    boxes                           8.8    9.4   10.3   10.4   14.1
+    boxes, 8 bits                   7.3    8.0    8.9    9.7   12.9
+    Fourier                        24.4   25.1   28.6   26.2   30.7
+    ============================  =====  =====  =====  =====  =====
+
+    Above 129 weights OpenCV's filter2D goes by a Fourier transform of its own, on one core.
+    """
+
+    call: float
+    number: float
+    weight: float
+
+
+_DIRECT_SQUARE = Prices(10, 0.25, 0.024)
+_DIRECT_COLUMN = Prices(10, 0.25, 0.026)
+_DIRECT_ROW = Prices(10, 0.55, 0.024)
+_SEPARABLE = Prices(20, 0.75, 0.029)
+_SEPARABLE_NARROW = Prices(20, 0.40, 0.016)
+_BAND = Prices(120, 0.90, 0.0085)
+_FEW_WEIGHTS = Prices(0, 0.25, 0)
+_BOXES = Prices(60, 1.45, 0.006)
+_BOXES_NARROW = Prices(60, 1.30, 0.005)
+_FOURIER = Prices(250, 4.0, 0)
+_TAPS = Prices(30, 0.50, 0.40)
+_PATCHES = Prices(30, 0.40, 0.45)
+_PRODUCT = 0.0085
+_PHASE = 0.8
+
+LARGEST_DIRECT = {"float32": 129, "float64": 49}
+"""More weights, and OpenCV's filter2D takes a Fourier transform (dft_filter_size in its sources)."""
+
+
+def plan_kernel(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
+    """Return how to lay a (kh, kw) kernel on each channel: the cheapest way that gives the exact results.
 
     Examples
     --------
-    >>> str(plan_convolution(Facts(1, 9, np.dtype("uint8"), True, 2040.0, True)))
-    'filter2D in float32: 1 plane of weights, whole numbers to 2040'
+    >>> str(plan_kernel(np.ones((3, 3)), Numbers("float32", True, 2295.0), Task((600, 512))))
+    'direct in float32: 3x3 weights, whole numbers to 2295'
     """
-    beyond = facts.bound >= EXACT_FLOAT32 if facts.whole else facts.weights > MOST_SUMMED
-    dtype: Literal["float32", "float64"] = "float64" if beyond or float_type(facts.dtype) is np.float64 else "float32"
-    numbers = f"whole numbers to {facts.bound:.0f}" if facts.whole else "fractions"
-    planes = f"{facts.pairs} plane{'s' * (facts.pairs != 1)} of weights"
-    if not facts.finite:
-        return Plan(Engine.WEIGHTS, dtype, False, "pixels that are nan or infinite stay where they are")
-    if facts.whole and facts.bound >= EXACT_DFT:
-        return Plan(Engine.TAPS, dtype, False, f"{numbers}, too large for a DFT")
-    if facts.pairs > MOST_PAIRS:
-        return Plan(Engine.TAPS, dtype, False, f"{planes}, {numbers}")
-    return Plan(Engine.FILTER2D, dtype, facts.whole, f"{planes}, {numbers}")
+    return min(_plans(kernel, numbers, task), key=lambda plan: plan.price)
 
 
-def find_facts(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Facts:
-    """Return the facts about a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank and its largest bias."""
-    finite = volume.dtype.kind in "bui" or bool(np.isfinite(volume).all())
-    whole = finite and float(border.value).is_integer() and _is_whole(bank)
-    whole = whole and (volume.dtype.kind in "bui" or _is_whole(volume))
-    largest = max(_largest(volume), abs(border.value))
+def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
+    """Return the plan to multiply patches by a bank of (kh, kw, in / groups, out) weights.
+
+    Examples
+    --------
+    >>> str(plan_bank((3, 3, 64, 128), Numbers("float32"), (56, 56)))
+    'patches in float32: 576 x 128 weights, fractions'
+    """
+    depth, maps = shape[0] * shape[1] * shape[2], shape[3]
+    values = output[0] * output[1] / 1000
+    price = _PATCHES.call + values * depth * (_PATCHES.weight + _PRODUCT * maps)
+    slower = 1.0 if numbers.dtype == "float32" else 2.2
+    reason = f"{depth} x {maps} weights, {numbers}"
+    return Plan(Engine.PATCHES, numbers.dtype, reason, Core(0, 0, np.zeros((1, 1))), price=price * slower)
+
+
+def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
+    """Return what could be done, each with the microseconds that it would take."""
+    spread = _spread(kernel, task.dilation)
+    core = trim(spread)
+    values = task.size[0] * task.size[1] * task.channels / 1000
+    height, width = core.weights.shape
+    weights = np.count_nonzero(core.weights)
+    size = f"{height}x{width} weights, {numbers}"
+    options: list[Plan] = []
+
+    def add(price: float, engine: Engine, reason: str, **more: Any) -> None:
+        dtype = more.pop("dtype", numbers.dtype)
+        slower = 1.0 if dtype == "float32" else 2.2
+        options.append(Plan(engine, dtype, reason, more.pop("core", core), price=price * slower, **more))
+
+    add(_TAPS.call + values * (_TAPS.number + _TAPS.weight * weights), Engine.TAPS, f"{weights} weights, {numbers}")
+    if core.weights.size <= LARGEST_DIRECT[numbers.dtype]:
+        add(_price_direct(core.weights.shape, values), Engine.DIRECT, size)
+    if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
+        return options
+    kept = task.stride[0] * task.stride[1]
+    diagonal = find_diagonal(core.weights) if height > 2 else None
+    if diagonal and task.size[1] > 2 * width:
+        price = _BAND.call + values * (_BAND.number + _BAND.weight * height)
+        add(
+            price,
+            Engine.SHEARED,
+            f"a diagonal of {height}, {numbers}",
+            factors=((diagonal[0], np.ones(1)),),
+            direction=diagonal[1],
+        )
+    if core.weights.size > 1 and (core.weights == core.weights[0, 0]).all():
+        price = _BOXES_NARROW if numbers.narrow else _BOXES
+        cost = price.call + values * (price.number + price.weight * height)
+        add(cost, Engine.BOXES, f"{height}x{width} equal weights, {numbers}")
+    if weights > 2:
+        options += _separable_plans(core, numbers, task, values)
+    if core.weights.size > LARGEST_DIRECT[numbers.dtype] // 2:
+        dtype: Dtype = numbers.dtype
+        if numbers.whole and numbers.bound >= EXACT_FOURIER["float32"]:
+            dtype = "float64"
+        share = 0.5 + 0.5 / kept
+        add(_FOURIER.call + values * _FOURIER.number * share, Engine.FOURIER, size, dtype=dtype, rounds=numbers.whole)
+    part = -(-height // task.stride[0]), -(-width // task.stride[1])
+    if kept > 1 and weights > 9 and part[0] * part[1] <= LARGEST_DIRECT[numbers.dtype]:
+        price = _price_direct(part, values) + values * _PHASE
+        add(price, Engine.DIRECT, f"{size}, every {show_pair(task.stride)}th result", phases="stride")
+    if task.dilation != (1, 1) and task.stride == (1, 1) and kernel.size <= LARGEST_DIRECT[numbers.dtype]:
+        price = _price_direct(kernel.shape, values) + values * 2 * _PHASE + 50.0 * task.dilation[0] * task.dilation[1]
+        reason = f"{kernel.shape[0]}x{kernel.shape[1]} weights {show_pair(task.dilation)} apart, {numbers}"
+        add(price, Engine.DIRECT, reason, phases="dilation", core=Core(0, 0, kernel))
+    return options
+
+
+def _separable_plans(core: Core, numbers: Numbers, task: Task, values: float) -> list[Plan]:
+    """Return the ways to lay columns and rows."""
+    height, width = core.weights.shape
+    factors, exact = find_factors(core.weights)
+    if not factors:
+        return []
+    rounds = numbers.whole and not (exact and all(_is_whole(vector) for pair in factors for vector in pair))
+    if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
+        return []
+    slower = 1.0 if numbers.dtype == "float32" else 2.2
+    pairs = f"{height}x{width} weights of rank {len(factors)}, {numbers}"
+    opencv = _SEPARABLE_NARROW if numbers.narrow else _SEPARABLE
+    whole = opencv.call + len(factors) * values * (opencv.number + opencv.weight * (height + width))
+    bands = _BAND.call
+    for column, row in factors:
+        bands += values / task.stride[0] * _price_pass(column)
+        bands += values / task.stride[0] / task.stride[1] * _price_pass(row)
+    plan = Plan(Engine.SEPARABLE, numbers.dtype, pairs, core, factors, rounds=rounds, price=whole * slower)
+    return [plan, plan._replace(engine=Engine.BANDS, price=bands * slower + values * 0.3)]
+
+
+def _price_pass(weights: Doubles) -> float:
+    if len(weights) == 1:
+        return 0.1
+    return _FEW_WEIGHTS.number if np.count_nonzero(weights) <= 2 else _BAND.number + _BAND.weight * len(weights)
+
+
+def _price_direct(shape: tuple[int, ...], values: float) -> float:
+    prices = _DIRECT_COLUMN if shape[1] == 1 else _DIRECT_ROW if shape[0] == 1 else _DIRECT_SQUARE
+    return prices.call + values * (prices.number + prices.weight * shape[0] * shape[1])
+
+
+def _spread(kernel: Doubles, dilation: Pair) -> Doubles:
+    """Return a kernel with zeros between its weights."""
+    if dilation == (1, 1):
+        return kernel
+    rows, columns = dilation
+    spread = np.zeros(((kernel.shape[0] - 1) * rows + 1, (kernel.shape[1] - 1) * columns + 1))
+    spread[::rows, ::columns] = kernel
+    return spread
+
+
+def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
+    """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""
+    narrow = float_type(volume.dtype) is np.float32
+    whole = float(border.value).is_integer() and _is_whole(bank)
+    if not whole or not (volume.dtype.kind in "bui" or _is_whole(volume)):
+        return Numbers("float32" if narrow else "float64", narrow=volume.dtype == np.uint8)
     heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
-    return Facts(
-        pairs=bank.shape[2] * bank.shape[3],
-        weights=bank.shape[0] * bank.shape[1] * bank.shape[2],
-        dtype=volume.dtype,
-        whole=whole,
-        bound=heaviest * largest + abs(bias) if whole else np.inf,
-        finite=finite,
-    )
+    bound = heaviest * max(_largest(volume), abs(border.value)) + abs(bias)
+    if not np.isfinite(bound):
+        return Numbers("float32" if narrow else "float64")
+    return Numbers("float32" if narrow and bound < EXACT_FLOAT32 else "float64", True, bound, volume.dtype == np.uint8)
 
 
 def common_divisor(bank: Doubles) -> int:
@@ -164,8 +361,16 @@ def _denominator(weight: float) -> int:
     return fraction.denominator if float(fraction) == weight else 0
 
 
+_SAMPLE = 4096
+"""So many numbers tell of most photos in float32 that they are fractions."""
+
+
 def _is_whole(array: Array) -> bool:
-    return bool((np.rint(array) == array).all())
+    flat = array.ravel() if array.size <= _SAMPLE else array.reshape(len(array), -1)[0][:_SAMPLE]
+    with np.errstate(invalid="ignore"):
+        if not (np.rint(flat) == flat).all():
+            return False
+        return array.size <= _SAMPLE or all(bool((np.rint(row) == row).all()) for row in array)
 
 
 def _largest(volume: Array) -> float:

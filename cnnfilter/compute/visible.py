@@ -8,8 +8,9 @@ invisible neighbour for the pixel in its centre, and leaves alpha as it is there
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.convolution import convolve_volume, pad, tap_view
+from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.network import apply
+from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
 from cnnfilter.compute.programs import Kernels, Program, build_bank, build_bias
 from cnnfilter.spec.blocks import Block
@@ -126,9 +127,10 @@ def _for_alpha(layer: Convolution) -> Convolution:
 def _at_centre(volume: Floats, layer: Convolution) -> Floats:
     """Return the pixels under the centre of each window, (H', W', C)."""
     window = layer.window
-    padded = pad(volume, window.pads(volume.shape[0], volume.shape[1]), layer.border, volume.dtype)
-    centre = (window.size[0] - 1) // 2, (window.size[1] - 1) // 2
-    return np.asarray(tap_view(padded, centre, window, window.output(volume.shape[0], volume.shape[1])))
+    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), layer.border, volume.dtype.name)
+    rows, columns = window.output(volume.shape[0], volume.shape[1])
+    centre = [(size - 1) // 2 * gap for size, gap in zip(window.size, window.dilation, strict=True)]
+    return padded.every((centre[0], centre[1]), window.stride).read(slice(0, rows), slice(0, columns))
 
 
 def _pool(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:

@@ -1,0 +1,1 @@
+"""Ways to carry out a convolution, each a module: what it takes, what it costs, and the work itself."""

@@ -1,0 +1,51 @@
+"""Rectangles of equal weights by OpenCV's `boxFilter`: sums that run on from pixel to pixel, whatever the size.
+
+Sums are held in float64, of 8 bits in whole numbers, so that nothing is lost as they run; what is not finite would
+stay in them. OpenCV takes one thread: the strips take the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfilter.arrays import Floats
+from cnnfilter.compute.engines.finish import Finish
+from cnnfilter.compute.padded import Padded
+from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.files.opencv import cv2
+from cnnfilter.spec.geometry import Pair
+
+_DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
+
+
+def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish) -> Floats:
+    """Return `weight` times the sum over each window of `size`, channel by channel: (H', W', C)."""
+    height, width, channels = padded.shape
+    rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
+    results = np.empty((rows, columns, channels), padded.dtype)
+    at_once = max(1, max(128, 2 * size[0]) // stride[0])
+
+    def begin() -> Worker:
+        def make(tile: Tile) -> None:
+            kept = (tile.size[0] - 1) * stride[0] + 1
+            first = tile.rows.start * stride[0]
+            source = padded.peek(slice(first, first + kept + size[0] - 1))
+            for channel in range(0, channels, 4):
+                sums = cv2.boxFilter(
+                    np.ascontiguousarray(source[:, :, channel : channel + 4]),
+                    _DEPTHS[padded.dtype],
+                    size[::-1],
+                    anchor=(0, 0),
+                    normalize=False,
+                    borderType=cv2.BORDER_CONSTANT,
+                ).reshape(*source.shape[:2], -1)
+                kept_sums = sums[: kept : stride[0], : width - size[1] + 1 : stride[1]]
+                results[tile.rows, :, channel : channel + 4] = kept_sums
+            if weight != 1:
+                results[tile.rows] *= padded.dtype.type(weight)
+            finish(results[tile.rows])
+
+        return make
+
+    make_tiles(cut(rows, columns, at_once, columns), begin)
+    return results

@@ -1,0 +1,166 @@
+"""A volume with its border: padding, conversion and steps are made where it is read, not before."""
+
+from __future__ import annotations
+
+from copy import copy
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.arrays import Array, Floats
+from cnnfilter.spec.borders import Border, BorderMode
+from cnnfilter.spec.geometry import Pair, Sides
+
+Places = NDArray[np.intp]
+"""For each padded row or column, which of the volume's it is; -1 stands for the border's value."""
+
+_FOLDED = {
+    BorderMode.EDGE: "edge",
+    BorderMode.REFLECT: "reflect",
+    BorderMode.SYMMETRIC: "symmetric",
+    BorderMode.WRAP: "wrap",
+}
+"""The borders that repeat pixels of the volume, by numpy's words."""
+
+_REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
+"""Those that reach for pixels of the other side, if there is much to fill."""
+
+
+class Padded:
+    """A volume (H, W, C) with padding around it, read in parts as numbers of one type.
+
+    Parameters
+    ----------
+    volume
+        (H, W, C), of any type and strides.
+    sides
+        Pixels added on the (top, left, bottom, right).
+    border
+        What they hold.
+    dtype
+        What is read.
+
+    Attributes
+    ----------
+    shape
+        Of what can be read: (H + top + bottom, W + left + right, C).
+    follows_volume
+        Whether it is the volume with its sides, and not some of its rows and columns.
+
+    Examples
+    --------
+    >>> padded = Padded(np.arange(4).reshape(2, 2, 1), (1, 0, 0, 1), Border(BorderMode.EDGE), "float32")
+    >>> padded.read(slice(0, 2), slice(1, 3))[:, :, 0]
+    array([[1., 1.],
+           [1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, volume: Array, sides: Sides, border: Border, dtype: str) -> None:
+        self.volume, self.sides, self.border, self.dtype = volume, sides, border, np.dtype(dtype)
+        self.follows_volume = True
+        self._place()
+
+    def _place(self) -> None:
+        top, left, bottom, right = self.sides
+        self._rows = _places(self.volume.shape[0], top, bottom, self.border.mode)
+        self._columns = _places(self.volume.shape[1], left, right, self.border.mode)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, columns, channels)."""
+        return len(self._rows), len(self._columns), self.volume.shape[2]
+
+    def every(self, start: Pair, step: Pair) -> Padded:
+        """Return every `step`-th padded row and column from `start` on."""
+        part = copy(self)
+        part._rows = self._rows[start[0] :: step[0]]  # noqa: SLF001  another of its kind
+        part._columns = self._columns[start[1] :: step[1]]  # noqa: SLF001
+        part.follows_volume = False
+        return part
+
+    def channels(self, part: slice) -> Padded:
+        """Return some of the channels."""
+        some = copy(self)
+        some.volume = self.volume[:, :, part]
+        return some
+
+    def whole(self) -> Floats:
+        """Return all of it; the volume itself where that is the same."""
+        if self.follows_volume and not any(self.sides):
+            return np.asarray(self.volume.astype(self.dtype, copy=False))
+        return self.read(slice(None), slice(None))
+
+    def inner(self, cut: Sides) -> Padded:
+        """Return what is left without some rows and columns on the (top, left, bottom, right)."""
+        part = copy(self)
+        part._rows = self._rows[cut[0] : len(self._rows) - cut[2]]  # noqa: SLF001
+        part._columns = self._columns[cut[1] : len(self._columns) - cut[3]]  # noqa: SLF001
+        top, left, bottom, right = (side - less for side, less in zip(self.sides, cut, strict=True))
+        part.sides = max(top, 0), max(left, 0), max(bottom, 0), max(right, 0)
+        if self.follows_volume and min(top, left, bottom, right) < 0:
+            height, width = self.volume.shape[:2]
+            part.volume = self.volume[max(-top, 0) : height + min(bottom, 0), max(-left, 0) : width + min(right, 0)]
+            if part.volume.size and self.border.mode not in _REFLECTING:
+                part._place()  # noqa: SLF001
+            else:
+                part.volume, part.follows_volume = self.volume, False
+        return part
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether no pixel is nan or infinite."""
+        volume = self.volume
+        if volume.dtype.kind != "f":
+            return True
+        if volume.flags.c_contiguous and volume.dtype.itemsize >= 4:
+            flat = volume.reshape(-1)
+            if np.isfinite(np.dot(flat, flat)):  # one pass, at the memory's own speed
+                return True
+        return bool(np.isfinite(volume).all())
+
+    def peek(self, rows: slice) -> Array:
+        """Return whole rows, of the volume's own type where they are a part of it, and not to be written to."""
+        run = _as_slice(self._rows[rows])
+        if run and self.follows_volume and not (self.sides[1] or self.sides[3]) and self._rows[rows].min() >= 0:
+            return self.volume[run]
+        return self.read(rows, slice(None))
+
+    def read(self, rows: slice, columns: slice, out: Floats | None = None) -> Floats:
+        """Return a part, (rows, columns, C), in `out` if it is given."""
+        wanted = self._rows[rows], self._columns[columns]
+        shape = len(wanted[0]), len(wanted[1]), self.volume.shape[2]
+        values = np.empty(shape, self.dtype) if out is None else out
+        inner = _within(wanted[0]), _within(wanted[1])
+        if (inner[0].stop - inner[0].start, inner[1].stop - inner[1].start) != shape[:2]:
+            values[...] = self.border.value
+        run = _as_slice(wanted[0][inner[0]]), _as_slice(wanted[1][inner[1]])
+        if run[0] and run[1]:
+            values[inner] = self.volume[run[0], run[1]]
+        else:
+            values[inner] = self.volume[wanted[0][inner[0]][:, None], wanted[1][inner[1]]]
+        return values
+
+
+def _places(size: int, before: int, after: int, mode: BorderMode) -> Places:
+    places = np.arange(-before, size + after)
+    if mode in _FOLDED:
+        return np.pad(np.arange(size), (before, after), mode=_FOLDED[mode])  # type: ignore[call-overload]
+    places[places >= size] = -1
+    return np.maximum(places, -1)
+
+
+def _within(places: Places) -> slice:
+    """Return where places of the volume stand; those of the border stand before and after them."""
+    inside = np.flatnonzero(places >= 0)
+    return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
+
+
+def _as_slice(places: Places) -> slice | None:
+    """Return places one step apart as a slice, or None where they are not."""
+    if len(places) < 2:
+        return slice(int(places[0]), int(places[0]) + 1) if len(places) else slice(0, 0)
+    step = int(places[1] - places[0])
+    if step < 1 or (np.diff(places) != step).any():
+        return None
+    return slice(int(places[0]), int(places[-1]) + 1, step)

@@ -1,0 +1,73 @@
+"""Results made tile by tile, on all cores: a tile and what it is made of stay in the cache of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class Tile(NamedTuple):
+    """A part of a result."""
+
+    rows: slice
+    columns: slice
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+Worker = Callable[[Tile], None]
+"""Makes a tile."""
+
+
+def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
+    """Return the tiles of at most rows x columns that cover height x width.
+
+    Examples
+    --------
+    >>> [tile.size for tile in cut(3, 4, 2, 4)]
+    [(2, 4), (1, 4)]
+    """
+    return [
+        Tile(slice(top, min(top + rows, height)), slice(left, min(left + columns, width)))
+        for top in range(0, height, rows)
+        for left in range(0, width, columns)
+    ]
+
+
+def count_cores() -> int:
+    """Return on how many cores this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_tiles(tiles: list[Tile], begin: Callable[[], Worker]) -> None:
+    """Make all tiles, on as many threads as there are cores and tiles.
+
+    Parameters
+    ----------
+    tiles
+        What is to be made; each is its own, so that the order does not matter.
+    begin
+        Called once in each thread: returns its worker, with the memory that it works in.
+    """
+    threads = min(count_cores(), len(tiles))
+    queue = iter(tiles)  # next() of a list's iterator is atomic
+    if threads < 2:
+        _work(queue, begin)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  small pictures need none
+    from contextvars import copy_context  # noqa: PLC0415
+
+    with ThreadPoolExecutor(threads) as pool:
+        # numpy's error state lives in the context, and a thread starts with an empty one
+        for done in [pool.submit(copy_context().run, _work, queue, begin) for _ in range(threads)]:
+            done.result()
+
+
+def _work(queue: Iterator[Tile], begin: Callable[[], Worker]) -> None:
+    worker = begin()
+    for tile in queue:
+        worker(tile)
