@@ -95,19 +95,21 @@ def _lay(
 ) -> Floats:
     """Return the feature maps of a bank: (H', W', out)."""
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
-    apart = bank.reshape(*bank.shape[:3], groups, outputs)
-    if inputs == 1 and (apart == apart[:, :, :, :1]).all():
-        return _lay_on_each(padded, apart[:, :, 0, 0], window, numbers, finish)
-    if inputs == 1:
+    if inputs == 1 and groups > 1:
+        apart = bank.reshape(*bank.shape[:2], groups, outputs)
+        if (apart == apart[:, :, :1]).all():
+            return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
         logger.debug("%s in %s: kernels of their own for %d channels", Engine.TAPS, numbers.dtype, groups)
         return add_taps(padded, bank, window, output, finish)
-    if groups == 1 and (bank == bank[:, :, :1]).all():
-        return _lay_on_each(_add_channels(padded), bank[:, :, 0], window, numbers, finish)
-    if padded.finite or bank.all():
+    if groups == 1 and inputs > 1 and _same_on_all(bank):
+        padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
+    if outputs * inputs > 1 and (bank.all() or padded.finite):
         plan = plan_bank(bank.shape, numbers, output)
         if groups > 1 or inputs * outputs > MOST_PLANES or plan.price <= _price_planes(padded, bank, window, numbers):
             logger.debug("%s", plan)
             return multiply_patches(padded, bank, window, output, groups, finish)
+    if inputs == 1:
+        return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
     maps = np.zeros((*output, bank.shape[3]), padded.dtype)
     for map_ in range(bank.shape[3]):
         first = map_ // outputs * inputs
@@ -127,6 +129,11 @@ def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numb
         for number in range(count)
     ]
     return np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
+
+
+def _same_on_all(bank: Doubles) -> bool:
+    """Return whether a bank lays the same weights on all channels."""
+    return bool((bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all())
 
 
 def _add_channels(padded: Padded) -> Padded:

@@ -74,8 +74,8 @@ class Padded:
     def every(self, start: Pair, step: Pair) -> Padded:
         """Return every `step`-th padded row and column from `start` on."""
         part = copy(self)
-        part._rows = self._rows[start[0] :: step[0]]  # noqa: SLF001  another of its kind
-        part._columns = self._columns[start[1] :: step[1]]  # noqa: SLF001
+        part._rows = self._rows[start[0] :: step[0]]
+        part._columns = self._columns[start[1] :: step[1]]
         part.follows_volume = False
         return part
 
@@ -94,15 +94,15 @@ class Padded:
     def inner(self, cut: Sides) -> Padded:
         """Return what is left without some rows and columns on the (top, left, bottom, right)."""
         part = copy(self)
-        part._rows = self._rows[cut[0] : len(self._rows) - cut[2]]  # noqa: SLF001
-        part._columns = self._columns[cut[1] : len(self._columns) - cut[3]]  # noqa: SLF001
+        part._rows = self._rows[cut[0] : len(self._rows) - cut[2]]
+        part._columns = self._columns[cut[1] : len(self._columns) - cut[3]]
         top, left, bottom, right = (side - less for side, less in zip(self.sides, cut, strict=True))
         part.sides = max(top, 0), max(left, 0), max(bottom, 0), max(right, 0)
         if self.follows_volume and min(top, left, bottom, right) < 0:
             height, width = self.volume.shape[:2]
             part.volume = self.volume[max(-top, 0) : height + min(bottom, 0), max(-left, 0) : width + min(right, 0)]
             if part.volume.size and self.border.mode not in _REFLECTING:
-                part._place()  # noqa: SLF001
+                part._place()
             else:
                 part.volume, part.follows_volume = self.volume, False
         return part
@@ -145,7 +145,7 @@ class Padded:
 def _places(size: int, before: int, after: int, mode: BorderMode) -> Places:
     places = np.arange(-before, size + after)
     if mode in _FOLDED:
-        return np.pad(np.arange(size), (before, after), mode=_FOLDED[mode])  # type: ignore[call-overload]
+        return np.asarray(np.pad(np.arange(size), (before, after), mode=_FOLDED[mode]))  # type: ignore[call-overload]
     places[places >= size] = -1
     return np.maximum(places, -1)
 

@@ -190,6 +190,9 @@ _PATCHES = Prices(30, 0.40, 0.45)
 _PRODUCT = 0.0085
 _PHASE = 0.8
 
+_SMALL = 150.0
+"""Microseconds: what costs less is not worth a look at the kernel, which takes as long."""
+
 LARGEST_DIRECT = {"float32": 129, "float64": 49}
 """More weights, and OpenCV's filter2D takes a Fourier transform (dft_filter_size in its sources)."""
 
@@ -202,7 +205,20 @@ def plan_kernel(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
     >>> str(plan_kernel(np.ones((3, 3)), Numbers("float32", True, 2295.0), Task((600, 512))))
     'direct in float32: 3x3 weights, whole numbers to 2295'
     """
+    extent = [gap * (side - 1) + 1 for gap, side in zip(task.dilation, kernel.shape, strict=True)]
+    values = task.size[0] * task.size[1] * task.channels / 1000
+    if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype] and _price_direct(tuple(extent), values) < _SMALL:
+        return _plan_directly(kernel, numbers, task)
     return min(_plans(kernel, numbers, task), key=lambda plan: plan.price)
+
+
+def _plan_directly(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
+    """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
+    core = trim(_spread(kernel, task.dilation))
+    values = task.size[0] * task.size[1] * task.channels / 1000
+    price = _price_direct(core.weights.shape, values) * (1.0 if numbers.dtype == "float32" else 2.2)
+    reason = f"{core.weights.shape[0]}x{core.weights.shape[1]} weights, {numbers}"
+    return Plan(Engine.DIRECT, numbers.dtype, reason, core, price=price)
 
 
 def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
@@ -238,7 +254,7 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
 
     add(_TAPS.call + values * (_TAPS.number + _TAPS.weight * weights), Engine.TAPS, f"{weights} weights, {numbers}")
     if core.weights.size <= LARGEST_DIRECT[numbers.dtype]:
-        add(_price_direct(core.weights.shape, values), Engine.DIRECT, size)
+        options.append(_plan_directly(kernel, numbers, task))
     if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
         return options
     kept = task.stride[0] * task.stride[1]
