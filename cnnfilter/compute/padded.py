@@ -119,6 +119,11 @@ class Padded:
                 return True
         return bool(np.isfinite(volume).all())
 
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether all pixels can be compared: whether none is nan."""
+        return self.volume.dtype.kind != "f" or self.finite or not bool(np.isnan(self.volume).any())
+
     def peek(self, rows: slice) -> Array:
         """Return whole rows, of the volume's own type where they are a part of it, and not to be written to."""
         run = _as_slice(self._rows[rows])

@@ -268,7 +268,8 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
             factors=((diagonal[0], np.ones(1)),),
             direction=diagonal[1],
         )
-    if core.weights.size > 1 and (core.weights == core.weights[0, 0]).all():
+    runs = numbers.whole or numbers.dtype == "float32"
+    if runs and core.weights.size > 1 and (core.weights == core.weights[0, 0]).all():
         price = _BOXES_NARROW if numbers.narrow else _BOXES
         cost = price.call + values * (price.number + price.weight * height)
         add(cost, Engine.BOXES, f"{height}x{width} equal weights, {numbers}")

@@ -6,11 +6,18 @@ that sees no pixel at all, as a dilated one can, gives 0.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.compute.engines.boxes import sum_boxes
+from cnnfilter.compute.engines.finish import UNFINISHED
+from cnnfilter.compute.padded import Padded
+from cnnfilter.compute.planning import EXACT_FLOAT32
+from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.files.opencv import cv2
+from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from cnnfilter.spec.values import replace
@@ -44,28 +51,41 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
     """
     output = layer.output(volume.shape)[:2]
     pooled = _pool(volume, layer, (output[0], output[1]))
-    empty = window_counts(replace(layer, count_include_pad=False), volume.shape) == 0
-    if empty.any():
-        pooled[empty] = 0
+    rows, columns = window_counts(replace(layer, count_include_pad=False), volume.shape)
+    pooled[rows == 0] = 0
+    pooled[:, columns == 0] = 0
     return pooled
 
 
 def _pool(volume: Array, layer: Pool, output: Pair) -> Array:
     """Return what each mode makes of the windows, whatever it makes of those that see no pixel."""
+    kind = float_type(volume.dtype)
     match layer.mode:
         case PoolMode.MAX:
-            return _reduce(volume, layer.window, output, np.maximum, lowest(volume.dtype))
+            return _find_extremes(volume, layer.window, output, Extreme(np.maximum, cv2.dilate, lowest(volume.dtype)))
         case PoolMode.MIN:
-            return _reduce(volume, layer.window, output, np.minimum, highest(volume.dtype))
+            return _find_extremes(volume, layer.window, output, Extreme(np.minimum, cv2.erode, highest(volume.dtype)))
         case PoolMode.MEDIAN:
-            return _median(volume, layer.window, output).astype(float_type(volume.dtype))
+            return _find_medians(volume, layer.window, output).astype(kind, copy=False)
         case PoolMode.AVG:
-            counts = np.maximum(window_counts(layer, volume.shape), 1)[:, :, None]
-            sums = window_sums(volume.astype(np.float64), layer.window, output)
-            return (sums / counts).astype(float_type(volume.dtype))
+            sums = window_sums(volume, layer.window, output)
+            rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
+            if (rows == rows[0]).all() and (columns == columns[0]).all():
+                sums /= rows[0] * columns[0]
+            else:
+                sums /= np.multiply.outer(rows, columns)[:, :, None].astype(sums.dtype)
+            return sums.astype(kind, copy=False)
         case PoolMode.L2:
-            squares = np.square(volume, dtype=np.float64)
-            return np.sqrt(window_sums(squares, layer.window, output)).astype(float_type(volume.dtype))
+            sums = window_sums(volume, layer.window, output, squared=True)
+            return np.asarray(np.sqrt(sums, out=sums), dtype=kind)
+
+
+class Extreme(NamedTuple):
+    """A mode that takes one of a window's values: by numpy for two values, by OpenCV for a window, and what loses."""
+
+    join: np.ufunc
+    sweep: Callable[..., Any]
+    loser: float
 
 
 def lowest(dtype: np.dtype[Any]) -> float:
@@ -82,13 +102,37 @@ def highest(dtype: np.dtype[Any]) -> float:
     return True if dtype.kind == "b" else int(np.iinfo(dtype).max)
 
 
-def window_sums(volume: Doubles, window: Window, output: Pair) -> Doubles:
-    """Return the sum over each window, (H', W', C); padding and overhang add nothing."""
-    return np.asarray(_reduce(volume, window, output, np.add, 0.0))
+def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False) -> Floats:
+    """Return the sum over each window, or that of squares, (H', W', C); padding and overhang add nothing.
+
+    float32 where it holds the exact sum, or few enough are added that it makes no difference, else float64.
+    """
+    dtype = _type_of_sums(volume.dtype, window.size[0] * window.size[1], squared=squared)
+    if squared:
+        volume = np.square(volume, dtype=dtype)
+    padded = _pad_to_windows(volume, window, output, 0.0, dtype)
+    overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
+    if window.dilation == (1, 1) and overlaps and dtype == "float32" and padded.finite:
+        return sum_boxes(padded, window.size, 1.0, window.stride, UNFINISHED)
+    return _join_taps(padded, window, output, np.add)
 
 
-def window_counts(layer: Pool, shape: tuple[int, ...]) -> Doubles:
-    """Return by how many pixels each window's sum is divided: (H', W')."""
+def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
+    """Return the type of a sum of so many values of a type."""
+    if dtype in _LARGEST:
+        return "float32" if count * _LARGEST[dtype] ** (2 if squared else 1) < EXACT_FLOAT32 else "float64"
+    return "float32" if dtype == np.float32 and not squared and count <= _FEW_SUMMED else "float64"
+
+
+_LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""The largest pixel of the types whose sums are counted exactly."""
+
+_FEW_SUMMED = 128
+"""So many values float32 adds up with an error below 1e-5 of the sum of their magnitudes."""
+
+
+def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return how many rows of each row of windows, and columns of each column, count: (H',) and (W',)."""
     window = layer.window
     pads = window.pads(shape[0], shape[1])
     output = layer.output(shape)
@@ -98,21 +142,80 @@ def window_counts(layer: Pool, shape: tuple[int, ...]) -> Doubles:
         taps = starts[:, None] + np.arange(window.size[axis]) * window.dilation[axis]
         before, after = (pads[axis], pads[axis + 2]) if layer.count_include_pad else (0, 0)
         counts.append(((taps >= -before) & (taps < shape[axis] + after)).sum(axis=1))
-    return np.asarray(np.multiply.outer(counts[0], counts[1]), dtype=np.float64)
+    return counts[0], counts[1]
 
 
-def _reduce(volume: Array, window: Window, output: Pair, join: np.ufunc, neutral: float) -> Array:
-    """Join the values of each window, first along the columns, then along the rows."""
-    padded = _pad_to_windows(volume, window, output, neutral)
-    for axis in (1, 0):
-        taps = [
-            _take(padded, axis, tap * window.dilation[axis], output[axis], window.stride[axis])
-            for tap in range(window.size[axis])
-        ]
-        padded = taps[0].copy()
-        for tap in taps[1:]:
-            join(padded, tap, out=padded)
-    return padded
+def _find_extremes(volume: Array, window: Window, output: Pair, extreme: Extreme) -> Array:
+    """Return the extreme of each window, (H', W', C): by OpenCV where windows overlap, else of views."""
+    padded = _pad_to_windows(volume, window, output, extreme.loser, volume.dtype.name)
+    overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
+    if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
+        return _join_taps(padded, window, output, extreme.join)
+    results = np.empty((*output, volume.shape[2]), volume.dtype)
+    kernel = np.ones(window.size, np.uint8)
+
+    def begin() -> Worker:
+        def make(tile: Tile) -> None:
+            kept = (tile.size[0] - 1) * window.stride[0] + 1
+            first = tile.rows.start * window.stride[0]
+            source = padded.peek(slice(first, first + kept + window.size[0] - 1))
+            for channel in range(0, volume.shape[2], 4):
+                part = np.ascontiguousarray(source[:, :, channel : channel + 4])
+                swept = extreme.sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
+                last = (output[1] - 1) * window.stride[1] + 1
+                results[tile.rows, :, channel : channel + 4] = swept[: kept : window.stride[0], : last : window.stride[1]]
+
+        return make
+
+    make_tiles(cut(*output, _rows_at_once(window, volume.shape), output[1]), begin)
+    return results
+
+
+_SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}
+"""What OpenCV's morphology takes."""
+
+
+def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
+    """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
+    results = np.empty((*output, padded.shape[2]), padded.dtype)
+
+    def begin() -> Worker:
+        def make(tile: Tile) -> None:
+            first = tile.rows.start * window.stride[0]
+            taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
+            source = padded.peek(slice(first, first + taken))
+            down = _join_axis(source, 0, tile.size[0], window, join, padded.dtype)
+            results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
+
+        return make
+
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape), output[1]), begin)
+    return results
+
+
+def _join_axis(
+    source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]
+) -> Array:
+    """Return what `count` windows join along one axis."""
+    taps = [
+        _take(source, axis, tap * window.dilation[axis], count, window.stride[axis]) for tap in range(window.size[axis])
+    ]
+    if len(taps) == 1:
+        return taps[0].astype(dtype, copy=False)
+    joined = np.asarray(join(taps[0], taps[1], dtype=dtype))
+    for tap in taps[2:]:
+        join(joined, tap, out=joined)
+    return joined
+
+
+def _rows_at_once(window: Window, shape: tuple[int, ...]) -> int:
+    """Return how many rows of results are made at a time, so that what they are made of stays in the cache."""
+    numbers = window.stride[0] * shape[1] * shape[2]
+    return max(1, _NUMBERS_AT_ONCE // numbers, 2 * window.size[0] // window.stride[0])
+
+
+_NUMBERS_AT_ONCE = 1 << 18
+"""Numbers that a tile of windows covers: 1 MB of float32."""
 
 
 def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array:
@@ -121,28 +224,47 @@ def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array
     return array[part] if axis == 0 else array[:, part]
 
 
-def _pad_to_windows(volume: Array, window: Window, output: Pair, fill: float) -> Array:
+def _pad_to_windows(volume: Array, window: Window, output: Pair, fill: float, dtype: str) -> Padded:
     """Return the volume with padding, and with as much more at the end as the last windows hang over."""
     pads = window.pads(volume.shape[0], volume.shape[1])
-    widths = []
-    for axis in (0, 1):
-        needed = (output[axis] - 1) * window.stride[axis] + window.extent[axis]
-        widths.append((pads[axis], max(0, needed - pads[axis] - volume.shape[axis])))
-    return np.pad(volume, (*widths, (0, 0)), constant_values=fill) if any(map(any, widths)) else volume
+    after = [
+        max(0, (output[axis] - 1) * window.stride[axis] + window.extent[axis] - pads[axis] - volume.shape[axis])
+        for axis in (0, 1)
+    ]
+    return Padded(volume, (pads[0], pads[1], after[0], after[1]), Border(BorderMode.CONSTANT, fill), dtype)
 
 
-def _median(volume: Array, window: Window, output: Pair) -> Doubles:
+def _find_medians(volume: Array, window: Window, output: Pair) -> Floats:
     """Return the median of the pixels that are there; nan, as the padding is, is not there."""
-    padded = _pad_to_windows(volume.astype(np.float64), window, output, np.nan)
+    padded = _pad_to_windows(volume, window, output, np.nan, "float64")
+    if _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
+        return _blur_by_median(volume, window, output)
+    pixels = padded.whole()
     extent, stride, dilation = window.extent, window.stride, window.dilation
-    windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(0, 1))
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, extent, axis=(0, 1))
     windows = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]][: output[0], : output[1]]
     step = max(1, _ROWS_AT_ONCE // max(1, windows[0].size))
     parts = [_middle(windows[row : row + step]) for row in range(0, output[0], step)]
     return np.concatenate(parts)
 
 
-def _middle(windows: Doubles) -> Doubles:
+def _is_blurred(volume: Array, window: Window) -> bool:
+    """Return whether OpenCV's medianBlur takes these pixels and this window."""
+    side = window.size[0]
+    if window.size != (side, side) or side % 2 == 0 or window.dilation != (1, 1) or volume.shape[2] > 4:
+        return False
+    return side <= {np.dtype(np.uint8): 255, np.dtype(np.uint16): 5, np.dtype(np.float32): 5}.get(volume.dtype, 0)
+
+
+def _blur_by_median(volume: Array, window: Window, output: Pair) -> Floats:
+    """Return the medians of windows that lie in the image."""
+    blurred = cv2.medianBlur(np.ascontiguousarray(volume), window.size[0]).reshape(volume.shape)
+    reach = window.size[0] // 2
+    kept = [slice(reach, reach + (count - 1) * step + 1, step) for count, step in zip(output, window.stride, strict=True)]
+    return np.asarray(blurred[kept[0], kept[1]], dtype=np.float32)
+
+
+def _middle(windows: Floats) -> Doubles:
     """Return the median of each window of (rows, columns, channels, kh, kw), nan aside."""
     values = np.sort(windows.reshape(*windows.shape[:3], -1), axis=-1)
     counts = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]

@@ -1,7 +1,7 @@
 """Rectangles of equal weights by OpenCV's `boxFilter`: sums that run on from pixel to pixel, whatever the size.
 
-Sums are held in float64, of 8 bits in whole numbers, so that nothing is lost as they run; what is not finite would
-stay in them. OpenCV takes one thread: the strips take the others.
+Sums are held in float64, of 8 and 16 bits in whole numbers, so that nothing is lost as they run; what is not finite
+would stay in them, and of float64 the rounding errors of the pixels that have passed. OpenCV takes one thread: the strips take the others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 
+_WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""Types that OpenCV sums as whole numbers."""
+
+_LARGEST_SUM = 2**31
+"""Where its whole numbers of 32 bits end."""
+
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 
 
@@ -23,13 +29,16 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
     height, width, channels = padded.shape
     rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
     results = np.empty((rows, columns, channels), padded.dtype)
+    white = _WHITE.get(padded.volume.dtype)
+    runs_in_own_type = white is not None and white * size[0] * size[1] < _LARGEST_SUM
     at_once = max(1, max(128, 2 * size[0]) // stride[0])
 
     def begin() -> Worker:
         def make(tile: Tile) -> None:
             kept = (tile.size[0] - 1) * stride[0] + 1
             first = tile.rows.start * stride[0]
-            source = padded.peek(slice(first, first + kept + size[0] - 1))
+            part = slice(first, first + kept + size[0] - 1)
+            source = padded.peek(part) if runs_in_own_type else padded.read(part, slice(None))
             for channel in range(0, channels, 4):
                 sums = cv2.boxFilter(
                     np.ascontiguousarray(source[:, :, channel : channel + 4]),
