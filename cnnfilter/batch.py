@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, one_line
 from cnnfilter.files.formats import is_matrix, looks_like_matrix
+from cnnfilter.files.images import Encoded
 from cnnfilter.files.outputs import STANDARD, Job, identities, make_folder_of, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
 from cnnfilter.results import Handling, Result, encode_result, run_picture
@@ -28,12 +28,11 @@ class Listener(Protocol):
     def failure(self, text: str) -> None:
         """Hear which input failed, and why."""
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: Encoded) -> None:
         """Take what goes to standard output."""
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """What is done with every input.
 
     Parameters
@@ -54,7 +53,7 @@ class Work:
 
     models: tuple[Model, ...]
     jobs: tuple[Job, ...]
-    handling: Handling = field(default_factory=Handling)
+    handling: Handling = Handling()
     allow_truncated: bool = False
     no_clobber: bool = False
     fail_fast: bool = False
@@ -118,7 +117,7 @@ def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener
     return all(done)
 
 
-def _encode(result: Result, job: Job, work: Work, written: set[str], notes: list[str]) -> list[tuple[str, bytes]]:
+def _encode(result: Result, job: Job, work: Work, written: set[str], notes: list[str]) -> list[tuple[str, Encoded]]:
     """Return the files that hold a job's result, by their names, none of which is taken; remarks go to `notes`."""
     own: list[str] = []
     files = list(encode_result(result, job, work.handling, own))
@@ -133,7 +132,7 @@ def _encode(result: Result, job: Job, work: Work, written: set[str], notes: list
     return files
 
 
-def _deliver(files: list[tuple[str, bytes]], job: Job, work: Work, listener: Listener) -> None:
+def _deliver(files: list[tuple[str, Encoded]], job: Job, work: Work, listener: Listener) -> None:
     """Write the files, or print them; of the maps of a layer some may stand already."""
     for name, data in files:
         if work.no_clobber and job.layer and Path(name).exists():
@@ -142,7 +141,9 @@ def _deliver(files: list[tuple[str, bytes]], job: Job, work: Work, listener: Lis
             make_folder_of(Path(name))
             write_whole(Path(name), data)
         else:
-            listener.output(_title(job, work) + data)
+            if title := _title(job, work):
+                listener.output(title)
+            listener.output(data)
 
 
 def _title(job: Job, work: Work) -> bytes:

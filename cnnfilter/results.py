@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.network import Listener, as_volume, drop_single_channel, run_program
 from cnnfilter.compute.preparation import prepare
 from cnnfilter.compute.programs import Program
-from cnnfilter.compute.visible import keeps_alpha, run_visible
+from cnnfilter.compute.strips import Part, Parts, join_parts
+from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
+from cnnfilter.errors import ShapeError
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
-from cnnfilter.files.images import Encoding
-from cnnfilter.files.levels import choose_depth, remark_on_clipping, to_levels
+from cnnfilter.files.images import Encoded, Encoding
+from cnnfilter.files.levels import choose_depth, find_extremes, remark_on_clipping, to_levels
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
@@ -26,8 +28,7 @@ from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
 
 
-@dataclass(frozen=True)
-class Handling:
+class Handling(NamedTuple):
     """How pictures are run, and how results become files.
 
     Parameters
@@ -44,31 +45,41 @@ class Handling:
 
     range_: Range | None = None
     depth: Depth | None = None
-    encoding: Encoding = field(default_factory=Encoding)
+    encoding: Encoding = Encoding()
     pipeline: bool = False
-    preparation: Preparation = field(default_factory=Preparation)
+    preparation: Preparation = Preparation()
     ranking: Ranking | None = None
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What came out of a network, or of one of its layers.
 
     Parameters
     ----------
-    values
-        (H, W, C) or (length,), in the units of a picture in which `white` is white.
-    alpha
-        (H, W, 1) from 0 to 1, or None.
+    parts
+        (H, W, C), (H, W) or (length,) in the units of a picture in which `white` is white, with alpha (H, W, 1)
+        from 0 to 1 or None; part by part, and each part the first time when it is asked for.
+    height
+        How many rows, or values of a vector, all parts have.
     white, depth, matrix
         As the picture had them.
     """
 
-    values: Array
-    alpha: Array | None
+    parts: Iterable[Part]
+    height: int
     white: float
     depth: Depth
     matrix: bool
+
+    @property
+    def values(self) -> Array:
+        """All values."""
+        return join_parts(self.parts).values
+
+    @property
+    def alpha(self) -> Array | None:
+        """All alpha, or None."""
+        return join_parts(self.parts).alpha
 
 
 def run_picture(
@@ -99,29 +110,30 @@ def run_picture(
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
     notes = _remarks(program, prepared.shape, handling)
+    alpha = pixels[:, :, 3:] if picture.has_alpha and not handling.pipeline and keeps_alpha(program) else None
+    notes += [_UNSEEN_ALPHA] * (picture.has_alpha and alpha is None)
+    if not layers:
+        parts = Parts(program, prepared, alpha, picture.maximum, white)
+        return {"": Result(parts, parts.shape[0], white, picture.depth, picture.matrix)}, notes
     found: dict[str, Array] = {}
-    alpha = None
-    if picture.has_alpha and not handling.pipeline and keeps_alpha(program):
-        values, alpha = run_visible(
-            program, prepared, pixels[:, :, 3:].astype(np.float32) / np.float32(picture.maximum)
-        )
-    else:
-        notes += ["the picture has alpha, and the network sees its colours alone"] * picture.has_alpha
-        values = run_program(program, prepared, white=white, listener=_keep(layers, found))
-    results = {name: found[name] for name in layers} if layers else {"": values}
-    return {
-        name: Result(result, alpha, white, picture.depth, picture.matrix) for name, result in results.items()
-    }, notes
+    run_program(program, prepared, white=white, listener=_keep(layers, found))
+    return {name: as_result(found[name], white, picture.depth, picture.matrix) for name in layers}, notes
+
+
+def as_result(values: Array, white: float, depth: Depth, matrix: bool = False) -> Result:
+    """Return values that are there already as a result."""
+    return Result([Part(slice(0, len(values)), values, None)], len(values), white, depth, matrix)
+
+
+_UNSEEN_ALPHA = "the picture has alpha, and the network sees its colours alone"
 
 
 def _prepared_shape(colours: Array, preparation: Preparation) -> tuple[int, ...]:
     return *(preparation.size or colours.shape[:2]), colours.shape[2]
 
 
-def _keep(layers: Sequence[str], found: dict[str, Array]) -> Listener | None:
+def _keep(layers: Sequence[str], found: dict[str, Array]) -> Listener:
     """Return what keeps the outputs of the named layers in `found`."""
-    if not layers:
-        return None
     wanted = frozenset(layers)
 
     def keep(name: str, values: Array) -> None:
@@ -137,31 +149,42 @@ def _remarks(program: Program, shape: tuple[int, ...], handling: Handling) -> li
     return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if handling.pipeline else [])]
 
 
-def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]) -> Iterator[tuple[str, bytes]]:
+def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]) -> Iterator[tuple[str, Encoded]]:
     """Yield the names and the bytes of the files that hold a result; remarks are added to `notes`.
 
     A result goes into the job's file. A layer's output of which that can hold no picture goes into a picture
     for each map, `PATH-01.png` and so on, or, a vector, into a text.
     """
-    name, values = job.format_name, drop_single_channel(result.values)
+    name = job.format_name
+    if not job.layer and not handling.ranking:
+        yield name, _encode(result, name, handling, notes)
+        return
+    values = drop_single_channel(result.values)
     if handling.ranking:
         yield name, rank(values, handling.ranking, name, notes)
-    elif job.layer and values.ndim == 1 and not is_matrix(name):
+    elif values.ndim == 1 and not is_matrix(name):
         yield str(Path(name).with_suffix(".txt")), encode_matrix(values, "-.txt")
-    elif job.layer and values.ndim == 3 and values.shape[2] != 3 and not is_matrix(name):
-        yield from _encode_maps(result, name, handling, notes)
+    elif values.ndim == 3 and values.shape[2] != 3 and not is_matrix(name):
+        yield from _encode_maps(result, values, name, handling, notes)
     else:
-        pixels, clipped = _fill(result, name, handling, notes)
-        notes += filter(None, [remark_on_clipping(clipped)])
-        yield name, encode_picture(pixels, name, handling.encoding)
+        yield name, _encode(result, name, handling, notes)
 
 
-def _encode_maps(result: Result, name: str, handling: Handling, notes: list[str]) -> Iterator[tuple[str, bytes]]:
+def _encode(result: Result, name: str, handling: Handling, notes: list[str]) -> Encoded:
+    """Return the bytes of a file that holds a result."""
+    pixels, clipped = _fill(result, name, handling, notes)
+    notes += filter(None, [remark_on_clipping(clipped)])
+    return encode_picture(pixels, name, handling.encoding, owned=True)
+
+
+def _encode_maps(
+    result: Result, values: Array, name: str, handling: Handling, notes: list[str]
+) -> Iterator[tuple[str, Encoded]]:
     """Yield a picture for each feature map, with one remark for all."""
-    path, maps = Path(name), result.values.shape[2]
+    path, maps = Path(name), values.shape[2]
     shares = []
     for number in range(maps):
-        single = replace(result, values=result.values[:, :, number : number + 1])
+        single = as_result(values[:, :, number], result.white, result.depth, result.matrix)
         pixels, clipped = _fill(single, name, handling, [] if number else notes)
         shares.append(clipped)
         place = str(number + 1).zfill(max(2, len(str(maps))))
@@ -173,16 +196,38 @@ def _fill(result: Result, name: str, handling: Handling, notes: list[str]) -> tu
     """Return what a file of this name is to hold, and the share of values that were clipped."""
     depth, remark = choose_depth(find_format(name), handling.depth, result.depth)
     notes += filter(None, [remark])
-    values, alpha = result.values, result.alpha
-    if alpha is not None and values.shape[2] != 3:
-        notes.append("the result has no place for alpha, so that it lies on black")
-        values, alpha = values * alpha, None
     # A matrix has no white of its own: its numbers are levels of the output.
     white = result.white * (257 if result.matrix and depth is Depth.SIXTEEN else 1)
-    levels = to_levels(values, range_=handling.range_, maximum=white, depth=depth)
-    if alpha is None:
-        return drop_single_channel(levels.pixels), levels.clipped
-    return _with_alpha(levels.pixels, alpha, depth, white), levels.clipped
+    how = handling.range_
+    extremes = find_extremes((_shown(part).values for part in result.parts), how)
+    pixels: Array | None = None
+    outside, count = 0.0, 0
+    for part in result.parts:
+        shown = _shown(part)
+        notes += [_ON_BLACK] * (shown is not part and _ON_BLACK not in notes)
+        levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
+        held = drop_single_channel(levels.pixels)
+        if shown.alpha is not None:
+            held = _with_alpha(levels.pixels, shown.alpha, depth, white)
+        outside, count = outside + levels.clipped * shown.values.size, count + shown.values.size
+        if len(held) == result.height:
+            pixels = held
+        else:
+            pixels = np.empty((result.height, *held.shape[1:]), held.dtype) if pixels is None else pixels
+            pixels[part.rows] = held
+    if pixels is None:
+        raise ShapeError("the result is empty")
+    return pixels, outside / max(1, count)
+
+
+_ON_BLACK = "the result has no place for alpha, so that it lies on black"
+
+
+def _shown(part: Part) -> Part:
+    """Return a part of which a file can hold the alpha, or that lies on black."""
+    if part.alpha is None or part.values.shape[2] == 3:
+        return part
+    return part._replace(values=part.values * part.alpha, alpha=None)
 
 
 def _with_alpha(colours: Array, alpha: Array, depth: Depth, white: float) -> Array:

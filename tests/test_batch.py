@@ -61,7 +61,7 @@ def work(sources: list[str], output: str | None, *networks: str, **told: object)
     parsed = [parse_network(text, kernel_shape) for text in networks]
     kernels = tuple(f"k{number}" for number in range(len(parsed))) if len(parsed) > 1 else ()
     jobs = plan_outputs(sources, OutputRequest(output, kernels=kernels))
-    handled = {name: told.pop(name) for name in tuple(told) if name in Handling.__dataclass_fields__}
+    handled = {name: told.pop(name) for name in tuple(told) if name in Handling._fields}
     return Work(
         models=tuple(map(Model, parsed)),
         jobs=tuple(jobs),
@@ -132,9 +132,7 @@ def test_a_result_without_a_file_goes_to_the_listener() -> None:
 def test_several_results_without_a_file_have_titles() -> None:
     recorder = Recorder()
     assert run_batch(work(["a.npy", "b.npy"], None, "relu"), recorder) == 0
-    first, second = recorder.outputs
-    assert first == b"# a.npy relu\n1 0 3\n4 5 0\n"
-    assert second == b"# b.npy relu\n2  0 6\n8 10 0\n"
+    assert recorder.outputs == [b"# a.npy relu\n", b"1 0 3\n4 5 0\n", b"# b.npy relu\n", b"2  0 6\n8 10 0\n"]
 
 
 def test_standard_input_is_what_the_work_holds() -> None:
@@ -201,7 +199,7 @@ def test_memory_that_is_short_fails_one_input(monkeypatch: pytest.MonkeyPatch) -
             raise MemoryError
         return run_program(program, image, **told)
 
-    monkeypatch.setattr("cnnfilter.results.run_program", run)
+    monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
     recorder = Recorder()
     assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
     assert recorder.failures == ["b.npy: not enough memory"]
@@ -212,7 +210,7 @@ def test_a_bug_is_not_taken_for_a_bad_input(monkeypatch: pytest.MonkeyPatch) -> 
     def run(program: Program, image: Array, **told: Any) -> Array:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cnnfilter.results.run_program", run)
+    monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
     recorder = Recorder()
     with pytest.raises(ZeroDivisionError):
         run_batch(work(["a.npy"], "out/", "relu"), recorder)

@@ -14,7 +14,7 @@ from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.ranking import Ranking
 from cnnfilter.kernels import kernel_shape
-from cnnfilter.results import Handling, Result, encode_result, run_picture
+from cnnfilter.results import Handling, as_result, encode_result, run_picture
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
@@ -46,8 +46,9 @@ def encoded(
 ) -> tuple[dict[str, bytes], list[str]]:
     """Return the files of a result of 8 bits, and the remarks."""
     notes: list[str] = []
-    result = Result(values, None, 255.0, Depth.EIGHT, matrix=False)
-    return dict(encode_result(result, job(name, layer), handling, notes)), notes
+    result = as_result(values, 255.0, Depth.EIGHT)
+    files = encode_result(result, job(name, layer), handling, notes)
+    return {name: bytes(data) for name, data in files}, notes
 
 
 def test_the_result_of_the_network_has_no_name() -> None:
@@ -90,7 +91,7 @@ def test_white_is_scaled_as_the_picture_is() -> None:
     results, _ = run_picture(picture(COLOURS), model("relu"), handling)
     assert results[""].white == pytest.approx(1)
     ((_, data),) = encode_result(results[""], job("x.png"), handling, [])
-    assert np.array_equal(decode(data), COLOURS)
+    assert np.array_equal(decode(bytes(data)), COLOURS)
 
 
 def test_what_equalize_takes_for_white_is_scaled_too() -> None:

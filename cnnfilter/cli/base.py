@@ -81,7 +81,7 @@ class Console(NamedTuple):
         """Say which input failed, and why."""
         say(text)
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: bytes | memoryview) -> None:
         """Write data to standard output."""
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")

@@ -37,7 +37,7 @@ from cnnfilter.spec.borders import Border
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.values import replace
 
-logger = logging.getLogger("cnnfilter")
+logger = logging.getLogger("cnnfilter.plans")
 
 
 @ieee_arithmetic

@@ -63,8 +63,8 @@ class Padded:
 
     def _place(self) -> None:
         top, left, bottom, right = self.sides
-        self._rows = _places(self.volume.shape[0], top, bottom, self.border.mode)
-        self._columns = _places(self.volume.shape[1], left, right, self.border.mode)
+        self._rows = find_places(self.volume.shape[0], top, bottom, self.border.mode)
+        self._columns = find_places(self.volume.shape[1], left, right, self.border.mode)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -147,7 +147,8 @@ class Padded:
         return values
 
 
-def _places(size: int, before: int, after: int, mode: BorderMode) -> Places:
+def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
+    """Return which row, or column, of `size` stands at each place of the padded ones; -1 is the border's value."""
     places = np.arange(-before, size + after)
     if mode in _FOLDED:
         return np.asarray(np.pad(np.arange(size), (before, after), mode=_FOLDED[mode]))  # type: ignore[call-overload]

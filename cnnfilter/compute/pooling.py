@@ -163,7 +163,9 @@ def _find_extremes(volume: Array, window: Window, output: Pair, extreme: Extreme
                 part = np.ascontiguousarray(source[:, :, channel : channel + 4])
                 swept = extreme.sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
                 last = (output[1] - 1) * window.stride[1] + 1
-                results[tile.rows, :, channel : channel + 4] = swept[: kept : window.stride[0], : last : window.stride[1]]
+                results[tile.rows, :, channel : channel + 4] = swept[
+                    : kept : window.stride[0], : last : window.stride[1]
+                ]
 
         return make
 
@@ -193,9 +195,7 @@ def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> 
     return results
 
 
-def _join_axis(
-    source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]
-) -> Array:
+def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]) -> Array:
     """Return what `count` windows join along one axis."""
     taps = [
         _take(source, axis, tap * window.dilation[axis], count, window.stride[axis]) for tap in range(window.size[axis])
@@ -260,7 +260,9 @@ def _blur_by_median(volume: Array, window: Window, output: Pair) -> Floats:
     """Return the medians of windows that lie in the image."""
     blurred = cv2.medianBlur(np.ascontiguousarray(volume), window.size[0]).reshape(volume.shape)
     reach = window.size[0] // 2
-    kept = [slice(reach, reach + (count - 1) * step + 1, step) for count, step in zip(output, window.stride, strict=True)]
+    kept = [
+        slice(reach, reach + (count - 1) * step + 1, step) for count, step in zip(output, window.stride, strict=True)
+    ]
     return np.asarray(blurred[kept[0], kept[1]], dtype=np.float32)
 
 

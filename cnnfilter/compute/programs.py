@@ -1,7 +1,8 @@
 """Networks ready to run: kernels read, weights bound, banks and biases laid out for the channels of an image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,18 +25,16 @@ ZERO_SUM = 1e-6
 """A kernel's sum counts as zero up to this share of the sum of its magnitudes."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A layer ready to run: its kernels as they are laid on the image, or what training set, or its branches."""
 
     node: Node
     kernels: Kernels = ()
-    tensors: Tensors = field(default_factory=dict)
+    tensors: Tensors = MappingProxyType({})
     branches: tuple[tuple["Step", ...], ...] = ()
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """A network ready to run."""
 
     network: Network

@@ -1,7 +1,7 @@
 """Image files, read and written through OpenCV: the one place that knows its reader, and its BGR."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,11 @@ _JPEG_END = b"\xff\xd9"
 _PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
-@dataclass(frozen=True)
-class Encoding:
+Encoded = bytes | memoryview
+"""What goes into a file."""
+
+
+class Encoding(NamedTuple):
     """How a file is compressed: quality 1 to 100 (JPEG, WebP), compression 0 to 9 (PNG), None for the usual."""
 
     quality: int | None = None
@@ -66,7 +69,7 @@ def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Ar
         raise ImageFileError(f"{name}: {_unreadable(data, damage)}")
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"{name}: pixels of {pixels.dtype} with shape {pixels.shape} are not read")
-    return _swap_red_and_blue(pixels)
+    return _swap_red_and_blue(pixels, owned=True)
 
 
 def _decode(data: bytes, name: str) -> Array | None:
@@ -105,16 +108,18 @@ def _unreadable(data: bytes, damage: list[str]) -> str:
     return "not an image that can be read, or cut off"
 
 
-def _swap_red_and_blue(pixels: Array) -> Array:
+def _swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
+    """Return BGR as RGB, or the reverse; in place if the array is nobody else's."""
     if pixels.ndim == 2:
         return pixels
     code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     if pixels.dtype == np.float64:
         return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
-    return np.asarray(cv2.cvtColor(pixels, code))
+    target = pixels if owned and pixels.flags.c_contiguous and pixels.flags.writeable else None
+    return np.asarray(cv2.cvtColor(pixels, code, dst=target))
 
 
-def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = None) -> bytes:
+def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = None, *, owned: bool = False) -> Encoded:
     """Return the bytes of an image file.
 
     Parameters
@@ -126,6 +131,8 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         The file's name; its suffix is the format.
     encoding
         Quality and compression.
+    owned
+        Whether the pixels may be changed, since nobody looks at them again.
 
     Raises
     ------
@@ -149,12 +156,14 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
     written, data = False, np.empty(0, np.uint8)
     with captured_complaints():
         try:
-            written, data = cv2.imencode(Path(path).suffix.lower(), _swap_red_and_blue(fitted), parameters)
+            written, data = cv2.imencode(
+                Path(path).suffix.lower(), _swap_red_and_blue(fitted, owned=owned or fitted is not pixels), parameters
+            )
         except cv2.error:
             written = False
     if not written:
         raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}")
-    return data.tobytes()
+    return data.data
 
 
 def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:

@@ -1,9 +1,10 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the very end."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.errors import OutputError
@@ -21,8 +22,11 @@ _SLACK = 1e-6
 _TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16}
 
 
-@dataclass(frozen=True)
-class Levels:
+Extremes = tuple[float, float]
+"""The least and the greatest finite value."""
+
+
+class Levels(NamedTuple):
     """What a file is to hold, and the share of values that had to be clipped."""
 
     pixels: Array
@@ -57,7 +61,9 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
 
 
 @ieee_arithmetic
-def to_levels(values: Array, *, range_: Range | None, maximum: float, depth: Depth) -> Levels:
+def to_levels(
+    values: Array, *, range_: Range | None, maximum: float, depth: Depth, extremes: Extremes | None = None
+) -> Levels:
     """Return values as a file of some depth holds them.
 
     Parameters
@@ -71,6 +77,8 @@ def to_levels(values: Array, *, range_: Range | None, maximum: float, depth: Dep
     depth
         Of the file. 8 and 16 bits scale by their white / `maximum` and round half to even; floats stay
         in the input's units.
+    extremes
+        What `scale` and `max` go by, where the values are a part of what goes into the file.
 
     Returns
     -------
@@ -89,56 +97,73 @@ def to_levels(values: Array, *, range_: Range | None, maximum: float, depth: Dep
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
     floats = values.astype(float_type(values.dtype), copy=False)
-    if depth is Depth.FLOAT:
-        if how is Range.NONE:
-            return Levels(floats, 0.0)
-        return _saturate(_arrange(floats, how, maximum) + _middle(how, depth, maximum), maximum)
-    if how is Range.NONE:
+    if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
-    white = MAXIMA[depth]
-    scaled = _arrange(floats, how, maximum) * (white / maximum)
-    levels = _saturate(np.rint(scaled + _middle(how, depth, white)), white)
-    return Levels(levels.pixels.astype(_TYPES[depth]), levels.clipped)
+    if how is Range.NONE:
+        return Levels(floats, 0.0)
+    white = maximum if depth is Depth.FLOAT else MAXIMA[depth]
+    arranged = _arrange(floats, how, maximum, extremes or find_extremes([floats], how))
+    if white != maximum:
+        arranged = arranged * (white / maximum)
+    if how is Range.OFFSET:
+        arranged = arranged + _middle(depth, white)
+    if depth is Depth.FLOAT:
+        return _saturate(arranged, white * (1 + _SLACK), white, arranged.dtype)
+    return _saturate(np.rint(arranged), white, white, _TYPES[depth], owned=True)
 
 
-def _arrange(values: Array, how: Range, maximum: float) -> Array:
+def find_extremes(parts: Iterable[Array], how: Range | None) -> Extremes:
+    """Return the extremes of a result that comes in parts, if the range goes by them; (0, 0) of nothing finite."""
+    if how not in {Range.SCALE, Range.MAX}:
+        return 0.0, 0.0
+    lows, highs = [], []
+    for values in parts:
+        low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+        if values.size and not (np.isfinite(low) and np.isfinite(high)):
+            finite = values[np.isfinite(values)]
+            low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
+        if low <= high:
+            lows.append(low)
+            highs.append(high)
+    return (min(lows), max(highs)) if lows else (0.0, 0.0)
+
+
+def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes) -> Array:
     """Return the values moved as asked, still in the input's units and before anything is cut off."""
+    low, high = extremes
     match how:
         case Range.ABS:
             return np.abs(values)
         case Range.SCALE:
-            low, high = _extremes(values)
             return (values - low) * maximum / (high - low) if high > low else np.zeros_like(values)
         case Range.MAX:
-            peak = max(map(abs, _extremes(values)))
+            peak = max(abs(low), abs(high))
             return values * maximum / peak if peak > 0 else values
         case _:
             return values
 
 
-def _middle(how: Range, depth: Depth, white: float) -> float:
+def _middle(depth: Depth, white: float) -> float:
     """Return what `offset` adds: half of white, or the level above it.
 
     127.5 itself would not do for 8 bits: half to even would then round 0 and 1 to one level, 2 and 3 to the next.
     """
-    if how is not Range.OFFSET:
-        return 0.0
     return white / 2 if depth is Depth.FLOAT else (white + 1) / 2
 
 
-def _extremes(values: Array) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def _saturate(values: Array, white: float) -> Levels:
-    """Cut off what lies beyond 0..white; what is no number becomes 0."""
-    inside = (values >= 0) & (values <= white * (1 + _SLACK))
-    outside = values.size - int(np.count_nonzero(inside))
-    values = np.clip(values, 0, white)
-    if outside and np.isnan(values).any():
-        values = np.nan_to_num(values)
-    return Levels(values, outside / max(1, values.size))
+def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, owned: bool = False) -> Levels:
+    """Cut off what lies beyond 0 and white, and count what lies beyond 0 and `most`; what is no number becomes 0."""
+    if not values.size:
+        return Levels(values.astype(dtype), 0.0)
+    low, high = values.min(), values.max()
+    outside = 0
+    if not (low >= 0 and high <= most):
+        outside = values.size - int(np.count_nonzero((values >= 0) & (values <= most)))
+    if not (low >= 0 and high <= white):
+        values = np.clip(values, 0, white, out=values if owned else None)
+        if np.isnan(low):
+            values = np.nan_to_num(values)
+    return Levels(values.astype(dtype, copy=False), outside / values.size)
 
 
 def remark_on_clipping(clipped: float) -> str:

@@ -237,7 +237,7 @@ def make_folder_of(path: Path) -> None:
         raise ImageFileError(f"{path}: {error.strerror or error}") from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a file that appears whole or not at all.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode.

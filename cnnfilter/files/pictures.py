@@ -6,7 +6,7 @@ from pathlib import Path
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import Depth, is_matrix
-from cnnfilter.files.images import Encoding, decode_image, encode_image
+from cnnfilter.files.images import Encoded, Encoding, decode_image, encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.matrices import decode_matrix, encode_matrix
 
@@ -56,6 +56,8 @@ def decode_picture(data: bytes, name: str, *, matrix: bool, allow_truncated: boo
     return Picture(pixels, depth_of(pixels.dtype))
 
 
-def encode_picture(pixels: Array, path: str | Path, encoding: Encoding | None = None) -> bytes:
-    """Return the bytes of an image or matrix file, by the suffix of its name."""
-    return encode_matrix(pixels, path) if is_matrix(path) else encode_image(pixels, path, encoding)
+def encode_picture(
+    pixels: Array, path: str | Path, encoding: Encoding | None = None, *, owned: bool = False
+) -> Encoded:
+    """Return the bytes of an image or matrix file, by the suffix of its name; `owned` pixels may be changed."""
+    return encode_matrix(pixels, path) if is_matrix(path) else encode_image(pixels, path, encoding, owned=owned)

@@ -119,7 +119,7 @@ def test_no_picture_that_we_write_is_taken_for_a_matrix(suffix: str) -> None:
     format_ = FORMATS[suffix]
     dtype = np.float32 if format_.depths == (Depth.FLOAT,) else np.uint8
     shape = (40, 40) if 1 in format_.channels else (40, 40, 3)
-    assert not looks_like_matrix(encode_image(np.ones(shape, dtype), f"x{suffix}"))
+    assert not looks_like_matrix(bytes(encode_image(np.ones(shape, dtype), f"x{suffix}")))
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"P2 1 1 255 7"])

@@ -16,8 +16,9 @@ from PIL import Image, ImageOps
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.files import images
 from cnnfilter.files.formats import FORMATS, Depth, Format
-from cnnfilter.files.images import Encoding, decode_image, encode_image
+from cnnfilter.files.images import Encoding, decode_image
 from cnnfilter.files.levels import MAXIMA, depth_of, to_levels
 from tests.files import IMAGE_SUFFIXES
 
@@ -27,6 +28,11 @@ CLOSE = {"JPEG": 1.5, "WebP": 2.0, "AVIF": 2.5, "GIF": 20.0, "JPEG 2000": 1.0, "
 """The lossy formats, and how many 255ths a pixel of a smooth picture may be off on the average."""
 
 RED = (200, 30, 10)
+
+
+def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = None) -> bytes:
+    """Return the bytes of an image file."""
+    return bytes(images.encode_image(pixels, path, encoding))
 
 
 def lossless(format_: Format) -> bool:

@@ -1,7 +1,8 @@
 """Rectangles of equal weights by OpenCV's `boxFilter`: sums that run on from pixel to pixel, whatever the size.
 
-Sums are held in float64, of 8 and 16 bits in whole numbers, so that nothing is lost as they run; what is not finite
-would stay in them, and of float64 the rounding errors of the pixels that have passed. OpenCV takes one thread: the strips take the others.
+Sums are held in float64, of 8 and 16 bits in whole numbers, so that nothing is lost as they run. What is not finite
+would stay in them, and so would, of float64, the rounding errors of the pixels that have passed. OpenCV takes one
+thread: the strips take the others.
 """
 
 from __future__ import annotations

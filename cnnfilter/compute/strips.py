@@ -1,0 +1,201 @@
+"""Networks run strip by strip, so that what lies between a picture and its result needs little memory.
+
+Layers that look at a window around each pixel, or at the pixel alone, give the rows of their result one by one:
+a strip of the result needs the rows of the picture that its windows see. Only where the strip touches an edge of
+the picture does it see padding.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Floats
+from cnnfilter.compute.network import run_program
+from cnnfilter.compute.padded import Places, find_places
+from cnnfilter.compute.programs import Program, Step
+from cnnfilter.compute.visible import run_visible
+from cnnfilter.spec.borders import BorderMode
+from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.geometry import Pair
+from cnnfilter.spec.layers import Activation, Dropout, Gray, Layer, Shape, Softmax
+from cnnfilter.spec.network import Network
+from cnnfilter.spec.norms import BatchNorm, LocalResponseNorm
+from cnnfilter.spec.pools import ChannelPool, Pool
+from cnnfilter.spec.values import replace
+
+_LARGEST_STRIP = 1 << 21
+"""So many numbers a layer gives at a time: 8 MB of float32."""
+
+_FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}
+"""Borders of which a strip at the edge knows all."""
+
+_WINDOWED = Convolution | Pool
+_POINTWISE = Activation | BatchNorm | ChannelPool | Dropout | Gray | LocalResponseNorm | Softmax
+
+plans = logging.getLogger("cnnfilter.plans")
+"""Told of each plan; the strips after the first have the same ones."""
+
+
+class Part(NamedTuple):
+    """Some rows of a result: values (rows, W, C), (rows, W) or (length,), and alpha (rows, W, 1) or None."""
+
+    rows: slice
+    values: Array
+    alpha: Floats | None
+
+
+class Strip(NamedTuple):
+    """Some rows of a result, the rows of the picture that they are made of, and the network for these alone."""
+
+    rows: slice
+    source: Places | slice
+    program: Program
+
+
+class Parts:
+    """What a network makes of a picture, part by part; made again each time it is asked for, unless it is one part.
+
+    Parameters
+    ----------
+    program
+        The network.
+    colours, alpha
+        (H, W, C), and (H, W, 1) or None.
+    opaque
+        The level of alpha that hides all behind it.
+    white
+        The level of white.
+    """
+
+    def __init__(self, program: Program, colours: Array, alpha: Array | None, opaque: float, white: float) -> None:
+        self._colours, self._alpha, self._opaque, self._white = colours, alpha, opaque, white
+        self._strips = cut_program(program, colours.shape)
+        self._only: Part | None = None
+        self.shape = program.network.output(colours.shape)
+
+    def __iter__(self) -> Iterator[Part]:
+        """Yield all parts, the first rows first."""
+        if len(self._strips) == 1:
+            self._only = self._only or self._run(self._strips[0])
+            yield self._only
+            return
+        try:
+            for strip in self._strips:
+                yield self._run(strip)
+                plans.disabled = True
+        finally:
+            plans.disabled = False
+
+    def _run(self, strip: Strip) -> Part:
+        colours = self._colours[strip.source]
+        if self._alpha is None:
+            return Part(strip.rows, run_program(strip.program, colours, white=self._white), None)
+        alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self._opaque)
+        return Part(strip.rows, *run_visible(strip.program, colours, alpha))
+
+
+def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -> list[Strip]:
+    """Return the strips of the result of a network on a (H, W, C) picture; one where it cannot be cut.
+
+    Parameters
+    ----------
+    program, shape
+        The network and what goes in.
+    largest
+        How many numbers a layer may give for a strip.
+    """
+    layers = [step.node.layer for step in program.steps]
+    shapes = [shape]
+    for layer in layers:
+        shapes.append(layer.output(shapes[-1]) if len(shapes[-1]) == 3 else shapes[-1])
+    whole = [Strip(slice(0, shapes[-1][0]), slice(None), program)]
+    if not all(_can_be_cut(layer, before) for layer, before in zip(layers, shapes[:-1], strict=True)):
+        return whole
+    windowed = [(layer, before) for layer, before in zip(layers, shapes, strict=False) if isinstance(layer, _WINDOWED)]
+    if any(_folds(layer, before) for layer, before in windowed[1:]):
+        return whole
+    height = shapes[-1][0]
+    count = height // _choose_rows(layers, shapes, largest)
+    if count < 2:
+        return whole
+    edges = [height * number // count for number in range(count + 1)]
+    return [_cut(program, shapes, rows) for rows in pairwise(edges)]
+
+
+def _can_be_cut(layer: Layer, shape: Shape) -> bool:
+    """Return whether a layer gives its rows one by one, none from windows that hang over the end."""
+    if isinstance(layer, _POINTWISE):
+        return len(shape) == 3
+    if not isinstance(layer, _WINDOWED):
+        return False
+    window = layer.window
+    return not window.ceil or window.output(shape[0], shape[1]) == replace(window, ceil=False).output(
+        shape[0], shape[1]
+    )
+
+
+def _folds(layer: Layer, shape: Shape) -> bool:
+    """Return whether the rows beyond the edge are others of the image."""
+    if not isinstance(layer, Convolution) or layer.border.mode in _FILLED:
+        return False
+    pads = layer.window.pads(shape[0], shape[1])
+    return bool(pads[0] or pads[2])
+
+
+def _choose_rows(layers: list[Layer], shapes: list[Shape], largest: int) -> int:
+    """Return how many rows of the result a strip has: few enough, but more than its windows reach beyond it."""
+    rows, reach, most = 1, 0, 1
+    for layer, before, after in zip(reversed(layers), reversed(shapes[:-1]), reversed(shapes[1:]), strict=True):
+        most = max(most, rows * after[1] * after[2])
+        if isinstance(layer, _WINDOWED):
+            pads = layer.window.pads(before[0], before[1])
+            reach = reach * layer.window.stride[0] + max(layer.window.extent[0] - 1, pads[0], pads[2])
+            rows *= layer.window.stride[0]
+        most = max(most, rows * before[1] * before[2])
+    return max(largest // most, 2 * reach // rows, 1)
+
+
+def _cut(program: Program, shapes: list[Shape], rows: Pair) -> Strip:
+    """Return the strip that gives rows (from, to) of the result."""
+    first, last = rows
+    steps: list[Step] = []
+    source: Places | slice | None = None
+    windowed = [step for step in program.steps if isinstance(step.node.layer, _WINDOWED)]
+    for step, shape in zip(reversed(program.steps), reversed(shapes[:-1]), strict=True):
+        layer = step.node.layer
+        if not isinstance(layer, _WINDOWED):
+            steps.insert(0, step)
+            continue
+        window = layer.window
+        top, left, bottom, right = window.pads(shape[0], shape[1])
+        start, stop = first * window.stride[0], (last - 1) * window.stride[0] + window.extent[0]
+        if step is windowed[0] and isinstance(layer, Convolution) and _folds(layer, shape):
+            source = find_places(shape[0], top, bottom, layer.border.mode)[start:stop]
+            above, below = 0, 0
+        else:
+            above, below = max(0, top - start), max(0, stop - top - shape[0])
+            first, last = max(0, start - top), min(stop - top, shape[0])
+        part = replace(layer, window=replace(window, padding=(above, left, below, right)))
+        steps.insert(0, step._replace(node=step.node._replace(layer=part)))
+    layers = tuple(step.node.layer for step in steps)
+    if source is None:
+        source = slice(first, last)
+    return Strip(slice(*rows), source, Program(Network(layers), tuple(steps)))
+
+
+def join_parts(parts: Iterable[Part]) -> Part:
+    """Return all parts as one."""
+    several = list(parts)
+    if len(several) == 1:
+        return several[0]
+    alphas = [part.alpha for part in several if part.alpha is not None]
+    return Part(
+        slice(0, several[-1].rows.stop),
+        np.concatenate([part.values for part in several]),
+        np.concatenate(alphas) if alphas else None,
+    )
