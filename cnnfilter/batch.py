@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from itertools import groupby
 from pathlib import Path
@@ -15,8 +14,7 @@ from cnnfilter.files.images import Encoded
 from cnnfilter.files.outputs import STANDARD, Job, identities, make_folder_of, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
 from cnnfilter.results import Handling, Result, encode_result, run_picture
-
-logger = logging.getLogger("cnnfilter")
+from cnnfilter.telling import tell
 
 
 class Listener(Protocol):
@@ -80,7 +78,7 @@ def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, 
     """Carry out the jobs of one input, and return whether all went well; `written` has the files made so far."""
     wanted = [job for job in jobs if not (work.no_clobber and not job.layer and job.target and job.target.exists())]
     if not wanted:
-        logger.debug("%s: passed over, its output exists", source)
+        tell("%s: passed over, its output exists", source)
         return True
     try:
         picture = _read(source, work)
@@ -97,7 +95,7 @@ def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, 
 def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener, written: set[str]) -> bool:
     """Run one network on an input, do the jobs that it serves, and return whether all went well."""
     model, source = work.models[jobs[0].kernel], jobs[0].source
-    logger.debug("%s: %s -> %s", source, model.title, ", ".join(str(job.target or "standard output") for job in jobs))
+    tell("%s: %s -> %s", source, model.title, ", ".join(str(job.target or "standard output") for job in jobs))
     layers = [job.layer for job in jobs if job.layer]
     try:
         results, notes = run_picture(picture, model, work.handling, layers)
@@ -136,7 +134,7 @@ def _deliver(files: list[tuple[str, Encoded]], job: Job, work: Work, listener: L
     """Write the files, or print them; of the maps of a layer some may stand already."""
     for name, data in files:
         if work.no_clobber and job.layer and Path(name).exists():
-            logger.debug("%s: passed over, it exists", name)
+            tell("%s: passed over, it exists", name)
         elif job.target:
             make_folder_of(Path(name))
             write_whole(Path(name), data)

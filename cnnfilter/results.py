@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,10 +22,12 @@ from cnnfilter.files.levels import choose_depth, find_extremes, remark_on_clippi
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
-from cnnfilter.files.ranking import Ranking, rank
 from cnnfilter.kernels import never_negative
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
+
+if TYPE_CHECKING:
+    from cnnfilter.files.ranking import Ranking
 
 
 class Handling(NamedTuple):
@@ -161,6 +163,8 @@ def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]
         return
     values = drop_single_channel(result.values)
     if handling.ranking:
+        from cnnfilter.files.ranking import rank  # noqa: PLC0415  for classes alone
+
         yield name, rank(values, handling.ranking, name, notes)
     elif values.ndim == 1 and not is_matrix(name):
         yield str(Path(name).with_suffix(".txt")), encode_matrix(values, "-.txt")

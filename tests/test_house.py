@@ -16,6 +16,7 @@ FLOORS = {
     "errors": 0,
     "numbers": 0,
     "arrays": 0,
+    "telling": 0,
     "spec": 1,
     "files": 1,
     "kernels": 2,

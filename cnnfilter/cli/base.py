@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from cnnfilter.errors import CnnFilterError, MissingLibraryError, one_line
+from cnnfilter.telling import listening
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -91,28 +92,16 @@ class Console(NamedTuple):
 
 @contextmanager
 def told_log(*, verbose: bool, quiet: bool) -> Iterator[None]:
-    """Tell a person what the floors below log while the block runs: warnings as remarks, all if `verbose`."""
-    import logging  # noqa: PLC0415  --help and shape start without it
-
+    """Tell a person what the floors below tell while the block runs: warnings as remarks, all if `verbose`."""
     told: set[str] = set()
 
-    class Handler(logging.Handler):
-        """Says each message as the commands say theirs."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            """Say a message."""
-            text = record.getMessage()
-            if record.levelno < logging.WARNING:
+    def hear(warning: bool, text: str) -> None:
+        if not warning:
+            if verbose:
                 say(text)
-            elif not quiet and text not in told:
-                told.add(text)
-                say(f"remark: {text}")
+        elif not quiet and text not in told:
+            told.add(text)
+            say(f"remark: {text}")
 
-    logger, handler = logging.getLogger("cnnfilter"), Handler()
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    try:
+    with listening(hear):
         yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)

@@ -7,8 +7,6 @@ For stride s, dilation d and a padded volume x the output at row i, column j, ma
 which is cross-correlation, as in every framework for CNNs (Goodfellow et al., Deep Learning, eq. 9.6).
 """
 
-import logging
-
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
@@ -36,8 +34,7 @@ from cnnfilter.compute.planning import (
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.values import replace
-
-logger = logging.getLogger("cnnfilter.plans")
+from cnnfilter.telling import tell
 
 
 @ieee_arithmetic
@@ -99,14 +96,14 @@ def _lay(
         apart = bank.reshape(*bank.shape[:2], groups, outputs)
         if (apart == apart[:, :, :1]).all():
             return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
-        logger.debug("%s in %s: kernels of their own for %d channels", Engine.TAPS, numbers.dtype, groups)
+        tell("%s in %s: kernels of their own for %d channels", Engine.TAPS, numbers.dtype, groups)
         return add_taps(padded, bank, window, output, finish)
     if groups == 1 and inputs > 1 and _same_on_all(bank):
         padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
     if outputs * inputs > 1 and (bank.all() or padded.finite):
         plan = plan_bank(bank.shape, numbers, output)
         if groups > 1 or inputs * outputs > MOST_PLANES or plan.price <= _price_planes(padded, bank, window, numbers):
-            logger.debug("%s", plan)
+            tell("%s", plan)
             return multiply_patches(padded, bank, window, output, groups, finish)
     if inputs == 1:
         return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
@@ -161,7 +158,7 @@ def _plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> 
 def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
     """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
     plan = _plan(padded, kernel, window, numbers)
-    logger.debug("%s", plan)
+    tell("%s", plan)
     return carry_out(plan, padded, window, finish)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod, sqrt
 from typing import Protocol
@@ -16,9 +14,9 @@ from cnnfilter.errors import KernelError
 from cnnfilter.spec.convolutions import Conv
 from cnnfilter.spec.layers import Linear
 from cnnfilter.spec.printing import show_layer
+from cnnfilter.spec.values import Value
 from cnnfilter.spec.weights import Init, Kind, Need
-
-logger = logging.getLogger("cnnfilter")
+from cnnfilter.telling import tell, warn
 
 MOST_NAMED = 4
 """So many problems a message names; the others it counts."""
@@ -31,8 +29,7 @@ class Weights(Protocol):
         """Return the tensors of each need by its name, in PyTorch's order of axes; `KernelError` if some lack."""
 
 
-@dataclass(frozen=True)
-class StateDict:
+class StateDict(Value):
     """Tensors by their names, `NAME.weight`, in the order in which layers without those names take them.
 
     Parameters
@@ -56,7 +53,7 @@ class StateDict:
         if left:
             raise self._error(f"no layer takes {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)}")
         for need in wanted:
-            logger.debug("%s <- %s", need.name, self._show(matched[need.name]))
+            tell("%s <- %s", need.name, self._show(matched[need.name]))
         return {name: self.groups[group] for name, group in matched.items()}
 
     @cached_property
@@ -113,10 +110,9 @@ class StateDict:
             matched[need.name] = fitting[0]
             left.remove(fitting[0])
         if doubtful and not self.ordered:
-            logger.warning(
-                "%s: no name is that of a layer, and layers alike took theirs in the order of names, which need not be "
-                "that of the network; -v lists the pairs, and .npz keeps the order",
-                self.source,
+            warn(
+                f"{self.source}: no name is that of a layer, and layers alike took theirs in the order of names, which "
+                "need not be that of the network; -v lists the pairs, and .npz keeps the order"
             )
         return matched
 
@@ -127,8 +123,7 @@ class StateDict:
         return KernelError(f"{self.source}: {reason}")
 
 
-@dataclass(frozen=True)
-class RandomWeights:
+class RandomWeights(Value):
     """Weights drawn at random, the same for the same seed.
 
     `he`: normal with variance 2 / inputs, biases 0 (He et al., "Delving deep into rectifiers", 2015);

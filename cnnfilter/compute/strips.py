@@ -7,7 +7,6 @@ the picture does it see padding.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,6 +26,7 @@ from cnnfilter.spec.network import Network
 from cnnfilter.spec.norms import BatchNorm, LocalResponseNorm
 from cnnfilter.spec.pools import ChannelPool, Pool
 from cnnfilter.spec.values import replace
+from cnnfilter.telling import hushed
 
 _LARGEST_STRIP = 1 << 21
 """So many numbers a layer gives at a time: 8 MB of float32."""
@@ -36,9 +36,6 @@ _FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}
 
 _WINDOWED = Convolution | Pool
 _POINTWISE = Activation | BatchNorm | ChannelPool | Dropout | Gray | LocalResponseNorm | Softmax
-
-plans = logging.getLogger("cnnfilter.plans")
-"""Told of each plan; the strips after the first have the same ones."""
 
 
 class Part(NamedTuple):
@@ -84,12 +81,11 @@ class Parts:
             self._only = self._only or self._run(self._strips[0])
             yield self._only
             return
-        try:
-            for strip in self._strips:
-                yield self._run(strip)
-                plans.disabled = True
-        finally:
-            plans.disabled = False
+        yield self._run(self._strips[0])
+        for strip in self._strips[1:]:
+            with hushed():  # their plans are those of the first
+                part = self._run(strip)
+            yield part
 
     def _run(self, strip: Strip) -> Part:
         colours = self._colours[strip.source]

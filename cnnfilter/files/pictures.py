@@ -1,7 +1,7 @@
 """What comes from an input, picture or matrix, and how it goes into a file."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
@@ -11,8 +11,7 @@ from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.matrices import decode_matrix, encode_matrix
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """An input.
 
     Parameters

@@ -1,9 +1,8 @@
 """The classes that a network finds most likely, as lines of text."""
 
-import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,11 +15,10 @@ _SLACK = 1e-3
 """How far the sum of probabilities may lie from 1."""
 
 
-@dataclass(frozen=True)
-class Ranking:
+class Ranking(NamedTuple):
     """How many classes are listed, the names of all of them in their order, and where these come from."""
 
-    count: int
+    top: int
     labels: tuple[str, ...] = ()
     source: str = ""
 
@@ -74,12 +72,14 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
         )
     if vector.min() < 0 or abs(float(vector.sum()) - 1) > _SLACK:
         notes.append("the values do not add up to 1: scores, of which softmax at the end would make probabilities")
-    order = np.argsort(-vector, kind="stable")[: ranking.count]
+    order = np.argsort(-vector, kind="stable")[: ranking.top]
     names = [ranking.labels[place] if ranking.labels else str(place) for place in order]
     rows = [(name, f"{vector[place]:.6g}") for name, place in zip(names, order, strict=True)]
     if separator == " ":
         width = max(map(len, names))
         return "".join(f"{name.ljust(width)}  {value}\n" for name, value in rows).encode()
+    import csv  # noqa: PLC0415  a text goes without
+
     file = io.StringIO()
     csv.writer(file, delimiter=separator, lineterminator="\n").writerows(rows)
     return file.getvalue().encode()

@@ -1,16 +1,15 @@
 """The directory of tags that TIFF files have, and EXIF blocks, which are built as they are."""
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Where a file keeps its first directory, how it counts its entries, and how an entry is built."""
 
     order: str
     start: tuple[int, str]
-    count: str
+    counts: str
     entry: str
     value: int
 
@@ -28,11 +27,10 @@ _MOST_TAGS = 65_535
 """As many as a classic directory can count."""
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(NamedTuple):
     """A tag of the first directory: its number of values, its first short value, and where that stands."""
 
-    count: int
+    length: int
     value: int
     offset: int
     order: str
@@ -55,8 +53,8 @@ def find_tag(data: bytes, number: int) -> Tag | None:
     entry = struct.Struct(f"{order}{layout.entry}")
     try:
         (start,) = struct.unpack_from(f"{order}{offset}", data, place)
-        (count,) = struct.unpack_from(f"{order}{layout.count}", data, start)
-        first = start + struct.calcsize(f"{order}{layout.count}")
+        (count,) = struct.unpack_from(f"{order}{layout.counts}", data, start)
+        first = start + struct.calcsize(f"{order}{layout.counts}")
         for position in range(first, first + entry.size * min(count, _MOST_TAGS), entry.size):
             tag, _, values, value = entry.unpack_from(data, position)
             if tag == number:

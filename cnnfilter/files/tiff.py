@@ -29,7 +29,7 @@ def take_alpha_as_it_is(data: bytes) -> tuple[bytes, Alpha]:
     OpenCV multiplies 8-bit colours by an alpha that the file calls straight, and so loses them.
     """
     tag = find_tag(data, _EXTRA_SAMPLES)
-    if tag is None or tag.count != 1 or tag.value not in set(Alpha):
+    if tag is None or tag.length != 1 or tag.value not in set(Alpha):
         return data, Alpha.UNKNOWN
     neutral = struct.pack(f"{tag.order}H", Alpha.UNKNOWN)
     return data[: tag.offset] + neutral + data[tag.offset + 2 :], Alpha(tag.value)

@@ -1,0 +1,46 @@
+"""What happens below, told to whoever listens: a command's user, else Python's logging.
+
+`logging` is not loaded to tell nobody: without it in the process nobody can have asked to hear.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+Listener = Callable[[bool, str], None]
+"""Hears whether a message is a warning, and the message."""
+
+_LISTENERS: list[Listener] = []
+
+
+def tell(message: str, *values: object) -> None:
+    """Tell a detail, `message % values`; made only if somebody listens."""
+    if _LISTENERS:
+        _LISTENERS[-1](False, message % values)
+    elif "logging" in sys.modules:
+        sys.modules["logging"].getLogger("cnnfilter").debug(message, *values)
+
+
+def warn(message: str) -> None:
+    """Tell what is right but perhaps not meant so."""
+    if _LISTENERS:
+        _LISTENERS[-1](True, message)
+        return
+    import logging  # noqa: PLC0415  seldom needed
+
+    logging.getLogger("cnnfilter").warning(message)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Tell everything to a listener while the block runs."""
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)
+
+
+def hushed() -> AbstractContextManager[None]:
+    """Tell nobody while the block runs: what is done is done again."""
+    return listening(lambda _warning, _message: None)
