@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +15,9 @@ from cnnfilter.compute.programs import Program
 from cnnfilter.compute.strips import Part, Parts, join_parts
 from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
-from cnnfilter.errors import ShapeError
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
 from cnnfilter.files.images import Encoded, Encoding
-from cnnfilter.files.levels import choose_depth, find_extremes, remark_on_clipping, to_levels
+from cnnfilter.files.levels import Extremes, choose_depth, find_extremes, remark_on_clipping, to_levels
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
@@ -202,26 +201,46 @@ def _fill(result: Result, name: str, handling: Handling, notes: list[str]) -> tu
     notes += filter(None, [remark])
     # A matrix has no white of its own: its numbers are levels of the output.
     white = result.white * (257 if result.matrix and depth is Depth.SIXTEEN else 1)
-    how = handling.range_
-    extremes = find_extremes((_shown(part).values for part in result.parts), how)
-    pixels: Array | None = None
-    outside, count = 0.0, 0
-    for part in result.parts:
+    how = handling.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
+    extremes = _find_extremes(result, how)
+    filled: list[Array] = []
+    outside: list[int] = []
+
+    def take(part: Part) -> None:
         shown = _shown(part)
-        notes += [_ON_BLACK] * (shown is not part and _ON_BLACK not in notes)
         levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
         held = drop_single_channel(levels.pixels)
         if shown.alpha is not None:
             held = _with_alpha(levels.pixels, shown.alpha, depth, white)
-        outside, count = outside + levels.clipped * shown.values.size, count + shown.values.size
-        if len(held) == result.height:
-            pixels = held
-        else:
-            pixels = np.empty((result.height, *held.shape[1:]), held.dtype) if pixels is None else pixels
-            pixels[part.rows] = held
-    if pixels is None:
-        raise ShapeError("the result is empty")
-    return pixels, outside / max(1, count)
+        if not filled:
+            filled.append(
+                held if len(held) == result.height else np.empty((result.height, *held.shape[1:]), held.dtype)
+            )
+            notes.extend([_ON_BLACK] * (shown is not part))
+        if filled[0] is not held:
+            filled[0][part.rows] = held
+        outside.append(levels.outside)
+
+    _visit(result.parts, take)
+    return filled[0], sum(outside) / max(1, filled[0].size)
+
+
+def _find_extremes(result: Result, how: Range) -> Extremes:
+    """Return the least and the greatest of all values, if the range goes by them."""
+    if how not in {Range.SCALE, Range.MAX}:
+        return 0.0, 0.0
+    found: list[Extremes] = []
+    _visit(result.parts, lambda part: found.append(find_extremes(_shown(part).values)))
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def _visit(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
+    """Hand over all parts, the first one first."""
+    if isinstance(parts, Parts):
+        parts.visit(take)
+        return
+    for part in parts:
+        take(part)
 
 
 _ON_BLACK = "the result has no place for alpha, so that it lies on black"

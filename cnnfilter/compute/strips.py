@@ -7,7 +7,7 @@ the picture does it see padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.padded import Places, find_places
 from cnnfilter.compute.programs import Program, Step
+from cnnfilter.compute.tiles import make_tiles
 from cnnfilter.compute.visible import run_visible
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution
@@ -28,8 +29,8 @@ from cnnfilter.spec.pools import ChannelPool, Pool
 from cnnfilter.spec.values import replace
 from cnnfilter.telling import hushed
 
-_LARGEST_STRIP = 1 << 21
-"""So many numbers a layer gives at a time: 8 MB of float32."""
+_LARGEST_STRIP = 1 << 20
+"""So many numbers a layer gives at a time: 4 MB of float32."""
 
 _FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}
 """Borders of which a strip at the edge knows all."""
@@ -81,11 +82,17 @@ class Parts:
             self._only = self._only or self._run(self._strips[0])
             yield self._only
             return
-        yield self._run(self._strips[0])
-        for strip in self._strips[1:]:
-            with hushed():  # their plans are those of the first
-                part = self._run(strip)
-            yield part
+        for strip in self._strips:
+            yield self._run(strip)
+
+    def visit(self, take: Callable[[Part], None]) -> None:
+        """Hand over all parts, the first one first, the others from several threads as they come."""
+        if len(self._strips) == 1:
+            take(next(iter(self)))
+            return
+        take(self._run(self._strips[0]))
+        with hushed():  # the plans of the others are those of the first
+            make_tiles(self._strips[1:], lambda: lambda strip: take(self._run(strip)))
 
     def _run(self, strip: Strip) -> Part:
         colours = self._colours[strip.source]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 
 class Tile(NamedTuple):
@@ -21,6 +23,11 @@ class Tile(NamedTuple):
 
 Worker = Callable[[Tile], None]
 """Makes a tile."""
+
+Task = TypeVar("Task")
+
+_IN_WORKER = ContextVar("_IN_WORKER", default=False)
+"""Whether this is done in a thread that was begun here: the other cores have work already."""
 
 
 def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
@@ -39,12 +46,14 @@ def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
 
 
 def count_cores() -> int:
-    """Return on how many cores this process may run."""
+    """Return on how many cores this process may run, and this thread may have company."""
+    if _IN_WORKER.get():
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_tiles(tiles: list[Tile], begin: Callable[[], Worker]) -> None:
-    """Make all tiles, on as many threads as there are cores and tiles.
+def make_tiles(tiles: Sequence[Task], begin: Callable[[], Callable[[Task], None]]) -> None:
+    """Make all tiles, or other parts of a result, on as many threads as there are cores and tiles.
 
     Parameters
     ----------
@@ -63,11 +72,15 @@ def make_tiles(tiles: list[Tile], begin: Callable[[], Worker]) -> None:
 
     with ThreadPoolExecutor(threads) as pool:
         # numpy's error state lives in the context, and a thread starts with an empty one
-        for done in [pool.submit(copy_context().run, _work, queue, begin) for _ in range(threads)]:
+        for done in [
+            pool.submit(copy_context().run, partial(_work, queue, begin, in_company=True)) for _ in range(threads)
+        ]:
             done.result()
 
 
-def _work(queue: Iterator[Tile], begin: Callable[[], Worker]) -> None:
+def _work(queue: Iterator[Task], begin: Callable[[], Callable[[Task], None]], *, in_company: bool = False) -> None:
+    if in_company:
+        _IN_WORKER.set(True)
     worker = begin()
     for tile in queue:
         worker(tile)

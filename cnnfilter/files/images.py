@@ -21,6 +21,9 @@ JPEG_QUALITY = 95
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
 
+_ROWS_AT_ONCE = 64
+"""Rows whose channels are swapped at a time, in the cache."""
+
 _PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
@@ -115,8 +118,11 @@ def _swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
     code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     if pixels.dtype == np.float64:
         return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
-    target = pixels if owned and pixels.flags.c_contiguous and pixels.flags.writeable else None
-    return np.asarray(cv2.cvtColor(pixels, code, dst=target))
+    target = pixels if owned and pixels.flags.writeable else np.empty_like(pixels)
+    for row in range(0, len(pixels), _ROWS_AT_ONCE):  # in place OpenCV copies first what it is given
+        part = slice(row, row + _ROWS_AT_ONCE)
+        target[part] = cv2.cvtColor(pixels[part], code)
+    return target
 
 
 def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = None, *, owned: bool = False) -> Encoded:

@@ -1,6 +1,5 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the very end."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,10 +26,15 @@ Extremes = tuple[float, float]
 
 
 class Levels(NamedTuple):
-    """What a file is to hold, and the share of values that had to be clipped."""
+    """What a file is to hold, and how many values had to be clipped."""
 
     pixels: Array
-    clipped: float
+    outside: int = 0
+
+    @property
+    def clipped(self) -> float:
+        """The share of values that had to be clipped."""
+        return self.outside / max(1, self.pixels.size)
 
 
 def depth_of(dtype: np.dtype[Any]) -> Depth:
@@ -93,16 +97,16 @@ def to_levels(
     Examples
     --------
     >>> to_levels(np.array([-3.0, 0.5, 1.5, 260.0]), range_=None, maximum=255.0, depth=Depth.EIGHT)
-    Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), clipped=0.5)
+    Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), outside=2)
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
     floats = values.astype(float_type(values.dtype), copy=False)
     if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
     if how is Range.NONE:
-        return Levels(floats, 0.0)
+        return Levels(floats)
     white = maximum if depth is Depth.FLOAT else MAXIMA[depth]
-    arranged = _arrange(floats, how, maximum, extremes or find_extremes([floats], how))
+    arranged = _arrange(floats, how, maximum, extremes)
     if white != maximum:
         arranged = arranged * (white / maximum)
     if how is Range.OFFSET:
@@ -112,25 +116,20 @@ def to_levels(
     return _saturate(np.rint(arranged), white, white, _TYPES[depth], owned=True)
 
 
-def find_extremes(parts: Iterable[Array], how: Range | None) -> Extremes:
-    """Return the extremes of a result that comes in parts, if the range goes by them; (0, 0) of nothing finite."""
-    if how not in {Range.SCALE, Range.MAX}:
+def find_extremes(values: Array) -> Extremes:
+    """Return the least and the greatest finite value; (0, 0) of nothing finite."""
+    if not values.size:
         return 0.0, 0.0
-    lows, highs = [], []
-    for values in parts:
-        low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
-        if values.size and not (np.isfinite(low) and np.isfinite(high)):
-            finite = values[np.isfinite(values)]
-            low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
-        if low <= high:
-            lows.append(low)
-            highs.append(high)
-    return (min(lows), max(highs)) if lows else (0.0, 0.0)
+    low, high = float(values.min()), float(values.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes) -> Array:
+def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes | None) -> Array:
     """Return the values moved as asked, still in the input's units and before anything is cut off."""
-    low, high = extremes
+    low, high = extremes or (find_extremes(values) if how in {Range.SCALE, Range.MAX} else (0.0, 0.0))
     match how:
         case Range.ABS:
             return np.abs(values)
@@ -154,7 +153,7 @@ def _middle(depth: Depth, white: float) -> float:
 def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, owned: bool = False) -> Levels:
     """Cut off what lies beyond 0 and white, and count what lies beyond 0 and `most`; what is no number becomes 0."""
     if not values.size:
-        return Levels(values.astype(dtype), 0.0)
+        return Levels(values.astype(dtype))
     low, high = values.min(), values.max()
     outside = 0
     if not (low >= 0 and high <= most):
@@ -163,7 +162,7 @@ def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, own
         values = np.clip(values, 0, white, out=values if owned else None)
         if np.isnan(low):
             values = np.nan_to_num(values)
-    return Levels(values.astype(dtype, copy=False), outside / values.size)
+    return Levels(values.astype(dtype, copy=False), outside)
 
 
 def remark_on_clipping(clipped: float) -> str:

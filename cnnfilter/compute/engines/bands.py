@@ -149,20 +149,20 @@ class _Pass:
             return
         length = self._band.shape[1]
         blocks, rest = divmod(len(target), _BLOCK)
+        used = length - (_BLOCK - rest) * self._stride
         part = max(16, _LARGEST_PRODUCT // self._band.size // 16 * 16)
-        for first in range(0, target.shape[1] if blocks else 0, part):
-            block, into = source[:, first : first + part], target[: blocks * _BLOCK, first : first + part]
-            shape = blocks, length, into.shape[1]
-            steps = _BLOCK * self._stride * block.strides[0], *block.strides
-            np.matmul(
-                self._band,
-                as_strided(block, shape, steps),
-                out=as_strided(into, (blocks, _BLOCK, shape[2]), (_BLOCK * into.strides[0], *into.strides)),
-            )
-        if rest:
-            used = length - (_BLOCK - rest) * self._stride
-            last = source[blocks * _BLOCK * self._stride :][:used]
-            np.matmul(self._band[:rest, :used], last, out=target[blocks * _BLOCK :])
+        for first in range(0, target.shape[1], part):
+            block, into = source[:, first : first + part], target[:, first : first + part]
+            if blocks:
+                steps = _BLOCK * self._stride * block.strides[0], *block.strides
+                np.matmul(
+                    self._band,
+                    as_strided(block, (blocks, length, block.shape[1]), steps),
+                    out=as_strided(into, (blocks, _BLOCK, block.shape[1]), (_BLOCK * into.strides[0], *into.strides)),
+                )
+            if rest:
+                last = block[blocks * _BLOCK * self._stride :][:used]
+                np.matmul(self._band[:rest, :used], last, out=into[blocks * _BLOCK :])
 
     def go_along(self, source: Floats, target: Floats) -> None:
         """Filter the rows of `source`, (rows, w), into `target`, (rows, w')."""
@@ -173,20 +173,20 @@ class _Pass:
             return
         length = self._band.shape[1]
         blocks, rest = divmod(target.shape[1], _BLOCK)
+        used = length - (_BLOCK - rest) * self._stride
         part = max(1, _LARGEST_PRODUCT // self._band.size)
-        for first in range(0, len(target) if blocks else 0, part):
+        for first in range(0, len(target), part):
             block, into = source[first : first + part], target[first : first + part]
-            shape = blocks, len(into), length
-            steps = _BLOCK * self._stride * block.strides[1], *block.strides
-            np.matmul(
-                as_strided(block, shape, steps),
-                self._across,
-                out=as_strided(into, (blocks, shape[1], _BLOCK), (_BLOCK * into.strides[1], *into.strides)),
-            )
-        if rest:
-            used = length - (_BLOCK - rest) * self._stride
-            last = source[:, blocks * _BLOCK * self._stride :][:, :used]
-            np.matmul(last, self._across[:used, :rest], out=target[:, blocks * _BLOCK :])
+            if blocks:
+                steps = _BLOCK * self._stride * block.strides[1], *block.strides
+                np.matmul(
+                    as_strided(block, (blocks, len(block), length), steps),
+                    self._across,
+                    out=as_strided(into, (blocks, len(block), _BLOCK), (_BLOCK * into.strides[1], *into.strides)),
+                )
+            if rest:
+                last = block[:, blocks * _BLOCK * self._stride :][:, :used]
+                np.matmul(last, self._across[:used, :rest], out=into[:, blocks * _BLOCK :])
 
     @staticmethod
     def _add(parts: list[tuple[Floats, np.floating]], target: Floats) -> None:
