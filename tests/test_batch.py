@@ -14,6 +14,7 @@ from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.images import Encoded
 from cnnfilter.files.outputs import OutputRequest, plan_outputs
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.results import Handling
@@ -28,7 +29,7 @@ class Recorder:
 
     remarks: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    outputs: list[bytes] = field(default_factory=list)
+    outputs: list[Encoded] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
 
     def remark(self, text: str) -> None:
@@ -41,7 +42,7 @@ class Recorder:
         self.failures.append(text)
         self.order.append("failure")
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: Encoded) -> None:
         """Keep what goes to standard output."""
         self.outputs.append(data)
         self.order.append("output")
