@@ -165,6 +165,8 @@ def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Number
 def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Floats:
     """Return what a plan makes of each channel: (H', W', C)."""
     finish = finish._replace(rounds=plan.rounds)
+    if not plan.core.weights.any():  # OpenCV keeps one of the zeros, which times nan would be nan
+        return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))
     if plan.phases == "dilation":
         return finish(filter_dilated(padded, plan.core.weights, window.dilation))
     bottom = window.extent[0] - plan.core.top - plan.core.weights.shape[0]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.arrays import Array, Floats
+from cnnfilter.arrays import Array, Floats, float_type
 from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.geometry import Pair, Sides
 
@@ -22,6 +22,9 @@ _FOLDED = {
     BorderMode.WRAP: "wrap",
 }
 """The borders that repeat pixels of the volume, by numpy's words."""
+
+_MOST_SUMMED = 2**24
+"""No engine adds up more pixels on the way to a result."""
 
 _REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
 """Those that reach for pixels of the other side, if there is much to fill."""
@@ -100,7 +103,8 @@ class Padded:
         part.sides = max(top, 0), max(left, 0), max(bottom, 0), max(right, 0)
         if self.follows_volume and min(top, left, bottom, right) < 0:
             height, width = self.volume.shape[:2]
-            part.volume = self.volume[max(-top, 0) : height + min(bottom, 0), max(-left, 0) : width + min(right, 0)]
+            last = max(height + min(bottom, 0), 0), max(width + min(right, 0), 0)
+            part.volume = self.volume[max(-top, 0) : last[0], max(-left, 0) : last[1]]
             if part.volume.size and self.border.mode not in _REFLECTING:
                 part._place()
             else:
@@ -109,7 +113,7 @@ class Padded:
 
     @cached_property
     def finite(self) -> bool:
-        """Whether no pixel is nan or infinite."""
+        """Whether no pixel is nan or infinite, or so large that sums on the way to a result may be."""
         volume = self.volume
         if volume.dtype.kind != "f":
             return True
@@ -117,7 +121,8 @@ class Padded:
             flat = volume.reshape(-1)
             if np.isfinite(np.dot(flat, flat)):  # one pass, at the memory's own speed
                 return True
-        return bool(np.isfinite(volume).all())
+        largest = np.maximum(volume.max(initial=0), -volume.min(initial=0))
+        return bool(largest < np.finfo(float_type(volume.dtype)).max / _MOST_SUMMED)
 
     @cached_property
     def ordered(self) -> bool:

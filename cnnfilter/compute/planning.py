@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, float_type
 from cnnfilter.compute.engines.bands import Factors
-from cnnfilter.compute.engines.factors import Core, find_diagonal, find_factors, trim
+from cnnfilter.compute.engines.factors import MISSING, Core, find_diagonal, find_factors, trim
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.geometry import Pair, show_pair
 
@@ -22,6 +22,9 @@ EXACT_FOURIER = {"float32": 2.0**18, "float64": 2.0**44}
 
 LARGEST_DIVISOR = 2**20
 """Weights with a larger common divisor are taken for fractions, which costs an error of one part in 10^7."""
+
+_CERTAIN = 0.1
+"""An error that rounding to whole numbers takes away, whatever else adds to it."""
 
 MOST_WEIGHTS = 2**20
 """Larger banks are trained ones, in which no divisor is sought."""
@@ -295,7 +298,7 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
 def _separable_plans(core: Core, numbers: Numbers, task: Task, values: float) -> list[Plan]:
     """Return the ways to lay columns and rows."""
     height, width = core.weights.shape
-    factors, exact = find_factors(core.weights)
+    factors, exact = find_factors(core.weights, min(MISSING, _CERTAIN / numbers.bound) if numbers.whole else MISSING)
     if not factors:
         return []
     rounds = numbers.whole and not (exact and all(_is_whole(vector) for pair in factors for vector in pair))

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.lib.stride_tricks import sliding_window_view
@@ -498,7 +498,7 @@ class TestWholeNumbers:
         assert exact.max() > limit // 3
         assert convolve_plane(image.astype(dtype), kernel).astype(np.int64).tolist() == exact.tolist()
 
-    @pytest.mark.parametrize("shape", [(1, 51), (51, 1)], ids=str)
+    @pytest.mark.parametrize("shape", [(1, 51), (51, 1), (2, 30), (16, 16), (51, 51)], ids=str)
     def test_one_heavy_weight_among_light_ones_leaves_the_light_ones_exact(self, shape: Pair) -> None:
         image = random().integers(0, 65536, (60, 70))
         kernel = random(1).integers(-3, 4, shape)
@@ -582,8 +582,7 @@ class TestFractions:
     @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (65, 1), (1, 65)], ids=["plane", "sum", "many maps"])
     @pytest.mark.parametrize(
         ("size", "hurt"),
-        [(15, False), (31, False), (51, False), (15, True)],
-        ids=["15", "31", "51", "15 and nan in a corner"],
+        [(15, False), (31, False), (51, False), (15, True), (31, True), (51, True)],
     )
     def test_the_error_stays_small_where_all_pixels_and_weights_are_alike(
         self, size: int, inputs: int, outputs: int, hurt: bool
@@ -632,9 +631,6 @@ class TestFractions:
 
 
 HURTS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
-
-SEEING = [kind for kind in KINDS if kind != "zeros"]
-"""Kernels that have weights."""
 
 
 class TestNanAndInf:
@@ -689,13 +685,12 @@ class TestNanAndInf:
         assert np.isfinite(result[:, :, 0]).tolist() == [[False, True], [True, True]]
         assert np.isfinite(result[:, :, 1]).tolist() == [[False, True], [True, True]]
 
-    @given(hurt=st.sampled_from(list(HURTS)), kind=st.sampled_from(SEEING), data=st.data())
+    @given(hurt=st.sampled_from(list(HURTS)), kind=st.sampled_from(list(KINDS)), data=st.data())
     def test_exactly_the_windows_with_a_weight_over_the_pixel_see_it(
         self, hurt: str, kind: str, data: st.DataObject
     ) -> None:
         size = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 8))
         kernel = KINDS[kind](size, random(data.draw(st.integers(0, 999))))
-        assume(kernel.any())
         pairs = st.just((1, 1)) | st.tuples(st.integers(1, 3), st.integers(1, 3))
         window = Window((kernel.shape[0], kernel.shape[1]), data.draw(pairs), (0, 0, 0, 0), data.draw(pairs))
         shape = window.extent[0] + data.draw(st.integers(0, 9)), window.extent[1] + data.draw(st.integers(0, 9)), 2

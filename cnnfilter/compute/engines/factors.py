@@ -13,7 +13,7 @@ from cnnfilter.compute.engines.bands import Factors
 MOST_PAIRS = 4
 """Sums of more products of a column and a row cost more than a Fourier transform."""
 
-_EXACT = 1e-7
+MISSING = 1e-7
 """The share of the sum of magnitudes that may be missing: a hundredth of the error that is allowed."""
 
 
@@ -58,8 +58,10 @@ def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:
     return None
 
 
-def find_factors(weights: Doubles) -> tuple[Factors, bool]:
+def find_factors(weights: Doubles, missing: float = MISSING) -> tuple[Factors, bool]:
     """Return columns and rows whose products add up to the kernel, and whether they do so to the last bit.
+
+    At most a share of `missing` of the sum of magnitudes is lost.
 
     Rows that are multiples of one another are one row; the factors of whole numbers are whole numbers then.
     Else the singular value decomposition tells; a kernel that takes more than 4 pairs has none.
@@ -70,8 +72,8 @@ def find_factors(weights: Doubles) -> tuple[Factors, bool]:
     (((array([2., 3.]), array([1., 2.])),), True)
     """
     for matrix in (weights, weights.T):
-        groups = _group_rows(matrix)
-        if groups:
+        groups = _group_rows(matrix, missing)
+        if groups and _lost(groups, matrix) <= missing:
             pairs = groups if matrix is weights else tuple((row, column) for column, row in groups)
             return pairs, bool((_product(pairs) == weights).all())
     if min(weights.shape) <= MOST_PAIRS:
@@ -79,16 +81,16 @@ def find_factors(weights: Doubles) -> tuple[Factors, bool]:
     left, values, right = np.linalg.svd(weights)
     for rank in range(1, MOST_PAIRS + 1):
         pairs = tuple((left[:, place] * values[place], right[place]) for place in range(rank))
-        if np.abs(_product(pairs) - weights).sum() <= _EXACT * np.abs(weights).sum():
+        if _lost(pairs, weights) <= missing:
             return pairs, False
     return (), False
 
 
-def _group_rows(weights: Doubles) -> Factors:
+def _group_rows(weights: Doubles, missing: float) -> Factors:
     """Return a (column, row) pair for each set of rows that are multiples of one; none if there are many."""
     pairs: list[tuple[Doubles, Doubles]] = []
     left = weights.any(axis=1)
-    tolerance = _EXACT * np.abs(weights).max()
+    tolerance = missing * np.abs(weights).max()
     while left.any():
         if len(pairs) == MOST_PAIRS // 2:
             return ()
@@ -107,6 +109,11 @@ def _primitive(row: Doubles) -> Doubles:
     if not (np.rint(row) == row).all() or np.abs(row).max() > 2**31:
         return row
     return row / gcd(*row.astype(np.int64).tolist())
+
+
+def _lost(factors: Factors, weights: Doubles) -> float:
+    """Return by what share of a kernel's sum of magnitudes its factors miss it."""
+    return float(np.abs(_product(factors) - weights).sum() / np.abs(weights).sum())
 
 
 def _product(factors: Factors) -> Doubles:

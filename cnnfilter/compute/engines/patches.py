@@ -22,6 +22,12 @@ from cnnfilter.spec.geometry import Pair, Window
 _PATCHES = 1 << 19
 """Numbers of patches gathered at a time: 2 MB in float32, a core's cache."""
 
+_SMALL_PRODUCT = 1 << 20
+"""OpenBLAS adds one by one the products of up to 100 x 100 x 100 multiplications, so that their errors add up ..."""
+
+_DEEPEST = 512
+"""... unless sums are made in parts."""
+
 _FEW_CHANNELS = 16
 """Fewer numbers side by side are copied faster along the rows of the image."""
 
@@ -42,20 +48,24 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
         matrices = [np.vstack([matrices[0], finish.bias.astype(padded.dtype)])]
         finish = UNFINISHED
     memory = Memory(padded.dtype)
-    for tile in cut(rows, columns, at_once, columns):
-        first, last = tile.rows.start * window.stride[0], (tile.rows.stop - 1) * window.stride[0]
+    for strip in cut(rows, columns, at_once, columns):
+        first, last = strip.rows.start * window.stride[0], (strip.rows.stop - 1) * window.stride[0]
         source = memory("source", last - first + window.extent[0], *padded.shape[1:])
         padded.read(slice(first, last + window.extent[0]), slice(None), source)
         for group, matrix in enumerate(matrices):
             channels = source[:, :, group * inputs : (group + 1) * inputs]
             gather = _gather_weights_first if few else _gather_windows_first
-            windows = gather(channels, (*tile.size, *bank.shape[:3]), window, memory)
-            sums = results[tile.rows, :, group * outputs : (group + 1) * outputs]
+            windows = gather(channels, (*strip.size, *bank.shape[:3]), window, memory)
+            sums = results[strip.rows, :, group * outputs : (group + 1) * outputs]
+            deepest = _DEEPEST if len(windows) * matrix.size <= _SMALL_PRODUCT else len(matrix)
+            first_part, *more = (tile.rows for tile in cut(len(matrix), 1, deepest, 1))
             if groups == 1:
-                np.matmul(windows[:, : len(matrix)], matrix, out=sums.reshape(-1, outputs))
+                np.matmul(windows[:, first_part], matrix[first_part], out=sums.reshape(-1, outputs))
             else:
-                sums[...] = (windows[:, : len(matrix)] @ matrix).reshape(sums.shape)
-        finish(results[tile.rows])
+                sums[...] = (windows[:, first_part] @ matrix[first_part]).reshape(sums.shape)
+            for part in more:
+                sums += (windows[:, part] @ matrix[part]).reshape(sums.shape)
+        finish(results[strip.rows])
     return results
 
 

@@ -13,6 +13,9 @@ from cnnfilter.spec.geometry import Pair, Window
 _TILE = 1 << 16
 """Numbers of a tile of results."""
 
+_FEW = 128
+"""Sums of more products one by one need float64, lest their rounding errors add up."""
+
 
 def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish: Finish) -> Floats:
     """Return the feature maps of a (kh, kw, 1, out) bank, out / C for each channel in turn: (H', W', out)."""
@@ -20,6 +23,7 @@ def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish:
     multiplier = outputs // channels
     results = np.empty((*output, outputs), padded.dtype)
     weights = bank.astype(padded.dtype).reshape(*bank.shape[:2], channels, multiplier)
+    sums_in = padded.dtype if bank[..., 0, 0].size <= _FEW else np.dtype(np.float64)
     at_once = max(1, _TILE // (outputs * output[1]))
 
     def begin() -> Worker:
@@ -31,7 +35,7 @@ def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish:
                 ),
                 slice(None),
             )
-            sums = np.zeros((*tile.size, channels, multiplier), padded.dtype)
+            sums = np.zeros((*tile.size, channels, multiplier), sums_in)
             product = np.empty_like(sums)
             for row in range(window.size[0]):
                 for column in range(window.size[1]):
@@ -44,7 +48,7 @@ def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish:
                     ]
                     np.multiply(pixels[..., None], weights[row, column], out=product)
                     sums += product
-            results[tile.rows] = finish(sums.reshape(*tile.size, outputs))
+            results[tile.rows] = finish(sums.reshape(*tile.size, outputs).astype(padded.dtype, copy=False))
 
         return make
 
