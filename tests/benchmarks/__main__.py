@@ -1,0 +1,35 @@
+"""Every table, under the machine and the versions that it belongs to.
+
+python -m tests.benchmarks [--rounds N] [--huge]
+"""
+
+import argparse
+
+from tests.benchmarks import bench_commands, bench_core, bench_networks, bench_start
+from tests.benchmarks.machine import heading
+
+MODULES = {
+    "start": bench_start.main,
+    "networks": bench_networks.main,
+    "commands": bench_commands.main,
+    "arrays": bench_core.main,
+}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("--rounds", type=int, help="of every table, in place of each one's own")
+    parser.add_argument("--huge", action="store_true", help="sharpen 400 megapixels as well")
+    options = parser.parse_args()
+    rounds = ["--rounds", str(options.rounds)] if options.rounds else []
+    print(heading())
+    for title, run in MODULES.items():
+        print(f"\n=== {title}", flush=True)
+        run(rounds)
+    if options.huge:
+        bench_commands.main(["--huge"])
+
+
+if __name__ == "__main__":
+    main()
