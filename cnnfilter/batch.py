@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -30,6 +31,13 @@ class Listener(Protocol):
         """Take what goes to standard output."""
 
 
+class Viewer(Protocol):
+    """Who shows the work: draws figures, explains values."""
+
+    def show(self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling) -> tuple[Encoded, list[str]]:
+        """Return the bytes that a job of this kind is to give, none if it is done already, and what is remarked."""
+
+
 class Work(NamedTuple):
     """What is done with every input.
 
@@ -47,6 +55,8 @@ class Work(NamedTuple):
         What standard input held, if it is an input.
     spared
         The identities of all files that are read, over which nothing is written but a job's own target.
+    viewer
+        Who does the jobs that show the work; None if there are none.
     """
 
     models: tuple[Model, ...]
@@ -57,6 +67,7 @@ class Work(NamedTuple):
     fail_fast: bool = False
     stdin: bytes = b""
     spared: frozenset[str] = frozenset()
+    viewer: Viewer | None = None
 
 
 def run_batch(work: Work, listener: Listener) -> int:
@@ -85,11 +96,31 @@ def _filter_input(source: str, jobs: list[Job], work: Work, listener: Listener, 
     except _FAILURES as error:
         listener.failure(_named(source, error))
         return False
+    plain = [job for job in wanted if not job.view]
     done = [
         _carry_out(list(alike), picture, work, listener, written)
-        for _, alike in groupby(wanted, key=lambda job: (job.kernel, bool(job.layer)))
+        for _, alike in groupby(plain, key=lambda job: (job.kernel, bool(job.layer)))
     ]
-    return all(done)
+    views = [job for job in wanted if job.view]
+    return all([*done, *(_show(job, picture, work, listener, remarks=not plain) for job in views)])
+
+
+def _show(job: Job, picture: Picture, work: Work, listener: Listener, *, remarks: bool) -> bool:
+    """Do a job that shows the work, and return whether it went well; its `remarks` are told unless others did."""
+    assert work.viewer
+    tell("%s: %s -> %s", job.source, job.view, job.target or "standard output")
+    try:
+        data, notes = work.viewer.show(job, picture, work.models, work.handling)
+        if job.target:
+            write_whole(job.target, data)
+        elif data:
+            listener.output(data)
+    except _FAILURES as error:
+        listener.failure(_named(job.source, error))
+        return False
+    for note in dict.fromkeys(notes) if remarks else ():
+        listener.remark(f"{_spoken(job.source)}: {note}")
+    return True
 
 
 def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener, written: set[str]) -> bool:
@@ -146,7 +177,7 @@ def _deliver(files: list[tuple[str, Encoded]], job: Job, work: Work, listener: L
 
 def _title(job: Job, work: Work) -> bytes:
     """Return a comment that names an input and its network, where several results are printed."""
-    if sum(other.target is None for other in work.jobs) < 2:
+    if sum(not (other.target or other.view) for other in work.jobs) < 2:
         return b""
     return os.fsencode(one_line(f"# {_spoken(job.source)} {work.models[job.kernel].title}") + "\n")
 

@@ -221,7 +221,7 @@ def _fill(result: Result, name: str, handling: Handling, notes: list[str]) -> tu
             filled[0][part.rows] = held
         outside.append(levels.outside)
 
-    _visit(result.parts, take)
+    visit_parts(result.parts, take)
     return filled[0], sum(outside) / max(1, filled[0].size)
 
 
@@ -230,12 +230,12 @@ def _find_extremes(result: Result, how: Range) -> Extremes:
     if how not in {Range.SCALE, Range.MAX}:
         return 0.0, 0.0
     found: list[Extremes] = []
-    _visit(result.parts, lambda part: found.append(find_extremes(_shown(part).values)))
+    visit_parts(result.parts, lambda part: found.append(find_extremes(_shown(part).values)))
     return min(low for low, _ in found), max(high for _, high in found)
 
 
-def _visit(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
-    """Hand over all parts, the first one first."""
+def visit_parts(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
+    """Hand over all parts, the first one first, the others perhaps from several threads."""
     if isinstance(parts, Parts):
         parts.visit(take)
         return

@@ -22,9 +22,12 @@ FLOORS = {
     "kernels": 2,
     "documents": 3,
     "compute": 3,
+    "traces": 3,
     "library": 4,
     "results": 4,
     "batch": 4,
+    "plots": 4,
+    "viewing": 4,
     "cli": 5,
 }
 """Each part of the package, and its floor; `__init__` and `__main__` are doors."""

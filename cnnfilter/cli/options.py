@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
+from cnnfilter.cli.words import FIGURE_SIZE, PADDING, PLACE, KernelWordType, Word, pair
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.spec.borders import BorderMode, as_border
 
@@ -99,6 +99,40 @@ _FILE_OPTIONS = (
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
 )
 
+_FIGURE_OPTIONS = (
+    click.option(
+        "--plot",
+        type=FILE,
+        metavar="FILE|show",
+        help="Draw the input and what comes out side by side: .png, .svg or .pdf, for several inputs a template such"
+        " as {stem}-plot.png, or show for a window. Without -o nothing else is written.",
+    ),
+    click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
+    click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
+    click.option(
+        "--figure-size", type=FIGURE_SIZE, metavar="HxW", help="Of the figure in inches. Default: as its panels need."
+    ),
+    click.option("--dpi", type=click.IntRange(10, 1200), help="Pixels for each inch of the figure. Default: 100."),
+)
+_WINDOW_OPTIONS = (
+    click.option(
+        "--explain",
+        type=PLACE,
+        metavar="Y,X",
+        help="Say how the value in row Y, column X of the output comes about, both counted from 0; with --plot draw it.",
+    ),
+    click.option(
+        "--animate",
+        type=FILE,
+        metavar="FILE",
+        help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32.",
+    ),
+    click.option(
+        "--around", type=PLACE, metavar="Y,X", help="Animate the 12x12 pixels around this one of a larger input."
+    ),
+    click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
+)
+
 
 def add_options(given: Sequence[Callable[[Any], Any]]) -> Callable[[Decorated], Decorated]:
     """Return what adds options to a command, in their order."""
@@ -107,3 +141,9 @@ def add_options(given: Sequence[Callable[[Any], Any]]) -> Callable[[Decorated], 
 
 file_options = add_options(_FILE_OPTIONS)
 """Adds the options of every command that writes files; they arrive as `**files`."""
+
+figure_options = add_options(_FIGURE_OPTIONS)
+"""Adds the options of figures."""
+
+view_options = add_options((*_FIGURE_OPTIONS, *_WINDOW_OPTIONS))
+"""Adds those of figures, explanations and moving pictures, for commands that lay one window on the input."""

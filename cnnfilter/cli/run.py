@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cnnfilter.cli.base import Console, told_log
+from cnnfilter.cli.views import ViewOptions
 from cnnfilter.errors import LanguageError, OutputError, nearest
+from cnnfilter.files.figures import PLOT, plan_views
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
@@ -22,6 +24,7 @@ from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
+    from cnnfilter.batch import Viewer
     from cnnfilter.compute.weights import Model
     from cnnfilter.files.ranking import Ranking
     from cnnfilter.spec.network import Network
@@ -71,6 +74,7 @@ def filter_files(
     *,
     kernels: tuple[str, ...] = (),
     pipeline: NetworkOptions | None = None,
+    views: ViewOptions | None = None,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed.
 
@@ -86,6 +90,8 @@ def filter_files(
         The words that name the results of several networks.
     pipeline
         What goes with a network that was written in the layer language, or None.
+    views
+        The figures and explanations that are wanted; where there are some, nothing else is made without `-o`.
 
     Raises
     ------
@@ -102,10 +108,13 @@ def filter_files(
         kernel_files=(*_kernel_files(networks), *(pipeline.files if pipeline else ())),
         stdin_suffix=".txt",
     )
-    jobs, stdin = plan_outputs(inputs, request), b""
+    shown = views or ViewOptions()
+    shown.check(options.output)
+    ranked = pipeline is not None and pipeline.top is not None
+    jobs, stdin = _plan(inputs, request, shown, ranked=ranked), b""
     if STANDARD in inputs:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        jobs = plan_outputs(inputs, request._replace(stdin_suffix=_stdin_suffix(stdin)))
+        jobs = _plan(inputs, request._replace(stdin_suffix=_stdin_suffix(stdin)), shown, ranked=ranked)
     _check_range(jobs, options)
     if pipeline and pipeline.top is not None:
         _check_text(jobs)
@@ -113,8 +122,17 @@ def filter_files(
         _check_vector(jobs)
     with told_log(verbose=options.verbose, quiet=options.quiet):
         spared = find_spared(inputs, request)
-        if _carry_out(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline):
+        known = NetworkOptions() if pipeline is None else pipeline
+        viewer = shown.viewer(kernels, known.save) if shown.request.wanted else None
+        if _carry_out(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline, viewer=viewer):
             click.get_current_context().exit(1)
+
+
+def _plan(inputs: Sequence[str], request: OutputRequest, views: ViewOptions, *, ranked: bool) -> list[Job]:
+    """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
+    only_shown = views.request.wanted and request.output is None and not (request.in_place or ranked)
+    jobs = [] if only_shown and "" not in inputs else plan_outputs(inputs, request)
+    return plan_views(jobs, inputs, views.request, request.kernel_files)
 
 
 def _carry_out(
@@ -125,6 +143,7 @@ def _carry_out(
     stdin: bytes,
     spared: frozenset[str],
     pipeline: NetworkOptions | None,
+    viewer: Viewer | None,
 ) -> int:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
     from cnnfilter.batch import Work, run_batch  # noqa: PLC0415
@@ -149,6 +168,7 @@ def _carry_out(
         fail_fast=options.fail_fast,
         stdin=stdin,
         spared=spared,
+        viewer=viewer,
     )
     if options.dry_run:
         _list(jobs)
@@ -220,6 +240,8 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
     if options.depth not in {None, Depth.FLOAT}:
         raise OutputError(f"--range none keeps floats as they are, and --depth {options.depth} does not")
     for job in jobs:
+        if job.view:
+            continue
         format_ = find_format(job.format_name)
         if Depth.FLOAT not in format_.depths:
             raise OutputError(
@@ -230,7 +252,7 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
 def _check_text(jobs: list[Job]) -> None:
     """Raise an `OutputError` if classes shall go into a file that is no text."""
     for job in jobs:
-        if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
+        if not (job.view or job.format_name.lower().endswith((".txt", ".csv", ".tsv"))):
             where = job.target or "standard output"
             raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
 
@@ -238,7 +260,7 @@ def _check_text(jobs: list[Job]) -> None:
 def _check_vector(jobs: list[Job]) -> None:
     """Raise an `OutputError` if a vector shall go into a picture."""
     for job in jobs:
-        if not is_matrix(job.format_name):
+        if not (job.view or is_matrix(job.format_name)):
             where = job.target or "standard output"
             raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
@@ -255,6 +277,9 @@ def _stdin_suffix(data: bytes) -> str:
 
 def _list(jobs: list[Job]) -> None:
     for job in jobs:
+        if job.view and not job.target:
+            click.echo(f"{job.source} -> {'a window' if job.view == PLOT else 'standard output'}")
+            continue
         # How many maps a layer has, and so how many pictures, is known when it has run.
         target = job.target.with_name(f"{job.target.stem}*") if job.target and job.layer else job.target
         click.echo(f"{job.source} -> {target or 'standard output'}")

@@ -29,6 +29,8 @@ class Job(NamedTuple):
         A name whose suffix is the format: the target's, or `-.png` for standard output.
     layer
         The layer whose output is wanted; empty for what the network gives.
+    view
+        `plot`, `animate` or `explain` for what shows the work; empty for its result.
     """
 
     source: str
@@ -36,6 +38,7 @@ class Job(NamedTuple):
     target: Path | None
     format_name: str
     layer: str = ""
+    view: str = ""
 
 
 class OutputRequest(NamedTuple):
@@ -110,7 +113,7 @@ def _job(source: str, index: str, kernel: int, label: str, request: OutputReques
     fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
     fields |= {"layer" if request.layers else "kernel": label} if label else {}
     in_folder = _is_folder(output)
-    place = _fill(output, fields) if request.output else output
+    place = fill_template(output, fields) if request.output else output
     labelled = len(request.kernels) > 1 or request.layers
     target = Path(place) / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
     _check_target(target, is_folder=in_folder)
@@ -139,10 +142,10 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or _is_directory(Path(output))
+    return output.endswith(("/", os.sep)) or is_directory(Path(output))
 
 
-def _is_directory(path: Path) -> bool:
+def is_directory(path: Path) -> bool:
     """Return whether a path is that of a folder; one too long for the system is none."""
     try:
         return path.is_dir()
@@ -150,8 +153,8 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _fill(template: str, fields: dict[str, str]) -> str:
-    """Return a template with its fields filled in."""
+def fill_template(template: str, fields: dict[str, str]) -> str:
+    """Return a template with its fields filled in, or raise an `OutputError` for a field that is unknown."""
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fields:
@@ -166,12 +169,12 @@ def _fill(template: str, fields: dict[str, str]) -> str:
 
 def _check_target(target: Path, *, is_folder: bool) -> None:
     find_format(target)
-    if _is_directory(target):
+    if is_directory(target):
         raise OutputError(f"{target}: is a folder")
-    if not is_folder and not _is_directory(target.parent):
+    if not is_folder and not is_directory(target.parent):
         raise OutputError(f"{target}: no such folder: {target.parent}")
     standing = next(folder for folder in target.parents if os.path.lexists(folder))
-    if is_folder and not _is_directory(standing):
+    if is_folder and not is_directory(standing):
         raise OutputError(f"{standing}: is not a folder")
 
 

@@ -1,0 +1,1 @@
+"""Figures and moving pictures: the one place that knows matplotlib."""

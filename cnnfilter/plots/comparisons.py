@@ -1,0 +1,89 @@
+"""An input beside what kernels or a pool make of it; several results in a grid, the input first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import PurePath
+
+from cnnfilter.arrays import Doubles
+from cnnfilter.compute.weights import Model
+from cnnfilter.files.pictures import Picture
+from cnnfilter.plots.panels import BAR, BELOW, TICKS, TITLE, Look, draw_inset, draw_panel
+from cnnfilter.plots.sheets import Box, Paper, Sheet
+from cnnfilter.plots.views import View, view_picture, view_result
+from cnnfilter.results import Result
+
+LARGE, SMALL = 4.2, 3.0
+"""The longer side of a panel in inches: of two, of many."""
+
+_INSET = 0.5
+"""The side of a kernel in the corner, in inches."""
+
+Named = tuple[str, Model, Result]
+"""A result: what it is called, the network that made it, what came out."""
+
+
+def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper: Paper, look: Look) -> Sheet:
+    """Return a figure of an input and its results.
+
+    Parameters
+    ----------
+    picture, name
+        The input, and what it is called.
+    results
+        What was made of it.
+    paper, look
+        The figure's size, and how values are drawn.
+    """
+    count = len(results) + 1
+    long = LARGE if count < 3 else SMALL
+    columns = choose_columns(count)
+    side = choose_side(paper, long, columns)
+    views = [view_picture(picture, side), *(view_result(result, side) for _, _, result in results)]
+    titles = [PurePath(name).name, *(title for title, _, _ in results)]
+    kernels = [None, *(_kernel(model) for _, model, _ in results)]
+    height, width = panel_size(views[0], long)
+    sheet = Sheet(height * ceil(count / columns), width * columns, paper)
+    for number, (view, title, kernel) in enumerate(zip(views, titles, kernels, strict=True)):
+        row, column = divmod(number, columns)
+        box = Box(column * width, row * height, width, height)
+        corner = 0.0
+        if kernel is not None:
+            inset = Box(box.left + width - BAR - 1.2, box.top + 0.06, 1.2, _INSET)
+            placed = draw_inset(sheet, inset, kernel)
+            corner = placed.get_position().width * width * columns + BAR
+        draw_panel(sheet, box, view, look, title, spared=corner)
+    return sheet
+
+
+def choose_columns(count: int) -> int:
+    """Return in how many columns panels stand.
+
+    Examples
+    --------
+    >>> [choose_columns(count) for count in (1, 2, 3, 4, 6, 12)]
+    [1, 2, 3, 2, 3, 4]
+    """
+    if count <= 3:
+        return count
+    return 2 if count == 4 else 3 if count <= 9 else 4 if count <= 16 else 6
+
+
+def choose_side(paper: Paper, long: float, columns: int) -> int:
+    """Return how many pixels of a picture a panel shows at most along an axis."""
+    inches = max(paper.size) / columns if paper.size else long
+    return max(400, int(inches * paper.dpi * 1.25))
+
+
+def panel_size(view: View, long: float) -> tuple[float, float]:
+    """Return the (height, width) of a panel with its margins in inches, whose longer side is given."""
+    ratio = min(max(view.shape[0] / view.shape[1], 0.4), 1.6)
+    height, width = (long, long / ratio) if ratio > 1 else (long * ratio, long)
+    return height + TITLE + BELOW, width + TICKS + BAR
+
+
+def _kernel(model: Model) -> Doubles | None:
+    """Return the weights of a network that is laid on the input as one kernel, or None."""
+    kernels = [kernel for step in model.program(()).steps for kernel in step.kernels]
+    return kernels[0].weights if len(kernels) == 1 else None

@@ -1,0 +1,178 @@
+"""What is drawn of a picture or a result: reduced to what a figure can show, with the true range of all values."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Floats, float_type
+from cnnfilter.compute.network import as_volume
+from cnnfilter.compute.strips import Part
+from cnnfilter.files.levels import Extremes, find_extremes
+from cnnfilter.files.opencv import cv2
+from cnnfilter.files.pictures import Picture
+from cnnfilter.results import Result, visit_parts
+from cnnfilter.spec.layers import Shape, show_shape
+
+SUBSTANTIAL = 0.1
+"""From this share on, values below 0 (of all magnitudes) or above white (of all pixels) are what a result is about;
+fewer, as a sharpened photo has them, are cut off as they are in a file."""
+
+
+class View(NamedTuple):
+    """What is drawn of some values.
+
+    Parameters
+    ----------
+    values
+        (h, w, C), reduced, or (length,); floats in the units in which `white` is white.
+    shape
+        That of all values.
+    low, high
+        The least and the greatest of all values.
+    below, above
+        The share of all magnitudes that lies below 0, and of all values that lies above white.
+    white
+        The level of white.
+    matrix
+        Whether the values are plain numbers and no picture.
+    """
+
+    values: Floats
+    shape: Shape
+    low: float
+    high: float
+    below: float
+    above: float
+    white: float
+    matrix: bool
+
+    @property
+    def signed(self) -> bool:
+        """Whether 0 is the middle rather than black."""
+        return self.low < 0 and (self.matrix or self.below > SUBSTANTIAL)
+
+    @property
+    def colored(self) -> bool:
+        """Whether the channels are red, green and blue."""
+        return len(self.shape) == 3 and self.shape[2] == 3 and not (self.matrix or self.signed)
+
+    @property
+    def limits(self) -> Extremes:
+        """What is drawn black and white: 0 and white, or more where much lies beyond."""
+        if self.matrix:
+            return min(self.low, 0.0), max(self.high, 0.0)
+        return 0.0, self.high if self.above > SUBSTANTIAL else self.white
+
+    @property
+    def size(self) -> str:
+        """Height, width and channels as people write them."""
+        shape = self.shape[:2] if len(self.shape) == 3 and self.shape[2] == 1 else self.shape
+        return show_shape(shape)
+
+
+def view_values(values: Array, side: int, white: float, *, matrix: bool = False) -> View:
+    """Return a view of (H, W), (H, W, C) or (length,) values, at most `side` pixels high and wide.
+
+    Parameters
+    ----------
+    values
+        Of any type.
+    side
+        The most pixels that are drawn along an axis.
+    white, matrix
+        The level of white, and whether the values are plain numbers.
+    """
+    if values.ndim == 1:
+        return _measured(values.astype(float_type(values.dtype)), values.shape, find_extremes(values), white, matrix)
+    volume = as_volume(values)
+    factor = _factor(volume.shape, side)
+    return _measured(shrink(volume, factor), volume.shape, find_extremes(volume), white, matrix)
+
+
+def view_picture(picture: Picture, side: int) -> View:
+    """Return a view of an input; what is transparent lies on white."""
+    pixels = as_volume(picture.pixels)
+    if not picture.has_alpha:
+        return view_values(pixels, side, picture.maximum, matrix=picture.matrix)
+    factor = _factor(pixels.shape, side)
+    extremes = find_extremes(pixels[:, :, :3])
+    shape = (*pixels.shape[:2], 3)
+    small = shrink(pixels, factor)
+    shown = _on_white(small[:, :, :3], small[:, :, 3:] / picture.maximum, picture.maximum)
+    return _measured(shown, shape, extremes, picture.maximum, matrix=False)
+
+
+def view_result(result: Result, side: int) -> View:
+    """Return a view of a result, made part by part; what is transparent lies on white."""
+    small: list[Floats] = []
+    extremes: list[Extremes] = []
+    shapes: list[Shape] = []
+
+    def take(part: Part) -> None:
+        if part.values.ndim == 1:
+            small.append(part.values.astype(float_type(part.values.dtype)))
+            shapes.append(part.values.shape)
+            extremes.append(find_extremes(part.values))
+            return
+        values = as_volume(part.values)
+        factor = _factor((result.height, *values.shape[1:]), side)
+        if not small:
+            shapes.append((result.height, *values.shape[1:]))
+            small.append(
+                np.empty((ceil(result.height / factor), ceil(values.shape[1] / factor), values.shape[2]), np.float64)
+            )
+        extremes.append(find_extremes(values))
+        first = ceil(part.rows.start / factor)
+        skipped = first * factor - part.rows.start
+        if skipped >= len(values):
+            return
+        reduced = shrink(values[skipped:], factor)
+        if part.alpha is not None:
+            reduced = _on_white(reduced, shrink(np.asarray(part.alpha)[skipped:], factor), result.white)
+        small[0][first : first + len(reduced)] = reduced
+
+    visit_parts(result.parts, take)
+    span = min(low for low, _ in extremes), max(high for _, high in extremes)
+    return _measured(small[0], shapes[0], span, result.white, result.matrix)
+
+
+def shrink(volume: Array, factor: int) -> Floats:
+    """Return the means of squares of pixels, (ceil(H / factor), ceil(W / factor), C); those at the end may be smaller."""
+    kind = float_type(volume.dtype)
+    if factor == 1:
+        return volume.astype(kind)
+    height, width, channels = volume.shape
+    size = ceil(width / factor), ceil(height / factor)
+    source = volume if volume.dtype in _REDUCED else volume.astype(kind)
+    reduced = np.empty((size[1], size[0], channels), kind)
+    whole = height // factor
+    for rows, target in ((slice(0, whole * factor), slice(0, whole)), (slice(whole * factor, height), slice(whole, None))):
+        for channel in range(0, channels, 4) if rows.start < rows.stop else ():
+            part = np.ascontiguousarray(source[rows, :, channel : channel + 4])
+            place = reduced[target, :, channel : channel + 4]
+            small = cv2.resize(part, (size[0], place.shape[0]), interpolation=cv2.INTER_AREA)
+            place[...] = small.reshape(place.shape)
+    return reduced
+
+
+_REDUCED = {np.dtype(name) for name in ("uint8", "uint16", "float32", "float64")}
+"""What OpenCV resizes."""
+
+
+def _factor(shape: Shape, side: int) -> int:
+    return max(1, ceil(max(shape[:2]) / side))
+
+
+def _on_white(colors: Floats, alpha: Floats, white: float) -> Floats:
+    return np.asarray(colors * alpha + white * (1 - alpha))
+
+
+def _measured(values: Floats, shape: Shape, extremes: Extremes, white: float, matrix: bool) -> View:
+    finite = values[np.isfinite(values)]
+    total = float(np.abs(finite).sum())
+    below = -float(finite[finite < 0].sum()) / total if total else 0.0
+    above = float(np.count_nonzero(finite > white)) / max(1, finite.size)
+    return View(values, shape, *extremes, below, above, white, matrix)

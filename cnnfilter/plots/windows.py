@@ -1,0 +1,256 @@
+"""An explained value as a figure: the window in the input, the kernel, the products, the value in the output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.network import to_gray
+from cnnfilter.errors import ShapeError
+from cnnfilter.plots.panels import (
+    DIVERGING,
+    GRAYS,
+    Display,
+    display_weights,
+    draw_pixels,
+    frame_cells,
+    show_short,
+    write_numbers,
+)
+from cnnfilter.plots.sheets import Box, Paper, Sheet
+from cnnfilter.spec.borders import BorderMode
+from cnnfilter.spec.convolutions import Convolution
+from cnnfilter.spec.geometry import Pair
+from cnnfilter.spec.layers import Shape
+from cnnfilter.spec.pools import ChannelPool, Pool, PoolMode
+from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_sources, span_around
+from cnnfilter.traces.texts import show_result, show_value
+
+MOST_ROWS = 12
+"""More channels and maps cannot be read in one figure."""
+
+_CELL, _HEAD, _FOOT = 2.5, 0.45, 0.4
+_GAP = 0.55
+
+
+class Line(NamedTuple):
+    """A row of panels: a channel of the input, the map that it goes into, its place among the map's channels."""
+
+    explained: Explained
+    channel: int
+    map: int
+    place: int = 0
+    weighing: Weighing | None = None
+
+
+def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> Sheet:
+    """Return a figure of how values come about, a row for each channel of each map.
+
+    Raises
+    ------
+    ShapeError
+        If there are too many rows to be read.
+    """
+    lines = [line for one in explained for line in _lines(one)]
+    if len(lines) > MOST_ROWS:
+        raise ShapeError(
+            f"{len(lines)} channels and maps are too many for one figure, which holds {MOST_ROWS}; "
+            "--explain without --plot prints them"
+        )
+    columns = 4 if any(line.weighing for line in lines) else 3
+    height = _HEAD + _CELL + _FOOT
+    sheet = Sheet(0.4 + height * len(lines), columns * (_CELL + _GAP) + 0.5, paper)
+    sheet.text(_GAP, 0.12, f"{PurePath(name).name}: output {list(explained[0].traced.place)}", fontsize=11)
+    for row, line in enumerate(lines):
+        boxes = [
+            Box(_GAP + column * (_CELL + _GAP), 0.4 + row * height + _HEAD, _CELL, _CELL) for column in range(columns)
+        ]
+        _draw_line(sheet, boxes, line)
+    return sheet
+
+
+def _lines(one: Explained) -> Iterator[Line]:
+    """Yield the rows for a result: of a convolution for each channel that a map adds up."""
+    for number, weighing in enumerate(one.traced.weighings):
+        combined = len(one.traced.weighings) // len(one.outcome) if len(one.outcome) else 1
+        for place, channel in enumerate(weighing.channels):
+            yield Line(one, channel, number // combined, place, weighing)
+    if not one.traced.weighings:
+        together = isinstance(one.traced.layer, ChannelPool)
+        for channel in range(one.traced.shape[2]):
+            yield Line(one, channel, channel * len(one.outcome) // one.traced.shape[2] if together else channel)
+
+
+def _draw_line(sheet: Sheet, boxes: list[Box], line: Line) -> None:
+    _draw_window(sheet, boxes[0], line)
+    traced, weighing = line.explained.traced, line.weighing
+    if weighing is None:
+        _draw_chosen(sheet, boxes[1], line)
+    else:
+        kernel = weighing.weights[:, :, line.place]
+        _sign(sheet, boxes[0], "×")
+        name = weighing.kernel if len(weighing.kernel) < 20 else "kernel"
+        slices = f", slice {line.place}" if len(weighing.channels) > 1 else ""
+        draw_cells(sheet, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
+        _sign(sheet, boxes[1], "=")
+        products = traced.products(weighing)[:, :, line.place]
+        reach = float(np.abs(products).max()) or 1.0
+        display = Display(products, colormap=DIVERGING, norm=Normalize(-reach, reach))
+        draw_cells(sheet, boxes[2], display, f"products, sum {show_value(float(products.sum()))}")
+    last_channel = weighing is None or line.place == len(weighing.channels) - 1
+    if last_channel and not (isinstance(traced.layer, ChannelPool) and line.channel < traced.shape[2] - 1):
+        _sign(sheet, boxes[-2], "→")
+        _draw_output(sheet, boxes[-1], line)
+
+
+def _sign(sheet: Sheet, box: Box, sign: str) -> None:
+    """Write a sign between a box and the next one."""
+    sheet.text(box.left + box.width + _GAP / 2, box.top + box.height / 2, sign, fontsize=15, ha="center", va="center")
+
+
+def draw_cells(sheet: Sheet, box: Box, display: Display, title: str, first: Pair = (0, 0)) -> tuple[Axes, Box]:
+    """Draw cells with their numbers, the first of them at a (row, column), and return the axes and their box."""
+    rows, columns = display.pixels.shape[:2]
+    place = sheet.square(box, rows / columns)
+    axes = sheet.axes(place)
+    image = draw_pixels(axes, display, (rows, columns))
+    image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
+    points = write_numbers(sheet, place, axes, display, display.pixels)
+    for text in axes.texts:
+        column, row = text.get_position()
+        text.set_position((column + first[1], row + first[0]))
+    if points:
+        draw_grid(axes, first, (rows, columns))
+    for axis, size, start in ((axes.yaxis, rows, first[0]), (axes.xaxis, columns, first[1])):
+        step = max(1, size // 8)
+        axis.set_ticks(range(start, start + size, step))
+    axes.tick_params(labelsize=7, width=0.5, length=2, pad=1.5)
+    words = axes.set_title(title, loc="left", fontsize=9, pad=4)
+    sheet.fit(words, box.width + _GAP - 0.15)
+    return axes, place
+
+
+def draw_grid(axes: Axes, first: Pair, size: Pair) -> None:
+    """Draw thin lines between cells, without marks at the axes."""
+    for axis, start, count in ((axes.yaxis, first[0], size[0]), (axes.xaxis, first[1], size[1])):
+        axis.set_ticks([start + number - 0.5 for number in range(1, count)], minor=True)
+    axes.grid(which="minor", color="#888888", linewidth=0.4)
+    axes.tick_params(which="minor", length=0)
+
+
+def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
+    """Return part of a channel of the input, (rows, columns), padding as the border has it, or nan for a pool."""
+    layer, shape = traced.layer, traced.shape
+    mode = layer.border.mode if isinstance(layer, Convolution) else BorderMode.CONSTANT
+    sources = [find_sources(np.array(span), shape[axis], mode) for axis, span in enumerate((rows, columns))]
+    seen = colors[sources[0][:, None], sources[1]]
+    values = np.array((to_gray(seen) if traced.gray else seen)[:, :, channel], dtype=np.float64)
+    filling = layer.border.value if isinstance(layer, Convolution) else np.nan
+    values[np.logical_or.outer(sources[0] < 0, sources[1] < 0)] = filling
+    return values
+
+
+def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:
+    """Hatch the parts of some rows and columns that lie beyond the input."""
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    parts = [
+        (top, left, 0, right),
+        (shape[0], left, bottom, right),
+        (0, left, shape[0], 0),
+        (0, shape[1], shape[0], right),
+    ]
+    for high, near, low, far in parts:
+        if low > high and far > near:
+            axes.add_patch(
+                Rectangle(
+                    (near - 0.5, high - 0.5), far - near, low - high, fill=False, hatch="///", edgecolor="#aaaaaa", lw=0
+                )
+            )
+
+
+def draw_input(sheet: Sheet, box: Box, one: Explained, channel: int, values: Doubles, first: Pair) -> Axes:
+    """Draw part of a channel of the input, (rows, columns), the first of them at a (row, column)."""
+    display = Display(values, colormap=GRAYS, norm=_scale(one))
+    shape = one.traced.shape
+    of = f", channel {channel}" if shape[2] > 1 else ", luma" if one.traced.gray else ""
+    return draw_cells(sheet, box, display, f"input {shape[0]}x{shape[1]}{of}", first)[0]
+
+
+def _scale(one: Explained) -> Normalize:
+    """Return the scale of an input: from black to white, or of a matrix from its least value or 0 to its greatest."""
+    if one.white:
+        return Normalize(0, one.white)
+    low, high = min(0.0, float(np.nanmin(one.colors))), float(np.nanmax(one.colors))
+    return Normalize(low, high if high > low else low + 1)
+
+
+def _draw_window(sheet: Sheet, box: Box, line: Line) -> None:
+    """Draw the input with the window framed, and what lies in the padding hatched."""
+    traced = line.explained.traced
+    reach, shape = traced.reach, traced.shape
+    rows = span_around(int(reach.rows[0]), int(reach.rows[-1]), shape[0])
+    columns = span_around(int(reach.columns[0]), int(reach.columns[-1]), shape[1])
+    values = read_channel(traced, line.explained.colors, line.channel, rows, columns)
+    axes = draw_input(sheet, box, line.explained, line.channel, values, (rows[0], columns[0]))
+    hatch_padding(axes, rows, columns, shape)
+    frame_window(axes, reach)
+
+
+def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
+    """Frame what a window spans, and under a dilated one each place that it sees."""
+    height, width = reach.rows[-1] - reach.rows[0] + 1, reach.columns[-1] - reach.columns[0] + 1
+    frames = [frame_cells(axes, reach.rows[0], reach.columns[0], height, width)]
+    if height * width > len(reach.rows) * len(reach.columns):
+        cells = [frame_cells(axes, row, column, 1, 1) for row in reach.rows for column in reach.columns]
+        for cell in cells:
+            cell.set_linewidth(1.3)
+        frames += cells
+    return frames
+
+
+def _draw_chosen(sheet: Sheet, box: Box, line: Line) -> None:
+    """Draw the window of a pool alone, the value that wins framed."""
+    one = line.explained
+    values = one.traced.values[:, :, line.channel]
+    display = Display(values, colormap=GRAYS, norm=_scale(one))
+    layer = one.traced.layer
+    mode = getattr(layer, "mode", "")
+    axes, _ = draw_cells(sheet, box, display, f"window, {mode}")
+    if isinstance(layer, Pool) and layer.mode in {PoolMode.MAX, PoolMode.MIN} and not np.isnan(values).all():
+        find = np.nanargmax if layer.mode is PoolMode.MAX else np.nanargmin
+        row, column = np.unravel_index(find(values), values.shape)
+        frame_cells(axes, float(row), float(column), 1, 1)
+
+
+def _draw_output(sheet: Sheet, box: Box, line: Line) -> None:
+    """Draw the output, its value framed, with what was added to the sum."""
+    one = line.explained
+    values = np.asarray(one.outputs[:, :, line.map], dtype=np.float64)
+    axes, _ = draw_cells(sheet, box, display_output(values, one), _output_title(line), one.corner)
+    frame_cells(axes, *one.traced.place, 1, 1)
+
+
+def display_output(values: Doubles, one: Explained) -> Display:
+    """Return how outputs are drawn: around 0 where some are negative, else from black on."""
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() < 0:
+        reach = float(np.abs(finite).max())
+        return Display(values, colormap=DIVERGING, norm=Normalize(-reach, reach))
+    return Display(values, colormap=GRAYS, norm=Normalize(0, max(float(finite.max(initial=0)), one.white, 1e-9)))
+
+
+def _output_title(line: Line) -> str:
+    one = line.explained
+    number = f",{line.map}" if len(one.outcome) > 1 else ""
+    added = f", bias {show_short(line.weighing.bias)}" if line.weighing and line.weighing.bias else ""
+    functions = "".join(f", {activation.op}" for activation in one.traced.activations)
+    functions = (f", {one.traced.combination.op}" if one.traced.combination else "") + functions
+    place = ",".join(map(str, one.traced.place))
+    return f"output [{place}{number}] = {show_result(one.outcome[line.map])}{added}{functions}"
