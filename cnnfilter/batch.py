@@ -34,7 +34,9 @@ class Listener(Protocol):
 class Viewer(Protocol):
     """Who shows the work: draws figures, explains values."""
 
-    def show(self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling) -> tuple[Encoded, list[str]]:
+    def show(
+        self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling
+    ) -> tuple[Encoded, list[str]]:
         """Return the bytes that a job of this kind is to give, none if it is done already, and what is remarked."""
 
 

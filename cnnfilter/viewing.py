@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -59,7 +60,9 @@ class Presenter:
 
             check_paper(self._paper(), wishes.colormap)
 
-    def show(self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling) -> tuple[Encoded, list[str]]:
+    def show(
+        self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling
+    ) -> tuple[Encoded, list[str]]:
         """Return the bytes of a figure or explanation, none of what was shown in a window, and what is remarked."""
         name = "standard input" if job.source == STANDARD else job.source
         if job.view == EXPLAIN:
@@ -78,7 +81,9 @@ class Presenter:
             notes = [note for one in explained for note in one.notes]
             sheet = draw_windows(explained, name, paper)
         elif handling.pipeline:
-            sheet = draw_layers(picture, models[0], handling, (name, self._wishes.layers), (paper, self._look(handling)))
+            sheet = draw_layers(
+                picture, models[0], handling, (name, self._wishes.layers), (paper, self._look(handling))
+            )
         else:
             results, notes = [], []
             for number, model in enumerate(models):
@@ -100,7 +105,7 @@ class Presenter:
 
     def _title(self, number: int, model: Model) -> str:
         """Return what a result is called: its kernel, or the words of its network."""
-        return self._wishes.kernels[number] if self._wishes.kernels else model.title
+        return PurePath(self._wishes.kernels[number]).name if self._wishes.kernels else model.title
 
     def _explain(
         self, name: str, picture: Picture, models: Sequence[Model], handling: Handling
@@ -128,7 +133,7 @@ class Presenter:
         if len(models) > 1:
             raise ShapeError(f"{len(models)} kernels slide one by one; --animate takes one -k at a time")
         volume, corner = cut_around(_opaque(picture), self._wishes.around)
-        title = f"{name}, {self._title(0, models[0])}"
+        title = f"{PurePath(name).name}, {self._title(0, models[0])}"
         white = 0.0 if picture.matrix else picture.maximum
         reel = animate(models[0].program(volume.shape), volume, corner, title, white, self._paper())
         return encode_movie(reel, job.format_name, self._wishes.fps or 3.0), []

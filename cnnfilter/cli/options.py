@@ -119,7 +119,7 @@ _WINDOW_OPTIONS = (
         "--explain",
         type=PLACE,
         metavar="Y,X",
-        help="Say how the value in row Y, column X of the output comes about, both counted from 0; with --plot draw it.",
+        help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
     ),
     click.option(
         "--animate",

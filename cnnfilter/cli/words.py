@@ -110,7 +110,7 @@ def parse_inches(text: str) -> tuple[float, float]:
         inches = parse_number(height), parse_number(width)
     except ValueError as error:
         raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 4x7.5") from error
-    if not (cross and LEAST_INCHES <= min(inches) and max(inches) <= MOST_INCHES):
+    if not (cross and min(inches) >= LEAST_INCHES and max(inches) <= MOST_INCHES):
         raise LanguageError(f"figure size {text!r} is not between {LEAST_INCHES} and {MOST_INCHES} inches a side")
     return inches
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
+from functools import reduce
 from textwrap import wrap
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -20,13 +19,21 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.compute.programs import Program
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.panels import Display, display_weights, find_inks, frame_cells, number_points, show_short
-from cnnfilter.plots.sheets import LEAST_POINTS, Box, Paper, Sheet
-from cnnfilter.plots.windows import display_output, draw_cells, draw_grid, draw_input, frame_window, hatch_padding, read_channel
+from cnnfilter.plots.panels import display_weights, find_inks, frame_cells, number_points, show_short
+from cnnfilter.plots.sheets import LEAST_POINTS, POINTS, Box, Paper, Sheet
+from cnnfilter.plots.windows import (
+    display_output,
+    draw_cells,
+    draw_grid,
+    draw_input,
+    frame_window,
+    hatch_padding,
+    read_channel,
+)
 from cnnfilter.spec.geometry import Pair, Sides, show_pair
 from cnnfilter.spec.pools import ChannelPool, Pool
 from cnnfilter.traces import Explained, Trace, trace
-from cnnfilter.traces.texts import show_result, show_value
+from cnnfilter.traces.texts import show_value
 
 LARGEST, CROP = 32, 12
 """The largest input that is animated, and how much of a larger one is taken."""
@@ -38,25 +45,26 @@ Frame = NDArray[np.uint8]
 """(H, W, 3), RGB."""
 
 _HEAD, _PANEL, _KERNEL, _GAP, _WORDS = 0.75, 3.2, 1.7, 0.5, 0.85
-_LINE = 108
-"""Letters in a line below the panels."""
+_POINTS = 9
+"""The size of the letters below the panels, all of one width."""
 
 
 class Reel(NamedTuple):
     """A moving picture: how many frames it has, one that holds every color of them, and all of them one by one."""
 
-    count: int
+    length: int
     preview: Frame
     frames: Iterator[Frame]
 
 
 class Stage(NamedTuple):
-    """What the frames are drawn on: the axes of inputs and outputs, and where the numbers are written."""
+    """What the frames are drawn on: inputs and outputs, and where numbers are written, so many letters in a line."""
 
     sheet: Sheet
     inputs: list[Axes]
     outputs: list[tuple[Axes, Box]]
     words: Text
+    letters: int
 
 
 def cut_around(volume: Array, place: Pair | None) -> tuple[Array, Pair]:
@@ -78,7 +86,8 @@ def cut_around(volume: Array, place: Pair | None) -> tuple[Array, Pair]:
     if place[0] >= height or place[1] >= width:
         raise ShapeError(f"--around {place[0]},{place[1]} lies outside the input of {height}x{width}")
     top, left = (
-        min(max(0, center - CROP // 2), max(0, size - CROP)) for center, size in zip(place, (height, width), strict=True)
+        min(max(0, center - CROP // 2), max(0, size - CROP))
+        for center, size in zip(place, (height, width), strict=True)
     )
     return np.ascontiguousarray(volume[top : top + CROP, left : left + CROP]), (top, left)
 
@@ -153,8 +162,7 @@ def _set(one: Explained, corner: Pair, paper: Paper) -> Stage:
     words = _WORDS + 0.2 * max(0, maps - 2)
     sheet = Sheet(_HEAD + rows * (side + _GAP) + words, width, paper)
     where = f", crop from row {corner[0]}, column {corner[1]}" if any(corner) else ""
-    head, _, kernel_name = one.title.partition(", ")
-    sheet.fit(sheet.text(_GAP, 0.14, f"{PurePath(head).name}, {kernel_name}{where}", fontsize=11), width - 2 * _GAP)
+    sheet.fit(sheet.text(_GAP, 0.14, f"{one.title}{where}", fontsize=11), width - 2 * _GAP)
     top, left, bottom, right = _pads(traced)
     spans = range(-top, traced.shape[0] + bottom), range(-left, traced.shape[1] + right)
     inputs, outputs = [], []
@@ -162,7 +170,7 @@ def _set(one: Explained, corner: Pair, paper: Paper) -> Stage:
         box = Box(_GAP, _HEAD + channel * (side + _GAP), side, side)
         values = read_channel(traced, one.colors, channel, *spans)
         axes = draw_input(sheet, box, one, channel, values, (spans[0][0], spans[1][0]))
-        draw_grid(axes, (spans[0][0], spans[1][0]), values.shape)
+        draw_grid(axes, (spans[0][0], spans[1][0]), (len(spans[0]), len(spans[1])))
         hatch_padding(axes, *spans, traced.shape)
         inputs.append(axes)
     _draw_kernels(sheet, one, (side, _GAP * 2 + side))
@@ -170,7 +178,9 @@ def _set(one: Explained, corner: Pair, paper: Paper) -> Stage:
         box = Box(3 * _GAP + side + kernel, _HEAD + number * (side + _GAP), side, side)
         outputs.append(_draw_empty(sheet, box, one, number))
     stays = _HEAD + rows * (side + _GAP)
-    return Stage(sheet, inputs, outputs, sheet.text(_GAP, stays, "", family="DejaVu Sans Mono", fontsize=8))
+    line = sheet.text(_GAP, stays, "", family="DejaVu Sans Mono", fontsize=_POINTS)
+    letters = int(sheet.real(Box(0, 0, width - 2 * _GAP, 1))[1] * POINTS / (0.61 * _POINTS))
+    return Stage(sheet, inputs, outputs, line, letters)
 
 
 def _draw_kernels(sheet: Sheet, one: Explained, place: tuple[float, float]) -> None:
@@ -178,6 +188,12 @@ def _draw_kernels(sheet: Sheet, one: Explained, place: tuple[float, float]) -> N
     side, left = place
     weighings = one.traced.weighings
     slices = [weighing.weights[:, :, number] for weighing in weighings for number in range(len(weighing.channels))]
+    several = len(weighings) > 1
+    titles = [
+        (f"map {map_}, " if several else "kernel, ") + f"slice {number}"
+        for map_, weighing in enumerate(weighings)
+        for number in range(len(weighing.channels))
+    ]
     if slices and all(np.array_equal(part, slices[0]) for part in slices):
         slices = slices[:1]
     rows = max(one.traced.shape[2], one.outputs.shape[2], len(weighings))
@@ -187,7 +203,7 @@ def _draw_kernels(sheet: Sheet, one: Explained, place: tuple[float, float]) -> N
         size = min(_KERNEL - 0.25, step - _GAP)
         box = Box(left, _HEAD + number * step, size, size)
         display = display_weights(np.stack(slices, axis=2))._replace(pixels=part)
-        draw_cells(sheet, box, display, "kernel" if len(slices) == 1 else f"kernel, slice {number}")
+        draw_cells(sheet, box, display, titles[number] if len(slices) > 1 else "kernel")
 
 
 def _draw_empty(sheet: Sheet, box: Box, one: Explained, number: int) -> tuple[Axes, Box]:
@@ -195,7 +211,7 @@ def _draw_empty(sheet: Sheet, box: Box, one: Explained, number: int) -> tuple[Ax
     display = display_output(np.asarray(one.outputs[:, :, number], np.float64), one)._replace(pixels=values)
     several = f", map {number}" if one.outputs.shape[2] > 1 else ""
     axes, place = draw_cells(sheet, box, display, f"output {show_pair(one.outputs.shape[:2])}{several}")
-    draw_grid(axes, (0, 0), values.shape)
+    draw_grid(axes, (0, 0), (one.outputs.shape[0], one.outputs.shape[1]))
     return axes, place
 
 
@@ -203,16 +219,14 @@ def _draw_empty(sheet: Sheet, box: Box, one: Explained, number: int) -> tuple[Ax
 
 
 def _capture(stage: Stage) -> Frame:
-    canvas = stage.sheet.figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    canvas: Any = stage.sheet.figure.canvas  # Agg's, whose methods for parts of a figure have no types
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def _preview(stage: Stage, program: Program, one: Explained) -> Frame:
     """Return a frame with everything in it, and leave the stage empty as it was."""
     stage.sheet.figure.canvas.draw()
-    canvas = stage.sheet.figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    canvas: Any = stage.sheet.figure.canvas  # Agg's, whose methods for parts of a figure have no types
     empty = canvas.copy_from_bbox(stage.sheet.figure.bbox)
     height, width = one.outputs.shape[:2]
     for place in np.ndindex(height, width):
@@ -225,8 +239,7 @@ def _preview(stage: Stage, program: Program, one: Explained) -> Frame:
 
 def _play(stage: Stage, program: Program, one: Explained, places: Sequence[Pair]) -> Iterator[Frame]:
     """Yield the frames: each window in turn, its value in the output from then on."""
-    canvas = stage.sheet.figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    canvas: Any = stage.sheet.figure.canvas  # Agg's, whose methods for parts of a figure have no types
     for place in places:
         _fill(stage, one, place)
         filled = canvas.copy_from_bbox(stage.sheet.figure.bbox)
@@ -264,20 +277,18 @@ def _point(stage: Stage, traced: Trace, one: Explained) -> None:
             _draw(axes, frame)
     for axes, _ in stage.outputs:
         _draw(axes, frame_cells(axes, *traced.place, 1, 1))
-    stage.words.set_text("\n".join(_lines(traced, one)))
+    stage.words.set_text("\n".join(_lines(traced, one, stage.letters)))
     stage.sheet.figure.draw_artist(stage.words)
 
 
-def _lines(traced: Trace, one: Explained) -> list[str]:
+def _lines(traced: Trace, one: Explained, letters: int) -> list[str]:
     """Return how each map's value comes about, in a line or a few."""
     values = one.outputs[traced.place]
     lines: list[str] = []
     for number, value in enumerate(values):
         place = ",".join(map(str, (*traced.place, number) if len(values) > 1 else traced.place))
-        text = f"o[{place}] = {_work(traced, number, len(values))}"
-        result = show_result(value)
-        text += "" if text.endswith(f"= {result}") else f" = {result}"
-        lines += wrap(text, _LINE, subsequent_indent="  ")
+        text = f"o[{place}] = {_work(traced, number, len(values))} = {show_value(float(value))}"
+        lines += wrap(text, letters, subsequent_indent="  ")
     return lines
 
 
@@ -296,10 +307,10 @@ def _work(traced: Trace, number: int, maps: int) -> str:
         else:
             text = " + ".join(map(_signed, numbers)) if len(numbers) <= 25 else f"sum of {len(numbers)} products"
         bias = f" + {_signed(weighing.bias)}" if weighing.bias else ""
-        parts.append(f"{text}{bias} = {show_value(float(products.sum() + weighing.bias))}")
+        parts.append(f"{text}{bias}")
     functions = [traced.combination.op] if traced.combination else []
     functions += [activation.op for activation in traced.activations]
-    return "; ".join(parts) + "".join(f", {function}" for function in functions)
+    return reduce(lambda inner, function: f"{function}({inner})", functions, ", ".join(parts))
 
 
 def _signed(number: float) -> str:

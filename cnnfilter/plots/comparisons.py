@@ -71,9 +71,9 @@ def choose_columns(count: int) -> int:
 
 
 def choose_side(paper: Paper, long: float, columns: int) -> int:
-    """Return how many pixels of a picture a panel shows at most along an axis."""
+    """Return how many pixels of a picture a panel can show along an axis."""
     inches = max(paper.size) / columns if paper.size else long
-    return max(400, int(inches * paper.dpi * 1.25))
+    return max(400, int(inches * paper.dpi))
 
 
 def panel_size(view: View, long: float) -> tuple[float, float]:

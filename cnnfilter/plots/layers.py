@@ -22,6 +22,7 @@ from cnnfilter.plots.panels import (
     TICKS,
     Display,
     Look,
+    choose_across,
     display_weights,
     draw_panel,
     draw_pixels,
@@ -39,7 +40,7 @@ from cnnfilter.spec.printing import show_layer
 MOST_PANELS = 48
 """More cannot be told apart in one figure."""
 
-FILTERS = 1.3
+FILTERS = 1.15
 """The height of the filters above their maps, in inches, with their words."""
 
 
@@ -89,9 +90,7 @@ def draw_layers(
     return _arrange(panels, columns, paper, look)
 
 
-def _run(
-    program: Program, colors: Array, names: Sequence[str], scale: tuple[int, float, bool]
-) -> dict[str, View]:
+def _run(program: Program, colors: Array, names: Sequence[str], scale: tuple[int, float, bool]) -> dict[str, View]:
     """Return a view of what came out of each of the named layers."""
     side, white, matrix = scale
     views: dict[str, View] = {}
@@ -168,6 +167,7 @@ def _draw_filters(sheet: Sheet, box: Box, filters: Doubles) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_label("filters")
+    axes.set_frame_on(display.tiles == (1, 1))
     if display.pixels.ndim == 2:
         write_numbers(sheet, place, axes, display, display.pixels)
 
@@ -181,7 +181,7 @@ def _display_slices(slices: Doubles, ratio: float) -> Display:
 def _display_colored(filters: Doubles, ratio: float) -> Display:
     """Return how (kh, kw, 3, maps) weights are drawn: 0 mid-gray, the largest magnitude black or full."""
     rows, columns, _, count = filters.shape
-    across = min(count, max(1, ceil(sqrt(count * rows / columns * ratio))))
+    across = choose_across(count, sqrt(count * rows / columns * ratio))
     gap = find_gap(rows, columns)
     down = ceil(count / across)
     sheet = np.ones((down * (rows + gap) - gap, across * (columns + gap) - gap, 3))

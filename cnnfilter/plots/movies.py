@@ -43,18 +43,20 @@ def encode_movie(reel: Reel, name: str, fps: float) -> bytes:
     """
     suffix = PurePath(name).suffix.lower()
     time = max(20, round(100 / fps) * 10) if suffix == ".gif" else round(1000 / fps)
-    times = [time] * (reel.count - 1) + [max(time, PAUSE)]
+    times = [time] * (reel.length - 1) + [max(time, PAUSE)]
     return _encode_gif(reel, times) if suffix == ".gif" else _encode_by_opencv(reel, times, suffix, name)
 
 
 def _encode_by_opencv(reel: Reel, times: list[int], suffix: str, name: str) -> bytes:
     animation = cv2.Animation()
     animation.frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in reel.frames]
-    animation.durations = np.array(times, np.int32)
+    animation.durations = times
     animation.loop_count = 0
-    written, data = cv2.imencodeanimation(suffix, animation, [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS] * (suffix == ".webp"))
+    written, data = cv2.imencodeanimation(
+        suffix, animation, [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS] * (suffix == ".webp")
+    )
     if not written:
-        raise ImageFileError(f"{name}: OpenCV cannot write {reel.count} frames of {reel.preview.shape}")
+        raise ImageFileError(f"{name}: OpenCV cannot write {reel.length} frames of {reel.preview.shape}")
     return data.tobytes()
 
 
@@ -63,7 +65,7 @@ def _encode_gif(reel: Reel, times: list[int]) -> bytes:
     frames = _index(reel.frames, palette)
     file = io.BytesIO()
     next(frames).save(
-        file, "GIF", save_all=True, append_images=frames, duration=times, loop=0, optimize=False, disposal=1
+        file, "GIF", save_all=True, append_images=frames, duration=times, loop=0, optimize=True, disposal=1
     )
     return file.getvalue()
 
@@ -78,7 +80,7 @@ def make_palette(preview: Frame) -> NDArray[np.uint8]:
         mixed = rest
     else:
         cut = Image.fromarray(rest[None]).quantize(256 - _EXACT, Image.Quantize.MEDIANCUT)
-        mixed = np.array(cut.getpalette()[: 3 * (256 - _EXACT)], np.uint8).reshape(-1, 3)
+        mixed = np.array((cut.getpalette() or [])[: 3 * (256 - _EXACT)], np.uint8).reshape(-1, 3)
     palette = np.concatenate([exact, mixed])
     return np.concatenate([palette, np.repeat(palette[-1:], 256 - len(palette), axis=0)])
 

@@ -58,6 +58,11 @@ class Equalized(Normalize):
         What is spread.
     signed
         Whether magnitudes are spread, above and below the middle.
+
+    Attributes
+    ----------
+    levels
+        The values between which it goes, from the least to the greatest.
     """
 
     def __init__(self, values: Floats, *, signed: bool) -> None:
@@ -72,17 +77,17 @@ class Equalized(Normalize):
             shares = np.where(levels == 0, 0.5, shares[kept])
         if len(levels) < 2:
             levels, shares = np.array([levels[0], levels[0] + 1]), np.array([0.0, 1.0])
-        self._levels, self._shares = levels, shares
+        self.levels, self._shares = levels, shares
         super().__init__(float(levels[0]), float(levels[-1]))
 
-    def __call__(self, value: Array, clip: bool | None = None) -> np.ma.MaskedArray:  # type: ignore[type-arg, override]
+    def __call__(self, value: Array, clip: bool | None = None) -> np.ma.MaskedArray:  # type: ignore[override]
         """Return the place of each value on the scale, from 0 to 1."""
         known = np.ma.masked_invalid(value)
-        return np.ma.array(np.interp(known.filled(0), self._levels, self._shares), mask=known.mask)
+        return np.ma.array(np.interp(known.filled(0), self.levels, self._shares), mask=known.mask)
 
     def inverse(self, value: Array) -> Array:  # type: ignore[override]
         """Return the values at places of the scale."""
-        return np.asarray(np.interp(value, self._shares, self._levels))
+        return np.asarray(np.interp(value, self._shares, self.levels))
 
 
 class Display(NamedTuple):
@@ -101,14 +106,14 @@ class Display(NamedTuple):
     remark: str = ""
 
 
-def display_view(view: View, look: Look) -> Display:
-    """Return how a view of (h, w, C) values is drawn."""
+def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
+    """Return how a view of (h, w, C) values is drawn; maps side by side in a ratio of width to height."""
     if look.range_ not in {None, Range.NONE}:
         view = _as_in_file(view, look)
     if view.colored and look.colormap is None:
         return _display_colors(view, look)
     shown = view.values[:, :, :MOST_MAPS]
-    pixels, tiles = tile_maps(shown)
+    pixels, tiles = tile_maps(shown, ratio)
     if view.signed:
         return _display_signed(view, look, pixels, tiles)
     low, high = view.limits
@@ -141,15 +146,13 @@ def _display_colors(view: View, look: Look) -> Display:
 def _display_signed(view: View, look: Look, pixels: Floats, tiles: tuple[int, int]) -> Display:
     colormap = look.colormap or DIVERGING
     if look.equalize:
-        return Display(pixels, tiles, colormap, Equalized(view.values, signed=True), bar=True)
-    largest = max(abs(view.low), abs(view.high))
-    reach = largest if view.matrix else _reach(view.values) or largest
-    return Display(pixels, tiles, colormap, Normalize(-reach, reach), True, _extend(view.low < -reach, view.high > reach))
-
-
-def _reach(values: Floats) -> float:
-    """Return a magnitude that few values exceed: the rare largest ones would leave all others pale."""
-    return float(np.percentile(np.abs(values[np.isfinite(values)]), 99.5))
+        norm = Equalized(view.values, signed=True)
+        extend = _extend(view.low < norm.levels[0], view.high > norm.levels[-1])
+        return Display(pixels, tiles, colormap, norm, True, extend)
+    reach = max(abs(view.low), abs(view.high)) if view.matrix else view.reach
+    return Display(
+        pixels, tiles, colormap, Normalize(-reach, reach), True, _extend(view.low < -reach, view.high > reach)
+    )
 
 
 def _extend(below: bool, above: bool) -> str:
@@ -162,7 +165,7 @@ def tile_maps(maps: Floats, ratio: float = 1.0) -> tuple[Floats, tuple[int, int]
     `ratio` is that of width to height which all of them are to have together.
     """
     height, width, count = maps.shape
-    columns = min(count, max(1, ceil(sqrt(count * height / width * ratio))))
+    columns = choose_across(count, sqrt(count * height / width * ratio))
     rows = ceil(count / columns)
     if count == 1:
         return maps[:, :, 0], (1, 1)
@@ -173,6 +176,22 @@ def tile_maps(maps: Floats, ratio: float = 1.0) -> tuple[Floats, tuple[int, int]
         top, left = row * (height + gap), column * (width + gap)
         sheet[top : top + height, left : left + width] = maps[:, :, number]
     return sheet, (rows, columns)
+
+
+def choose_across(count: int, wanted: float) -> int:
+    """Return a number of columns near the one that is wanted that leaves few places of the last row empty.
+
+    Examples
+    --------
+    >>> choose_across(8, 5.2), choose_across(16, 4.3), choose_across(3, 1.9)
+    (4, 4, 2)
+    """
+
+    def cost(columns: int) -> float:
+        empty = -count % columns
+        return max(wanted / columns, columns / wanted) * (1 + 2 * empty / count)
+
+    return min(range(1, count + 1), key=cost)
 
 
 def find_gap(height: int, width: int) -> int:
@@ -200,10 +219,7 @@ def draw_panel(sheet: Sheet, box: Box, view: View, look: Look, title: str, spare
         Those of the values; behind them lies, where one is needed, a color bar.
     """
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
-    if len(view.shape) == 1:
-        axes = _draw_vector(sheet, inner, view)
-    else:
-        axes = _draw_maps(sheet, inner, view, look)
+    axes = _draw_vector(sheet, inner, view) if len(view.shape) == 1 else _draw_maps(sheet, inner, view, look)
     span = f"{show_end(view.low)} to {show_end(view.high)}{_remark(view, look)}"
     words = axes.set_title(f"{title}\n{view.size}, {span}", loc="left", fontsize=9, pad=5)
     sheet.fit(words, box.width - TICKS - max(spared, 0.1))
@@ -220,7 +236,8 @@ def _remark(view: View, look: Look) -> str:
 
 
 def _draw_maps(sheet: Sheet, box: Box, view: View, look: Look) -> Axes:
-    display = display_view(view, look)
+    high, wide = sheet.real(box)
+    display = display_view(view, look, wide / high)
     ratio = display.pixels.shape[0] / display.pixels.shape[1]
     place = sheet.square(box, ratio)
     axes = sheet.axes(place)
@@ -233,12 +250,23 @@ def _draw_maps(sheet: Sheet, box: Box, view: View, look: Look) -> Axes:
         mark_sizes(axes, view.shape[0], view.shape[1])
     else:
         axes.set_axis_off()
+        _outline(axes, view.values.shape, display)
         words = "red, green, blue: " if view.shape[2] == 3 and not view.matrix else ""
         label = f"{words}{min(view.shape[2], MOST_MAPS)} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8)
     if display.pixels.ndim == 2:
         write_numbers(sheet, place, axes, display, display.pixels)
     return axes
+
+
+def _outline(axes: Axes, shape: Sequence[int], display: Display) -> None:
+    """Draw a thin line around each map, so that white ones end somewhere."""
+    height, width, count = shape[0], shape[1], min(shape[2], MOST_MAPS)
+    gap = find_gap(height, width)
+    for number in range(count):
+        row, column = divmod(number, display.tiles[1])
+        corner = column * (width + gap) - 0.5, row * (height + gap) - 0.5
+        axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="#999999", linewidth=0.4))
 
 
 def draw_pixels(axes: Axes, display: Display, size: tuple[int, int]) -> AxesImage:
@@ -305,15 +333,21 @@ def show_end(number: float) -> str:
 
 
 def show_short(number: float) -> str:
-    """Return a number as a cell holds it: in four digits."""
-    return str(int(number)) if number.is_integer() and abs(number) < 1e6 else f"{number:.3g}"
+    """Return a number as a cell holds it, in three digits or as a whole number.
+
+    Examples
+    --------
+    >>> show_short(0.12345), show_short(1234.5), show_short(320.0), show_short(1.5e9)
+    ('0.123', '1234', '320', '1.5e+09')
+    """
+    return f"{number:.0f}" if abs(number) < 1e6 and (number.is_integer() or abs(number) >= 1000) else f"{number:.3g}"
 
 
 def find_inks(display: Display, values: Array) -> list[str]:
     """Return for each cell black or white, whichever stands out from it."""
     colors = ScalarMappable(display.norm, display.colormap).to_rgba(np.ma.masked_invalid(values))
     bright = colors[..., :3] @ np.array([0.2126, 0.7152, 0.0722])
-    return [INK if light > 0.45 else "white" for light in np.ravel(bright)]
+    return [INK if light > 0.5 else "white" for light in np.ravel(bright)]
 
 
 def _draw_vector(sheet: Sheet, box: Box, view: View) -> Axes:

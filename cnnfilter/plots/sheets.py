@@ -99,7 +99,7 @@ class Sheet:
         """Make letters smaller, and then words shorter, until they are not wider than some inches."""
         wide = width * self._stretch[1] * self.figure.dpi
         while (taken := text.get_window_extent().width) > wide:
-            if text.get_fontsize() > LEAST_POINTS + 2:
+            if float(text.get_fontsize()) > LEAST_POINTS + 2:
                 text.set_fontsize(max(LEAST_POINTS + 2, float(text.get_fontsize()) * wide / taken))
                 continue
             lines = text.get_text().split("\n")
@@ -110,7 +110,7 @@ class Sheet:
             text.set_text("\n".join(lines))
 
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     **{key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith(("backend", "interactive"))},
     "axes.edgecolor": INK,
     "axes.linewidth": 0.6,

@@ -20,6 +20,12 @@ SUBSTANTIAL = 0.1
 """From this share on, values below 0 (of all magnitudes) or above white (of all pixels) are what a result is about;
 fewer, as a sharpened photo has them, are cut off as they are in a file."""
 
+DIM = 0.25
+"""A result of which no value reaches this share of white is drawn up to its greatest."""
+
+FEW = 10_000
+"""Up to so many values none is left out of the scale."""
+
 
 class View(NamedTuple):
     """What is drawn of some values.
@@ -38,6 +44,8 @@ class View(NamedTuple):
         The level of white.
     matrix
         Whether the values are plain numbers and no picture.
+    given
+        Whether it is the input, which is drawn from black to white however dark it is.
     """
 
     values: Floats
@@ -48,6 +56,7 @@ class View(NamedTuple):
     above: float
     white: float
     matrix: bool
+    given: bool = False
 
     @property
     def signed(self) -> bool:
@@ -61,10 +70,21 @@ class View(NamedTuple):
 
     @property
     def limits(self) -> Extremes:
-        """What is drawn black and white: 0 and white, or more where much lies beyond."""
+        """What is drawn black and white: 0 and white, but the greatest value where white would show little of it."""
         if self.matrix:
             return min(self.low, 0.0), max(self.high, 0.0)
-        return 0.0, self.high if self.above > SUBSTANTIAL else self.white
+        if self.given or len(self.shape) < 3:
+            return 0.0, self.white
+        if self.shape[2] not in {1, 3}:
+            return 0.0, self.reach
+        return 0.0, self.high if self.above > SUBSTANTIAL or 0 < self.high < DIM * self.white else self.white
+
+    @property
+    def reach(self) -> float:
+        """A magnitude that few values exceed: the rare largest ones would leave all others pale."""
+        magnitudes = np.abs(self.values[np.isfinite(self.values)])
+        rare = float(np.percentile(magnitudes, 99.5)) if magnitudes.size > FEW else 0.0
+        return rare or max(abs(self.low), abs(self.high))
 
     @property
     def size(self) -> str:
@@ -74,14 +94,14 @@ class View(NamedTuple):
 
 
 def view_values(values: Array, side: int, white: float, *, matrix: bool = False) -> View:
-    """Return a view of (H, W), (H, W, C) or (length,) values, at most `side` pixels high and wide.
+    """Return a view of (H, W), (H, W, C) or (length,) values, less than twice `side` pixels high and wide.
 
     Parameters
     ----------
     values
         Of any type.
     side
-        The most pixels that are drawn along an axis.
+        So many pixels are drawn along an axis at least, if there are as many.
     white, matrix
         The level of white, and whether the values are plain numbers.
     """
@@ -96,13 +116,13 @@ def view_picture(picture: Picture, side: int) -> View:
     """Return a view of an input; what is transparent lies on white."""
     pixels = as_volume(picture.pixels)
     if not picture.has_alpha:
-        return view_values(pixels, side, picture.maximum, matrix=picture.matrix)
+        return view_values(pixels, side, picture.maximum, matrix=picture.matrix)._replace(given=True)
     factor = _factor(pixels.shape, side)
     extremes = find_extremes(pixels[:, :, :3])
     shape = (*pixels.shape[:2], 3)
     small = shrink(pixels, factor)
     shown = _on_white(small[:, :, :3], small[:, :, 3:] / picture.maximum, picture.maximum)
-    return _measured(shown, shape, extremes, picture.maximum, matrix=False)
+    return _measured(shown, shape, extremes, picture.maximum, matrix=False)._replace(given=True)
 
 
 def view_result(result: Result, side: int) -> View:
@@ -140,7 +160,7 @@ def view_result(result: Result, side: int) -> View:
 
 
 def shrink(volume: Array, factor: int) -> Floats:
-    """Return the means of squares of pixels, (ceil(H / factor), ceil(W / factor), C); those at the end may be smaller."""
+    """Return means of squares of pixels, (ceil(H / factor), ceil(W / factor), C); the last ones may be smaller."""
     kind = float_type(volume.dtype)
     if factor == 1:
         return volume.astype(kind)
@@ -149,7 +169,10 @@ def shrink(volume: Array, factor: int) -> Floats:
     source = volume if volume.dtype in _REDUCED else volume.astype(kind)
     reduced = np.empty((size[1], size[0], channels), kind)
     whole = height // factor
-    for rows, target in ((slice(0, whole * factor), slice(0, whole)), (slice(whole * factor, height), slice(whole, None))):
+    for rows, target in (
+        (slice(0, whole * factor), slice(0, whole)),
+        (slice(whole * factor, height), slice(whole, None)),
+    ):
         for channel in range(0, channels, 4) if rows.start < rows.stop else ():
             part = np.ascontiguousarray(source[rows, :, channel : channel + 4])
             place = reduced[target, :, channel : channel + 4]
@@ -163,7 +186,7 @@ _REDUCED = {np.dtype(name) for name in ("uint8", "uint16", "float32", "float64")
 
 
 def _factor(shape: Shape, side: int) -> int:
-    return max(1, ceil(max(shape[:2]) / side))
+    return max(1, max(shape[:2]) // side)
 
 
 def _on_white(colors: Floats, alpha: Floats, white: float) -> Floats:

@@ -36,7 +36,7 @@ from cnnfilter.traces.texts import show_result, show_value
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
 
-_CELL, _HEAD, _FOOT = 2.5, 0.45, 0.4
+_CELL, _HEAD, _FOOT = 2.5, 0.35, 0.3
 _GAP = 0.55
 
 
@@ -67,7 +67,9 @@ def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> She
     columns = 4 if any(line.weighing for line in lines) else 3
     height = _HEAD + _CELL + _FOOT
     sheet = Sheet(0.4 + height * len(lines), columns * (_CELL + _GAP) + 0.5, paper)
-    sheet.text(_GAP, 0.12, f"{PurePath(name).name}: output {list(explained[0].traced.place)}", fontsize=11)
+    sheet.text(
+        _GAP, 0.12, f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]", fontsize=11
+    )
     for row, line in enumerate(lines):
         boxes = [
             Box(_GAP + column * (_CELL + _GAP), 0.4 + row * height + _HEAD, _CELL, _CELL) for column in range(columns)
@@ -96,7 +98,7 @@ def _draw_line(sheet: Sheet, boxes: list[Box], line: Line) -> None:
     else:
         kernel = weighing.weights[:, :, line.place]
         _sign(sheet, boxes[0], "×")
-        name = weighing.kernel if len(weighing.kernel) < 20 else "kernel"
+        name = PurePath(weighing.kernel).name if len(weighing.kernel) < 20 else "kernel"
         slices = f", slice {line.place}" if len(weighing.channels) > 1 else ""
         draw_cells(sheet, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
         _sign(sheet, boxes[1], "=")
@@ -112,7 +114,7 @@ def _draw_line(sheet: Sheet, boxes: list[Box], line: Line) -> None:
 
 def _sign(sheet: Sheet, box: Box, sign: str) -> None:
     """Write a sign between a box and the next one."""
-    sheet.text(box.left + box.width + _GAP / 2, box.top + box.height / 2, sign, fontsize=15, ha="center", va="center")
+    sheet.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, fontsize=15, ha="center", va="center")
 
 
 def draw_cells(sheet: Sheet, box: Box, display: Display, title: str, first: Pair = (0, 0)) -> tuple[Axes, Box]:
@@ -158,7 +160,7 @@ def read_channel(traced: Trace, colors: Array, channel: int, rows: range, column
 
 
 def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:
-    """Hatch the parts of some rows and columns that lie beyond the input."""
+    """Lay light, hatched cells over what lies beyond the input, below its numbers."""
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
     parts = [
         (top, left, 0, right),
@@ -168,11 +170,13 @@ def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None
     ]
     for high, near, low, far in parts:
         if low > high and far > near:
-            axes.add_patch(
-                Rectangle(
-                    (near - 0.5, high - 0.5), far - near, low - high, fill=False, hatch="///", edgecolor="#aaaaaa", lw=0
-                )
-            )
+            cells = Rectangle((near - 0.5, high - 0.5), far - near, low - high, zorder=1, linewidth=0)
+            cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
+            axes.add_patch(cells)
+    for text in axes.texts:
+        column, row = text.get_position()
+        if not (0 <= row < shape[0] and 0 <= column < shape[1]):
+            text.set_color("#666666")
 
 
 def draw_input(sheet: Sheet, box: Box, one: Explained, channel: int, values: Doubles, first: Pair) -> Axes:
@@ -249,8 +253,20 @@ def display_output(values: Doubles, one: Explained) -> Display:
 def _output_title(line: Line) -> str:
     one = line.explained
     number = f",{line.map}" if len(one.outcome) > 1 else ""
-    added = f", bias {show_short(line.weighing.bias)}" if line.weighing and line.weighing.bias else ""
+    biased = line.weighing and line.weighing.bias and not _channel_sums(line)
+    added = f", bias {show_short(line.weighing.bias)}" if line.weighing and biased else ""
     functions = "".join(f", {activation.op}" for activation in one.traced.activations)
     functions = (f", {one.traced.combination.op}" if one.traced.combination else "") + functions
     place = ",".join(map(str, one.traced.place))
-    return f"output [{place}{number}] = {show_result(one.outcome[line.map])}{added}{functions}"
+    return f"output [{place}{number}] = {_channel_sums(line)}{show_result(one.outcome[line.map])}{added}{functions}"
+
+
+def _channel_sums(line: Line) -> str:
+    """Return the sums of a convolution's channels, or the empty string for one, or where they are not the result."""
+    traced, weighing = line.explained.traced, line.weighing
+    if weighing is None or len(weighing.channels) == 1 or traced.combination or traced.activations:
+        return ""
+    sums = traced.products(weighing).sum(axis=(0, 1))
+    bias = [weighing.bias] if weighing.bias else []
+    first, *others = [show_short(float(number)) for number in [*sums, *bias]]
+    return first + "".join(f" - {other[1:]}" if other.startswith("-") else f" + {other}" for other in others) + " = "

@@ -133,7 +133,8 @@ def _explain_convolution(traced: Trace) -> Iterator[str]:
     bias = " + b" if any(weighing.bias for weighing in traced.weighings) else ""
     place = ",".join(map(str, traced.place))
     yield _line(
-        "formula", f"o[y,x] = sum over {over} of i[sy*y + dy*r - top, sx*x + dx*c - left{channel}] * f[r,c{channel}]{bias}"
+        "formula",
+        f"o[y,x] = sum over {over} of i[sy*y + dy*r - top, sx*x + dx*c - left{channel}] * f[r,c{channel}]{bias}",
     )
     inner = _index("r", "c", layer.window, traced)
     yield _line("here", f"o[{place}] = sum over {over} of i[{inner}{channel}] * f[r,c{channel}]{bias}")
@@ -167,8 +168,7 @@ def _explain_map(traced: Trace, number: int, weighing: Weighing) -> Iterator[str
     totals = [float(products[:, :, place].sum()) for place in range(len(weighing.channels))]
     if len(totals) > 1:
         each = ", ".join(
-            f"channel {channel}: {show_value(total)}"
-            for channel, total in zip(weighing.channels, totals, strict=True)
+            f"channel {channel}: {show_value(total)}" for channel, total in zip(weighing.channels, totals, strict=True)
         )
         yield f"  sums      {each}"
         yield f"  sum       {_add(totals)}"
@@ -219,7 +219,10 @@ def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) 
         left = f"i[{traced.reach.rows[row]},{traced.reach.columns[column]}{index}]*f[{row},{column}{own}]"
         right = f"{show_value(value)}*{_signed(weight)} = {show_value(value * weight)}"
         rows.append((left, right, _origin(traced, row, column, index)))
-    wide, deep = max((len(left) for left, _, _ in rows), default=0), max((len(right) for _, right, _ in rows), default=0)
+    wide, deep = (
+        max((len(left) for left, _, _ in rows), default=0),
+        max((len(right) for _, right, _ in rows), default=0),
+    )
     for left, right, origin in rows:
         yield f"  {left:<{wide}} = {right:<{deep}}{origin}".rstrip()
     if len(rows) < weights.size:
@@ -287,7 +290,8 @@ def _formula(layer: Pool) -> str:
         PoolMode.L2: "sqrt(sum over r, c of v^2)",
         PoolMode.MEDIAN: "median over r, c of v",
     }[layer.mode]
-    return f"o[y,x] = {what}, v = i[sy*y + dy*r - top, sx*x + dx*c - left]; r < {layer.window.size[0]}, c < {layer.window.size[1]}"
+    rows, columns = layer.window.size
+    return f"o[y,x] = {what}, v = i[sy*y + dy*r - top, sx*x + dx*c - left]; r < {rows}, c < {columns}"
 
 
 def _explain_window(traced: Trace, channel: int) -> Iterator[str]:
