@@ -107,6 +107,10 @@ def test_convolve_loads_no_more_than_it_needs(tmp_path: Path, samples: Path) -> 
     assert loaded == {"numpy", "cv2"}
 
 
+def test_an_explanation_is_text_and_loads_no_matplotlib(samples: Path) -> None:
+    assert loaded_after("pool", str(samples / "pool-4x4.txt"), "--explain", "0,1") == {"numpy", "cv2"}
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = f"import sys, cnnfilter; print(*[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

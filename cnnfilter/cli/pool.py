@@ -54,7 +54,7 @@ Examples:
   cnnfilter pool samples/pool-4x4.txt
   cnnfilter pool samples/pool-5x5.txt --size 3 --stride 1
   cnnfilter pool samples/city.png --mode avg --size 4 -o small.png
-  cnnfilter pool samples/pool-4x4.txt --explain 0,1 --plot window.svg
+  cnnfilter pool samples/pool-4x4.txt --explain 0,1
   cnnfilter pool samples/city.png --mode max --over channels -o brightest.png
 """,
 )

@@ -285,6 +285,7 @@ def draw_bar(sheet: Sheet, place: Box, image: ScalarMappable, display: Display) 
         bar.minorticks_off()
     bar.ax.tick_params(labelsize=7, width=0.5, length=2)
     bar.outline.set_linewidth(0.5)
+    axes.set_label("scale")
     return axes
 
 
@@ -340,6 +341,7 @@ def show_short(number: float) -> str:
     >>> show_short(0.12345), show_short(1234.5), show_short(320.0), show_short(1.5e9)
     ('0.123', '1234', '320', '1.5e+09')
     """
+    number += 0.0  # -0 becomes 0
     return f"{number:.0f}" if abs(number) < 1e6 and (number.is_integer() or abs(number) >= 1000) else f"{number:.3g}"
 
 

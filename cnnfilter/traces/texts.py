@@ -71,7 +71,7 @@ def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -
     lines = [head, *_gray(traced), *body, *_behind(traced), *_results(traced, outcome)]
     if held:
         lines.append(_line("in a file", held))
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _line(subject: str, text: str) -> str:
