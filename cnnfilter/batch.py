@@ -34,6 +34,9 @@ class Listener(Protocol):
 class Viewer(Protocol):
     """Who shows the work: draws figures, explains values."""
 
+    def watch(self, job: Job, result: Result) -> Result:
+        """Return a result that is seen while it is written, so that it need not be made again to be drawn."""
+
     def show(
         self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling
     ) -> tuple[Encoded, list[str]]:
@@ -132,6 +135,8 @@ def _carry_out(jobs: list[Job], picture: Picture, work: Work, listener: Listener
     layers = [job.layer for job in jobs if job.layer]
     try:
         results, notes = run_picture(picture, model, work.handling, layers)
+        if work.viewer and not layers:
+            results[""] = work.viewer.watch(jobs[0], results[""])
     except _FAILURES as error:
         listener.failure(_named(source, error))
         return False

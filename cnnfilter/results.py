@@ -236,11 +236,41 @@ def _find_extremes(result: Result, how: Range) -> Extremes:
 
 def visit_parts(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
     """Hand over all parts, the first one first, the others perhaps from several threads."""
-    if isinstance(parts, Parts):
+    if isinstance(parts, Parts | Watched):
         parts.visit(take)
         return
     for part in parts:
         take(part)
+
+
+class Watched:
+    """The parts of a result, each of which a watcher sees when it is made.
+
+    Parameters
+    ----------
+    parts
+        Those of the result.
+    watcher
+        Sees them first, perhaps from several threads, and again whenever they are made again.
+    """
+
+    def __init__(self, parts: Iterable[Part], watcher: Callable[[Part], None]) -> None:
+        self._parts, self._watcher = parts, watcher
+
+    def __iter__(self) -> Iterator[Part]:
+        """Yield all parts."""
+        for part in self._parts:
+            self._watcher(part)
+            yield part
+
+    def visit(self, take: Callable[[Part], None]) -> None:
+        """Hand over all parts, the first one first."""
+
+        def see(part: Part) -> None:
+            self._watcher(part)
+            take(part)
+
+        visit_parts(self._parts, see)
 
 
 _ON_BLACK = "the result has no place for alpha, so that it lies on black"

@@ -18,7 +18,7 @@ from cnnfilter.files.images import Encoded
 from cnnfilter.files.levels import to_levels
 from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
-from cnnfilter.results import Handling, Result, run_picture
+from cnnfilter.results import Handling, Result, Watched, run_picture
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace
@@ -26,6 +26,7 @@ from cnnfilter.traces.texts import explain_trace
 if TYPE_CHECKING:
     from cnnfilter.plots.panels import Look
     from cnnfilter.plots.sheets import Paper
+    from cnnfilter.plots.views import Reducer
 
 
 class Wishes(NamedTuple):
@@ -55,10 +56,27 @@ class Presenter:
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
+        self._seen: dict[tuple[str, int], Reducer] = {}
         if wishes.plot is not None or wishes.animate is not None:
             from cnnfilter.plots.sheets import check_paper  # noqa: PLC0415  matplotlib is for figures alone
 
             check_paper(self._paper(), wishes.colormap)
+
+    def watch(self, job: Job, result: Result) -> Result:
+        """Return a result that is reduced for its figure, if there will be one, while it is written."""
+        if self._wishes.plot is None or self._wishes.explain is not None:
+            return result
+        from cnnfilter.plots.views import Reducer  # noqa: PLC0415
+
+        reducer = Reducer(result, self._side())
+        self._seen[job.source, job.kernel] = reducer
+        return result._replace(parts=Watched(result.parts, reducer.take))
+
+    def _side(self) -> int:
+        """Return how many pixels of a picture a panel shows."""
+        from cnnfilter.plots.comparisons import lay_out  # noqa: PLC0415
+
+        return lay_out(self._paper(), max(1, len(self._wishes.kernels)) + 1)[2]
 
     def show(
         self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling
@@ -72,6 +90,7 @@ class Presenter:
         from cnnfilter.plots.comparisons import draw_comparison  # noqa: PLC0415
         from cnnfilter.plots.layers import draw_layers  # noqa: PLC0415
         from cnnfilter.plots.sheets import finish  # noqa: PLC0415
+        from cnnfilter.plots.views import Reducer  # noqa: PLC0415
         from cnnfilter.plots.windows import draw_windows  # noqa: PLC0415
 
         paper = self._paper()
@@ -85,11 +104,14 @@ class Presenter:
                 picture, models[0], handling, (name, self._wishes.layers), (paper, self._look(handling))
             )
         else:
-            results, notes = [], []
+            results = []
             for number, model in enumerate(models):
-                made, own = run_picture(picture, model, handling)
-                results.append((self._title(number, model), model, made[""]))
-                notes += own
+                reducer = self._seen.pop((job.source, number), None)
+                if reducer is None:
+                    made, own = run_picture(picture, model, handling)
+                    reducer = Reducer(made[""], self._side())
+                    notes += own
+                results.append((self._title(number, model), model, reducer))
             sheet = draw_comparison(picture, name, results, paper, self._look(handling))
         return finish(sheet, job.format_name, paper), notes
 

@@ -11,8 +11,7 @@ from cnnfilter.compute.weights import Model
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.panels import BAR, BELOW, TICKS, TITLE, Look, draw_inset, draw_panel
 from cnnfilter.plots.sheets import Box, Paper, Sheet
-from cnnfilter.plots.views import View, view_picture, view_result
-from cnnfilter.results import Result
+from cnnfilter.plots.views import Reducer, View, view_picture
 
 LARGE, SMALL = 4.2, 3.0
 """The longer side of a panel in inches: of two, of many."""
@@ -20,7 +19,7 @@ LARGE, SMALL = 4.2, 3.0
 _INSET = 0.5
 """The side of a kernel in the corner, in inches."""
 
-Named = tuple[str, Model, Result]
+Named = tuple[str, Model, Reducer]
 """A result: what it is called, the network that made it, what came out."""
 
 
@@ -37,10 +36,8 @@ def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper
         The figure's size, and how values are drawn.
     """
     count = len(results) + 1
-    long = LARGE if count < 3 else SMALL
-    columns = choose_columns(count)
-    side = choose_side(paper, long, columns)
-    views = [view_picture(picture, side), *(view_result(result, side) for _, _, result in results)]
+    long, columns, side = lay_out(paper, count)
+    views = [view_picture(picture, side), *(result.view() for _, _, result in results)]
     titles = [PurePath(name).name, *(title for title, _, _ in results)]
     kernels = [None, *(_kernel(model) for _, model, _ in results)]
     height, width = panel_size(views[0], long)
@@ -55,6 +52,13 @@ def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper
             corner = placed.get_position().width * width * columns + BAR
         draw_panel(sheet, box, view, look, title, spared=corner)
     return sheet
+
+
+def lay_out(paper: Paper, count: int) -> tuple[float, int, int]:
+    """Return the longer side of so many panels in inches, their columns, and how many pixels they show."""
+    long = LARGE if count < 3 else SMALL
+    columns = choose_columns(count)
+    return long, columns, choose_side(paper, long, columns)
 
 
 def choose_columns(count: int) -> int:

@@ -125,38 +125,73 @@ def view_picture(picture: Picture, side: int) -> View:
     return _measured(shown, shape, extremes, picture.maximum, matrix=False)._replace(given=True)
 
 
-def view_result(result: Result, side: int) -> View:
-    """Return a view of a result, made part by part; what is transparent lies on white."""
-    small: list[Floats] = []
-    extremes: list[Extremes] = []
-    shapes: list[Shape] = []
+class Reducer:
+    """Makes a view of a result as its parts come by, in any order and from several threads.
 
-    def take(part: Part) -> None:
-        if part.values.ndim == 1:
-            small.append(part.values.astype(float_type(part.values.dtype)))
-            shapes.append(part.values.shape)
-            extremes.append(find_extremes(part.values))
+    Parameters
+    ----------
+    result
+        Whose parts they are.
+    side
+        So many pixels are drawn along an axis at least, if there are as many.
+    """
+
+    def __init__(self, result: Result, side: int) -> None:
+        self._result, self._side = result, side
+        self._small: Floats | None = None
+        self._shape: Shape = ()
+        self._extremes: dict[int, Extremes] = {}
+        self._rows = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all parts have come by."""
+        return self._rows >= self._result.height
+
+    def take(self, part: Part) -> None:
+        """Take in a part; one that comes again changes nothing."""
+        if part.rows.start in self._extremes:
             return
-        values = as_volume(part.values)
-        factor = _factor((result.height, *values.shape[1:]), side)
-        if not small:
-            shapes.append((result.height, *values.shape[1:]))
-            small.append(
-                np.empty((ceil(result.height / factor), ceil(values.shape[1] / factor), values.shape[2]), np.float64)
-            )
-        extremes.append(find_extremes(values))
+        values = part.values if part.values.ndim == 1 else as_volume(part.values)
+        if self._small is None:
+            self._begin(values)
+        assert self._small is not None
+        self._extremes[part.rows.start] = find_extremes(values)
+        if values.ndim == 1:
+            self._small[part.rows] = values
+        else:
+            self._reduce(part, values, self._small)
+        self._rows += len(values)
+
+    def view(self) -> View:
+        """Return the view; what is transparent lies on white."""
+        if not self.complete:
+            visit_parts(self._result.parts, self.take)
+        assert self._small is not None
+        ends = self._extremes.values()
+        span = min(low for low, _ in ends), max(high for _, high in ends)
+        return _measured(self._small, self._shape, span, self._result.white, self._result.matrix)
+
+    def _begin(self, values: Array) -> None:
+        """Make room for all parts, of which the first one comes alone."""
+        self._shape = (self._result.height, *values.shape[1:])
+        reduced = self._shape
+        if values.ndim > 1:
+            factor = _factor(self._shape, self._side)
+            reduced = (ceil(self._shape[0] / factor), ceil(self._shape[1] / factor), self._shape[2])
+        self._small = np.empty(reduced, float_type(values.dtype))
+
+    def _reduce(self, part: Part, values: Array, small: Floats) -> None:
+        """Reduce the squares of pixels that begin in a part."""
+        factor = _factor(self._shape, self._side)
         first = ceil(part.rows.start / factor)
         skipped = first * factor - part.rows.start
         if skipped >= len(values):
             return
         reduced = shrink(values[skipped:], factor)
         if part.alpha is not None:
-            reduced = _on_white(reduced, shrink(np.asarray(part.alpha)[skipped:], factor), result.white)
-        small[0][first : first + len(reduced)] = reduced
-
-    visit_parts(result.parts, take)
-    span = min(low for low, _ in extremes), max(high for _, high in extremes)
-    return _measured(small[0], shapes[0], span, result.white, result.matrix)
+            reduced = _on_white(reduced, shrink(np.asarray(part.alpha)[skipped:], factor), self._result.white)
+        small[first : first + len(reduced)] = reduced
 
 
 def shrink(volume: Array, factor: int) -> Floats:

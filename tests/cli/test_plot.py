@@ -178,6 +178,17 @@ def test_figures_that_exist_can_be_passed_over(run: Run, folder: Path) -> None:
     assert (folder / "fig.png").read_bytes() == b"old"
 
 
+def test_a_figure_is_that_of_its_input_where_others_are_passed_over(run: Run, folder: Path) -> None:
+    (folder / "n.txt").write_text(text_of(PLAIN[::-1]))
+    words = ("pool", "m.txt", "n.txt", "-o", "{stem}-out.txt", "--plot", "{stem}.png", "--no-clobber")
+    run(*words)
+    expected = (folder / "n.png").read_bytes()
+    (folder / "n.png").unlink()
+    (folder / "m-out.txt").unlink()
+    run(*words)
+    assert (folder / "n.png").read_bytes() == expected
+
+
 def test_remarks_come_with_a_figure_unless_told_to_be_quiet(run: Run) -> None:
     words = ("convolve", "m.txt", "-k", "box:3", "--border", "edge", "--plot", "fig.png")
     assert run(*words).stderr.count("border edge has no effect") == 1

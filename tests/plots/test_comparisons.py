@@ -1,6 +1,7 @@
 """Inputs beside results: panels, titles, scales, and the values that are drawn."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,11 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from cnnfilter.arrays import Array
+from cnnfilter.compute.strips import Part
+from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import draw_comparison
 from cnnfilter.plots.panels import DIVERGING, GRAYS, Equalized, Look
 from cnnfilter.plots.sheets import Paper, Sheet
+from cnnfilter.plots.views import Reducer
+from cnnfilter.results import Result, Watched
 from tests.plots.conftest import COLORS, result, values_of
 
 PLAIN = Look()
@@ -21,8 +26,14 @@ PLAIN = Look()
 def draw(picture: Picture, *words: str, look: Look = PLAIN, paper: Paper | None = None) -> Sheet:
     """Return the figure of a picture and what networks make of it."""
     return draw_comparison(
-        picture, "folder/input.png", [result(picture, word) for word in words], paper or Paper(), look
+        picture, "folder/input.png", [reduced(picture, word) for word in words], paper or Paper(), look
     )
+
+
+def reduced(picture: Picture, words: str) -> tuple[str, Model, Reducer]:
+    """Return what a network makes of a picture, to be reduced for a figure."""
+    named, network, made = result(picture, words)
+    return named, network, Reducer(made, 420)
 
 
 def panels(sheet: Sheet) -> list[Axes]:
@@ -211,9 +222,35 @@ def test_the_figure_has_the_size_that_is_asked_for(colors: Picture) -> None:
 
 
 def test_words_do_not_run_into_the_next_panel(colors: Picture) -> None:
-    sheet = draw_comparison(colors, f"{'long-' * 30}.png", [result(colors, "gray")], Paper(), PLAIN)
+    sheet = draw_comparison(colors, f"{'long-' * 30}.png", [reduced(colors, "gray")], Paper(), PLAIN)
     title = titles(sheet)[0]
     left, right = panels(sheet)
     words = left.title if left.get_title() else left._left_title  # type: ignore[attr-defined]
     assert "…" in title
     assert words.get_window_extent().x1 < right.get_window_extent().x0
+
+
+def test_what_is_seen_while_it_is_written_is_not_made_again(colors: Picture) -> None:
+    _, _, made = result(colors, "gray conv:sobel-x")
+    seen = Reducer(made, 420)
+    assert not seen.complete
+    watched = made._replace(parts=Watched(made.parts, seen.take))
+    assert np.array_equal(watched.values, made.values)
+    assert seen.complete
+    view = seen.view()
+    assert np.array_equal(view.values[:, :, 0], made.values)
+    assert (view.low, view.high) == (made.values.min(), made.values.max())
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(1100, 702, 300), (997, 31, 100), (640, 640, 640)])
+def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int, side: int) -> None:
+    values = np.random.default_rng(9).random((height, width, 2))
+    edges = [0, 7, 300, 301, height]
+    parts = [Part(slice(*rows), values[slice(*rows)], None) for rows in pairwise(edges)]
+    view = Reducer(Result(parts, height, 1.0, Depth.FLOAT, matrix=False), side).view()
+    factor = max(1, max(height, width) // side)
+    assert view.values.shape == (-(-height // factor), -(-width // factor), 2)
+    assert (view.low, view.high) == (values.min(), values.max())
+    block = values[factor * 10 : factor * 11, factor * 3 : factor * 4]
+    if width % factor == 0:
+        assert np.allclose(view.values[10, 3], block.mean(axis=(0, 1)), atol=1e-6)
