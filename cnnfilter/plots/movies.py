@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.opencv import cv2
 from cnnfilter.plots.animations import Frame, Reel
+from cnnfilter.plots.sheets import FRAME, INK
 
 PAUSE = 2000
 """Milliseconds that the last frame stays."""
@@ -71,9 +73,12 @@ def _encode_gif(reel: Reel, times: list[int]) -> bytes:
 
 
 def make_palette(preview: Frame) -> NDArray[np.uint8]:
-    """Return the 256 colors (256, 3) for all frames: the most frequent ones as they are, the rest by median cut."""
+    """Return the 256 colors (256, 3) of all frames: letters, the most frequent ones, the rest by median cut."""
     colors, counts = np.unique(preview.reshape(-1, 3), axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")
+    needed = [tuple(round(255 * part) for part in to_rgb(color)) for color in (FRAME, INK, "white")]
+    first = np.array([tuple(color) in needed for color in colors[order].tolist()])
+    order = np.concatenate([order[first], order[~first]])
     exact = colors[order[:_EXACT]]
     rest = colors[order[_EXACT:]]
     if len(colors) <= 256:

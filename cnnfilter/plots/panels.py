@@ -118,11 +118,18 @@ def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
         return _display_signed(view, look, pixels, tiles)
     low, high = view.limits
     norm: Normalize = Equalized(shown, signed=False) if look.equalize else Normalize(low, high or 1.0)
-    cut = view.low < low, view.high > high
+    cut = _cut_off(view)
     # White and black need no scale where they are those of the picture.
     bar = look.equalize or look.colormap is not None or view.matrix or high != view.white
     remark = "" if not any(cut) else f", shown {show_end(low)} to {show_end(high)}"
     return Display(pixels, tiles, look.colormap or GRAYS, norm, bar, _extend(*cut), "" if look.equalize else remark)
+
+
+def _cut_off(view: View) -> tuple[bool, bool]:
+    """Return whether values lie below and above the limits, by more than arithmetic brings about."""
+    low, high = view.limits
+    slack = 1e-6 * max(abs(low), abs(high))
+    return view.low < low - slack, view.high > high + slack
 
 
 def _as_in_file(view: View, look: Look) -> View:
@@ -138,8 +145,7 @@ def _display_colors(view: View, look: Look) -> Display:
     low, high = view.limits
     if look.equalize:
         return Display(np.clip(equalize(colors, 1.0), 0, 1))
-    cut = view.low < low or view.high > high
-    remark = f", shown {show_end(low)} to {show_end(high)}" if cut or high != view.white else ""
+    remark = f", shown {show_end(low)} to {show_end(high)}" if any(_cut_off(view)) or high != view.white else ""
     return Display(np.clip(colors / (high or 1.0), 0, 1), remark=remark)
 
 

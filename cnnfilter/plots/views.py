@@ -77,7 +77,7 @@ class View(NamedTuple):
             return 0.0, self.white
         if self.shape[2] not in {1, 3}:
             return 0.0, self.reach
-        return 0.0, self.high if self.above > SUBSTANTIAL or 0 < self.high < DIM * self.white else self.white
+        return 0.0, self.reach if self.above > SUBSTANTIAL or 0 < self.high < DIM * self.white else self.white
 
     @property
     def reach(self) -> float:

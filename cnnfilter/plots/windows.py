@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -41,13 +42,17 @@ _GAP = 0.55
 
 
 class Line(NamedTuple):
-    """A row of panels: a channel of the input, the map that it goes into, its place among the map's channels."""
+    """A row of panels: a channel of the input, the map that it goes into, its place among the map's channels.
+
+    `last` says whether the map is complete with it, and drawn.
+    """
 
     explained: Explained
     channel: int
     map: int
     place: int = 0
     weighing: Weighing | None = None
+    last: bool = True
 
 
 def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> Sheet:
@@ -65,17 +70,34 @@ def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> She
             "--explain without --plot prints them"
         )
     columns = 4 if any(line.weighing for line in lines) else 3
-    height = _HEAD + _CELL + _FOOT
-    sheet = Sheet(0.4 + height * len(lines), columns * (_CELL + _GAP) + 0.5, paper)
+    heights = [_CELL * _ratio(line) for line in lines]
+    sheet = Sheet(0.4 + sum(heights) + (_HEAD + _FOOT) * len(lines), columns * (_CELL + _GAP) + 0.5, paper)
     sheet.text(
         _GAP, 0.12, f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]", fontsize=11
     )
-    for row, line in enumerate(lines):
-        boxes = [
-            Box(_GAP + column * (_CELL + _GAP), 0.4 + row * height + _HEAD, _CELL, _CELL) for column in range(columns)
-        ]
+    top = 0.4
+    for line, height in zip(lines, heights, strict=True):
+        boxes = [Box(_GAP + column * (_CELL + _GAP), top + _HEAD, _CELL, height) for column in range(columns)]
         _draw_line(sheet, boxes, line)
+        top += height + _HEAD + _FOOT
     return sheet
+
+
+def _ratio(line: Line) -> float:
+    """Return the ratio of height to width that the tallest panel of a row has, at most 1."""
+    traced = line.explained.traced
+    rows, columns = _spans(traced)
+    shapes = [(len(rows), len(columns)), traced.values.shape[:2], line.explained.outputs.shape[:2]]
+    return float(min(1.0, max(1 / 8, *(height / width for height, width in shapes))))
+
+
+def _spans(traced: Trace) -> tuple[range, range]:
+    """Return which rows and columns of the input are drawn."""
+    reach, shape = traced.reach, traced.shape
+    return (
+        span_around(int(reach.rows[0]), int(reach.rows[-1]), shape[0]),
+        span_around(int(reach.columns[0]), int(reach.columns[-1]), shape[1]),
+    )
 
 
 def _lines(one: Explained) -> Iterator[Line]:
@@ -83,11 +105,13 @@ def _lines(one: Explained) -> Iterator[Line]:
     for number, weighing in enumerate(one.traced.weighings):
         combined = len(one.traced.weighings) // len(one.outcome) if len(one.outcome) else 1
         for place, channel in enumerate(weighing.channels):
-            yield Line(one, channel, number // combined, place, weighing)
+            last = place == len(weighing.channels) - 1 and number % combined == combined - 1
+            yield Line(one, channel, number // combined, place, weighing, last)
     if not one.traced.weighings:
         together = isinstance(one.traced.layer, ChannelPool)
         for channel in range(one.traced.shape[2]):
-            yield Line(one, channel, channel * len(one.outcome) // one.traced.shape[2] if together else channel)
+            last = not together or channel == one.traced.shape[2] - 1
+            yield Line(one, channel, 0 if together else channel, last=last)
 
 
 def _draw_line(sheet: Sheet, boxes: list[Box], line: Line) -> None:
@@ -106,8 +130,7 @@ def _draw_line(sheet: Sheet, boxes: list[Box], line: Line) -> None:
         reach = float(np.abs(products).max()) or 1.0
         display = Display(products, colormap=DIVERGING, norm=Normalize(-reach, reach))
         draw_cells(sheet, boxes[2], display, f"products, sum {show_value(float(products.sum()))}")
-    last_channel = weighing is None or line.place == len(weighing.channels) - 1
-    if last_channel and not (isinstance(traced.layer, ChannelPool) and line.channel < traced.shape[2] - 1):
+    if line.last:
         _sign(sheet, boxes[-2], "→")
         _draw_output(sheet, boxes[-1], line)
 
@@ -131,7 +154,9 @@ def draw_cells(sheet: Sheet, box: Box, display: Display, title: str, first: Pair
     if points:
         draw_grid(axes, first, (rows, columns))
     for axis, size, start in ((axes.yaxis, rows, first[0]), (axes.xaxis, columns, first[1])):
-        step = max(1, size // 8)
+        high, wide = sheet.real(place)
+        room = high / 0.2 if axis is axes.yaxis else wide / 0.32
+        step = max(1, ceil(size / max(room, 1)))
         axis.set_ticks(range(start, start + size, step))
     axes.tick_params(labelsize=7, width=0.5, length=2, pad=1.5)
     words = axes.set_title(title, loc="left", fontsize=9, pad=4)
@@ -199,8 +224,7 @@ def _draw_window(sheet: Sheet, box: Box, line: Line) -> None:
     """Draw the input with the window framed, and what lies in the padding hatched."""
     traced = line.explained.traced
     reach, shape = traced.reach, traced.shape
-    rows = span_around(int(reach.rows[0]), int(reach.rows[-1]), shape[0])
-    columns = span_around(int(reach.columns[0]), int(reach.columns[-1]), shape[1])
+    rows, columns = _spans(traced)
     values = read_channel(traced, line.explained.colors, line.channel, rows, columns)
     axes = draw_input(sheet, box, line.explained, line.channel, values, (rows[0], columns[0]))
     hatch_padding(axes, rows, columns, shape)

@@ -163,7 +163,7 @@ def test_a_large_picture_is_reduced_for_the_figure_alone() -> None:
     assert drawn(first).shape == drawn(second).shape == (300, 450)
     assert first.get_xlim() == (-0.5, 2699.5)
     assert drawn(second)[150, 300] == 400
-    assert titles(sheet)[1] == "conv:[2]\n1800x2700, 0 to 510"
+    assert titles(sheet)[1] == "conv:[2]\n1800x2700, 0 to 510, shown 0 to 400"
 
 
 def test_equalize_spreads_levels_and_keeps_the_values(colors: Picture) -> None:

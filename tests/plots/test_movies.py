@@ -12,7 +12,7 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ShapeError
 from cnnfilter.plots.animations import Reel, animate, cut_around
-from cnnfilter.plots.movies import PAUSE, encode_movie
+from cnnfilter.plots.movies import PAUSE, encode_movie, make_palette
 from cnnfilter.plots.sheets import Paper
 from tests.traces.test_traces import NUMBERS, program
 
@@ -135,3 +135,12 @@ def test_too_many_channels_and_too_much_padding_are_errors() -> None:
         reel("dwconv:sobel-x,sobel-y", NUMBERS)
     with pytest.raises(ShapeError, match="69x68 with its padding is too large to animate"):
         reel("conv:sobel-x,p30", NUMBERS)
+
+
+def test_the_frame_of_the_window_keeps_its_color_beside_many_others() -> None:
+    many = np.random.default_rng(0).random((12, 12, 1)) * 100
+    movie = reel("conv:sobel-x", many)
+    palette = make_palette(movie.preview).tolist()
+    assert [0xE6, 0x61, 0x00] in palette
+    assert [255, 255, 255] in palette
+    assert len(palette) == 256

@@ -104,3 +104,9 @@ def test_more_rows_than_can_be_read_are_an_error() -> None:
     deep = np.ones((4, 4, 13))
     with pytest.raises(ShapeError, match="13 channels and maps are too many for one figure, which holds 12"):
         draw("conv:box:3", deep, (0, 0))
+
+
+def test_kernels_that_are_combined_have_one_output() -> None:
+    words = titles(draw("conv:sobel-x,sobel-y magnitude", PATCH, (0, 0)))
+    assert [word.partition(" ")[0] for word in words].count("output") == 1
+    assert words[-1].endswith(", magnitude")
