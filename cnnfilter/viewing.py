@@ -24,7 +24,7 @@ from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace
 
 if TYPE_CHECKING:
-    from cnnfilter.plots.panels import Look
+    from cnnfilter.plots.displays import Look
     from cnnfilter.plots.sheets import Paper
     from cnnfilter.plots.views import Reducer
 
@@ -121,7 +121,7 @@ class Presenter:
         return Paper(self._wishes.figure_size, self._wishes.dpi or 100, window=self._wishes.plot == "show")
 
     def _look(self, handling: Handling) -> Look:
-        from cnnfilter.plots.panels import Look  # noqa: PLC0415
+        from cnnfilter.plots.displays import Look  # noqa: PLC0415
 
         return Look(self._wishes.equalize, self._wishes.colormap, handling.range_)
 

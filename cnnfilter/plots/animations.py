@@ -19,7 +19,8 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.compute.programs import Program
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.panels import display_weights, find_inks, frame_cells, number_points, show_short
+from cnnfilter.plots.displays import display_weights, find_inks
+from cnnfilter.plots.panels import frame_cells, number_points, show_short
 from cnnfilter.plots.sheets import LEAST_POINTS, POINTS, Box, Paper, Sheet
 from cnnfilter.plots.windows import (
     display_output,

@@ -9,7 +9,8 @@ from pathlib import PurePath
 from cnnfilter.arrays import Doubles
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.pictures import Picture
-from cnnfilter.plots.panels import BAR, BELOW, TICKS, TITLE, Look, draw_inset, draw_panel
+from cnnfilter.plots.displays import Look
+from cnnfilter.plots.panels import BAR, BELOW, TICKS, TITLE, draw_inset, draw_panel
 from cnnfilter.plots.sheets import Box, Paper, Sheet
 from cnnfilter.plots.views import Reducer, View, view_picture
 

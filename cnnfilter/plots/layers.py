@@ -17,19 +17,8 @@ from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import SMALL, choose_columns, choose_side, panel_size
-from cnnfilter.plots.panels import (
-    MOST_MAPS,
-    TICKS,
-    Display,
-    Look,
-    choose_across,
-    display_weights,
-    draw_panel,
-    draw_pixels,
-    find_gap,
-    tile_maps,
-    write_numbers,
-)
+from cnnfilter.plots.displays import MOST_MAPS, Display, Look, choose_across, display_weights, find_gap, tile_maps
+from cnnfilter.plots.panels import TICKS, draw_panel, draw_pixels, write_numbers
 from cnnfilter.plots.sheets import Box, Paper, Sheet
 from cnnfilter.plots.views import View, view_picture, view_values
 from cnnfilter.results import Handling

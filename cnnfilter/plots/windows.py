@@ -15,16 +15,8 @@ from matplotlib.patches import Rectangle
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import to_gray
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.panels import (
-    DIVERGING,
-    GRAYS,
-    Display,
-    display_weights,
-    draw_pixels,
-    frame_cells,
-    show_short,
-    write_numbers,
-)
+from cnnfilter.plots.displays import DIVERGING, GRAYS, Display, display_weights
+from cnnfilter.plots.panels import draw_pixels, frame_cells, show_short, write_numbers
 from cnnfilter.plots.sheets import Box, Paper, Sheet
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution

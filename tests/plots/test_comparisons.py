@@ -14,7 +14,7 @@ from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import draw_comparison
-from cnnfilter.plots.panels import DIVERGING, GRAYS, Equalized, Look
+from cnnfilter.plots.displays import DIVERGING, GRAYS, Equalized, Look
 from cnnfilter.plots.sheets import Paper, Sheet
 from cnnfilter.plots.views import Reducer
 from cnnfilter.results import Result, Watched

@@ -9,8 +9,8 @@ from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.files.pictures import Picture
+from cnnfilter.plots.displays import Look
 from cnnfilter.plots.layers import draw_layers
-from cnnfilter.plots.panels import Look
 from cnnfilter.plots.sheets import Paper, Sheet
 from cnnfilter.results import Handling, run_picture
 from cnnfilter.spec.weights import Init
