@@ -130,7 +130,7 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
         return f"-.{request.format_ or 'txt'}"
     if output is None and not is_matrix(name):
         given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
-        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format")
+        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it")
     if request.format_:
         return f"-.{request.format_}"
     if is_matrix(name):
