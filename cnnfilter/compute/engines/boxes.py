@@ -22,6 +22,9 @@ _WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 _LARGEST_SUM = 2**31
 """Where its whole numbers of 32 bits end."""
 
+MOST_CHANNELS = 128
+"""What an image of OpenCV 5 holds."""
+
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 
 
@@ -40,9 +43,9 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
             first = tile.rows.start * stride[0]
             part = slice(first, first + kept + size[0] - 1)
             source = padded.peek(part) if runs_in_own_type else padded.read(part, slice(None))
-            for channel in range(0, channels, 4):
+            for channel in range(0, channels, MOST_CHANNELS):
                 sums = cv2.boxFilter(
-                    np.ascontiguousarray(source[:, :, channel : channel + 4]),
+                    np.ascontiguousarray(source[:, :, channel : channel + MOST_CHANNELS]),
                     _DEPTHS[padded.dtype],
                     size[::-1],
                     anchor=(0, 0),
@@ -50,7 +53,7 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
                     borderType=cv2.BORDER_CONSTANT,
                 ).reshape(*source.shape[:2], -1)
                 kept_sums = sums[: kept : stride[0], : width - size[1] + 1 : stride[1]]
-                results[tile.rows, :, channel : channel + 4] = kept_sums
+                results[tile.rows, :, channel : channel + MOST_CHANNELS] = kept_sums
             if weight != 1:
                 results[tile.rows] *= padded.dtype.type(weight)
             finish(results[tile.rows])
