@@ -50,8 +50,8 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     memory = Memory(padded.dtype)
     for strip in cut(rows, columns, at_once, columns):
         first, last = strip.rows.start * window.stride[0], (strip.rows.stop - 1) * window.stride[0]
-        source = memory("source", last - first + window.extent[0], *padded.shape[1:])
-        padded.read(slice(first, last + window.extent[0]), slice(None), source)
+        taken = slice(first, last + window.extent[0])
+        source = padded.peek(taken) if padded.volume.dtype == padded.dtype else padded.read(taken, slice(None))
         for group, matrix in enumerate(matrices):
             channels = source[:, :, group * inputs : (group + 1) * inputs]
             gather = _gather_weights_first if few else _gather_windows_first
