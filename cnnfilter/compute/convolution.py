@@ -142,7 +142,8 @@ def _add_channels(padded: Padded) -> Padded:
 
 def _price_planes(padded: Padded, bank: Doubles, window: Window, numbers: Numbers) -> float:
     """Return the price of a bank's kernels one by one, by that of the first: a look at each takes too long."""
-    return _plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers).price * bank[0, 0].size
+    first = _plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
+    return float(first.price * bank.shape[2] * bank.shape[3])
 
 
 def _plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:

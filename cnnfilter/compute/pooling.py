@@ -137,7 +137,7 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
     def begin() -> Worker:
         def make(tile: Tile) -> None:
             rows = slice(tile.rows.start * window.size[0], tile.rows.stop * window.size[0])
-            source = padded.peek(rows)[:, :width].astype(padded.dtype, copy=False)
+            source = padded.peek(rows)[:, :width]
             for channels in _sides(padded.shape[2]):
                 part = np.ascontiguousarray(source[:, :, channels])
                 shape = output[1], tile.size[0]
@@ -217,13 +217,13 @@ _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "fl
 def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
     """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
     results = np.empty((*output, padded.shape[2]), padded.dtype)
+    source = padded.in_own_type()
 
     def begin() -> Worker:
         def make(tile: Tile) -> None:
             first = tile.rows.start * window.stride[0]
             taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
-            source = padded.peek(slice(first, first + taken))
-            down = _join_axis(source, 0, tile.size[0], window, join, padded.dtype)
+            down = _join_axis(source.peek(slice(first, first + taken)), 0, tile.size[0], window, join, padded.dtype)
             results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
 
         return make

@@ -51,7 +51,7 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     for strip in cut(rows, columns, at_once, columns):
         first, last = strip.rows.start * window.stride[0], (strip.rows.stop - 1) * window.stride[0]
         taken = slice(first, last + window.extent[0])
-        source = padded.peek(taken) if padded.volume.dtype == padded.dtype else padded.read(taken, slice(None))
+        source = padded.peek(taken)
         for group, matrix in enumerate(matrices):
             channels = source[:, :, group * inputs : (group + 1) * inputs]
             gather = _gather_weights_first if few else _gather_windows_first
