@@ -9,6 +9,7 @@ what is not finite stays with the windows that it belongs to (a separable kernel
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,9 +50,11 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
         return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
 
     size = kernel.shape[0], kernel.shape[1]
-    if _is_native(padded, size, stride, finish):
-        return _filter_at_once(run, padded, size)
-    return _filter_in_strips(run, padded, padded, size, stride, finish)
+    if _has_native_border(padded, size):
+        if padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
+            return _filter_at_once(run, padded, size)
+        return _filter_in_strips(run, _native_strips(padded, size), padded, size, stride, finish)
+    return _filter_in_strips(run, _padded_strips(padded, size), padded, size, stride, finish)
 
 
 def filter_separably(
@@ -68,22 +71,22 @@ def filter_separably(
         return np.asarray(total)
 
     size = len(factors[0][0]), len(factors[0][1])
-    if _is_native(padded, size, stride, finish):
-        return _filter_at_once(run, padded, size)
-    return _filter_in_strips(run, padded, padded.in_own_type(), size, stride, finish)
+    own = padded.in_own_type()
+    if _has_native_border(padded, size) and padded.volume.dtype == own.dtype:
+        if stride == (1, 1) and finish.does_nothing and len(factors) == 1:
+            return _filter_at_once(run, padded, size)
+        return _filter_in_strips(run, _native_strips(padded, size), padded, size, stride, finish)
+    return _filter_in_strips(run, _padded_strips(own, size), padded, size, stride, finish)
 
 
-def _is_native(padded: Padded, size: Pair, stride: Pair, finish: Finish) -> bool:
-    """Return whether OpenCV makes the results of the volume as it lies, border and all."""
+def _has_native_border(padded: Padded, size: Pair) -> bool:
+    """Return whether OpenCV makes the border of the volume as it lies, and its results are in the right places."""
     height, width, channels = padded.shape
     top, left, _, _ = padded.sides
     return (
-        padded.volume.dtype == padded.dtype
-        and stride == (1, 1)
-        and finish.does_nothing
-        and channels <= _MOST_CHANNELS
-        and padded.follows_volume
+        padded.follows_volume
         and padded.border.mode in _BORDERS
+        and channels <= _MOST_CHANNELS
         and height - size[0] < padded.volume.shape[0]
         and width - size[1] < padded.volume.shape[1]
         and top < size[0]
@@ -99,8 +102,47 @@ def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Floats:
     return filtered[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
 
-def _filter_in_strips(run: Filter, padded: Padded, source: Padded, size: Pair, stride: Pair, finish: Finish) -> Floats:
-    """Filter `source`, the padded volume in the type that it is read in, a few rows at a time."""
+class _Strip(NamedTuple):
+    """Rows of an image to filter, how OpenCV does so, and which of its results is the first that is wanted."""
+
+    pixels: Array
+    anchor: tuple[int, int]
+    border: int
+    first: int
+
+
+Strips = Callable[[int, int], _Strip]
+"""Gives the strip for results from a row on, so many."""
+
+
+def _native_strips(padded: Padded, size: Pair) -> Strips:
+    """Return strips of the volume, whose border OpenCV makes."""
+    top, left, _, _ = padded.sides
+    height = padded.volume.shape[0]
+
+    def give(first: int, count: int) -> _Strip:
+        start, stop = first - top, first - top + count - 1 + size[0]
+        if start < 0:  # what is reflected beyond an edge lies on the other side of the window
+            stop += size[0]
+        if stop > height:
+            start -= size[0]
+        start = max(start, 0)
+        return _Strip(padded.volume[start:stop], (left, top), _BORDERS[padded.border.mode], first - start)
+
+    return give
+
+
+def _padded_strips(padded: Padded, size: Pair) -> Strips:
+    """Return strips of the padded volume."""
+
+    def give(first: int, count: int) -> _Strip:
+        return _Strip(padded.peek(slice(first, first + count + size[0] - 1)), (0, 0), cv2.BORDER_CONSTANT, 0)
+
+    return give
+
+
+def _filter_in_strips(run: Filter, strips: Strips, padded: Padded, size: Pair, stride: Pair, finish: Finish) -> Floats:
+    """Filter a few rows at a time; keep what the stride keeps."""
     height, width, channels = padded.shape
     rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
     results = np.empty((rows, columns, channels), padded.dtype)
@@ -109,14 +151,12 @@ def _filter_in_strips(run: Filter, padded: Padded, source: Padded, size: Pair, s
     def begin() -> Worker:
         def make(tile: Tile) -> None:
             kept = (tile.size[0] - 1) * stride[0] + 1
-            first = tile.rows.start * stride[0]
-            pixels = source.peek(slice(first, first + kept + size[0] - 1))
+            strip = strips(tile.rows.start * stride[0], kept)
             for channel in range(0, channels, _MOST_CHANNELS):
-                part = np.ascontiguousarray(pixels[:, :, channel : channel + _MOST_CHANNELS])
-                filtered = run(part, (0, 0), cv2.BORDER_CONSTANT).reshape(part.shape)
-                results[tile.rows, :, channel : channel + _MOST_CHANNELS] = filtered[
-                    : kept : stride[0], : width - size[1] + 1 : stride[1]
-                ]
+                part = np.ascontiguousarray(strip.pixels[:, :, channel : channel + _MOST_CHANNELS])
+                filtered = run(part, strip.anchor, strip.border).reshape(part.shape)
+                wanted = filtered[strip.first : strip.first + kept : stride[0], : width - size[1] + 1 : stride[1]]
+                results[tile.rows, :, channel : channel + _MOST_CHANNELS] = wanted
             finish(results[tile.rows])
 
         return make
