@@ -399,7 +399,7 @@ _SAMPLE = 4096
 
 
 def _is_whole(array: Array) -> bool:
-    flat = array.ravel() if array.size <= _SAMPLE else array.reshape(len(array), -1)[0][:_SAMPLE]
+    flat = array.flat[:_SAMPLE]
     with np.errstate(invalid="ignore"):
         if not (np.rint(flat) == flat).all():
             return False

@@ -75,7 +75,7 @@ def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
     """Return tensors in our order: (kh, kw, in, out), (in, out), vectors as `flatten` has them here."""
     layer = need.layer
     if isinstance(layer, Convolution):
-        bank = normalize(np.ascontiguousarray(tensors["weight"].transpose(2, 3, 1, 0)), layer.normalize, need.name)
+        bank = normalize(tensors["weight"].transpose(2, 3, 1, 0), layer.normalize, need.name)
         return {**tensors, "weight": bank[::-1, ::-1] if layer.flip else bank}
     order = _order(need.parts)
     if isinstance(layer, Linear):
