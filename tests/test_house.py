@@ -25,6 +25,7 @@ FLOORS = {
     "library": 4,
     "results": 4,
     "batch": 4,
+    "plots": 4,
     "cli": 5,
 }
 """Each part of the package, and its floor; `__init__` and `__main__` are doors."""
