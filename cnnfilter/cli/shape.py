@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cnnfilter.cli.base import Command, Console, told_log
+from cnnfilter.cli.drawings import draw_units, draw_volumes, names_picture, parse_unit
 from cnnfilter.cli.plotting import PlotOptions, plot_options
 from cnnfilter.cli.reports import Report, show_last_size, write_report
 from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
@@ -25,16 +26,7 @@ from cnnfilter.spec.remarks import remark_on_borders, remark_on_sizes, remark_on
 from cnnfilter.spec.summary import Summary, summarize
 
 if TYPE_CHECKING:
-    from cnnfilter.plots.sheets import Sheet
     from cnnfilter.spec.solving import Part
-
-
-def parse_unit(text: str) -> Pair:
-    """Return the (row, column) that `Y,X` writes."""
-    match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", text, re.ASCII)
-    if not match:
-        raise LanguageError(f"unit {text!r} is not Y,X, row and column from 0, such as 3,3")
-    return int(match[1]), int(match[2])
 
 
 SOUGHT = 99_991
@@ -167,7 +159,12 @@ def command(words: tuple[str, ...], **given: Any) -> None:
             print_solutions(document.network, shape, answer, console, keeps_stride=says_stride)
             return
         if sheet:
-            draw(sheet, words, document, shape, answer)
+            picture = words[0] if names_picture(words) else None
+            if answer.fields:
+                draw_units(sheet, document, shape, answer.unit, picture)
+            else:
+                with told_log(verbose=False, quiet=answer.quiet):
+                    draw_volumes(sheet, document, shape)
         if sheet is None or answer.report or answer.compare:
             print_summary(document.network, shape, answer, console)
         elif not answer.quiet:
@@ -217,16 +214,6 @@ def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
         return _size_of_picture(first)
     is_size = first[:1] in set("0123456789-") and not re.fullmatch(r"\d+x|\d+x\s.*", first, re.DOTALL)
     return as_shape(first, layout) if is_size and not names_document(first) else None
-
-
-def names_picture(words: tuple[str, ...]) -> bool:
-    """Return whether the first word names a picture or a matrix; a text by itself is rather a network."""
-    if not words or "." not in words[0] or words[0].endswith((".toml", ".json")):
-        return False
-    from cnnfilter.files.formats import FORMATS  # noqa: PLC0415  most sizes are numbers
-
-    suffix = words[0][words[0].rfind(".") :].lower()
-    return suffix in FORMATS and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
 def _size_of_picture(path: str) -> Shape:
@@ -282,33 +269,6 @@ def _comparisons(network: Network, summary: Summary) -> Any:
     from cnnfilter.spec.sharing import compare  # noqa: PLC0415  only --compare needs it
 
     return [compare(visit) for visit in network.visits(summary.input)]
-
-
-def draw(sheet: Sheet, words: tuple[str, ...], document: Document, shape: Shape, answer: Answer) -> None:
-    """Draw a network, or what units of its layers see of the input."""
-    summary = summarize(document.network, shape)
-    totals = summary.totals
-    title = document.path.name if document.path else str(document.network)
-    counts = f"{totals.parameters:,} parameters, {totals.macs:,} MACs"
-    # What draws loads matplotlib, when all that can be refused without it has been.
-    from cnnfilter.plots.frames import find_frames  # noqa: PLC0415
-    from cnnfilter.plots.sheets import open_sheet  # noqa: PLC0415
-
-    if not answer.fields:
-        from cnnfilter.plots.networks import Drawing, draw_network  # noqa: PLC0415
-        from cnnfilter.plots.steps import make_steps  # noqa: PLC0415
-
-        with told_log(verbose=False, quiet=answer.quiet), open_sheet(sheet) as figure:
-            drawing = Drawing(make_steps(document.network, shape), shape, title, counts)
-            draw_network(figure, sheet, drawing)
-        return
-    found = find_frames(document.network.visits(shape), answer.unit)
-    from cnnfilter.plots.fields import Fields, draw_fields  # noqa: PLC0415
-    from cnnfilter.plots.samples import read_backdrop  # noqa: PLC0415
-
-    backdrop = read_backdrop(words[0]) if names_picture(words) else None
-    with open_sheet(sheet) as figure:
-        draw_fields(figure, sheet, Fields(found, (shape[0], shape[1]), backdrop, title))
 
 
 def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console, *, keeps_stride: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.patheffects import Normal, Stroke
 from cnnfilter.plots.frames import Frame, Frames
 from cnnfilter.plots.samples import Backdrop
 from cnnfilter.plots.sheets import Sheet, set_size
+from cnnfilter.plots.views import View, choose_view, choose_zoom, corners_of
 from cnnfilter.spec.geometry import Pair, show_pair
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 COLORS = "viridis"
 """From the first layer to the last, dark to bright."""
-
-ZOOMED = 8
-"""Frames so many times smaller than what is drawn are drawn again, larger, in a panel beside it."""
 
 _WIDTH, _PANEL, _LINE, _HEAD, _FOOT = 11.0, 5.0, 0.19, 0.95, 0.15
 """Inches of the figure, of a panel, of a line of the table, above and below all."""
@@ -51,20 +49,6 @@ MOST_LETTERS = 46
 
 Place = Callable[[float, float], tuple[float, float]]
 """Turns inches from the top left corner of the natural figure into shares of the real one."""
-
-
-class View(NamedTuple):
-    """What a panel shows, in pixels: the first and last row, the first and last column, half a pixel around them."""
-
-    top: float
-    bottom: float
-    left: float
-    right: float
-
-    @property
-    def sides(self) -> tuple[float, float]:
-        """(height, width)."""
-        return self.bottom - self.top, self.right - self.left
 
 
 class Fields(NamedTuple):
@@ -135,36 +119,6 @@ def _reaches_padding(fields: Fields) -> bool:
     )
 
 
-def choose_view(frames: Sequence[Frame], size: Pair) -> View:
-    """Return what is drawn: the input and all frames, but at most the input's own size beyond each of its sides."""
-    spans = []
-    for axis, side in enumerate(size):
-        seen = [(frame.rows, frame.columns)[axis] for frame in frames]
-        first = max(min([0, *(low for low, _ in seen)]), -side)
-        last = min(max([side - 1, *(high for _, high in seen)]), 2 * side - 1)
-        margin = 0.5 + 0.02 * (last - first)
-        spans.append((first - margin, last + margin))
-    return View(*spans[0], *spans[1])
-
-
-def choose_zoom(frames: Sequence[Frame], view: View) -> View | None:
-    """Return what is drawn larger, around the small frames; None where all are large enough to be told apart."""
-    small = [
-        frame
-        for frame in frames
-        if frame.field.size[0] * ZOOMED <= view.sides[0] and frame.field.size[1] * ZOOMED <= view.sides[1]
-    ]
-    if not small:
-        return None
-    sides = []
-    for axis in (0, 1):
-        seen = [(frame.rows, frame.columns)[axis] for frame in small]
-        first, last = min(low for low, _ in seen), max(high for _, high in seen)
-        margin = 0.5 + max(1.0, 0.12 * (last - first))
-        sides.append((first - margin, last + margin))
-    return View(*sides[0], *sides[1])
-
-
 def frame_colors(count: int) -> list[str]:
     """Return a color for each frame, dark to bright."""
     return [to_hex(color) for color in colormaps[COLORS](np.linspace(0.05, 0.97, count))]
@@ -211,24 +165,12 @@ def _draw_frames(axes: Axes, frames: Sequence[Frame], view: View, zoom: float) -
         patch.set_zorder(3 + len(frames) - number)
         patch.set_gid(f"frame {number}")
         axes.add_patch(patch)
-        for x, y, across, down in _corners(frame, view):
+        for x, y, across, down in corners_of(frame, view):
             far = all(max(abs(x - a), abs(y - b)) * points > 11 * zoom for a, b in taken)
             if far and min(frame.field.size) * points > 8 * zoom:
                 taken.append((x, y))
                 _write_number(axes, (x, y), (across, down), number, color, zoom)
                 break
-
-
-def _corners(frame: Frame, view: View) -> Iterator[tuple[float, float, str, str]]:
-    """Yield where a frame's number could stand, (column, row), and which of the text's corners lies there."""
-    (top, bottom), (left, right) = frame.rows, frame.columns
-    for y, down in ((top - 0.5, "top"), (bottom + 0.5, "bottom")):
-        for x, across in ((left - 0.5, "left"), (right + 0.5, "right")):
-            inside = view.top <= y <= view.bottom, view.left <= x <= view.right
-            if all(inside):
-                yield x, y, across, down
-            elif any(inside):  # the frame goes on beyond what is drawn
-                yield min(max(x, view.left), view.right), min(max(y, view.top), view.bottom), across, down
 
 
 def _write_number(

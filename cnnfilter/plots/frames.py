@@ -73,20 +73,19 @@ def find_frames(visits: Iterable[Visit], unit: Pair | None = None) -> Frames:
         If the last layer has no such unit, or no layer sees a part of the input.
     """
     visits = list(visits)
-    partial = [visit for visit in visits if visit.outputs.field is not None]
+    partial = [(visit, field) for visit in visits if (field := visit.outputs.field)]
     if not partial:
         raise ShapeError("no layer sees a part of the input, so there is no receptive field to draw")
-    middle = _middle(partial[-1], unit)
+    middle = _middle(*partial[-1], unit)
     found: dict[tuple[Pair, Field], list[str]] = {}
-    for visit in partial:
-        field, shape = visit.outputs.field, visit.outputs.shape
-        if field is not None:
-            found.setdefault(((shape[0], shape[1]), field), []).append(visit.node.name)
+    for visit, field in partial:
+        height, width = visit.outputs.shape[:2]
+        found.setdefault(((height, width), field), []).append(visit.node.name)
     frames = [Frame(tuple(names), size, _nearest(field, size, middle), field) for (size, field), names in found.items()]
     return Frames(tuple(frames), tuple(visit.node.name for visit in visits if visit.outputs.field is None))
 
 
-def _middle(last: Visit, unit: Pair | None) -> tuple[float, float]:
+def _middle(last: Visit, field: Field, unit: Pair | None) -> tuple[float, float]:
     """Return the middle of what a unit of the last layer sees, (row, column)."""
     height, width = last.outputs.shape[:2]
     row, column = unit or (height // 2, width // 2)
@@ -95,9 +94,6 @@ def _middle(last: Visit, unit: Pair | None) -> tuple[float, float]:
             f"--unit {row},{column}: {last.node.name}, the last layer with a receptive field, gives "
             f"{show_pair((height, width))}: rows 0 to {height - 1}, columns 0 to {width - 1}"
         )
-    field = last.outputs.field
-    if field is None:
-        raise ShapeError(f"{last.node.name} sees the whole input")
     return sum(_seen(field.rows, row)) / 2, sum(_seen(field.columns, column)) / 2
 
 

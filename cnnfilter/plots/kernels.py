@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.ticker import MaxNLocator
 
 from cnnfilter.arrays import Doubles
@@ -100,10 +101,13 @@ def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading:
     has_results = any(plane.result for plane in planes)
     widths = [max(_first_panel(plane.weights) for plane in planes), *[_PANEL] * (1 + has_results)]
     heights = [_first_panel(plane.weights) * 0.92 for plane in planes]
-    set_size(figure, sheet, (sum(heights) + 0.35 * bool(heading), sum(widths)))
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    natural = sum(heights) + 0.35 * bool(heading), sum(widths)
+    height, width = set_size(figure, sheet, natural)
+    zoom = min(1.0, height / natural[0], width / natural[1])
+    rcParams["font.size"] *= zoom  # of this sheet
+    figure.set_layout_engine("constrained", w_pad=0.08 * zoom, h_pad=0.08 * zoom)
     if heading:
-        figure.suptitle(fill(heading, 100), fontsize=10)
+        figure.suptitle(fill(heading, 100), fontsize=10 * zoom)
     rows = figure.subplots(
         len(planes), len(widths), squeeze=False, gridspec_kw={"width_ratios": widths, "height_ratios": heights}
     )

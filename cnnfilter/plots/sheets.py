@@ -31,7 +31,7 @@ DPI = 150
 """Pixels an inch of a PNG: 1650 across a sheet of 11 inches."""
 
 MOST_PIXELS = 2**27
-"""Of a PNG: half a gigabyte while it is drawn."""
+"""Of a figure, and of the pictures in an SVG or PDF: half a gigabyte while it is drawn."""
 
 SMALLEST_SIDE, LARGEST_SIDE = 1.0, 200.0
 """Of a figure, in inches."""
@@ -44,7 +44,7 @@ _TOOLKITS = ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg")
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
     "font.size": 9.0,
-    "axes.titlesize": 10.0,
+    "axes.titlesize": "large",
     "pdf.fonttype": 42,  # letters stay letters that can be searched
     "svg.hashsalt": "cnnfilter",  # the same names of parts each time
     "text.parse_math": False,  # a dollar in a file's name is a dollar
@@ -131,7 +131,7 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
     Raises
     ------
     OutputError
-        If there is no window to show it in, or a PNG would have too many pixels.
+        If there is no window to show it in, it would have too many pixels, or is too small for what is on it.
     ImageFileError
         If the system refuses the file.
     """
@@ -139,6 +139,7 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
 
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
         mpl.rcdefaults()
         for key, value in _STYLE.items():
             mpl.rcParams[key] = value  # type: ignore[index]
@@ -148,8 +149,13 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         figure = Figure(dpi=sheet.dpi)
-        yield figure
-        write_whole(Path(sheet.target), _encode(figure, sheet))
+        try:
+            yield figure
+            data = _encode(figure, sheet)
+        except UserWarning as warning:
+            reason = "the figure is too small for what is on it; a larger --figure-size would do"
+            raise OutputError(f"--plot {sheet.target}: {reason}") from warning
+        write_whole(Path(sheet.target), data)
 
 
 def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
@@ -162,10 +168,10 @@ def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
 def _encode(figure: Figure, sheet: Sheet) -> bytes:
     suffix = Path(sheet.target).suffix.lower()
     width, height = (round(side * sheet.dpi) for side in figure.get_size_inches())
-    if suffix == ".png" and (width * height > MOST_PIXELS or max(width, height) >= 2**16):
+    if width * height > MOST_PIXELS or max(width, height) >= 2**16:
         raise OutputError(
-            f"--plot {sheet.target}: {height}x{width} pixels are more than a PNG here can have; a smaller --dpi or "
-            "--figure-size, or .svg or .pdf, would do"
+            f"--plot {sheet.target}: {height}x{width} pixels are more than can be drawn; a smaller --dpi or "
+            "--figure-size would do"
         )
     file = io.BytesIO()
     figure.savefig(file, format=suffix[1:], dpi=sheet.dpi, metadata=_METADATA[suffix])
