@@ -44,7 +44,7 @@ class Frame(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """The frames in the order of their layers, and the names of layers that see the whole input."""
+    """The frames in the order of the last of their layers, and the names of layers that see the whole input."""
 
     frames: tuple[Frame, ...]
     whole: tuple[str, ...]
@@ -80,7 +80,8 @@ def find_frames(visits: Iterable[Visit], unit: Pair | None = None) -> Frames:
     found: dict[tuple[Pair, Field], list[str]] = {}
     for visit, field in partial:
         height, width = visit.outputs.shape[:2]
-        found.setdefault(((height, width), field), []).append(visit.node.name)
+        key = (height, width), field
+        found[key] = [*found.pop(key, []), visit.node.name]  # what meets at a block's end stands behind its branches
     frames = [Frame(tuple(names), size, _nearest(field, size, middle), field) for (size, field), names in found.items()]
     return Frames(tuple(frames), tuple(visit.node.name for visit in visits if visit.outputs.field is None))
 

@@ -16,7 +16,7 @@ from cnnfilter.compute.planning import common_divisor
 from cnnfilter.numbers import show_number
 from cnnfilter.plots.results import Result, show_result
 from cnnfilter.plots.scales import UNSIGNED, draw_scale, ink_on, logarithmic, scale_of
-from cnnfilter.plots.sheets import Sheet, set_size
+from cnnfilter.plots.sheets import Sheet, set_size, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +119,7 @@ def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading:
             show_result(axes[2], plane.result, titled=True)
         elif has_results:
             axes[2].set_axis_off()
-    figure.draw_without_rendering()  # now the cells have their sizes
+    settle(figure)  # now the cells have their sizes
     for axes, plane, image in zip(rows, planes, drawn, strict=True):
         _write_numbers(axes[0], plane.weights, image)
 

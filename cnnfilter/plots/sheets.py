@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -131,7 +132,7 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
     Raises
     ------
     OutputError
-        If there is no window to show it in, it would have too many pixels, or is too small for what is on it.
+        If there is no window to show it in, or it is too small for what is on it.
     ImageFileError
         If the system refuses the file.
     """
@@ -159,20 +160,35 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
 
 
 def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
-    """Give a figure the size that was asked for, else its natural one, and return (height, width) in inches."""
+    """Give a figure the size that was asked for, else its natural one, and return (height, width) in inches.
+
+    Raises
+    ------
+    OutputError
+        If it would have too many pixels.
+    """
     height, width = sheet.size or natural
+    pixels = round(height * sheet.dpi), round(width * sheet.dpi)
+    if prod(pixels) > MOST_PIXELS or max(pixels) >= 2**16:
+        raise OutputError(
+            f"--plot {sheet.target}: {pixels[0]}x{pixels[1]} pixels are more than can be drawn; a smaller --dpi or "
+            "--figure-size would do"
+        )
     figure.set_size_inches(width, height)
     return height, width
 
 
+def settle(figure: Figure) -> None:
+    """Lay out the panels of a figure for good, at places that no order of sums in the solver changes."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, low, width, height = (round(part, 6) for part in axes.get_position(original=True).bounds)
+        axes.set_position((left, low, width, height))
+
+
 def _encode(figure: Figure, sheet: Sheet) -> bytes:
     suffix = Path(sheet.target).suffix.lower()
-    width, height = (round(side * sheet.dpi) for side in figure.get_size_inches())
-    if width * height > MOST_PIXELS or max(width, height) >= 2**16:
-        raise OutputError(
-            f"--plot {sheet.target}: {height}x{width} pixels are more than can be drawn; a smaller --dpi or "
-            "--figure-size would do"
-        )
     file = io.BytesIO()
     figure.savefig(file, format=suffix[1:], dpi=sheet.dpi, metadata=_METADATA[suffix])
     return file.getvalue()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -25,8 +26,19 @@ def figure(sheet: Sheet) -> Iterator[Figure]:
 
 def texts_on(figure: Figure) -> list[Text]:
     """Return the texts that can be seen on a figure."""
-    found = figure.findobj(Text)
-    return [text for text in found if isinstance(text, Text) and text.get_visible() and text.get_text().strip()]
+    figure.draw_without_rendering()  # now ticks are where they are drawn
+    found = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
+    hidden = {tick for axes in figure.findobj(Axes) if isinstance(axes, Axes) for tick in _hidden_ticks(axes)}
+    return [text for text in found if text.get_text().strip() and text not in hidden]
+
+
+def _hidden_ticks(axes: Axes) -> Iterator[Text]:
+    """Yield the labels of ticks that lie outside an axis, all where there is none."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            if not axes.axison or not low <= tick.get_loc() <= high:
+                yield from (tick.label1, tick.label2)
 
 
 def words_on(figure: Figure) -> list[str]:
