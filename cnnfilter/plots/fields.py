@@ -86,7 +86,7 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         return x * unit[0], 1 - y * unit[1]
 
     figure.text(*place(0.3, 0.3), fields.title, fontsize=12 * zoom, weight="bold")
-    figure.text(*place(0.3, 0.5), _subtitle(fields), fontsize=8 * zoom)
+    figure.text(*place(0.3, 0.5), _subtitle(fields, view), fontsize=8 * zoom)
     left, low = place(0.6 if near else (_WIDTH - _PANEL) / 2, _HEAD + panel)
     axes = figure.add_axes((left, low, _PANEL * unit[0], panel * unit[1]))
     _draw_panel(axes, fields, view, zoom)
@@ -102,13 +102,17 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         _write_row(figure, place, _HEAD + panel + 0.65 + row * _LINE, cells, zoom, frame_colors(len(frames))[row - 1 :])
 
 
-def _subtitle(fields: Fields) -> str:
+def _subtitle(fields: Fields, view: View) -> str:
     """Return whose fields are drawn, and what lies around the input."""
     last = fields.found.frames[-1]
     text = (
         f"What unit {_pair(last.unit)} of {last.names[-1]} sees of the input, and the units before it under its middle"
     )
-    return f"{text}; grey is padding." if _reaches_padding(fields) else f"{text}."
+    if _reaches_padding(fields):
+        text += "; grey is padding"
+    if larger := [str(number) for number, frame in enumerate(fields.found.frames, 1) if view.lies_within(frame)]:
+        text += f"; larger than what is drawn: {', '.join(larger)}"
+    return f"{text}."
 
 
 def _reaches_padding(fields: Fields) -> bool:

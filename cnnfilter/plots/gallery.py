@@ -121,7 +121,7 @@ def _vivid(result: Result) -> Result:
 def _draw_keys(figure: Figure, height: float, zoom: float) -> None:
     """Draw what the colors mean, in the lowest part of the figure."""
     keys = (
-        (SIGNED, "kernels with negative weights; results of sum 0, to their 99 %", ("-max", "0", "max")),
+        (SIGNED, "kernels with negative weights; results of sum 0 (99 % within max)", ("-max", "0", "max")),
         (UNSIGNED, "kernels without negative weights", ("0", "", "max")),
         ("gray", "other results, cut off at both ends", ("0", "", "white x sum")),
     )

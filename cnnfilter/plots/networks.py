@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,9 +81,8 @@ def _cut(title: str, width: float) -> str:
     """Return a title, its end left out if it is wider than the drawing."""
     if text_width(title, 12, bold=True) <= width:
         return title
-    while text_width(f"{title}…", 12, bold=True) > width:
-        title = title[:-1]
-    return f"{title}…"
+    fitting = bisect(range(len(title)), width, key=lambda count: text_width(f"{title[:count]}…", 12, bold=True))
+    return f"{title[: fitting - 1]}…"
 
 
 def _draw_rows(pen: Pen, rows: Sequence[Row], scales: Scales, shape: Shape, width: float) -> None:

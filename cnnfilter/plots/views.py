@@ -25,6 +25,11 @@ class View(NamedTuple):
         """(height, width)."""
         return self.bottom - self.top, self.right - self.left
 
+    def lies_within(self, frame: Frame) -> bool:
+        """Return whether a frame goes around all that is shown, so that no side of it is."""
+        (top, bottom), (left, right) = frame.rows, frame.columns
+        return top < self.top and bottom > self.bottom and left < self.left and right > self.right
+
 
 def choose_view(frames: Sequence[Frame], size: Pair) -> View:
     """Return what is drawn: the input and all frames, but at most the input's own size beyond each of its sides."""

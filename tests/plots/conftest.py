@@ -14,7 +14,7 @@ from cnnfilter.plots.sheets import Sheet, open_sheet
 @pytest.fixture
 def sheet(tmp_path: Path) -> Sheet:
     """Return a figure's request: a PNG of its natural size."""
-    return Sheet(str(tmp_path / "figure.png"))
+    return Sheet(str(tmp_path / "figure.png"), dpi=80)
 
 
 @pytest.fixture
