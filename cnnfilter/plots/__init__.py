@@ -1,0 +1,1 @@
+"""Pictures of what is computed: the one place that knows matplotlib."""
