@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cnnfilter.accounts import Account
 from cnnfilter.arrays import Array
 from cnnfilter.batch import Work, run_batch
 from cnnfilter.compute.network import run_program
@@ -19,6 +20,7 @@ from cnnfilter.files.outputs import OutputRequest, plan_outputs
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.results import Handling
 from cnnfilter.spec.language import parse_network
+from cnnfilter.telling import listening
 
 MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
 
@@ -31,6 +33,7 @@ class Recorder:
     failures: list[str] = field(default_factory=list)
     outputs: list[Encoded] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list, compare=False)
 
     def remark(self, text: str) -> None:
         """Keep a remark."""
@@ -46,6 +49,10 @@ class Recorder:
         """Keep what goes to standard output."""
         self.outputs.append(data)
         self.order.append("output")
+
+    def finish(self, account: Account) -> None:
+        """Keep what came of an input."""
+        self.accounts.append(account)
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +98,10 @@ def test_an_input_that_fails_is_told_and_counted_and_the_others_are_done() -> No
 def test_the_first_failure_ends_it_where_that_is_asked() -> None:
     Path("b.npy").write_text("broken")
     recorder = Recorder()
-    assert run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True), recorder) == 1
+    assert (
+        run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True, threads=1), recorder)
+        == 1
+    )
     assert len(recorder.failures) == 1
     assert [path.name for path in Path("out").iterdir()] == ["a.npy"]
 
@@ -207,15 +217,21 @@ def test_memory_that_is_short_fails_one_input(monkeypatch: pytest.MonkeyPatch) -
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
 
 
-def test_a_bug_is_not_taken_for_a_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_fails_its_input_alone_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(program: Program, image: Array, **told: Any) -> Array:
-        raise ZeroDivisionError
+        if image[0, 0, 0] == 2:
+            raise ZeroDivisionError("by nothing")
+        return run_program(program, image, **told)
 
     monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
-    recorder = Recorder()
-    with pytest.raises(ZeroDivisionError):
-        run_batch(work(["a.npy"], "out/", "relu"), recorder)
-    assert recorder == Recorder()
+    recorder, details = Recorder(), list[str]()
+    with listening(lambda _warning, text: details.append(text)):
+        assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
+    (failure,) = recorder.failures
+    assert failure.startswith("b.npy: ZeroDivisionError: by nothing; this is a mistake in cnnfilter, please report it")
+    assert "\n" not in failure
+    assert "Traceback (most recent call last):" in details
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
 
 
 def test_a_file_that_the_system_refuses_is_one_failure() -> None:

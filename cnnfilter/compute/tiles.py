@@ -84,3 +84,8 @@ def _work(queue: Iterator[Task], begin: Callable[[], Callable[[Task], None]], *,
     worker = begin()
     for tile in queue:
         worker(tile)
+
+
+def keep_to_one_core() -> None:
+    """Say that this thread has company: what it asks for from now on is made on its own core."""
+    _IN_WORKER.set(True)

@@ -70,7 +70,7 @@ def test_an_input_with_too_long_a_name_fails_alone(run: Run, folder: Path) -> No
     (folder / "m.txt").write_text(SQUARE)
     long = "a" * 300 + ".txt"
     result = run("pool", long, "m.txt", "-o", "out/", status=1)
-    assert result.stderr == f"cnnfilter: {long}: File name too long\n"
+    assert result.stderr == f"cnnfilter: {long}: File name too long\ncnnfilter: 1 of 2 inputs failed\n"
     assert (folder / "out" / "m.txt").read_text() == "4\n"
 
 
