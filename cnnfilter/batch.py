@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.accounts import Account, Listener, Output
-from cnnfilter.compute.tiles import count_cores, keep_to_one_core
+from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.files.formats import is_matrix, looks_like_matrix
@@ -44,7 +44,8 @@ class Work(NamedTuple):
     prerequisites
         The files that results hang on beside their input: kernels, networks, weights, labels.
     threads
-        How many inputs are worked on at a time; as many as there are cores unless given.
+        How many inputs are worked on at a time, each on one core; 1 holds all to one core. Unless given as many as
+        there are cores, and a single one has all of them.
     """
 
     models: tuple[Model, ...]
@@ -91,13 +92,16 @@ class _Batch:
         """Work on all inputs, and yield what came of each, in their order."""
         count = sum(1 for _ in groupby(self.work.jobs, key=lambda job: job.source))
         threads = min(self.work.threads or count_cores(), count)
-        if threads < 2:
+        if threads < 2 and self.work.threads != 1:
             yield from map(self._filter_input, self._inputs())
             return
         from cnnfilter.files.opencv import one_thread_each  # noqa: PLC0415  one input goes without
         from cnnfilter.workers import work_in_order  # noqa: PLC0415
 
         with one_thread_each():
+            if threads < 2:
+                yield from map(self._filter_in_company, self._inputs())
+                return
             ahead = threads + 1 if self._prints else max(_REPORTS_AHEAD, threads)
             yield from work_in_order(self._inputs(), self._filter_in_company, threads, ahead)
 
@@ -109,8 +113,8 @@ class _Batch:
             yield list(jobs)
 
     def _filter_in_company(self, jobs: list[Job]) -> Account:
-        keep_to_one_core()
-        return self._filter_input(jobs)
+        with kept_to_one_core():
+            return self._filter_input(jobs)
 
     def _filter_input(self, jobs: list[Job]) -> Account:
         """Carry out the jobs of one input, and return what came of it; a bug fails this input alone."""

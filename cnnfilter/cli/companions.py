@@ -78,8 +78,8 @@ def write_rules(path: Path, clerk: Clerk, prerequisites: Sequence[Path]) -> None
     """Write the rules of make for what was made."""
     from cnnfilter.files.make import write_empty_rules, write_rule  # noqa: PLC0415  --depfile alone
 
-    rules = "".join(write_rule(outputs, source, prerequisites) for outputs, source in clerk.rules if outputs)
     try:
+        rules = "".join(write_rule(outputs, source, prerequisites) for outputs, source in clerk.rules if outputs)
         write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
-    except ImageFileError as error:
+    except (ImageFileError, OutputError) as error:
         clerk.trouble(error)

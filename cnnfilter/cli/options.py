@@ -100,8 +100,8 @@ _FILE_OPTIONS = (
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        help="So many inputs at a time, each on one core; a single one has all cores. Default: as many as there are"
-        " cores.",
+        help="So many inputs at a time, each on one core. Default: as many as there are cores; a single input has"
+        " them all, but for -j 1.",
     ),
     click.option(
         "--update",
@@ -113,7 +113,8 @@ _FILE_OPTIONS = (
         "-r",
         "--recursive",
         is_flag=True,
-        help="Take the pictures in folders and below, and keep the tree below the folder -o.",
+        help="Take the pictures in folders and below, hidden ones apart, and keep the tree below the folder -o, from"
+        " which none is taken.",
     ),
     click.option("--files-from", type=FILE, metavar="FILE", help="A list of inputs, a line each; - reads it."),
     click.option("-0", "--null", is_flag=True, help="The names in the list of --files-from end with NULs."),

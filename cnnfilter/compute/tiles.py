@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -86,6 +87,11 @@ def _work(queue: Iterator[Task], begin: Callable[[], Callable[[Task], None]], *,
         worker(tile)
 
 
-def keep_to_one_core() -> None:
-    """Say that this thread has company: what it asks for from now on is made on its own core."""
-    _IN_WORKER.set(True)
+@contextmanager
+def kept_to_one_core() -> Iterator[None]:
+    """Make what is asked for in the block on the core of this thread: the others have work already."""
+    before = _IN_WORKER.set(True)
+    try:
+        yield
+    finally:
+        _IN_WORKER.reset(before)

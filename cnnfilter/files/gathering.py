@@ -45,7 +45,7 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
     sources: list[str] = []
     below: dict[str, str] = {}
     failures: list[tuple[str, str]] = []
-    spared = os.path.realpath(output) if output else ""
+    spared = _folder_of_results(output) if output else ""
     for word in words:
         if not Path(word).is_dir():
             sources.append(word)
@@ -58,6 +58,12 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
         if len(sources) == before and len(failures) == missed:
             failures.append((word, f"no picture in this folder, or below it ({' '.join(PICTURE_SUFFIXES)})"))
     return Gathered(tuple(sources), below, tuple(failures))
+
+
+def _folder_of_results(output: str) -> str:
+    """Return the folder `-o` itself, or that of the file or the template that it names."""
+    is_folder = output.endswith(("/", os.sep)) or Path(output).is_dir()
+    return os.path.realpath(output if is_folder else Path(output).parent)
 
 
 def _walk(top: str, spared: str, failures: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:

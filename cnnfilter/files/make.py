@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cnnfilter.errors import OutputError
 from cnnfilter.files.outputs import STANDARD
 
 
@@ -31,15 +32,22 @@ def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path
     'out/a\\ b.png: a\\ b.png k\\#1.txt\n'
     """
     needed = [*([] if source == STANDARD else [source]), *map(str, prerequisites)]
-    return f"{' '.join(map(_quote, outputs))}: {' '.join(map(_quote, needed))}\n"
+    return f"{' '.join(map(_quote_target, outputs))}: {' '.join(map(_quote, needed))}\n"
 
 
 def write_empty_rules(prerequisites: Iterable[Path]) -> str:
     """Return rules by which a kernel or a network that is gone is no reason for make to give up."""
-    return "".join(f"{_quote(os.fspath(path))}:\n" for path in dict.fromkeys(prerequisites))
+    return "".join(f"{_quote_target(os.fspath(path))}:\n" for path in dict.fromkeys(prerequisites))
 
 
 def _quote(name: str) -> str:
-    """Return a name as make reads it back."""
-    marked = re.sub(r"(\\*)([ \t#%:])", r"\1\1\\\2", name)
+    """Return a name as make reads it back, or raise an `OutputError` if it has no way to."""
+    if "\n" in name:
+        raise OutputError(f"{name}: a name with a line end cannot stand in rules for make")
+    marked = re.sub(r"(\\*)([ \t#:])", r"\1\1\\\2", name)
     return marked.replace("$", "$$")
+
+
+def _quote_target(name: str) -> str:
+    """Return a name left of the colon, where a percent sign would make a pattern of it."""
+    return _quote(name).replace("%", r"\%")
