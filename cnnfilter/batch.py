@@ -151,6 +151,7 @@ class _Batch:
         else:
             return False
         account.passed_over += names
+        self.unfinished.sweep(job.target.parent)
         return True
 
     def _is_up_to_date(self, job: Job, names: list[str]) -> bool:

@@ -24,7 +24,7 @@ class Unfinished:
         self._abandoned = False
 
     def begin(self, temporary: Path) -> None:
-        """Take up a file that is about to be made; the first one in a folder removes what lies about there.
+        """Take up a file that is about to be made.
 
         Raises
         ------
@@ -35,10 +35,7 @@ class Unfinished:
             if self._abandoned:
                 raise KeyboardInterrupt
             self._paths.add(temporary)
-            is_swept = temporary.parent in self._swept
-            self._swept.add(temporary.parent)
-        if not is_swept:
-            self._sweep(temporary.parent)
+        self.sweep(temporary.parent)
 
     def end(self, temporary: Path) -> None:
         """Let go of a file that has its own name now, or is gone."""
@@ -53,8 +50,12 @@ class Unfinished:
                 with suppress(OSError):
                     path.unlink()
 
-    def _sweep(self, folder: Path) -> None:
-        """Remove what processes left in a folder that run no more."""
+    def sweep(self, folder: Path) -> None:
+        """Remove what processes left in a folder that run no more, the first time that it is asked for."""
+        with self._lock:
+            if folder in self._swept:
+                return
+            self._swept.add(folder)
         try:
             names = os.listdir(folder)  # noqa: PTH208  as names, which are not all made into paths
         except OSError:
