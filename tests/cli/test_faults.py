@@ -308,6 +308,28 @@ def test_what_is_said_is_heard_while_threads_decode() -> None:
     assert lines[-1] == f"cnnfilter: {COUNT // 2} of {COUNT} inputs failed"
 
 
+def peak(*words: str) -> int:
+    """Run a command, and return how much memory it held at most, in KiB."""
+    with begin(*words) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss
+
+
+@pytest.mark.usefixtures("folder")
+def test_memory_does_not_grow_with_the_number_of_inputs() -> None:
+    noise = np.random.default_rng(4).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    for folder, count in (("few", 100), ("many", 2000)):
+        Path(folder).mkdir()
+        save(Path(folder, "0000.png"), noise)
+        for number in range(1, count):
+            Path(folder, f"{number:04}.png").hardlink_to(Path(folder, "0000.png"))
+    few, many = (peak(*MODULE, "pool", "-r", name, "-o", f"{name}-out/", "-j", "2") for name in ("few", "many"))
+    assert len(files(Path("many-out"))) == 2000
+    assert many - few < 8 << 10
+
+
 # make
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
