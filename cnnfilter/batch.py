@@ -141,23 +141,13 @@ class _Batch:
             self._carry_out(list(alike), picture, account)
 
     def _stands(self, job: Job, names: list[str], account: Account) -> bool:
-        """Return whether a job's files need not be made again."""
-        if job.target is None:
-            return False
-        if self.work.no_clobber and not job.layer and job.target.exists():
-            tell("%s: passed over, its output exists", job.source)
-        elif self.work.update and self._is_up_to_date(job, names):
-            tell("%s: passed over, %s is up to date", job.source, job.target)
-        else:
-            return False
-        account.passed_over += names
-        self.unfinished.sweep(job.target.parent)
-        return True
-
-    def _is_up_to_date(self, job: Job, names: list[str]) -> bool:
-        from cnnfilter.files.make import is_up_to_date  # noqa: PLC0415  --update alone asks
-
-        return is_up_to_date([Path(name) for name in names], job.source, self.work.prerequisites)
+        """Return whether a job's files need not be made again, and note that."""
+        reason = find_reason_to_pass(job, names, self.work)
+        if reason and job.target:
+            tell("%s: passed over, %s %s", job.source, job.target, reason)
+            account.passed_over += names
+            self.unfinished.sweep(job.target.parent)
+        return bool(reason)
 
     def _carry_out(self, jobs: list[Job], picture: Picture, account: Account) -> None:
         """Run one network on an input, and do the jobs that it serves."""
@@ -240,6 +230,20 @@ def name_failure(source: str, error: Exception) -> str:
 def _spoken(source: str) -> str:
     """Return what an input is called in a message."""
     return "standard input" if source == STANDARD else source
+
+
+def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
+    """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
+    if job.target is None:
+        return ""
+    if work.no_clobber and not job.layer and job.target.exists():
+        return "exists"
+    if not work.update:
+        return ""
+    from cnnfilter.files.make import is_up_to_date  # noqa: PLC0415  --update alone asks
+
+    paths = [Path(name) for name in names]
+    return "is up to date" if is_up_to_date(paths, job.source, work.prerequisites) else ""
 
 
 def read_input(source: str, work: Work) -> Picture:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from cnnfilter.accounts import Account, Listener
-from cnnfilter.batch import FAILURES, Work, name_failure, read_input
+from cnnfilter.batch import FAILURES, Work, find_reason_to_pass, name_failure, read_input
 from cnnfilter.errors import one_line
 from cnnfilter.files.formats import Depth, is_matrix
 from cnnfilter.files.outputs import STANDARD, Job
@@ -21,6 +21,8 @@ from cnnfilter.spec.layers import show_shape
 
 def rehearse(work: Work, listener: Listener) -> None:
     """Give the listener a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written.
+
+    What would be passed over is marked so.
 
     An input that cannot be read, or does not fit the network, is a failure.
     """
@@ -56,5 +58,7 @@ def _foretell(picture: Picture, jobs: Sequence[Job], work: Work) -> Iterator[str
         ]
         names = name_files(job, shape, work.handling) if job.target else ["standard output"]
         after = show_shape(shape[:2] if len(names) > 1 else shape)
+        reason = find_reason_to_pass(job, names, work)
+        end = f" ({reason})" if reason else ""
         for name in names:
-            yield one_line(f"{job.source} {show_shape(picture.pixels.shape)} -> {name} {after}") + "\n"
+            yield one_line(f"{job.source} {show_shape(picture.pixels.shape)} -> {name} {after}{end}") + "\n"

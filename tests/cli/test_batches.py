@@ -352,6 +352,16 @@ def test_a_rehearsal_names_what_fails_and_does_nothing(run: Run, folder: Path, t
     assert files(folder) == {"a.png", "c.png"}
 
 
+@pytest.mark.parametrize(("option", "reason"), [("--update", "is up to date"), ("--no-clobber", "exists")])
+def test_a_rehearsal_marks_what_would_be_passed_over(
+    run: Run, three: dict[str, Array], option: str, reason: str
+) -> None:
+    run("pool", "b.png", "-o", "out/")
+    lines = run("pool", *three, "-o", "out/", option, "--dry-run").stdout.splitlines()
+    assert [line.endswith(f" 10x13x3 ({reason})") for line in lines] == [False, True, False]
+    assert [line.endswith(" 10x13x3") for line in lines] == [True, False, True]
+
+
 def test_a_rehearsal_reads_no_pixel(run: Run, samples: Path, folder: Path) -> None:
     whole = (samples / "city.png").read_bytes()
     (folder / "head.png").write_bytes(whole[:200])
