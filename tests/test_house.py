@@ -24,8 +24,11 @@ FLOORS = {
     "compute": 3,
     "library": 4,
     "results": 4,
+    "accounts": 4,
+    "workers": 4,
     "batch": 4,
     "plots": 4,
+    "rehearsal": 4,
     "cli": 5,
 }
 """Each part of the package, and its floor; `__init__` and `__main__` are doors."""

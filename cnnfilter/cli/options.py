@@ -20,7 +20,7 @@ BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is 
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
 
-inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1, required=True)
+inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
 kernel_option = click.option(
     "-k",
@@ -92,9 +92,34 @@ _FILE_OPTIONS = (
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: 95."),
     click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),
     click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
-    click.option("--fail-fast", is_flag=True, help="Stop at the first input that fails."),
+    click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),
     click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),
-    click.option("--dry-run", is_flag=True, help="Print each input and its output, and do nothing."),
+    click.option("--dry-run", is_flag=True, help="Print each input and its outputs with their sizes, and do nothing."),
+    click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="So many inputs at a time, each on one core. Default: as many as there are cores; a single input has"
+        " them all, but for -j 1.",
+    ),
+    click.option(
+        "--update",
+        is_flag=True,
+        help="Pass over outputs that are no older than their input, kernels, network, weights and labels. Changed"
+        " options are not seen.",
+    ),
+    click.option(
+        "-r",
+        "--recursive",
+        is_flag=True,
+        help="Take the pictures in folders and below, hidden ones apart, and keep the tree below the folder -o, from"
+        " which none is taken.",
+    ),
+    click.option("--files-from", type=FILE, metavar="FILE", help="A list of inputs, a line each; - reads it."),
+    click.option("-0", "--null", is_flag=True, help="The names in the list of --files-from end with NULs."),
+    click.option("--report", type=FILE, metavar="FILE", help="Write a line of JSON for each input."),
+    click.option("--depfile", type=FILE, metavar="FILE", help="Write what the outputs hang on as rules for make."),
     click.option("-q", "--quiet", is_flag=True, help="No remarks; failures are still named."),
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
 )

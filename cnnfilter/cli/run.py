@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from cnnfilter.cli.base import Console, told_log
+from cnnfilter.cli.base import told_log
+from cnnfilter.cli.companions import attended, check_companions, disturbed_by_nobody, write_rules
+from cnnfilter.cli.sources import collect, read_stdin
 from cnnfilter.errors import LanguageError, OutputError, nearest
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
@@ -22,6 +22,8 @@ from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
+    from cnnfilter.batch import Work
+    from cnnfilter.cli.clerk import Clerk
     from cnnfilter.compute.weights import Model
     from cnnfilter.files.ranking import Ranking
     from cnnfilter.spec.network import Network
@@ -41,6 +43,13 @@ class FileOptions(NamedTuple):
     fail_fast: bool
     allow_truncated: bool
     dry_run: bool
+    jobs: int | None
+    update: bool
+    recursive: bool
+    files_from: str | None
+    null: bool
+    report: str | None
+    depfile: str | None
     quiet: bool
     verbose: bool
 
@@ -92,6 +101,8 @@ def filter_files(
     CnnFilterError
         If outputs or networks are wrong; nothing is read or written then.
     """
+    gathered = collect(inputs, options)
+    sources = gathered.sources if gathered else inputs
     request = OutputRequest(
         output=options.output,
         format_=options.format_.removeprefix(".") if options.format_ else None,
@@ -101,23 +112,60 @@ def filter_files(
         in_place=options.in_place,
         kernel_files=(*_kernel_files(networks), *(pipeline.files if pipeline else ())),
         stdin_suffix=".txt",
+        below=gathered.below if gathered else {},
     )
-    jobs, stdin = plan_outputs(inputs, request), b""
-    if STANDARD in inputs:  # what is wrong whatever it holds has been said before it is waited for
-        stdin = _read_stdin()
-        jobs = plan_outputs(inputs, request._replace(stdin_suffix=_stdin_suffix(stdin)))
+    jobs, stdin = plan_outputs(sources, request), b""
+    if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
+        stdin = read_stdin()
+        jobs = plan_outputs(sources, request._replace(stdin_suffix=_stdin_suffix(stdin)))
     _check_range(jobs, options)
     if pipeline and pipeline.top is not None:
         _check_text(jobs)
     elif pipeline and not pipeline.save and _gives_vector(networks[0]):
         _check_vector(jobs)
-    with told_log(verbose=options.verbose, quiet=options.quiet):
-        spared = find_spared(inputs, request)
-        if _carry_out(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline):
-            click.get_current_context().exit(1)
+    spared = find_spared(sources, request)
+    check_companions(jobs, options, spared)
+    missing = gathered.failures if gathered else ()
+    total = len(missing) + len(set(sources))
+    with (
+        attended(options, total) as clerk,
+        told_log(verbose=options.verbose, quiet=options.quiet, make_room=clerk.make_room),
+    ):
+        work = _plan(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline)
+        work = work._replace(prerequisites=request.kernel_files)
+        for path, reason in missing:
+            _tell_missing(path, reason, clerk)
+        _carry_out(work, options, clerk)
+    if clerk.failed or clerk.troubles:
+        click.get_current_context().exit(1)
 
 
-def _carry_out(
+def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
+    """Tell that a folder holds no input, as one that failed."""
+    from cnnfilter.accounts import Account  # noqa: PLC0415  few folders are empty
+
+    account = Account(path)
+    account.failure(f"{path}: {reason}")
+    account.close().tell_to(clerk)
+
+
+def _carry_out(work: Work, options: FileOptions, clerk: Clerk) -> None:
+    from cnnfilter.batch import run_batch  # noqa: PLC0415  loads the arrays' libraries
+
+    if options.dry_run:
+        from cnnfilter.rehearsal import rehearse  # noqa: PLC0415  nobody else needs it
+
+        rehearse(work, clerk)
+        return
+    if options.fail_fast and clerk.failed:
+        return
+    with disturbed_by_nobody(clerk.total):
+        run_batch(work, clerk)
+    if options.depfile:
+        write_rules(Path(options.depfile), clerk, work.prerequisites)
+
+
+def _plan(
     jobs: list[Job],
     networks: Sequence[Network],
     options: FileOptions,
@@ -125,9 +173,9 @@ def _carry_out(
     stdin: bytes,
     spared: frozenset[str],
     pipeline: NetworkOptions | None,
-) -> int:
+) -> Work:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
-    from cnnfilter.batch import Work, run_batch  # noqa: PLC0415
+    from cnnfilter.batch import Work  # noqa: PLC0415
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
 
@@ -140,20 +188,18 @@ def _carry_out(
         preparation=told.preparation,
         ranking=_ranking(told),
     )
-    work = Work(
+    return Work(
         models=tuple(_model(network, told) for network in networks),
         jobs=tuple(jobs),
         handling=handling,
         allow_truncated=options.allow_truncated,
         no_clobber=options.no_clobber,
         fail_fast=options.fail_fast,
+        update=options.update,
         stdin=stdin,
         spared=spared,
+        threads=options.jobs,
     )
-    if options.dry_run:
-        _list(jobs)
-        return 0
-    return run_batch(work, Console(quiet=options.quiet))
 
 
 def _model(network: Network, told: NetworkOptions) -> Model:
@@ -243,18 +289,5 @@ def _check_vector(jobs: list[Job]) -> None:
             raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
 
-def _read_stdin() -> bytes:
-    if sys.stdin is None:
-        raise OSError(errno.EBADF, "standard input is closed")
-    return sys.stdin.buffer.read()
-
-
 def _stdin_suffix(data: bytes) -> str:
     return ".txt" if looks_like_matrix(data) or not data else ""
-
-
-def _list(jobs: list[Job]) -> None:
-    for job in jobs:
-        # How many maps a layer has, and so how many pictures, is known when it has run.
-        target = job.target.with_name(f"{job.target.stem}*") if job.target and job.layer else job.target
-        click.echo(f"{job.source} -> {target or 'standard output'}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from threading import Thread
 from typing import NamedTuple, TypeVar
@@ -98,3 +99,13 @@ def _work_in_company(work: Callable[[], None], others: int) -> None:
     copy_context().run(run)
     for thread in threads:
         thread.join()
+
+
+@contextmanager
+def kept_to_one_core() -> Iterator[None]:
+    """Make what is asked for in the block on the core of this thread: the others have work already."""
+    before = _IN_WORKER.set(True)
+    try:
+        yield
+    finally:
+        _IN_WORKER.reset(before)
