@@ -46,6 +46,25 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() or "\ud800" <= sign <= "\udfff" else repr(sign)[1:-1] for sign in text)
 
 
+def ask_for_report(error: Exception) -> str:
+    """Return a line about an error that nobody foresaw; where it came about is told as a detail.
+
+    Examples
+    --------
+    >>> ask_for_report(KeyError("a"))
+    "KeyError: 'a'; this is a mistake in cnnfilter, please report it with the command (-v shows where it came about)"
+    """
+    from traceback import format_exception  # noqa: PLC0415  only a bug needs it
+
+    from cnnfilter.telling import tell  # noqa: PLC0415
+
+    for part in format_exception(error):
+        for line in part.splitlines():
+            tell("%s", line)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{what}; this is a mistake in cnnfilter, please report it with the command (-v shows where it came about)"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; nearest: a, b` for the known words most like `word`, or the empty string.
 

@@ -22,6 +22,7 @@ from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
 from cnnfilter.kernels import never_negative
+from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
 
@@ -105,8 +106,7 @@ def run_picture(
     CnnFilterError
         If the network does not fit the picture, or its weights do not fit the network.
     """
-    pixels = as_volume(picture.pixels)
-    colours = pixels[:, :, :3] if picture.has_alpha else pixels
+    pixels, colours = as_volume(picture.pixels), _colours(picture)
     program = model.program(_prepared_shape(colours, handling.preparation))
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
@@ -127,6 +127,12 @@ def as_result(values: Array, white: float, depth: Depth, matrix: bool = False) -
 
 
 _UNSEEN_ALPHA = "the picture has alpha, and the network sees its colours alone"
+
+
+def _colours(picture: Picture) -> Array:
+    """Return what a network sees of a picture: (H, W, C) without alpha."""
+    pixels = as_volume(picture.pixels)
+    return pixels[:, :, :3] if picture.has_alpha else pixels
 
 
 def _prepared_shape(colours: Array, preparation: Preparation) -> tuple[int, ...]:
@@ -150,49 +156,92 @@ def _remarks(program: Program, shape: tuple[int, ...], handling: Handling) -> li
     return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if handling.pipeline else [])]
 
 
-def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]) -> Iterator[tuple[str, Encoded]]:
-    """Yield the names and the bytes of the files that hold a result; remarks are added to `notes`.
+class File(NamedTuple):
+    """What goes into a file: its name, its bytes, the shape of what it holds, and the share of it that was clipped."""
+
+    name: str
+    data: Encoded
+    shape: Shape
+    clipped: float = 0.0
+
+
+def name_files(job: Job, shape: Shape, handling: Handling) -> list[str]:
+    """Return the names of the files that hold a result of a shape.
 
     A result goes into the job's file. A layer's output of which that can hold no picture goes into a picture
     for each map, `PATH-01.png` and so on, or, a vector, into a text.
     """
+    path, maps = Path(job.format_name), shape[2] if len(shape) == 3 else 1
+    if not job.layer or handling.ranking or is_matrix(path):
+        return [job.format_name]
+    if len(shape) == 1:
+        return [str(path.with_suffix(".txt"))]
+    if maps in {1, 3}:
+        return [job.format_name]
+    places = (str(number).zfill(max(2, len(str(maps)))) for number in range(1, maps + 1))
+    return [str(path.with_name(f"{path.stem}-{place}{path.suffix}")) for place in places]
+
+
+def foresee_shapes(picture: Picture, model: Model, handling: Handling, layers: Sequence[str] = ()) -> dict[str, Shape]:
+    """Return the shapes of what `run_picture` would make, by the same names; nothing is run.
+
+    Raises
+    ------
+    CnnFilterError
+        If the network does not fit the picture.
+    """
+    shape = _prepared_shape(_colours(picture), handling.preparation)
+    program = model.program(shape)
+    if layers:
+        shapes = {visit.node.name: visit.outputs.shape for visit in program.network.visits(shape)}
+        return {name: _drop_one(shapes[name]) for name in layers}
+    result = program.network.output(shape)
+    if result[2:] == (3,) and picture.has_alpha and not handling.pipeline and keeps_alpha(program):
+        return {"": (*result[:2], 4)}
+    return {"": _drop_one(result)}
+
+
+def _drop_one(shape: Shape) -> Shape:
+    """Return a shape without its channel axis if there is one channel."""
+    return shape[:2] if shape[2:] == (1,) else shape
+
+
+def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]) -> Iterator[File]:
+    """Yield the files that hold a result, as `name_files` names them; remarks are added to `notes`."""
     name = job.format_name
     if not job.layer and not handling.ranking:
-        yield name, _encode(result, name, handling, notes)
+        yield _encode(result, name, handling, notes)
         return
     values = drop_single_channel(result.values)
+    names = name_files(job, values.shape, handling)
     if handling.ranking:
         from cnnfilter.files.ranking import rank  # noqa: PLC0415  for classes alone
 
-        yield name, rank(values, handling.ranking, name, notes)
+        yield File(name, rank(values, handling.ranking, name, notes), values.shape)
     elif values.ndim == 1 and not is_matrix(name):
-        yield str(Path(name).with_suffix(".txt")), encode_matrix(values, "-.txt")
-    elif values.ndim == 3 and values.shape[2] != 3 and not is_matrix(name):
-        yield from _encode_maps(result, values, name, handling, notes)
+        yield File(names[0], encode_matrix(values, "-.txt"), values.shape)
+    elif len(names) > 1:
+        yield from _encode_maps(result, names, handling, notes)
     else:
-        yield name, _encode(result, name, handling, notes)
+        yield _encode(result, name, handling, notes)
 
 
-def _encode(result: Result, name: str, handling: Handling, notes: list[str]) -> Encoded:
-    """Return the bytes of a file that holds a result."""
+def _encode(result: Result, name: str, handling: Handling, notes: list[str]) -> File:
+    """Return the file that holds a result."""
     pixels, clipped = _fill(result, name, handling, notes)
     notes += filter(None, [remark_on_clipping(clipped)])
-    return encode_picture(pixels, name, handling.encoding, owned=True)
+    return File(name, encode_picture(pixels, name, handling.encoding, owned=True), pixels.shape, clipped)
 
 
-def _encode_maps(
-    result: Result, values: Array, name: str, handling: Handling, notes: list[str]
-) -> Iterator[tuple[str, Encoded]]:
+def _encode_maps(result: Result, names: list[str], handling: Handling, notes: list[str]) -> Iterator[File]:
     """Yield a picture for each feature map, with one remark for all."""
-    path, maps = Path(name), values.shape[2]
-    shares = []
-    for number in range(maps):
+    values, shares = result.values, []
+    for number, name in enumerate(names):
         single = as_result(values[:, :, number], result.white, result.depth, result.matrix)
         pixels, clipped = _fill(single, name, handling, [] if number else notes)
         shares.append(clipped)
-        place = str(number + 1).zfill(max(2, len(str(maps))))
-        yield str(path.with_name(f"{path.stem}-{place}{path.suffix}")), encode_picture(pixels, name, handling.encoding)
-    notes += filter(None, [remark_on_clipping(sum(shares) / maps)])
+        yield File(name, encode_picture(pixels, name, handling.encoding), pixels.shape, clipped)
+    notes += filter(None, [remark_on_clipping(sum(shares) / len(names))])
 
 
 def _fill(result: Result, name: str, handling: Handling, notes: list[str]) -> tuple[Array, float]:

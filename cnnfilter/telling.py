@@ -1,30 +1,32 @@
 """What happens below, told to whoever listens: a command's user, else Python's logging.
 
-`logging` is not loaded to tell nobody: without it in the process nobody can have asked to hear.
+`logging` is not loaded to tell nobody: without it in the process nobody can have asked to hear. Each thread has
+listeners of its own, those of the context that it runs in.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 Listener = Callable[[bool, str], None]
 """Hears whether a message is a warning, and the message."""
 
-_LISTENERS: list[Listener] = []
+_LISTENER: ContextVar[Listener | None] = ContextVar("_LISTENER", default=None)
 
 
 def tell(message: str, *values: object) -> None:
     """Tell a detail, `message % values`; made only if somebody listens."""
-    if _LISTENERS:
-        _LISTENERS[-1](False, message % values)
+    if listener := _LISTENER.get():
+        listener(False, message % values)
     elif "logging" in sys.modules:
         sys.modules["logging"].getLogger("cnnfilter").debug(message, *values)
 
 
 def warn(message: str) -> None:
     """Tell what is right but perhaps not meant so."""
-    if _LISTENERS:
-        _LISTENERS[-1](True, message)
+    if listener := _LISTENER.get():
+        listener(True, message)
         return
     import logging  # noqa: PLC0415  seldom needed
 
@@ -34,11 +36,11 @@ def warn(message: str) -> None:
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Tell everything to a listener while the block runs."""
-    _LISTENERS.append(listener)
+    before = _LISTENER.set(listener)
     try:
         yield
     finally:
-        _LISTENERS.remove(listener)
+        _LISTENER.reset(before)
 
 
 def hushed() -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,41 +12,38 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.network import as_volume
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
-from cnnfilter.files.figures import EXPLAIN, PLOT
 from cnnfilter.files.formats import Depth, Range
-from cnnfilter.files.images import Encoded
 from cnnfilter.files.levels import to_levels
 from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
-from cnnfilter.results import Handling, Result, Watched, run_picture
+from cnnfilter.plots.sheets import PLOT, Sheet, check_colormap, open_canvas, open_sheet
+from cnnfilter.plots.targets import EXPLAIN, ViewRequest
+from cnnfilter.results import File, Handling, Result, Watched, run_picture
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace
 
 if TYPE_CHECKING:
+    from cnnfilter.plots.comparisons import Named
     from cnnfilter.plots.displays import Look
-    from cnnfilter.plots.sheets import Paper
     from cnnfilter.plots.views import Reducer
 
 
 class Wishes(NamedTuple):
     """What is to be shown, by the names of the options; `kernels` name the results, `layers` are those wanted."""
 
-    plot: str | None
-    equalize: bool
-    colormap: str | None
-    figure_size: tuple[float, float] | None
-    dpi: int | None
-    explain: Pair | None
-    animate: str | None
-    around: Pair | None
-    fps: float | None
+    request: ViewRequest
+    equalize: bool = False
+    colormap: str | None = None
+    explain: Pair | None = None
+    around: Pair | None = None
+    fps: float | None = None
     kernels: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
 
 
 class Presenter:
-    """Shows what was wished for; raises an `OutputError` at once if a color map is unknown or no window opens.
+    """Shows what was wished for; raises an `OutputError` at once if a color map is unknown.
 
     Parameters
     ----------
@@ -56,109 +53,147 @@ class Presenter:
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
-        self._seen: dict[tuple[str, int], Reducer] = {}
-        if wishes.plot is not None or wishes.animate is not None:
-            from cnnfilter.plots.sheets import check_paper  # noqa: PLC0415  matplotlib is for figures alone
+        if wishes.colormap is not None:
+            check_colormap(wishes.colormap)
 
-            check_paper(self._paper(), wishes.colormap)
+    def attend(self, picture: Picture, views: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
+        """Return what shows the work on an input."""
+        return Show(self._wishes, picture, views, (models, handling))
+
+
+class Show:
+    """Shows the work on one input.
+
+    Parameters
+    ----------
+    wishes, picture
+        What is to be shown, and the input.
+    views
+        The jobs that show it.
+    work
+        The network for each kernel, and how pictures are run.
+    """
+
+    def __init__(
+        self, wishes: Wishes, picture: Picture, views: Sequence[Job], work: tuple[Sequence[Model], Handling]
+    ) -> None:
+        self._wishes, self._picture = wishes, picture
+        self._models, self._handling = work
+        self._seen: dict[int, Reducer] = {}
+        # A pipeline's figure needs all layers, and that of a window other values: both run the network themselves.
+        compares = wishes.explain is None and not self._handling.pipeline
+        self._watches = compares and any(job.view == PLOT for job in views)
 
     def watch(self, job: Job, result: Result) -> Result:
         """Return a result that is reduced for its figure, if there will be one, while it is written."""
-        if self._wishes.plot is None or self._wishes.explain is not None:
+        if not self._watches:
             return result
-        from cnnfilter.plots.views import Reducer  # noqa: PLC0415
+        from cnnfilter.plots.views import Reducer  # noqa: PLC0415  for figures alone
 
-        reducer = Reducer(result, self._side())
-        self._seen[job.source, job.kernel] = reducer
+        reducer = self._seen[job.kernel] = Reducer(result, self._side())
         return result._replace(parts=Watched(result.parts, reducer.take))
+
+    def show(self, job: Job, notes: list[str]) -> File:
+        """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
+
+        Remarks go to `notes`. The shape is that of the pixels, (H, W), or empty for an explanation.
+        """
+        name = "standard input" if job.source == STANDARD else job.source
+        if job.view == EXPLAIN:
+            return File(job.format_name, self._explain(name, notes), ())
+        sheet = self._wishes.request.sheet(job)
+        return self._plot(name, sheet, notes) if job.view == PLOT else self._animate(name, sheet)
 
     def _side(self) -> int:
         """Return how many pixels of a picture a panel shows."""
-        from cnnfilter.plots.comparisons import lay_out  # noqa: PLC0415
+        from cnnfilter.plots.comparisons import arrange  # noqa: PLC0415  for figures alone
 
-        return lay_out(self._paper(), max(1, len(self._wishes.kernels)) + 1)[2]
+        sheet = self._wishes.request.plot
+        assert sheet
+        return arrange(sheet, max(1, len(self._wishes.kernels)) + 1)[2]
 
-    def show(
-        self, job: Job, picture: Picture, models: Sequence[Model], handling: Handling
-    ) -> tuple[Encoded, list[str]]:
-        """Return the bytes of a figure or explanation, none of what was shown in a window, and what is remarked."""
-        name = "standard input" if job.source == STANDARD else job.source
-        if job.view == EXPLAIN:
-            return self._explain(name, picture, models, handling)
-        if job.view != PLOT:
-            return self._animate(job, name, picture, models, handling)
-        from cnnfilter.plots.comparisons import draw_comparison  # noqa: PLC0415
-        from cnnfilter.plots.layers import draw_layers  # noqa: PLC0415
-        from cnnfilter.plots.sheets import finish  # noqa: PLC0415
-        from cnnfilter.plots.views import Reducer  # noqa: PLC0415
-        from cnnfilter.plots.windows import draw_windows  # noqa: PLC0415
+    def _plot(self, name: str, sheet: Sheet, notes: list[str]) -> File:
+        # Networks are run first where they can be: the figures of other inputs wait while one is drawn.
+        explained = self._traces(notes) if self._wishes.explain is not None else []
+        results = [] if explained or self._handling.pipeline else self._reduced(notes)
+        files: list[File] = []
 
-        paper = self._paper()
-        notes: list[str] = []
-        if self._wishes.explain is not None:
-            explained = self._traces(picture, models, handling)
-            notes = [note for one in explained for note in one.notes]
-            sheet = draw_windows(explained, name, paper)
-        elif handling.pipeline:
-            sheet = draw_layers(
-                picture, models[0], handling, (name, self._wishes.layers), (paper, self._look(handling))
-            )
-        else:
-            results = []
-            for number, model in enumerate(models):
-                reducer = self._seen.pop((job.source, number), None)
-                if reducer is None:
-                    made, own = run_picture(picture, model, handling)
-                    reducer = Reducer(made[""], self._side())
-                    notes += own
-                results.append((self._title(number, model), model, reducer))
-            sheet = draw_comparison(picture, name, results, paper, self._look(handling))
-        return finish(sheet, job.format_name, paper), notes
+        def save(path: Path, data: bytes) -> None:
+            files.append(File(str(path), data, shape))
 
-    def _paper(self) -> Paper:
-        from cnnfilter.plots.sheets import Paper  # noqa: PLC0415
+        with open_sheet(sheet, save) as figure:
+            from cnnfilter.plots.papers import Paper  # noqa: PLC0415  matplotlib is for figures alone
 
-        return Paper(self._wishes.figure_size, self._wishes.dpi or 100, window=self._wishes.plot == "show")
+            paper = Paper(figure, sheet)
+            if explained:
+                from cnnfilter.plots.windows import draw_windows  # noqa: PLC0415
 
-    def _look(self, handling: Handling) -> Look:
-        from cnnfilter.plots.displays import Look  # noqa: PLC0415
+                draw_windows(explained, name, paper)
+            elif self._handling.pipeline:
+                from cnnfilter.plots.layers import draw_layers  # noqa: PLC0415
 
-        return Look(self._wishes.equalize, self._wishes.colormap, handling.range_)
+                named = name, self._wishes.layers
+                draw_layers(self._picture, self._models[0], self._handling, named, (paper, self._look()))
+            else:
+                from cnnfilter.plots.comparisons import draw_comparison  # noqa: PLC0415
+
+                draw_comparison(self._picture, name, results, paper, self._look())
+            shape = paper.pixels
+        return files[0] if files else File("", b"", shape)
+
+    def _reduced(self, notes: list[str]) -> list[Named]:
+        """Return the results of all networks, reduced for a figure, with what they are called."""
+        from cnnfilter.plots.views import Reducer  # noqa: PLC0415  for figures alone
+
+        results = []
+        for number, model in enumerate(self._models):
+            reducer = self._seen.get(number)
+            if reducer is None:
+                made, own = run_picture(self._picture, model, self._handling)
+                reducer = Reducer(made[""], self._side())
+                notes += own
+            results.append((self._title(number, model), model, reducer))
+        return results
+
+    def _look(self) -> Look:
+        from cnnfilter.plots.displays import Look  # noqa: PLC0415  for figures alone
+
+        return Look(self._wishes.equalize, self._wishes.colormap, self._handling.range_)
 
     def _title(self, number: int, model: Model) -> str:
         """Return what a result is called: its kernel, or the words of its network."""
         return PurePath(self._wishes.kernels[number]).name if self._wishes.kernels else model.title
 
-    def _explain(
-        self, name: str, picture: Picture, models: Sequence[Model], handling: Handling
-    ) -> tuple[Encoded, list[str]]:
-        explained = self._traces(picture, models, handling)
-        texts = [
-            explain_trace(one.traced, one.outcome, f"{name}, {one.title}", _held(one.outcome, picture, handling))
-            for one in explained
-        ]
-        return "\n".join(texts).encode(), [note for one in explained for note in one.notes]
+    def _explain(self, name: str, notes: list[str]) -> bytes:
+        texts = []
+        for one in self._traces(notes):
+            held = _held(one.outcome, self._picture, self._handling)
+            texts.append(explain_trace(one.traced, one.outcome, f"{name}, {one.title}", held))
+        return "\n".join(texts).encode()
 
-    def _traces(self, picture: Picture, models: Sequence[Model], handling: Handling) -> list[Explained]:
+    def _traces(self, notes: list[str]) -> list[Explained]:
         assert self._wishes.explain is not None
         found = []
-        for number, model in enumerate(models):
-            found.append(_trace(picture, model, handling, self._wishes.explain, self._title(number, model)))
+        for number, model in enumerate(self._models):
+            title = self._title(number, model)
+            found.append(_trace(self._picture, model, self._handling, self._wishes.explain, title))
+            notes += found[-1].notes
         return found
 
-    def _animate(
-        self, job: Job, name: str, picture: Picture, models: Sequence[Model], handling: Handling
-    ) -> tuple[Encoded, list[str]]:
-        from cnnfilter.plots.animations import animate, cut_around  # noqa: PLC0415
-        from cnnfilter.plots.movies import encode_movie  # noqa: PLC0415
+    def _animate(self, name: str, sheet: Sheet) -> File:
+        if len(self._models) > 1:
+            raise ShapeError(f"{len(self._models)} kernels slide one by one; --animate takes one -k at a time")
+        with open_canvas(sheet) as figure:
+            from cnnfilter.plots.animations import animate, cut_around  # noqa: PLC0415  matplotlib is for figures alone
+            from cnnfilter.plots.movies import encode_movie  # noqa: PLC0415
+            from cnnfilter.plots.papers import Paper  # noqa: PLC0415
 
-        if len(models) > 1:
-            raise ShapeError(f"{len(models)} kernels slide one by one; --animate takes one -k at a time")
-        volume, corner = cut_around(_opaque(picture), self._wishes.around)
-        title = f"{PurePath(name).name}, {self._title(0, models[0])}"
-        white = 0.0 if picture.matrix else picture.maximum
-        reel = animate(models[0].program(volume.shape), volume, corner, title, white, self._paper())
-        return encode_movie(reel, job.format_name, self._wishes.fps or 3.0), []
+            volume, corner = cut_around(_opaque(self._picture), self._wishes.around)
+            title = f"{PurePath(name).name}, {self._title(0, self._models[0])}"
+            white = 0.0 if self._picture.matrix else self._picture.maximum
+            paper = Paper(figure, sheet)
+            reel = animate(self._models[0].program(volume.shape), volume, corner, title, white, paper)
+            return File(sheet.target, encode_movie(reel, sheet.target, self._wishes.fps or 3.0), paper.pixels)
 
 
 def _opaque(picture: Picture) -> Array:

@@ -1,5 +1,6 @@
 """Many inputs: what is done, what is said, what fails."""
 
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,23 @@ import cv2
 import numpy as np
 import pytest
 
+from cnnfilter.accounts import Account
 from cnnfilter.arrays import Array
-from cnnfilter.batch import Work, run_batch
+from cnnfilter.batch import Work, read_input, run_batch
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program
+from cnnfilter.compute.states import RandomWeights
+from cnnfilter.compute.tiles import count_cores
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.images import Encoded
 from cnnfilter.files.outputs import OutputRequest, plan_outputs
+from cnnfilter.files.pictures import Picture
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.results import Handling
 from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.weights import Init
+from cnnfilter.telling import listening
 
 MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
 
@@ -31,6 +38,7 @@ class Recorder:
     failures: list[str] = field(default_factory=list)
     outputs: list[Encoded] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list, compare=False)
 
     def remark(self, text: str) -> None:
         """Keep a remark."""
@@ -46,6 +54,10 @@ class Recorder:
         """Keep what goes to standard output."""
         self.outputs.append(data)
         self.order.append("output")
+
+    def finish(self, account: Account) -> None:
+        """Keep what came of an input."""
+        self.accounts.append(account)
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +103,10 @@ def test_an_input_that_fails_is_told_and_counted_and_the_others_are_done() -> No
 def test_the_first_failure_ends_it_where_that_is_asked() -> None:
     Path("b.npy").write_text("broken")
     recorder = Recorder()
-    assert run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True), recorder) == 1
+    assert (
+        run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True, threads=1), recorder)
+        == 1
+    )
     assert len(recorder.failures) == 1
     assert [path.name for path in Path("out").iterdir()] == ["a.npy"]
 
@@ -207,15 +222,21 @@ def test_memory_that_is_short_fails_one_input(monkeypatch: pytest.MonkeyPatch) -
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
 
 
-def test_a_bug_is_not_taken_for_a_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_fails_its_input_alone_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(program: Program, image: Array, **told: Any) -> Array:
-        raise ZeroDivisionError
+        if image[0, 0, 0] == 2:
+            raise ZeroDivisionError("by nothing")
+        return run_program(program, image, **told)
 
     monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
-    recorder = Recorder()
-    with pytest.raises(ZeroDivisionError):
-        run_batch(work(["a.npy"], "out/", "relu"), recorder)
-    assert recorder == Recorder()
+    recorder, details = Recorder(), list[str]()
+    with listening(lambda _warning, text: details.append(text)):
+        assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
+    (failure,) = recorder.failures
+    assert failure.startswith("b.npy: ZeroDivisionError: by nothing; this is a mistake in cnnfilter, please report it")
+    assert "\n" not in failure
+    assert "Traceback (most recent call last):" in details
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
 
 
 def test_a_file_that_the_system_refuses_is_one_failure() -> None:
@@ -240,3 +261,63 @@ def test_no_half_written_file_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert recorder.failures == ["out.npy: No space left on device"]
     assert Path("out.npy").read_bytes() == before
     assert sorted(path.name for path in Path().iterdir()) == ["a.npy", "b.npy", "c.npy", "out.npy"]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("output", ["out/", None])
+def test_no_more_pictures_are_held_than_are_worked_on(
+    threads: int, output: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[Array]] = []
+    counts: list[int] = []
+
+    def read(source: str, work: Work) -> Picture:
+        picture = read_input(source, work)
+        held.append(weakref.ref(picture.pixels))
+        counts.append(sum(each() is not None for each in held))
+        return picture
+
+    monkeypatch.setattr("cnnfilter.batch.read_input", read)
+    names = [f"{number}.npy" for number in range(40)]
+    for number, name in enumerate(names):
+        np.save(name, MATRIX * number)
+    recorder = Recorder()
+    assert run_batch(work(names, output, "relu", threads=threads), recorder) == 0
+    assert 1 <= max(counts) <= threads
+    assert [account.source for account in recorder.accounts] == names
+
+
+def test_several_inputs_have_one_thread_of_opencv_each_and_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnfilter.batch.count_cores", lambda: 2)
+    usual = cv2.getNumThreads()
+    seen: list[tuple[int, int]] = []
+
+    def run(program: Program, image: Array, **told: Any) -> Array:
+        seen.append((cv2.getNumThreads(), count_cores()))
+        return run_program(program, image, **told)
+
+    monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
+    cores = count_cores()
+    for sources, threads, expected in (
+        (["a.npy", "b.npy"], None, (1, 1)),
+        (["a.npy"], None, (usual, cores)),
+        (["a.npy"], 2, (usual, cores)),
+        (["a.npy"], 1, (1, 1)),
+        (["a.npy", "b.npy"], 1, (1, 1)),
+    ):
+        seen.clear()
+        run_batch(work(sources, "out/", "relu", threads=threads), Recorder())
+        assert set(seen) == {expected}
+        assert (cv2.getNumThreads(), count_cores()) == (usual, cores)
+
+
+def test_threads_that_ask_one_model_for_several_shapes_get_their_own() -> None:
+    names = [f"{number}.npy" for number in range(60)]
+    for number, name in enumerate(names):
+        np.save(name, np.ones((3, 3, 1 + number % 3)))
+    model = Model(parse_network("conv:1x1,2", kernel_shape), RandomWeights(Init.HE, 1))
+    planned = work(names, "out/", "relu", threads=4)._replace(models=(model,))
+    assert run_batch(planned, Recorder()) == 0
+    for number in range(3):
+        first = np.load(f"out/{number}.npy")
+        assert all(np.array_equal(np.load(f"out/{other}.npy"), first) for other in range(number, 60, 3))

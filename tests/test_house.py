@@ -25,9 +25,12 @@ FLOORS = {
     "traces": 3,
     "library": 4,
     "results": 4,
+    "accounts": 4,
+    "workers": 4,
     "batch": 4,
     "plots": 4,
     "viewing": 4,
+    "rehearsal": 4,
     "cli": 5,
 }
 """Each part of the package, and its floor; `__init__` and `__main__` are doors."""
@@ -89,6 +92,9 @@ def loaded_after(*arguments: str) -> set[str]:
         ["convolve", "nothing.png", "-k", "sobelx", "-o", "out.png"],
         ["convolve", "nothing.png", "-k", "sharpen", "-o", "out.xyz"],
         ["kernels"],
+        ["kernels", "sobel-x", "--plot", "out.jpg"],
+        ["shape", "28", "relu", "--plot", "nowhere/out.png"],
+        ["shape", "28", "relu", "--plot", "out.png", "--fields", "--unit", "28,0"],
     ],
     ids=" ".join,
 )
@@ -98,6 +104,19 @@ def test_help_shape_and_usage_errors_load_no_array_library(arguments: list[str])
 
 def test_a_network_file_needs_its_reader_and_no_array_library(samples: Path) -> None:
     assert loaded_after("shape", str(samples / "vgg16.toml")) == {"tomllib"}
+
+
+def test_matplotlib_is_loaded_to_draw_and_no_part_of_it_for_windows(tmp_path: Path) -> None:
+    target = str(tmp_path / "net.png")
+    assert "matplotlib" not in loaded_after("kernels", "sobel-x")
+    assert "matplotlib" in loaded_after("shape", "28", "conv:3x3", "--plot", target)
+    code = (
+        "import sys\nfrom cnnfilter.cli import main\n"
+        f"main(['kernels', 'sobel-x', '--plot', {target!r}], standalone_mode=False)\n"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_convolve_loads_no_more_than_it_needs(tmp_path: Path, samples: Path) -> None:

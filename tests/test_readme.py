@@ -130,6 +130,13 @@ def test_the_set_up_is_two_blocks_ahead_of_any_other_and_calls_by_path() -> None
     assert "$ " not in first + second
 
 
+def test_the_rules_for_make_are_those_of_the_samples() -> None:
+    (shown,) = [block for language, block in BLOCKS if language == "make"]
+    makefile = (ROOT / "samples" / "Makefile").read_text(encoding="utf-8")
+    for paragraph in shown.strip("\n").split("\n\n"):
+        assert f"\n{paragraph}\n" in makefile
+
+
 def test_every_kernel_and_every_format_is_listed() -> None:
     table = README.partition("## Kernels")[2].partition("## Networks")[0]
     words = set(re.findall(r"[a-z0-9-]+", table))

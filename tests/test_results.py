@@ -48,7 +48,7 @@ def encoded(
     notes: list[str] = []
     result = as_result(values, 255.0, Depth.EIGHT)
     files = encode_result(result, job(name, layer), handling, notes)
-    return {name: bytes(data) for name, data in files}, notes
+    return {file.name: bytes(file.data) for file in files}, notes
 
 
 def test_the_result_of_the_network_has_no_name() -> None:
@@ -90,8 +90,9 @@ def test_white_is_scaled_as_the_picture_is() -> None:
     handling = Handling(pipeline=True, preparation=Preparation(scale=1 / 255))
     results, _ = run_picture(picture(COLOURS), model("relu"), handling)
     assert results[""].white == pytest.approx(1)
-    ((_, data),) = encode_result(results[""], job("x.png"), handling, [])
-    assert np.array_equal(decode(bytes(data)), COLOURS)
+    (file,) = encode_result(results[""], job("x.png"), handling, [])
+    assert np.array_equal(decode(bytes(file.data)), COLOURS)
+    assert (file.name, file.shape, file.clipped) == ("x.png", COLOURS.shape, 0)
 
 
 def test_what_equalize_takes_for_white_is_scaled_too() -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
-from cnnfilter.errors import CnnFilterError, MissingLibraryError, one_line
+from cnnfilter.errors import CnnFilterError, MissingLibraryError, ask_for_report, one_line
 from cnnfilter.telling import listening
 
 INTERRUPTED = 130
@@ -30,6 +30,13 @@ class Command(click.Command):
             raise click.ClickException(str(error)) from error
         except CnnFilterError as error:
             raise click.UsageError(one_line(str(error)), ctx) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except MemoryError as error:
+            raise click.ClickException("not enough memory") from error
+        except Exception as error:
+            with told_log(verbose=bool(ctx.params.get("verbose")), quiet=True):
+                raise click.ClickException(ask_for_report(error)) from error
 
 
 def leave(run: Callable[[], object]) -> NoReturn:
@@ -51,7 +58,7 @@ def leave(run: Callable[[], object]) -> NoReturn:
         sys.exit(INTERRUPTED)
     except OSError as error:
         if error.errno != errno.EPIPE:
-            say(error.strerror or str(error))
+            say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         _forget_standard_output()
         sys.exit(1)
 
@@ -91,17 +98,61 @@ class Console(NamedTuple):
 
 
 @contextmanager
-def told_log(*, verbose: bool, quiet: bool) -> Iterator[None]:
-    """Tell a person what the floors below tell while the block runs: warnings as remarks, all if `verbose`."""
+def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None) -> Iterator[None]:
+    """Tell a person what the floors below tell while the block runs: warnings as remarks, all if `verbose`.
+
+    `make_room` is called before anything is said.
+    """
     told: set[str] = set()
 
     def hear(warning: bool, text: str) -> None:
-        if not warning:
-            if verbose:
-                say(text)
-        elif not quiet and text not in told:
+        if (quiet or text in told) if warning else not verbose:
+            return
+        if make_room:
+            make_room()
+        if warning:
             told.add(text)
-            say(f"remark: {text}")
+        say(f"remark: {text}" if warning else text)
 
     with listening(hear):
         yield
+
+
+@contextmanager
+def own_standard_error() -> Iterator[None]:
+    """Speak through a descriptor of our own while the block runs.
+
+    Threads that decode turn the process's standard error aside (`cnnfilter.files.quiet`), and what is said
+    meanwhile shall be heard. An exception that ends the block ends the program, so that nothing is put back.
+    """
+    usual = sys.stderr
+    try:
+        own = os.fdopen(os.dup(usual.fileno()), "w", encoding=usual.encoding, errors=usual.errors, buffering=1)
+    except (AttributeError, OSError):  # there is none, or it is no file
+        yield
+        return
+    sys.stderr = own
+    yield
+    sys.stderr = usual
+    own.close()
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let the signals that ask a process to end raise `SystemExit` while the block runs, with the status of shells."""
+    import signal  # noqa: PLC0415  one picture goes without
+    import threading  # noqa: PLC0415
+
+    def leave_now(number: int, _frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        usual = []
+    for number in usual:
+        signal.signal(number, leave_now)
+    try:
+        yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)

@@ -7,7 +7,7 @@ import click
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
-from cnnfilter.cli.views import take_views
+from cnnfilter.cli.views import take_views, view_options
 from cnnfilter.cli.words import NUMBER, Word
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels import kernel_name, kernel_shape
@@ -128,7 +128,7 @@ Examples:
     type=click.Choice(list(COMBINATIONS)),
     help="Make one result of several kernels, pixel by pixel.",
 )
-@options.view_options
+@view_options
 @options.file_options
 def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> None:
     """Lay kernels on images, and write what comes out.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnnfilter.cli.base import Command
+from cnnfilter.cli.plotting import PlotOptions, plot_options
 from cnnfilter.cli.tables import align
 from cnnfilter.cli.words import KernelWordType
+from cnnfilter.errors import OutputError
 from cnnfilter.kernels import describe, load_kernel, names
 from cnnfilter.kernels.made import RECIPES, usage
 from cnnfilter.numbers import show_number
@@ -16,6 +19,7 @@ from cnnfilter.numbers import show_number
 if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
     from cnnfilter.kernels import Kernel
+    from cnnfilter.plots.sheets import Sheet
 
 SHOWN_DIGITS = 6
 
@@ -29,20 +33,60 @@ Examples:
   cnnfilter kernels sobel-x
   cnnfilter kernels gaussian:5:1 "0 -1 0; -1 5 -1; 0 -1 0"
   cnnfilter kernels --matrix disk:7
+  cnnfilter kernels sobel-x --plot sobel-x.png
+  cnnfilter kernels --plot all.png --image samples/city.png
 """,
 )
 @click.argument("words", metavar="[KERNEL]...", type=KernelWordType(), nargs=-1)
 @click.option("--matrix", is_flag=True, help="Print the matrix alone, every digit of it, as a kernel file.")
-def command(words: tuple[str, ...], *, matrix: bool) -> None:
+@plot_options("Draw the kernels, their numbers and their frequency responses; without a KERNEL all that have names.")
+@click.option(
+    "--image",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Draw what the kernels make of this picture too, in grey and reduced where it is large. The sheet of all"
+    " kernels has a picture of its own.",
+)
+def command(words: tuple[str, ...], *, matrix: bool, image: str | None, **figure: Any) -> None:
     """List all kernels, or show the matrix, divisor, sum and rank of some.
 
-    A KERNEL is what -k takes: a name, a file, or the matrix itself. What is drawn is what is used.
+    A KERNEL is what -k takes: a name, a file, or the matrix itself. What is drawn is what is used. With
+    --plot nothing is printed, but for --matrix.
     """
+    sheet = PlotOptions(**figure).sheet([Path(word) for word in (*words, image) if word])
+    if sheet:
+        _draw(sheet, words, image)
+    elif image:
+        raise OutputError("--image is a picture to draw kernels on; --plot FILE asks for the figure")
+    if sheet and not (matrix and words):
+        return
     if not words:
         click.echo("\n".join(align([(usage(name) if name in RECIPES else name, describe(name)) for name in names()])))
         return
     shown = [(_matrix if matrix else _portrait)(word, load_kernel(word)) for word in words]
     click.echo("\n".join(shown), nl=False)
+
+
+def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
+    """Draw some kernels, or all that have names."""
+    # What draws loads matplotlib, when all that can be refused without it has been.
+    kernels = [load_kernel(word) for word in words]
+    from cnnfilter.plots.gallery import all_cells, draw_gallery  # noqa: PLC0415
+    from cnnfilter.plots.kernels import draw_kernels, planes_of  # noqa: PLC0415
+    from cnnfilter.plots.results import lay_kernel  # noqa: PLC0415
+    from cnnfilter.plots.samples import WHITE, make_sample, read_sample  # noqa: PLC0415
+    from cnnfilter.plots.sheets import open_sheet  # noqa: PLC0415
+
+    picture, note = read_sample(image) if image else (make_sample(), "a picture made by formulas")
+    with open_sheet(sheet) as figure:
+        if not kernels:
+            draw_gallery(figure, sheet, all_cells(), picture, note)
+            return
+        planes = []
+        for word, kernel in zip(words, kernels, strict=True):
+            flat = image is not None and kernel.weights.ndim == 2
+            planes += planes_of(word, kernel, lay_kernel(picture, kernel, WHITE, note) if flat else None)
+        draw_kernels(figure, sheet, planes, kernels[0].description if len(kernels) == 1 else "")
 
 
 def _matrix(word: str, kernel: Kernel) -> str:

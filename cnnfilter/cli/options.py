@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cnnfilter.cli.words import FIGURE_SIZE, PADDING, PLACE, KernelWordType, Word, pair
+from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.spec.borders import BorderMode, as_border
 
@@ -20,7 +20,7 @@ BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is 
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
 
-inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1, required=True)
+inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
 kernel_option = click.option(
     "-k",
@@ -92,45 +92,36 @@ _FILE_OPTIONS = (
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: 95."),
     click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),
     click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
-    click.option("--fail-fast", is_flag=True, help="Stop at the first input that fails."),
+    click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),
     click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),
-    click.option("--dry-run", is_flag=True, help="Print each input and its output, and do nothing."),
+    click.option("--dry-run", is_flag=True, help="Print each input and its outputs with their sizes, and do nothing."),
+    click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="So many inputs at a time, each on one core. Default: as many as there are cores; a single input has"
+        " them all, but for -j 1.",
+    ),
+    click.option(
+        "--update",
+        is_flag=True,
+        help="Pass over outputs that are no older than their input, kernels, network, weights and labels. Changed"
+        " options are not seen.",
+    ),
+    click.option(
+        "-r",
+        "--recursive",
+        is_flag=True,
+        help="Take the pictures in folders and below, hidden ones apart, and keep the tree below the folder -o, from"
+        " which none is taken.",
+    ),
+    click.option("--files-from", type=FILE, metavar="FILE", help="A list of inputs, a line each; - reads it."),
+    click.option("-0", "--null", is_flag=True, help="The names in the list of --files-from end with NULs."),
+    click.option("--report", type=FILE, metavar="FILE", help="Write a line of JSON for each input."),
+    click.option("--depfile", type=FILE, metavar="FILE", help="Write what the outputs hang on as rules for make."),
     click.option("-q", "--quiet", is_flag=True, help="No remarks; failures are still named."),
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
-)
-
-_FIGURE_OPTIONS = (
-    click.option(
-        "--plot",
-        type=FILE,
-        metavar="FILE|show",
-        help="Draw the input and what comes out side by side: .png, .svg or .pdf, for several inputs a template such"
-        " as {stem}-plot.png, or show for a window. Without -o nothing else is written.",
-    ),
-    click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
-    click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
-    click.option(
-        "--figure-size", type=FIGURE_SIZE, metavar="HxW", help="Of the figure in inches. Default: as its panels need."
-    ),
-    click.option("--dpi", type=click.IntRange(10, 1200), help="Pixels for each inch of the figure. Default: 100."),
-)
-_WINDOW_OPTIONS = (
-    click.option(
-        "--explain",
-        type=PLACE,
-        metavar="Y,X",
-        help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
-    ),
-    click.option(
-        "--animate",
-        type=FILE,
-        metavar="FILE",
-        help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32.",
-    ),
-    click.option(
-        "--around", type=PLACE, metavar="Y,X", help="Animate the 12x12 pixels around this one of a larger input."
-    ),
-    click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )
 
 
@@ -141,9 +132,3 @@ def add_options(given: Sequence[Callable[[Any], Any]]) -> Callable[[Decorated], 
 
 file_options = add_options(_FILE_OPTIONS)
 """Adds the options of every command that writes files; they arrive as `**files`."""
-
-figure_options = add_options(_FIGURE_OPTIONS)
-"""Adds the options of figures."""
-
-view_options = add_options((*_FIGURE_OPTIONS, *_WINDOW_OPTIONS))
-"""Adds those of figures, explanations and moving pictures, for commands that lay one window on the input."""

@@ -7,7 +7,7 @@ import click
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, NetworkOptions, filter_files
-from cnnfilter.cli.views import take_views
+from cnnfilter.cli.views import figure_options, take_views
 from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
 from cnnfilter.documents import Document, load_document
 from cnnfilter.errors import LanguageError
@@ -68,7 +68,7 @@ Examples:
 @click.argument("network")
 @options.inputs_argument
 @options.add_options(_NETWORK_OPTIONS)
-@options.figure_options
+@figure_options
 @options.file_options
 def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     """Run a NETWORK, written in the layer language or in a file (.toml .json .txt), on images.

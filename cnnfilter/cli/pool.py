@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
-from cnnfilter.cli.views import take_views
+from cnnfilter.cli.views import take_views, view_options
 from cnnfilter.cli.words import pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Padding, Pair, Window
@@ -94,7 +94,7 @@ Examples:
     show_default=True,
     help="Pool over windows, or over the channels of each pixel (max, avg).",
 )
-@options.view_options
+@view_options
 @options.file_options
 @click.pass_context
 def command(ctx: click.Context, /, inputs: tuple[str, ...], **given: Any) -> None:

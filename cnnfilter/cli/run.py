@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from cnnfilter.cli.base import Console, told_log
+from cnnfilter.cli.base import told_log
+from cnnfilter.cli.companions import attended, check_companions, disturbed_by_nobody, write_rules
+from cnnfilter.cli.sources import collect, read_stdin
 from cnnfilter.cli.views import ViewOptions
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.figures import PLOT, plan_views
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
-from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
+from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, check_sources, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Flatten, Linear, Shape
@@ -24,7 +23,8 @@ from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
-    from cnnfilter.batch import Viewer
+    from cnnfilter.batch import Work
+    from cnnfilter.cli.clerk import Clerk
     from cnnfilter.compute.weights import Model
     from cnnfilter.files.ranking import Ranking
     from cnnfilter.spec.network import Network
@@ -44,6 +44,13 @@ class FileOptions(NamedTuple):
     fail_fast: bool
     allow_truncated: bool
     dry_run: bool
+    jobs: int | None
+    update: bool
+    recursive: bool
+    files_from: str | None
+    null: bool
+    report: str | None
+    depfile: str | None
     quiet: bool
     verbose: bool
 
@@ -98,6 +105,8 @@ def filter_files(
     CnnFilterError
         If outputs or networks are wrong; nothing is read or written then.
     """
+    gathered = collect(inputs, options)
+    sources = gathered.sources if gathered else inputs
     request = OutputRequest(
         output=options.output,
         format_=options.format_.removeprefix(".") if options.format_ else None,
@@ -107,35 +116,80 @@ def filter_files(
         in_place=options.in_place,
         kernel_files=(*_kernel_files(networks), *(pipeline.files if pipeline else ())),
         stdin_suffix=".txt",
+        below=gathered.below if gathered else {},
     )
     shown = views or ViewOptions()
     shown.check(options.output)
     ranked = pipeline is not None and pipeline.top is not None
-    jobs, stdin = _plan(inputs, request, shown, ranked=ranked), b""
-    if STANDARD in inputs:  # what is wrong whatever it holds has been said before it is waited for
-        stdin = _read_stdin()
-        jobs = _plan(inputs, request._replace(stdin_suffix=_stdin_suffix(stdin)), shown, ranked=ranked)
-    _check_range(jobs, options)
+    jobs, stdin = _name_jobs(sources, request, shown, ranked=ranked), b""
+    if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
+        stdin = read_stdin()
+        request = request._replace(stdin_suffix=_stdin_suffix(stdin))
+        jobs = _name_jobs(sources, request, shown, ranked=ranked)
+    results = [job for job in jobs if not job.view]
+    _check_range(results, options)
     if pipeline and pipeline.top is not None:
-        _check_text(jobs)
+        _check_text(results)
     elif pipeline and not pipeline.save and _gives_vector(networks[0]):
-        _check_vector(jobs)
-    with told_log(verbose=options.verbose, quiet=options.quiet):
-        spared = find_spared(inputs, request)
-        known = NetworkOptions() if pipeline is None else pipeline
-        viewer = shown.viewer(kernels, known.save) if shown.request.wanted else None
-        if _carry_out(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline, viewer=viewer):
-            click.get_current_context().exit(1)
+        _check_vector(results)
+    spared = find_spared(sources, request)
+    check_companions(jobs, options, spared)
+    missing = gathered.failures if gathered else ()
+    total = len(missing) + len(set(sources))
+    with (
+        attended(options, total) as clerk,
+        told_log(verbose=options.verbose, quiet=options.quiet, make_room=clerk.make_room),
+    ):
+        work = _plan(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline)
+        work = work._replace(prerequisites=request.kernel_files)
+        if shown.wanted:
+            layers = pipeline.save if pipeline else ()
+            work = work._replace(viewer=shown.viewer(kernels, layers), threads=shown.threads(options.jobs, total))
+        for path, reason in missing:
+            _tell_missing(path, reason, clerk)
+        _carry_out(work, options, clerk)
+    if clerk.failed or clerk.troubles:
+        click.get_current_context().exit(1)
 
 
-def _plan(inputs: Sequence[str], request: OutputRequest, views: ViewOptions, *, ranked: bool) -> list[Job]:
+def _name_jobs(sources: Sequence[str], request: OutputRequest, views: ViewOptions, *, ranked: bool) -> list[Job]:
     """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
-    only_shown = views.request.wanted and request.output is None and not (request.in_place or ranked)
-    jobs = [] if only_shown and "" not in inputs else plan_outputs(inputs, request)
-    return plan_views(jobs, inputs, views.request, request.kernel_files)
+    if not views.wanted:
+        return plan_outputs(sources, request)
+    from cnnfilter.plots.targets import plan_views  # noqa: PLC0415  for those alone who want to see
+
+    check_sources(sources)
+    only_shown = request.output is None and not (request.in_place or ranked)
+    jobs = [] if only_shown else plan_outputs(sources, request)
+    return plan_views(jobs, sources, views.request, find_spared(sources, request))
 
 
-def _carry_out(
+def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
+    """Tell that a folder holds no input, as one that failed."""
+    from cnnfilter.accounts import Account  # noqa: PLC0415  few folders are empty
+
+    account = Account(path)
+    account.failure(f"{path}: {reason}")
+    account.close().tell_to(clerk)
+
+
+def _carry_out(work: Work, options: FileOptions, clerk: Clerk) -> None:
+    from cnnfilter.batch import run_batch  # noqa: PLC0415  loads the arrays' libraries
+
+    if options.dry_run:
+        from cnnfilter.rehearsal import rehearse  # noqa: PLC0415  nobody else needs it
+
+        rehearse(work, clerk)
+        return
+    if options.fail_fast and clerk.failed:
+        return
+    with disturbed_by_nobody(clerk.total):
+        run_batch(work, clerk)
+    if options.depfile:
+        write_rules(Path(options.depfile), clerk, work.prerequisites)
+
+
+def _plan(
     jobs: list[Job],
     networks: Sequence[Network],
     options: FileOptions,
@@ -143,10 +197,9 @@ def _carry_out(
     stdin: bytes,
     spared: frozenset[str],
     pipeline: NetworkOptions | None,
-    viewer: Viewer | None,
-) -> int:
+) -> Work:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
-    from cnnfilter.batch import Work, run_batch  # noqa: PLC0415
+    from cnnfilter.batch import Work  # noqa: PLC0415
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
 
@@ -159,21 +212,18 @@ def _carry_out(
         preparation=told.preparation,
         ranking=_ranking(told),
     )
-    work = Work(
+    return Work(
         models=tuple(_model(network, told) for network in networks),
         jobs=tuple(jobs),
         handling=handling,
         allow_truncated=options.allow_truncated,
         no_clobber=options.no_clobber,
         fail_fast=options.fail_fast,
+        update=options.update,
         stdin=stdin,
         spared=spared,
-        viewer=viewer,
+        threads=options.jobs,
     )
-    if options.dry_run:
-        _list(jobs)
-        return 0
-    return run_batch(work, Console(quiet=options.quiet))
 
 
 def _model(network: Network, told: NetworkOptions) -> Model:
@@ -240,8 +290,6 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
     if options.depth not in {None, Depth.FLOAT}:
         raise OutputError(f"--range none keeps floats as they are, and --depth {options.depth} does not")
     for job in jobs:
-        if job.view:
-            continue
         format_ = find_format(job.format_name)
         if Depth.FLOAT not in format_.depths:
             raise OutputError(
@@ -252,7 +300,7 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
 def _check_text(jobs: list[Job]) -> None:
     """Raise an `OutputError` if classes shall go into a file that is no text."""
     for job in jobs:
-        if not (job.view or job.format_name.lower().endswith((".txt", ".csv", ".tsv"))):
+        if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
             where = job.target or "standard output"
             raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
 
@@ -260,26 +308,10 @@ def _check_text(jobs: list[Job]) -> None:
 def _check_vector(jobs: list[Job]) -> None:
     """Raise an `OutputError` if a vector shall go into a picture."""
     for job in jobs:
-        if not (job.view or is_matrix(job.format_name)):
+        if not is_matrix(job.format_name):
             where = job.target or "standard output"
             raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
 
-def _read_stdin() -> bytes:
-    if sys.stdin is None:
-        raise OSError(errno.EBADF, "standard input is closed")
-    return sys.stdin.buffer.read()
-
-
 def _stdin_suffix(data: bytes) -> str:
     return ".txt" if looks_like_matrix(data) or not data else ""
-
-
-def _list(jobs: list[Job]) -> None:
-    for job in jobs:
-        if job.view and not job.target:
-            click.echo(f"{job.source} -> {'a window' if job.view == PLOT else 'standard output'}")
-            continue
-        # How many maps a layer has, and so how many pictures, is known when it has run.
-        target = job.target.with_name(f"{job.target.stem}*") if job.target and job.layer else job.target
-        click.echo(f"{job.source} -> {target or 'standard output'}")

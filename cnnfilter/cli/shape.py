@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cnnfilter.cli.base import Command, Console
+from cnnfilter.cli.base import Command, Console, told_log
+from cnnfilter.cli.drawings import draw_units, draw_volumes, names_picture
+from cnnfilter.cli.plotting import PlotOptions, plot_options
 from cnnfilter.cli.reports import Report, show_last_size, write_report
-from cnnfilter.cli.words import PADDING, KernelWordType, pair
+from cnnfilter.cli.words import PADDING, PLACE, KernelWordType, pair
 from cnnfilter.documents import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.spec.convolutions import Conv, KernelWord
@@ -63,11 +66,13 @@ class Answer(NamedTuple):
     """What is asked of the network."""
 
     layout: str
-    report: str
+    report: str | None
     compare: bool
     solve: str | None
     target: Pair | None
     quiet: bool
+    fields: bool
+    unit: Pair | None
 
 
 @click.command(
@@ -82,6 +87,8 @@ Examples:
   cnnfilter shape 224 --kernel 7 --padding 3 --solve stride --target 112
   cnnfilter shape 28x28 conv:5x5 --compare
   cnnfilter shape samples/city.png samples/squeezenet.toml -q
+  cnnfilter shape samples/resnet18.toml --plot resnet18.svg
+  cnnfilter shape samples/city.png samples/alexnet.toml --plot seen.png --fields --unit 5,9 -q
 """,
 )
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
@@ -114,8 +121,22 @@ Examples:
 @click.option("--markdown", "report", flag_value="markdown", help="As a Markdown table.")
 @click.option("--json", "report", flag_value="json", help="As JSON, which is read back as a network file.")
 @click.option("--explain", "report", flag_value="explain", help="As formulas, with their numbers put in.")
-@click.option("--table", "report", flag_value="table", default=True, help="As a table (the default).")
+@click.option("--table", "report", flag_value="table", help="As a table (the default).")
 @click.option("-q", "--quiet", is_flag=True, help="The last size alone, or with another form no remarks.")
+@plot_options("Draw the network, its volumes to scale; a table or another form is printed beside it only if asked for.")
+@click.option(
+    "--fields",
+    is_flag=True,
+    help="With --plot, draw receptive fields instead: what a unit of each layer sees, as frames on the input, or on the"
+    " image that SIZE names.",
+)
+@click.option(
+    "--unit",
+    type=PLACE,
+    metavar="Y,X",
+    help="The unit of --fields, in the last layer that sees a part of the input; before it the units under its middle"
+    " are taken. Default: the middle one.",
+)
 def command(words: tuple[str, ...], **given: Any) -> None:
     """Print what comes out of each LAYER for an input of SIZE: its size, weights, and what it sees.
 
@@ -124,7 +145,10 @@ def command(words: tuple[str, ...], **given: Any) -> None:
     --kernel and the options beside it describe one layer.
     """
     one = OneLayer(**{name: given.pop(name) for name in OneLayer._fields})
+    plot = PlotOptions(**{name: given.pop(name) for name in PlotOptions._fields})
     answer = Answer(**given)
+    sheet = plot.sheet([Path(word) for word in words])
+    check_plot(answer, is_wanted=sheet is not None)
     shape, document = understand(words, one, Layout(answer.layout), solving=answer.solve)
     console = Console(quiet=answer.quiet)
     if answer.compare and answer.report == Report.EXPLAIN:
@@ -133,8 +157,28 @@ def command(words: tuple[str, ...], **given: Any) -> None:
         if answer.solve or answer.target:
             says_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
             print_solutions(document.network, shape, answer, console, keeps_stride=says_stride)
-        else:
+            return
+        if sheet:
+            picture = words[0] if names_picture(words) else None
+            if answer.fields:
+                draw_units(sheet, document, shape, answer.unit, picture)
+            else:
+                with told_log(verbose=False, quiet=answer.quiet):
+                    draw_volumes(sheet, document, shape)
+        if sheet is None or answer.report or answer.compare:
             print_summary(document.network, shape, answer, console)
+        elif not answer.quiet:
+            tell_remarks(list(document.network.visits(shape)), console)
+
+
+def check_plot(answer: Answer, *, is_wanted: bool) -> None:
+    """Raise a `LanguageError` if what is asked of a figure goes with none, or with another one."""
+    if answer.unit and not answer.fields:
+        raise LanguageError("--unit is one of those whose receptive fields --fields draws")
+    if answer.fields and not is_wanted:
+        raise LanguageError("--fields draws receptive fields; --plot FILE asks for the figure")
+    if is_wanted and (answer.solve or answer.target):
+        raise LanguageError("--solve prints layers, and --plot draws a network")
 
 
 def understand(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: str | None) -> tuple[Shape, Document]:
@@ -166,18 +210,10 @@ def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
     if not words:
         return None
     first = words[0]
-    if "." in first and not first.endswith((".toml", ".json")) and _names_picture(first, alone=len(words) == 1):
+    if names_picture(words):
         return _size_of_picture(first)
     is_size = first[:1] in set("0123456789-") and not re.fullmatch(r"\d+x|\d+x\s.*", first, re.DOTALL)
     return as_shape(first, layout) if is_size and not names_document(first) else None
-
-
-def _names_picture(word: str, *, alone: bool) -> bool:
-    """Return whether a word names a picture or a matrix; a text by itself is rather a network."""
-    from cnnfilter.files.formats import FORMATS  # noqa: PLC0415  most sizes are numbers
-
-    suffix = word[word.rfind(".") :].lower()
-    return suffix in FORMATS and ":" not in word and not (alone and suffix == ".txt")
 
 
 def _size_of_picture(path: str) -> Shape:
@@ -209,17 +245,18 @@ def print_summary(network: Network, shape: Shape, answer: Answer, console: Conso
     visits = list(network.visits(shape))
     summary = summarize(network, shape, visits)
     if not answer.quiet:
-        for remark in _remarks(visits):
-            console.remark(remark)
-    report = Report(answer.report)
+        tell_remarks(visits, console)
+    report = Report(answer.report or Report.TABLE)
     if answer.quiet and report is Report.TABLE:
         click.echo(show_last_size(summary))
         return
     click.echo(write_report(summary, network, report, _comparisons(network, summary) if answer.compare else ()))
 
 
-def _remarks(visits: list[Visit]) -> list[str]:
-    return [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]
+def tell_remarks(visits: list[Visit], console: Console) -> None:
+    """Say what is right but perhaps not meant so."""
+    for remark in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
+        console.remark(remark)
 
 
 def _never_negative(word: str) -> bool:
@@ -240,7 +277,7 @@ def print_solutions(network: Network, shape: Shape, answer: Answer, console: Con
 
     if not answer.solve or not answer.target:
         raise LanguageError("--solve PART and --target HxW belong together")
-    if answer.compare or answer.report != Report.TABLE:
+    if answer.compare or answer.report not in {None, Report.TABLE}:
         raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
     if len(network.layers) != 1:
         raise LanguageError(f"--solve needs one layer, and the network has {len(network.layers)}")

@@ -97,28 +97,6 @@ def parse_place(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def parse_inches(text: str) -> tuple[float, float]:
-    """Return (height, width) in inches from `HxW`.
-
-    Examples
-    --------
-    >>> parse_inches("4x7.5")
-    (4.0, 7.5)
-    """
-    height, cross, width = text.partition("x")
-    try:
-        inches = parse_number(height), parse_number(width)
-    except ValueError as error:
-        raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 4x7.5") from error
-    if not (cross and min(inches) >= LEAST_INCHES and max(inches) <= MOST_INCHES):
-        raise LanguageError(f"figure size {text!r} is not between {LEAST_INCHES} and {MOST_INCHES} inches a side")
-    return inches
-
-
-LEAST_INCHES, MOST_INCHES = 1, 50
-"""What a figure can measure: room for a word, and no more pixels than any program opens."""
-
-
 class FileName(click.Path):
     """The name of a file, completed as one; whether it can be read is found out later."""
 
@@ -136,4 +114,3 @@ PATH = FileName()
 PADDING = Word("padding", as_padding, tuple(PaddingWord))
 NUMBER = Word("number", parse_number)
 PLACE = Word("position", parse_place)
-FIGURE_SIZE = Word("figure size", parse_inches)

@@ -23,6 +23,9 @@ _FOLDED = {
 }
 """The borders that repeat pixels of the volume, by numpy's words."""
 
+WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""The largest pixel of the types that OpenCV's filters read as they are."""
+
 _MOST_SUMMED = 2**24
 """No engine adds up more pixels on the way to a result."""
 
@@ -88,6 +91,15 @@ class Padded:
         some.volume = self.volume[:, :, part]
         return some
 
+    def in_own_type(self) -> Padded:
+        """Return the same to be read as the volume's own 8 or 16 bits, if its border can be written in them."""
+        limit = WHITE.get(self.volume.dtype)
+        if limit is None or not (float(self.border.value).is_integer() and 0 <= self.border.value <= limit):
+            return self
+        own = copy(self)
+        own.dtype = self.volume.dtype
+        return own
+
     def whole(self) -> Floats:
         """Return all of it; the volume itself where that is the same."""
         if self.follows_volume and not any(self.sides):
@@ -130,9 +142,10 @@ class Padded:
         return self.volume.dtype.kind != "f" or self.finite or not bool(np.isnan(self.volume).any())
 
     def peek(self, rows: slice) -> Array:
-        """Return whole rows, of the volume's own type where they are a part of it, and not to be written to."""
+        """Return whole rows, where they lie if they are a part of the volume: not to be written to."""
         run = _as_slice(self._rows[rows])
-        if run and self.follows_volume and not (self.sides[1] or self.sides[3]) and self._rows[rows].min() >= 0:
+        lies = self.follows_volume and not (self.sides[1] or self.sides[3]) and self.volume.dtype == self.dtype
+        if run and lies and self._rows[rows].min() >= 0:
             return self.volume[run]
         return self.read(rows, slice(None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from math import lcm
 from typing import Any, Literal, NamedTuple
 
@@ -196,6 +197,9 @@ _PHASE = 0.8
 _SMALL = 150.0
 """Microseconds: what costs less is not worth a look at the kernel, which takes as long."""
 
+_FEW_TO_LAY = 9
+"""No other engine is as fast as OpenCV with so few weights, unless it reads 8 bits as they are."""
+
 LARGEST_DIRECT = {"float32": 129, "float64": 49}
 """More weights, and OpenCV's filter2D takes a Fourier transform (dft_filter_size in its sources)."""
 
@@ -208,10 +212,19 @@ def plan_kernel(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
     >>> str(plan_kernel(np.ones((3, 3)), Numbers("float32", True, 2295.0), Task((600, 512))))
     'direct in float32: 3x3 weights, whole numbers to 2295'
     """
-    extent = [gap * (side - 1) + 1 for gap, side in zip(task.dilation, kernel.shape, strict=True)]
+    return _choose(kernel.astype(np.float64, copy=False).tobytes(), kernel.shape, numbers, task)
+
+
+@lru_cache(maxsize=64)
+def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
+    """Return the cheapest plan; a picture's strips ask for the same one again and again."""
+    kernel = np.frombuffer(weights).reshape(shape)
+    extent = [gap * (side - 1) + 1 for gap, side in zip(task.dilation, shape, strict=True)]
     values = task.size[0] * task.size[1] * task.channels / 1000
-    if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype] and _price_direct(tuple(extent), values) < _SMALL:
-        return _plan_directly(kernel, numbers, task)
+    if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype]:
+        nothing_beats_it = kernel.size <= _FEW_TO_LAY and not numbers.narrow
+        if nothing_beats_it or _price_direct(tuple(extent), values) < _SMALL:
+            return _plan_directly(kernel, numbers, task)
     return min(_plans(kernel, numbers, task), key=lambda plan: plan.price)
 
 
@@ -386,7 +399,7 @@ _SAMPLE = 4096
 
 
 def _is_whole(array: Array) -> bool:
-    flat = array.ravel() if array.size <= _SAMPLE else array.reshape(len(array), -1)[0][:_SAMPLE]
+    flat = array.flat[:_SAMPLE]
     with np.errstate(invalid="ignore"):
         if not (np.rint(flat) == flat).all():
             return False

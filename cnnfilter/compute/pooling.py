@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.engines.boxes import sum_boxes
-from cnnfilter.compute.engines.finish import UNFINISHED
+from cnnfilter.compute.engines.boxes import MOST_CHANNELS, sum_boxes
+from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.planning import EXACT_FLOAT32
 from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
@@ -52,8 +52,9 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
     output = layer.output(volume.shape)[:2]
     pooled = _pool(volume, layer, (output[0], output[1]))
     rows, columns = window_counts(replace(layer, count_include_pad=False), volume.shape)
-    pooled[rows == 0] = 0
-    pooled[:, columns == 0] = 0
+    if not (rows.all() and columns.all()):
+        pooled[rows == 0] = 0
+        pooled[:, columns == 0] = 0
     return pooled
 
 
@@ -68,13 +69,13 @@ def _pool(volume: Array, layer: Pool, output: Pair) -> Array:
         case PoolMode.MEDIAN:
             return _find_medians(volume, layer.window, output).astype(kind, copy=False)
         case PoolMode.AVG:
-            sums = window_sums(volume, layer.window, output)
             rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
             if (rows == rows[0]).all() and (columns == columns[0]).all():
-                sums /= rows[0] * columns[0]
+                means = window_sums(volume, layer.window, output, divisor=int(rows[0] * columns[0]))
             else:
-                sums /= np.multiply.outer(rows, columns)[:, :, None].astype(sums.dtype)
-            return sums.astype(kind, copy=False)
+                means = window_sums(volume, layer.window, output)
+                means /= np.multiply.outer(rows, columns)[:, :, None].astype(means.dtype)
+            return means.astype(kind, copy=False)
         case PoolMode.L2:
             sums = window_sums(volume, layer.window, output, squared=True)
             return np.asarray(np.sqrt(sums, out=sums), dtype=kind)
@@ -102,19 +103,56 @@ def highest(dtype: np.dtype[Any]) -> float:
     return True if dtype.kind == "b" else int(np.iinfo(dtype).max)
 
 
-def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False) -> Floats:
-    """Return the sum over each window, or that of squares, (H', W', C); padding and overhang add nothing.
+def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False, divisor: int = 1) -> Floats:
+    """Return the sum over each window, or that of squares, divided once, (H', W', C).
 
-    float32 where it holds the exact sum, or few enough are added that it makes no difference, else float64.
+    Padding and overhang add nothing. float32 where it holds the exact sum, or few enough are added that it makes no
+    difference, else float64.
     """
     dtype = _type_of_sums(volume.dtype, window.size[0] * window.size[1], squared=squared)
     if squared:
         volume = np.square(volume, dtype=dtype)
     padded = _pad_to_windows(volume, window, output, 0.0, dtype)
+    finish = UNFINISHED._replace(divisor=divisor)
+    if _tiles_exactly(window):
+        return _reduce_by_area(padded, window, output, finish)
     overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
     if window.dilation == (1, 1) and overlaps and dtype == "float32" and padded.finite:
-        return sum_boxes(padded, window.size, 1.0, window.stride, UNFINISHED)
-    return _join_taps(padded, window, output, np.add)
+        return sum_boxes(padded, window.size, 1.0, window.stride, finish)
+    return finish(_join_taps(padded, window, output, np.add))
+
+
+def _tiles_exactly(window: Window) -> bool:
+    """Return whether windows lie side by side, and hold so many pixels that OpenCV's mean by area is exact."""
+    pixels = window.size[0] * window.size[1]
+    return window.stride == window.size and window.dilation == (1, 1) and pixels & (pixels - 1) == 0 and pixels > 1
+
+
+def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish) -> Floats:
+    """Return the sums over windows side by side: a reduction in size, whose means times a power of two are exact."""
+    results = np.empty((*output, padded.shape[2]), padded.dtype)
+    scale = padded.dtype.type(window.size[0] * window.size[1] / finish.divisor)
+    width = output[1] * window.size[1]
+
+    def begin() -> Worker:
+        def make(tile: Tile) -> None:
+            rows = slice(tile.rows.start * window.size[0], tile.rows.stop * window.size[0])
+            source = padded.peek(rows)[:, :width]
+            for channels in _sides(padded.shape[2]):
+                part = np.ascontiguousarray(source[:, :, channels])
+                shape = output[1], tile.size[0]
+                means = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(*tile.size, -1)
+                results[tile.rows, :, channels] = means if scale == 1 else means * scale
+
+        return make
+
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.dtype), output[1]), begin)
+    return results
+
+
+def _sides(channels: int) -> list[slice]:
+    """Return the channels in parts that OpenCV takes."""
+    return [tile.columns for tile in cut(1, channels, 1, MOST_CHANNELS)]
 
 
 def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
@@ -139,9 +177,10 @@ def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
     counts = []
     for axis in (0, 1):
         starts = np.arange(output[axis]) * window.stride[axis] - pads[axis]
-        taps = starts[:, None] + np.arange(window.size[axis]) * window.dilation[axis]
         before, after = (pads[axis], pads[axis + 2]) if layer.count_include_pad else (0, 0)
-        counts.append(((taps >= -before) & (taps < shape[axis] + after)).sum(axis=1))
+        gap, size = window.dilation[axis], window.size[axis]
+        first, end = (np.clip(-((starts - edge) // gap), 0, size) for edge in (-before, shape[axis] + after))
+        counts.append(end - first)
     return counts[0], counts[1]
 
 
@@ -159,17 +198,15 @@ def _find_extremes(volume: Array, window: Window, output: Pair, extreme: Extreme
             kept = (tile.size[0] - 1) * window.stride[0] + 1
             first = tile.rows.start * window.stride[0]
             source = padded.peek(slice(first, first + kept + window.size[0] - 1))
-            for channel in range(0, volume.shape[2], 4):
-                part = np.ascontiguousarray(source[:, :, channel : channel + 4])
+            last = (output[1] - 1) * window.stride[1] + 1
+            for channels in _sides(volume.shape[2]):
+                part = np.ascontiguousarray(source[:, :, channels])
                 swept = extreme.sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
-                last = (output[1] - 1) * window.stride[1] + 1
-                results[tile.rows, :, channel : channel + 4] = swept[
-                    : kept : window.stride[0], : last : window.stride[1]
-                ]
+                results[tile.rows, :, channels] = swept[: kept : window.stride[0], : last : window.stride[1]]
 
         return make
 
-    make_tiles(cut(*output, _rows_at_once(window, volume.shape), output[1]), begin)
+    make_tiles(cut(*output, _rows_at_once(window, volume.shape, volume.dtype), output[1]), begin)
     return results
 
 
@@ -180,26 +217,30 @@ _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "fl
 def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
     """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
     results = np.empty((*output, padded.shape[2]), padded.dtype)
+    source = padded.in_own_type()
 
     def begin() -> Worker:
         def make(tile: Tile) -> None:
             first = tile.rows.start * window.stride[0]
             taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
-            source = padded.peek(slice(first, first + taken))
-            down = _join_axis(source, 0, tile.size[0], window, join, padded.dtype)
+            down = _join_axis(source.peek(slice(first, first + taken)), 0, tile.size[0], window, join, padded.dtype)
             results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
 
         return make
 
-    make_tiles(cut(*output, _rows_at_once(window, padded.shape), output[1]), begin)
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.volume.dtype), output[1]), begin)
     return results
 
 
 def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]) -> Array:
     """Return what `count` windows join along one axis."""
-    taps = [
-        _take(source, axis, tap * window.dilation[axis], count, window.stride[axis]) for tap in range(window.size[axis])
-    ]
+    size = window.size[axis]
+    side_by_side = window.stride[axis] == size and window.dilation[axis] == 1 and source.dtype == dtype
+    if side_by_side and axis == 0 and size > 2:
+        return np.asarray(join.reduce(source[: count * size].reshape(count, size, *source.shape[1:]), axis=1))
+    if side_by_side and axis == 1 and join is np.add and source.shape[2] == 1:
+        return source[:, : count * size].reshape(len(source), count, size) @ np.ones((size, 1), dtype)
+    taps = [_take(source, axis, tap * window.dilation[axis], count, window.stride[axis]) for tap in range(size)]
     if len(taps) == 1:
         return taps[0].astype(dtype, copy=False)
     joined = np.asarray(join(taps[0], taps[1], dtype=dtype))
@@ -208,14 +249,16 @@ def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.uf
     return joined
 
 
-def _rows_at_once(window: Window, shape: tuple[int, ...]) -> int:
+def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Return how many rows of results are made at a time, so that what they are made of stays in the cache."""
-    numbers = window.stride[0] * shape[1] * shape[2]
-    return max(1, _NUMBERS_AT_ONCE // numbers, 2 * window.size[0] // window.stride[0])
+    row = shape[1] * shape[2] * dtype.itemsize
+    if shape[0] * row <= 2 * _BYTES_AT_ONCE:  # threads would take longer to begin
+        return shape[0]
+    return max(1, _BYTES_AT_ONCE // (window.stride[0] * row), 2 * window.size[0] // window.stride[0])
 
 
-_NUMBERS_AT_ONCE = 1 << 18
-"""Numbers that a tile of windows covers: 1 MB of float32."""
+_BYTES_AT_ONCE = 1 << 21
+"""Bytes of pixels that a tile of windows covers: the cache of a core. Threads wait for each other at smaller ones."""
 
 
 def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array:

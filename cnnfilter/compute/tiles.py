@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
-from functools import partial
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from threading import Thread
 from typing import NamedTuple, TypeVar
 
 
@@ -62,25 +64,48 @@ def make_tiles(tiles: Sequence[Task], begin: Callable[[], Callable[[Task], None]
     begin
         Called once in each thread: returns its worker, with the memory that it works in.
     """
-    threads = min(count_cores(), len(tiles))
     queue = iter(tiles)  # next() of a list's iterator is atomic
-    if threads < 2:
-        _work(queue, begin)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  small pictures need none
-    from contextvars import copy_context  # noqa: PLC0415
+    failures: list[BaseException] = []
 
-    with ThreadPoolExecutor(threads) as pool:
-        # numpy's error state lives in the context, and a thread starts with an empty one
-        for done in [
-            pool.submit(copy_context().run, partial(_work, queue, begin, in_company=True)) for _ in range(threads)
-        ]:
-            done.result()
+    def work() -> None:
+        try:
+            worker = begin()
+            for tile in queue:
+                worker(tile)
+        except BaseException as failure:  # raised where the tiles were asked for
+            failures.append(failure)
+            deque(queue, maxlen=0)
+
+    others = min(count_cores(), len(tiles)) - 1
+    if others < 1:
+        work()
+    else:
+        _work_in_company(work, others)
+    if failures:
+        raise failures[0]
 
 
-def _work(queue: Iterator[Task], begin: Callable[[], Callable[[Task], None]], *, in_company: bool = False) -> None:
-    if in_company:
+def _work_in_company(work: Callable[[], None], others: int) -> None:
+    """Do the same in this thread and in some others, none of which begins threads of its own."""
+
+    def run() -> None:
         _IN_WORKER.set(True)
-    worker = begin()
-    for tile in queue:
-        worker(tile)
+        work()
+
+    # numpy's error state lives in the context, and a thread starts with an empty one
+    threads = [Thread(target=copy_context().run, args=(run,)) for _ in range(others)]
+    for thread in threads:
+        thread.start()
+    copy_context().run(run)
+    for thread in threads:
+        thread.join()
+
+
+@contextmanager
+def kept_to_one_core() -> Iterator[None]:
+    """Make what is asked for in the block on the core of this thread: the others have work already."""
+    before = _IN_WORKER.set(True)
+    try:
+        yield
+    finally:
+        _IN_WORKER.reset(before)

@@ -33,8 +33,7 @@ class Model:
         self.network = network
         self.weights = weights
         self.title = title or str(network)
-        self._shape: Shape = ()
-        self._program: Program | None = None
+        self._kept: tuple[Shape, Program] | None = None
         if weights is None:
             self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
 
@@ -48,10 +47,11 @@ class Model:
         ShapeError
             If a layer cannot take what the one before it gives.
         """
-        if self._program is None or (self.weights and shape != self._shape):
+        kept = self._kept  # one name for both, and one assignment: several threads ask
+        if kept is None or (self.weights and shape != kept[0]):
             bound = bind(self.network, shape, self.weights) if self.weights else {}
-            self._program, self._shape = load_program(self.network, bound), shape
-        return self._program
+            self._kept = kept = shape, load_program(self.network, bound)
+        return kept[1]
 
 
 def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]:
@@ -75,7 +75,7 @@ def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
     """Return tensors in our order: (kh, kw, in, out), (in, out), vectors as `flatten` has them here."""
     layer = need.layer
     if isinstance(layer, Convolution):
-        bank = normalize(np.ascontiguousarray(tensors["weight"].transpose(2, 3, 1, 0)), layer.normalize, need.name)
+        bank = normalize(tensors["weight"].transpose(2, 3, 1, 0), layer.normalize, need.name)
         return {**tensors, "weight": bank[::-1, ::-1] if layer.flip else bank}
     order = _order(need.parts)
     if isinstance(layer, Linear):

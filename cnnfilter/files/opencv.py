@@ -1,5 +1,8 @@
 """OpenCV, or one line on what it lacks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cnnfilter.errors import MissingLibraryError
 
 _PACKAGES = {
@@ -31,3 +34,14 @@ except ImportError as error:
     raise MissingLibraryError(explain_import_error(error)) from error
 
 __all__ = ["cv2"]
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Hold OpenCV to one thread for each that calls it while the block runs: the callers fill the cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

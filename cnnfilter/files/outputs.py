@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.formats import find_format, is_matrix
+from cnnfilter.files.unfinished import Unfinished, name_temporary
 
 STANDARD = "-"
 """Standard input, or standard output."""
@@ -62,6 +64,8 @@ class OutputRequest(NamedTuple):
         The files that kernels, networks, weights and labels are read from, which no output may be.
     stdin_suffix
         What standard input's name would end in, `.txt` for a matrix; empty for a picture.
+    below
+        For inputs from deep in a folder where they lie in it, and so where their results lie in the folder `-o`.
     """
 
     output: str | None
@@ -72,6 +76,7 @@ class OutputRequest(NamedTuple):
     in_place: bool = False
     kernel_files: tuple[Path, ...] = ()
     stdin_suffix: str = ""
+    below: Mapping[str, str] = MappingProxyType({})
 
 
 def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
@@ -83,8 +88,9 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
         overwrite an input or a kernel.
     """
-    if "" in (request.output, *sources):
-        raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
+    check_sources(sources)
+    if request.output == "":
+        raise OutputError(_EMPTY)
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
@@ -97,6 +103,17 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
     ]
     _check_apart(jobs, sources, request)
     return jobs
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Raise an `OutputError` if an input has no name, or is standard input for the second time."""
+    if "" in sources:
+        raise OutputError(_EMPTY)
+    if sum(source == STANDARD for source in sources) > 1:
+        raise OutputError("standard input can be read once only, and '-' is given twice")
+
+
+_EMPTY = "the name of an input or output is empty; a variable of the shell may be unset"
 
 
 def _labels(kernels: tuple[str, ...]) -> list[str]:
@@ -115,7 +132,8 @@ def _job(source: str, index: str, kernel: int, label: str, request: OutputReques
     in_folder = _is_folder(output)
     place = fill_template(output, fields) if request.output else output
     labelled = len(request.kernels) > 1 or request.layers
-    target = Path(place) / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
+    folder = Path(place, request.below.get(source, ""))
+    target = folder / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
     _check_target(target, is_folder=in_folder)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"{target}: its suffix and --format {request.format_} contradict each other")
@@ -180,8 +198,6 @@ def _check_target(target: Path, *, is_folder: bool) -> None:
 
 def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
     """Raise an `OutputError` if outputs fall together, or on an input."""
-    if sum(source == STANDARD for source in sources) > 1:
-        raise OutputError("standard input can be read once only, and '-' is given twice")
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
     inputs = {identity: source for source in sources for identity in identities(Path(source))}
@@ -240,37 +256,53 @@ def make_folder_of(path: Path) -> None:
         raise ImageFileError(f"{path}: {error.strerror or error}") from error
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
+def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | None = None) -> None:
     """Write a file that appears whole or not at all.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode.
+
+    Parameters
+    ----------
+    path, data
+        The file, and what it is to hold.
+    unfinished
+        Who knows of the temporary file while there is one.
 
     Raises
     ------
     ImageFileError
         If the system refuses; the target is then as it was.
     """
-    temporary = path.parent / f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part"
+    temporary = name_temporary(path)
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            temporary.chmod(_mode(path))
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-    except OSError as error:
-        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+        if unfinished:
+            unfinished.begin(temporary)
+        _write_by_way_of(temporary, path, data)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise ImageFileError(f"{path}: {error.strerror or error}") from error
+        raise
+    finally:
+        if unfinished:
+            unfinished.end(temporary)
 
 
-def _mode(path: Path) -> int:
-    """Return the permissions of the file that is replaced, or those that a new file gets."""
+def _write_by_way_of(temporary: Path, path: Path, data: bytes | memoryview) -> None:
+    """Write a new file, and let it take the place of the one that is to be."""
+    mode = _mode(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else 0o600), "wb") as file:
+        file.write(data)
+    if mode is not None:
+        temporary.chmod(mode)
+    temporary.replace(path)
+
+
+def _mode(path: Path) -> int | None:
+    """Return the permissions of the file that is replaced; None for a new one, whose the system knows."""
     try:
         return path.stat().st_mode & 0o7777
     except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+        return None

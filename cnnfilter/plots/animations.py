@@ -19,9 +19,10 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.compute.programs import Program
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.displays import display_weights, find_inks
+from cnnfilter.plots.displays import display_weights
 from cnnfilter.plots.panels import frame_cells, number_points, show_short
-from cnnfilter.plots.sheets import LEAST_POINTS, POINTS, Box, Paper, Sheet
+from cnnfilter.plots.papers import LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plots.scales import find_inks
 from cnnfilter.plots.windows import (
     display_output,
     draw_cells,
@@ -61,7 +62,7 @@ class Reel(NamedTuple):
 class Stage(NamedTuple):
     """What the frames are drawn on: inputs and outputs, and where numbers are written, so many letters in a line."""
 
-    sheet: Sheet
+    paper: Paper
     inputs: list[Axes]
     outputs: list[tuple[Axes, Box]]
     words: Text
@@ -105,7 +106,7 @@ def animate(program: Program, volume: Array, corner: Pair, title: str, white: fl
     title, white
         What the input and the kernel are called; the level of white, 0 for a matrix.
     paper
-        The figure's size.
+        Where it is drawn, while its frames are taken too.
 
     Raises
     ------
@@ -161,30 +162,30 @@ def _set(one: Explained, corner: Pair, paper: Paper) -> Stage:
     kernel = _KERNEL if traced.weighings else 0.0
     width = 2 * side + kernel + 4 * _GAP
     words = _WORDS + 0.2 * max(0, maps - 2)
-    sheet = Sheet(_HEAD + rows * (side + _GAP) + words, width, paper)
+    paper.lay_out(_HEAD + rows * (side + _GAP) + words, width)
     where = f", crop from row {corner[0]}, column {corner[1]}" if any(corner) else ""
-    sheet.fit(sheet.text(_GAP, 0.14, f"{one.title}{where}", fontsize=11), width - 2 * _GAP)
+    paper.fit(paper.text(_GAP, 0.14, f"{one.title}{where}", fontsize=11), width - 2 * _GAP)
     top, left, bottom, right = _pads(traced)
     spans = range(-top, traced.shape[0] + bottom), range(-left, traced.shape[1] + right)
     inputs, outputs = [], []
     for channel in range(channels):
         box = Box(_GAP, _HEAD + channel * (side + _GAP), side, side)
         values = read_channel(traced, one.colors, channel, *spans)
-        axes = draw_input(sheet, box, one, channel, values, (spans[0][0], spans[1][0]))
+        axes = draw_input(paper, box, one, channel, values, (spans[0][0], spans[1][0]))
         draw_grid(axes, (spans[0][0], spans[1][0]), (len(spans[0]), len(spans[1])))
         hatch_padding(axes, *spans, traced.shape)
         inputs.append(axes)
-    _draw_kernels(sheet, one, (side, _GAP * 2 + side))
+    _draw_kernels(paper, one, (side, _GAP * 2 + side))
     for number in range(maps):
         box = Box(3 * _GAP + side + kernel, _HEAD + number * (side + _GAP), side, side)
-        outputs.append(_draw_empty(sheet, box, one, number))
+        outputs.append(_draw_empty(paper, box, one, number))
     stays = _HEAD + rows * (side + _GAP)
-    line = sheet.text(_GAP, stays, "", family="DejaVu Sans Mono", fontsize=_POINTS)
-    letters = int(sheet.real(Box(0, 0, width - 2 * _GAP, 1))[1] * POINTS / (0.61 * _POINTS))
-    return Stage(sheet, inputs, outputs, line, letters)
+    line = paper.text(_GAP, stays, "", family="DejaVu Sans Mono", fontsize=_POINTS)
+    letters = int(paper.real(Box(0, 0, width - 2 * _GAP, 1))[1] * POINTS / (0.61 * _POINTS))
+    return Stage(paper, inputs, outputs, line, letters)
 
 
-def _draw_kernels(sheet: Sheet, one: Explained, place: tuple[float, float]) -> None:
+def _draw_kernels(paper: Paper, one: Explained, place: tuple[float, float]) -> None:
     """Draw the slices of the kernel beside the channels that they lie on; one that lies on all is drawn once."""
     side, left = place
     weighings = one.traced.weighings
@@ -204,14 +205,14 @@ def _draw_kernels(sheet: Sheet, one: Explained, place: tuple[float, float]) -> N
         size = min(_KERNEL - 0.25, step - _GAP)
         box = Box(left, _HEAD + number * step, size, size)
         display = display_weights(np.stack(slices, axis=2))._replace(pixels=part)
-        draw_cells(sheet, box, display, titles[number] if len(slices) > 1 else "kernel")
+        draw_cells(paper, box, display, titles[number] if len(slices) > 1 else "kernel")
 
 
-def _draw_empty(sheet: Sheet, box: Box, one: Explained, number: int) -> tuple[Axes, Box]:
+def _draw_empty(paper: Paper, box: Box, one: Explained, number: int) -> tuple[Axes, Box]:
     values = np.full(one.outputs.shape[:2], np.nan)
     display = display_output(np.asarray(one.outputs[:, :, number], np.float64), one)._replace(pixels=values)
     several = f", map {number}" if one.outputs.shape[2] > 1 else ""
-    axes, place = draw_cells(sheet, box, display, f"output {show_pair(one.outputs.shape[:2])}{several}")
+    axes, place = draw_cells(paper, box, display, f"output {show_pair(one.outputs.shape[:2])}{several}")
     draw_grid(axes, (0, 0), (one.outputs.shape[0], one.outputs.shape[1]))
     return axes, place
 
@@ -220,15 +221,15 @@ def _draw_empty(sheet: Sheet, box: Box, one: Explained, number: int) -> tuple[Ax
 
 
 def _capture(stage: Stage) -> Frame:
-    canvas: Any = stage.sheet.figure.canvas  # Agg's, whose methods for parts of a figure have no types
+    canvas: Any = stage.paper.figure.canvas  # Agg's, whose methods for parts of a figure have no types
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def _preview(stage: Stage, program: Program, one: Explained) -> Frame:
     """Return a frame with everything in it, and leave the stage empty as it was."""
-    stage.sheet.figure.canvas.draw()
-    canvas: Any = stage.sheet.figure.canvas  # Agg's, whose methods for parts of a figure have no types
-    empty = canvas.copy_from_bbox(stage.sheet.figure.bbox)
+    stage.paper.figure.canvas.draw()
+    canvas: Any = stage.paper.figure.canvas  # Agg's, whose methods for parts of a figure have no types
+    empty = canvas.copy_from_bbox(stage.paper.figure.bbox)
     height, width = one.outputs.shape[:2]
     for place in np.ndindex(height, width):
         _fill(stage, one, (place[0], place[1]))
@@ -240,10 +241,10 @@ def _preview(stage: Stage, program: Program, one: Explained) -> Frame:
 
 def _play(stage: Stage, program: Program, one: Explained, places: Sequence[Pair]) -> Iterator[Frame]:
     """Yield the frames: each window in turn, its value in the output from then on."""
-    canvas: Any = stage.sheet.figure.canvas  # Agg's, whose methods for parts of a figure have no types
+    canvas: Any = stage.paper.figure.canvas  # Agg's, whose methods for parts of a figure have no types
     for place in places:
         _fill(stage, one, place)
-        filled = canvas.copy_from_bbox(stage.sheet.figure.bbox)
+        filled = canvas.copy_from_bbox(stage.paper.figure.bbox)
         _point(stage, trace(program, one.colors, place), one)
         yield _capture(stage)
         canvas.restore_region(filled)
@@ -260,13 +261,14 @@ def _fill(stage: Stage, one: Explained, place: Pair) -> None:
     for number, (axes, box) in enumerate(stage.outputs):
         values = np.asarray(one.outputs[:, :, number], dtype=np.float64)
         display = display_output(values, one)
-        color = ScalarMappable(display.norm, display.colormap).to_rgba(values[place])
+        shades = ScalarMappable(display.norm, display.colormap)
+        color = shades.to_rgba(values[place])
         cell = Rectangle((place[1] - 0.5, place[0] - 0.5), 1, 1, facecolor=color, edgecolor="#888888", linewidth=0.4)
         axes.add_patch(cell)
         _draw(axes, cell)
-        points = number_points(stage.sheet, box, values.shape, [show_short(float(value)) for value in values.ravel()])
+        points = number_points(stage.paper, box, values.shape, [show_short(float(value)) for value in values.ravel()])
         if points >= LEAST_POINTS:
-            ink = find_inks(display, values[place[0] : place[0] + 1, place[1] : place[1] + 1])[0]
+            ink = find_inks(shades, values[place].reshape(1))[0]
             word = show_short(float(values[place]))
             _draw(axes, axes.text(place[1], place[0], word, ha="center", va="center", fontsize=points, color=ink))
 
@@ -279,7 +281,7 @@ def _point(stage: Stage, traced: Trace, one: Explained) -> None:
     for axes, _ in stage.outputs:
         _draw(axes, frame_cells(axes, *traced.place, 1, 1))
     stage.words.set_text("\n".join(_lines(traced, one, stage.letters)))
-    stage.sheet.figure.draw_artist(stage.words)
+    stage.paper.figure.draw_artist(stage.words)
 
 
 def _lines(traced: Trace, one: Explained, letters: int) -> list[str]:

@@ -11,7 +11,8 @@ from cnnfilter.compute.weights import Model
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.displays import Look
 from cnnfilter.plots.panels import BAR, BELOW, TICKS, TITLE, draw_inset, draw_panel
-from cnnfilter.plots.sheets import Box, Paper, Sheet
+from cnnfilter.plots.papers import Box, Paper
+from cnnfilter.plots.sheets import Sheet
 from cnnfilter.plots.views import Reducer, View, view_picture
 
 LARGE, SMALL = 4.2, 3.0
@@ -24,8 +25,8 @@ Named = tuple[str, Model, Reducer]
 """A result: what it is called, the network that made it, what came out."""
 
 
-def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper: Paper, look: Look) -> Sheet:
-    """Return a figure of an input and its results.
+def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper: Paper, look: Look) -> None:
+    """Draw an input and its results.
 
     Parameters
     ----------
@@ -34,32 +35,31 @@ def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper
     results
         What was made of it.
     paper, look
-        The figure's size, and how values are drawn.
+        Where, and how values are drawn.
     """
     count = len(results) + 1
-    long, columns, side = lay_out(paper, count)
+    long, columns, side = arrange(paper.sheet, count)
     views = [view_picture(picture, side), *(result.view() for _, _, result in results)]
     titles = [PurePath(name).name, *(title for title, _, _ in results)]
     kernels = [None, *(_kernel(model) for _, model, _ in results)]
     height, width = panel_size(views[0], long)
-    sheet = Sheet(height * ceil(count / columns), width * columns, paper)
+    paper.lay_out(height * ceil(count / columns), width * columns)
     for number, (view, title, kernel) in enumerate(zip(views, titles, kernels, strict=True)):
         row, column = divmod(number, columns)
         box = Box(column * width, row * height, width, height)
         corner = 0.0
         if kernel is not None:
             inset = Box(box.left + width - BAR - 1.2, box.top + 0.06, 1.2, _INSET)
-            placed = draw_inset(sheet, inset, kernel)
+            placed = draw_inset(paper, inset, kernel)
             corner = placed.get_position().width * width * columns + BAR
-        draw_panel(sheet, box, view, look, title, spared=corner)
-    return sheet
+        draw_panel(paper, box, view, look, title, spared=corner)
 
 
-def lay_out(paper: Paper, count: int) -> tuple[float, int, int]:
+def arrange(sheet: Sheet, count: int) -> tuple[float, int, int]:
     """Return the longer side of so many panels in inches, their columns, and how many pixels they show."""
     long = LARGE if count < 3 else SMALL
     columns = choose_columns(count)
-    return long, columns, choose_side(paper, long, columns)
+    return long, columns, choose_side(sheet, long, columns)
 
 
 def choose_columns(count: int) -> int:
@@ -75,10 +75,10 @@ def choose_columns(count: int) -> int:
     return 2 if count == 4 else 3 if count <= 9 else 4 if count <= 16 else 6
 
 
-def choose_side(paper: Paper, long: float, columns: int) -> int:
+def choose_side(sheet: Sheet, long: float, columns: int) -> int:
     """Return how many pixels of a picture a panel can show along an axis."""
-    inches = max(paper.size) / columns if paper.size else long
-    return max(400, int(inches * paper.dpi))
+    inches = max(sheet.size) / columns if sheet.size else long
+    return max(400, int(inches * sheet.dpi))
 
 
 def panel_size(view: View, long: float) -> tuple[float, float]:

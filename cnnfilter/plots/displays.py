@@ -6,19 +6,17 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.normalization import equalize
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.levels import to_levels
-from cnnfilter.plots.sheets import INK
+from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.views import View
 from cnnfilter.traces.texts import show_value
 
-DIVERGING, GRAYS = "RdBu_r", "gray"
-"""Blue below 0, white at 0, red above: told apart by those who confuse red and green (C. Brewer, colorbrewer2.org)."""
+GRAYS = "gray"
 
 
 MOST_MAPS = 64
@@ -138,7 +136,7 @@ def _display_colors(view: View, look: Look) -> Display:
 
 
 def _display_signed(view: View, look: Look, pixels: Floats, tiles: tuple[int, int]) -> Display:
-    colormap = look.colormap or DIVERGING
+    colormap = look.colormap or SIGNED
     if look.equalize:
         norm = Equalized(view.values, signed=True)
         extend = _extend(view.low < norm.levels[0], view.high > norm.levels[-1])
@@ -198,13 +196,6 @@ def show_end(number: float) -> str:
     return show_value(number) if number.is_integer() else f"{number:.5g}"
 
 
-def find_inks(display: Display, values: Array) -> list[str]:
-    """Return for each cell black or white, whichever stands out from it."""
-    colors = ScalarMappable(display.norm, display.colormap).to_rgba(np.ma.masked_invalid(values))
-    bright = colors[..., :3] @ np.array([0.2126, 0.7152, 0.0722])
-    return [INK if light > 0.5 else "white" for light in np.ravel(bright)]
-
-
 def display_weights(weights: Doubles) -> Display:
     """Return how the weights of a kernel are drawn, (kh, kw[, in[, out]]): slices in columns, maps in rows."""
     volume = weights.reshape(*weights.shape, *[1] * (4 - weights.ndim))[:, :, :8, :8]
@@ -215,4 +206,4 @@ def display_weights(weights: Doubles) -> Display:
         top, left = at * (rows + 1), across * (columns + 1)
         sheet[top : top + rows, left : left + columns] = volume[:, :, across, at]
     reach = float(np.abs(weights).max()) or 1.0
-    return Display(sheet, (maps, slices), DIVERGING, Normalize(-reach, reach))
+    return Display(sheet, (maps, slices), SIGNED, Normalize(-reach, reach))

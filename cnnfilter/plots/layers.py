@@ -19,7 +19,7 @@ from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import SMALL, choose_columns, choose_side, panel_size
 from cnnfilter.plots.displays import MOST_MAPS, Display, Look, choose_across, display_weights, find_gap, tile_maps
 from cnnfilter.plots.panels import TICKS, draw_panel, draw_pixels, write_numbers
-from cnnfilter.plots.sheets import Box, Paper, Sheet
+from cnnfilter.plots.papers import Box, Paper
 from cnnfilter.plots.views import View, view_picture, view_values
 from cnnfilter.results import Handling
 from cnnfilter.spec.convolutions import Convolution
@@ -43,8 +43,8 @@ class Layered(NamedTuple):
 
 def draw_layers(
     picture: Picture, model: Model, handling: Handling, named: tuple[str, Sequence[str]], style: tuple[Paper, Look]
-) -> Sheet:
-    """Return a figure of what each layer of a network makes of a picture.
+) -> None:
+    """Draw what each layer of a network makes of a picture.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def draw_layers(
     named
         What the picture is called, and the layers that are wanted, all if there is none.
     style
-        The figure's size, and how values are drawn.
+        Where, and how values are drawn.
 
     Raises
     ------
@@ -71,12 +71,12 @@ def draw_layers(
             "--save NAME, as often as needed, picks layers"
         )
     columns = choose_columns(len(names) + 1)
-    side = choose_side(paper, SMALL, columns)
+    side = choose_side(paper.sheet, SMALL, columns)
     first = Layered(PurePath(name).name, view_picture(picture, side))
     white = picture.maximum * handling.preparation.scale
     views = _run(program, colors, names, (side, white, picture.matrix))
     panels = [first, *_layered(program, colors.shape, views)]
-    return _arrange(panels, columns, paper, look)
+    _arrange(panels, columns, paper, look)
 
 
 def _run(program: Program, colors: Array, names: Sequence[str], scale: tuple[int, float, bool]) -> dict[str, View]:
@@ -118,24 +118,23 @@ def _filters(step: Step, layer: Convolution, channels: int) -> Doubles:
     return np.asarray(step.tensors["weight"], dtype=np.float64)
 
 
-def _arrange(panels: list[Layered], columns: int, paper: Paper, look: Look) -> Sheet:
-    """Return the panels in rows, those with filters higher than the others."""
+def _arrange(panels: list[Layered], columns: int, paper: Paper, look: Look) -> None:
+    """Draw the panels in rows, those with filters higher than the others."""
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     height, width = panel_size(panels[0].view, SMALL)
     heads = [FILTERS if any(panel.filters is not None for panel in row) else 0.0 for row in rows]
-    sheet = Sheet(sum(heads) + height * len(rows), width * columns, paper)
+    paper.lay_out(sum(heads) + height * len(rows), width * columns)
     top = 0.0
     for row, head in zip(rows, heads, strict=True):
         for column, panel in enumerate(row):
             left = column * width
             if panel.filters is not None:
-                _draw_filters(sheet, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
-            draw_panel(sheet, Box(left, top + head, width, height), panel.view, look, panel.title)
+                _draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
+            draw_panel(paper, Box(left, top + head, width, height), panel.view, look, panel.title)
         top += head + height
-    return sheet
 
 
-def _draw_filters(sheet: Sheet, box: Box, filters: Doubles) -> None:
+def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
     """Draw the filters of a layer side by side: those of three channels as colors, else their first slice."""
     rows, columns, slices, count = filters.shape
     words = f"{count} filter{'s' * (count > 1)} {rows}x{columns}x{slices}"
@@ -149,16 +148,16 @@ def _draw_filters(sheet: Sheet, box: Box, filters: Doubles) -> None:
         display = _display_slices(shown[:, :, 0], inner.width / inner.height)
         words += "" if alike else f", slice 0 of {slices}"
     words += f", {MOST_MAPS} shown" if count > MOST_MAPS else ""
-    sheet.fit(sheet.text(box.left, box.top, words, fontsize=8), box.width)
-    place = sheet.square(inner, display.pixels.shape[0] / display.pixels.shape[1])
-    axes = sheet.axes(place)
+    paper.fit(paper.text(box.left, box.top, words, fontsize=8), box.width)
+    place = paper.square(inner, display.pixels.shape[0] / display.pixels.shape[1])
+    axes = paper.axes(place)
     draw_pixels(axes, display, (display.pixels.shape[0], display.pixels.shape[1]))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_label("filters")
     axes.set_frame_on(display.tiles == (1, 1))
     if display.pixels.ndim == 2:
-        write_numbers(sheet, place, axes, display, display.pixels)
+        write_numbers(paper, place, axes, display, display.pixels)
 
 
 def _display_slices(slices: Doubles, ratio: float) -> Display:

@@ -14,7 +14,7 @@ from PIL import Image
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.opencv import cv2
 from cnnfilter.plots.animations import Frame, Reel
-from cnnfilter.plots.sheets import FRAME, INK
+from cnnfilter.plots.papers import FRAME, INK
 
 PAUSE = 2000
 """Milliseconds that the last frame stays."""

@@ -21,10 +21,10 @@ from cnnfilter.plots.displays import (
     display_view,
     display_weights,
     find_gap,
-    find_inks,
     show_end,
 )
-from cnnfilter.plots.sheets import FRAME, INK, LEAST_POINTS, POINTS, Box, Sheet
+from cnnfilter.plots.papers import FRAME, INK, LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plots.scales import find_inks
 from cnnfilter.plots.views import View
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
@@ -39,12 +39,12 @@ _LETTER = 0.62
 """The width of a digit in heights of its font, a little ample."""
 
 
-def draw_panel(sheet: Sheet, box: Box, view: View, look: Look, title: str, spared: float = 0.0) -> Axes:
+def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, spared: float = 0.0) -> Axes:
     """Draw a view under its title, with its sizes beside it, in a box that has room for all of this.
 
     Parameters
     ----------
-    sheet, box
+    paper, box
         Where.
     view, look
         What, and how.
@@ -59,10 +59,10 @@ def draw_panel(sheet: Sheet, box: Box, view: View, look: Look, title: str, spare
         Those of the values; behind them lies, where one is needed, a color bar.
     """
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
-    axes = _draw_vector(sheet, inner, view) if len(view.shape) == 1 else _draw_maps(sheet, inner, view, look)
+    axes = _draw_vector(paper, inner, view) if len(view.shape) == 1 else _draw_maps(paper, inner, view, look)
     span = f"{show_end(view.low)} to {show_end(view.high)}{_remark(view, look)}"
     words = axes.set_title(f"{title}\n{view.size}, {span}", loc="left", fontsize=9, pad=5)
-    sheet.fit(words, box.width - TICKS - max(spared, 0.1))
+    paper.fit(words, box.width - TICKS - max(spared, 0.1))
     return axes
 
 
@@ -75,17 +75,17 @@ def _remark(view: View, look: Look) -> str:
     return f"{display_view(view, look).remark}{', equalized' if look.equalize else ''}{hidden}"
 
 
-def _draw_maps(sheet: Sheet, box: Box, view: View, look: Look) -> Axes:
-    high, wide = sheet.real(box)
+def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> Axes:
+    high, wide = paper.real(box)
     display = display_view(view, look, wide / high)
     ratio = display.pixels.shape[0] / display.pixels.shape[1]
-    place = sheet.square(box, ratio)
-    axes = sheet.axes(place)
+    place = paper.square(box, ratio)
+    axes = paper.axes(place)
     single = display.tiles == (1, 1)
     height, width = view.shape[:2] if single else display.pixels.shape[:2]
     image = draw_pixels(axes, display, (height, width))
     if display.bar:
-        draw_bar(sheet, place, image, display)
+        draw_bar(paper, place, image, display)
     if single:
         mark_sizes(axes, view.shape[0], view.shape[1])
     else:
@@ -95,7 +95,7 @@ def _draw_maps(sheet: Sheet, box: Box, view: View, look: Look) -> Axes:
         label = f"{words}{min(view.shape[2], MOST_MAPS)} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8)
     if display.pixels.ndim == 2:
-        write_numbers(sheet, place, axes, display, display.pixels)
+        write_numbers(paper, place, axes, display, display.pixels)
     return axes
 
 
@@ -115,10 +115,10 @@ def draw_pixels(axes: Axes, display: Display, size: tuple[int, int]) -> AxesImag
     return axes.imshow(display.pixels, display.colormap, norm=display.norm, extent=extent, aspect="auto")
 
 
-def draw_bar(sheet: Sheet, place: Box, image: ScalarMappable, display: Display) -> Axes:
+def draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display) -> Axes:
     """Draw the scale right of a box."""
-    axes = sheet.axes(Box(place.left + place.width + 0.08, place.top, 0.12, place.height))
-    bar = sheet.figure.colorbar(image, cax=axes, extend=display.extend)
+    axes = paper.axes(Box(place.left + place.width + 0.08, place.top, 0.12, place.height))
+    bar = paper.figure.colorbar(image, cax=axes, extend=display.extend)
     if isinstance(display.norm, Equalized):
         levels = [float(level) for level in dict.fromkeys(display.norm.inverse(np.linspace(0, 1, 5)))]
         bar.set_ticks(levels, labels=[show_short(level) for level in levels])
@@ -141,7 +141,7 @@ def mark_sizes(axes: Axes, height: int, width: int) -> None:
 
 
 def write_numbers(
-    sheet: Sheet, place: Box, axes: Axes, display: Display, values: Array, words: Sequence[str] | None = None
+    paper: Paper, place: Box, axes: Axes, display: Display, values: Array, words: Sequence[str] | None = None
 ) -> float:
     """Write each value into its cell if all fit, in letters that can be read, and return their size or 0.
 
@@ -151,19 +151,19 @@ def write_numbers(
     if rows * columns > _MOST_CELLS or not np.isfinite(values).any():
         return 0.0
     written = words or ["" if np.isnan(value) else show_short(float(value)) for value in values.ravel()]
-    points = number_points(sheet, place, (rows, columns), written)
+    points = number_points(paper, place, (rows, columns), written)
     if points < LEAST_POINTS:
         return 0.0
-    inks = find_inks(display, values)
+    inks = find_inks(ScalarMappable(display.norm, display.colormap), values)
     for (row, column), word, ink in zip(np.ndindex(rows, columns), written, inks, strict=True):
         if word:
             axes.text(column, row, word, ha="center", va="center", fontsize=points, color=ink)
     return points
 
 
-def number_points(sheet: Sheet, place: Box, shape: tuple[int, int], words: Sequence[str]) -> float:
+def number_points(paper: Paper, place: Box, shape: tuple[int, int], words: Sequence[str]) -> float:
     """Return the size of letters in which words fit into the cells of a box, at most 13 points."""
-    high, wide = sheet.real(place)
+    high, wide = paper.real(place)
     longest = max(map(len, words), default=1)
     return min(wide / shape[1] * POINTS * 0.9 / (_LETTER * max(longest, 2)), high / shape[0] * POINTS * 0.55, 13.0)
 
@@ -180,9 +180,9 @@ def show_short(number: float) -> str:
     return f"{number:.0f}" if abs(number) < 1e6 and (number.is_integer() or abs(number) >= 1000) else f"{number:.3g}"
 
 
-def _draw_vector(sheet: Sheet, box: Box, view: View) -> Axes:
+def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
     """Draw a vector as bars, or as a line if it is long."""
-    axes = sheet.axes(box)
+    axes = paper.axes(box)
     places = np.arange(len(view.values))
     if len(places) <= MOST_MAPS:
         axes.bar(places, view.values, color="#4477aa")
@@ -197,11 +197,11 @@ def _draw_vector(sheet: Sheet, box: Box, view: View) -> Axes:
     return axes
 
 
-def draw_inset(sheet: Sheet, box: Box, weights: Doubles) -> Axes:
+def draw_inset(paper: Paper, box: Box, weights: Doubles) -> Axes:
     """Draw a kernel, small and without numbers, in the top right corner of a box."""
     display = display_weights(weights)
-    place = sheet.square(box, display.pixels.shape[0] / display.pixels.shape[1])
-    axes = sheet.axes(place._replace(left=box.left + box.width - place.width))
+    place = paper.square(box, display.pixels.shape[0] / display.pixels.shape[1])
+    axes = paper.axes(place._replace(left=box.left + box.width - place.width))
     draw_pixels(axes, display, (display.pixels.shape[0], display.pixels.shape[1]))
     axes.set_xticks([])
     axes.set_yticks([])

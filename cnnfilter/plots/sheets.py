@@ -1,169 +1,282 @@
-"""The paper that figures are drawn on: laid out in inches, written so that two runs give the same bytes."""
+"""Sheets: figures that are checked before any work, opened, and saved as PNG, SVG or PDF, or shown in a window.
+
+Nothing here loads matplotlib before a figure is opened, or a color map looked up. Matplotlib is used by one thread at a
+time: its settings are those of the whole process.
+"""
 
 from __future__ import annotations
 
 import io
-from pathlib import PurePath
-from typing import Any, NamedTuple
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from cnnfilter.errors import LanguageError, OutputError, nearest
+from cnnfilter.files.outputs import identities, is_directory, write_whole
+from cnnfilter.numbers import DECIMAL
 
-from cnnfilter.errors import OutputError, nearest
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-INK, FRAME = "#222222", "#e66100"
-"""Of letters and axes; of what is framed: an orange that those who confuse red and green see as well, and that no map
-here has."""
+PLOT, ANIMATE = "plot", "animate"
+"""The options that ask for a figure, and for a moving picture."""
 
-POINTS = 72.0
-"""In an inch."""
+SUFFIXES = {PLOT: (".png", ".svg", ".pdf"), ANIMATE: (".gif", ".webp", ".png")}
+"""What their files may be."""
 
-LEAST_POINTS = 5.0
-"""Smaller letters cannot be read."""
+SHOW = "show"
+"""The word that asks for a window rather than a file."""
+
+DPI = 150
+"""Pixels an inch of a PNG: 1650 across a sheet of 11 inches."""
+
+MOST_PIXELS = 2**27
+"""Of a figure, and of the pictures in an SVG or PDF: half a gigabyte while it is drawn."""
+
+SMALLEST_SIDE, LARGEST_SIDE = 1.0, 200.0
+"""Of a figure, in inches."""
+
+Size = tuple[float, float]
+"""(height, width) in inches."""
+
+_ALONE = RLock()
+"""Held by who uses matplotlib."""
+
+_TOOLKITS = ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg")
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.size": 9.0,
+    "axes.titlesize": "large",
+    "pdf.fonttype": 42,  # letters stay letters that can be searched
+    "svg.hashsalt": "cnnfilter",  # the same names of parts each time
+    "text.parse_math": False,  # a dollar in a file's name is a dollar
+}
+
+_METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What would differ from one run or version to the next, left out."""
 
 
-class Paper(NamedTuple):
-    """How large a figure is, (height, width) in inches or None for what its panels need, and whether in a window."""
-
-    size: tuple[float, float] | None = None
-    dpi: int = 100
-    window: bool = False
-
-
-class Box(NamedTuple):
-    """A rectangle on paper, from the top left corner, in the inches of its layout."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-class Sheet:
-    """A figure laid out in inches; where another size is asked for, all of it is stretched but the letters.
+class Sheet(NamedTuple):
+    """A figure that is wanted.
 
     Parameters
     ----------
-    height, width
-        What the layout takes, in inches.
-    paper
-        What was asked for.
-
-    Attributes
-    ----------
-    figure
-        Matplotlib's.
+    target
+        The path of a PNG, SVG or PDF, or `show`.
+    size
+        (height, width) in inches; None for what suits the figure.
+    dpi
+        Pixels an inch.
+    option
+        The option that asks for it; a moving picture is drawn on a sheet as well.
     """
 
-    def __init__(self, height: float, width: float, paper: Paper) -> None:
-        self._height, self._width = height, width
-        size = paper.size or (height, width)
-        self._stretch = size[0] / height, size[1] / width
-        with mpl.rc_context(_STYLE):
-            self.figure = _open_window(size[::-1], paper.dpi) if paper.window else Figure(size[::-1], paper.dpi)
-            if not paper.window:
-                FigureCanvasAgg(self.figure)
+    target: str
+    size: Size | None = None
+    dpi: int = DPI
+    option: str = PLOT
 
-    def axes(self, box: Box) -> Axes:
-        """Return axes that fill a box."""
-        with mpl.rc_context(_STYLE):
-            return self.figure.add_axes(
-                (
-                    box.left / self._width,
-                    1 - (box.top + box.height) / self._height,
-                    box.width / self._width,
-                    box.height / self._height,
-                )
-            )
+    def __str__(self) -> str:
+        """Return the option as it was given."""
+        return f"--{self.option} {self.target}"
 
-    def text(self, left: float, top: float, words: str, **style: Any) -> Text:
-        """Write words whose top left corner is at a point."""
-        settled = {"va": "top", "ha": "left", "fontsize": 9, "color": INK, **style}
-        return self.figure.text(left / self._width, 1 - top / self._height, words, **settled)
-
-    def real(self, box: Box) -> tuple[float, float]:
-        """Return the (height, width) that a box has in the figure, in inches."""
-        return box.height * self._stretch[0], box.width * self._stretch[1]
-
-    def square(self, box: Box, ratio: float) -> Box:
-        """Return the largest box of a ratio of height to width in the top left corner of another, at least 1:8."""
-        high, wide = self.real(box)
-        settled = min(max(ratio, 1 / 8), 8.0)
-        width = min(wide, high / settled)
-        return box._replace(width=width / self._stretch[1], height=width * settled / self._stretch[0])
-
-    def fit(self, text: Text, width: float) -> None:
-        """Make letters smaller, and then words shorter, until they are not wider than some inches."""
-        wide = width * self._stretch[1] * self.figure.dpi
-        while (taken := text.get_window_extent().width) > wide:
-            if float(text.get_fontsize()) > LEAST_POINTS + 2:
-                text.set_fontsize(max(LEAST_POINTS + 2, float(text.get_fontsize()) * wide / taken))
-                continue
-            lines = text.get_text().split("\n")
-            longest = max(range(len(lines)), key=lambda number: len(lines[number]))
-            if len(lines[longest]) < 6:
-                return
-            lines[longest] = f"{lines[longest].rstrip('…')[:-2]}…"
-            text.set_text("\n".join(lines))
+    @property
+    def in_window(self) -> bool:
+        """Whether it is shown rather than saved."""
+        return self.option == PLOT and self.target == SHOW
 
 
-_STYLE: Any = {
-    **{key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith(("backend", "interactive"))},
-    "axes.edgecolor": INK,
-    "axes.linewidth": 0.6,
-    "font.size": 8,
-    "svg.hashsalt": "cnnfilter",
-    "text.color": INK,
-}
-"""Matplotlib's own style, whatever the user's file says, so that a figure is the same everywhere."""
+def as_inches(text: str) -> Size:
+    """Return the (height, width) that `HxW` writes, in inches.
+
+    Raises
+    ------
+    LanguageError
+        If it is no such text, or a side is below 1 or above 200 inches.
+
+    Examples
+    --------
+    >>> as_inches("6.5x8")
+    (6.5, 8.0)
+    """
+    match = re.fullmatch(rf"({DECIMAL})x({DECIMAL})", text, re.ASCII)
+    if not match:
+        raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 6x8.5")
+    height, width = float(match[1]), float(match[2])
+    if not (SMALLEST_SIDE <= height <= LARGEST_SIDE and SMALLEST_SIDE <= width <= LARGEST_SIDE):
+        raise LanguageError(f"figure size {text}: each side is from {SMALLEST_SIDE:g} to {LARGEST_SIDE:g} inches")
+    return height, width
 
 
-def check_paper(paper: Paper, colormap: str | None) -> None:
-    """Raise an `OutputError` if a color map is unknown, or no window can be opened."""
-    if colormap is not None and colormap not in mpl.colormaps:
-        close = nearest(colormap, mpl.colormaps) or "; viridis, gray and RdBu are some"
-        raise OutputError(f"--colormap {colormap}: matplotlib has no map of this name{close}")
-    if paper.window and not _opens_windows():
+def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
+    """Raise an `OutputError` if a figure could not be saved, or would replace one of the files that are read."""
+    if sheet.size:
+        _measure(sheet, sheet.size)
+    if sheet.in_window:
+        if not _has_display():
+            raise OutputError(f"{sheet}: there is no display here; --plot FILE.png makes a file")
+        return
+    path, known = Path(sheet.target), SUFFIXES[sheet.option]
+    if path.suffix.lower() not in known:
+        what = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
+        window = ", or show for a window" if sheet.option == PLOT else ""
+        raise OutputError(f"{sheet}: {what}; {', '.join(known)} would do{window}")
+    if is_directory(path):
+        raise OutputError(f"{sheet}: is a folder")
+    if not is_directory(path.parent):
+        raise OutputError(f"{sheet}: no such folder: {path.parent}")
+    check_spared(sheet, {identity for source in inputs for identity in identities(source)})
+
+
+def check_spared(sheet: Sheet, read: Collection[str]) -> None:
+    """Raise an `OutputError` if a figure would replace a file that is read; they are told by their identities."""
+    if any(identity in read for identity in identities(Path(sheet.target))):
+        raise OutputError(f"{sheet}: the picture would replace a file that is read")
+
+
+def check_colormap(name: str) -> None:
+    """Raise an `OutputError` if matplotlib has no color map of a name."""
+    with _ALONE:
+        from matplotlib import colormaps  # noqa: PLC0415  only a picture needs it
+
+        known = list(colormaps)
+    if name not in known:
+        close = nearest(name, known) or "; viridis, gray and RdBu are some"
+        raise OutputError(f"--colormap {name}: matplotlib has no map of this name{close}")
+
+
+def _has_display() -> bool:
+    """Return whether windows can be opened, as far as the environment tells."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def open_sheet(sheet: Sheet, save: Callable[[Path, bytes], object] = write_whole) -> Iterator[Figure]:
+    """Yield an empty figure; when the block ends it is saved, or shown until its window is closed.
+
+    The user's settings of matplotlib change nothing, and two runs give the same bytes. Other threads wait meanwhile.
+
+    Parameters
+    ----------
+    sheet
+        What is wanted.
+    save
+        Takes the path of the file, and the bytes that it is to hold; writes them unless told otherwise.
+
+    Raises
+    ------
+    OutputError
+        If there is no window to show it in, or it is too small for what is on it.
+    ImageFileError
+        If the system refuses the file.
+    """
+    if sheet.in_window:
+        with _settings():
+            yield from _window(sheet)
+        return
+    with open_canvas(sheet) as figure:
+        try:
+            yield figure
+            data = _encode(figure, sheet)
+        except UserWarning as warning:
+            reason = "the figure is too small for what is on it; a larger --figure-size would do"
+            raise OutputError(f"{sheet}: {reason}") from warning
+    save(Path(sheet.target), data)
+
+
+@contextmanager
+def open_canvas(sheet: Sheet) -> Iterator[Figure]:
+    """Yield an empty figure whose pixels can be read, as the frames of a moving picture are; nothing is saved."""
+    with _settings():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415
+
+        figure = Figure(dpi=sheet.dpi)
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Keep other threads from matplotlib, and give it settings of our own, while the block runs."""
+    with _ALONE:
+        import matplotlib as mpl  # noqa: PLC0415  only a picture needs it
+
+        with mpl.rc_context(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
+            mpl.rcdefaults()
+            for key, value in _STYLE.items():
+                mpl.rcParams[key] = value  # type: ignore[index]
+            yield
+
+
+def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
+    """Give a figure the size that was asked for, else its natural one, and return (height, width) in inches.
+
+    Raises
+    ------
+    OutputError
+        If it would have too many pixels.
+    """
+    height, width = sheet.size or natural
+    _measure(sheet, (height, width))
+    figure.set_size_inches(width, height)
+    return height, width
+
+
+def _measure(sheet: Sheet, size: Size) -> None:
+    """Raise an `OutputError` if a figure of a size would have too many pixels."""
+    pixels = round(size[0] * sheet.dpi), round(size[1] * sheet.dpi)
+    if prod(pixels) > MOST_PIXELS or max(pixels) >= 2**16:
         raise OutputError(
-            "--plot show needs a toolkit that matplotlib opens windows with, such as tkinter or PyQt6; "
-            "--plot FILE.png draws into a file"
+            f"{sheet}: {pixels[0]}x{pixels[1]} pixels are more than can be drawn; a smaller --dpi or "
+            "--figure-size would do"
         )
 
 
-def _opens_windows() -> bool:
-    from matplotlib import pyplot  # noqa: PLC0415  for windows alone
-
-    pyplot.get_backend()
-    return pyplot.get_backend().lower() not in {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
-
-
-def _open_window(size: tuple[float, float], dpi: int) -> Figure:
-    from matplotlib import pyplot  # noqa: PLC0415  for windows alone
-
-    return pyplot.figure(figsize=size, dpi=dpi)
+def settle(figure: Figure) -> None:
+    """Lay out the panels of a figure for good, at places that no order of sums in the solver changes."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, low, width, height = (round(part, 6) for part in axes.get_position(original=True).bounds)
+        axes.set_position((left, low, width, height))
 
 
-def finish(sheet: Sheet, name: str, paper: Paper) -> bytes:
-    """Return the file that holds a figure, by the suffix of its name, or show it until its window is closed."""
-    if paper.window:
-        from matplotlib import pyplot  # noqa: PLC0415  for windows alone
-
-        pyplot.show()
-        pyplot.close(sheet.figure)
-        return b""
-    suffix = PurePath(name).suffix.lower().removeprefix(".")
+def _encode(figure: Figure, sheet: Sheet) -> bytes:
+    suffix = Path(sheet.target).suffix.lower()
     file = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        sheet.figure.savefig(file, format=suffix, metadata=_NO_METADATA[suffix])
+    figure.savefig(file, format=suffix[1:], dpi=sheet.dpi, metadata=_METADATA[suffix])
     return file.getvalue()
 
 
-_NO_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-"""Nothing that changes from day to day, or with matplotlib's version."""
+def _window(sheet: Sheet) -> Iterator[Figure]:
+    """Yield a figure in a window, and show it until it is closed."""
+    from matplotlib import pyplot  # noqa: PLC0415  only windows need it
+
+    for toolkit in _TOOLKITS:
+        try:
+            pyplot.switch_backend(toolkit)
+        except ImportError:  # the toolkit is missing, or finds no display
+            continue
+        figure = pyplot.figure(dpi=min(sheet.dpi, 100))
+        try:
+            yield figure
+            pyplot.show(block=True)
+        finally:
+            pyplot.close(figure)
+        return
+    raise OutputError(f"{sheet}: no window can be opened here; --plot FILE.png makes a file")

@@ -15,9 +15,10 @@ from matplotlib.patches import Rectangle
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import to_gray
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.displays import DIVERGING, GRAYS, Display, display_weights
+from cnnfilter.plots.displays import GRAYS, Display, display_weights
 from cnnfilter.plots.panels import draw_pixels, frame_cells, show_short, write_numbers
-from cnnfilter.plots.sheets import Box, Paper, Sheet
+from cnnfilter.plots.papers import Box, Paper
+from cnnfilter.plots.scales import SIGNED
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
@@ -47,8 +48,8 @@ class Line(NamedTuple):
     last: bool = True
 
 
-def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> Sheet:
-    """Return a figure of how values come about, a row for each channel of each map.
+def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> None:
+    """Draw how values come about, a row for each channel of each map.
 
     Raises
     ------
@@ -63,16 +64,15 @@ def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> She
         )
     columns = 4 if any(line.weighing for line in lines) else 3
     heights = [_CELL * _ratio(line) for line in lines]
-    sheet = Sheet(0.4 + sum(heights) + (_HEAD + _FOOT) * len(lines), columns * (_CELL + _GAP) + 0.5, paper)
-    sheet.text(
+    paper.lay_out(0.4 + sum(heights) + (_HEAD + _FOOT) * len(lines), columns * (_CELL + _GAP) + 0.5)
+    paper.text(
         _GAP, 0.12, f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]", fontsize=11
     )
     top = 0.4
     for line, height in zip(lines, heights, strict=True):
         boxes = [Box(_GAP + column * (_CELL + _GAP), top + _HEAD, _CELL, height) for column in range(columns)]
-        _draw_line(sheet, boxes, line)
+        _draw_line(paper, boxes, line)
         top += height + _HEAD + _FOOT
-    return sheet
 
 
 def _ratio(line: Line) -> float:
@@ -106,53 +106,53 @@ def _lines(one: Explained) -> Iterator[Line]:
             yield Line(one, channel, 0 if together else channel, last=last)
 
 
-def _draw_line(sheet: Sheet, boxes: list[Box], line: Line) -> None:
-    _draw_window(sheet, boxes[0], line)
+def _draw_line(paper: Paper, boxes: list[Box], line: Line) -> None:
+    _draw_window(paper, boxes[0], line)
     traced, weighing = line.explained.traced, line.weighing
     if weighing is None:
-        _draw_chosen(sheet, boxes[1], line)
+        _draw_chosen(paper, boxes[1], line)
     else:
         kernel = weighing.weights[:, :, line.place]
-        _sign(sheet, boxes[0], "×")
+        _sign(paper, boxes[0], "×")
         name = PurePath(weighing.kernel).name if len(weighing.kernel) < 20 else "kernel"
         slices = f", slice {line.place}" if len(weighing.channels) > 1 else ""
-        draw_cells(sheet, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
-        _sign(sheet, boxes[1], "=")
+        draw_cells(paper, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
+        _sign(paper, boxes[1], "=")
         products = traced.products(weighing)[:, :, line.place]
         reach = float(np.abs(products).max()) or 1.0
-        display = Display(products, colormap=DIVERGING, norm=Normalize(-reach, reach))
-        draw_cells(sheet, boxes[2], display, f"products, sum {show_value(float(products.sum()))}")
+        display = Display(products, colormap=SIGNED, norm=Normalize(-reach, reach))
+        draw_cells(paper, boxes[2], display, f"products, sum {show_value(float(products.sum()))}")
     if line.last:
-        _sign(sheet, boxes[-2], "→")
-        _draw_output(sheet, boxes[-1], line)
+        _sign(paper, boxes[-2], "→")
+        _draw_output(paper, boxes[-1], line)
 
 
-def _sign(sheet: Sheet, box: Box, sign: str) -> None:
+def _sign(paper: Paper, box: Box, sign: str) -> None:
     """Write a sign between a box and the next one."""
-    sheet.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, fontsize=15, ha="center", va="center")
+    paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, fontsize=15, ha="center", va="center")
 
 
-def draw_cells(sheet: Sheet, box: Box, display: Display, title: str, first: Pair = (0, 0)) -> tuple[Axes, Box]:
+def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0)) -> tuple[Axes, Box]:
     """Draw cells with their numbers, the first of them at a (row, column), and return the axes and their box."""
     rows, columns = display.pixels.shape[:2]
-    place = sheet.square(box, rows / columns)
-    axes = sheet.axes(place)
+    place = paper.square(box, rows / columns)
+    axes = paper.axes(place)
     image = draw_pixels(axes, display, (rows, columns))
     image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
-    points = write_numbers(sheet, place, axes, display, display.pixels)
+    points = write_numbers(paper, place, axes, display, display.pixels)
     for text in axes.texts:
         column, row = text.get_position()
         text.set_position((column + first[1], row + first[0]))
     if points:
         draw_grid(axes, first, (rows, columns))
     for axis, size, start in ((axes.yaxis, rows, first[0]), (axes.xaxis, columns, first[1])):
-        high, wide = sheet.real(place)
+        high, wide = paper.real(place)
         room = high / 0.2 if axis is axes.yaxis else wide / 0.32
         step = max(1, ceil(size / max(room, 1)))
         axis.set_ticks(range(start, start + size, step))
     axes.tick_params(labelsize=7, width=0.5, length=2, pad=1.5)
     words = axes.set_title(title, loc="left", fontsize=9, pad=4)
-    sheet.fit(words, box.width + _GAP - 0.15)
+    paper.fit(words, box.width + _GAP - 0.15)
     return axes, place
 
 
@@ -196,12 +196,12 @@ def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None
             text.set_color("#666666")
 
 
-def draw_input(sheet: Sheet, box: Box, one: Explained, channel: int, values: Doubles, first: Pair) -> Axes:
+def draw_input(paper: Paper, box: Box, one: Explained, channel: int, values: Doubles, first: Pair) -> Axes:
     """Draw part of a channel of the input, (rows, columns), the first of them at a (row, column)."""
     display = Display(values, colormap=GRAYS, norm=_scale(one))
     shape = one.traced.shape
     of = f", channel {channel}" if shape[2] > 1 else ", luma" if one.traced.gray else ""
-    return draw_cells(sheet, box, display, f"input {shape[0]}x{shape[1]}{of}", first)[0]
+    return draw_cells(paper, box, display, f"input {shape[0]}x{shape[1]}{of}", first)[0]
 
 
 def _scale(one: Explained) -> Normalize:
@@ -212,13 +212,13 @@ def _scale(one: Explained) -> Normalize:
     return Normalize(low, high if high > low else low + 1)
 
 
-def _draw_window(sheet: Sheet, box: Box, line: Line) -> None:
+def _draw_window(paper: Paper, box: Box, line: Line) -> None:
     """Draw the input with the window framed, and what lies in the padding hatched."""
     traced = line.explained.traced
     reach, shape = traced.reach, traced.shape
     rows, columns = _spans(traced)
     values = read_channel(traced, line.explained.colors, line.channel, rows, columns)
-    axes = draw_input(sheet, box, line.explained, line.channel, values, (rows[0], columns[0]))
+    axes = draw_input(paper, box, line.explained, line.channel, values, (rows[0], columns[0]))
     hatch_padding(axes, rows, columns, shape)
     frame_window(axes, reach)
 
@@ -235,25 +235,25 @@ def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
     return frames
 
 
-def _draw_chosen(sheet: Sheet, box: Box, line: Line) -> None:
+def _draw_chosen(paper: Paper, box: Box, line: Line) -> None:
     """Draw the window of a pool alone, the value that wins framed."""
     one = line.explained
     values = one.traced.values[:, :, line.channel]
     display = Display(values, colormap=GRAYS, norm=_scale(one))
     layer = one.traced.layer
     mode = getattr(layer, "mode", "")
-    axes, _ = draw_cells(sheet, box, display, f"window, {mode}")
+    axes, _ = draw_cells(paper, box, display, f"window, {mode}")
     if isinstance(layer, Pool) and layer.mode in {PoolMode.MAX, PoolMode.MIN} and not np.isnan(values).all():
         find = np.nanargmax if layer.mode is PoolMode.MAX else np.nanargmin
         row, column = np.unravel_index(find(values), values.shape)
         frame_cells(axes, float(row), float(column), 1, 1)
 
 
-def _draw_output(sheet: Sheet, box: Box, line: Line) -> None:
+def _draw_output(paper: Paper, box: Box, line: Line) -> None:
     """Draw the output, its value framed, with what was added to the sum."""
     one = line.explained
     values = np.asarray(one.outputs[:, :, line.map], dtype=np.float64)
-    axes, _ = draw_cells(sheet, box, display_output(values, one), _output_title(line), one.corner)
+    axes, _ = draw_cells(paper, box, display_output(values, one), _output_title(line), one.corner)
     frame_cells(axes, *one.traced.place, 1, 1)
 
 
@@ -262,7 +262,7 @@ def display_output(values: Doubles, one: Explained) -> Display:
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() < 0:
         reach = float(np.abs(finite).max())
-        return Display(values, colormap=DIVERGING, norm=Normalize(-reach, reach))
+        return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach))
     return Display(values, colormap=GRAYS, norm=Normalize(0, max(float(finite.max(initial=0)), one.white, 1e-9)))
 
 

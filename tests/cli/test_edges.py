@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from PIL import Image
 
 import cnnfilter
 from cnnfilter.cli import main
+from cnnfilter.files.pictures import Picture
+from cnnfilter.results import run_picture
 from tests.cli.conftest import Run
 
 SQUARE = "1 2\n3 4\n"
@@ -70,7 +73,7 @@ def test_an_input_with_too_long_a_name_fails_alone(run: Run, folder: Path) -> No
     (folder / "m.txt").write_text(SQUARE)
     long = "a" * 300 + ".txt"
     result = run("pool", long, "m.txt", "-o", "out/", status=1)
-    assert result.stderr == f"cnnfilter: {long}: File name too long\n"
+    assert result.stderr == f"cnnfilter: {long}: File name too long\ncnnfilter: 1 of 2 inputs failed\n"
     assert (folder / "out" / "m.txt").read_text() == "4\n"
 
 
@@ -214,3 +217,50 @@ def test_a_file_where_a_folder_should_be_is_told_before_any_work(run: Run, folde
     (folder / "m.txt").write_text(SQUARE)
     (folder / "file").write_text("")
     assert "file: is not a folder" in run("pool", "m.txt", "-o", output, "--dry-run", status=2).stderr
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_mistake_of_our_own_is_one_line_that_asks_for_a_report(
+    run: Run, monkeypatch: pytest.MonkeyPatch, verbose: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("cnnfilter.cli.pool.filter_files", fail)
+    result = run("pool", "m.txt", *["-v"] * verbose, status=1)
+    *details, line = result.stderr.splitlines()
+    assert line.startswith("cnnfilter: ZeroDivisionError: by nothing; this is a mistake in cnnfilter, please report it")
+    assert ("cnnfilter: Traceback (most recent call last):" in details) == verbose
+    assert verbose or not details
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_mistake_of_our_own_fails_the_input_that_it_happens_on(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, verbose: bool
+) -> None:
+    (folder / "a.txt").write_text(SQUARE)
+    (folder / "b.txt").write_text("1 2\n")
+
+    def fail(picture: Picture, *words: Any) -> Any:
+        if len(picture.pixels) == 1:
+            raise ZeroDivisionError
+        return run_picture(picture, *words)
+
+    monkeypatch.setattr("cnnfilter.batch.run_picture", fail)
+    result = run("pool", "b.txt", "a.txt", "--size", "1", "-o", "out/", *["-v"] * verbose, status=1)
+    lines = result.stderr.splitlines()
+    assert (
+        sum(line.startswith("cnnfilter: b.txt: ZeroDivisionError; this is a mistake in cnnfilter") for line in lines)
+        == 1
+    )
+    assert lines[-1] == "cnnfilter: 1 of 2 inputs failed"
+    assert ("cnnfilter: Traceback (most recent call last):" in lines) == verbose
+    assert (folder / "out" / "a.txt").read_text() == SQUARE
+
+
+def test_memory_that_is_short_before_any_input_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("cnnfilter.cli.pool.filter_files", fail)
+    assert run("pool", "m.txt", status=1).stderr == "cnnfilter: not enough memory\n"

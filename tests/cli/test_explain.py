@@ -128,7 +128,7 @@ def test_transparent_pixels_are_refused_in_the_window_alone(run: Run, folder: Pa
 
 
 def test_a_dry_run_says_where_it_goes(run: Run) -> None:
-    assert run("pool", "m.txt", "--explain", "0,0", "--dry-run").stdout == "m.txt -> standard output\n"
+    assert run("pool", "m.txt", "--explain", "0,0", "--dry-run").stdout == "m.txt 6x7 -> standard output\n"
 
 
 def test_several_inputs_are_explained_one_after_the_other(run: Run, folder: Path) -> None:

@@ -77,7 +77,7 @@ def test_every_example_runs_and_writes_what_it_names(run: Run, checkout: Path, e
     for target in targets:
         path = checkout / target
         assert {path} == made if path.is_file() else made == set(path.iterdir()) != set()
-    assert all(load(path).std() > 1 for path in made)  # a picture of one colour shows nothing
+    assert all(load(path).std() > 1 for path in made if path.suffix != ".svg")  # a picture of one colour shows nothing
     assert bool(made) == bool(targets)
     assert bool(result.stdout) != bool(targets)
     assert {path: path.read_bytes() for path in before} == before

@@ -118,7 +118,9 @@ def test_a_bad_input_in_the_middle_does_not_keep_the_others_from_being_done(
     run: Run, folder: Path, place: Tree, command: tuple[str, ...], bad: BadInput
 ) -> None:
     result = run(*command, "colours.png", bad.name, "m.txt", "-o", "out/", "--format", "npy", status=1)
-    assert_one_line(result.stderr, bad.name, bad.reason)
+    failure, counts = result.stderr.splitlines(keepends=True)
+    assert_one_line(failure, bad.name, bad.reason)
+    assert counts == "cnnfilter: 1 of 3 inputs failed\n"
     after = tree(folder)
     assert set(after) - set(place) == {"out/colours.npy", "out/m.npy"}
     assert {name: after[name] for name in place} == place
@@ -160,7 +162,7 @@ def test_what_does_not_fit_an_input_is_said_of_that_input(
 ) -> None:
     result = run(*words, status=1)
     if path is None:
-        first, second = result.stderr.splitlines(keepends=True)
+        first, second, _ = result.stderr.splitlines(keepends=True)
         assert_one_line(first, "m.txt", reason)
         assert_one_line(second, "colours.png", reason)
     else:
@@ -312,8 +314,9 @@ def test_in_place_never_writes_on_another_input(run: Run, folder: Path, place: T
 def test_every_bad_input_has_its_line(run: Run, folder: Path, place: Tree, command: tuple[str, ...]) -> None:
     names = [bad.name for bad in BAD_INPUTS]
     result = run(*command, *names, "-o", "out/{index}.png", "-q", status=1)
-    lines = result.stderr.splitlines()
+    *lines, counts = result.stderr.splitlines()
     assert [line.split(": ")[1] for line in lines] == names
+    assert counts == f"cnnfilter: {len(names)} of {len(names)} inputs failed"
     assert tree(folder) == place
 
 

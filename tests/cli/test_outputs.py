@@ -110,7 +110,7 @@ def test_dry_run_lists_inputs_and_outputs_and_does_nothing(
     run: Run, folder: Path, three: dict[str, Array], command: tuple[str, ...]
 ) -> None:
     result = run(*command, *three, "-o", "out/", "--dry-run")
-    assert result.stdout.splitlines() == [f"{name} -> out/{name}" for name in three]
+    assert result.stdout.splitlines() == [f"{name} 21x26x3 -> out/{name} 21x26x3" for name in three]
     assert files(folder) == set(three)
     assert not Path("out").exists()
 
@@ -132,9 +132,11 @@ def test_no_clobber_passes_over_what_exists(run: Run, three: dict[str, Array], c
 @EVERY_COMMAND
 def test_fail_fast_stops_at_the_first_failure(run: Run, three: dict[str, Array], command: tuple[str, ...]) -> None:
     Path("b.png").write_text("no picture")
-    result = run(*command, *three, "-o", "out/", "--fail-fast", status=1)
+    result = run(*command, *three, "-o", "out/", "--fail-fast", "-j", "1", status=1)
     assert files(Path("out")) == {"a.png"}
-    assert [line.split(":")[1] for line in result.stderr.splitlines()] == [" b.png"]
+    failure, counts = result.stderr.splitlines()
+    assert failure.startswith("cnnfilter: b.png: not an image")
+    assert counts == "cnnfilter: 1 of 3 inputs failed; 1 was not begun"
 
 
 @EVERY_COMMAND

@@ -1,11 +1,15 @@
 """`--plot` and `--animate`: files that appear, and mistakes that are one line."""
 
+import json
+import os
 import re
 from pathlib import Path
+from threading import Thread, current_thread, main_thread
+from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib import pyplot
 
 from cnnfilter.arrays import Array
 from tests.cli.commands import files
@@ -30,6 +34,11 @@ STARTS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 def _matrix(folder: Path) -> None:
     """Lay a matrix in the current folder."""
     (folder / "m.txt").write_text(text_of(PLAIN))
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """Return what a report says of each input."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @PLOTS
@@ -106,21 +115,27 @@ def test_classes_are_listed_beside_the_figure(run: Run, samples: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--plot", "fig.jpg"), "--plot fig.jpg: suffix '.jpg' is not .png, .svg or .pdf, or the word show"),
-        (("--plot", "fig"), "--plot fig: no suffix; it is to be .png, .svg or .pdf, or the word show"),
+        (
+            ("--plot", "fig.jpg"),
+            "--plot fig.jpg: unknown suffix '.jpg'; .png, .svg, .pdf would do, or show for a window",
+        ),
+        (("--plot", "fig"), "--plot fig: no suffix; .png, .svg, .pdf would do, or show for a window"),
         (("--plot", "-"), "--plot -: no suffix"),
         (("--plot", "nowhere/fig.png"), "--plot nowhere/fig.png: no such folder: nowhere"),
         (("--plot", "{stm}.png"), "unknown field {stm}; known are {stem}"),
-        (("--animate", "a.mp4"), "--animate a.mp4: suffix '.mp4' is not .gif, .webp or .png"),
+        (("--animate", "a.mp4"), "--animate a.mp4: unknown suffix '.mp4'; .gif, .webp, .png would do"),
         (("--equalize",), "--equalize goes with --plot FILE"),
         (("--colormap", "viridis"), "--colormap goes with --plot FILE"),
         (("--fps", "3"), "--fps goes with --animate FILE"),
         (("--around", "1,1"), "--around goes with --animate FILE"),
-        (("--dpi", "100"), "--dpi is that of a figure, and none is asked for"),
-        (("--figure-size", "3x3"), "--figure-size is that of a figure"),
-        (("--plot", "a.png", "--figure-size", "3"), "'3' is not HxW in inches, such as 4x7.5"),
-        (("--plot", "a.png", "--figure-size", "0.1x3"), "is not between 1 and 50 inches a side"),
-        (("--plot", "a.png", "--figure-size", "50x50", "--dpi", "1200"), "more than 30000 pixels a side"),
+        (("--dpi", "100"), "--figure-size and --dpi tell of a figure; --plot FILE asks for one"),
+        (("--figure-size", "3x3"), "--plot FILE asks for one"),
+        (("--plot", "a.png", "--figure-size", "3"), "'3' is not HxW in inches, such as 6x8.5"),
+        (("--plot", "a.png", "--figure-size", "0.1x3"), "each side is from 1 to 200 inches"),
+        (
+            ("--plot", "a.png", "--figure-size", "50x50", "--dpi", "1200"),
+            "60000x60000 pixels are more than can be drawn",
+        ),
         (("--plot", "a.png", "--colormap", "viridos"), "matplotlib has no map of this name; nearest: viridis"),
         (("--plot", "a.png", "-o", "a.png"), "another output has this name"),
         (("--plot", "a.png", "--animate", "a.png"), "another output has this name"),
@@ -136,7 +151,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 def test_a_figure_is_not_drawn_over_what_is_read(run: Run, colours: Array) -> None:
     result = run("pool", "colours.png", "--plot", "colours.png", status=2)
-    assert "colours.png is read, and would be written over" in result.stderr
+    assert "--plot colours.png: the picture would replace a file that is read" in result.stderr
     assert np.array_equal(load("colours.png"), colours)
 
 
@@ -145,31 +160,117 @@ def test_show_needs_a_display(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     result = run("pool", "m.txt", "--plot", "show", status=2)
-    assert "--plot show needs a display, and there is none; --plot FILE.png draws into a file" in result.stderr
+    assert "--plot show: there is no display here; --plot FILE.png makes a file" in result.stderr
 
 
 def test_show_needs_a_toolkit_that_opens_windows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("matplotlib.pyplot.get_backend", lambda: "agg")
-    result = run("pool", "m.txt", "--plot", "show", status=2)
-    assert "--plot show needs a toolkit that matplotlib opens windows with" in result.stderr
+
+    def fail(toolkit: str) -> None:
+        raise ImportError(toolkit)
+
+    monkeypatch.setattr(pyplot, "switch_backend", fail)
+    result = run("pool", "m.txt", "--plot", "show", status=1)
+    assert (
+        result.stderr == "cnnfilter: m.txt: --plot show: no window can be opened here; --plot FILE.png makes a file\n"
+    )
 
 
 def test_show_opens_a_window_and_writes_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[int] = []
+    shown: list[tuple[Thread, int]] = []
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("cnnfilter.plots.sheets._opens_windows", lambda: True)
-    monkeypatch.setattr("matplotlib.pyplot.show", lambda: shown.append(1))
-    monkeypatch.setattr("matplotlib.pyplot.figure", Figure)
-    run("pool", "m.txt", "--plot", "show")
-    assert shown == [1]
-    assert files(folder) == {"m.txt"}
+    monkeypatch.setattr(pyplot, "switch_backend", lambda _: None)
+    monkeypatch.setattr(pyplot, "show", lambda block: shown.append((current_thread(), len(pyplot.get_fignums()))))
+    (folder / "n.txt").write_text(text_of(PLAIN))
+    result = run("pool", "m.txt", "n.txt", "--plot", "show", "-j", "4", "--report", "report.json")
+    assert shown == [(main_thread(), 1)] * 2  # toolkits know no other thread
+    assert result.stdout == ""
+    assert [record["outputs"] for record in records(folder / "report.json")] == [[], []]
+    assert files(folder) == {"m.txt", "n.txt", "report.json"}
 
 
 def test_a_dry_run_names_the_figures(run: Run, folder: Path) -> None:
     words = ("pool", "m.txt", "-o", "out.txt", "--plot", "fig.png", "--animate", "a.gif", "--dry-run")
-    assert run(*words).stdout == "m.txt -> out.txt\nm.txt -> fig.png\nm.txt -> a.gif\n"
+    assert run(*words).stdout == "m.txt 5x6 -> out.txt 2x3\nm.txt 5x6 -> fig.png\nm.txt 5x6 -> a.gif\n"
     assert files(folder) == {"m.txt"}
+
+
+def test_a_dry_run_finds_what_does_not_fit(run: Run) -> None:
+    result = run("pool", "m.txt", "--size", "9", "--plot", "fig.png", "--dry-run", status=1)
+    assert result.stderr.startswith("cnnfilter: m.txt: ")
+
+
+def test_figures_are_the_same_however_many_inputs_are_drawn_at_a_time(run: Run, three: dict[str, Array]) -> None:
+    words = ("convolve", *three, "-k", "sharpen", "-k", "edge", "-q", "--dpi", "40")
+    run(*words, "-j", "1", "--plot", "one-{stem}.png", "--explain", "1,1")
+    run(*words, "-j", "3", "--plot", "all-{stem}.png", "--explain", "1,1")
+    run(*words, "-j", "1", "--plot", "one-{stem}.svg", "-o", "one-{stem}-{kernel}.png")
+    run(*words, "-j", "3", "--plot", "all-{stem}.svg", "-o", "all-{stem}-{kernel}.png")
+    found = {path.name: path.read_bytes() for path in Path().glob("one-*")}
+    assert len(found) == 4 * len(three)
+    assert {name: Path(name.replace("one-", "all-")).read_bytes() for name in found} == found
+
+
+def test_explanations_are_printed_in_the_order_of_the_inputs(run: Run, folder: Path) -> None:
+    names = [f"{letter}.txt" for letter in "abcdef"]
+    for number, name in enumerate(names):
+        (folder / name).write_text(text_of(PLAIN + number))
+    shown = run("pool", *names, "--explain", "0,0", "-j", "3").stdout
+    assert re.findall(r"^(\w\.txt), ", shown, re.MULTILINE) == names
+
+
+def test_a_report_counts_figures_and_explanations(run: Run, folder: Path) -> None:
+    words = ("pool", "m.txt", "-o", "out.txt", "--plot", "fig.png", "--explain", "0,0", "--report", "report.json")
+    run(*words, "--figure-size", "2x3", "--dpi", "50")
+    assert records(folder / "report.json")[0]["outputs"] == [
+        {"path": "out.txt", "size": [2, 3], "clipped": 0},
+        {"path": None, "size": None, "clipped": 0},
+        {"path": "fig.png", "size": [100, 150], "clipped": 0},
+    ]
+    run("pool", "m.txt", "--plot", "fig.png", "--no-clobber", "--report", "report.json")
+    assert records(folder / "report.json")[0]["passed_over"] == ["fig.png"]
+
+
+def test_rules_for_make_name_figures(run: Run, folder: Path) -> None:
+    run("pool", "m.txt", "-o", "out.txt", "--plot", "fig.png", "--animate", "a.gif", "--depfile", "rules.d")
+    assert (folder / "rules.d").read_text() == "out.txt fig.png a.gif: m.txt\n"
+    run("pool", "m.txt", "--explain", "0,0", "--plot", "fig.png", "--depfile", "rules.d")
+    assert (folder / "rules.d").read_text() == "fig.png: m.txt\n"
+    assert (
+        "--depfile names the files that are made"
+        in run("pool", "m.txt", "--explain", "0,0", "--depfile", "rules.d", status=2).stderr
+    )
+    result = run("pool", "m.txt", "--plot", "fig.png", "--report", "fig.png", status=2)
+    assert "fig.png: an output would be written to it as well" in result.stderr
+
+
+def test_figures_that_are_up_to_date_are_passed_over(run: Run, folder: Path) -> None:
+    words = ("pool", "m.txt", "-o", "out.txt", "--plot", "fig.png", "--update")
+    run(*words)
+    (folder / "fig.png").write_bytes(b"newer")
+    run(*words)
+    assert (folder / "fig.png").read_bytes() == b"newer"
+    assert run(*words, "--dry-run").stdout.count("(is up to date)") == 2
+    os.utime(folder / "fig.png", (1, 1))
+    run(*words)
+    assert load("fig.png").std() > 10
+
+
+def test_no_input_is_drawn_after_the_first_that_fails(run: Run, folder: Path) -> None:
+    (folder / "bad.txt").write_text("1 x\n")
+    run("pool", "bad.txt", "m.txt", "--plot", "{stem}.png", "--fail-fast", "-j", "1", status=1)
+    assert files(folder) == {"bad.txt", "m.txt"}
+
+
+def test_maps_and_figures_do_not_share_a_file(run: Run, folder: Path) -> None:
+    words = ("pipeline", "conv:[1],3@c relu", "m.txt", "--init", "he", "--save", "c", "--range", "scale")
+    result = run(*words, "-o", "{layer}.png", "--plot", "c-01.png", status=1)
+    assert "c-01.png: was written for another input or layer already" in result.stderr
+
+
+def test_standard_input_is_drawn_once(run: Run) -> None:
+    result = run("pool", "-", "-", "--plot", "{index}.png", stdin=text_of(PLAIN).encode(), status=2)
+    assert "'-' is given twice" in result.stderr
 
 
 def test_figures_that_exist_can_be_passed_over(run: Run, folder: Path) -> None:

@@ -32,10 +32,11 @@ def test_the_module_is_the_command_and_silent_on_success_with_status_0(colours: 
     assert np.array_equal(load("small.png"), colours[:20].reshape(10, 2, 13, 2, 3).max(axis=(1, 3)))
 
 
-def test_an_input_that_fails_is_status_1_and_one_line(folder: Path, colours: Array) -> None:
+def test_an_input_that_fails_is_status_1_and_one_line_with_the_counts_below(folder: Path, colours: Array) -> None:
     done = run(*MODULE, "pool", "missing.png", "colours.png", "-o", "out/")
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"cnnfilter: missing.png: No such file or directory\n"
+    failure = b"cnnfilter: missing.png: No such file or directory\n"
+    assert done.stderr == failure + b"cnnfilter: 1 of 2 inputs failed\n"
     assert load(folder / "out" / "colours.png").shape[2] == colours.shape[2]
 
 

@@ -100,7 +100,7 @@ def test_dry_run_names_what_the_run_makes_of_a_matrix_on_standard_input(
 ) -> None:
     listed = run("pool", "-", *output, "--dry-run", given=MATRIX).stdout
     run("pool", "-", *output, given=MATRIX)
-    assert listed == f"- -> {files(folder).pop() if output else 'standard output'}\n"
+    assert listed == f"- 3x3 -> {files(folder).pop() if output else 'standard output'} 1x1\n"
 
 
 @EVERY_COMMAND

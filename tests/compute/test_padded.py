@@ -171,15 +171,27 @@ class TestReading:
         assert np.array_equal(case.padded.volume, before)
 
 
+OWN_TYPES = [
+    ("uint8", 255.0, "uint8"),
+    ("uint8", 256.0, "float32"),
+    ("uint8", -1.0, "float32"),
+    ("uint8", 0.5, "float32"),
+    ("uint16", 65535.0, "uint16"),
+    (">u2", 7.0, "float32"),
+    ("int16", 7.0, "float32"),
+    ("bool", 1.0, "float32"),
+]
+
+
 class TestCopying:
     def test_the_whole_of_what_needs_neither_padding_nor_another_type_is_the_volume_itself(self) -> None:
         volume = volume_of((4, 5, 2), "float32")
         assert np.shares_memory(Padded(volume, (0, 0, 0, 0), Border(), "float32").whole(), volume)
 
     @pytest.mark.parametrize("mode", list(BorderMode))
-    def test_rows_of_the_volume_are_peeked_at_without_a_copy_and_in_its_own_type(self, mode: BorderMode) -> None:
+    def test_rows_of_the_volume_in_its_own_type_are_peeked_at_without_a_copy(self, mode: BorderMode) -> None:
         volume = volume_of((6, 5, 2))
-        rows = Padded(volume, (2, 0, 2, 0), Border(mode), "float32").peek(slice(3, 6))
+        rows = Padded(volume, (2, 0, 2, 0), Border(mode), "float32").in_own_type().peek(slice(3, 6))
         assert rows.dtype == np.uint8
         assert np.shares_memory(rows, volume)
         assert np.array_equal(rows, volume[1:4])
@@ -188,6 +200,15 @@ class TestCopying:
     def test_rows_that_reach_into_the_padding_are_read(self, sides: Sides) -> None:
         rows = Padded(volume_of((6, 5, 2)), sides, Border(), "float32").peek(slice(0, 3))
         assert rows.dtype == np.float32
+
+    @pytest.mark.parametrize(("dtype", "value", "own"), OWN_TYPES)
+    def test_8_and_16_bits_are_read_as_they_are_where_the_border_can_be(
+        self, dtype: str, value: float, own: str
+    ) -> None:
+        padded = Padded(volume_of((3, 4, 1), dtype), (1, 1, 1, 1), Border(BorderMode.CONSTANT, value), "float32")
+        rows = padded.in_own_type().read(slice(None), slice(None))
+        assert rows.dtype == own
+        assert np.array_equal(rows, padded.whole())
 
     def test_what_is_cut_off_down_to_the_volume_is_a_view_of_it(self) -> None:
         volume = volume_of((6, 5, 2), "float64")

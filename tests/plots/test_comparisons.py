@@ -14,20 +14,21 @@ from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import draw_comparison
-from cnnfilter.plots.displays import DIVERGING, GRAYS, Equalized, Look
-from cnnfilter.plots.sheets import Paper, Sheet
+from cnnfilter.plots.displays import GRAYS, Equalized, Look
+from cnnfilter.plots.papers import Paper
+from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.views import Reducer
 from cnnfilter.results import Result, Watched
-from tests.plots.conftest import COLORS, result, values_of
+from tests.plots.conftest import COLORS, blank, result, values_of
 
 PLAIN = Look()
 
 
-def draw(picture: Picture, *words: str, look: Look = PLAIN, paper: Paper | None = None) -> Sheet:
+def draw(picture: Picture, *words: str, look: Look = PLAIN, paper: Paper | None = None) -> Paper:
     """Return the figure of a picture and what networks make of it."""
-    return draw_comparison(
-        picture, "folder/input.png", [reduced(picture, word) for word in words], paper or Paper(), look
-    )
+    drawn_on = paper or blank()
+    draw_comparison(picture, "folder/input.png", [reduced(picture, word) for word in words], drawn_on, look)
+    return drawn_on
 
 
 def reduced(picture: Picture, words: str) -> tuple[str, Model, Reducer]:
@@ -36,14 +37,14 @@ def reduced(picture: Picture, words: str) -> tuple[str, Model, Reducer]:
     return named, network, Reducer(made, 420)
 
 
-def panels(sheet: Sheet) -> list[Axes]:
+def panels(paper: Paper) -> list[Axes]:
     """Return the axes of a figure that have a title: neither bars nor kernels."""
-    return [axes for axes in sheet.figure.axes if axes.get_title(loc="left")]
+    return [axes for axes in paper.figure.axes if axes.get_title(loc="left")]
 
 
-def titles(sheet: Sheet) -> list[str]:
+def titles(paper: Paper) -> list[str]:
     """Return the titles of all panels."""
-    return [axes.get_title(loc="left") for axes in panels(sheet)]
+    return [axes.get_title(loc="left") for axes in panels(paper)]
 
 
 def drawn(axes: Axes) -> Array:
@@ -58,20 +59,20 @@ def norm(axes: Axes) -> Normalize:
     return scale
 
 
-def insets(sheet: Sheet) -> list[Axes]:
+def insets(paper: Paper) -> list[Axes]:
     """Return the kernels beside the titles."""
-    return [axes for axes in sheet.figure.axes if axes.get_label() == "kernel"]
+    return [axes for axes in paper.figure.axes if axes.get_label() == "kernel"]
 
 
-def bars(sheet: Sheet) -> list[Axes]:
+def bars(paper: Paper) -> list[Axes]:
     """Return the color bars."""
-    return [axes for axes in sheet.figure.axes if axes.get_label() == "scale"]
+    return [axes for axes in paper.figure.axes if axes.get_label() == "scale"]
 
 
 def test_the_input_stands_first_and_each_title_says_the_true_range(colors: Picture) -> None:
-    sheet = draw(colors, "dwconv:box:3", "gray conv:sobel-x")
+    paper = draw(colors, "dwconv:box:3", "gray conv:sobel-x")
     soft, edges = values_of(colors, "dwconv:box:3"), values_of(colors, "gray conv:sobel-x")
-    assert titles(sheet) == [
+    assert titles(paper) == [
         f"input.png\n40x60x3, {COLORS.min()} to {COLORS.max()}",
         f"dwconv:box:3\n38x58x3, {soft.min():.5g} to {soft.max():.5g}",
         f"gray conv:sobel-x\n38x58, {edges.min():.5g} to {edges.max():.5g}",
@@ -79,45 +80,45 @@ def test_the_input_stands_first_and_each_title_says_the_true_range(colors: Pictu
 
 
 def test_colors_are_drawn_as_red_green_blue(colors: Picture) -> None:
-    sheet = draw(colors, "dwconv:identity:1")
-    for axes in panels(sheet):
+    paper = draw(colors, "dwconv:identity:1")
+    for axes in panels(paper):
         assert np.allclose(drawn(axes), COLORS / 255)
 
 
 def test_a_signed_result_is_centered_on_0_and_has_a_color_bar(colors: Picture) -> None:
-    sheet = draw(colors, "gray conv:sobel-x")
-    axes = panels(sheet)[1]
+    paper = draw(colors, "gray conv:sobel-x")
+    axes = panels(paper)[1]
     assert np.array_equal(drawn(axes), values_of(colors, "gray conv:sobel-x"))
-    assert axes.images[0].get_cmap().name == DIVERGING
+    assert axes.images[0].get_cmap().name == SIGNED
     assert norm(axes).vmax == -(norm(axes).vmin or 0) > 0
-    assert len(bars(sheet)) == 1
+    assert len(bars(paper)) == 1
 
 
 def test_gray_goes_from_black_to_white_without_a_bar(colors: Picture) -> None:
-    sheet = draw(colors, "gray")
-    axes = panels(sheet)[1]
+    paper = draw(colors, "gray")
+    axes = panels(paper)[1]
     assert (norm(axes).vmin, norm(axes).vmax) == (0, 255)
     assert axes.images[0].get_cmap().name == GRAYS
-    assert bars(sheet) == []
+    assert bars(paper) == []
 
 
 def test_a_result_beyond_white_has_its_own_scale(colors: Picture) -> None:
-    sheet = draw(colors, "gray conv:line-vertical:15")
-    assert norm(panels(sheet)[1]).vmax == values_of(colors, "gray conv:line-vertical:15").max() > 1000
-    assert len(bars(sheet)) == 1
+    paper = draw(colors, "gray conv:line-vertical:15")
+    assert norm(panels(paper)[1]).vmax == values_of(colors, "gray conv:line-vertical:15").max() > 1000
+    assert len(bars(paper)) == 1
 
 
 def test_what_is_cut_off_is_said() -> None:
     flat = np.full((20, 20), 200, np.uint8)
     flat[10, 10] = 10
-    sheet = draw(Picture(flat, Depth.EIGHT), "conv:sharpen")
-    assert titles(sheet)[1] == "conv:sharpen\n18x18, -750 to 390, shown 0 to 255"
-    assert drawn(panels(sheet)[1]).min() == -750
+    paper = draw(Picture(flat, Depth.EIGHT), "conv:sharpen")
+    assert titles(paper)[1] == "conv:sharpen\n18x18, -750 to 390, shown 0 to 255"
+    assert drawn(panels(paper)[1]).min() == -750
 
 
 def test_signed_colors_stand_side_by_side(colors: Picture) -> None:
-    sheet = draw(colors, "dwconv:sobel-x")
-    axes, values = panels(sheet)[1], values_of(colors, "dwconv:sobel-x")
+    paper = draw(colors, "dwconv:sobel-x")
+    axes, values = panels(paper)[1], values_of(colors, "dwconv:sobel-x")
     assert drawn(axes).size > values.size
     for channel in range(3):
         assert np.isin(values[:, :, channel], drawn(axes)).all()
@@ -126,12 +127,12 @@ def test_signed_colors_stand_side_by_side(colors: Picture) -> None:
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 2), (2, 3), (3, 2), (5, 3), (11, 4)])
 def test_several_results_stand_in_a_grid_each_with_its_kernel(colors: Picture, count: int, columns: int) -> None:
-    sheet = draw(colors, *["gray conv:line-vertical:15"] * count)
-    lefts = {round(axes.get_position().x0, 3) for axes in panels(sheet)}
-    assert len(panels(sheet)) == count + 1
+    paper = draw(colors, *["gray conv:line-vertical:15"] * count)
+    lefts = {round(axes.get_position().x0, 3) for axes in panels(paper)}
+    assert len(panels(paper)) == count + 1
     assert len(lefts) == columns
-    assert len(insets(sheet)) == count
-    assert drawn(insets(sheet)[0]).tolist() == [[0] * 7 + [1] + [0] * 7] * 15
+    assert len(insets(paper)) == count
+    assert drawn(insets(paper)[0]).tolist() == [[0] * 7 + [1] + [0] * 7] * 15
 
 
 def test_a_pool_has_no_kernel(colors: Picture) -> None:
@@ -146,11 +147,11 @@ def test_sizes_stand_at_the_axes(colors: Picture) -> None:
 
 
 def test_a_small_matrix_shows_its_numbers(matrix: Picture) -> None:
-    sheet = draw(matrix, "conv:sharpen,same")
-    texts = [text.get_text() for text in panels(sheet)[1].texts]
+    paper = draw(matrix, "conv:sharpen,same")
+    texts = [text.get_text() for text in panels(paper)[1].texts]
     assert texts[:6] == ["320", "206", "198", "188", "281", "210"]
     assert len(texts) == 25
-    assert [tick.get_text() for tick in panels(sheet)[1].get_xticklabels()] == ["0", "1", "2", "3", "4"]
+    assert [tick.get_text() for tick in panels(paper)[1].get_xticklabels()] == ["0", "1", "2", "3", "4"]
 
 
 def test_a_large_picture_is_reduced_for_the_figure_alone() -> None:
@@ -158,12 +159,12 @@ def test_a_large_picture_is_reduced_for_the_figure_alone() -> None:
     large[:, 1350:] = 200
     large[0, 0] = 255
     picture = Picture(large, Depth.EIGHT)
-    sheet = draw(picture, "conv:[2]")
-    first, second = panels(sheet)
+    paper = draw(picture, "conv:[2]")
+    first, second = panels(paper)
     assert drawn(first).shape == drawn(second).shape == (300, 450)
     assert first.get_xlim() == (-0.5, 2699.5)
     assert drawn(second)[150, 300] == 400
-    assert titles(sheet)[1] == "conv:[2]\n1800x2700, 0 to 510, shown 0 to 400"
+    assert titles(paper)[1] == "conv:[2]\n1800x2700, 0 to 510, shown 0 to 400"
 
 
 def test_equalize_spreads_levels_and_keeps_the_values(colors: Picture) -> None:
@@ -188,22 +189,22 @@ def test_an_equalized_scale_keeps_0_in_the_middle_and_has_an_inverse() -> None:
 
 
 def test_an_equalized_picture_of_one_level_is_drawn() -> None:
-    sheet = draw(Picture(np.full((9, 9), 7, np.uint8), Depth.EIGHT), "conv:edge", look=Look(equalize=True))
-    sheet.figure.savefig(io.BytesIO())
-    assert titles(sheet)[0] == "input.png\n9x9, 7 to 7, equalized"
+    paper = draw(Picture(np.full((9, 9), 7, np.uint8), Depth.EIGHT), "conv:edge", look=Look(equalize=True))
+    paper.figure.savefig(io.BytesIO())
+    assert titles(paper)[0] == "input.png\n9x9, 7 to 7, equalized"
 
 
 def test_a_color_map_is_taken_for_maps(colors: Picture) -> None:
-    sheet = draw(colors, "gray", look=Look(colormap="viridis"))
-    assert panels(sheet)[1].images[0].get_cmap().name == "viridis"
-    assert len(bars(sheet)) == 2
+    paper = draw(colors, "gray", look=Look(colormap="viridis"))
+    assert panels(paper)[1].images[0].get_cmap().name == "viridis"
+    assert len(bars(paper)) == 2
 
 
 def test_a_range_shows_what_a_file_holds(colors: Picture) -> None:
-    sheet = draw(colors, "gray conv:sobel-x", look=Look(range_=Range.ABS))
+    paper = draw(colors, "gray conv:sobel-x", look=Look(range_=Range.ABS))
     values = np.abs(values_of(colors, "gray conv:sobel-x"))
-    assert np.array_equal(drawn(panels(sheet)[1]), np.clip(values, 0, 255))
-    assert titles(sheet)[1].endswith(", shown by range abs")
+    assert np.array_equal(drawn(panels(paper)[1]), np.clip(values, 0, 255))
+    assert titles(paper)[1].endswith(", shown by range abs")
 
 
 def test_transparent_pixels_lie_on_white() -> None:
@@ -216,15 +217,16 @@ def test_transparent_pixels_lie_on_white() -> None:
 
 
 def test_the_figure_has_the_size_that_is_asked_for(colors: Picture) -> None:
-    sheet = draw(colors, "gray", paper=Paper((3.0, 9.5), 50))
-    assert sheet.figure.get_size_inches().tolist() == [9.5, 3.0]
-    assert sheet.figure.dpi == 50
+    paper = draw(colors, "gray", paper=blank((3.0, 9.5), 50))
+    assert paper.figure.get_size_inches().tolist() == [9.5, 3.0]
+    assert paper.figure.dpi == 50
 
 
 def test_words_do_not_run_into_the_next_panel(colors: Picture) -> None:
-    sheet = draw_comparison(colors, f"{'long-' * 30}.png", [reduced(colors, "gray")], Paper(), PLAIN)
-    title = titles(sheet)[0]
-    left, right = panels(sheet)
+    paper = blank()
+    draw_comparison(colors, f"{'long-' * 30}.png", [reduced(colors, "gray")], paper, PLAIN)
+    title = titles(paper)[0]
+    left, right = panels(paper)
     words = left.title if left.get_title() else left._left_title  # type: ignore[attr-defined]
     assert "…" in title
     assert words.get_window_extent().x1 < right.get_window_extent().x0

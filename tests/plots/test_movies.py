@@ -13,15 +13,13 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ShapeError
 from cnnfilter.plots.animations import Reel, animate, cut_around
 from cnnfilter.plots.movies import PAUSE, encode_movie, make_palette
-from cnnfilter.plots.sheets import Paper
+from tests.plots.conftest import blank
 from tests.traces.test_traces import NUMBERS, program
-
-PAPER = Paper(None, 60)
 
 
 def reel(words: str, volume: Array) -> Reel:
     """Return the moving picture of a network at work."""
-    return animate(program(words), volume, (0, 0), "input.txt, kernel", 0.0, PAPER)
+    return animate(program(words), volume, (0, 0), "input.txt, kernel", 0.0, blank(dpi=60))
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from matplotlib.patches import Rectangle
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.sheets import FRAME, Paper, Sheet
+from cnnfilter.plots.papers import FRAME, Paper
 from cnnfilter.plots.windows import draw_windows
 from cnnfilter.traces import Explained, span_around, trace
+from tests.plots.conftest import blank
 from tests.traces.test_traces import NUMBERS, program
 
 PATCH = np.array([[105.0, 102, 100, 97, 96], [103, 99, 103, 101, 102], [101, 98, 104, 102, 100]])[:, :, None]
@@ -26,9 +27,11 @@ def explained(words: str, volume: Array, place: tuple[int, int], white: float = 
     return Explained(traced, results[place], words, volume, outputs, (rows.start, columns.start), white, [])
 
 
-def draw(words: str, volume: Array, place: tuple[int, int]) -> Sheet:
+def draw(words: str, volume: Array, place: tuple[int, int]) -> Paper:
     """Return the figure of a value."""
-    return draw_windows([explained(words, volume, place)], "input.txt", Paper())
+    paper = blank()
+    draw_windows([explained(words, volume, place)], "input.txt", paper)
+    return paper
 
 
 def frames(axes: Axes) -> list[tuple[float, float, float, float]]:
@@ -42,15 +45,15 @@ def numbers(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-def titles(sheet: Sheet) -> list[str]:
+def titles(paper: Paper) -> list[str]:
     """Return the titles of all panels."""
-    return [axes.get_title(loc="left") for axes in sheet.figure.axes]
+    return [axes.get_title(loc="left") for axes in paper.figure.axes]
 
 
 def test_the_window_the_kernel_the_products_and_the_output() -> None:
-    sheet = draw("conv:sharpen,same", PATCH, (0, 0))
-    window, kernel, products, output = sheet.figure.axes
-    assert titles(sheet) == ["input 3x5", "sharpen", "products, sum 320", "output [0,0] = 320"]
+    paper = draw("conv:sharpen,same", PATCH, (0, 0))
+    window, kernel, products, output = paper.figure.axes
+    assert titles(paper) == ["input 3x5", "sharpen", "products, sum 320", "output [0,0] = 320"]
     assert frames(window) == [(-1, -1, 3, 3)]
     assert numbers(window)[:8] == ["0", "0", "0", "0", "0", "0", "0", "105"]
     assert numbers(kernel) == ["0", "-1", "0", "-1", "5", "-1", "0", "-1", "0"]
@@ -72,8 +75,8 @@ def test_a_dilated_window_frames_each_place_that_it_sees() -> None:
 
 
 def test_a_volume_has_a_row_for_each_channel_and_adds_up_at_the_end() -> None:
-    sheet = draw("conv:[1 0; 0 -1],bias=4", NUMBERS, (0, 0))
-    words = titles(sheet)
+    paper = draw("conv:[1 0; 0 -1],bias=4", NUMBERS, (0, 0))
+    words = titles(paper)
     assert len(words) == 10
     one = explained("conv:[1 0; 0 -1],bias=4", NUMBERS, (0, 0))
     sums = one.traced.products(one.traced.weighings[0]).sum(axis=(0, 1))
@@ -83,9 +86,9 @@ def test_a_volume_has_a_row_for_each_channel_and_adds_up_at_the_end() -> None:
 
 
 def test_a_pool_frames_what_wins() -> None:
-    sheet = draw("maxpool:2,s1", PATCH, (0, 1))
-    window, chosen, output = sheet.figure.axes
-    assert titles(sheet) == ["input 3x5", "window, max", "output [0,1] = 103"]
+    paper = draw("maxpool:2,s1", PATCH, (0, 1))
+    window, chosen, output = paper.figure.axes
+    assert titles(paper) == ["input 3x5", "window, max", "output [0,1] = 103"]
     assert frames(window) == [(0, 1, 2, 2)]
     assert frames(chosen) == [(1, 1, 1, 1)]
     assert frames(output) == [(0, 1, 1, 1)]

@@ -11,16 +11,16 @@ import numpy as np
 
 from cnnfilter.arrays import Floats
 from cnnfilter.compute.engines.finish import Finish
-from cnnfilter.compute.padded import Padded
+from cnnfilter.compute.padded import WHITE, Padded
 from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 
-_WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-"""Types that OpenCV sums as whole numbers."""
-
 _LARGEST_SUM = 2**31
 """Where its whole numbers of 32 bits end."""
+
+MOST_CHANNELS = 128
+"""What an image of OpenCV 5 holds."""
 
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 
@@ -30,8 +30,8 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
     height, width, channels = padded.shape
     rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
     results = np.empty((rows, columns, channels), padded.dtype)
-    white = _WHITE.get(padded.volume.dtype)
-    runs_in_own_type = white is not None and white * size[0] * size[1] < _LARGEST_SUM
+    own = padded.in_own_type()
+    source = own if WHITE.get(own.dtype, _LARGEST_SUM) * size[0] * size[1] < _LARGEST_SUM else padded
     at_once = max(1, max(128, 2 * size[0]) // stride[0])
 
     def begin() -> Worker:
@@ -39,18 +39,18 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
             kept = (tile.size[0] - 1) * stride[0] + 1
             first = tile.rows.start * stride[0]
             part = slice(first, first + kept + size[0] - 1)
-            source = padded.peek(part) if runs_in_own_type else padded.read(part, slice(None))
-            for channel in range(0, channels, 4):
+            pixels = source.peek(part)
+            for channel in range(0, channels, MOST_CHANNELS):
                 sums = cv2.boxFilter(
-                    np.ascontiguousarray(source[:, :, channel : channel + 4]),
+                    np.ascontiguousarray(pixels[:, :, channel : channel + MOST_CHANNELS]),
                     _DEPTHS[padded.dtype],
                     size[::-1],
                     anchor=(0, 0),
                     normalize=False,
                     borderType=cv2.BORDER_CONSTANT,
-                ).reshape(*source.shape[:2], -1)
+                ).reshape(*pixels.shape[:2], -1)
                 kept_sums = sums[: kept : stride[0], : width - size[1] + 1 : stride[1]]
-                results[tile.rows, :, channel : channel + 4] = kept_sums
+                results[tile.rows, :, channel : channel + MOST_CHANNELS] = kept_sums
             if weight != 1:
                 results[tile.rows] *= padded.dtype.type(weight)
             finish(results[tile.rows])

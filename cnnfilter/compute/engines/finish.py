@@ -30,6 +30,11 @@ class Finish(NamedTuple):
         """Return the same for some of the outputs."""
         return self._replace(bias=self.bias[outputs])
 
+    @property
+    def does_nothing(self) -> bool:
+        """Whether sums are results."""
+        return not (self.rounds or self.divisor > 1 or self.bias.any())
+
     def __call__(self, sums: Floats) -> Floats:
         """Return sums (H', W', out) as results, in place."""
         if self.rounds:

@@ -38,10 +38,7 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
     depth = bank.shape[0] * bank.shape[1] * inputs
     results = np.empty((rows, columns, bank.shape[3]), padded.dtype)
-    matrices = [
-        np.ascontiguousarray(bank[..., group * outputs : (group + 1) * outputs].reshape(depth, outputs), padded.dtype)
-        for group in range(groups)
-    ]
+    matrices = [_as_matrix(bank[..., group * outputs : (group + 1) * outputs], padded.dtype) for group in range(groups)]
     at_once = max(1, min(rows, _PATCHES // (depth * columns)))
     few = inputs <= _FEW_CHANNELS and window.stride[1] == 1
     if few and groups == 1 and finish.divisor == 1:
@@ -50,8 +47,8 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     memory = Memory(padded.dtype)
     for strip in cut(rows, columns, at_once, columns):
         first, last = strip.rows.start * window.stride[0], (strip.rows.stop - 1) * window.stride[0]
-        source = memory("source", last - first + window.extent[0], *padded.shape[1:])
-        padded.read(slice(first, last + window.extent[0]), slice(None), source)
+        taken = slice(first, last + window.extent[0])
+        source = padded.peek(taken)
         for group, matrix in enumerate(matrices):
             channels = source[:, :, group * inputs : (group + 1) * inputs]
             gather = _gather_weights_first if few else _gather_windows_first
@@ -67,6 +64,13 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
                 sums += (windows[:, part] @ matrix[part]).reshape(sums.shape)
         finish(results[strip.rows])
     return results
+
+
+def _as_matrix(bank: Floats, dtype: np.dtype[np.floating]) -> Floats:
+    """Return a (kh, kw, in, out) bank as (kh kw in, out), each kernel in one run if it lies so, as PyTorch's do."""
+    if bank.strides[3] > bank.strides[2]:
+        return np.ascontiguousarray(np.moveaxis(bank, 3, 0), dtype).reshape(bank.shape[3], -1).T
+    return np.ascontiguousarray(bank.reshape(-1, bank.shape[3]), dtype)
 
 
 def _gather_windows_first(channels: Floats, shape: tuple[int, ...], window: Window, memory: Memory) -> Floats:

@@ -1,0 +1,133 @@
+"""What came of an input: kept while it is worked on, and told when its turn has come."""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from cnnfilter.telling import tell, warn
+
+if TYPE_CHECKING:
+    from cnnfilter.files.images import Encoded
+    from cnnfilter.spec.layers import Shape
+
+_PLAN = re.compile(r"(\w[\w ]* in float\d+): ")
+"""How the floor below tells of a convolution's plan: its engine and arithmetic, and the reason."""
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def remark(self, text: str) -> None:
+        """Hear what is right but perhaps not meant so."""
+
+    def failure(self, text: str) -> None:
+        """Hear which input failed, and why."""
+
+    def output(self, data: Encoded) -> None:
+        """Take what goes to standard output."""
+
+    def finish(self, account: Account) -> None:
+        """Hear that an input is done, or has failed."""
+
+
+class Output(NamedTuple):
+    """A file that was written, or None for standard output, the shape of what it holds, and the share clipped.
+
+    A figure has the shape of its pixels, (H, W), and an explanation none.
+    """
+
+    path: str | None
+    shape: Shape
+    clipped: float
+
+
+class Account:
+    """What came of one input.
+
+    Parameters
+    ----------
+    source
+        Its path, or `-`.
+
+    Attributes
+    ----------
+    shape
+        (H, W) or (H, W, C), once it has been read.
+    outputs, passed_over
+        What was made of it, and what stood already.
+    engines
+        What laid the kernels, and in which arithmetic.
+    errors
+        Why it failed, or some of its outputs did.
+    seconds
+        How long it took.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.shape: Shape = ()
+        self.outputs: list[Output] = []
+        self.passed_over: list[str] = []
+        self.engines: list[str] = []
+        self.errors: list[str] = []
+        self.seconds = 0.0
+        self._begun = perf_counter()
+        self._events: list[tuple[str, Any]] = []
+
+    def hear(self, warning: bool, text: str) -> None:
+        """Keep what the floors below tell."""
+        self._events.append(("warning" if warning else "detail", text))
+        if (match := _PLAN.match(text)) and match[1] not in self.engines:
+            self.engines.append(match[1])
+
+    def remark(self, text: str) -> None:
+        """Keep what is right but perhaps not meant so."""
+        self._events.append(("remark", text))
+
+    def failure(self, text: str) -> None:
+        """Keep why the input failed."""
+        self.errors.append(text)
+        self._events.append(("failure", text))
+
+    def output(self, data: Encoded) -> None:
+        """Keep what goes to standard output."""
+        self._events.append(("output", data))
+
+    def close(self) -> Account:
+        """Take the time, and return the account."""
+        self.seconds = perf_counter() - self._begun
+        return self
+
+    def tell_to(self, listener: Listener) -> None:
+        """Tell all that was kept, once, in the order in which it happened."""
+        for kind, content in self._events:
+            match kind:
+                case "detail":
+                    tell("%s", content)
+                case "warning":
+                    warn(content)
+                case "remark":
+                    listener.remark(content)
+                case "failure":
+                    listener.failure(content)
+                case _:
+                    listener.output(content)
+        self._events.clear()
+        listener.finish(self)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what a report says of the input: the same keys for each."""
+        return {
+            "input": self.source,
+            "size": list(self.shape) or None,
+            "outputs": [
+                {"path": output.path, "size": list(output.shape) or None, "clipped": round(output.clipped, 6)}
+                for output in self.outputs
+            ],
+            "passed_over": self.passed_over,
+            "engines": self.engines,
+            "seconds": round(self.seconds, 6),
+            "error": "; ".join(self.errors) or None,
+        }

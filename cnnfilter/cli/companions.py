@@ -1,0 +1,86 @@
+"""What goes with a batch beside its outputs: the bar, the report, the rules of make, good order at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from cnnfilter.cli.base import Console, ended_in_order, own_standard_error
+from cnnfilter.cli.clerk import Clerk
+from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.files.outputs import Job, identities, write_whole
+
+if TYPE_CHECKING:
+    from cnnfilter.cli.run import FileOptions
+
+
+def check_companions(jobs: Sequence[Job], options: FileOptions, spared: frozenset[str]) -> None:
+    """Raise an `OutputError` if options contradict each other, or the report or the rules would destroy a file."""
+    if options.update and options.in_place:
+        raise OutputError("--update compares an output with its input, and --in-place makes them one")
+    made = [job for job in jobs if job.target or not job.view]
+    if options.depfile and (not made or any(job.target is None for job in made)):
+        raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
+    targets = {os.path.realpath(job.target) for job in jobs if job.target}
+    for path in filter(None, (options.report, options.depfile)):
+        if not spared.isdisjoint(identities(Path(path))):
+            raise OutputError(f"{path}: is read, and would be written over")
+        if os.path.realpath(path) in targets:
+            raise OutputError(f"{path}: an output would be written to it as well")
+        targets.add(os.path.realpath(path))
+        if not Path(path).parent.is_dir() or Path(path).is_dir():
+            raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
+
+
+@contextmanager
+def attended(options: FileOptions, total: int) -> Iterator[Clerk]:
+    """Yield who hears of the inputs, with the bar and the report that go with the options."""
+    progress = None
+    if total > 1 and not (options.quiet or options.verbose or options.dry_run) and _is_terminal():
+        from cnnfilter.cli.progress import Progress  # noqa: PLC0415  terminals alone
+
+        progress = Progress(total)
+    report = _open(options.report) if options.report and not options.dry_run else None
+    clerk = Clerk(Console(quiet=options.quiet), total, progress=progress, report=report)
+    try:
+        yield clerk
+    except BaseException:
+        clerk.make_room()
+        raise
+    clerk.close()
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("wb")
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def disturbed_by_nobody(total: int) -> Iterator[None]:
+    """Keep what is said apart from what libraries say, and end in good order; one input alone goes without."""
+    with ExitStack() as stack:
+        if total > 1:
+            stack.enter_context(own_standard_error())
+            stack.enter_context(ended_in_order())
+        yield
+
+
+def write_rules(path: Path, clerk: Clerk, prerequisites: Sequence[Path]) -> None:
+    """Write the rules of make for what was made."""
+    from cnnfilter.files.make import write_empty_rules, write_rule  # noqa: PLC0415  --depfile alone
+
+    try:
+        rules = "".join(write_rule(outputs, source, prerequisites) for outputs, source in clerk.rules if outputs)
+        write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
+    except (ImageFileError, OutputError) as error:
+        clerk.trouble(error)

@@ -1,0 +1,73 @@
+"""A line on the terminal that says how far the work is, its rate, and the time left."""
+
+import sys
+from contextlib import suppress
+from time import monotonic
+
+_PAUSE = 0.1
+"""Seconds between two pictures of the line."""
+
+_WIDTH = 24
+
+
+class Progress:
+    """A bar, drawn on standard error, and wiped away before anything else is said there.
+
+    Parameters
+    ----------
+    total
+        How many inputs there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._begun = monotonic()
+        self._drawn = 0.0
+        self._shown = False
+
+    def advance(self, done: int) -> None:
+        """Draw the line anew, unless it was drawn just now."""
+        now = monotonic()
+        if now - self._drawn < _PAUSE and done < self._total:
+            return
+        self._drawn, self._shown = now, True
+        _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun)}")
+
+    def clear(self) -> None:
+        """Wipe the line away."""
+        if self._shown:
+            self._shown, self._drawn = False, 0.0
+            _write("\r\x1b[K")
+
+
+def show_progress(done: int, total: int, seconds: float) -> str:
+    """Return the line.
+
+    Examples
+    --------
+    >>> show_progress(30, 120, 10.0)
+    '[######------------------] 30 of 120, 3.0/s, 0:30 left'
+    """
+    filled = _WIDTH * done // total
+    rate = done / seconds if seconds else 0.0
+    left = f", {show_time((total - done) / rate)} left" if rate else ""
+    return f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {done} of {total}, {rate:.1f}/s{left}"
+
+
+def show_time(seconds: float) -> str:
+    """Return hours, minutes and seconds.
+
+    Examples
+    --------
+    >>> show_time(29.6), show_time(3725)
+    ('0:30', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -1,0 +1,61 @@
+"""Where inputs come from: the command line, a list, folders, standard input."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnnfilter.cli.base import Console
+from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.files.outputs import STANDARD
+
+if TYPE_CHECKING:
+    from cnnfilter.cli.run import FileOptions
+    from cnnfilter.files.gathering import Gathered
+
+
+def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
+    """Return the inputs that the command line, a list and folders name, or None where they are those named.
+
+    Raises
+    ------
+    CnnFilterError
+        If a list cannot be read, or standard input would be read twice.
+    UsageError
+        If no input is named.
+    """
+    if options.null and not options.files_from:
+        raise OutputError("-0 says how the names in the list of --files-from end")
+    if not inputs and not options.files_from:
+        raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
+    if not options.files_from and not options.recursive:
+        return None
+    from cnnfilter.files.gathering import Gathered, gather  # noqa: PLC0415  a few files are named one by one
+
+    words = (*inputs, *(_listed(options.files_from, null=options.null) if options.files_from else ()))
+    if not words:
+        Console(quiet=options.quiet).remark(f"{options.files_from}: the list names no input")
+    if options.files_from == STANDARD and STANDARD in words:
+        raise OutputError("standard input holds the list of inputs, and cannot be one of them")
+    return gather(words, options.output) if options.recursive else Gathered(words, {}, ())
+
+
+def _listed(path: str, *, null: bool) -> tuple[str, ...]:
+    from cnnfilter.files.gathering import parse_list  # noqa: PLC0415  lists alone
+
+    try:
+        return parse_list(read_stdin() if path == STANDARD else Path(path).read_bytes(), null=null)
+    except OSError as error:
+        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+
+
+def read_stdin() -> bytes:
+    """Return all that standard input holds."""
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer.read()

@@ -1,0 +1,78 @@
+"""What a batch would do: each input and its outputs with their sizes, from the heads of the files."""
+
+import mmap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from cnnfilter.accounts import Account, Listener
+from cnnfilter.batch import FAILURES, Work, find_reason_to_pass, name_failure, read_input
+from cnnfilter.errors import one_line
+from cnnfilter.files.formats import Depth, is_matrix
+from cnnfilter.files.outputs import STANDARD, Job
+from cnnfilter.files.pictures import Picture
+from cnnfilter.files.sizes import find_size
+from cnnfilter.plots.sheets import PLOT
+from cnnfilter.results import foresee_shapes, name_files
+from cnnfilter.spec.layers import show_shape
+
+
+def rehearse(work: Work, listener: Listener) -> None:
+    """Give the listener a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written.
+
+    What would be passed over is marked so.
+
+    An input that cannot be read, or does not fit the network, is a failure.
+    """
+    for source, jobs in groupby(work.jobs, key=lambda job: job.source):
+        account = Account(source)
+        try:
+            picture = _sketch(source, work)
+            for line in _foretell(picture, list(jobs), work):
+                account.output(line.encode("utf-8", "surrogateescape"))
+        except FAILURES as error:
+            account.failure(name_failure(source, error))
+        account.close().tell_to(listener)
+
+
+def _sketch(source: str, work: Work) -> Picture:
+    """Return a picture as large as an input, without its pixels where the head of its file tells how large it is."""
+    if source != STANDARD and not is_matrix(source):
+        try:
+            with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                shape = find_size(cast(bytes, data))  # a map is sliced and searched as bytes are
+        except (OSError, ValueError):  # what is empty, a pipe or not there at all is read as ever
+            shape = None
+        if shape:
+            return Picture(np.broadcast_to(np.uint8(0), shape), Depth.EIGHT)
+    return read_input(source, work)
+
+
+def _foretell(picture: Picture, jobs: Sequence[Job], work: Work) -> Iterator[str]:
+    """Yield a line for each output of an input."""
+    for job in jobs:
+        if job.view:
+            yield _foretell_view(picture, job, work)
+            continue
+        shape = foresee_shapes(picture, work.models[job.kernel], work.handling, [job.layer] * bool(job.layer))[
+            job.layer
+        ]
+        names = name_files(job, shape, work.handling) if job.target else ["standard output"]
+        after = show_shape(shape[:2] if len(names) > 1 else shape)
+        reason = find_reason_to_pass(job, names, work)
+        end = f" ({reason})" if reason else ""
+        for name in names:
+            yield one_line(f"{job.source} {show_shape(picture.pixels.shape)} -> {name} {after}{end}") + "\n"
+
+
+def _foretell_view(picture: Picture, job: Job, work: Work) -> str:
+    """Return the line of a figure or an explanation, whose size is known when it has been made."""
+    for model in work.models:
+        foresee_shapes(picture, model, work.handling)
+    reason = find_reason_to_pass(job, [job.format_name], work)
+    end = f" ({reason})" if reason else ""
+    place = "a window" if job.view == PLOT else "standard output"
+    return one_line(f"{job.source} {show_shape(picture.pixels.shape)} -> {job.target or place}{end}") + "\n"

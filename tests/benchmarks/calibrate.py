@@ -1,0 +1,131 @@
+"""What each engine costs on this machine, as the table and the constants of `cnnfilter.compute.planning.Prices`.
+
+    python -m tests.benchmarks.calibrate [--rounds N]
+
+Every engine lays kernels of several sizes on 6 megapixels, in turn; the medians are the table. A price is a line
+through them: nanoseconds for each number, and for each number and weight that the engine counts.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.convolution import carry_out
+from cnnfilter.compute.engines.finish import UNFINISHED
+from cnnfilter.compute.padded import Padded
+from cnnfilter.compute.planning import Engine
+from cnnfilter.spec.borders import Border
+from cnnfilter.spec.geometry import Window, as_padding
+from tests.benchmarks.core_kernels import HEIGHT, WIDTH
+from tests.benchmarks.machine import heading, warn_if_busy
+from tests.benchmarks.timing import Call, call_in_turn, time_call
+from tests.compute.laying import plans_of
+
+SIZES = (5, 9, 15, 25, 101)
+
+
+class Row(NamedTuple):
+    """A line of the table: an engine on one kind of kernel, and how many weights it counts at a size."""
+
+    name: str
+    engine: Engine
+    kernel: Callable[[int], Doubles]
+    weights: Callable[[int], int]
+    dtype: str = "float32"
+
+
+def _dense(size: int) -> Doubles:
+    return np.random.default_rng(size).standard_normal((size, size))
+
+
+def _product(size: int) -> Doubles:
+    column = np.random.default_rng(size).uniform(0.5, 1.5, size)
+    return np.outer(column, column)
+
+
+def _equal(size: int) -> Doubles:
+    return np.full((size, size), 0.3)
+
+
+def _column(size: int) -> Doubles:
+    return np.random.default_rng(size).uniform(0.5, 1.5, (size, 1))
+
+
+def _diagonal(size: int) -> Doubles:
+    return np.diag(np.random.default_rng(size).uniform(0.5, 1.5, size))
+
+
+ROWS = (
+    Row("direct, a square", Engine.DIRECT, _dense, lambda size: size**2),
+    Row("direct, a column", Engine.DIRECT, _column, lambda size: size),
+    Row("direct, a row", Engine.DIRECT, lambda size: _column(size).T, lambda size: size),
+    Row("separable", Engine.SEPARABLE, _product, lambda size: 2 * size),
+    Row("separable, 8 bits", Engine.SEPARABLE, _product, lambda size: 2 * size, "uint8"),
+    Row("bands", Engine.BANDS, _product, lambda size: 2 * size),
+    Row("bands, a column", Engine.BANDS, _column, lambda size: size),
+    Row("sheared", Engine.SHEARED, _diagonal, lambda size: size),
+    Row("boxes", Engine.BOXES, _equal, lambda size: size),
+    Row("boxes, 8 bits", Engine.BOXES, _equal, lambda size: size, "uint8"),
+    Row("Fourier", Engine.FOURIER, _dense, lambda _: 0),
+)
+
+
+def calls_of(row: Row, image: Array) -> Iterator[tuple[int, Call]]:
+    """Yield an engine's calls with the sizes of kernels that it takes."""
+    for size in SIZES:
+        kernel = row.kernel(size)
+        window = Window((kernel.shape[0], kernel.shape[1]), padding=as_padding("half"))
+        for plan in plans_of(image, kernel, window, Border()):
+            if plan.engine is row.engine and not plan.phases:
+                padded = Padded(image, window.pads(*image.shape[:2]), Border(), plan.dtype)
+                yield size, partial(carry_out, plan, padded, window, UNFINISHED)
+                break
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Time the engines, and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calibrate")
+    parser.add_argument("--rounds", type=int, default=5, help="that count; one more comes first (default 5)")
+    options = parser.parse_args(arguments)
+    warn_if_busy()
+    print(heading())
+    generator = np.random.default_rng(1)
+    images: dict[str, Array] = {
+        "float32": generator.uniform(0, 255, (HEIGHT, WIDTH, 1)).astype(np.float32),
+        "uint8": generator.integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8),
+    }
+    calls = {(row.name, size): call for row in ROWS for size, call in calls_of(row, images[row.dtype])}
+    labels = {f"{name} {size}": (name, size) for name, size in calls}
+    firsts = {label: time_call(calls[key])[0] for label, key in labels.items()}
+    seconds = call_in_turn({label: calls[key] for label, key in labels.items()}, firsts, options.rounds)
+    times = {key: 1000 * median(seconds[label]) for label, key in labels.items()}
+    print(f"\n{'milliseconds, by kernel size':28}" + "".join(f"{size:8}" for size in SIZES))
+    for row in ROWS:
+        cells = (f"{times[row.name, size]:8.1f}" if (row.name, size) in times else " " * 8 for size in SIZES)
+        print(f"{row.name:28}{''.join(cells)}".rstrip())
+    print(f"\n{'nanoseconds':28}  number  weight")
+    for row in ROWS:
+        print(f"{row.name:28}  {'  '.join(f'{price:6.4f}' for price in fit(row, times))}")
+
+
+def fit(row: Row, times: dict[tuple[str, int], float]) -> tuple[float, float]:
+    """Return the nanoseconds for each number, and for each number and weight, that fit an engine's times best.
+
+    Errors are weighed as shares of a time; a price that would be negative is 0.
+    """
+    sizes = [size for size in SIZES if (row.name, size) in times]
+    taken = np.array([times[row.name, size] for size in sizes]) * 1e6 / (HEIGHT * WIDTH)
+    counts = np.array([row.weights(size) for size in sizes], float)
+    if not counts.any() or len(sizes) < 2:
+        return float(np.median(taken)), 0.0
+    weight, number = np.polyfit(counts, taken, 1, w=1 / taken)
+    return max(float(number), 0.0), max(float(weight), 0.0)
+
+
+if __name__ == "__main__":
+    main()
