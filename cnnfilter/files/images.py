@@ -12,7 +12,7 @@ from cnnfilter.files.formats import Format, find_format
 from cnnfilter.files.levels import depth_of
 from cnnfilter.files.opencv import cv2
 from cnnfilter.files.orientation import apply_orientation, read_orientation
-from cnnfilter.files.quiet import captured_complaints
+from cnnfilter.files.quiet import hear
 from cnnfilter.files.tiff import Alpha, divide_by_alpha, has_inks, is_grey_with_alpha, take_alpha_as_it_is
 
 JPEG_QUALITY = 95
@@ -20,6 +20,9 @@ JPEG_QUALITY = 95
 
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
+
+_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
+"""How libjpeg's complaints begin that mean lost pixels."""
 
 _ROWS_AT_ONCE = 64
 """Rows whose channels are swapped at a time, in the cache."""
@@ -65,9 +68,7 @@ def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Ar
     is_jpeg = data.startswith(_JPEG_START)
     if is_jpeg and allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         data += _JPEG_END
-    with captured_complaints() as complaints:
-        pixels = _decode(data, name)
-    damage = [line for line in complaints if line.startswith(("Corrupt JPEG data", "Premature end of JPEG"))]
+    pixels, damage = hear(lambda: _decode(data, name), _DAMAGE if is_jpeg else ())
     if pixels is None or (is_jpeg and damage and not allow_truncated):
         raise ImageFileError(f"{name}: {_unreadable(data, damage)}")
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
@@ -159,14 +160,11 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
     if not format_.signed and fitted.min() < 0:
         raise ImageFileError(f"{path}: {format_.name} holds no negative values; TIFF, PFM and .npy do")
     parameters = _parameters(format_, encoding or Encoding())
-    written, data = False, np.empty(0, np.uint8)
-    with captured_complaints():
-        try:
-            written, data = cv2.imencode(
-                Path(path).suffix.lower(), _swap_red_and_blue(fitted, owned=owned or fitted is not pixels), parameters
-            )
-        except cv2.error:
-            written = False
+    swapped = _swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
+    try:
+        (written, data), _ = hear(lambda: cv2.imencode(Path(path).suffix.lower(), swapped, parameters))
+    except cv2.error:
+        written = False
     if not written:
         raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}")
     return data.data
