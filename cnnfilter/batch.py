@@ -13,6 +13,7 @@ from cnnfilter.files.formats import is_matrix, looks_like_matrix
 from cnnfilter.files.images import Encoded
 from cnnfilter.files.outputs import STANDARD, Job, identities, make_folder_of, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
+from cnnfilter.files.reading import Reading
 from cnnfilter.results import Handling, Result, encode_result, run_picture
 from cnnfilter.telling import tell
 
@@ -41,8 +42,10 @@ class Work(NamedTuple):
         What is made, the jobs of an input in a row.
     handling
         How pictures are run, and how results become files.
-    allow_truncated, no_clobber, fail_fast
-        Whether damaged JPEGs are taken, files that exist are passed over, the first failure ends all.
+    reading
+        How pictures are read.
+    no_clobber, fail_fast
+        Whether files that exist are passed over, the first failure ends all.
     stdin
         What standard input held, if it is an input.
     spared
@@ -52,7 +55,7 @@ class Work(NamedTuple):
     models: tuple[Model, ...]
     jobs: tuple[Job, ...]
     handling: Handling = Handling()
-    allow_truncated: bool = False
+    reading: Reading = Reading()
     no_clobber: bool = False
     fail_fast: bool = False
     stdin: bytes = b""
@@ -170,4 +173,4 @@ def _spoken(source: str) -> str:
 def _read(source: str, work: Work) -> Picture:
     data = work.stdin if source == STANDARD else read_bytes(source)
     matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
-    return decode_picture(data, _spoken(source), matrix=matrix, allow_truncated=work.allow_truncated)
+    return decode_picture(data, _spoken(source), matrix=matrix, reading=work.reading)

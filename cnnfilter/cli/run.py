@@ -14,6 +14,7 @@ import click
 from cnnfilter.cli.base import Console, told_log
 from cnnfilter.errors import LanguageError, OutputError, nearest
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
+from cnnfilter.files.limits import allow_pixels
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
@@ -40,6 +41,8 @@ class FileOptions(NamedTuple):
     no_clobber: bool
     fail_fast: bool
     allow_truncated: bool
+    page: int | None
+    max_pixels: int | None
     dry_run: bool
     quiet: bool
     verbose: bool
@@ -127,8 +130,11 @@ def _carry_out(
     pipeline: NetworkOptions | None,
 ) -> int:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
+    if options.max_pixels:
+        allow_pixels(options.max_pixels)
     from cnnfilter.batch import Work, run_batch  # noqa: PLC0415
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
+    from cnnfilter.files.reading import Reading  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
 
     told = pipeline or NetworkOptions()
@@ -144,7 +150,7 @@ def _carry_out(
         models=tuple(_model(network, told) for network in networks),
         jobs=tuple(jobs),
         handling=handling,
-        allow_truncated=options.allow_truncated,
+        reading=Reading(options.allow_truncated, options.page, options.max_pixels),
         no_clobber=options.no_clobber,
         fail_fast=options.fail_fast,
         stdin=stdin,

@@ -1,6 +1,7 @@
 """OpenCV, or one line on what it lacks."""
 
 from cnnfilter.errors import MissingLibraryError
+from cnnfilter.files.limits import check_environment
 
 _PACKAGES = {
     "libGL.so.1": "libgl1",
@@ -25,6 +26,7 @@ def explain_import_error(error: ImportError) -> str:
     return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` serves as well"
 
 
+check_environment()
 try:
     import cv2
 except ImportError as error:

@@ -13,8 +13,8 @@ import pytest
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files import quiet
-from cnnfilter.files.images import decode_image
 from cnnfilter.files.quiet import hear
+from cnnfilter.files.reading import decode_image
 
 ABOUT = ("bad",)
 
@@ -144,7 +144,7 @@ def test_a_process_without_standard_error_hears_as_well(photo: Path, tmp_path: P
     code = (
         "import pathlib, sys\n"
         "from cnnfilter.errors import ImageFileError\n"
-        "from cnnfilter.files.images import decode_image\n"
+        "from cnnfilter.files.reading import decode_image\n"
         "data = pathlib.Path(sys.argv[2]).read_bytes()\n"
         "try:\n    decode_image(data, 'x')\n"
         "except ImageFileError as error:\n    pathlib.Path(sys.argv[1]).write_text(f'{error} {sys.stderr}')\n"
