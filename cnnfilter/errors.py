@@ -35,14 +35,22 @@ class OutputError(CnnFilterError, ValueError):
     """Outputs that cannot be named, would fall together, or would destroy an input."""
 
 
+LONGEST_MESSAGE = 6000
+"""Room for any path that the system allows, and a reason."""
+
+
 def one_line(text: str) -> str:
     r"""Return a text with its control characters written out, so that a message is a line whatever a name holds.
+
+    Of a text beyond all measure the middle is left out.
 
     Examples
     --------
     >>> print(one_line("a\nb.png"))
     a\nb.png
     """
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE - 1000]} ... {text[-900:]}"
     return "".join(sign if sign.isprintable() or "\ud800" <= sign <= "\udfff" else repr(sign)[1:-1] for sign in text)
 
 

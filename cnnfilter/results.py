@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import Listener, as_volume, drop_single_channel, run_program
 from cnnfilter.compute.preparation import prepare
-from cnnfilter.compute.programs import Program
+from cnnfilter.compute.room import check_layers
 from cnnfilter.compute.strips import Part, Parts, join_parts
 from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
@@ -24,6 +24,7 @@ from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
 from cnnfilter.files.reading import Pages
 from cnnfilter.kernels import never_negative
+from cnnfilter.spec.network import Visit
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
 from cnnfilter.telling import tell
@@ -115,9 +116,11 @@ def run_picture(
     pixels = as_volume(picture.pixels)
     colours = pixels[:, :, :3] if picture.has_alpha else pixels
     program = model.program(_prepared_shape(colours, handling.preparation))
+    visits = list(program.network.visits(_prepared_shape(colours, handling.preparation)))
+    check_layers(program, visits, whole=bool(layers))
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
-    notes = _remarks(program, prepared.shape, handling)
+    notes = _remarks(visits, handling)
     alpha = pixels[:, :, 3:] if picture.has_alpha and not handling.pipeline and keeps_alpha(program) else None
     notes += [_UNSEEN_ALPHA] * (picture.has_alpha and alpha is None)
     if not layers:
@@ -168,9 +171,8 @@ def _keep(layers: Sequence[str], found: dict[str, Array]) -> Listener:
     return keep
 
 
-def _remarks(program: Program, shape: tuple[int, ...], handling: Handling) -> list[str]:
-    """Return what a careful reader would say of this program on an input of this shape."""
-    visits = list(program.network.visits(shape))
+def _remarks(visits: list[Visit], handling: Handling) -> list[str]:
+    """Return what a careful reader would say of these layers at work."""
     return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if handling.pipeline else [])]
 
 

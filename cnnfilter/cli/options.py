@@ -103,7 +103,7 @@ _FILE_OPTIONS = (
     ),
     click.option(
         "--max-pixels",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, 2**40 - 1),
         metavar="N",
         help="Refuse pictures of more, before they are decoded. Default: OPENCV_IO_MAX_IMAGE_PIXELS, or 2^30.",
     ),

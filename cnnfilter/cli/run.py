@@ -13,7 +13,15 @@ import click
 
 from cnnfilter.cli.base import Console, told_log
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
+from cnnfilter.files.formats import (
+    COMPRESSION_FORMATS,
+    QUALITY_FORMATS,
+    Depth,
+    Range,
+    find_format,
+    is_matrix,
+    looks_like_matrix,
+)
 from cnnfilter.files.limits import allow_pixels
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
@@ -21,6 +29,7 @@ from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Flatten, Linear, Shape
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
+from cnnfilter.telling import warn
 
 if TYPE_CHECKING:
     from cnnfilter.compute.weights import Model
@@ -137,6 +146,7 @@ def _carry_out(
     from cnnfilter.files.reading import Reading  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
 
+    _remark_on_encoding(jobs, options)
     told = pipeline or NetworkOptions()
     handling = Handling(
         range_=Range(options.range_) if options.range_ else None,
@@ -231,6 +241,17 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
             raise OutputError(
                 f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
             )
+
+
+def _remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
+    """Warn if no output can take the quality or the compression that was asked for."""
+    names = {find_format(job.format_name).name for job in jobs}
+    for option, value, takers in (
+        ("--quality", options.quality, QUALITY_FORMATS),
+        ("--compression", options.compression, COMPRESSION_FORMATS),
+    ):
+        if value is not None and names.isdisjoint(takers):
+            warn(f"{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names))}")
 
 
 def _check_text(jobs: list[Job]) -> None:

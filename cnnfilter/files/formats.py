@@ -97,6 +97,9 @@ FORMATS = {
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
+QUALITY_FORMATS, COMPRESSION_FORMATS = ("JPEG", "WebP", "AVIF"), ("PNG",)
+"""Those that a quality, or a compression, can be asked of."""
+
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.MATRIX)
 
 

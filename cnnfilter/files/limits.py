@@ -24,7 +24,7 @@ _WORTH_ASKING = 1 << 28
 _COPIES = 2
 """A picture and its result are held at a time."""
 
-_NUMBER = re.compile(r"(\d+)(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
+_NUMBER = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
 """What OpenCV understands in its variables; anything else ends the process when it is loaded."""
 
 
@@ -71,11 +71,15 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
             f"{name}: {what} are more than the limit of {limit}; {one}--max-pixels N, or the environment variable "
             f"{VARIABLE}, sets another"
         )
-    needed = header.pixels * header.depth * _COPIES
-    if needed > _WORTH_ASKING and needed > (free := free_memory()):
-        raise ImageFileError(
-            f"{name}: {what} need {needed >> 20} MB of memory, and {free >> 20} MB are free{one and f'; {one[:-2]}'}"
-        )
+    if lack := lacks_memory(header.pixels * header.depth * _COPIES):
+        raise ImageFileError(f"{name}: {what} {lack}{one and f'; {one[:-2]}'}")
+
+
+def lacks_memory(needed: int) -> str:
+    """Return how many bytes are needed and how many are free, if there are fewer; else the empty string."""
+    if needed <= _WORTH_ASKING or needed <= (free := free_memory()):
+        return ""
+    return f"need {needed >> 20} MB of memory, and {free >> 20} MB are free"
 
 
 def free_memory() -> int:
