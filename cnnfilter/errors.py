@@ -54,6 +54,10 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() or "\ud800" <= sign <= "\udfff" else repr(sign)[1:-1] for sign in text)
 
 
+LONGEST_NAME = 100
+"""Longer words are like no name, and would take long to compare."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; nearest: a, b` for the known words most like `word`, or the empty string.
 
@@ -62,6 +66,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("sobelx", ["sobel-x", "sharpen"])
     '; nearest: sobel-x'
     """
+    if len(word) > LONGEST_NAME:
+        return ""
     from difflib import get_close_matches  # noqa: PLC0415  only a mistake needs it
 
     close = get_close_matches(word, list(known), n=3, cutoff=0.6)

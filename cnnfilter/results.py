@@ -120,7 +120,7 @@ def run_picture(
     check_layers(program, visits, whole=bool(layers))
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
-    notes = _remarks(visits, handling)
+    notes = [*picture.notes, *_remarks(visits, handling)]
     alpha = pixels[:, :, 3:] if picture.has_alpha and not handling.pipeline and keeps_alpha(program) else None
     notes += [_UNSEEN_ALPHA] * (picture.has_alpha and alpha is None)
     if not layers:

@@ -59,30 +59,33 @@ def read_header(data: bytes) -> Header | None:
 def _png(data: bytes) -> Header:
     """PNG 1.3 (W3C, 2023), sections 11.2.1 and 11.3.6."""
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
-    pages, place = 1, 33
-    while place + 8 <= len(data):
+    pages, place, name = 1, 8, b""
+    while place + 8 <= len(data) and name != b"IEND":
         length, name = struct.unpack_from(">I4s", data, place)
         if name == b"acTL":
             (pages,) = struct.unpack_from(">I", data, place + 8)
-        if name == b"IDAT" and pages == 1:
-            break
-        place += length + 12
+        place += length + 12  # OpenCV takes memory for whatever length it finds here
     channels = {0: 1, 4: 4, 6: 4}.get(kind, 3)
-    is_whole = pages == 1 or b"IEND" in data[-64:]
+    is_whole = name == b"IEND" and place <= len(data)
     return Header(height, width, channels * max(1, bits // 8), max(1, pages), is_whole=is_whole)
 
 
 def _jpeg(data: bytes) -> Header:
-    """ITU-T T.81, annex B: segments up to a frame header."""
-    place = 2
+    """ITU-T T.81, annex B: segments up to the first scan, behind which somewhere an end must come."""
+    place, found = 2, Header(0, 0)
     while True:
         while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
             place += 1
         marker = data[place + 1]
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
             height, width, components = struct.unpack_from(">HHB", data, place + 5)
-            return Header(height, width, 1 if components == 1 else 3)
+            found = Header(height, width, 1 if components == 1 else 3)
+        if marker == _JPEG_SCAN:
+            return found._replace(is_whole=data.find(_JPEG_END, place) > 0)
         place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
+
+
+_JPEG_SCAN, _JPEG_END = 0xDA, b"\xff\xd9"
 
 
 def _gif(data: bytes) -> Header:
@@ -140,13 +143,9 @@ def _tiff(data: bytes) -> Header | None:
         depth = max(depth, directory.number(_SAMPLES, 1) * max(1, directory.number(_BITS, 1) // 8))
     if directory is None:
         return None
-    is_whole = directory.link + struct.calcsize(directory.form) <= len(data)
-    link = int.from_bytes(
-        data[directory.link : directory.link + struct.calcsize(directory.form)],
-        "little" if directory.form[0] == "<" else "big",
-    )
-    total = sum(height * width for height, width in sizes)
-    return Header(*sizes[0], depth, len(sizes), total, is_whole and link < len(data))
+    end = directory.link + struct.calcsize(directory.form)
+    is_whole = end <= len(data) and not any(data[directory.link : end])
+    return Header(*sizes[0], depth, len(sizes), sum(height * width for height, width in sizes), is_whole)
 
 
 def _bmp(data: bytes) -> Header:

@@ -28,6 +28,8 @@ class Picture(NamedTuple):
         What its file says beside the pixels.
     pages
         All pages or frames of the file, of which `pixels` are the first; None where there is one, or one was chosen.
+    notes
+        What is to be remarked of how it was read.
     """
 
     pixels: Array
@@ -35,6 +37,7 @@ class Picture(NamedTuple):
     matrix: bool = False
     metadata: Metadata = Metadata()
     pages: Pages | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def maximum(self) -> float:
@@ -56,11 +59,14 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def decode_picture(data: bytes, name: str, *, matrix: bool, reading: Reading | None = None) -> Picture:
-    """Return the picture or matrix in a file's bytes; `ImageFileError` if there is none."""
+    """Return the picture or matrix in a file's bytes; `ImageFileError` if there is none, or not the page asked for."""
+    if matrix and reading and reading.page not in {None, 1}:
+        raise ImageFileError(f"{name}: a matrix has 1 page, and --page {reading.page} is none of them")
     if matrix:
         return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
     image = read_image_bytes(data, name, reading)
-    return Picture(image.pixels, depth_of(image.pixels.dtype), metadata=image.metadata, pages=image.pages)
+    depth = depth_of(image.pixels.dtype)
+    return Picture(image.pixels, depth, metadata=image.metadata, pages=image.pages, notes=image.notes)
 
 
 def encode_picture(

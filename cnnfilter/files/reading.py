@@ -1,6 +1,6 @@
 """Image files read through OpenCV: whole, in one page or in all."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -18,6 +18,9 @@ from cnnfilter.files.tags import Directory, read_directories
 from cnnfilter.files.tiff import take_alpha_as_it_is
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+_JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
+"""Tables, scans and restart intervals, which follow scans."""
 
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
 """How libjpeg's complaints begin that mean lost pixels."""
@@ -135,12 +138,14 @@ class Pages:
 class Image(NamedTuple):
     """A picture in a file: the pixels of the page that was asked for, what else it says, and its pages if it has many.
 
-    `pixels` are (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; uint8, uint16, float32 or float64.
+    `pixels` are (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; uint8, uint16, float32 or float64. `notes` are what
+    is to be remarked.
     """
 
     pixels: Array
     metadata: Metadata = Metadata()
     pages: Pages | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_image_bytes(data: bytes, name: str, reading: Reading | None = None) -> Image:
@@ -165,6 +170,8 @@ def read_image_bytes(data: bytes, name: str, reading: Reading | None = None) -> 
         raise ImageFileError(f"{name}: the file is empty")
     header = read_header(data)
     pages = Pages(data, name, _check(header, name, reading))
+    if header and not header.is_whole and not (reading.allow_truncated and data.startswith(_JPEG_START)):
+        raise ImageFileError(f"{name}: {_unreadable(data, [])}")
     if reading.page and reading.page > 1:
         image = Image(pages[reading.page - 1])
     else:
@@ -187,8 +194,6 @@ def _check(header: Header | None, name: str, reading: Reading) -> int:
         raise ImageFileError(f"{name}: has {pages}, and --page {reading.page} is none of them")
     if header:
         check_header(header._replace(pages=1, total=0) if reading.page else header, name, reading.most_pixels)
-        if not header.is_whole:
-            raise ImageFileError(f"{name}: {_UNREADABLE}")
     return count
 
 
@@ -199,20 +204,29 @@ def _decode(data: bytes, name: str, *, allow_truncated: bool) -> Image:
         if pam is None:
             raise ImageFileError(f"{name}: {_UNREADABLE}")
         return Image(pam)
-    is_jpeg = data.startswith(_JPEG_START)
+    is_jpeg, length = data.startswith(_JPEG_START), len(data)
     if is_jpeg and allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         data += _JPEG_END
-    buffer = as_buffer(take_alpha_as_it_is(data))
-    (pixels, kinds, blocks), damage = call_opencv(
-        lambda: cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED), name, _DAMAGE if is_jpeg else ()
-    )
+    (pixels, kinds, blocks), damage = _call_decoder(data, name)
+    if pixels is None and is_jpeg and allow_truncated:  # the cut may lie in a table between two scans
+        data = data[: max(map(data.rfind, _JPEG_SEGMENTS))] + _JPEG_END
+        (pixels, kinds, blocks), _ = _call_decoder(data, name)
     if pixels is None or (damage and not allow_truncated):
         raise ImageFileError(f"{name}: {_unreadable(data, damage)}")
     metadata = read_metadata(kinds, blocks, data)
     directory = next(read_directories(data), None)
-    return Image(develop(pixels, data, name, exif=metadata.exif, directory=directory), metadata)
+    notes = (_TRUNCATED,) if damage or len(data) != length else ()
+    return Image(develop(pixels, data, name, exif=metadata.exif, directory=directory), metadata, notes=notes)
 
 
+def _call_decoder(data: bytes, name: str) -> tuple[tuple[Array | None, Sequence[int], Sequence[Array]], list[str]]:
+    """Return what OpenCV decodes or None, with kinds and blocks of metadata, and complaints about a damaged JPEG."""
+    buffer = as_buffer(take_alpha_as_it_is(data))
+    about = _DAMAGE if data.startswith(_JPEG_START) else ()
+    return call_opencv(lambda: cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED), name, about)
+
+
+_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
 _UNREADABLE = "not an image that can be read, or cut off"
 
 

@@ -91,6 +91,8 @@ def read_directories(data: bytes) -> Iterator[Directory]:
 def read_directory(data: bytes, place: int) -> Directory:
     """Return the directory at a place; `struct.error` if the file ends before it."""
     layout = _LAYOUTS[data[:4]]
+    if place > len(data):  # 64 bits can be more than an offset
+        raise struct.error(f"a directory at {place} of {len(data)} bytes")
     (count,) = struct.unpack_from(f"{layout.order}{layout.counts}", data, place)
     entry = struct.Struct(f"{layout.order}HH{layout.place}")
     room = struct.calcsize(layout.place)
