@@ -111,9 +111,17 @@ class _Room:
 _ROOM = _Room()
 
 
-@cache
 def _ear(process: int) -> _Ear:
     """Return what hears the libraries in a process, by its number: a forked one has an ear of its own."""
+    with _MAKING:  # two threads that begin at once would make two
+        return _make_ear(process)
+
+
+_MAKING = threading.Lock()
+
+
+@cache
+def _make_ear(_process: int) -> _Ear:
     descriptor = _open_nowhere()
     return _exchange_stream(descriptor) or _exchange_descriptor(descriptor)
 

@@ -158,3 +158,24 @@ def test_a_process_without_standard_error_hears_as_well(photo: Path, tmp_path: P
     )
     assert "damaged" in report.read_text()
     assert report.read_text().endswith("None")
+
+
+def test_threads_that_begin_at_once_share_one_ear(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[quiet._Ear] = []
+
+    def make(descriptor: int) -> quiet._Ear:
+        gate.wait(0.2)  # whoever else comes has the time to
+        made.append(quiet._exchange_descriptor(descriptor))
+        return made[-1]
+
+    gate = threading.Event()
+    monkeypatch.setattr(quiet, "_exchange_stream", make)
+    quiet._make_ear.cache_clear()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda number: hear(lambda: number), range(4))) == [
+                (number, []) for number in range(4)
+            ]
+        assert len(made) == 1
+    finally:
+        quiet._make_ear.cache_clear()
