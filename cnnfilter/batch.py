@@ -15,6 +15,7 @@ from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_fo
 from cnnfilter.files.formats import is_matrix, looks_like_matrix
 from cnnfilter.files.outputs import STANDARD, Job, identities, make_folder_of, write_whole
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
+from cnnfilter.files.reading import Reading
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.results import File, Handling, Result, encode_result, foresee_shapes, name_files, run_picture
 from cnnfilter.telling import listening, tell
@@ -51,9 +52,11 @@ class Work(NamedTuple):
         What is made, the jobs of an input in a row.
     handling
         How pictures are run, and how results become files.
-    allow_truncated, no_clobber, fail_fast, update
-        Whether damaged JPEGs are taken, files that exist are passed over, the first failure ends all, files that
-        are up to date are passed over.
+    reading
+        How pictures are read.
+    no_clobber, fail_fast, update
+        Whether files that exist are passed over, the first failure ends all, files that are up to date are passed
+        over.
     stdin
         What standard input held, if it is an input.
     spared
@@ -70,7 +73,7 @@ class Work(NamedTuple):
     models: tuple[Model, ...]
     jobs: tuple[Job, ...]
     handling: Handling = Handling()
-    allow_truncated: bool = False
+    reading: Reading = Reading()
     no_clobber: bool = False
     fail_fast: bool = False
     update: bool = False
@@ -300,4 +303,4 @@ def read_input(source: str, work: Work) -> Picture:
     """Return the picture or matrix of an input; `ImageFileError` if there is none."""
     data = work.stdin if source == STANDARD else read_bytes(source)
     matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
-    return decode_picture(data, _spoken(source), matrix=matrix, allow_truncated=work.allow_truncated)
+    return decode_picture(data, _spoken(source), matrix=matrix, reading=work.reading)

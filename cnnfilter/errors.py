@@ -35,14 +35,22 @@ class OutputError(CnnFilterError, ValueError):
     """Outputs that cannot be named, would fall together, or would destroy an input."""
 
 
+LONGEST_MESSAGE = 6000
+"""Room for any path that the system allows, and a reason."""
+
+
 def one_line(text: str) -> str:
     r"""Return a text with its control characters written out, so that a message is a line whatever a name holds.
+
+    Of a text beyond all measure the middle is left out.
 
     Examples
     --------
     >>> print(one_line("a\nb.png"))
     a\nb.png
     """
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE - 1000]} ... {text[-900:]}"
     return "".join(sign if sign.isprintable() or "\ud800" <= sign <= "\udfff" else repr(sign)[1:-1] for sign in text)
 
 
@@ -65,6 +73,10 @@ def ask_for_report(error: Exception) -> str:
     return f"{what}; this is a mistake in cnnfilter, please report it with the command (-v shows where it came about)"
 
 
+LONGEST_NAME = 100
+"""Longer words are like no name, and would take long to compare."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; nearest: a, b` for the known words most like `word`, or the empty string.
 
@@ -73,6 +85,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("sobelx", ["sobel-x", "sharpen"])
     '; nearest: sobel-x'
     """
+    if len(word) > LONGEST_NAME:
+        return ""
     from difflib import get_close_matches  # noqa: PLC0415  only a mistake needs it
 
     close = get_close_matches(word, list(known), n=3, cutoff=0.6)

@@ -12,9 +12,9 @@ from cnnfilter.accounts import Account, Listener
 from cnnfilter.batch import FAILURES, Work, find_reason_to_pass, name_failure, read_input
 from cnnfilter.errors import one_line
 from cnnfilter.files.formats import Depth, is_matrix
+from cnnfilter.files.headers import read_header
 from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
-from cnnfilter.files.sizes import find_size
 from cnnfilter.plots.sheets import PLOT
 from cnnfilter.results import foresee_shapes, name_files
 from cnnfilter.spec.layers import show_shape
@@ -43,11 +43,11 @@ def _sketch(source: str, work: Work) -> Picture:
     if source != STANDARD and not is_matrix(source):
         try:
             with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                shape = find_size(cast(bytes, data))  # a map is sliced and searched as bytes are
+                header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
         except (OSError, ValueError):  # what is empty, a pipe or not there at all is read as ever
-            shape = None
-        if shape:
-            return Picture(np.broadcast_to(np.uint8(0), shape), Depth.EIGHT)
+            header = None
+        if header and header.shape:
+            return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT)
     return read_input(source, work)
 
 

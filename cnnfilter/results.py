@@ -11,20 +11,24 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import Listener, as_volume, drop_single_channel, run_program
 from cnnfilter.compute.preparation import prepare
-from cnnfilter.compute.programs import Program
+from cnnfilter.compute.room import check_layers
 from cnnfilter.compute.strips import Part, Parts, join_parts
 from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
-from cnnfilter.files.images import Encoded, Encoding
-from cnnfilter.files.levels import Extremes, choose_depth, find_extremes, remark_on_clipping, to_levels
+from cnnfilter.files.images import Encoded, Encoding, encode_pages
+from cnnfilter.files.levels import Extremes, choose_depth, depth_of, find_extremes, remark_on_clipping, to_levels
 from cnnfilter.files.matrices import encode_matrix
+from cnnfilter.files.metadata import Metadata
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture, encode_picture
+from cnnfilter.files.reading import Pages
 from cnnfilter.kernels import never_negative
 from cnnfilter.spec.layers import Shape
+from cnnfilter.spec.network import Visit
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
+from cnnfilter.telling import tell
 
 if TYPE_CHECKING:
     from cnnfilter.files.ranking import Ranking
@@ -63,8 +67,10 @@ class Result(NamedTuple):
         from 0 to 1 or None; part by part, and each part the first time when it is asked for.
     height
         How many rows, or values of a vector, all parts have.
-    white, depth, matrix
+    white, depth, matrix, metadata
         As the picture had them.
+    pages
+        The pages of the picture's file, of which this is made of the first, and what makes a result of each.
     """
 
     parts: Iterable[Part]
@@ -72,6 +78,8 @@ class Result(NamedTuple):
     white: float
     depth: Depth
     matrix: bool
+    metadata: Metadata = Metadata()
+    pages: tuple[Pages, Callable[[Array], Result]] | None = None
 
     @property
     def values(self) -> Array:
@@ -108,17 +116,36 @@ def run_picture(
     """
     pixels, colours = as_volume(picture.pixels), _colours(picture)
     program = model.program(_prepared_shape(colours, handling.preparation))
+    visits = list(program.network.visits(_prepared_shape(colours, handling.preparation)))
+    check_layers(program, visits, whole=bool(layers))
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
-    notes = _remarks(program, prepared.shape, handling)
+    notes = [*picture.notes, *_remarks(visits, handling)]
     alpha = pixels[:, :, 3:] if picture.has_alpha and not handling.pipeline and keeps_alpha(program) else None
     notes += [_UNSEEN_ALPHA] * (picture.has_alpha and alpha is None)
     if not layers:
         parts = Parts(program, prepared, alpha, picture.maximum, white)
-        return {"": Result(parts, parts.shape[0], white, picture.depth, picture.matrix)}, notes
+        pages = (picture.pages, lambda page: _run_page(page, model, handling)) if picture.pages else None
+        made = Result(parts, parts.shape[0], white, picture.depth, picture.matrix, picture.metadata, pages)
+        return {"": made}, notes
+    notes += [remark_on_pages(picture.pages)] * (picture.pages is not None)
     found: dict[str, Array] = {}
     run_program(program, prepared, white=white, listener=_keep(layers, found))
     return {name: as_result(found[name], white, picture.depth, picture.matrix) for name in layers}, notes
+
+
+def _run_page(pixels: Array, model: Model, handling: Handling) -> Result:
+    """Return what a network makes of a page."""
+    return run_picture(Picture(pixels, depth_of(pixels.dtype)), model, handling)[0][""]
+
+
+def remark_on_pages(pages: Pages | None) -> str:
+    """Return a sentence that says how many pages there are, and that one is taken."""
+    count = pages.count if pages else 1
+    return (
+        f"the first of {count} pages is taken, since the output holds one; --page N takes another, and .gif, .png, "
+        ".webp, .avif and .tif hold all"
+    )
 
 
 def as_result(values: Array, white: float, depth: Depth, matrix: bool = False) -> Result:
@@ -150,9 +177,8 @@ def _keep(layers: Sequence[str], found: dict[str, Array]) -> Listener:
     return keep
 
 
-def _remarks(program: Program, shape: tuple[int, ...], handling: Handling) -> list[str]:
-    """Return what a careful reader would say of this program on an input of this shape."""
-    visits = list(program.network.visits(shape))
+def _remarks(visits: list[Visit], handling: Handling) -> list[str]:
+    """Return what a careful reader would say of these layers at work."""
     return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if handling.pipeline else [])]
 
 
@@ -214,6 +240,7 @@ def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]
         return
     values = drop_single_channel(result.values)
     names = name_files(job, values.shape, handling)
+    notes += [remark_on_pages(result.pages[0])] if result.pages else []
     if handling.ranking:
         from cnnfilter.files.ranking import rank  # noqa: PLC0415  for classes alone
 
@@ -228,9 +255,36 @@ def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]
 
 def _encode(result: Result, name: str, handling: Handling, notes: list[str]) -> File:
     """Return the file that holds a result."""
+    if result.pages and find_format(name).pages:
+        return _encode_pages(result, name, handling, notes)
+    notes += [remark_on_pages(result.pages[0])] if result.pages else []
     pixels, clipped = _fill(result, name, handling, notes)
     notes += filter(None, [remark_on_clipping(clipped)])
-    return File(name, encode_picture(pixels, name, handling.encoding, owned=True), pixels.shape, clipped)
+    data = encode_picture(pixels, name, handling.encoding, owned=True, metadata=result.metadata)
+    return File(name, data, pixels.shape, clipped)
+
+
+def _encode_pages(result: Result, name: str, handling: Handling, notes: list[str]) -> File:
+    """Return the file that holds what became of every page, all brought into range alike."""
+    if result.pages is None:
+        raise ValueError("there is one page only")
+    pages, run = result.pages
+    animated = find_format(name).name != "TIFF"
+    if animated:
+        if Depth.SIXTEEN in {handling.depth, handling.depth or result.depth}:
+            notes.append(f"frames of {find_format(name).name} have 8 bits; a TIFF keeps the depth of its pages")
+        handling = handling._replace(depth=Depth.EIGHT)
+    results = [run(page) for page in pages]
+    how = handling.range_ or Range.CLIP
+    found = [_find_extremes(each, how) for each in results]
+    extremes = min(low for low, _ in found), max(high for _, high in found)
+    filled = [_fill(each, name, handling, notes, extremes) for each in results]
+    clipped = sum(share for _, share in filled) / len(filled)
+    notes += filter(None, [remark_on_clipping(clipped)])
+    if any(result.metadata):
+        tell("%s: EXIF and colour profile dropped: OpenCV writes none into files of several pictures", name)
+    data = encode_pages([pixels for pixels, _ in filled], name, handling.encoding, pages.timing)
+    return File(name, data, filled[0][0].shape, clipped)
 
 
 def _encode_maps(result: Result, names: list[str], handling: Handling, notes: list[str]) -> Iterator[File]:
@@ -244,14 +298,19 @@ def _encode_maps(result: Result, names: list[str], handling: Handling, notes: li
     notes += filter(None, [remark_on_clipping(sum(shares) / len(names))])
 
 
-def _fill(result: Result, name: str, handling: Handling, notes: list[str]) -> tuple[Array, float]:
-    """Return what a file of this name is to hold, and the share of values that were clipped."""
+def _fill(
+    result: Result, name: str, handling: Handling, notes: list[str], extremes: Extremes | None = None
+) -> tuple[Array, float]:
+    """Return what a file of this name is to hold, and the share of values that were clipped.
+
+    `extremes` are those of all pages, where there are several.
+    """
     depth, remark = choose_depth(find_format(name), handling.depth, result.depth)
     notes += filter(None, [remark])
     # A matrix has no white of its own: its numbers are levels of the output.
     white = result.white * (257 if result.matrix and depth is Depth.SIXTEEN else 1)
     how = handling.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
-    extremes = _find_extremes(result, how)
+    extremes = extremes or _find_extremes(result, how)
     filled: list[Array] = []
     outside: list[int] = []
 

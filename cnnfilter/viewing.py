@@ -18,7 +18,7 @@ from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.sheets import PLOT, Sheet, check_colormap, open_canvas, open_sheet
 from cnnfilter.plots.targets import EXPLAIN, ViewRequest
-from cnnfilter.results import File, Handling, Result, Watched, run_picture
+from cnnfilter.results import File, Handling, Result, Watched, remark_on_pages, run_picture
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace
@@ -99,6 +99,8 @@ class Show:
         Remarks go to `notes`. The shape is that of the pixels, (H, W), or empty for an explanation.
         """
         name = "standard input" if job.source == STANDARD else job.source
+        notes += self._picture.notes
+        notes += [remark_on_pages(self._picture.pages)] if self._picture.pages else []
         if job.view == EXPLAIN:
             return File(job.format_name, self._explain(name, notes), ())
         sheet = self._wishes.request.sheet(job)

@@ -89,11 +89,24 @@ _FILE_OPTIONS = (
         type=click.Choice([str(word) for word in Depth]),
         help="Of the file's pixels. Default: as the input; floats for matrices.",
     ),
-    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP. Default: 95."),
+    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP (95 by default) and AVIF."),
     click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),
     click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
     click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),
     click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),
+    click.option(
+        "--page",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Take one page of a TIFF, or one frame of an animation. Default: all, or the first where the output"
+        " holds one.",
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1, 2**40 - 1),
+        metavar="N",
+        help="Refuse pictures of more, before they are decoded. Default: OPENCV_IO_MAX_IMAGE_PIXELS, or 2^30.",
+    ),
     click.option("--dry-run", is_flag=True, help="Print each input and its outputs with their sizes, and do nothing."),
     click.option(
         "-j",

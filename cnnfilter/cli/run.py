@@ -14,13 +14,23 @@ from cnnfilter.cli.companions import attended, check_companions, disturbed_by_no
 from cnnfilter.cli.sources import collect, read_stdin
 from cnnfilter.cli.views import ViewOptions
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, looks_like_matrix
+from cnnfilter.files.formats import (
+    COMPRESSION_FORMATS,
+    QUALITY_FORMATS,
+    Depth,
+    Range,
+    find_format,
+    is_matrix,
+    looks_like_matrix,
+)
+from cnnfilter.files.limits import allow_pixels
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, check_sources, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Flatten, Linear, Shape
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
+from cnnfilter.telling import warn
 
 if TYPE_CHECKING:
     from cnnfilter.batch import Work
@@ -43,6 +53,8 @@ class FileOptions(NamedTuple):
     no_clobber: bool
     fail_fast: bool
     allow_truncated: bool
+    page: int | None
+    max_pixels: int | None
     dry_run: bool
     jobs: int | None
     update: bool
@@ -199,10 +211,14 @@ def _plan(
     pipeline: NetworkOptions | None,
 ) -> Work:
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
+    if options.max_pixels:
+        allow_pixels(options.max_pixels)
     from cnnfilter.batch import Work  # noqa: PLC0415
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
+    from cnnfilter.files.reading import Reading  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
 
+    _remark_on_encoding(jobs, options)
     told = pipeline or NetworkOptions()
     handling = Handling(
         range_=Range(options.range_) if options.range_ else None,
@@ -216,7 +232,7 @@ def _plan(
         models=tuple(_model(network, told) for network in networks),
         jobs=tuple(jobs),
         handling=handling,
-        allow_truncated=options.allow_truncated,
+        reading=Reading(options.allow_truncated, options.page, options.max_pixels),
         no_clobber=options.no_clobber,
         fail_fast=options.fail_fast,
         update=options.update,
@@ -295,6 +311,17 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
             raise OutputError(
                 f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
             )
+
+
+def _remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
+    """Warn if no output can take the quality or the compression that was asked for."""
+    names = {find_format(job.format_name).name for job in jobs if not job.view}
+    for option, value, takers in (
+        ("--quality", options.quality, QUALITY_FORMATS),
+        ("--compression", options.compression, COMPRESSION_FORMATS),
+    ):
+        if value is not None and names.isdisjoint(takers):
+            warn(f"{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}")
 
 
 def _check_text(jobs: list[Job]) -> None:

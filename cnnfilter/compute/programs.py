@@ -1,6 +1,7 @@
 """Networks ready to run: kernels read, weights bound, banks and biases laid out for the channels of an image."""
 
 from collections.abc import Mapping
+from math import prod
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.errors import KernelError
+from cnnfilter.files.limits import lacks_memory
 from cnnfilter.kernels import Kernel, load_kernel
 from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalization
 from cnnfilter.spec.network import Network, Node
@@ -20,6 +22,9 @@ Tensors = Mapping[str, Array]
 """What training set of one layer, by the names of PyTorch, and in our order: `weight` is (kh, kw, in / groups,
 out) of a convolution, (inputs, outputs) of a linear; `bias`, `running_mean`, `running_var` have a number for
 each output."""
+
+_KERNEL = 8
+"""Bytes of a kernel's weight, float64."""
 
 ZERO_SUM = 1e-6
 """A kernel's sum counts as zero up to this share of the sum of its magnitudes."""
@@ -54,8 +59,9 @@ def load_program(network: Network, weights: Mapping[str, Tensors] | None = None)
     Raises
     ------
     KernelError
-        If a kernel cannot be read or normalised, or a layer has no weights.
+        If a kernel cannot be read or normalised, all are more than memory holds, or a layer has no weights.
     """
+    _check_kernels(network)
     return Program(network, _load_steps(network.nodes, weights or {}))
 
 
@@ -86,6 +92,14 @@ def _load_kernels(layer: Convolution) -> Kernels:
         weights = normalize(kernel.weights, layer.normalize, word.text)
         kernels.append(kernel._replace(weights=weights[::-1, ::-1] if layer.flip else weights))
     return tuple(kernels)
+
+
+def _check_kernels(network: Network) -> None:
+    """Raise a `KernelError` if the kernels that a network names are more than memory holds."""
+    layers = [node.layer for node in network.walk()]
+    words = [word for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
+    if lack := lacks_memory(_KERNEL * sum(prod(word.shape) for word in words)):
+        raise KernelError(f"the network's {len(words)} kernels {lack}")
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:

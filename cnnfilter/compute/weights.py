@@ -9,11 +9,15 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.programs import Program, Tensors, load_program, normalize
 from cnnfilter.compute.states import StateDict, Weights
 from cnnfilter.errors import KernelError
+from cnnfilter.files.limits import lacks_memory
 from cnnfilter.spec.blocks import Residual
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Linear, Shape
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.weights import Need, needs
+
+_WEIGHT = 12
+"""Bytes of a weight: drawn as float64, held as float32."""
 
 
 class Model:
@@ -62,13 +66,22 @@ def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]
     Raises
     ------
     KernelError
-        If weights are missing, left over, or do not fit.
+        If weights are missing, left over, or do not fit, or are more than memory holds.
     """
     wanted = list(needs(network, shape))
+    _check_needs(wanted)
     if isinstance(weights, StateDict):
         _check_sums(network, shape)
     found = weights.find(wanted)
     return {need.name: _turn(need, found[need.name]) for need in wanted}
+
+
+def _check_needs(needs: Iterable[Need]) -> None:
+    """Raise a `KernelError` if the weights that a network needs are more than memory holds."""
+    counts = {need.name: sum(prod(shape) for shape in need.tensors.values()) for need in needs}
+    if lack := lacks_memory(_WEIGHT * sum(counts.values())):
+        largest = max(counts, key=counts.__getitem__)
+        raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
 
 
 def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:

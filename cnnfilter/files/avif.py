@@ -45,3 +45,10 @@ def _bits(head: bytes) -> int:
     """Return the bits of a sample: 12 if the codec's configuration says twelve, else 10."""
     start = head.find(b"av1C")
     return 12 if 0 <= start < len(head) - 6 and head[start + 6] & 0x20 else 10
+
+
+def find_profile(data: bytes) -> bytes:
+    """Return the ICC profile in the first box `colr` that has one, or nothing."""
+    start = data.find(b"colrprof")
+    length = int.from_bytes(data[start - 4 : start]) if start >= 4 else 0
+    return data[start + 8 : start - 4 + length] if length > 12 else b""

@@ -50,6 +50,8 @@ class Format(NamedTuple):
         The least height and width that OpenCV writes.
     signed
         Whether its floats can be negative.
+    pages
+        Whether a file can hold several pictures.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Format(NamedTuple):
     channels: tuple[int, ...]
     smallest_side: int = 1
     signed: bool = True
+    pages: bool = False
 
 
 _EIGHT = (Depth.EIGHT,)
@@ -66,22 +69,22 @@ _FLOATS = (Depth.FLOAT,)
 _ALL = (Depth.EIGHT, Depth.SIXTEEN, Depth.FLOAT)
 
 _JPEG = Format("JPEG", Kind.IMAGE, _EIGHT, (1, 3))
-_TIFF = Format("TIFF", Kind.IMAGE, _ALL, (1, 3, 4))
+_TIFF = Format("TIFF", Kind.IMAGE, _ALL, (1, 3, 4), pages=True)
 _BMP = Format("BMP", Kind.IMAGE, _EIGHT, (1, 3, 4))
 
 FORMATS = {
-    ".png": Format("PNG", Kind.IMAGE, _INTEGERS, (1, 3, 4)),
+    ".png": Format("PNG", Kind.IMAGE, _INTEGERS, (1, 3, 4), pages=True),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".jpe": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format("WebP", Kind.IMAGE, _EIGHT, (1, 3, 4)),
-    ".avif": Format("AVIF", Kind.IMAGE, _EIGHT, (1, 3, 4)),
+    ".webp": Format("WebP", Kind.IMAGE, _EIGHT, (1, 3, 4), pages=True),
+    ".avif": Format("AVIF", Kind.IMAGE, _EIGHT, (1, 3, 4), pages=True),
     ".jp2": Format("JPEG 2000", Kind.IMAGE, _INTEGERS, (1, 3, 4), smallest_side=32),
     ".bmp": _BMP,
     ".dib": _BMP,
-    ".gif": Format("GIF", Kind.IMAGE, _EIGHT, (3, 4)),
+    ".gif": Format("GIF", Kind.IMAGE, _EIGHT, (3, 4), pages=True),
     ".pgm": Format("PGM", Kind.IMAGE, _INTEGERS, (1,)),
     ".ppm": Format("PPM", Kind.IMAGE, _INTEGERS, (3,)),
     ".pnm": Format("PNM", Kind.IMAGE, _INTEGERS, (1, 3)),
@@ -93,6 +96,9 @@ FORMATS = {
     ".txt": Format("text", Kind.MATRIX, _ALL, ()),
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
+
+QUALITY_FORMATS, COMPRESSION_FORMATS = ("JPEG", "WebP", "AVIF"), ("PNG",)
+"""Those that a quality, or a compression, can be asked of."""
 
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.MATRIX)
 

@@ -1,5 +1,6 @@
-"""Image files, read and written through OpenCV: the one place that knows its reader, and its BGR."""
+"""Image files written through OpenCV, a picture or many in each."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,125 +8,40 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.avif import develop_avif, is_avif
+from cnnfilter.files.developing import swap_red_and_blue
 from cnnfilter.files.formats import Format, find_format
-from cnnfilter.files.levels import depth_of
+from cnnfilter.files.levels import MAXIMA, depth_of
+from cnnfilter.files.metadata import Metadata, as_blocks, carry
 from cnnfilter.files.opencv import cv2
-from cnnfilter.files.orientation import apply_orientation, read_orientation
-from cnnfilter.files.quiet import captured_complaints
-from cnnfilter.files.tiff import Alpha, divide_by_alpha, has_inks, is_grey_with_alpha, take_alpha_as_it_is
+from cnnfilter.files.quiet import hear
+from cnnfilter.files.reading import Timing
+from cnnfilter.telling import tell
 
 JPEG_QUALITY = 95
 """What OpenCV takes for JPEG by itself; for WebP, whose own default is lossless, as well."""
 
-_JPEG_START = b"\xff\xd8"
-_JPEG_END = b"\xff\xd9"
-
-_ROWS_AT_ONCE = 64
-"""Rows whose channels are swapped at a time, in the cache."""
-
-_PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
-
+_STILL = 1000
+"""Milliseconds for which a page is shown that comes from a file without times."""
 
 Encoded = bytes | memoryview
 """What goes into a file."""
 
 
 class Encoding(NamedTuple):
-    """How a file is compressed: quality 1 to 100 (JPEG, WebP), compression 0 to 9 (PNG), None for the usual."""
+    """How a file is compressed: quality 1 to 100 (JPEG, WebP, AVIF), compression 0 to 9 (PNG), None for the usual."""
 
     quality: int | None = None
     compression: int | None = None
 
 
-def decode_image(data: bytes, name: str, *, allow_truncated: bool = False) -> Array:
-    """Return the picture in an encoded file.
-
-    Parameters
-    ----------
-    data
-        The whole file.
-    name
-        Its name, for the message.
-    allow_truncated
-        Whether a JPEG that ends too early, or is damaged, is taken as far as it goes.
-
-    Returns
-    -------
-    ndarray
-        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; uint8, uint16, float32 or float64.
-
-    Raises
-    ------
-    ImageFileError
-        If the file is empty, cut off, damaged, or no image that OpenCV reads.
-    """
-    if not data:
-        raise ImageFileError(f"{name}: the file is empty")
-    is_jpeg = data.startswith(_JPEG_START)
-    if is_jpeg and allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
-        data += _JPEG_END
-    with captured_complaints() as complaints:
-        pixels = _decode(data, name)
-    damage = [line for line in complaints if line.startswith(("Corrupt JPEG data", "Premature end of JPEG"))]
-    if pixels is None or (is_jpeg and damage and not allow_truncated):
-        raise ImageFileError(f"{name}: {_unreadable(data, damage)}")
-    if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
-        raise ImageFileError(f"{name}: pixels of {pixels.dtype} with shape {pixels.shape} are not read")
-    return _swap_red_and_blue(pixels, owned=True)
-
-
-def _decode(data: bytes, name: str) -> Array | None:
-    """Return what OpenCV decodes, upright (a TIFF it turns by itself) and with straight alpha, or None."""
-    data, alpha = take_alpha_as_it_is(data)
-    if is_grey_with_alpha(data):
-        raise ImageFileError(f"{name}: a TIFF of grey and alpha is not read; RGBA is")
-    try:
-        pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise ImageFileError(f"{name}: {_reason(error)}") from error
-    if pixels is None:
-        return None
-    if has_inks(data) and pixels.ndim == 3:
-        return pixels[:, :, :3]
-    if alpha is Alpha.MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
-        return divide_by_alpha(pixels)
-    if is_avif(data):
-        return develop_avif(pixels, data)
-    exif = [bytes(block) for kind, block in zip(kinds, blocks, strict=False) if kind == cv2.IMAGE_METADATA_EXIF]
-    return apply_orientation(pixels, read_orientation(exif[0]) if exif else 1)
-
-
-def _reason(error: cv2.error) -> str:
-    """Return OpenCV's own reason in a line."""
-    if "CV_IO_MAX_IMAGE_PIXELS" in str(error):
-        return "more pixels than OpenCV reads; the environment variable OPENCV_IO_MAX_IMAGE_PIXELS raises its limit"
-    return f"OpenCV cannot read it: {getattr(error, 'err', '') or str(error).splitlines()[0]}"
-
-
-def _unreadable(data: bytes, damage: list[str]) -> str:
-    if damage:
-        return f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there"
-    if data.startswith(_JPEG_START):
-        return "the JPEG is cut off or damaged; --allow-truncated takes what is there"
-    return "not an image that can be read, or cut off"
-
-
-def _swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
-    """Return BGR as RGB, or the reverse; in place if the array is nobody else's."""
-    if pixels.ndim == 2:
-        return pixels
-    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    if pixels.dtype == np.float64:
-        return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
-    target = pixels if owned and pixels.flags.writeable else np.empty_like(pixels)
-    for row in range(0, len(pixels), _ROWS_AT_ONCE):  # in place OpenCV copies first what it is given
-        part = slice(row, row + _ROWS_AT_ONCE)
-        target[part] = cv2.cvtColor(pixels[part], code)
-    return target
-
-
-def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = None, *, owned: bool = False) -> Encoded:
+def encode_image(
+    pixels: Array,
+    path: str | Path,
+    encoding: Encoding | None = None,
+    *,
+    owned: bool = False,
+    metadata: Metadata | None = None,
+) -> Encoded:
     """Return the bytes of an image file.
 
     Parameters
@@ -139,6 +55,8 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         Quality and compression.
     owned
         Whether the pixels may be changed, since nobody looks at them again.
+    metadata
+        What the picture's file said, which is carried on where it stays true.
 
     Raises
     ------
@@ -148,6 +66,90 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         If the suffix is unknown.
     """
     format_ = find_format(path)
+    fitted = _fit(pixels, format_, path)
+    parameters, suffix = _parameters(format_, encoding or Encoding()), Path(path).suffix.lower()
+    told, lost = carry(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
+    if lost:
+        tell("%s: %s", path, lost)
+    swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
+    data = (
+        _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, *as_blocks(told), parameters)) if any(told) else None
+    )
+    if any(told) and data is None:
+        tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
+    data = data if data is not None else _encode(lambda: cv2.imencode(suffix, swapped, parameters))
+    if data is None:
+        raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}")
+    return data
+
+
+def encode_pages(
+    pages: Sequence[Array], path: str | Path, encoding: Encoding | None = None, timing: Timing | None = None
+) -> Encoded:
+    """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation.
+
+    Parameters
+    ----------
+    pages
+        Each as `encode_image` takes it; frames are uint8, and all of one size.
+    path, encoding
+        As for `encode_image`.
+    timing
+        How frames follow each other; a second each, for ever, unless given. A TIFF has no place for it.
+
+    Raises
+    ------
+    ImageFileError
+        If the format holds one picture only, or frames differ in size.
+    """
+    format_ = find_format(path)
+    parameters, suffix = _parameters(format_, encoding or Encoding()), Path(path).suffix.lower()
+    fitted = [_fit(page, format_, path) for page in pages]
+    if format_.name != "TIFF":
+        fitted = _make_alike(fitted, path)
+    swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
+    if format_.name == "TIFF":
+        data = _encode(lambda: cv2.imencodemulti(suffix, swapped, parameters))
+    else:
+        animation, timing = cv2.Animation(), timing or Timing()
+        animation.frames = swapped
+        animation.durations = timing.durations or (_STILL,) * len(swapped)
+        animation.loop_count = timing.loops
+        data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
+    if data is None:
+        raise ImageFileError(f"{path}: {format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}")
+    return data
+
+
+def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
+    """Return frames with as many channels each; `ImageFileError` if they differ in size."""
+    if len({frame.shape[:2] for frame in frames}) > 1:
+        sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
+        raise ImageFileError(f"{path}: frames have one size, and the pages have {sizes}; .tif holds them, --page N one")
+    most = max(frame.ndim if frame.ndim == 2 else frame.shape[2] for frame in frames)
+    return [_add_channels(frame, most) for frame in frames]
+
+
+def _add_channels(frame: Array, channels: int) -> Array:
+    """Return a frame as grey (2), colours (3) or colours and opaque alpha (4)."""
+    if frame.ndim == 2 and channels > 2:
+        frame = np.repeat(frame[:, :, None], 3, axis=2)
+    if channels == 4 and frame.shape[2] == 3:
+        frame = np.concatenate([frame, np.full_like(frame[:, :, :1], np.iinfo(frame.dtype).max)], axis=2)
+    return frame
+
+
+def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
+    """Return what OpenCV encodes, or None if it cannot."""
+    try:
+        (written, data), _ = hear(call)
+    except cv2.error:
+        return None
+    return data.data if written else None
+
+
+def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
+    """Return the pixels in a type and with channels that the format holds."""
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
         raise ImageFileError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     fitted = _fit_channels(pixels, format_, path)
@@ -158,18 +160,7 @@ def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = No
         raise ImageFileError(f"{path}: {format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}")
     if not format_.signed and fitted.min() < 0:
         raise ImageFileError(f"{path}: {format_.name} holds no negative values; TIFF, PFM and .npy do")
-    parameters = _parameters(format_, encoding or Encoding())
-    written, data = False, np.empty(0, np.uint8)
-    with captured_complaints():
-        try:
-            written, data = cv2.imencode(
-                Path(path).suffix.lower(), _swap_red_and_blue(fitted, owned=owned or fitted is not pixels), parameters
-            )
-        except cv2.error:
-            written = False
-    if not written:
-        raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}")
-    return data.data
+    return fitted
 
 
 def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
@@ -183,6 +174,8 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
         return np.repeat(pixels[:, :, None], 3, axis=2)
     if channels in format_.channels:
         return pixels
+    if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[depth_of(pixels.dtype)]).all():
+        return pixels[:, :, :3]  # all is opaque
     if channels == 4:
         raise ImageFileError(f"{path}: {format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do")
     if channels == 3:
@@ -204,6 +197,8 @@ def _parameters(format_: Format, encoding: Encoding) -> list[int]:
             return [cv2.IMWRITE_WEBP_QUALITY, quality]
         case "JPEG 2000":
             return [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]  # without loss; OpenCV's default keeps a quarter
+        case "AVIF" if encoding.quality is not None:
+            return [cv2.IMWRITE_AVIF_QUALITY, quality]
         case "PNG" if encoding.compression is not None:
             return [cv2.IMWRITE_PNG_COMPRESSION, encoding.compression]
         case _:

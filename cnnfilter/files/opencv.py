@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cnnfilter.errors import MissingLibraryError
+from cnnfilter.files.limits import check_environment
 
 _PACKAGES = {
     "libGL.so.1": "libgl1",
@@ -28,6 +29,7 @@ def explain_import_error(error: ImportError) -> str:
     return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` serves as well"
 
 
+check_environment()
 try:
     import cv2
 except ImportError as error:

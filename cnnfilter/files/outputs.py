@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -163,6 +164,18 @@ def _is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or is_directory(Path(output))
 
 
+SPECIAL = "is no regular file, and nothing takes its place"
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a path is that of a device, a pipe or a socket, or a link to one."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def is_directory(path: Path) -> bool:
     """Return whether a path is that of a folder; one too long for the system is none."""
     try:
@@ -182,13 +195,23 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
 
     if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
         raise OutputError(f"{template}: a brace has no partner")
-    return re.sub(r"\{([^{}]*)\}", fill, template)
+    filled = re.sub(r"\{([^{}]*)\}", fill, template)
+    if _leads_out(Path(filled), Path(template)):
+        raise OutputError(f"{filled}: the name of an input leads out of the folder that {template} names")
+    return filled
+
+
+def _leads_out(filled: Path, template: Path) -> bool:
+    """Return whether a name, such as `..`, has made more of a template than a file in it."""
+    return filled.parts.count("..") > template.parts.count("..") or filled.is_absolute() > template.is_absolute()
 
 
 def _check_target(target: Path, *, is_folder: bool) -> None:
     find_format(target)
     if is_directory(target):
         raise OutputError(f"{target}: is a folder")
+    if is_special(target):
+        raise OutputError(f"{target}: {SPECIAL}")
     if not is_folder and not is_directory(target.parent):
         raise OutputError(f"{target}: no such folder: {target.parent}")
     standing = next(folder for folder in target.parents if os.path.lexists(folder))
@@ -259,7 +282,8 @@ def make_folder_of(path: Path) -> None:
 def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | None = None) -> None:
     """Write a file that appears whole or not at all.
 
-    The bytes go to a temporary file in the same folder, which then takes the target's place and mode.
+    The bytes go to a temporary file in the same folder, which then takes the target's place and mode. A link is
+    replaced itself: what it leads to stays as it is.
 
     Parameters
     ----------
@@ -271,8 +295,10 @@ def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | N
     Raises
     ------
     ImageFileError
-        If the system refuses; the target is then as it was.
+        If the system refuses, or the target is a device or a pipe; it is then as it was.
     """
+    if is_special(path):
+        raise ImageFileError(f"{path}: {SPECIAL}")
     temporary = name_temporary(path)
     try:
         if unfinished:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import KernelError, MissingLibraryError
+from cnnfilter.files.limits import lacks_memory
 
 SUFFIXES = (".npz", ".safetensors")
 
@@ -55,6 +56,8 @@ def _read_numpy(path: str | Path) -> dict[str, Any]:
     try:
         with _open(path) as file:
             members = np.load(file, allow_pickle=False)
+            if not isinstance(members, np.ndarray):
+                _check_size(members, path)
             tensors = {} if isinstance(members, np.ndarray) else {name: members[name] for name in members.files}
     except KernelError:
         raise
@@ -63,6 +66,12 @@ def _read_numpy(path: str | Path) -> dict[str, Any]:
     if isinstance(members, np.ndarray):
         raise KernelError(f"{path}: holds one array without a name; weights have names, as numpy.savez gives them")
     return tensors
+
+
+def _check_size(members: Any, path: str | Path) -> None:
+    """Raise a `KernelError` if what is packed in a `.npz` is more than memory holds."""
+    if lack := lacks_memory(sum(member.file_size for member in members.zip.infolist())):
+        raise KernelError(f"{path}: its tensors {lack}")
 
 
 def _read_safetensors(path: str | Path) -> dict[str, Any]:

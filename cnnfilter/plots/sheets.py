@@ -19,7 +19,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.outputs import identities, is_directory, write_whole
+from cnnfilter.files.outputs import SPECIAL, identities, is_directory, is_special, write_whole
 from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{sheet}: {what}; {', '.join(known)} would do{window}")
     if is_directory(path):
         raise OutputError(f"{sheet}: is a folder")
+    if is_special(path):
+        raise OutputError(f"{sheet}: {SPECIAL}")
     if not is_directory(path.parent):
         raise OutputError(f"{sheet}: no such folder: {path.parent}")
     check_spared(sheet, {identity for source in inputs for identity in identities(source)})

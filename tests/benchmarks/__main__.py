@@ -5,13 +5,14 @@ python -m tests.benchmarks [--rounds N] [--huge]
 
 import argparse
 
-from tests.benchmarks import bench_commands, bench_core, bench_networks, bench_start
+from tests.benchmarks import bench_batch, bench_commands, bench_core, bench_networks, bench_start
 from tests.benchmarks.machine import heading
 
 MODULES = {
     "start": bench_start.main,
     "networks": bench_networks.main,
     "commands": bench_commands.main,
+    "batches": bench_batch.main,
     "arrays": bench_core.main,
 }
 

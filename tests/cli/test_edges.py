@@ -138,10 +138,9 @@ def test_inks_of_a_tiff_become_colours_without_alpha(tmp_path: Path) -> None:
     assert cnnfilter.read_image(tmp_path / "inks.tif")[0, 0].tolist() == [200, 30, 10]
 
 
-def test_a_tiff_of_grey_and_alpha_is_refused_rather_than_half_read(tmp_path: Path) -> None:
+def test_a_tiff_of_grey_and_alpha_is_read_as_colours_and_alpha(tmp_path: Path) -> None:
     Image.new("LA", (8, 8), (200, 30)).save(tmp_path / "grey.tif")
-    with pytest.raises(cnnfilter.ImageFileError, match="grey and alpha is not read"):
-        cnnfilter.read_image(tmp_path / "grey.tif")
+    assert (cnnfilter.read_image(tmp_path / "grey.tif") == [200, 200, 200, 30]).all()
 
 
 def test_a_kernel_may_come_from_a_pipe(tmp_path: Path) -> None:

@@ -179,7 +179,8 @@ def test_show_needs_a_toolkit_that_opens_windows(run: Run, monkeypatch: pytest.M
 def test_show_opens_a_window_and_writes_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[Thread, int]] = []
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(pyplot, "switch_backend", lambda _: None)
+    switch_backend = pyplot.switch_backend
+    monkeypatch.setattr(pyplot, "switch_backend", lambda _: switch_backend("agg"))
     monkeypatch.setattr(pyplot, "show", lambda block: shown.append((current_thread(), len(pyplot.get_fignums()))))
     (folder / "n.txt").write_text(text_of(PLAIN))
     result = run("pool", "m.txt", "n.txt", "--plot", "show", "-j", "4", "--report", "report.json")
@@ -263,13 +264,13 @@ def test_no_input_is_drawn_after_the_first_that_fails(run: Run, folder: Path) ->
 
 
 def test_maps_and_figures_do_not_share_a_file(run: Run, folder: Path) -> None:
-    words = ("pipeline", "conv:[1],3@c relu", "m.txt", "--init", "he", "--save", "c", "--range", "scale")
+    words = ("pipeline", "conv:1x1,2@c relu", "m.txt", "--init", "he", "--save", "c", "--range", "scale")
     result = run(*words, "-o", "{layer}.png", "--plot", "c-01.png", status=1)
     assert "c-01.png: was written for another input or layer already" in result.stderr
 
 
 def test_standard_input_is_drawn_once(run: Run) -> None:
-    result = run("pool", "-", "-", "--plot", "{index}.png", stdin=text_of(PLAIN).encode(), status=2)
+    result = run("pool", "-", "-", "--plot", "{index}.png", given=text_of(PLAIN), status=2)
     assert "'-' is given twice" in result.stderr
 
 

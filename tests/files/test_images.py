@@ -18,8 +18,9 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files import images
 from cnnfilter.files.formats import FORMATS, Depth, Format
-from cnnfilter.files.images import Encoding, decode_image
+from cnnfilter.files.images import Encoding
 from cnnfilter.files.levels import MAXIMA, depth_of, to_levels
+from cnnfilter.files.reading import decode_image
 from tests.files import IMAGE_SUFFIXES
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}

@@ -10,12 +10,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnnfilter.files.formats import FORMATS, Depth, Kind
-from cnnfilter.files.images import decode_image, encode_image
-from cnnfilter.files.sizes import find_size
+from cnnfilter.files.headers import read_header
+from cnnfilter.files.images import encode_image
+from cnnfilter.files.reading import decode_image
 
 TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 UNTOLD = {".gif", ".bmp", ".dib"}
 """Of these formats some files do not tell, or none."""
+
+
+def find_size(data: bytes) -> tuple[int, ...] | None:
+    """Return the shape that the head of a file tells."""
+    header = read_header(data)
+    return header.shape if header else None
 
 
 def written() -> list[tuple[str, Depth, int]]:

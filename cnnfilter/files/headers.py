@@ -1,0 +1,271 @@
+"""What image files promise in their headers: the size of the picture, how many pages or frames there are."""
+
+import re
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cnnfilter.files.avif import is_avif
+from cnnfilter.files.orientation import read_orientation
+from cnnfilter.files.tags import read_directories
+
+
+class Header(NamedTuple):
+    """What a file promises.
+
+    Parameters
+    ----------
+    height, width
+        Of the first page, as it lies in the file.
+    depth
+        Bytes that a pixel takes when it is decoded, at least.
+    pages
+        How many pages or frames there are.
+    total
+        The pixels of all pages.
+    is_whole
+        Whether the file reaches to its end, as far as that can be told without decoding it.
+    channels
+        Those of the picture once it has been read: 1, 3 or 4; else its head does not tell.
+    orientation
+        How the picture is turned before it is shown, as EXIF numbers it.
+    """
+
+    height: int
+    width: int
+    depth: int = 3
+    pages: int = 1
+    total: int = 0
+    is_whole: bool = True
+    channels: int = 0
+    orientation: int = 1
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of all pages."""
+        return self.total or self.height * self.width * self.pages
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """(H, W) or (H, W, C), upright, as the first page is once it has been read; None where that is not told."""
+        if self.height < 1 or self.width < 1 or self.channels not in {1, 3, 4}:
+            return None
+        sides = (self.width, self.height) if self.orientation in _ON_ITS_SIDE else (self.height, self.width)
+        return sides if self.channels == 1 else (*sides, self.channels)
+
+
+_ON_ITS_SIDE = {5, 6, 7, 8}
+"""Orientations that exchange height and width."""
+
+
+def read_header(data: bytes) -> Header | None:
+    """Return what a file, or a map of it, promises, or None where that cannot be told.
+
+    Examples
+    --------
+    >>> read_header(b"P6 640 480 255 ")[:2]
+    (480, 640)
+    """
+    for belongs, read in _READERS:
+        if belongs(data):
+            try:
+                return read(data)
+            except (struct.error, IndexError, ValueError):
+                return None
+    return None
+
+
+def _png(data: bytes) -> Header:
+    """PNG 1.3 (W3C, 2023), sections 11.2.1 and 11.3.6."""
+    width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
+    pages, place, name, orientation = 1, 8, b"", 1
+    channels = seen = {0: 1, 4: 4, 6: 4}.get(kind, 3)
+    while place + 8 <= len(data) and name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, place)
+        if name == b"acTL":
+            (pages,) = struct.unpack_from(">I", data, place + 8)
+        elif name == b"tRNS":
+            seen = 4
+        elif name == b"eXIf":
+            orientation = read_orientation(data[place + 8 : place + 8 + length])
+        place += length + 12  # OpenCV takes memory for whatever length it finds here
+    is_whole = name == b"IEND" and place <= len(data)
+    depth = channels * max(1, bits // 8)
+    return Header(height, width, depth, max(1, pages), 0, is_whole, seen, orientation)
+
+
+def _jpeg(data: bytes) -> Header:
+    """ITU-T T.81, annex B: segments up to the first scan, behind which somewhere an end must come."""
+    place, found, orientation = 2, Header(0, 0), 1
+    while True:
+        while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
+            place += 1
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            height, width, components = struct.unpack_from(">HHB", data, place + 5)
+            found = Header(height, width, 1 if components == 1 else 3, channels=min(components, 3))
+        if marker == _JPEG_EXIF and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
+            (length,) = struct.unpack_from(">H", data, place + 2)
+            orientation = read_orientation(data[place + 4 : place + 2 + length])
+        if marker == _JPEG_SCAN:
+            return found._replace(is_whole=data.find(_JPEG_END, place) > 0, orientation=orientation)
+        place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
+
+
+_JPEG_SCAN, _JPEG_EXIF, _JPEG_END = 0xDA, 0xE1, b"\xff\xd9"
+
+
+def _gif(data: bytes) -> Header:
+    """GIF 89a: a screen, then blocks to a trailer; each picture is a frame."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    place, pages = 13 + _colours(flags), 0
+    while place < len(data) and data[place] != _GIF_TRAILER:
+        if data[place] == _GIF_PICTURE and place + 9 < len(data):
+            pages += 1
+            place += 11 + _colours(data[place + 9])
+        else:
+            place += 2
+        while place < len(data) and data[place]:
+            place += data[place] + 1
+        place += 1
+    return Header(height, width, 4, max(1, pages), is_whole=place < len(data))
+
+
+_GIF_TRAILER, _GIF_PICTURE = 0x3B, 0x2C
+
+
+def _colours(flags: int) -> int:
+    """Return how long the table of colours is that a GIF's flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _webp(data: bytes) -> Header:
+    """WebP container (RFC 9649): one picture, or a canvas and a chunk for each frame."""
+    is_whole = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
+    if data[12:16] == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return Header(height & 0x3FFF, width & 0x3FFF, is_whole=is_whole, channels=3)
+    if data[12:16] == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        channels = 4 if bits >> 28 & 1 else 3
+        return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, is_whole=is_whole, channels=channels)
+    width, height = (int.from_bytes(data[place : place + 3], "little") + 1 for place in (24, 27))
+    pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & _WEBP_ALPHA else 3
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        pages += name == b"ANMF"
+        if name == b"EXIF":
+            orientation = read_orientation(data[place + 8 : place + 8 + length])
+        place += 8 + length + length % 2
+    return Header(height, width, 4, max(1, pages), 0, is_whole, channels, orientation)
+
+
+_WEBP_ALPHA = 0x10
+"""A bit of the extended header's flags."""
+
+
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
+_PALETTE, _SEPARATED = 3, 5
+"""TIFF 6.0, section 8."""
+
+
+def _tiff(data: bytes) -> Header | None:
+    """Return the size of the first page, and the sum of all."""
+    sizes: list[tuple[int, int]] = []
+    depth, directory, channels, orientation = 1, None, 0, 1
+    for directory in read_directories(data):
+        if not sizes:
+            in_colours = directory.number(_PHOTOMETRIC) in {_PALETTE, _SEPARATED}
+            channels = 3 if in_colours else directory.number(_SAMPLES, 1)
+            orientation = directory.number(_ORIENTATION, 1)
+        height, width = directory.number(_HEIGHT), directory.number(_WIDTH)
+        sizes.append((height, width))
+        depth = max(depth, directory.number(_SAMPLES, 1) * max(1, directory.number(_BITS, 1) // 8))
+    if directory is None:
+        return None
+    end = directory.link + struct.calcsize(directory.form)
+    is_whole = end <= len(data) and not any(data[directory.link : end])
+    total = sum(height * width for height, width in sizes)
+    return Header(*sizes[0], depth, len(sizes), total, is_whole, channels, orientation)
+
+
+def _bmp(data: bytes) -> Header:
+    """Windows bitmap, with a header of 12 or of 40 bytes and more; the pixels tell of palettes and masks."""
+    if data[14] == 12:
+        return Header(*reversed(struct.unpack_from("<HH", data, 18)))
+    width, height, _, bits = struct.unpack_from("<iiHH", data, 18)
+    return Header(abs(height), abs(width), channels=3 if bits == 24 else 0)
+
+
+_NETPBM = re.compile(rb"P([1-6Ff])\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*([-+.\d]*)")
+"""Netpbm's formats, and PFM."""
+
+
+def _netpbm(data: bytes) -> Header | None:
+    match = _NETPBM.match(data[:4096])
+    if not match:
+        return None
+    colour = match[1] in b"36F"
+    size = 4 if match[1] in b"Ff" else 1 + (match[1] not in b"14" and float(match[4] or 0) > 255)
+    channels = 3 if colour else 1
+    return Header(int(match[3]), int(match[2]), channels * size, channels=channels)
+
+
+def _pam(data: bytes) -> Header | None:
+    """Netpbm's PAM: named lines."""
+    found = {name: int(number) for name, number in re.findall(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d+)", data[:4096])}
+    if not {b"WIDTH", b"HEIGHT", b"DEPTH"} <= set(found):
+        return None
+    return Header(found[b"HEIGHT"], found[b"WIDTH"], found[b"DEPTH"] * (1 + (found.get(b"MAXVAL", 0) > 255)))
+
+
+def _radiance(data: bytes) -> Header | None:
+    match = re.search(rb"\n[-+]Y (\d+) [-+]X (\d+)\n", data[:65_536])
+    return Header(int(match[1]), int(match[2]), 12, channels=3) if match else None
+
+
+def _avif(data: bytes) -> Header | None:
+    """ISO/IEC 23008-12: the largest `ispe`, and of a sequence as many samples as its first `stsz` counts."""
+    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:65_536])]
+    table = data.find(b"stsz")
+    pages = struct.unpack_from(">I", data, table + 12)[0] if table > 0 and b"avis" in data[8:64] else 1
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    head = data[: data.find(b"mdat")]
+    coding, turns = head.find(b"av1C"), head.find(b"\0\0\0\x09irot")
+    channels = 4 if _AVIF_ALPHA in head else 1 if head[coding + 6] & _AVIF_MONOCHROME else 3
+    orientation = 6 if turns >= 0 and head[turns + 8] & 1 else 1
+    return Header(height, width, 3, max(1, pages), channels=channels, orientation=orientation) if sizes else None
+
+
+_AVIF_MONOCHROME = 0x10
+"""A bit of the AV1 codec configuration."""
+
+_AVIF_ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
+
+
+def _jpeg_2000(data: bytes) -> Header | None:
+    """ITU-T T.800: the box `ihdr`, or the marker SIZ of a bare stream."""
+    box = data.find(b"ihdr", 0, 512)
+    if box > 0:
+        height, width, components, bits = struct.unpack_from(">IIHB", data, box + 4)
+        channels = components
+    else:
+        channels = 0
+        right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
+        height, width, components, bits = bottom - top, right - left, 3, 7
+    return Header(height, width, components * (1 + (bits & 0x7F) // 8), channels=channels)
+
+
+_READERS: list[tuple[Callable[[bytes], bool], Callable[[bytes], Header | None]]] = [
+    (lambda data: data[:8] == b"\x89PNG\r\n\x1a\n", _png),
+    (lambda data: data[:2] == b"\xff\xd8", _jpeg),
+    (lambda data: data[:6] in {b"GIF87a", b"GIF89a"}, _gif),
+    (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
+    (lambda data: data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}, _tiff),
+    (lambda data: data[:2] == b"BM", _bmp),
+    (lambda data: data[:2] == b"P7", _pam),
+    (lambda data: data[:1] == b"P", _netpbm),
+    (lambda data: data[:2] == b"#?", _radiance),
+    (is_avif, _avif),
+    (lambda data: data[4:8] == b"jP  " or data[:4] == b"\xff\x4f\xff\x51", _jpeg_2000),
+]

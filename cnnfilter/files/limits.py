@@ -1,0 +1,118 @@
+"""How large a picture may be, told from its header before anything is decoded."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnfilter.errors import ImageFileError, MissingLibraryError
+
+if TYPE_CHECKING:
+    from cnnfilter.files.headers import Header
+
+OPENCV_LIMIT = 1 << 30
+"""So many pixels OpenCV reads unless its environment variable says otherwise (imgcodecs, loadsave.cpp)."""
+
+VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+
+_WORTH_ASKING = 1 << 28
+"""Bytes below which the system is not asked for its free memory."""
+
+_COPIES = 2
+"""A picture and its result are held at a time."""
+
+_NUMBER = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
+"""What OpenCV understands in its variables; anything else ends the process when it is loaded."""
+
+
+def largest_picture() -> int:
+    """Return how many pixels OpenCV reads, by its environment variable or by itself."""
+    match = _NUMBER.fullmatch(os.environ.get(VARIABLE, ""))
+    return int(match[1]) << {"": 0, "K": 10, "M": 20}[(match[2] or "")[:1].upper()] if match else OPENCV_LIMIT
+
+
+def check_environment() -> None:
+    """Raise a `MissingLibraryError` if OpenCV would end the process over one of its variables."""
+    for variable in (VARIABLE, "OPENCV_IO_MAX_IMAGE_WIDTH", "OPENCV_IO_MAX_IMAGE_HEIGHT"):
+        text = os.environ.get(variable)
+        if text is not None and not _NUMBER.fullmatch(text):
+            raise MissingLibraryError(
+                f"OpenCV cannot be loaded: {variable} is {text!r}, and must be a number, such as {OPENCV_LIMIT}"
+            )
+
+
+def allow_pixels(number: int) -> None:
+    """Let OpenCV read pictures of so many pixels; in effect if it has not been loaded yet."""
+    if number > largest_picture():
+        os.environ[VARIABLE] = str(number)
+
+
+def check_header(header: Header, name: str, most_pixels: int | None = None) -> None:
+    """Raise an `ImageFileError` if a file promises more pixels than are allowed, or than memory could hold.
+
+    Parameters
+    ----------
+    header
+        What it promises.
+    name
+        Its name, for the message.
+    most_pixels
+        How many are allowed, in all pages; None for as many as OpenCV reads.
+    """
+    limit = largest_picture() if most_pixels is None else most_pixels
+    size = f"{header.height}x{header.width} pixels"
+    what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {header.pixels} in all,"
+    one = "" if header.pages == 1 else "--page N reads one page; "
+    if header.pixels > limit:
+        raise ImageFileError(
+            f"{name}: {what} are more than the limit of {limit}; {one}--max-pixels N, or the environment variable "
+            f"{VARIABLE}, sets another"
+        )
+    if lack := lacks_memory(header.pixels * header.depth * _COPIES):
+        raise ImageFileError(f"{name}: {what} {lack}{one and f'; {one[:-2]}'}")
+
+
+def lacks_memory(needed: int) -> str:
+    """Return how many bytes are needed and how many are free, if there are fewer; else the empty string."""
+    if needed <= _WORTH_ASKING or needed <= (free := free_memory()):
+        return ""
+    return f"need {needed >> 20} MB of memory, and {free >> 20} MB are free"
+
+
+def free_memory() -> int:
+    """Return how many bytes this process can still have, as far as the system tells; else more than any machine has."""
+    return min(_available(), _below_group_limit(), _below_process_limit())
+
+
+_ANY_NUMBER = 1 << 62
+
+
+def _available() -> int:
+    """Return what Linux calls available: free, or given back by caches when it is asked for."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+    return _ANY_NUMBER
+
+
+def _below_group_limit() -> int:
+    """Return what a container's group (version 2) still has."""
+    with suppress(OSError, ValueError):
+        folder = Path("/sys/fs/cgroup")
+        most, now = ((folder / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        return max(0, int(most) - int(now))
+    return _ANY_NUMBER
+
+
+def _below_process_limit() -> int:
+    """Return what `ulimit -v` leaves to this process."""
+    with suppress(ImportError, OSError, ValueError, IndexError):
+        from resource import RLIM_INFINITY, RLIMIT_AS, getpagesize, getrlimit  # noqa: PLC0415  Windows has none
+
+        most = getrlimit(RLIMIT_AS)[0]
+        if most != RLIM_INFINITY:
+            return max(0, most - int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * getpagesize())
+    return _ANY_NUMBER
