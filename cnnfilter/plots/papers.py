@@ -64,9 +64,9 @@ class Paper:
 
     @property
     def pixels(self) -> tuple[int, int]:
-        """(height, width) of the figure."""
-        width, height = self.figure.get_size_inches() * self.figure.dpi
-        return round(height), round(width)
+        """(height, width) of the figure; matplotlib leaves out what is no whole pixel."""
+        width, height = self.figure.bbox.size
+        return int(height), int(width)
 
     def axes(self, box: Box) -> Axes:
         """Return axes that fill a box."""

@@ -228,6 +228,8 @@ def test_a_report_counts_figures_and_explanations(run: Run, folder: Path) -> Non
         {"path": None, "size": None, "clipped": 0},
         {"path": "fig.png", "size": [100, 150], "clipped": 0},
     ]
+    run("pool", "m.txt", "--plot", "natural.png", "--report", "report.json")
+    assert records(folder / "report.json")[0]["outputs"][0]["size"] == list(load("natural.png").shape[:2])
     run("pool", "m.txt", "--plot", "fig.png", "--no-clobber", "--report", "report.json")
     assert records(folder / "report.json")[0]["passed_over"] == ["fig.png"]
 
