@@ -121,7 +121,8 @@ def _webp(data: bytes) -> Header:
     if data[12:16] == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, is_whole=is_whole)
-    width, height = (int.from_bytes(data[place : place + 3], "little") + 1 for place in (24, 27))
+    across, far_across, down, far_down = struct.unpack_from("<HBHB", data, 24)
+    width, height = across + (far_across << 16) + 1, down + (far_down << 16) + 1
     pages, place = 0, 12
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)
