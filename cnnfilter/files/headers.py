@@ -4,6 +4,7 @@ import re
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
+from zlib import crc32
 
 from cnnfilter.files.avif import is_avif
 from cnnfilter.files.tags import read_directories
@@ -23,7 +24,7 @@ class Header(NamedTuple):
     total
         The pixels of all pages.
     is_whole
-        Whether the file reaches to its end, as far as that can be told without decoding it.
+        Whether the file reaches to its end undamaged, as far as that can be told without decoding it.
     """
 
     height: int
@@ -57,17 +58,19 @@ def read_header(data: bytes) -> Header | None:
 
 
 def _png(data: bytes) -> Header:
-    """PNG 1.3 (W3C, 2023), sections 11.2.1 and 11.3.6."""
+    """PNG 1.3 (W3C, 2023), sections 5.3, 11.2.1 and 11.3.6: chunks, each with its checksum."""
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
-    pages, place, name = 1, 8, b""
-    while place + 8 <= len(data) and name != b"IEND":
+    pages, place, name, sound = 1, 8, b"", True
+    file = memoryview(data)
+    while sound and name != b"IEND" and place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
         if name == b"acTL":
             (pages,) = struct.unpack_from(">I", data, place + 8)
-        place += length + 12  # OpenCV takes memory for whatever length it finds here
+        end = place + 8 + length  # OpenCV takes memory for any length, and has crashed on chunks of false names
+        sound = end + 4 <= len(data) and file[end : end + 4] == crc32(file[place + 4 : end]).to_bytes(4)
+        place = end + 4
     channels = {0: 1, 4: 4, 6: 4}.get(kind, 3)
-    is_whole = name == b"IEND" and place <= len(data)
-    return Header(height, width, channels * max(1, bits // 8), max(1, pages), is_whole=is_whole)
+    return Header(height, width, channels * max(1, bits // 8), max(1, pages), is_whole=sound and name == b"IEND")
 
 
 def _jpeg(data: bytes) -> Header:
