@@ -4,6 +4,7 @@ import re
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
+from zlib import crc32
 
 from cnnfilter.files.avif import is_avif
 from cnnfilter.files.orientation import read_orientation
@@ -24,7 +25,7 @@ class Header(NamedTuple):
     total
         The pixels of all pages.
     is_whole
-        Whether the file reaches to its end, as far as that can be told without decoding it.
+        Whether the file reaches to its end undamaged, as far as that can be told without decoding it.
     channels
         Those of the picture once it has been read: 1, 3 or 4; else its head does not tell.
     orientation
@@ -76,22 +77,27 @@ def read_header(data: bytes) -> Header | None:
 
 
 def _png(data: bytes) -> Header:
-    """PNG 1.3 (W3C, 2023), sections 11.2.1 and 11.3.6."""
+    """PNG 1.3 (W3C, 2023), sections 5.3, 11.2.1 and 11.3.6: chunks, each with its checksum."""
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
-    pages, place, name, orientation = 1, 8, b"", 1
+    pages, place, name, orientation, sound, animated = 1, 8, b"", 1, True, False
     channels = seen = {0: 1, 4: 4, 6: 4}.get(kind, 3)
-    while place + 8 <= len(data) and name != b"IEND":
+    file = memoryview(data)
+    while sound and name != b"IEND" and place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + length  # OpenCV takes memory for any length, and has crashed on chunks of false names
         if name == b"acTL":
             (pages,) = struct.unpack_from(">I", data, place + 8)
         elif name == b"tRNS":
             seen = 4
         elif name == b"eXIf":
-            orientation = read_orientation(data[place + 8 : place + 8 + length])
-        place += length + 12  # OpenCV takes memory for whatever length it finds here
-    is_whole = name == b"IEND" and place <= len(data)
+            orientation = read_orientation(data[place + 8 : end])
+        sound = end + 4 <= len(data)
+        animated = animated or name == b"acTL"
+        if name != b"IDAT" or animated:  # else libpng takes its sum while it reads on
+            sound = sound and file[end : end + 4] == crc32(file[place + 4 : end]).to_bytes(4)
+        place = end + 4
     depth = channels * max(1, bits // 8)
-    return Header(height, width, depth, max(1, pages), 0, is_whole, seen, orientation)
+    return Header(height, width, depth, max(1, pages), 0, sound and name == b"IEND", seen, orientation)
 
 
 def _jpeg(data: bytes) -> Header:
@@ -149,7 +155,8 @@ def _webp(data: bytes) -> Header:
         (bits,) = struct.unpack_from("<I", data, 21)
         channels = 4 if bits >> 28 & 1 else 3
         return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, is_whole=is_whole, channels=channels)
-    width, height = (int.from_bytes(data[place : place + 3], "little") + 1 for place in (24, 27))
+    across, far_across, down, far_down = struct.unpack_from("<HBHB", data, 24)
+    width, height = across + (far_across << 16) + 1, down + (far_down << 16) + 1
     pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & _WEBP_ALPHA else 3
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)

@@ -175,7 +175,7 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     if channels in format_.channels:
         return pixels
     if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[depth_of(pixels.dtype)]).all():
-        return pixels[:, :, :3]  # all is opaque
+        return pixels[:, :, :3].copy()  # all is opaque
     if channels == 4:
         raise ImageFileError(f"{path}: {format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do")
     if channels == 3:

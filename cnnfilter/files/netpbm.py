@@ -31,7 +31,7 @@ def _spread(pixels: Array, white: int) -> Array:
     full = np.iinfo(pixels.dtype).max
     if white in {0, full}:
         return pixels
-    return np.rint(np.minimum(pixels, white) * (full / white)).astype(pixels.dtype)
+    return np.rint(np.minimum(pixels, white) * float(full) / white).astype(pixels.dtype)
 
 
 def decode_pam(data: bytes) -> Array | None:

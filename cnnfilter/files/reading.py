@@ -227,7 +227,7 @@ def _call_decoder(data: bytes, name: str) -> tuple[tuple[Array | None, Sequence[
 
 
 _TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
-_UNREADABLE = "not an image that can be read, or cut off"
+_UNREADABLE = "not an image that can be read, or cut off or damaged"
 
 
 def _unreadable(data: bytes, damage: list[str]) -> str:

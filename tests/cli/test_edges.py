@@ -138,9 +138,10 @@ def test_inks_of_a_tiff_become_colours_without_alpha(tmp_path: Path) -> None:
     assert cnnfilter.read_image(tmp_path / "inks.tif")[0, 0].tolist() == [200, 30, 10]
 
 
-def test_a_tiff_of_grey_and_alpha_is_read_as_colours_and_alpha(tmp_path: Path) -> None:
+def test_a_tiff_of_grey_and_alpha_is_read_as_rgba(tmp_path: Path) -> None:
     Image.new("LA", (8, 8), (200, 30)).save(tmp_path / "grey.tif")
-    assert (cnnfilter.read_image(tmp_path / "grey.tif") == [200, 200, 200, 30]).all()
+    read = cnnfilter.read_image(tmp_path / "grey.tif")
+    assert read.tolist() == np.full((8, 8, 4), (200, 200, 200, 30)).tolist()
 
 
 def test_a_kernel_may_come_from_a_pipe(tmp_path: Path) -> None:

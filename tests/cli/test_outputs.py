@@ -204,3 +204,58 @@ def test_the_names_of_inputs_are_any_that_the_system_allows(run: Run, folder: Pa
     titled = run("pool", source, source, "--size", "1").stdout_bytes
     assert titled.count(MATRIX.encode()) == 2
     assert titled.count(b"# ./" + os.fsencode(name)) == 2
+
+
+def test_a_quality_that_no_output_takes_is_said_once(run: Run, three: dict[str, Array]) -> None:
+    result = run("pool", *three, "-o", "out/", "--quality", "30")
+    assert result.stderr.count("--quality is of JPEG, WebP, AVIF, and changes nothing in PNG") == 1
+    assert run("pool", *three, "-o", "all/{stem}.jpg", "--quality", "30", status=2).stderr.count("no such folder") == 1
+    assert "--compression is of PNG" in run("pool", "a.png", "-o", "x.jpg", "--compression", "3").stderr
+    assert run("pool", "a.png", "-o", "x.webp", "--quality", "3").stderr == ""
+
+
+def test_what_was_taken_of_a_damaged_jpeg_is_remarked(run: Run, folder: Path, photo: Path) -> None:
+    (folder / "half.jpg").write_bytes(photo.read_bytes()[:20_000])
+    result = run("pool", "half.jpg", "-o", "out.png", "--allow-truncated")
+    assert result.stderr == (
+        "cnnfilter: remark: half.jpg: the JPEG is cut off or damaged, and what is there was taken\n"
+    )
+
+
+def test_a_name_cannot_lead_out_of_the_folder_of_a_template(run: Run, folder: Path, colours: Array) -> None:
+    assert colours.size
+    (folder / "out").mkdir()
+    (folder / "colours.png").rename("...png")
+    result = run("pool", "...png", "-o", "out/{stem}/x.png", status=2)
+    assert "leads out of the folder" in result.stderr
+    assert not (folder / "x.png").exists()
+    run("pool", "...png", "-o", "out/../{index}.png")
+    assert (folder / "1.png").exists()
+
+
+def test_a_pipe_is_not_replaced_and_a_link_to_a_device_neither(run: Run, folder: Path, colours: Array) -> None:
+    assert colours.size
+    os.mkfifo(folder / "pipe.png")
+    (folder / "device.png").symlink_to("/dev/null")
+    for name in ("pipe.png", "device.png"):
+        assert "is no regular file" in run("pool", "colours.png", "-o", name, status=2).stderr
+    assert (folder / "pipe.png").is_fifo()
+    assert (folder / "device.png").is_symlink()
+
+
+def test_a_map_of_a_layer_replaces_no_device_either(run: Run, folder: Path, colours: Array) -> None:
+    assert colours.size
+    (folder / "colours-c-01.png").symlink_to("/dev/null")
+    network = "conv:sobel-x,sobel-y@c"
+    result = run("pipeline", network, "colours.png", "--save", "c", "-o", "./", "-q", status=1)
+    assert "colours-c-01.png: is no regular file" in result.stderr
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_is_not(run: Run, folder: Path, colours: Array) -> None:
+    run("pool", "colours.png", "-o", "other.png")
+    before = (folder / "other.png").read_bytes()
+    (folder / "link.png").symlink_to("other.png")
+    run("pool", "colours.png", "--size", "5", "-o", "link.png")
+    assert (folder / "other.png").read_bytes() == before
+    assert not (folder / "link.png").is_symlink()
+    assert load("link.png").shape == (colours.shape[0] // 5, colours.shape[1] // 5, 3)

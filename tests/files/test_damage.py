@@ -33,6 +33,15 @@ def test_a_file_with_flipped_bytes_is_a_picture_or_a_line(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".png")])
+def test_a_png_is_refused_by_its_checksums(name: str) -> None:
+    chance = random.Random(name)
+    for place in chance.sample(range(8, len(FILES[name])), ROUNDS):
+        data = bytearray(FILES[name])
+        data[place] ^= 1 << chance.randrange(8)
+        assert "damaged" in outcome(bytes(data), name)
+
+
 def test_a_png_that_promises_a_chunk_of_gigabytes_is_refused_before_opencv_makes_room() -> None:
     data = bytearray(FILES["3-8.png"])
     place = data.index(b"IDAT")
