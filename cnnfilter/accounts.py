@@ -33,7 +33,10 @@ class Listener(Protocol):
 
 
 class Output(NamedTuple):
-    """A file that was written, or None for standard output, the shape of what it holds, and the share clipped."""
+    """A file that was written, or None for standard output, the shape of what it holds, and the share clipped.
+
+    A figure has the shape of its pixels, (H, W), and an explanation none.
+    """
 
     path: str | None
     shape: Shape
@@ -120,7 +123,7 @@ class Account:
             "input": self.source,
             "size": list(self.shape) or None,
             "outputs": [
-                {"path": output.path, "size": list(output.shape), "clipped": round(output.clipped, 6)}
+                {"path": output.path, "size": list(output.shape) or None, "clipped": round(output.clipped, 6)}
                 for output in self.outputs
             ],
             "passed_over": self.passed_over,

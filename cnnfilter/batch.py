@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cnnfilter.accounts import Account, Listener, Output
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
@@ -22,6 +22,23 @@ from cnnfilter.telling import listening, tell
 
 _REPORTS_AHEAD = 1000
 """So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""
+
+
+class Show(Protocol):
+    """What shows the work on one input: draws figures, explains values."""
+
+    def watch(self, job: Job, result: Result) -> Result:
+        """Return a result that is seen while it is written, so that it need not be made again to be drawn."""
+
+    def show(self, job: Job, notes: list[str]) -> File:
+        """Return what a job of this kind is to give, empty if it is done already; remarks are added to `notes`."""
+
+
+class Viewer(Protocol):
+    """Who has something to show of each input."""
+
+    def attend(self, picture: Picture, views: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
+        """Return what shows the work on an input, before it is done; `views` are the jobs that want to be shown."""
 
 
 class Work(NamedTuple):
@@ -49,6 +66,8 @@ class Work(NamedTuple):
     threads
         How many inputs are worked on at a time, each on one core; 1 holds all to one core. Unless given as many as
         there are cores, and a single one has all of them.
+    viewer
+        Who does the jobs that show the work; None if there are none.
     """
 
     models: tuple[Model, ...]
@@ -62,6 +81,7 @@ class Work(NamedTuple):
     spared: frozenset[str] = frozenset()
     prerequisites: tuple[Path, ...] = ()
     threads: int | None = None
+    viewer: Viewer | None = None
 
 
 def run_batch(work: Work, listener: Listener) -> int:
@@ -89,7 +109,7 @@ class _Batch:
         self.unfinished = Unfinished()
         self._written: dict[str, object] = {}
         self._failed = False
-        self._prints = sum(job.target is None for job in work.jobs)
+        self._prints = sum(not (job.target or job.view) for job in work.jobs)
 
     def accounts(self) -> Iterator[Account]:
         """Work on all inputs, and yield what came of each, in their order."""
@@ -140,8 +160,15 @@ class _Batch:
             account.failure(name_failure(account.source, error))
             return
         account.shape = picture.pixels.shape
-        for _, alike in groupby(wanted, key=lambda job: (job.kernel, bool(job.layer))):
-            self._carry_out(list(alike), picture, account)
+        plain, views = [job for job in wanted if not job.view], [job for job in wanted if job.view]
+        show = None
+        if self.work.viewer and views:
+            show = self.work.viewer.attend(picture, views, self.work.models, self.work.handling)
+        for _, alike in groupby(plain, key=lambda job: (job.kernel, bool(job.layer))):
+            self._carry_out(list(alike), picture, account, show)
+        if show:
+            notes = self._show(views, show, account)
+            self._remark([] if plain else notes, account)  # else they have been told already
 
     def _stands(self, job: Job, names: list[str], account: Account) -> bool:
         """Return whether a job's files need not be made again, and note that."""
@@ -152,7 +179,27 @@ class _Batch:
             self.unfinished.sweep(job.target.parent)
         return bool(reason)
 
-    def _carry_out(self, jobs: list[Job], picture: Picture, account: Account) -> None:
+    def _show(self, views: list[Job], show: Show, account: Account) -> list[str]:
+        """Do the jobs that show the work on an input, and return what is to be remarked."""
+        notes: list[str] = []
+        for job in views:
+            tell("%s: %s -> %s", job.source, job.view, job.target or "standard output")
+            own: list[str] = []
+            try:
+                if job.target:
+                    self._claim(job.target, job)
+                self._deliver([show.show(job, own)], job, account)
+            except FAILURES as error:
+                account.failure(name_failure(job.source, error))
+            else:
+                notes += own
+        return notes
+
+    def _remark(self, notes: list[str], account: Account) -> None:
+        for note in dict.fromkeys(notes):
+            account.remark(f"{_spoken(account.source)}: {note}")
+
+    def _carry_out(self, jobs: list[Job], picture: Picture, account: Account, show: Show | None) -> None:
         """Run one network on an input, and do the jobs that it serves."""
         work, source = self.work, account.source
         model = work.models[jobs[0].kernel]
@@ -166,6 +213,8 @@ class _Batch:
                 return
             tell("%s: %s -> %s", source, model.title, ", ".join(str(job.target or "standard output") for job in jobs))
             results, notes = run_picture(picture, model, work.handling, [job.layer for job in jobs if job.layer])
+            if show and "" in results:
+                results[""] = show.watch(jobs[0], results[""])
         except FAILURES as error:
             account.failure(name_failure(source, error))
             return
@@ -176,8 +225,7 @@ class _Batch:
                 account.failure(name_failure(source, error))
                 failed = True
         if not failed or account.outputs:
-            for note in dict.fromkeys(notes):
-                account.remark(f"{_spoken(source)}: {note}")
+            self._remark(notes, account)
 
     def _encode(self, result: Result, job: Job, notes: list[str]) -> list[File]:
         """Return the files that hold a job's result, by their names, none of which is taken; remarks go to `notes`."""
@@ -199,6 +247,8 @@ class _Batch:
     def _deliver(self, files: list[File], job: Job, account: Account) -> None:
         """Write the files, or print them; of the maps of a layer some may stand already."""
         for file in files:
+            if job.view and not file.data:  # it was shown in a window
+                continue
             path = Path(file.name)
             if self.work.no_clobber and job.layer and path.exists():
                 tell("%s: passed over, it exists", path)
@@ -208,7 +258,7 @@ class _Batch:
                 make_folder_of(path)
                 write_whole(path, file.data, self.unfinished)
             else:
-                if self._prints > 1:
+                if self._prints > 1 and not job.view:
                     account.output(_title(job, self.work.models))
                 account.output(file.data)
             account.outputs.append(Output(file.name if job.target else None, file.shape, file.clipped))

@@ -15,6 +15,7 @@ from cnnfilter.files.formats import Depth, is_matrix
 from cnnfilter.files.headers import read_header
 from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
+from cnnfilter.plots.sheets import PLOT
 from cnnfilter.results import foresee_shapes, name_files
 from cnnfilter.spec.layers import show_shape
 
@@ -53,6 +54,9 @@ def _sketch(source: str, work: Work) -> Picture:
 def _foretell(picture: Picture, jobs: Sequence[Job], work: Work) -> Iterator[str]:
     """Yield a line for each output of an input."""
     for job in jobs:
+        if job.view:
+            yield _foretell_view(picture, job, work)
+            continue
         shape = foresee_shapes(picture, work.models[job.kernel], work.handling, [job.layer] * bool(job.layer))[
             job.layer
         ]
@@ -62,3 +66,13 @@ def _foretell(picture: Picture, jobs: Sequence[Job], work: Work) -> Iterator[str
         end = f" ({reason})" if reason else ""
         for name in names:
             yield one_line(f"{job.source} {show_shape(picture.pixels.shape)} -> {name} {after}{end}") + "\n"
+
+
+def _foretell_view(picture: Picture, job: Job, work: Work) -> str:
+    """Return the line of a figure or an explanation, whose size is known when it has been made."""
+    for model in work.models:
+        foresee_shapes(picture, model, work.handling)
+    reason = find_reason_to_pass(job, [job.format_name], work)
+    end = f" ({reason})" if reason else ""
+    place = "a window" if job.view == PLOT else "standard output"
+    return one_line(f"{job.source} {show_shape(picture.pixels.shape)} -> {job.target or place}{end}") + "\n"

@@ -128,7 +128,7 @@ def run_picture(
         pages = (picture.pages, lambda page: _run_page(page, model, handling)) if picture.pages else None
         made = Result(parts, parts.shape[0], white, picture.depth, picture.matrix, picture.metadata, pages)
         return {"": made}, notes
-    notes += [_first_of(picture.pages)] * (picture.pages is not None)
+    notes += [remark_on_pages(picture.pages)] * (picture.pages is not None)
     found: dict[str, Array] = {}
     run_program(program, prepared, white=white, listener=_keep(layers, found))
     return {name: as_result(found[name], white, picture.depth, picture.matrix) for name in layers}, notes
@@ -139,7 +139,7 @@ def _run_page(pixels: Array, model: Model, handling: Handling) -> Result:
     return run_picture(Picture(pixels, depth_of(pixels.dtype)), model, handling)[0][""]
 
 
-def _first_of(pages: Pages | None) -> str:
+def remark_on_pages(pages: Pages | None) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
     count = pages.count if pages else 1
     return (
@@ -240,7 +240,7 @@ def encode_result(result: Result, job: Job, handling: Handling, notes: list[str]
         return
     values = drop_single_channel(result.values)
     names = name_files(job, values.shape, handling)
-    notes += [_first_of(result.pages[0])] if result.pages else []
+    notes += [remark_on_pages(result.pages[0])] if result.pages else []
     if handling.ranking:
         from cnnfilter.files.ranking import rank  # noqa: PLC0415  for classes alone
 
@@ -257,7 +257,7 @@ def _encode(result: Result, name: str, handling: Handling, notes: list[str]) -> 
     """Return the file that holds a result."""
     if result.pages and find_format(name).pages:
         return _encode_pages(result, name, handling, notes)
-    notes += [_first_of(result.pages[0])] if result.pages else []
+    notes += [remark_on_pages(result.pages[0])] if result.pages else []
     pixels, clipped = _fill(result, name, handling, notes)
     notes += filter(None, [remark_on_clipping(clipped)])
     data = encode_picture(pixels, name, handling.encoding, owned=True, metadata=result.metadata)
@@ -329,7 +329,7 @@ def _fill(
             filled[0][part.rows] = held
         outside.append(levels.outside)
 
-    _visit(result.parts, take)
+    visit_parts(result.parts, take)
     return filled[0], sum(outside) / max(1, filled[0].size)
 
 
@@ -338,17 +338,47 @@ def _find_extremes(result: Result, how: Range) -> Extremes:
     if how not in {Range.SCALE, Range.MAX}:
         return 0.0, 0.0
     found: list[Extremes] = []
-    _visit(result.parts, lambda part: found.append(find_extremes(_shown(part).values)))
+    visit_parts(result.parts, lambda part: found.append(find_extremes(_shown(part).values)))
     return min(low for low, _ in found), max(high for _, high in found)
 
 
-def _visit(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
-    """Hand over all parts, the first one first."""
-    if isinstance(parts, Parts):
+def visit_parts(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
+    """Hand over all parts, the first one first, the others perhaps from several threads."""
+    if isinstance(parts, Parts | Watched):
         parts.visit(take)
         return
     for part in parts:
         take(part)
+
+
+class Watched:
+    """The parts of a result, each of which a watcher sees when it is made.
+
+    Parameters
+    ----------
+    parts
+        Those of the result.
+    watcher
+        Sees them first, perhaps from several threads, and again whenever they are made again.
+    """
+
+    def __init__(self, parts: Iterable[Part], watcher: Callable[[Part], None]) -> None:
+        self._parts, self._watcher = parts, watcher
+
+    def __iter__(self) -> Iterator[Part]:
+        """Yield all parts."""
+        for part in self._parts:
+            self._watcher(part)
+            yield part
+
+    def visit(self, take: Callable[[Part], None]) -> None:
+        """Hand over all parts, the first one first."""
+
+        def see(part: Part) -> None:
+            self._watcher(part)
+            take(part)
+
+        visit_parts(self._parts, see)
 
 
 _ON_BLACK = "the result has no place for alpha, so that it lies on black"

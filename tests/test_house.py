@@ -22,12 +22,14 @@ FLOORS = {
     "kernels": 2,
     "documents": 3,
     "compute": 3,
+    "traces": 3,
     "library": 4,
     "results": 4,
     "accounts": 4,
     "workers": 4,
     "batch": 4,
     "plots": 4,
+    "viewing": 4,
     "rehearsal": 4,
     "cli": 5,
 }
@@ -122,6 +124,10 @@ def test_convolve_loads_no_more_than_it_needs(tmp_path: Path, samples: Path) -> 
         "convolve", str(samples / "sprite.png"), "-k", "sharpen", "-q", "-o", str(tmp_path / "out.png")
     )
     assert loaded == {"numpy", "cv2"}
+
+
+def test_an_explanation_is_text_and_loads_no_matplotlib(samples: Path) -> None:
+    assert loaded_after("pool", str(samples / "pool-4x4.txt"), "--explain", "0,1") == {"numpy", "cv2"}
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

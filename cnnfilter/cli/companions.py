@@ -22,7 +22,8 @@ def check_companions(jobs: Sequence[Job], options: FileOptions, spared: frozense
     """Raise an `OutputError` if options contradict each other, or the report or the rules would destroy a file."""
     if options.update and options.in_place:
         raise OutputError("--update compares an output with its input, and --in-place makes them one")
-    if options.depfile and any(job.target is None for job in jobs):
+    made = [job for job in jobs if job.target or not job.view]
+    if options.depfile and (not made or any(job.target is None for job in made)):
         raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
     targets = {os.path.realpath(job.target) for job in jobs if job.target}
     for path in filter(None, (options.report, options.depfile)):

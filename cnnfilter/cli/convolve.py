@@ -7,6 +7,7 @@ import click
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.cli.views import take_views, view_options
 from cnnfilter.cli.words import NUMBER, Word
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels import kernel_name, kernel_shape
@@ -89,6 +90,9 @@ Examples:
   cnnfilter convolve samples/city.png -k gaussian:15:2.5 -p same --border edge -o soft.png
   cnnfilter convolve samples/chart.png -k line-vertical:15 -k line-diagonal:15 --range max -o lines/
   cnnfilter convolve samples/sharpen-5x5.txt -k "0 -1 0; -1 5 -1; 0 -1 0" -p same
+  cnnfilter convolve samples/sharpen-5x5.txt -k sharpen -p same --explain 0,0
+  cnnfilter convolve samples/city.png -k line-vertical:15 -k line-horizontal:15 --channels gray --plot lines.png
+  cnnfilter convolve samples/sharpen-5x5.txt -k sharpen -p same --animate sharpen.gif
 """,
 )
 @options.inputs_argument
@@ -124,6 +128,7 @@ Examples:
     type=click.Choice(list(COMBINATIONS)),
     help="Make one result of several kernels, pixel by pixel.",
 )
+@view_options
 @options.file_options
 def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> None:
     """Lay kernels on images, and write what comes out.
@@ -138,4 +143,6 @@ def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> 
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
     networks = make_networks(words, told)
     names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))
-    filter_files(inputs, networks, FileOptions(**given), kernels=("+".join(names),) if told.combine else names)
+    views = take_views(given)
+    results = ("+".join(names),) if told.combine else names
+    filter_files(inputs, networks, FileOptions(**given), kernels=results, views=views)

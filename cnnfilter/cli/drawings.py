@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.summary import summarize
@@ -13,14 +11,6 @@ from cnnfilter.spec.summary import summarize
 if TYPE_CHECKING:
     from cnnfilter.documents import Document
     from cnnfilter.plots.sheets import Sheet
-
-
-def parse_unit(text: str) -> Pair:
-    """Return the (row, column) that `Y,X` writes."""
-    match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", text, re.ASCII)
-    if not match:
-        raise LanguageError(f"unit {text!r} is not Y,X, row and column from 0, such as 3,3")
-    return int(match[1]), int(match[2])
 
 
 def names_picture(words: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ import click
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, NetworkOptions, filter_files
+from cnnfilter.cli.views import figure_options, take_views
 from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
 from cnnfilter.documents import Document, load_document
 from cnnfilter.errors import LanguageError
@@ -60,12 +61,14 @@ Examples:
   cnnfilter pipeline samples/digits.toml samples/digit-7.png --top 3
   cnnfilter pipeline samples/digits.toml samples/digit-7.png --save conv1 --range scale -o maps/
   cnnfilter pipeline "conv:7x7,6@c1 relu" samples/city.png --init he --save c1 --range scale -o maps/
+  cnnfilter pipeline "gray conv:line-vertical:15 maxpool:10" samples/city.png --plot layers.png
   cnnfilter pipeline "maxpool:2,s1 flatten softmax" samples/lines-4x4.txt
 """,
 )
 @click.argument("network")
 @options.inputs_argument
 @options.add_options(_NETWORK_OPTIONS)
+@figure_options
 @options.file_options
 def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     """Run a NETWORK, written in the layer language or in a file (.toml .json .txt), on images.
@@ -81,12 +84,13 @@ def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds its input,
     res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
     """
+    views = take_views(given)
     files = FileOptions(**{name: given.pop(name) for name in FileOptions._fields})
     document = load_document(network)
     if not document.network.layers:
         where = f"{document.path}: " if document.path else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
-    filter_files(inputs, [document.network], files, pipeline=understand(given, document))
+    filter_files(inputs, [document.network], files, pipeline=understand(given, document), views=views)
 
 
 def understand(told: dict[str, Any], document: Document) -> NetworkOptions:

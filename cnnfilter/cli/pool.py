@@ -8,6 +8,7 @@ from click.core import ParameterSource
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.cli.views import take_views, view_options
 from cnnfilter.cli.words import pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Padding, Pair, Window
@@ -53,6 +54,7 @@ Examples:
   cnnfilter pool samples/pool-4x4.txt
   cnnfilter pool samples/pool-5x5.txt --size 3 --stride 1
   cnnfilter pool samples/city.png --mode avg --size 4 -o small.png
+  cnnfilter pool samples/pool-4x4.txt --explain 0,1
   cnnfilter pool samples/city.png --mode max --over channels -o brightest.png
 """,
 )
@@ -92,6 +94,7 @@ Examples:
     show_default=True,
     help="Pool over windows, or over the channels of each pixel (max, avg).",
 )
+@view_options
 @options.file_options
 @click.pass_context
 def command(ctx: click.Context, /, inputs: tuple[str, ...], **given: Any) -> None:
@@ -105,7 +108,8 @@ def command(ctx: click.Context, /, inputs: tuple[str, ...], **given: Any) -> Non
     layer = make_layer(told)
     if not isinstance(layer, Pool):
         _refuse_window_options(ctx, layer)
-    filter_files(inputs, [Network((layer,))], FileOptions(**given))
+    views = take_views(given)
+    filter_files(inputs, [Network((layer,))], FileOptions(**given), views=views)
 
 
 def _refuse_window_options(ctx: click.Context, layer: Layer) -> None:

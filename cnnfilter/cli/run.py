@@ -12,6 +12,7 @@ import click
 from cnnfilter.cli.base import told_log
 from cnnfilter.cli.companions import attended, check_companions, disturbed_by_nobody, write_rules
 from cnnfilter.cli.sources import collect, read_stdin
+from cnnfilter.cli.views import ViewOptions
 from cnnfilter.errors import LanguageError, OutputError, nearest
 from cnnfilter.files.formats import (
     COMPRESSION_FORMATS,
@@ -23,7 +24,7 @@ from cnnfilter.files.formats import (
     looks_like_matrix,
 )
 from cnnfilter.files.limits import allow_pixels
-from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, find_spared, plan_outputs
+from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, check_sources, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Flatten, Linear, Shape
@@ -92,6 +93,7 @@ def filter_files(
     *,
     kernels: tuple[str, ...] = (),
     pipeline: NetworkOptions | None = None,
+    views: ViewOptions | None = None,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed.
 
@@ -107,6 +109,8 @@ def filter_files(
         The words that name the results of several networks.
     pipeline
         What goes with a network that was written in the layer language, or None.
+    views
+        The figures and explanations that are wanted; where there are some, nothing else is made without `-o`.
 
     Raises
     ------
@@ -126,15 +130,20 @@ def filter_files(
         stdin_suffix=".txt",
         below=gathered.below if gathered else {},
     )
-    jobs, stdin = plan_outputs(sources, request), b""
+    shown = views or ViewOptions()
+    shown.check(options.output)
+    ranked = pipeline is not None and pipeline.top is not None
+    jobs, stdin = _name_jobs(sources, request, shown, ranked=ranked), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = read_stdin()
-        jobs = plan_outputs(sources, request._replace(stdin_suffix=_stdin_suffix(stdin)))
-    _check_range(jobs, options)
+        request = request._replace(stdin_suffix=_stdin_suffix(stdin))
+        jobs = _name_jobs(sources, request, shown, ranked=ranked)
+    results = [job for job in jobs if not job.view]
+    _check_range(results, options)
     if pipeline and pipeline.top is not None:
-        _check_text(jobs)
+        _check_text(results)
     elif pipeline and not pipeline.save and _gives_vector(networks[0]):
-        _check_vector(jobs)
+        _check_vector(results)
     spared = find_spared(sources, request)
     check_companions(jobs, options, spared)
     missing = gathered.failures if gathered else ()
@@ -145,11 +154,26 @@ def filter_files(
     ):
         work = _plan(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline)
         work = work._replace(prerequisites=request.kernel_files)
+        if shown.wanted:
+            layers = pipeline.save if pipeline else ()
+            work = work._replace(viewer=shown.viewer(kernels, layers), threads=shown.threads(options.jobs, total))
         for path, reason in missing:
             _tell_missing(path, reason, clerk)
         _carry_out(work, options, clerk)
     if clerk.failed or clerk.troubles:
         click.get_current_context().exit(1)
+
+
+def _name_jobs(sources: Sequence[str], request: OutputRequest, views: ViewOptions, *, ranked: bool) -> list[Job]:
+    """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
+    if not views.wanted:
+        return plan_outputs(sources, request)
+    from cnnfilter.plots.targets import plan_views  # noqa: PLC0415  for those alone who want to see
+
+    check_sources(sources)
+    only_shown = request.output is None and not (request.in_place or ranked)
+    jobs = [] if only_shown else plan_outputs(sources, request)
+    return plan_views(jobs, sources, views.request, find_spared(sources, request))
 
 
 def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
@@ -291,13 +315,13 @@ def _check_range(jobs: list[Job], options: FileOptions) -> None:
 
 def _remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
     """Warn if no output can take the quality or the compression that was asked for."""
-    names = {find_format(job.format_name).name for job in jobs}
+    names = {find_format(job.format_name).name for job in jobs if not job.view}
     for option, value, takers in (
         ("--quality", options.quality, QUALITY_FORMATS),
         ("--compression", options.compression, COMPRESSION_FORMATS),
     ):
         if value is not None and names.isdisjoint(takers):
-            warn(f"{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names))}")
+            warn(f"{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}")
 
 
 def _check_text(jobs: list[Job]) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cnnfilter.cli.base import Command, Console, told_log
-from cnnfilter.cli.drawings import draw_units, draw_volumes, names_picture, parse_unit
+from cnnfilter.cli.drawings import draw_units, draw_volumes, names_picture
 from cnnfilter.cli.plotting import PlotOptions, plot_options
 from cnnfilter.cli.reports import Report, show_last_size, write_report
-from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
+from cnnfilter.cli.words import PADDING, PLACE, KernelWordType, pair
 from cnnfilter.documents import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.spec.convolutions import Conv, KernelWord
@@ -132,7 +132,7 @@ Examples:
 )
 @click.option(
     "--unit",
-    type=Word("unit", parse_unit),
+    type=PLACE,
     metavar="Y,X",
     help="The unit of --fields, in the last layer that sees a part of the input; before it the units under its middle"
     " are taken. Default: the middle one.",

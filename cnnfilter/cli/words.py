@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnnfilter.errors import CnnFilterError
+from cnnfilter.errors import CnnFilterError, LanguageError
 from cnnfilter.numbers import parse_number
 from cnnfilter.spec.geometry import PaddingWord, as_padding, as_pair
 
@@ -82,6 +83,20 @@ def parse_numbers(text: str) -> tuple[float, ...]:
     return tuple(parse_number(word.strip()) for word in text.split(","))
 
 
+def parse_place(text: str) -> tuple[int, int]:
+    """Return (row, column) from `Y,X`, both counted from 0.
+
+    Examples
+    --------
+    >>> parse_place("2,31")
+    (2, 31)
+    """
+    match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", text, re.ASCII)
+    if not match:
+        raise LanguageError(f"position {text!r} is not Y,X, a row and a column from 0 on, such as 2,31")
+    return int(match[1]), int(match[2])
+
+
 class FileName(click.Path):
     """The name of a file, completed as one; whether it can be read is found out later."""
 
@@ -98,3 +113,4 @@ class FileName(click.Path):
 PATH = FileName()
 PADDING = Word("padding", as_padding, tuple(PaddingWord))
 NUMBER = Word("number", parse_number)
+PLACE = Word("position", parse_place)

@@ -184,7 +184,7 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
         )
     raise ImageFileError(
         f"{path}: an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
-        "and --save all, of pipeline, writes a picture for each map"
+        "--plot draws them, and --save all, of pipeline, writes a picture for each map"
     )
 
 

@@ -32,6 +32,8 @@ class Job(NamedTuple):
         A name whose suffix is the format: the target's, or `-.png` for standard output.
     layer
         The layer whose output is wanted; empty for what the network gives.
+    view
+        `plot`, `animate` or `explain` for what shows the work; empty for its result.
     """
 
     source: str
@@ -39,6 +41,7 @@ class Job(NamedTuple):
     target: Path | None
     format_name: str
     layer: str = ""
+    view: str = ""
 
 
 class OutputRequest(NamedTuple):
@@ -86,8 +89,9 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
         overwrite an input or a kernel.
     """
-    if "" in (request.output, *sources):
-        raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
+    check_sources(sources)
+    if request.output == "":
+        raise OutputError(_EMPTY)
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
@@ -100,6 +104,17 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
     ]
     _check_apart(jobs, sources, request)
     return jobs
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Raise an `OutputError` if an input has no name, or is standard input for the second time."""
+    if "" in sources:
+        raise OutputError(_EMPTY)
+    if sum(source == STANDARD for source in sources) > 1:
+        raise OutputError("standard input can be read once only, and '-' is given twice")
+
+
+_EMPTY = "the name of an input or output is empty; a variable of the shell may be unset"
 
 
 def _labels(kernels: tuple[str, ...]) -> list[str]:
@@ -116,7 +131,7 @@ def _job(source: str, index: str, kernel: int, label: str, request: OutputReques
     fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
     fields |= {"layer" if request.layers else "kernel": label} if label else {}
     in_folder = _is_folder(output)
-    place = _fill(output, fields) if request.output else output
+    place = fill_template(output, fields) if request.output else output
     labelled = len(request.kernels) > 1 or request.layers
     folder = Path(place, request.below.get(source, ""))
     target = folder / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
@@ -134,7 +149,7 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
         return f"-.{request.format_ or 'txt'}"
     if output is None and not is_matrix(name):
         given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
-        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format")
+        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it")
     if request.format_:
         return f"-.{request.format_}"
     if is_matrix(name):
@@ -146,10 +161,10 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or _is_directory(Path(output))
+    return output.endswith(("/", os.sep)) or is_directory(Path(output))
 
 
-_SPECIAL = "is no regular file, and nothing takes its place"
+SPECIAL = "is no regular file, and nothing takes its place"
 
 
 def is_special(path: Path) -> bool:
@@ -161,7 +176,7 @@ def is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _is_directory(path: Path) -> bool:
+def is_directory(path: Path) -> bool:
     """Return whether a path is that of a folder; one too long for the system is none."""
     try:
         return path.is_dir()
@@ -169,8 +184,8 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _fill(template: str, fields: dict[str, str]) -> str:
-    """Return a template with its fields filled in."""
+def fill_template(template: str, fields: dict[str, str]) -> str:
+    """Return a template with its fields filled in, or raise an `OutputError` for a field that is unknown."""
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fields:
@@ -193,21 +208,19 @@ def _leads_out(filled: Path, template: Path) -> bool:
 
 def _check_target(target: Path, *, is_folder: bool) -> None:
     find_format(target)
-    if _is_directory(target):
+    if is_directory(target):
         raise OutputError(f"{target}: is a folder")
     if is_special(target):
-        raise OutputError(f"{target}: {_SPECIAL}")
-    if not is_folder and not _is_directory(target.parent):
+        raise OutputError(f"{target}: {SPECIAL}")
+    if not is_folder and not is_directory(target.parent):
         raise OutputError(f"{target}: no such folder: {target.parent}")
     standing = next(folder for folder in target.parents if os.path.lexists(folder))
-    if is_folder and not _is_directory(standing):
+    if is_folder and not is_directory(standing):
         raise OutputError(f"{standing}: is not a folder")
 
 
 def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
     """Raise an `OutputError` if outputs fall together, or on an input."""
-    if sum(source == STANDARD for source in sources) > 1:
-        raise OutputError("standard input can be read once only, and '-' is given twice")
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
     inputs = {identity: source for source in sources for identity in identities(Path(source))}
@@ -285,7 +298,7 @@ def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | N
         If the system refuses, or the target is a device or a pipe; it is then as it was.
     """
     if is_special(path):
-        raise ImageFileError(f"{path}: {_SPECIAL}")
+        raise ImageFileError(f"{path}: {SPECIAL}")
     temporary = name_temporary(path)
     try:
         if unfinished:

@@ -1,1 +1,1 @@
-"""Pictures of what is computed: the one place that knows matplotlib."""
+"""Figures and moving pictures: the one place that knows matplotlib."""

@@ -13,8 +13,8 @@ from matplotlib.patheffects import Normal, Stroke
 
 from cnnfilter.plots.frames import Frame, Frames
 from cnnfilter.plots.samples import Backdrop
+from cnnfilter.plots.sections import Section, choose_section, choose_zoom, corners_of
 from cnnfilter.plots.sheets import Sheet, set_size
-from cnnfilter.plots.views import View, choose_view, choose_zoom, corners_of
 from cnnfilter.spec.geometry import Pair, show_pair
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         What is drawn.
     """
     frames = fields.found.frames
-    view = choose_view(frames, fields.size)
-    near = choose_zoom(frames, view)
-    panel = min(_PANEL, _PANEL * view.sides[0] / view.sides[1] + 0.3)
+    section = choose_section(frames, fields.size)
+    near = choose_zoom(frames, section)
+    panel = min(_PANEL, _PANEL * section.sides[0] / section.sides[1] + 0.3)
     lines = len(frames) + bool(fields.found.whole) + 1
     natural = _HEAD + panel + 0.65 + lines * _LINE + _FOOT
     height, width = set_size(figure, sheet, (natural, _WIDTH))
@@ -86,10 +86,10 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         return x * unit[0], 1 - y * unit[1]
 
     figure.text(*place(0.3, 0.3), fields.title, fontsize=12 * zoom, weight="bold")
-    figure.text(*place(0.3, 0.5), _subtitle(fields, view), fontsize=8 * zoom)
+    figure.text(*place(0.3, 0.5), _subtitle(fields, section), fontsize=8 * zoom)
     left, low = place(0.6 if near else (_WIDTH - _PANEL) / 2, _HEAD + panel)
     axes = figure.add_axes((left, low, _PANEL * unit[0], panel * unit[1]))
-    _draw_panel(axes, fields, view, zoom)
+    _draw_panel(axes, fields, section, zoom)
     axes.set_title("the input" if fields.backdrop is None else fields.backdrop.note, fontsize=9 * zoom)
     if near:
         left, low = place(0.6 + _PANEL + 0.6, _HEAD + panel)
@@ -102,7 +102,7 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         _write_row(figure, place, _HEAD + panel + 0.65 + row * _LINE, cells, zoom, frame_colors(len(frames))[row - 1 :])
 
 
-def _subtitle(fields: Fields, view: View) -> str:
+def _subtitle(fields: Fields, section: Section) -> str:
     """Return whose fields are drawn, and what lies around the input."""
     last = fields.found.frames[-1]
     text = (
@@ -110,7 +110,7 @@ def _subtitle(fields: Fields, view: View) -> str:
     )
     if _reaches_padding(fields):
         text += "; grey is padding"
-    if larger := [str(number) for number, frame in enumerate(fields.found.frames, 1) if view.lies_within(frame)]:
+    if larger := [str(number) for number, frame in enumerate(fields.found.frames, 1) if section.lies_within(frame)]:
         text += f"; larger than what is drawn: {', '.join(larger)}"
     return f"{text}."
 
@@ -128,12 +128,12 @@ def frame_colors(count: int) -> list[str]:
     return [to_hex(color) for color in colormaps[COLORS](np.linspace(0.05, 0.97, count))]
 
 
-def _draw_panel(axes: Axes, fields: Fields, view: View, zoom: float) -> None:
-    """Draw the input and the frames that lie in a view."""
+def _draw_panel(axes: Axes, fields: Fields, section: Section, zoom: float) -> None:
+    """Draw the input and the frames that lie in a section."""
     height, width = fields.size
     axes.set_facecolor("#E4E4E4" if _reaches_padding(fields) else "white")
-    axes.set_xlim(view.left, view.right)
-    axes.set_ylim(view.bottom, view.top)
+    axes.set_xlim(section.left, section.right)
+    axes.set_ylim(section.bottom, section.top)
     axes.set_aspect("equal", anchor="N")
     axes.add_patch(Rectangle((-0.5, -0.5), width, height, facecolor="white", edgecolor="black", lw=zoom, zorder=0))
     if fields.backdrop is not None:
@@ -144,21 +144,21 @@ def _draw_panel(axes: Axes, fields: Fields, view: View, zoom: float) -> None:
             interpolation="antialiased",
             zorder=1,
         )
-        axes.set_xlim(view.left, view.right)
-        axes.set_ylim(view.bottom, view.top)
-    elif max(view.sides) <= MOST_GRID:
+        axes.set_xlim(section.left, section.right)
+        axes.set_ylim(section.bottom, section.top)
+    elif max(section.sides) <= MOST_GRID:
         axes.vlines(np.arange(width + 1) - 0.5, -0.5, height - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
         axes.hlines(np.arange(height + 1) - 0.5, -0.5, width - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
     axes.tick_params(labelsize=7 * zoom)
     axes.set_xlabel("column", fontsize=8 * zoom)
     axes.set_ylabel("row", fontsize=8 * zoom)
     axes.locator_params(integer=True, nbins=8)
-    _draw_frames(axes, fields.found.frames, view, zoom)
+    _draw_frames(axes, fields.found.frames, section, zoom)
 
 
-def _draw_frames(axes: Axes, frames: Sequence[Frame], view: View, zoom: float) -> None:
+def _draw_frames(axes: Axes, frames: Sequence[Frame], section: Section, zoom: float) -> None:
     """Draw the frames, and their numbers where there is room for them: the largest first."""
-    points = 72 * zoom * _PANEL / max(view.sides)  # of a pixel, about
+    points = 72 * zoom * _PANEL / max(section.sides)  # of a pixel, about
     colors = frame_colors(len(frames))
     taken: list[tuple[float, float]] = []
     for number in range(len(frames), 0, -1):
@@ -169,7 +169,7 @@ def _draw_frames(axes: Axes, frames: Sequence[Frame], view: View, zoom: float) -
         patch.set_zorder(3 + len(frames) - number)
         patch.set_gid(f"frame {number}")
         axes.add_patch(patch)
-        for x, y, across, down in corners_of(frame, view):
+        for x, y, across, down in corners_of(frame, section):
             far = all(max(abs(x - a), abs(y - b)) * points > 11 * zoom for a, b in taken)
             if far and min(frame.field.size) * points > 8 * zoom:
                 taken.append((x, y))

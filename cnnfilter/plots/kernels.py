@@ -15,7 +15,7 @@ from cnnfilter.arrays import Doubles
 from cnnfilter.compute.planning import common_divisor
 from cnnfilter.numbers import show_number
 from cnnfilter.plots.results import Result, show_result
-from cnnfilter.plots.scales import UNSIGNED, draw_scale, ink_on, logarithmic, scale_of
+from cnnfilter.plots.scales import UNSIGNED, draw_scale, find_inks, logarithmic, scale_of
 from cnnfilter.plots.sheets import Sheet, set_size, settle
 
 if TYPE_CHECKING:
@@ -204,8 +204,8 @@ def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
         size = min(LARGEST_TEXT, height * 0.6, width * 0.88 / (longest * _DIGIT_WIDTH))
         if size < SMALLEST_TEXT:
             continue
-        for row, column in np.ndindex(*weights.shape):
-            ink = ink_on(image, float(weights[row, column]))
+        inks = find_inks(image, weights)
+        for (row, column), ink in zip(np.ndindex(*weights.shape), inks, strict=True):
             text = texts[row][column]
             axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
         return

@@ -39,10 +39,11 @@ def logarithmic(values: Array, decades: int) -> LogNorm:
     return LogNorm(most / 10**decades, most, clip=True)
 
 
-def ink_on(mappable: ScalarMappable, value: float) -> str:
-    """Return black or white, whichever is read better on the color of a value."""
-    red, green, blue, _ = mappable.to_rgba(np.asarray(value))
-    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+def find_inks(mappable: ScalarMappable, values: Array) -> list[str]:
+    """Return for each value black or white, whichever is read better on its color."""
+    colors = mappable.to_rgba(np.ma.masked_invalid(values))
+    bright = colors[..., :3] @ np.array([0.299, 0.587, 0.114])
+    return ["black" if light > 0.5 else "white" for light in np.ravel(bright)]
 
 
 def draw_scale(axes: Axes, mappable: ScalarMappable, label: str) -> None:

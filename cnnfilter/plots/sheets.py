@@ -1,6 +1,7 @@
 """Sheets: figures that are checked before any work, opened, and saved as PNG, SVG or PDF, or shown in a window.
 
-Nothing here loads matplotlib before a figure is opened.
+Nothing here loads matplotlib before a figure is opened, or a color map looked up. Matplotlib is used by one thread at a
+time: its settings are those of the whole process.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnfilter.errors import LanguageError, OutputError
-from cnnfilter.files.outputs import identities, write_whole
+from cnnfilter.errors import LanguageError, OutputError, nearest
+from cnnfilter.files.outputs import SPECIAL, identities, is_directory, is_special, write_whole
 from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".svg", ".pdf")
+PLOT, ANIMATE = "plot", "animate"
+"""The options that ask for a figure, and for a moving picture."""
+
+SUFFIXES = {PLOT: (".png", ".svg", ".pdf"), ANIMATE: (".gif", ".webp", ".png")}
+"""What their files may be."""
 
 SHOW = "show"
 """The word that asks for a window rather than a file."""
@@ -40,6 +46,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 1.0, 200.0
 Size = tuple[float, float]
 """(height, width) in inches."""
 
+_ALONE = RLock()
+"""Held by who uses matplotlib."""
+
 _TOOLKITS = ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg")
 
 _STYLE: dict[str, Any] = {
@@ -53,8 +62,8 @@ _STYLE: dict[str, Any] = {
 
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 """What would differ from one run or version to the next, left out."""
 
@@ -70,11 +79,23 @@ class Sheet(NamedTuple):
         (height, width) in inches; None for what suits the figure.
     dpi
         Pixels an inch.
+    option
+        The option that asks for it; a moving picture is drawn on a sheet as well.
     """
 
     target: str
     size: Size | None = None
     dpi: int = DPI
+    option: str = PLOT
+
+    def __str__(self) -> str:
+        """Return the option as it was given."""
+        return f"--{self.option} {self.target}"
+
+    @property
+    def in_window(self) -> bool:
+        """Whether it is shown rather than saved."""
+        return self.option == PLOT and self.target == SHOW
 
 
 def as_inches(text: str) -> Size:
@@ -101,21 +122,41 @@ def as_inches(text: str) -> Size:
 
 def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
     """Raise an `OutputError` if a figure could not be saved, or would replace one of the files that are read."""
-    if sheet.target == SHOW:
+    if sheet.size:
+        _measure(sheet, sheet.size)
+    if sheet.in_window:
         if not _has_display():
-            raise OutputError("--plot show: there is no display here; --plot FILE.png makes a file")
+            raise OutputError(f"{sheet}: there is no display here; --plot FILE.png makes a file")
         return
-    path = Path(sheet.target)
-    if path.suffix.lower() not in SUFFIXES:
+    path, known = Path(sheet.target), SUFFIXES[sheet.option]
+    if path.suffix.lower() not in known:
         what = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise OutputError(f"--plot {sheet.target}: {what}; {', '.join(SUFFIXES)} would do, or show for a window")
-    if path.is_dir():
-        raise OutputError(f"--plot {sheet.target}: is a folder")
-    if not path.parent.is_dir():
-        raise OutputError(f"--plot {sheet.target}: no such folder: {path.parent}")
-    read = {identity for source in inputs for identity in identities(source)}
-    if read & set(identities(path)):
-        raise OutputError(f"--plot {sheet.target}: the picture would replace a file that is read")
+        window = ", or show for a window" if sheet.option == PLOT else ""
+        raise OutputError(f"{sheet}: {what}; {', '.join(known)} would do{window}")
+    if is_directory(path):
+        raise OutputError(f"{sheet}: is a folder")
+    if is_special(path):
+        raise OutputError(f"{sheet}: {SPECIAL}")
+    if not is_directory(path.parent):
+        raise OutputError(f"{sheet}: no such folder: {path.parent}")
+    check_spared(sheet, {identity for source in inputs for identity in identities(source)})
+
+
+def check_spared(sheet: Sheet, read: Collection[str]) -> None:
+    """Raise an `OutputError` if a figure would replace a file that is read; they are told by their identities."""
+    if any(identity in read for identity in identities(Path(sheet.target))):
+        raise OutputError(f"{sheet}: the picture would replace a file that is read")
+
+
+def check_colormap(name: str) -> None:
+    """Raise an `OutputError` if matplotlib has no color map of a name."""
+    with _ALONE:
+        from matplotlib import colormaps  # noqa: PLC0415  only a picture needs it
+
+        known = list(colormaps)
+    if name not in known:
+        close = nearest(name, known) or "; viridis, gray and RdBu are some"
+        raise OutputError(f"--colormap {name}: matplotlib has no map of this name{close}")
 
 
 def _has_display() -> bool:
@@ -124,10 +165,17 @@ def _has_display() -> bool:
 
 
 @contextmanager
-def open_sheet(sheet: Sheet) -> Iterator[Figure]:
+def open_sheet(sheet: Sheet, save: Callable[[Path, bytes], object] = write_whole) -> Iterator[Figure]:
     """Yield an empty figure; when the block ends it is saved, or shown until its window is closed.
 
-    The user's settings of matplotlib change nothing, and two runs give the same bytes.
+    The user's settings of matplotlib change nothing, and two runs give the same bytes. Other threads wait meanwhile.
+
+    Parameters
+    ----------
+    sheet
+        What is wanted.
+    save
+        Takes the path of the file, and the bytes that it is to hold; writes them unless told otherwise.
 
     Raises
     ------
@@ -136,27 +184,45 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
     ImageFileError
         If the system refuses the file.
     """
-    import matplotlib as mpl  # noqa: PLC0415  only a picture needs it
-
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
-        mpl.rcdefaults()
-        for key, value in _STYLE.items():
-            mpl.rcParams[key] = value  # type: ignore[index]
-        if sheet.target == SHOW:
+    if sheet.in_window:
+        with _settings():
             yield from _window(sheet)
-            return
-        from matplotlib.figure import Figure  # noqa: PLC0415
-
-        figure = Figure(dpi=sheet.dpi)
+        return
+    with open_canvas(sheet) as figure:
         try:
             yield figure
             data = _encode(figure, sheet)
         except UserWarning as warning:
             reason = "the figure is too small for what is on it; a larger --figure-size would do"
-            raise OutputError(f"--plot {sheet.target}: {reason}") from warning
-        write_whole(Path(sheet.target), data)
+            raise OutputError(f"{sheet}: {reason}") from warning
+    save(Path(sheet.target), data)
+
+
+@contextmanager
+def open_canvas(sheet: Sheet) -> Iterator[Figure]:
+    """Yield an empty figure whose pixels can be read, as the frames of a moving picture are; nothing is saved."""
+    with _settings():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415
+
+        figure = Figure(dpi=sheet.dpi)
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Keep other threads from matplotlib, and give it settings of our own, while the block runs."""
+    with _ALONE:
+        import matplotlib as mpl  # noqa: PLC0415  only a picture needs it
+
+        with mpl.rc_context(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
+            mpl.rcdefaults()
+            for key, value in _STYLE.items():
+                mpl.rcParams[key] = value  # type: ignore[index]
+            yield
 
 
 def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
@@ -168,14 +234,19 @@ def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
         If it would have too many pixels.
     """
     height, width = sheet.size or natural
-    pixels = round(height * sheet.dpi), round(width * sheet.dpi)
-    if prod(pixels) > MOST_PIXELS or max(pixels) >= 2**16:
-        raise OutputError(
-            f"--plot {sheet.target}: {pixels[0]}x{pixels[1]} pixels are more than can be drawn; a smaller --dpi or "
-            "--figure-size would do"
-        )
+    _measure(sheet, (height, width))
     figure.set_size_inches(width, height)
     return height, width
+
+
+def _measure(sheet: Sheet, size: Size) -> None:
+    """Raise an `OutputError` if a figure of a size would have too many pixels."""
+    pixels = round(size[0] * sheet.dpi), round(size[1] * sheet.dpi)
+    if prod(pixels) > MOST_PIXELS or max(pixels) >= 2**16:
+        raise OutputError(
+            f"{sheet}: {pixels[0]}x{pixels[1]} pixels are more than can be drawn; a smaller --dpi or "
+            "--figure-size would do"
+        )
 
 
 def settle(figure: Figure) -> None:
@@ -210,4 +281,4 @@ def _window(sheet: Sheet) -> Iterator[Figure]:
         finally:
             pyplot.close(figure)
         return
-    raise OutputError("--plot show: no window can be opened here; --plot FILE.png makes a file")
+    raise OutputError(f"{sheet}: no window can be opened here; --plot FILE.png makes a file")

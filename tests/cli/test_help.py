@@ -40,8 +40,8 @@ EXAMPLES = [example for words in PAGES for example in examples(words)]
 
 
 def outputs(words: list[str]) -> list[str]:
-    """Return what follows each -o and --plot."""
-    return [following for word, following in itertools.pairwise(words) if word in {"-o", "--plot"}]
+    """Return what follows each option that names a file to be written."""
+    return [following for word, following in itertools.pairwise(words) if word in {"-o", "--plot", "--animate"}]
 
 
 @pytest.fixture

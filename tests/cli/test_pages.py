@@ -80,7 +80,8 @@ def test_a_page_that_is_not_there_fails_its_input_alone(run: Run, levels: list[A
     assert levels
     assert colours.size
     result = run("pool", "colours.png", "pages.tif", "--page", 2, "-o", "out/", status=1)
-    assert result.stderr == "cnnfilter: colours.png: has 1 page, and --page 2 is none of them\n"
+    told = "cnnfilter: colours.png: has 1 page, and --page 2 is none of them\ncnnfilter: 1 of 2 inputs failed\n"
+    assert result.stderr == told
     assert Path("out/pages.tif").exists()
     Path("m.txt").write_text("1 2\n3 4\n")
     assert "m.txt: a matrix has 1 page" in run("pool", "m.txt", "--page", 2, status=1).stderr

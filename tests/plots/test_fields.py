@@ -16,8 +16,8 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.plots.fields import Fields, draw_fields, table_of
 from cnnfilter.plots.frames import Frame, find_frames
 from cnnfilter.plots.samples import Backdrop
+from cnnfilter.plots.sections import choose_section, choose_zoom
 from cnnfilter.plots.sheets import Sheet
-from cnnfilter.plots.views import choose_view, choose_zoom
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Network
@@ -193,7 +193,7 @@ def test_the_table_says_what_shape_says() -> None:
 def test_small_frames_are_drawn_once_more_enlarged(figure: Figure, sheet: Sheet) -> None:
     fields = fields_of("conv:3x3 conv:3x3 maxpool:16,s16 conv:3x3", (100, 100, 1))
     frames = fields.found.frames
-    view = choose_view(frames, fields.size)
+    view = choose_section(frames, fields.size)
     near = choose_zoom(frames, view)
     assert near is not None
     assert near.top < frames[1].rows[0] < frames[1].rows[1] < near.bottom < frames[2].rows[1]
@@ -206,7 +206,7 @@ def test_small_frames_are_drawn_once_more_enlarged(figure: Figure, sheet: Sheet)
 
 def test_frames_far_larger_than_the_input_are_cut(figure: Figure, sheet: Sheet) -> None:
     fields = fields_of("conv:3x3,p1 conv:81x81,p40", (20, 20, 1))
-    view = choose_view(fields.found.frames, fields.size)
+    view = choose_section(fields.found.frames, fields.size)
     assert -22 < view.top < -20
     assert 39 < view.bottom < 42
     draw_fields(figure, sheet, fields)

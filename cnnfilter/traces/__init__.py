@@ -1,0 +1,322 @@
+"""What one value of a result is made of: where its window lies, what is in it, and what becomes of that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.activations import activate
+from cnnfilter.compute.network import to_gray
+from cnnfilter.compute.padded import Places, find_places
+from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
+from cnnfilter.compute.programs import Program, Step, build_bank, build_bias
+from cnnfilter.errors import ShapeError
+from cnnfilter.kernels import load_kernel
+from cnnfilter.spec.borders import Border, BorderMode
+from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalization
+from cnnfilter.spec.geometry import Pair, Window
+from cnnfilter.spec.layers import Activation, Gray, Layer, Shape, show_shape
+from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool
+from cnnfilter.spec.values import replace
+
+Integers = NDArray[np.intp]
+
+
+WHOLE = 12
+"""An input or output up to this size is shown whole, of a larger one what lies around the window."""
+
+AROUND = 3
+"""So many pixels are shown on each side of it."""
+
+
+class Reach(NamedTuple):
+    """Where a window lies in the input.
+
+    Parameters
+    ----------
+    rows, columns
+        (kh,) and (kw,): the places of its rows and columns, below 0 or beyond the input in the padding.
+    row_sources, column_sources
+        Which of the input's they are, or which of them the border repeats there; -1 where it has a value of its own.
+    """
+
+    rows: Integers
+    columns: Integers
+    row_sources: Places
+    column_sources: Places
+
+    def inside(self, shape: Shape) -> NDArray[np.bool_]:
+        """Return (kh, kw): whether each place is one of the input's pixels."""
+        rows = (self.rows >= 0) & (self.rows < shape[0])
+        columns = (self.columns >= 0) & (self.columns < shape[1])
+        return np.logical_and.outer(rows, columns)
+
+
+class Weighing(NamedTuple):
+    """What one map of a convolution makes of a window.
+
+    Parameters
+    ----------
+    kernel
+        The word of its kernel.
+    channels
+        The channels of the input that it adds up.
+    weights
+        (kh, kw, channels), as they are laid on the window.
+    bias
+        What is added to the sum.
+    divisor
+        What the kernel's weights were divided by; 1 unless it was normalized.
+    """
+
+    kernel: str
+    channels: tuple[int, ...]
+    weights: Doubles
+    bias: float = 0.0
+    divisor: float = 1.0
+
+
+class Trace(NamedTuple):
+    """How one value for each map of a result comes about.
+
+    Parameters
+    ----------
+    layer
+        The convolution or pool.
+    shape, output
+        The shapes that go into it, and out of the network.
+    place
+        (row, column) of the value in the output.
+    reach
+        Where its window lies.
+    values
+        (kh, kw, C): what is in it, padding included; for a pool padding is nan.
+    weighings
+        What a convolution makes of it, map by map; empty for pools.
+    gray
+        Whether the values are the luma of a picture in color.
+    combination, activations
+        What comes behind the convolution.
+    """
+
+    layer: Layer
+    shape: Shape
+    output: Shape
+    place: Pair
+    reach: Reach
+    values: Doubles
+    weighings: tuple[Weighing, ...] = ()
+    gray: bool = False
+    combination: ChannelPool | None = None
+    activations: tuple[Activation, ...] = ()
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(kh, kw): which places of the window are pixels of the input."""
+        return self.reach.inside(self.shape)
+
+    def products(self, weighing: Weighing) -> Doubles:
+        """Return (kh, kw, channels): each value times its weight."""
+        return np.asarray(self.values[:, :, weighing.channels] * weighing.weights)
+
+    def sums(self) -> Doubles:
+        """Return what the layer gives, before what comes behind it: a value for each map."""
+        if self.weighings:
+            return np.array([self.products(weighing).sum() + weighing.bias for weighing in self.weighings])
+        return _pool(self)
+
+    def combined(self) -> Doubles:
+        """Return what the combination of several kernels makes of the sums, or the sums."""
+        sums = self.sums()
+        return pool_channels(sums[None, None], self.combination).ravel() if self.combination else sums
+
+    def results(self) -> Doubles:
+        """Return the value of each map in double precision."""
+        values = self.combined()
+        for activation in self.activations:
+            values = np.asarray(activate(values, activation), dtype=np.float64)
+        return values
+
+
+class Explained(NamedTuple):
+    """A value, and what lies around it.
+
+    Parameters
+    ----------
+    traced
+        What it is made of.
+    outcome
+        (C,): what the run gave.
+    title
+        What the result is called.
+    colors
+        (H, W, C): the input.
+    outputs, corner
+        (h, w, C): the output around the value, and where the first of these is.
+    white
+        The level of white; 0 for a matrix, which has none.
+    notes
+        What is remarked.
+    """
+
+    traced: Trace
+    outcome: Array
+    title: str
+    colors: Array
+    outputs: Array
+    corner: Pair
+    white: float
+    notes: list[str]
+
+
+def span_around(first: int, last: int, size: int) -> range:
+    """Return the rows or columns that are drawn of `size`, with a window from `first` to `last`: all of a few.
+
+    Examples
+    --------
+    >>> span_around(-1, 1, 5), span_around(100, 102, 600)
+    (range(-1, 5), range(97, 106))
+    """
+    if size <= WHOLE:
+        return range(min(0, first), max(size, last + 1))
+    return range(min(first, max(0, first - AROUND)), max(last + 1, min(size, last + 1 + AROUND)))
+
+
+def trace(program: Program, volume: Array, place: Pair) -> Trace:
+    """Return how the value at a place of a program's output comes about.
+
+    Parameters
+    ----------
+    program
+        What `convolve` and `pool` make: perhaps `gray`, one convolution or pool, and what works on each place.
+    volume
+        (H, W, C).
+    place
+        (row, column) in the output.
+
+    Raises
+    ------
+    ShapeError
+        If the place lies outside the output.
+    """
+    output = program.network.output(volume.shape)
+    if not (place[0] < output[0] and place[1] < output[1]):
+        raise ShapeError(
+            f"position {place[0]},{place[1]} lies outside the output of {show_shape(output)}; "
+            f"rows go to {output[0] - 1}, columns to {output[1] - 1}"
+        )
+    steps = list(program.steps)
+    gray = isinstance(steps[0].node.layer, Gray) and volume.shape[2] > 1
+    first, *behind = steps[1:] if isinstance(steps[0].node.layer, Gray) else steps
+    layer, shape = first.node.layer, (*volume.shape[:2], 1 if gray else volume.shape[2])
+    reach = find_reach(layer, shape, place)
+    combination = next((step.node.layer for step in behind if isinstance(step.node.layer, ChannelPool)), None)
+    return Trace(
+        layer=layer,
+        shape=shape,
+        output=output,
+        place=place,
+        reach=reach,
+        values=_read(volume, reach, layer, gray=gray),
+        weighings=_weigh(layer, first, shape[2]) if isinstance(layer, Convolution) else (),
+        gray=gray,
+        combination=combination,
+        activations=tuple(step.node.layer for step in behind if isinstance(step.node.layer, Activation)),
+    )
+
+
+def find_reach(layer: Layer, shape: Shape, place: Pair) -> Reach:
+    """Return where the window of an output lies in an input of a shape (H, W, C)."""
+    if isinstance(layer, GlobalPool):
+        rows, columns = np.arange(shape[0]), np.arange(shape[1])
+        return Reach(rows, columns, rows, columns)
+    if not isinstance(layer, Convolution | Pool):
+        rows, columns = np.array([place[0]]), np.array([place[1]])
+        return Reach(rows, columns, rows, columns)
+    mode = layer.border.mode if isinstance(layer, Convolution) else BorderMode.CONSTANT
+    taps = [_find_taps(layer.window, shape, place, axis) for axis in (0, 1)]
+    sources = [find_sources(taps[axis], shape[axis], mode) for axis in (0, 1)]
+    return Reach(taps[0], taps[1], sources[0], sources[1])
+
+
+def _find_taps(window: Window, shape: Shape, place: Pair, axis: int) -> Integers:
+    start = place[axis] * window.stride[axis] - window.pads(shape[0], shape[1])[axis]
+    return start + np.arange(window.size[axis]) * window.dilation[axis]
+
+
+def find_sources(taps: Integers, size: int, mode: BorderMode) -> Places:
+    """Return which of the input's rows or columns each tap sees, or -1."""
+    before, after = max(0, -int(taps[0])), max(0, int(taps[-1]) + 1 - size)
+    return find_places(size, before, after, mode)[taps + before]
+
+
+def _read(volume: Array, reach: Reach, layer: Layer, *, gray: bool) -> Doubles:
+    """Return the window's values (kh, kw, C), with those of the border; nan beyond the input of a pool."""
+    seen = volume[reach.row_sources[:, None], reach.column_sources]
+    values = np.array(to_gray(seen) if gray else seen, dtype=np.float64)
+    border = layer.border if isinstance(layer, Convolution) else Border(BorderMode.CONSTANT, np.nan)
+    values[np.logical_or.outer(reach.row_sources < 0, reach.column_sources < 0)] = border.value
+    return values
+
+
+def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...]:
+    """Return the weights of each map; those of a dwconv see one channel each."""
+    bank, biases = build_bank(layer, step.kernels, channels), build_bias(layer, step.kernels, channels)
+    words = [word.text for word in layer.kernels for _ in range(word.maps)]
+    divisors = [divisor for word in layer.kernels for divisor in _divisors(word.text, layer.normalize)]
+    alone = isinstance(layer, DepthwiseConv)
+    return tuple(
+        Weighing(
+            kernel=words[number % len(words)],
+            channels=(number // len(words),) if alone else tuple(range(channels)),
+            weights=bank[..., number],
+            bias=float(biases[number]),
+            divisor=divisors[number % len(words)],
+        )
+        for number in range(bank.shape[3])
+    )
+
+
+def _divisors(word: str, how: Normalization) -> list[float]:
+    """Return what the weights of each map of a kernel are divided by."""
+    weights = load_kernel(word).weights
+    maps = weights.reshape(-1, weights.shape[3] if weights.ndim == 4 else 1)
+    if how is Normalization.NONE:
+        return [1.0] * maps.shape[1]
+    return [float(total) for total in (np.abs(maps) if how is Normalization.ABS else maps).sum(axis=0)]
+
+
+def _pool(traced: Trace) -> Doubles:
+    """Return what a pool makes of the window alone: the pixels of it that are there."""
+    pixels = traced.values[traced.inside]
+    match traced.layer:
+        case GlobalPool() as layer:
+            return np.ravel(pool_globally(traced.values, layer)).astype(np.float64)
+        case ChannelPool() as layer:
+            return np.ravel(pool_channels(traced.values, layer)).astype(np.float64)
+        case Pool() as layer if not len(pixels):
+            return np.zeros(traced.shape[2])
+        case Pool(mode=mode) as layer:
+            alone = Pool(mode=mode, window=replace(layer.window, **_whole(len(pixels))))
+            pooled = np.ravel(pool_volume(pixels[:, None], alone)).astype(np.float64)
+            return pooled * len(pixels) / count_places(traced) if layer.count_include_pad and mode == "avg" else pooled
+        case layer:
+            raise NotImplementedError(layer.op)
+
+
+def _whole(length: int) -> dict[str, object]:
+    """Return the fields of a window that holds one column of pixels."""
+    return {"size": (length, 1), "stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "ceil": False}
+
+
+def count_places(traced: Trace) -> int:
+    """Return what an average divides by: pixels, and with `count_include_pad` padding, never what hangs over."""
+    layer, (height, width, _) = traced.layer, traced.shape
+    if not isinstance(layer, Pool) or not layer.count_include_pad:
+        return int(np.count_nonzero(traced.inside))
+    _, _, bottom, right = layer.window.pads(height, width)
+    rows, columns = traced.reach.rows < height + bottom, traced.reach.columns < width + right
+    return int(np.count_nonzero(rows)) * int(np.count_nonzero(columns))

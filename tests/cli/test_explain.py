@@ -1,0 +1,137 @@
+"""`--explain`: the value that it states is that of the result, and what goes wrong is one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnfilter.arrays import Array
+from tests.cli.conftest import Run
+from tests.cli.pictures import load, rows, save, text_of
+
+PLAIN = np.random.default_rng(11).integers(0, 100, (6, 7)).astype(np.float64)
+
+
+@pytest.fixture(autouse=True)
+def _matrix(folder: Path) -> None:
+    """Lay a matrix in the current folder."""
+    (folder / "m.txt").write_text(text_of(PLAIN))
+
+
+def stated(text: str) -> list[float]:
+    """Return the values that explanations end with."""
+    return [float(line.rpartition("=")[2]) for line in text.splitlines() if line.startswith("result")]
+
+
+@pytest.mark.parametrize(("place", "value"), [("0,0", 320), ("1,0", 210), ("1,1", 89), ("1,2", 111)])
+def test_the_values_of_the_lecture(run: Run, samples: Path, place: str, value: int) -> None:
+    shown = run("convolve", samples / "sharpen-5x5.txt", "-k", "sharpen", "-p", "same", "--explain", place).stdout
+    assert stated(shown) == [value]
+    assert f"= {value}\n" in shown.partition("sum  ")[2]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convolve", "m.txt", "-k", "sobel-x", "-s", "2x1", "-p", "1", "--bias", "3", "--activation", "leakyrelu"),
+        ("convolve", "m.txt", "-k", "1 2 0; 3 4 1", "-d", "2x1", "--flip", "--normalize", "sum"),
+        ("convolve", "m.txt", "-k", "gaussian:5", "-p", "full", "--border", "wrap"),
+        ("convolve", "m.txt", "-k", "sobel-x", "-k", "sobel-y", "--combine", "magnitude"),
+        ("pool", "m.txt", "--size", "3", "-s", "2", "-p", "1", "--ceil"),
+        ("pool", "m.txt", "-m", "avg", "-p", "1", "--count-include-pad"),
+        ("pool", "m.txt", "-m", "l2", "--size", "2x3"),
+        ("pool", "m.txt", "-m", "median", "-s", "1"),
+        ("pool", "m.txt", "-m", "min", "-d", "2"),
+        ("pool", "m.txt", "-m", "avg", "--global"),
+        ("pool", "m.txt", "--over", "channels"),
+    ],
+    ids=" ".join,
+)
+def test_every_place_of_a_matrix_states_the_value_that_is_printed(run: Run, words: tuple[str, ...]) -> None:
+    printed = rows(run(*words).stdout)
+    for place in np.ndindex(printed.shape):
+        shown = run(*words, "--explain", f"{place[0]},{place[1]}").stdout
+        assert stated(shown) == [printed[place]]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "channels"), [("sharpen", "each"), ("gaussian:5", "each"), ("sobel-x", "gray"), ("emboss", "sum")]
+)
+def test_a_photo_states_the_values_of_its_result(run: Run, photo: Path, kernel: str, channels: str) -> None:
+    words = ("convolve", photo, "-k", kernel, "--channels", channels)
+    run(*words, "-o", "out.npy")
+    result = np.load("out.npy")
+    for place in [(0, 0), (321, 77), (590, 500)]:
+        shown = run(*words, "--explain", f"{place[0]},{place[1]}").stdout
+        assert np.array_equal(np.array(stated(shown), np.float32), np.atleast_1d(result[place]))
+
+
+def test_what_a_file_holds_of_it_is_said(run: Run, colours: Array) -> None:
+    words = ("convolve", "colours.png", "-k", "sharpen", "--explain", "3,4")
+    shown = run(*words, "-o", "out.png", "-q").stdout
+    held = shown.splitlines()[-1]
+    assert held == f"in a file {' '.join(map(str, load('out.png')[3, 4]))}, in 8 bits with --range clip"
+    assert stated(shown) != load("out.png")[3, 4].tolist()
+
+
+def test_the_window_names_the_input_and_the_kernel(run: Run) -> None:
+    shown = run("convolve", "m.txt", "-k", "1 0; 0 1", "-k", "sobel-x", "--explain", "2,1").stdout
+    heads = [line for line in shown.splitlines() if ": output [2,1]" in line]
+    assert heads == [
+        "m.txt, kernel1: output [2,1], 6x7x1 -> 5x6x1",
+        "m.txt, sobel-x: output [2,1], 6x7x1 -> 4x5x1",
+    ]
+
+
+def test_without_o_nothing_else_is_printed_or_written(run: Run, folder: Path) -> None:
+    before = set(folder.iterdir())
+    shown = run("pool", "m.txt", "--explain", "0,0").stdout
+    assert shown.startswith("m.txt, maxpool:2: output [0,0]")
+    assert rows(run("pool", "m.txt").stdout).shape == (3, 3)
+    assert set(folder.iterdir()) == before
+
+
+def test_with_o_the_result_is_written_too(run: Run) -> None:
+    shown = run("pool", "m.txt", "--explain", "1,1", "-o", "out.txt").stdout
+    assert stated(shown) == [rows(Path("out.txt").read_text())[1, 1]]
+
+
+def test_standard_input_is_explained(run: Run) -> None:
+    shown = run("pool", "-", "--explain", "0,0", given="1 2\n3 4\n").stdout
+    assert shown.startswith("standard input, maxpool:2: output [0,0], 2x2x1 -> 1x1x1\n")
+
+
+def test_a_place_outside_is_one_line_with_the_size_of_the_output(run: Run) -> None:
+    result = run("convolve", "m.txt", "-k", "sobel-x", "--explain", "4,0", status=1)
+    assert result.stderr == (
+        "cnnfilter: m.txt: position 4,0 lies outside the output of 4x5x1; rows go to 3, columns to 4\n"
+    )
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "-1,2", "a,b", "1x2", ""])
+def test_a_position_is_two_numbers(run: Run, text: str) -> None:
+    assert "is not Y,X, a row and a column" in run("pool", "m.txt", f"--explain={text}", status=2).stderr
+
+
+def test_standard_output_takes_one_thing(run: Run) -> None:
+    result = run("pool", "m.txt", "--explain", "0,0", "-o", "-", status=2)
+    assert "--explain prints on standard output, and so does -o -" in result.stderr
+
+
+def test_transparent_pixels_are_refused_in_the_window_alone(run: Run, folder: Path) -> None:
+    pixels = np.full((9, 9, 4), 255, np.uint8)
+    pixels[0, 0, 3] = 100
+    save(folder / "clear.png", pixels)
+    assert "some pixels are transparent" in run("pool", "clear.png", "--explain", "0,0", status=1).stderr
+    assert stated(run("pool", "clear.png", "--explain", "1,1").stdout) == [255, 255, 255]
+
+
+def test_a_dry_run_says_where_it_goes(run: Run) -> None:
+    assert run("pool", "m.txt", "--explain", "0,0", "--dry-run").stdout == "m.txt 6x7 -> standard output\n"
+
+
+def test_several_inputs_are_explained_one_after_the_other(run: Run, folder: Path) -> None:
+    (folder / "n.txt").write_text(text_of(PLAIN + 1))
+    values = stated(run("pool", "m.txt", "n.txt", "--explain", "0,0").stdout)
+    assert values == [PLAIN[:2, :2].max(), PLAIN[:2, :2].max() + 1]

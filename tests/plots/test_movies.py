@@ -1,0 +1,144 @@
+"""Moving pictures, read back: frames, times, colors."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import ShapeError
+from cnnfilter.plots.animations import Reel, animate, cut_around
+from cnnfilter.plots.movies import PAUSE, encode_movie, make_palette
+from tests.plots.conftest import blank
+from tests.traces.test_traces import NUMBERS, program
+
+
+def reel(words: str, volume: Array) -> Reel:
+    """Return the moving picture of a network at work."""
+    return animate(program(words), volume, (0, 0), "input.txt, kernel", 0.0, blank(dpi=60))
+
+
+@pytest.fixture
+def sharpened(samples: Path) -> Reel:
+    """Return the moving picture of a kernel on a 5x5 matrix, without padding: 9 windows."""
+    return reel("conv:sharpen", np.loadtxt(samples / "sharpen-5x5.txt")[:, :, None])
+
+
+def gif_frames(data: bytes) -> tuple[list[Array], list[int]]:
+    """Return the frames of a GIF, and how many milliseconds each stays."""
+    image = Image.open(io.BytesIO(data))
+    frames, times = [], []
+    for number in range(image.n_frames):  # type: ignore[attr-defined]
+        image.seek(number)
+        frames.append(np.asarray(image.convert("RGB")).astype(int))
+        times.append(int(image.info["duration"]))
+    return frames, times
+
+
+def test_a_gif_has_a_frame_for_each_window_and_rests_on_the_last(sharpened: Reel) -> None:
+    frames, times = gif_frames(encode_movie(sharpened, "a.gif", 4))
+    assert len(frames) == sharpened.length == 9
+    assert times == [250] * 8 + [PAUSE]
+
+
+def test_the_frames_of_a_gif_are_those_that_were_drawn(sharpened: Reel) -> None:
+    volume = np.array([[105.0, 102, 100, 97, 96]] * 5)[:, :, None]
+    expected = list(reel("conv:sharpen", volume).frames)
+    frames, _ = gif_frames(encode_movie(reel("conv:sharpen", volume), "a.gif", 4))
+    for frame, drawn in zip(frames, expected, strict=True):
+        apart = np.abs(frame - drawn.astype(int)).max(axis=2)
+        assert (apart == 0).mean() > 0.97  # the areas are exact; the rims of letters may differ a little
+        assert apart.max() < 60
+        assert (frame[(drawn == 255).all(axis=2)] == 255).all()
+
+
+def test_all_frames_of_a_gif_have_one_palette(sharpened: Reel) -> None:
+    data = encode_movie(sharpened, "a.gif", 4)
+    image = Image.open(io.BytesIO(data))
+    colors = set()
+    for number in range(9):
+        image.seek(number)
+        colors |= set(map(tuple, np.asarray(image.convert("RGB")).reshape(-1, 3).tolist()))
+    assert len(colors) <= 256
+
+
+def test_nothing_flickers_outside_of_what_moves(sharpened: Reel) -> None:
+    frames, _ = gif_frames(encode_movie(sharpened, "a.gif", 4))
+    still = (np.stack(frames) == frames[0]).all(axis=(0, 3))
+    assert still[:20].all()  # the title
+    assert still.mean() > 0.6
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+def test_webp_and_apng_hold_the_frames_without_loss(sharpened: Reel, suffix: str, samples: Path) -> None:
+    expected = list(reel("conv:sharpen", np.loadtxt(samples / "sharpen-5x5.txt")[:, :, None]).frames)
+    data = encode_movie(sharpened, f"a{suffix}", 5)
+    read, animation = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
+    assert read
+    assert len(animation.frames) == 9
+    assert list(np.ravel(animation.durations)) == [200] * 8 + [PAUSE]
+    for frame, drawn in zip(animation.frames, expected, strict=True):
+        assert np.array_equal(frame[:, :, 2::-1], drawn)
+
+
+def test_two_runs_give_the_same_bytes(samples: Path) -> None:
+    volume = np.loadtxt(samples / "pool-4x4.txt")[:, :, None]
+    first, second = (encode_movie(reel("maxpool:2", volume), "a.gif", 3) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("words", "length"),
+    [("conv:sobel-x,s2", 12), ("conv:sobel-x,d2,p2", 72), ("maxpool:2,p1,ceil", 25), ("gap", 1), ("channelmax", 72)],
+)
+def test_there_is_a_frame_for_each_value_of_a_map(words: str, length: int) -> None:
+    assert reel(words, NUMBERS).length == length
+
+
+def test_the_window_moves_and_the_output_fills() -> None:
+    frames = [frame.astype(int) for frame in reel("conv:[1 0; 0 1]", NUMBERS[:3, :3, :1]).frames]
+    white = [(frame == 255).all(axis=2).sum() for frame in frames]
+    assert all(later != earlier for earlier, later in pairwise(white))
+    changed = [np.argwhere((a != b).any(axis=2)) for a, b in pairwise(frames)]
+    assert all(len(places) > 50 for places in changed)
+
+
+def test_larger_inputs_need_a_place() -> None:
+    large = np.zeros((40, 30, 1))
+    with pytest.raises(ShapeError, match="40x30 is too large to animate, which goes up to 32x32; --around Y,X"):
+        cut_around(large, None)
+
+
+@pytest.mark.parametrize(("place", "corner"), [((0, 0), (0, 0)), ((20, 15), (14, 9)), ((39, 29), (28, 18))])
+def test_a_place_of_a_larger_input_is_cut_out_with_what_lies_around(
+    place: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    large = np.arange(40 * 30).reshape(40, 30, 1)
+    part, found = cut_around(large, place)
+    assert found == corner
+    assert np.array_equal(part, large[corner[0] : corner[0] + 12, corner[1] : corner[1] + 12])
+
+
+def test_a_place_outside_is_an_error() -> None:
+    with pytest.raises(ShapeError, match="--around 40,0 lies outside the input of 40x30"):
+        cut_around(np.zeros((40, 30, 1)), (40, 0))
+
+
+def test_too_many_channels_and_too_much_padding_are_errors() -> None:
+    with pytest.raises(ShapeError, match="6 channels and maps are too many to animate"):
+        reel("dwconv:sobel-x,sobel-y", NUMBERS)
+    with pytest.raises(ShapeError, match="69x68 with its padding is too large to animate"):
+        reel("conv:sobel-x,p30", NUMBERS)
+
+
+def test_the_frame_of_the_window_keeps_its_color_beside_many_others() -> None:
+    many = np.random.default_rng(0).random((12, 12, 1)) * 100
+    movie = reel("conv:sobel-x", many)
+    palette = make_palette(movie.preview).tolist()
+    assert [0xE6, 0x61, 0x00] in palette
+    assert [255, 255, 255] in palette
+    assert len(palette) == 256
