@@ -154,22 +154,21 @@ class Plan(NamedTuple):
 class Prices(NamedTuple):
     """Nanoseconds for each number, on the machine and by the script of tests/benchmarks/calibrate.py.
 
-    Measured on 6 megapixels, float32 unless 8 bits are named, on two cores of a Xeon with AVX-512, OpenCV 5.0:
+    Measured on 6 megapixels of float32, two cores of a Xeon with AVX-512, OpenCV 5.0, OpenBLAS 0.3.30:
 
     ============================  =====  =====  =====  =====  =====
     milliseconds, by kernel size      5      9     15     25    101
     ============================  =====  =====  =====  =====  =====
-    direct, a square                8.8   14.6
-    direct, a column                1.6    2.5    3.6    6.7   22.2
-    direct, a row                   2.2    5.5    6.5    8.5   19.7
-    separable                       8.4    8.0   13.8   22.3   97.6
-    separable, 8 bits               3.5    6.0    9.5   15.6   75.0
-    bands                          14.0   15.0   16.8   18.3   28.7
-    bands, a column                10.0   11.1   11.3   11.8   18.4
-    sheared                        10.4   10.9   11.7   12.5   19.3
-    boxes                           8.9   12.9   12.6   13.5   17.3
-    boxes, 8 bits                   6.7    8.5    8.2    8.8   10.1
-    Fourier                               26.8   36.7   32.7   38.2
+    direct, a square                6.5   12.2     58     57     97
+    direct, a column                1.9    2.4    2.9    5.4   18.0
+    direct, a row                   3.4    4.5    5.6    7.8   16.0
+    separable                       5.3    8.2    9.3   12.8   59.0
+    separable, 8 bits               3.0    4.4    4.6    7.3   33.7
+    bands                          12.9   13.2   13.4   15.0   22.4
+    bands, a column                 6.0    6.2    6.7    7.4   13.8
+    boxes                           8.8    9.4   10.3   10.4   14.1
+    boxes, 8 bits                   7.3    8.0    8.9    9.7   12.9
+    Fourier                        24.4   25.1   28.6   26.2   30.7
     ============================  =====  =====  =====  =====  =====
 
     Above 129 weights OpenCV's filter2D goes by a Fourier transform of its own, on one core.
@@ -180,23 +179,23 @@ class Prices(NamedTuple):
     weight: float
 
 
-_DIRECT_SQUARE = Prices(10, 0.50, 0.024)
-_DIRECT_COLUMN = Prices(10, 0.15, 0.037)
-_DIRECT_ROW = Prices(10, 0.26, 0.037)
-_SEPARABLE = Prices(20, 0.40, 0.067)
-_SEPARABLE_NARROW = Prices(20, 0.10, 0.053)
-_BAND = Prices(120, 1.10, 0.013)
-_FEW_WEIGHTS = Prices(0, 0.40, 0)
-_SHEARED = Prices(120, 1.65, 0.015)
-_BOXES = Prices(60, 1.70, 0.013)
-_BOXES_NARROW = Prices(60, 1.20, 0.005)
-_FOURIER = Prices(250, 5.8, 0)
-_TAPS = Prices(30, 0.80, 0.60)
-_PATCHES = Prices(30, 0.60, 0.70)
-_PRODUCT = 0.013
+_DIRECT_SQUARE = Prices(10, 0.25, 0.024)
+_DIRECT_COLUMN = Prices(10, 0.25, 0.026)
+_DIRECT_ROW = Prices(10, 0.55, 0.024)
+_SEPARABLE = Prices(20, 0.75, 0.029)
+_SEPARABLE_NARROW = Prices(20, 0.40, 0.016)
+_BAND = Prices(120, 0.90, 0.0085)
+_FEW_WEIGHTS = Prices(0, 0.25, 0)
+_SHEARED = Prices(120, 1.30, 0.010)
+_BOXES = Prices(60, 1.45, 0.006)
+_BOXES_NARROW = Prices(60, 1.30, 0.005)
+_FOURIER = Prices(250, 4.0, 0)
+_TAPS = Prices(30, 0.50, 0.40)
+_PATCHES = Prices(30, 0.40, 0.45)
+_PRODUCT = 0.0085
 _PHASE = 0.8
-_INTERLEAVED = 1.0
-_CONVERTED = 0.5
+_INTERLEAVED = 0.7
+_CONVERTED = 0.3
 """For each number: a step that leaves some out, channels taken apart, 8 bits made floats."""
 
 _SMALL = 150.0

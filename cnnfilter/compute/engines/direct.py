@@ -34,8 +34,8 @@ _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 _MOST_CHANNELS = 4
 """What OpenCV filters side by side."""
 
-_NUMBERS_AT_ONCE = 1 << 19
-"""Numbers of a strip: 2 MB of float32."""
+_NUMBERS_AT_ONCE = 1 << 20
+"""Numbers of a strip: 4 MB of float32."""
 
 Filter = Callable[[Array, tuple[int, int], int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""
