@@ -292,7 +292,7 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
     runs = numbers.whole or numbers.dtype == "float32"
     if runs and core.weights.size > 1 and (core.weights == core.weights[0, 0]).all():
         price = _BOXES_NARROW if numbers.narrow else _BOXES
-        cost = price.call + values * (price.number + price.weight * height + _INTERLEAVED * (task.channels > 1))
+        cost = price.call + values * (price.number + price.weight * height)
         add(cost, Engine.BOXES, f"{height}x{width} equal weights, {numbers}")
     if weights > 2:
         options += _separable_plans(core, numbers, task, values)
