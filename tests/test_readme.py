@@ -120,6 +120,36 @@ def test_the_picture_on_top_is_made_by_the_command_beside_it() -> None:
     assert np.abs(made.astype(int) - shown).mean() < 1
 
 
+PICTURES = re.findall(r"^\| `(cnnfilter [^`]*)` \| !\[[^\]]*\]\((samples/[^)]*)\) \|$", README, flags=re.MULTILINE)
+"""Commands, and the pictures beside them."""
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize(("command", "picture"), PICTURES)
+def test_a_picture_is_made_by_the_command_beside_it(command: str, picture: str) -> None:
+    before = Path(picture).read_bytes()
+    assert len(before) < 150_000
+    Path(picture).unlink()
+    assert run(command)[0] == 0
+    shown, made = (cv2.imdecode(np.frombuffer(data, np.uint8), 1) for data in (before, Path(picture).read_bytes()))
+    assert shown is not None
+    assert made is not None
+    assert abs(shown.shape[0] - made.shape[0]) <= 2  # another version of matplotlib may set text a pixel wider
+    assert abs(shown.shape[1] - made.shape[1]) <= 2
+
+
+def test_make_makes_the_pictures_by_the_same_commands() -> None:
+    makefile = (ROOT / "samples" / "Makefile").read_text(encoding="utf-8")
+    rules = re.findall(r"^([\w./-]+):(?: ([\w.-]+))?\n\t\$\(CNNFILTER\) (.*)$", makefile, flags=re.MULTILINE)
+    recipes = {
+        target: recipe.replace("$<", f"samples/{source}").replace("$@", f"samples/{target}")
+        for target, source, recipe in rules
+    }
+    assert len(PICTURES) == 5
+    for command, picture in PICTURES:
+        assert command == f"cnnfilter {recipes[picture.removeprefix('samples/')]}"
+
+
 def test_the_set_up_is_two_blocks_ahead_of_any_other_and_calls_by_path() -> None:
     set_up = README.partition("## Set up")[2].partition("\n## ")[0]
     assert README.partition("## Set up")[0].count("```") == 0
