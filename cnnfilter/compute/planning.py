@@ -154,21 +154,31 @@ class Plan(NamedTuple):
 class Prices(NamedTuple):
     """Nanoseconds for each number, on the machine and by the script of tests/benchmarks/calibrate.py.
 
-    Measured on 6 megapixels of float32, two cores of a Xeon with AVX-512, OpenCV 5.0, OpenBLAS 0.3.30:
+    Measured on 6 megapixels of float32, one channel or three, two cores of a Xeon with AVX-512, OpenCV 5.0, OpenBLAS
+    0.3.30:
 
     ============================  =====  =====  =====  =====  =====
     milliseconds, by kernel size      5      9     15     25    101
     ============================  =====  =====  =====  =====  =====
-    direct, a square                6.5   12.2     58     57     97
-    direct, a column                1.9    2.4    2.9    5.4   18.0
-    direct, a row                   3.4    4.5    5.6    7.8   16.0
-    separable                       5.3    8.2    9.3   12.8   59.0
-    separable, 8 bits               3.0    4.4    4.6    7.3   33.7
-    bands                          12.9   13.2   13.4   15.0   22.4
-    bands, a column                 6.0    6.2    6.7    7.4   13.8
-    boxes                           8.8    9.4   10.3   10.4   14.1
-    boxes, 8 bits                   7.3    8.0    8.9    9.7   12.9
-    Fourier                        24.4   25.1   28.6   26.2   30.7
+    direct, a square                7.8   13.4
+    direct, a column                1.4    2.0    2.7    5.9   19.4
+    direct, a row                   1.7    4.1    5.7    7.5   17.5
+    separable                       6.7    8.2   10.0   13.2   65.3
+    separable, 8 bits               2.2    3.1    4.8    8.1   38.2
+    bands                           9.4    9.5   10.7   12.6   21.1
+    bands, a column                 5.8    6.0    6.6    7.3   12.9
+    sheared                         6.0    6.4    7.1    7.6   13.8
+    boxes                           6.2   11.0   11.5   11.0   15.2
+    boxes, 8 bits                   4.4    5.7    5.7    5.9    7.7
+    Fourier                               23.9   31.7   29.5   35.0
+    direct, RGB                    21.6   37.3
+    separable, RGB                 17.5   23.1   27.1   34.5  205.9
+    bands, RGB                     53.0   51.6   56.1   63.7  106.0
+    bands, stride 4                 5.0    5.6    5.7    6.0    9.8
+    phases, stride 2               12.6   13.7   18.7
+    phases, stride 4               23.9   25.8   26.4   30.5
+    phases, stride 4, RGB          54.3   54.3   54.4   70.4
+    phases, dilation 2             18.3   25.0
     ============================  =====  =====  =====  =====  =====
 
     Above 129 weights OpenCV's filter2D goes by a Fourier transform of its own, on one core.
@@ -179,25 +189,24 @@ class Prices(NamedTuple):
     weight: float
 
 
-_DIRECT_SQUARE = Prices(10, 0.25, 0.024)
-_DIRECT_COLUMN = Prices(10, 0.25, 0.026)
-_DIRECT_ROW = Prices(10, 0.55, 0.024)
+_DIRECT = Prices(10, 0.55, 0.021)
+_DIRECT_ROW = Prices(10, 0.55, 0.030)
 _SEPARABLE = Prices(20, 0.75, 0.029)
-_SEPARABLE_NARROW = Prices(20, 0.40, 0.016)
-_BAND = Prices(120, 0.90, 0.0085)
-_FEW_WEIGHTS = Prices(0, 0.25, 0)
-_SHEARED = Prices(120, 1.30, 0.010)
-_BOXES = Prices(60, 1.45, 0.006)
-_BOXES_NARROW = Prices(60, 1.30, 0.005)
-_FOURIER = Prices(250, 4.0, 0)
-_TAPS = Prices(30, 0.50, 0.40)
+_SEPARABLE_NARROW = Prices(20, 0.10, 0.025)
+_BANDS = Prices(120, 0.80, 0)
+_BAND = Prices(0, 0.30, 0.0104)
+_FEW_WEIGHTS = Prices(0, 0.20, 0)
+_SHEARED = Prices(120, 1.00, 0.013)
+_BOXES = Prices(60, 1.50, 0.010)
+_BOXES_NARROW = Prices(60, 0.80, 0.005)
+_FOURIER = Prices(250, 4.8, 0)
+_TAPS = Prices(30, 0.80, 1.2)
 _PATCHES = Prices(30, 0.40, 0.45)
 _PRODUCT = 0.0085
-_PHASE = 0.8
-_INTERLEAVED = 0.7
+_INTERLEAVED = 1.3
 _CONVERTED = 0.3
-"""For each number: a step that leaves some out, channels taken apart, 8 bits made floats. Estimates, as _TAPS and
-_SHEARED are: the table has none of them."""
+_ADDED = 0.4
+"""For each number: channels taken apart, 8 bits made floats, results added to others."""
 
 _SMALL = 150.0
 """Microseconds: what costs less is not worth a look at the kernel, which takes as long."""
@@ -228,7 +237,7 @@ def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
     values = task.size[0] * task.size[1] * task.channels / 1000
     if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype]:
         nothing_beats_it = kernel.size <= _FEW_TO_LAY and not numbers.narrow
-        if nothing_beats_it or _price_direct(tuple(extent), values) < _SMALL:
+        if nothing_beats_it or _price_direct(kernel, values) < _SMALL:
             return _plan_directly(kernel, numbers, task)
     return min(_plans(kernel, numbers, task), key=lambda plan: plan.price)
 
@@ -237,7 +246,7 @@ def _plan_directly(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
     core = trim(_spread(kernel, task.dilation))
     values = task.size[0] * task.size[1] * task.channels / 1000
-    price = _price_direct(core.weights.shape, values) * (1.0 if numbers.dtype == "float32" else 2.2)
+    price = _price_direct(core.weights, values) * (1.0 if numbers.dtype == "float32" else 2.2)
     price += values * _CONVERTED * numbers.narrow
     reason = f"{core.weights.shape[0]}x{core.weights.shape[1]} weights, {numbers}"
     return Plan(Engine.DIRECT, numbers.dtype, reason, core, price=price)
@@ -274,12 +283,13 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
         slower = 1.0 if dtype == "float32" else 2.2
         options.append(Plan(engine, dtype, reason, more.pop("core", core), price=price * slower, **more))
 
-    add(_TAPS.call + values * (_TAPS.number + _TAPS.weight * weights), Engine.TAPS, f"{weights} weights, {numbers}")
+    kept = task.stride[0] * task.stride[1]
+    price = _TAPS.call + values * (_TAPS.number + _TAPS.weight * weights / kept)
+    add(price, Engine.TAPS, f"{weights} weights, {numbers}")
     if core.weights.size <= LARGEST_DIRECT[numbers.dtype]:
         options.append(_plan_directly(kernel, numbers, task))
     if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
         return options
-    kept = task.stride[0] * task.stride[1]
     diagonal = find_diagonal(core.weights) if height > 2 else None
     if diagonal and task.size[1] > 2 * width:
         price = _SHEARED.call + values * (_SHEARED.number + _SHEARED.weight * height)
@@ -301,14 +311,20 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
         dtype: Dtype = numbers.dtype
         if numbers.whole and numbers.bound >= EXACT_FOURIER["float32"]:
             dtype = "float64"
-        share = 0.5 + 0.5 / kept
-        add(_FOURIER.call + values * _FOURIER.number * share, Engine.FOURIER, size, dtype=dtype, rounds=numbers.whole)
+        add(_FOURIER.call + values * _FOURIER.number, Engine.FOURIER, size, dtype=dtype, rounds=numbers.whole)
     part = -(-height // task.stride[0]), -(-width // task.stride[1])
     if kept > 1 and weights > 9 and part[0] * part[1] <= LARGEST_DIRECT[numbers.dtype]:
-        price = _price_direct(part, values) + values * _PHASE
+        phases = [
+            core.weights[row :: task.stride[0], column :: task.stride[1]].any()
+            for row in range(task.stride[0])
+            for column in range(task.stride[1])
+        ]
+        each = _price_phase(task.stride, task.channels) + _DIRECT.weight * weights / sum(phases)
+        price = sum(phases) * (_DIRECT.call + values / kept * each)
         add(price, Engine.DIRECT, f"{size}, every {show_pair(task.stride)}th result", phases="stride")
     if task.dilation != (1, 1) and task.stride == (1, 1) and kernel.size <= LARGEST_DIRECT[numbers.dtype]:
-        price = _price_direct(kernel.shape, values) + values * 2 * _PHASE + 50.0 * task.dilation[0] * task.dilation[1]
+        price = _price_direct(kernel, values) + values * _price_phase(task.dilation, task.channels)
+        price += 50.0 * task.dilation[0] * task.dilation[1]
         reason = f"{kernel.shape[0]}x{kernel.shape[1]} weights {show_pair(task.dilation)} apart, {numbers}"
         add(price, Engine.DIRECT, reason, phases="dilation", core=Core(0, 0, kernel))
     return options
@@ -327,13 +343,14 @@ def _separable_plans(core: Core, numbers: Numbers, task: Task, values: float) ->
     pairs = f"{height}x{width} weights of rank {len(factors)}, {numbers}"
     opencv = _SEPARABLE_NARROW if numbers.narrow else _SEPARABLE
     whole = opencv.call + len(factors) * values * (opencv.number + opencv.weight * (height + width))
-    bands = _BAND.call
+    whole += (len(factors) - 1) * values * _ADDED
+    bands = _BANDS.call + values * _BANDS.number
     for column, row in factors:
         bands += values / task.stride[0] * _price_pass(column)
         bands += values / task.stride[0] / task.stride[1] * _price_pass(row)
-    apart = 0.3 + _INTERLEAVED * (task.channels > 1)
+    bands += values * _INTERLEAVED * (task.channels > 1)
     plan = Plan(Engine.SEPARABLE, numbers.dtype, pairs, core, factors, rounds=rounds, price=whole * slower)
-    return [plan, plan._replace(engine=Engine.BANDS, price=bands * slower + values * apart)]
+    return [plan, plan._replace(engine=Engine.BANDS, price=bands * slower)]
 
 
 def _price_pass(weights: Doubles) -> float:
@@ -342,9 +359,16 @@ def _price_pass(weights: Doubles) -> float:
     return _FEW_WEIGHTS.number if np.count_nonzero(weights) <= 2 else _BAND.number + _BAND.weight * len(weights)
 
 
-def _price_direct(shape: tuple[int, ...], values: float) -> float:
-    prices = _DIRECT_COLUMN if shape[1] == 1 else _DIRECT_ROW if shape[0] == 1 else _DIRECT_SQUARE
-    return prices.call + values * (prices.number + prices.weight * shape[0] * shape[1])
+def _price_direct(weights: Doubles, values: float) -> float:
+    """Return the price of the weights that are not zero; OpenCV passes over the others."""
+    prices = _DIRECT_ROW if len(weights) == 1 else _DIRECT
+    return float(prices.call + values * (prices.number + prices.weight * np.count_nonzero(weights)))
+
+
+def _price_phase(steps: Pair, channels: int) -> float:
+    """Return the price of each number that is read with steps between."""
+    alone = min(0.95 * float(np.sqrt(steps[0] * steps[1])), 4.2)
+    return alone if channels == 1 else max(alone, 3.0)
 
 
 def _spread(kernel: Doubles, dilation: Pair) -> Doubles:

@@ -28,6 +28,15 @@ Worker = Callable[[Tile], None]
 
 Task = TypeVar("Task")
 
+_MOST_AT_ONCE = 3 << 19
+"""Numbers read for a strip: 6 MB of float32. Smaller ones stay in the cache, but the calls for them cost more."""
+
+_LEAST_AT_ONCE = 1 << 17
+"""Numbers whose calls cost more than what another core would save."""
+
+_SHARES = 4
+"""Strips for cores to share, as many on every machine, lest results hang on it by their last bits."""
+
 _IN_WORKER = ContextVar("_IN_WORKER", default=False)
 """Whether this is done in a thread that was begun here: the other cores have work already."""
 
@@ -45,6 +54,28 @@ def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
         for top in range(0, height, rows)
         for left in range(0, width, columns)
     ]
+
+
+def cut_strips(rows: int, columns: int, numbers: int, size: int, stride: int) -> list[Tile]:
+    """Return strips that cover rows x columns of results: few enough to be worth the calls, enough for all cores.
+
+    Parameters
+    ----------
+    rows, columns
+        Of the results.
+    numbers
+        In each row that is read.
+    size, stride
+        Rows that a result is made of, and from one result to the next.
+
+    Examples
+    --------
+    >>> len(cut_strips(2000, 3000, 3000, 5, 1)), len(cut_strips(100, 100, 100, 5, 1))
+    (4, 1)
+    """
+    most = max(_MOST_AT_ONCE // numbers, 2 * size) // stride
+    share = max(-(-rows // _SHARES), _LEAST_AT_ONCE // numbers // stride)
+    return cut(rows, columns, max(1, min(most, share)), columns)
 
 
 def count_cores() -> int:

@@ -37,6 +37,9 @@ class Row(NamedTuple):
     kernel: Callable[[int], Doubles]
     weights: Callable[[int], int]
     dtype: str = "float32"
+    channels: int = 1
+    stride: int = 1
+    dilation: int = 1
 
 
 def _dense(size: int) -> Doubles:
@@ -44,7 +47,9 @@ def _dense(size: int) -> Doubles:
 
 
 def _product(size: int) -> Doubles:
+    """Return columns by rows that are their own mirror images, as nearly all are: OpenCV is faster with them."""
     column = np.random.default_rng(size).uniform(0.5, 1.5, size)
+    column += column[::-1]
     return np.outer(column, column)
 
 
@@ -72,6 +77,14 @@ ROWS = (
     Row("boxes", Engine.BOXES, _equal, lambda size: size),
     Row("boxes, 8 bits", Engine.BOXES, _equal, lambda size: size, "uint8"),
     Row("Fourier", Engine.FOURIER, _dense, lambda _: 0),
+    Row("direct, RGB", Engine.DIRECT, _dense, lambda size: size**2, channels=3),
+    Row("separable, RGB", Engine.SEPARABLE, _product, lambda size: 2 * size, channels=3),
+    Row("bands, RGB", Engine.BANDS, _product, lambda size: 2 * size, channels=3),
+    Row("bands, stride 4", Engine.BANDS, _product, lambda size: 2 * size, stride=4),
+    Row("phases, stride 2", Engine.DIRECT, _dense, lambda size: size**2, stride=2),
+    Row("phases, stride 4", Engine.DIRECT, _dense, lambda size: size**2, stride=4),
+    Row("phases, stride 4, RGB", Engine.DIRECT, _dense, lambda size: size**2, channels=3, stride=4),
+    Row("phases, dilation 2", Engine.DIRECT, _dense, lambda size: size**2, dilation=2),
 )
 
 
@@ -79,9 +92,10 @@ def calls_of(row: Row, image: Array) -> Iterator[tuple[int, Call]]:
     """Yield an engine's calls with the sizes of kernels that it takes."""
     for size in SIZES:
         kernel = row.kernel(size)
-        window = Window((kernel.shape[0], kernel.shape[1]), padding=as_padding("half"))
+        steps = (row.stride, row.stride), (row.dilation, row.dilation)
+        window = Window((kernel.shape[0], kernel.shape[1]), steps[0], as_padding("half"), steps[1])
         for plan in plans_of(image, kernel, window, Border()):
-            if plan.engine is row.engine and not plan.phases:
+            if plan.engine is row.engine and bool(plan.phases) == row.name.startswith("phases"):
                 padded = Padded(image, window.pads(*image.shape[:2]), Border(), plan.dtype)
                 yield size, partial(carry_out, plan, padded, window, UNFINISHED)
                 break
@@ -95,11 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warn_if_busy()
     print(heading())
     generator = np.random.default_rng(1)
-    images: dict[str, Array] = {
-        "float32": generator.uniform(0, 255, (HEIGHT, WIDTH, 1)).astype(np.float32),
-        "uint8": generator.integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8),
+    images: dict[tuple[str, int], Array] = {
+        ("float32", 1): generator.uniform(0, 255, (HEIGHT, WIDTH, 1)).astype(np.float32),
+        ("float32", 3): generator.uniform(0, 255, (HEIGHT, WIDTH, 3)).astype(np.float32),
+        ("uint8", 1): generator.integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8),
     }
-    calls = {(row.name, size): call for row in ROWS for size, call in calls_of(row, images[row.dtype])}
+    calls = {
+        (row.name, size): call for row in ROWS for size, call in calls_of(row, images[row.dtype, row.channels])
+    }
     labels = {f"{name} {size}": (name, size) for name, size in calls}
     firsts = {label: time_call(calls[key])[0] for label, key in labels.items()}
     seconds = call_in_turn({label: calls[key] for label, key in labels.items()}, firsts, options.rounds)
@@ -119,7 +136,7 @@ def fit(row: Row, times: dict[tuple[str, int], float]) -> tuple[float, float]:
     Errors are weighed as shares of a time; a price that would be negative is 0.
     """
     sizes = [size for size in SIZES if (row.name, size) in times]
-    taken = np.array([times[row.name, size] for size in sizes]) * 1e6 / (HEIGHT * WIDTH)
+    taken = np.array([times[row.name, size] for size in sizes]) * 1e6 / (HEIGHT * WIDTH * row.channels)
     counts = np.array([row.weights(size) for size in sizes], float)
     if not counts.any() or len(sizes) < 2:
         return float(np.median(taken)), 0.0

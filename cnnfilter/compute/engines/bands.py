@@ -18,7 +18,7 @@ from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.engines.finish import Finish
 from cnnfilter.compute.engines.memory import Memory
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Tile, Worker, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 
@@ -61,7 +61,7 @@ def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Fini
 
         return make
 
-    make_tiles(cut(rows, columns, _strip_rows(size[0], stride[0]), columns), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), begin)
     return results
 
 
@@ -95,13 +95,8 @@ def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pai
 
         return make
 
-    make_tiles(cut(rows, columns, _strip_rows(size, stride[0]), columns), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size, stride[0]), begin)
     return results
-
-
-def _strip_rows(size: int, stride: int) -> int:
-    """Return the rows of a strip: more for a column that reaches far, and a whole number of blocks."""
-    return max(_BLOCK, (max(128, 2 * size) // stride) // _BLOCK * _BLOCK)
 
 
 def _filter_strip(source: Floats, down: _Pass, along: _Pass, target: Floats, memory: Memory) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from cnnfilter.arrays import Floats
 from cnnfilter.compute.engines.finish import Finish
 from cnnfilter.compute.padded import WHITE, Padded
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Tile, Worker, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 
@@ -32,7 +32,6 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
     results = np.empty((rows, columns, channels), padded.dtype)
     own = padded.in_own_type()
     source = own if WHITE.get(own.dtype, _LARGEST_SUM) * size[0] * size[1] < _LARGEST_SUM else padded
-    at_once = max(1, max(128, 2 * size[0]) // stride[0])
 
     def begin() -> Worker:
         def make(tile: Tile) -> None:
@@ -57,5 +56,5 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
 
         return make
 
-    make_tiles(cut(rows, columns, at_once, columns), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), begin)
     return results

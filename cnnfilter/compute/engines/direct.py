@@ -16,7 +16,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.engines.finish import Finish
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Tile, Worker, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.geometry import Pair
@@ -33,9 +33,6 @@ _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 
 _MOST_CHANNELS = 4
 """What OpenCV filters side by side."""
-
-_NUMBERS_AT_ONCE = 1 << 20
-"""Numbers of a strip: 4 MB of float32."""
 
 Filter = Callable[[Array, tuple[int, int], int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""
@@ -146,7 +143,6 @@ def _filter_in_strips(run: Filter, strips: Strips, padded: Padded, size: Pair, s
     height, width, channels = padded.shape
     rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
     results = np.empty((rows, columns, channels), padded.dtype)
-    at_once = max(1, max(_NUMBERS_AT_ONCE // (width * channels), 2 * size[0]) // stride[0])
 
     def begin() -> Worker:
         def make(tile: Tile) -> None:
@@ -161,5 +157,5 @@ def _filter_in_strips(run: Filter, strips: Strips, padded: Padded, size: Pair, s
 
         return make
 
-    make_tiles(cut(rows, columns, at_once, columns), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), begin)
     return results
