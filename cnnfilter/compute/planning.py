@@ -205,7 +205,7 @@ _PATCHES = Prices(30, 0.40, 0.45)
 _PRODUCT = 0.0085
 _INTERLEAVED = 1.3
 _CONVERTED = 0.3
-_ADDED = 0.4
+_ADDED = 0.8
 """For each number: channels taken apart, 8 bits made floats, results added to others."""
 
 _SMALL = 150.0
@@ -302,9 +302,9 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
         )
     runs = numbers.whole or numbers.dtype == "float32"
     if runs and core.weights.size > 1 and (core.weights == core.weights[0, 0]).all():
-        price = _BOXES_NARROW if numbers.narrow else _BOXES
-        cost = price.call + values * (price.number + price.weight * height)
-        add(cost, Engine.BOXES, f"{height}x{width} equal weights, {numbers}")
+        prices = _BOXES_NARROW if numbers.narrow else _BOXES
+        price = prices.call + values * (prices.number + prices.weight * height)
+        add(price, Engine.BOXES, f"{height}x{width} equal weights, {numbers}")
     if weights > 2:
         options += _separable_plans(core, numbers, task, values)
     if core.weights.size > LARGEST_DIRECT[numbers.dtype] // 2:
@@ -315,7 +315,7 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
     part = -(-height // task.stride[0]), -(-width // task.stride[1])
     if kept > 1 and weights > 9 and part[0] * part[1] <= LARGEST_DIRECT[numbers.dtype]:
         phases = [
-            core.weights[row :: task.stride[0], column :: task.stride[1]].any()
+            bool(core.weights[row :: task.stride[0], column :: task.stride[1]].any())
             for row in range(task.stride[0])
             for column in range(task.stride[1])
         ]

@@ -15,7 +15,7 @@ from cnnfilter.compute.engines.boxes import MOST_CHANNELS, sum_boxes
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.planning import EXACT_FLOAT32
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Tile, Worker, cut, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.geometry import Pair, Window
@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 1 << 22
 
 
 @ieee_arithmetic
-def pool_volume(volume: Array, layer: Pool) -> Array:
+def pool_volume(volume: Array, layer: Pool, *, keeps_type: bool = False) -> Array:
     """Return the pooled volume.
 
     Parameters
@@ -36,6 +36,8 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
         (H, W, C).
     layer
         Mode, window and what counts.
+    keeps_type
+        Whether medians are of the volume's type, those between two integers rounded half to even.
 
     Returns
     -------
@@ -50,7 +52,8 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
         If the window is larger than the padded volume, or the padding more than half the window.
     """
     output = layer.output(volume.shape)[:2]
-    pooled = _pool(volume, layer, (output[0], output[1]))
+    of_medians = volume.dtype if keeps_type else np.dtype(float_type(volume.dtype))
+    pooled = _pool(volume, layer, (output[0], output[1]), of_medians)
     rows, columns = window_counts(replace(layer, count_include_pad=False), volume.shape)
     if not (rows.all() and columns.all()):
         pooled[rows == 0] = 0
@@ -58,7 +61,7 @@ def pool_volume(volume: Array, layer: Pool) -> Array:
     return pooled
 
 
-def _pool(volume: Array, layer: Pool, output: Pair) -> Array:
+def _pool(volume: Array, layer: Pool, output: Pair, of_medians: np.dtype[Any]) -> Array:
     """Return what each mode makes of the windows, whatever it makes of those that see no pixel."""
     kind = float_type(volume.dtype)
     match layer.mode:
@@ -67,7 +70,7 @@ def _pool(volume: Array, layer: Pool, output: Pair) -> Array:
         case PoolMode.MIN:
             return _find_extremes(volume, layer.window, output, Extreme(np.minimum, cv2.erode, highest(volume.dtype)))
         case PoolMode.MEDIAN:
-            return _find_medians(volume, layer.window, output).astype(kind, copy=False)
+            return _find_medians(volume, layer.window, output, of_medians)
         case PoolMode.AVG:
             rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
             if (rows == rows[0]).all() and (columns == columns[0]).all():
@@ -140,9 +143,14 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
             source = padded.peek(rows)[:, :width]
             for channels in _sides(padded.shape[2]):
                 part = np.ascontiguousarray(source[:, :, channels])
+                into = results[tile.rows, :, channels]
                 shape = output[1], tile.size[0]
-                means = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(*tile.size, -1)
-                results[tile.rows, :, channels] = means if scale == 1 else means * scale
+                if into.flags.c_contiguous:
+                    cv2.resize(part, shape, dst=into, interpolation=cv2.INTER_AREA)
+                else:
+                    into[...] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(into.shape)
+                if scale != 1:
+                    into *= scale
 
         return make
 
@@ -277,18 +285,19 @@ def _pad_to_windows(volume: Array, window: Window, output: Pair, fill: float, dt
     return Padded(volume, (pads[0], pads[1], after[0], after[1]), Border(BorderMode.CONSTANT, fill), dtype)
 
 
-def _find_medians(volume: Array, window: Window, output: Pair) -> Floats:
+def _find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
     """Return the median of the pixels that are there; nan, as the padding is, is not there."""
     padded = _pad_to_windows(volume, window, output, np.nan, "float64")
     if _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
-        return _blur_by_median(volume, window, output)
+        return _blur_by_median(volume, window, output, dtype)
     pixels = padded.whole()
     extent, stride, dilation = window.extent, window.stride, window.dilation
     windows = np.lib.stride_tricks.sliding_window_view(pixels, extent, axis=(0, 1))
     windows = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]][: output[0], : output[1]]
     step = max(1, _ROWS_AT_ONCE // max(1, windows[0].size))
     parts = [_middle(windows[row : row + step]) for row in range(0, output[0], step)]
-    return np.concatenate(parts)
+    medians = np.concatenate(parts)
+    return (medians if dtype.kind == "f" else np.rint(medians)).astype(dtype, copy=False)
 
 
 def _is_blurred(volume: Array, window: Window) -> bool:
@@ -299,14 +308,23 @@ def _is_blurred(volume: Array, window: Window) -> bool:
     return side <= {np.dtype(np.uint8): 255, np.dtype(np.uint16): 5, np.dtype(np.float32): 5}.get(volume.dtype, 0)
 
 
-def _blur_by_median(volume: Array, window: Window, output: Pair) -> Floats:
+def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
     """Return the medians of windows that lie in the image."""
-    blurred = cv2.medianBlur(np.ascontiguousarray(volume), window.size[0]).reshape(volume.shape)
+    results = np.empty((*output, volume.shape[2]), dtype)
     reach = window.size[0] // 2
-    kept = [
-        slice(reach, reach + (count - 1) * step + 1, step) for count, step in zip(output, window.stride, strict=True)
-    ]
-    return np.asarray(blurred[kept[0], kept[1]], dtype=np.float32)
+    columns = slice(reach, reach + (output[1] - 1) * window.stride[1] + 1, window.stride[1])
+
+    def begin() -> Worker:
+        def make(tile: Tile) -> None:
+            first, kept = tile.rows.start * window.stride[0], (tile.size[0] - 1) * window.stride[0] + 1
+            source = np.ascontiguousarray(volume[first : first + kept + 2 * reach])
+            medians = cv2.medianBlur(source, window.size[0]).reshape(source.shape)
+            results[tile.rows] = medians[reach : reach + kept : window.stride[0], columns]
+
+        return make
+
+    make_tiles(cut_strips(*output, volume.shape[1] * volume.shape[2], window.size[0], window.stride[0]), begin)
+    return results
 
 
 def _middle(windows: Floats) -> Doubles:

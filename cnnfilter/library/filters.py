@@ -181,9 +181,7 @@ def pool(
         ceil=ceil,
     )
     layer = Pool(mode=PoolMode(mode), window=window, count_include_pad=count_include_pad)
-    pooled = pool_volume(volume, layer)
-    if layer.mode is PoolMode.MEDIAN:
-        pooled = (np.rint(pooled) if given.dtype.kind in "bui" else pooled).astype(given.dtype)
+    pooled = pool_volume(volume, layer, keeps_type=True)
     return pooled[:, :, 0] if given.ndim == 2 else pooled
 
 

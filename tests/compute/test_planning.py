@@ -98,7 +98,7 @@ CASES = {
     "101x101 fractions": Case(random_kernel(101, 101), FRACTIONS, FOURIER, (101, 101)),
     "every second of 9x9": Case(random_kernel(9, 9), FRACTIONS, DIRECT, (9, 9), 0, (2, 2)),
     "every second of 15x15": Case(random_kernel(15, 15), FRACTIONS, DIRECT, (15, 15), 0, (2, 2), phases="stride"),
-    "every fourth column of 15x15": Case(random_kernel(15, 15), FRACTIONS, DIRECT, (15, 15), 0, (1, 4), phases="stride"),
+    "every 4th column of 15x15": Case(random_kernel(15, 15), FRACTIONS, DIRECT, (15, 15), 0, (1, 4), phases="stride"),
     "every fourth of a diagonal": Case(formulas.line_diagonal(25), SMALL, DIRECT, (25, 25), 0, (4, 4), phases="stride"),
     "a diagonal of 9": Case(formulas.line_diagonal(9), FRACTIONS, DIRECT, (9, 9)),
     "every second of 3x3": Case(random_kernel(3, 3), FRACTIONS, DIRECT, (3, 3), 0, (2, 2)),
