@@ -274,7 +274,7 @@ def _plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
     core = trim(spread)
     values = task.size[0] * task.size[1] * task.channels / 1000
     height, width = core.weights.shape
-    weights = np.count_nonzero(core.weights)
+    weights = int(np.count_nonzero(core.weights))
     size = f"{height}x{width} weights, {numbers}"
     options: list[Plan] = []
 

@@ -114,9 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("float32", 3): generator.uniform(0, 255, (HEIGHT, WIDTH, 3)).astype(np.float32),
         ("uint8", 1): generator.integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8),
     }
-    calls = {
-        (row.name, size): call for row in ROWS for size, call in calls_of(row, images[row.dtype, row.channels])
-    }
+    calls = {(row.name, size): call for row in ROWS for size, call in calls_of(row, images[row.dtype, row.channels])}
     labels = {f"{name} {size}": (name, size) for name, size in calls}
     firsts = {label: time_call(calls[key])[0] for label, key in labels.items()}
     seconds = call_in_turn({label: calls[key] for label, key in labels.items()}, firsts, options.rounds)

@@ -19,8 +19,8 @@ from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.tiles import cut
 from cnnfilter.spec.geometry import Pair, Window
 
-_PATCHES = 1 << 19
-"""Numbers of patches gathered at a time: 2 MB in float32, a core's cache."""
+_PATCHES = 1 << 21
+"""Numbers of patches gathered at a time: 8 MB in float32. More leave every cache, fewer take more calls."""
 
 _SMALL_PRODUCT = 1 << 20
 """OpenBLAS adds one by one the products of up to 100 x 100 x 100 multiplications, so that their errors add up ..."""
