@@ -17,7 +17,8 @@ from cnnfilter.files.outputs import STANDARD, Job, identities, make_folder_of, w
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
 from cnnfilter.files.reading import Reading
 from cnnfilter.files.unfinished import Unfinished
-from cnnfilter.results import File, Handling, Result, encode_result, foresee_shapes, name_files, run_picture
+from cnnfilter.rendering import File, encode_result, name_files
+from cnnfilter.results import Handling, Result, foresee_shapes, run_picture
 from cnnfilter.telling import listening, tell
 
 _REPORTS_AHEAD = 1000

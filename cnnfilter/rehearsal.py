@@ -16,7 +16,8 @@ from cnnfilter.files.headers import read_header
 from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.sheets import PLOT
-from cnnfilter.results import foresee_shapes, name_files
+from cnnfilter.rendering import name_files
+from cnnfilter.results import foresee_shapes
 from cnnfilter.spec.layers import show_shape
 
 

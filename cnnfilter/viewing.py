@@ -18,7 +18,8 @@ from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.sheets import PLOT, Sheet, check_colormap, open_canvas, open_sheet
 from cnnfilter.plots.targets import EXPLAIN, ViewRequest
-from cnnfilter.results import File, Handling, Result, Watched, remark_on_pages, run_picture
+from cnnfilter.rendering import File
+from cnnfilter.results import Handling, Result, Watched, remark_on_pages, run_picture
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace

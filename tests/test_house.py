@@ -25,6 +25,7 @@ FLOORS = {
     "traces": 3,
     "library": 4,
     "results": 4,
+    "rendering": 4,
     "accounts": 4,
     "workers": 4,
     "batch": 4,

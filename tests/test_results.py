@@ -14,7 +14,8 @@ from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.ranking import Ranking
 from cnnfilter.kernels import kernel_shape
-from cnnfilter.results import Handling, as_result, encode_result, run_picture
+from cnnfilter.rendering import encode_result
+from cnnfilter.results import Handling, as_result, run_picture
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init

@@ -15,7 +15,7 @@ from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.outputs import Job, identities, write_whole
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.run import FileOptions
+    from cnnfilter.cli.settings import FileOptions
 
 
 def check_companions(jobs: Sequence[Job], options: FileOptions, spared: frozenset[str]) -> None:

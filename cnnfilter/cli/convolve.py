@@ -6,7 +6,8 @@ import click
 
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
-from cnnfilter.cli.run import FileOptions, filter_files
+from cnnfilter.cli.run import filter_files
+from cnnfilter.cli.settings import FileOptions
 from cnnfilter.cli.views import take_views, view_options
 from cnnfilter.cli.words import NUMBER, Word
 from cnnfilter.errors import LanguageError

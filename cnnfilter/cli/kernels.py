@@ -99,7 +99,7 @@ def _matrix(word: str, kernel: Kernel) -> str:
 
 def _portrait(word: str, kernel: Kernel) -> str:
     """Return a kernel's name, matrix and measures."""
-    from cnnfilter.compute.planning import common_divisor  # noqa: PLC0415  numpy only where a kernel is shown
+    from cnnfilter.compute.exactness import common_divisor  # noqa: PLC0415  numpy only where a kernel is shown
 
     divisor = common_divisor(kernel.weights)
     weights = kernel.weights

@@ -6,7 +6,8 @@ import click
 
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
-from cnnfilter.cli.run import FileOptions, NetworkOptions, filter_files
+from cnnfilter.cli.run import filter_files
+from cnnfilter.cli.settings import FileOptions, NetworkOptions
 from cnnfilter.cli.views import figure_options, take_views
 from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
 from cnnfilter.documents import Document, load_document

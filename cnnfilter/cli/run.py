@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from cnnfilter.cli.base import told_log
+from cnnfilter.cli.checks import (
+    check_range,
+    check_text,
+    check_vector,
+    gives_vector,
+    remark_on_encoding,
+    saved_layers,
+    wanted_depth,
+)
 from cnnfilter.cli.companions import attended, check_companions, disturbed_by_nobody, write_rules
+from cnnfilter.cli.settings import FileOptions, NetworkOptions
 from cnnfilter.cli.sources import collect, read_stdin
 from cnnfilter.cli.views import ViewOptions
-from cnnfilter.errors import LanguageError, OutputError, nearest
 from cnnfilter.files.formats import (
-    COMPRESSION_FORMATS,
-    QUALITY_FORMATS,
-    Depth,
     Range,
-    find_format,
-    is_matrix,
     looks_like_matrix,
 )
 from cnnfilter.files.limits import allow_pixels
 from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, check_sources, find_spared, plan_outputs
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.layers import Flatten, Linear, Shape
-from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
-from cnnfilter.telling import warn
 
 if TYPE_CHECKING:
     from cnnfilter.batch import Work
@@ -38,52 +38,6 @@ if TYPE_CHECKING:
     from cnnfilter.compute.weights import Model
     from cnnfilter.files.ranking import Ranking
     from cnnfilter.spec.network import Network
-
-
-class FileOptions(NamedTuple):
-    """The options of every command that writes files, by their names."""
-
-    output: str | None
-    format_: str | None
-    in_place: bool
-    range_: str | None
-    depth: str | None
-    quality: int | None
-    compression: int | None
-    no_clobber: bool
-    fail_fast: bool
-    allow_truncated: bool
-    page: int | None
-    max_pixels: int | None
-    dry_run: bool
-    jobs: int | None
-    update: bool
-    recursive: bool
-    files_from: str | None
-    null: bool
-    report: str | None
-    depfile: str | None
-    quiet: bool
-    verbose: bool
-
-
-class NetworkOptions(NamedTuple):
-    """What `pipeline` has beyond the other commands, by the names of its options, and what its file says beside.
-
-    `input` is the shape that weights are tried on before any picture, `title` what the network is called,
-    `files` what is read besides the pictures, which no output may be.
-    """
-
-    weights: Path | None = None
-    init: str | None = None
-    seed: int = 0
-    save: tuple[str, ...] = ()
-    top: int | None = None
-    labels: Path | None = None
-    preparation: Preparation = Preparation()
-    input: Shape | None = None
-    title: str = ""
-    files: tuple[Path, ...] = ()
 
 
 def filter_files(
@@ -123,8 +77,8 @@ def filter_files(
         output=options.output,
         format_=options.format_.removeprefix(".") if options.format_ else None,
         kernels=kernels,
-        layers=_saved_layers(networks[0], pipeline.save) if pipeline else (),
-        prints=pipeline is not None and (pipeline.top is not None or _gives_vector(networks[0])),
+        layers=saved_layers(networks[0], pipeline.save) if pipeline else (),
+        prints=pipeline is not None and (pipeline.top is not None or gives_vector(networks[0])),
         in_place=options.in_place,
         kernel_files=(*_kernel_files(networks), *(pipeline.files if pipeline else ())),
         stdin_suffix=".txt",
@@ -139,11 +93,11 @@ def filter_files(
         request = request._replace(stdin_suffix=_stdin_suffix(stdin))
         jobs = _name_jobs(sources, request, shown, ranked=ranked)
     results = [job for job in jobs if not job.view]
-    _check_range(results, options)
+    check_range(results, options)
     if pipeline and pipeline.top is not None:
-        _check_text(results)
-    elif pipeline and not pipeline.save and _gives_vector(networks[0]):
-        _check_vector(results)
+        check_text(results)
+    elif pipeline and not pipeline.save and gives_vector(networks[0]):
+        check_vector(results)
     spared = find_spared(sources, request)
     check_companions(jobs, options, spared)
     missing = gathered.failures if gathered else ()
@@ -218,11 +172,11 @@ def _plan(
     from cnnfilter.files.reading import Reading  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
 
-    _remark_on_encoding(jobs, options)
+    remark_on_encoding(jobs, options)
     told = pipeline or NetworkOptions()
     handling = Handling(
         range_=Range(options.range_) if options.range_ else None,
-        depth=_depth(options),
+        depth=wanted_depth(options),
         encoding=Encoding(options.quality, options.compression),
         pipeline=pipeline is not None,
         preparation=told.preparation,
@@ -267,77 +221,11 @@ def _ranking(told: NetworkOptions) -> Ranking | None:
     return Ranking(told.top, read_labels(told.labels) if told.labels else (), str(told.labels))
 
 
-def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the layers whose outputs are wanted, each once; `all` is every one."""
-    names = network.names
-    for name in save:
-        if name not in names and name != "all":
-            raise LanguageError(f"--save {name}: no layer has this name{nearest(name, names)}; {', '.join(names)} have")
-    wanted = names if "all" in save else tuple(dict.fromkeys(save))
-    for name in wanted:
-        if re.fullmatch(r".*-\d+", name) and name[: name.rfind("-")] in wanted:
-            raise LanguageError(f"--save: the maps of {name[: name.rfind('-')]} would be written like layer {name}")
-    return wanted
-
-
-def _gives_vector(network: Network) -> bool:
-    """Return whether a vector comes out at the end, whatever goes in."""
-    return any(isinstance(node.layer, Flatten | Linear) for node in network.nodes)
-
-
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
     """Return the files from which the kernels of networks are read."""
     layers = [node.layer for network in networks for node in network.walk()]
     found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
     return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))
-
-
-def _depth(options: FileOptions) -> Depth | None:
-    """Return the depth that was asked for; `--range none` asks for floats."""
-    if options.range_ == Range.NONE:
-        return Depth.FLOAT
-    return Depth(options.depth) if options.depth else None
-
-
-def _check_range(jobs: list[Job], options: FileOptions) -> None:
-    """Raise an `OutputError` if `none` is asked of a file that cannot hold floats, or shall not."""
-    if options.range_ != Range.NONE:
-        return
-    if options.depth not in {None, Depth.FLOAT}:
-        raise OutputError(f"--range none keeps floats as they are, and --depth {options.depth} does not")
-    for job in jobs:
-        format_ = find_format(job.format_name)
-        if Depth.FLOAT not in format_.depths:
-            raise OutputError(
-                f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
-            )
-
-
-def _remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
-    """Warn if no output can take the quality or the compression that was asked for."""
-    names = {find_format(job.format_name).name for job in jobs if not job.view}
-    for option, value, takers in (
-        ("--quality", options.quality, QUALITY_FORMATS),
-        ("--compression", options.compression, COMPRESSION_FORMATS),
-    ):
-        if value is not None and names.isdisjoint(takers):
-            warn(f"{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}")
-
-
-def _check_text(jobs: list[Job]) -> None:
-    """Raise an `OutputError` if classes shall go into a file that is no text."""
-    for job in jobs:
-        if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
-            where = job.target or "standard output"
-            raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
-
-
-def _check_vector(jobs: list[Job]) -> None:
-    """Raise an `OutputError` if a vector shall go into a picture."""
-    for job in jobs:
-        if not is_matrix(job.format_name):
-            where = job.target or "standard output"
-            raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
 
 def _stdin_suffix(data: bytes) -> str:

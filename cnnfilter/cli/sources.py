@@ -15,7 +15,7 @@ from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.outputs import STANDARD
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.run import FileOptions
+    from cnnfilter.cli.settings import FileOptions
     from cnnfilter.files.gathering import Gathered
 
 

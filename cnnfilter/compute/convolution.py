@@ -18,19 +18,9 @@ from cnnfilter.compute.engines.fourier import filter_by_fourier
 from cnnfilter.compute.engines.patches import multiply_patches
 from cnnfilter.compute.engines.phases import filter_dilated, filter_strided
 from cnnfilter.compute.engines.taps import add_taps
+from cnnfilter.compute.exactness import Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import (
-    MOST_PLANES,
-    SPREADING,
-    Engine,
-    Numbers,
-    Plan,
-    Task,
-    common_divisor,
-    plan_bank,
-    plan_kernel,
-    settle_numbers,
-)
+from cnnfilter.compute.planning import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.values import replace

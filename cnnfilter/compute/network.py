@@ -8,9 +8,10 @@ import numpy as np
 
 from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.compute.activations import activate, softmax
+from cnnfilter.compute.channels import pool_channels, pool_globally
 from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
-from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
+from cnnfilter.compute.pooling import pool_volume
 from cnnfilter.compute.programs import Kernels, Program, Step, Tensors, build_bank, build_bias
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.blocks import Block, Residual

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Floats, float_type
 from cnnfilter.spec.borders import Border, BorderMode
-from cnnfilter.spec.geometry import Pair, Sides
+from cnnfilter.spec.geometry import Pair, Sides, Window
 
 Places = NDArray[np.intp]
 """For each padded row or column, which of the volume's it is; -1 stands for the border's value."""
@@ -188,3 +188,13 @@ def _as_slice(places: Places) -> slice | None:
     if step < 1 or (np.diff(places) != step).any():
         return None
     return slice(int(places[0]), int(places[-1]) + 1, step)
+
+
+def pad_to_windows(volume: Array, window: Window, output: Pair, fill: float, dtype: str) -> Padded:
+    """Return the volume with padding, and with as much more at the end as the last windows hang over."""
+    pads = window.pads(volume.shape[0], volume.shape[1])
+    after = [
+        max(0, (output[axis] - 1) * window.stride[axis] + window.extent[axis] - pads[axis] - volume.shape[axis])
+        for axis in (0, 1)
+    ]
+    return Padded(volume, (pads[0], pads[1], after[0], after[1]), Border(BorderMode.CONSTANT, fill), dtype)

@@ -1,4 +1,4 @@
-"""Pooling: one value for each window, for each channel, or for channels taken together.
+"""Pooling: one value for each window of each channel.
 
 Padding never counts as a pixel: it cannot win a maximum, and averages divide by the pixels that are
 there, unless `count_include_pad`, which counts the padding but never what `ceil` hangs over. A window
@@ -10,20 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.engines.boxes import MOST_CHANNELS, sum_boxes
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
-from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import EXACT_FLOAT32
-from cnnfilter.compute.tiles import Tile, Worker, cut, cut_strips, make_tiles
+from cnnfilter.compute.exactness import EXACT_FLOAT32
+from cnnfilter.compute.medians import find_medians
+from cnnfilter.compute.padded import Padded, pad_to_windows
+from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
 from cnnfilter.files.opencv import cv2
-from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.geometry import Pair, Window
-from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.spec.pools import Pool, PoolMode
 from cnnfilter.spec.values import replace
-
-_ROWS_AT_ONCE = 1 << 22
-"""Values of windows that a median holds at a time: 32 MB of float64."""
 
 
 @ieee_arithmetic
@@ -70,7 +67,7 @@ def _pool(volume: Array, layer: Pool, output: Pair, of_medians: np.dtype[Any]) -
         case PoolMode.MIN:
             return _find_extremes(volume, layer.window, output, Extreme(np.minimum, cv2.erode, highest(volume.dtype)))
         case PoolMode.MEDIAN:
-            return _find_medians(volume, layer.window, output, of_medians)
+            return find_medians(volume, layer.window, output, of_medians)
         case PoolMode.AVG:
             rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
             if (rows == rows[0]).all() and (columns == columns[0]).all():
@@ -115,7 +112,7 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
     dtype = _type_of_sums(volume.dtype, window.size[0] * window.size[1], squared=squared)
     if squared:
         volume = np.square(volume, dtype=dtype)
-    padded = _pad_to_windows(volume, window, output, 0.0, dtype)
+    padded = pad_to_windows(volume, window, output, 0.0, dtype)
     finish = UNFINISHED._replace(divisor=divisor)
     if _tiles_exactly(window):
         return _reduce_by_area(padded, window, output, finish)
@@ -194,7 +191,7 @@ def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
 
 def _find_extremes(volume: Array, window: Window, output: Pair, extreme: Extreme) -> Array:
     """Return the extreme of each window, (H', W', C): by OpenCV where windows overlap, else of views."""
-    padded = _pad_to_windows(volume, window, output, extreme.loser, volume.dtype.name)
+    padded = pad_to_windows(volume, window, output, extreme.loser, volume.dtype.name)
     overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
     if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
         return _join_taps(padded, window, output, extreme.join)
@@ -273,97 +270,3 @@ def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array
     """Return every `stride`-th row or column, `count` of them: a view."""
     part = slice(start, start + (count - 1) * stride + 1, stride)
     return array[part] if axis == 0 else array[:, part]
-
-
-def _pad_to_windows(volume: Array, window: Window, output: Pair, fill: float, dtype: str) -> Padded:
-    """Return the volume with padding, and with as much more at the end as the last windows hang over."""
-    pads = window.pads(volume.shape[0], volume.shape[1])
-    after = [
-        max(0, (output[axis] - 1) * window.stride[axis] + window.extent[axis] - pads[axis] - volume.shape[axis])
-        for axis in (0, 1)
-    ]
-    return Padded(volume, (pads[0], pads[1], after[0], after[1]), Border(BorderMode.CONSTANT, fill), dtype)
-
-
-def _find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
-    """Return the median of the pixels that are there; nan, as the padding is, is not there."""
-    padded = _pad_to_windows(volume, window, output, np.nan, "float64")
-    if _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
-        return _blur_by_median(volume, window, output, dtype)
-    pixels = padded.whole()
-    extent, stride, dilation = window.extent, window.stride, window.dilation
-    windows = np.lib.stride_tricks.sliding_window_view(pixels, extent, axis=(0, 1))
-    windows = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]][: output[0], : output[1]]
-    step = max(1, _ROWS_AT_ONCE // max(1, windows[0].size))
-    parts = [_middle(windows[row : row + step]) for row in range(0, output[0], step)]
-    medians = np.concatenate(parts)
-    return (medians if dtype.kind == "f" else np.rint(medians)).astype(dtype, copy=False)
-
-
-def _is_blurred(volume: Array, window: Window) -> bool:
-    """Return whether OpenCV's medianBlur takes these pixels and this window."""
-    side = window.size[0]
-    if window.size != (side, side) or side % 2 == 0 or window.dilation != (1, 1) or volume.shape[2] > 4:
-        return False
-    return side <= {np.dtype(np.uint8): 255, np.dtype(np.uint16): 5, np.dtype(np.float32): 5}.get(volume.dtype, 0)
-
-
-def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
-    """Return the medians of windows that lie in the image."""
-    results = np.empty((*output, volume.shape[2]), dtype)
-    reach = window.size[0] // 2
-    columns = slice(reach, reach + (output[1] - 1) * window.stride[1] + 1, window.stride[1])
-
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            first, kept = tile.rows.start * window.stride[0], (tile.size[0] - 1) * window.stride[0] + 1
-            source = np.ascontiguousarray(volume[first : first + kept + 2 * reach])
-            medians = cv2.medianBlur(source, window.size[0]).reshape(source.shape)
-            results[tile.rows] = medians[reach : reach + kept : window.stride[0], columns]
-
-        return make
-
-    make_tiles(cut_strips(*output, volume.shape[1] * volume.shape[2], window.size[0], window.stride[0]), begin)
-    return results
-
-
-def _middle(windows: Floats) -> Doubles:
-    """Return the median of each window of (rows, columns, channels, kh, kw), nan aside."""
-    values = np.sort(windows.reshape(*windows.shape[:3], -1), axis=-1)
-    counts = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
-    lower = np.take_along_axis(values, np.maximum(counts - 1, 0) // 2, axis=-1)
-    upper = np.take_along_axis(values, counts // 2, axis=-1)
-    return np.clip(lower / 2 + upper / 2, lower, upper)[..., 0]
-
-
-@ieee_arithmetic
-def pool_globally(volume: Array, layer: GlobalPool) -> Array:
-    """Return one value for each channel, (1, 1, C): the greatest, of the volume's type, or the mean, as floats."""
-    if layer.mode is PoolMode.MAX:
-        return np.asarray(volume.max(axis=(0, 1), keepdims=True))
-    mean = volume.mean(axis=(0, 1), keepdims=True, dtype=np.float64)
-    return np.asarray(mean, dtype=float_type(volume.dtype))
-
-
-@ieee_arithmetic
-def pool_channels(volume: Array, layer: ChannelPool) -> Array:
-    """Return one value for every `size` neighbouring channels, (H, W, C / size).
-
-    max and min keep the volume's type; sums, means and magnitudes, sqrt(sum of squares), are floats.
-    """
-    channels = layer.output(volume.shape)[2]
-    groups = volume.reshape(*volume.shape[:2], channels, -1)
-    if layer.mode in _KEEPS_TYPE:
-        return _KEEPS_TYPE[layer.mode](groups)
-    return _IN_DOUBLE[layer.mode](groups.astype(np.float64)).astype(float_type(volume.dtype))
-
-
-_KEEPS_TYPE: dict[ChannelMode, Callable[[Array], Array]] = {
-    ChannelMode.MAX: lambda groups: np.asarray(groups.max(axis=-1)),
-    ChannelMode.MIN: lambda groups: np.asarray(groups.min(axis=-1)),
-}
-_IN_DOUBLE: dict[ChannelMode, Callable[[Doubles], Doubles]] = {
-    ChannelMode.AVG: lambda groups: groups.mean(axis=-1),
-    ChannelMode.SUM: lambda groups: groups.sum(axis=-1),
-    ChannelMode.MAGNITUDE: lambda groups: np.sqrt(np.square(groups).sum(axis=-1)),
-}

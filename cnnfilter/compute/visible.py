@@ -8,10 +8,11 @@ invisible neighbour for the pixel in its centre, and leaves alpha as it is there
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.compute.channels import pool_globally
 from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.network import apply
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.pooling import highest, lowest, pool_globally, pool_volume, window_sums
+from cnnfilter.compute.pooling import highest, lowest, pool_volume, window_sums
 from cnnfilter.compute.programs import Kernels, Program, build_bank, build_bias
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode

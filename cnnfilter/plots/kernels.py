@@ -12,7 +12,7 @@ from matplotlib import rcParams
 from matplotlib.ticker import MaxNLocator
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.compute.planning import common_divisor
+from cnnfilter.compute.exactness import common_divisor
 from cnnfilter.numbers import show_number
 from cnnfilter.plots.results import Result, show_result
 from cnnfilter.plots.scales import UNSIGNED, draw_scale, find_inks, logarithmic, scale_of

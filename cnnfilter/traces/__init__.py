@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.activations import activate
+from cnnfilter.compute.channels import pool_channels, pool_globally
 from cnnfilter.compute.network import to_gray
 from cnnfilter.compute.padded import Places, find_places
-from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
+from cnnfilter.compute.pooling import pool_volume
 from cnnfilter.compute.programs import Program, Step, build_bank, build_bias
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels import load_kernel

@@ -1,4 +1,4 @@
-"""What each engine costs on this machine, as the table and the constants of `cnnfilter.compute.planning.Prices`.
+"""What each engine costs on this machine, as the table and the constants of `cnnfilter.compute.prices`.
 
     python -m tests.benchmarks.calibrate [--rounds N]
 

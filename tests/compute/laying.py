@@ -8,8 +8,9 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.convolution import carry_out
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
+from cnnfilter.compute.exactness import settle_numbers
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import Engine, Plan, Task, _plans, settle_numbers
+from cnnfilter.compute.planning import Engine, Plan, Task, all_plans
 from cnnfilter.kernels import formulas
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.geometry import Pair, Window
@@ -115,7 +116,7 @@ def plans_of(volume: Array, kernel: Doubles, window: Window, border: Border) -> 
     """Return all plans for a 2-D kernel on a volume."""
     padded = Padded(volume, window.pads(*volume.shape[:2]), border, "float64")
     task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation, padded.finite)
-    return _plans(kernel, settle_numbers(volume, kernel[:, :, None, None], border), task)
+    return all_plans(kernel, settle_numbers(volume, kernel[:, :, None, None], border), task)
 
 
 def allowed_error(plan: Plan, volume: Array, kernel: Doubles, border: Border) -> float:

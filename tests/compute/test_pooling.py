@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Array, float_type
-from cnnfilter.compute.pooling import pool_channels, pool_globally, pool_volume
+from cnnfilter.compute.channels import pool_channels, pool_globally
+from cnnfilter.compute.pooling import pool_volume
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.geometry import Pair, Sides, Window, as_padding
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
@@ -256,7 +257,7 @@ class TestMedian:
     ) -> None:
         image = random_volume("uint8", (60, 50))
         whole = pool_plane(image, "median", Window(window))
-        monkeypatch.setattr("cnnfilter.compute.pooling._ROWS_AT_ONCE", 100)
+        monkeypatch.setattr("cnnfilter.compute.medians._ROWS_AT_ONCE", 100)
         parts = pool_plane(image, "median", Window(window))
         assert np.array_equal(parts, whole)
         assert whole[0, 0] == np.median(image[: window[0], : window[1]])

@@ -12,8 +12,9 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute import tiles
 from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.engines.finish import Finish
+from cnnfilter.compute.exactness import settle_numbers
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import Engine, settle_numbers
+from cnnfilter.compute.planning import Engine
 from cnnfilter.spec.borders import Border, BorderMode, as_border
 from cnnfilter.spec.geometry import Pair, Sides, Window, as_padding
 from tests.compute.laying import (
