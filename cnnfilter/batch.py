@@ -13,10 +13,11 @@ from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.files.formats import is_matrix, looks_like_matrix
-from cnnfilter.files.outputs import STANDARD, Job, identities, make_folder_of, write_whole
+from cnnfilter.files.outputs import STANDARD, Job, identities
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
 from cnnfilter.files.reading import Reading
 from cnnfilter.files.unfinished import Unfinished
+from cnnfilter.files.writing import make_folder_of, write_whole
 from cnnfilter.rendering import File, encode_result, name_files
 from cnnfilter.results import Handling, Result, foresee_shapes, run_picture
 from cnnfilter.telling import listening, tell

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli.base import Console, ended_in_order, own_standard_error
 from cnnfilter.cli.clerk import Clerk
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.outputs import Job, identities, write_whole
+from cnnfilter.files.outputs import Job, identities
+from cnnfilter.files.writing import write_whole
 
 if TYPE_CHECKING:
     from cnnfilter.cli.settings import FileOptions

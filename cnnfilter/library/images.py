@@ -12,9 +12,9 @@ from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Kind, Range, find_format
 from cnnfilter.files.images import encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of, remark_on_clipping, to_levels
-from cnnfilter.files.outputs import write_whole
 from cnnfilter.files.pictures import read_bytes
 from cnnfilter.files.reading import decode_image
+from cnnfilter.files.writing import write_whole
 
 
 def read_image(path: str | Path) -> Array:

@@ -19,7 +19,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.outputs import SPECIAL, identities, is_directory, is_special, write_whole
+from cnnfilter.files.outputs import identities
+from cnnfilter.files.writing import SPECIAL, is_directory, is_special, write_whole
 from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:

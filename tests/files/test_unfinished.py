@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.files.outputs import write_whole
 from cnnfilter.files.unfinished import Unfinished, name_temporary
+from cnnfilter.files.writing import write_whole
 
 
 def left_by(process: int, folder: Path) -> Path:
