@@ -12,22 +12,36 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli.base import Console, ended_in_order, own_standard_error
 from cnnfilter.cli.clerk import Clerk
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.outputs import Job, identities
+from cnnfilter.files.outputs import STANDARD, Job, identities
 from cnnfilter.files.writing import write_whole
 
 if TYPE_CHECKING:
     from cnnfilter.cli.settings import FileOptions
 
 
-def check_companions(jobs: Sequence[Job], options: FileOptions, spared: frozenset[str]) -> None:
-    """Raise an `OutputError` if options contradict each other, or the report or the rules would destroy a file."""
+def check_companions(
+    jobs: Sequence[Job], options: FileOptions, spared: frozenset[str], prerequisites: Sequence[Path]
+) -> None:
+    """Raise an `OutputError` if options contradict each other, or the report or the rules cannot be written.
+
+    Nor may they destroy a file that is read or made.
+    """
     if options.update and options.in_place:
         raise OutputError("--update compares an output with its input, and --in-place makes them one")
     made = [job for job in jobs if job.target or not job.view]
     if options.depfile and (not made or any(job.target is None for job in made)):
         raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
+    if options.depfile:
+        from cnnfilter.files.make import check_names  # noqa: PLC0415  --depfile alone
+
+        names = (name for job in jobs for name in (job.source, job.format_name))
+        check_names((*names, *map(str, prerequisites)))
     targets = {os.path.realpath(job.target) for job in jobs if job.target}
     for path in filter(None, (options.report, options.depfile)):
+        if path == STANDARD:
+            raise OutputError(
+                "--report and --depfile name files, and '-' stands for the standard streams; ./- is a file"
+            )
         if not spared.isdisjoint(identities(Path(path))):
             raise OutputError(f"{path}: is read, and would be written over")
         if os.path.realpath(path) in targets:

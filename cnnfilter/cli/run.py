@@ -73,6 +73,7 @@ def filter_files(
     """
     gathered = collect(inputs, options)
     sources = gathered.sources if gathered else inputs
+    prerequisites = (*_kernel_files(networks), *(pipeline.files if pipeline else ()))
     request = OutputRequest(
         output=options.output,
         format_=options.format_.removeprefix(".") if options.format_ else None,
@@ -80,7 +81,7 @@ def filter_files(
         layers=saved_layers(networks[0], pipeline.save) if pipeline else (),
         prints=pipeline is not None and (pipeline.top is not None or gives_vector(networks[0])),
         in_place=options.in_place,
-        kernel_files=(*_kernel_files(networks), *(pipeline.files if pipeline else ())),
+        read_files=(*prerequisites, *_lists(options)),
         stdin_suffix=".txt",
         below=gathered.below if gathered else {},
     )
@@ -99,7 +100,7 @@ def filter_files(
     elif pipeline and not pipeline.save and gives_vector(networks[0]):
         check_vector(results)
     spared = find_spared(sources, request)
-    check_companions(jobs, options, spared)
+    check_companions(jobs, options, spared, prerequisites)
     missing = gathered.failures if gathered else ()
     total = len(missing) + len(set(sources))
     with (
@@ -107,7 +108,7 @@ def filter_files(
         told_log(verbose=options.verbose, quiet=options.quiet, make_room=clerk.make_room),
     ):
         work = _plan(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline)
-        work = work._replace(prerequisites=request.kernel_files)
+        work = work._replace(prerequisites=prerequisites)
         if shown.wanted:
             layers = pipeline.save if pipeline else ()
             work = work._replace(viewer=shown.viewer(kernels, layers), threads=shown.threads(options.jobs, total))
@@ -219,6 +220,11 @@ def _ranking(told: NetworkOptions) -> Ranking | None:
     if told.top is None:
         return None
     return Ranking(told.top, read_labels(told.labels) if told.labels else (), str(told.labels))
+
+
+def _lists(options: FileOptions) -> tuple[Path, ...]:
+    """Return the file that inputs are listed in."""
+    return (Path(options.files_from),) if options.files_from and options.files_from != STANDARD else ()
 
 
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:

@@ -10,11 +10,14 @@ from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.channels import pool_channels, pool_globally
 from cnnfilter.compute.convolution import convolve_volume
+from cnnfilter.compute.engines.products import multiply_rows
+from cnnfilter.compute.exactness import settle_numbers
 from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
 from cnnfilter.compute.pooling import pool_volume
 from cnnfilter.compute.programs import Kernels, Program, Step, Tensors, build_bank, build_bias
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.blocks import Block, Residual
+from cnnfilter.spec.borders import Border
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Activation, Dropout, Flatten, Gray, Linear, Softmax
 from cnnfilter.spec.norms import BatchNorm, Equalize, LocalResponseNorm
@@ -163,10 +166,12 @@ def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels) -> Ar
 
 @ieee_arithmetic
 def connect_fully(vector: Array, tensors: Tensors) -> Array:
-    """Return the outputs of a fully connected layer, (outputs,): vector @ weight + bias."""
-    kind = float_type(vector.dtype)
-    outputs = vector.astype(kind, copy=False) @ tensors["weight"].astype(kind, copy=False)
-    return np.asarray(outputs + tensors["bias"].astype(kind) if "bias" in tensors else outputs)
+    """Return the outputs of a fully connected layer, (outputs,): vector @ weight + bias, of a convolution's types."""
+    weight, bias = tensors["weight"], tensors.get("bias", np.zeros(1))
+    numbers = settle_numbers(vector[None, None], weight[None, None], Border(), float(np.abs(bias).max()))
+    keeps_double = numbers.whole and vector.dtype != np.float32
+    outputs = multiply_rows(vector[None], weight)[0] + bias
+    return np.asarray(outputs, dtype=numbers.dtype if keeps_double else float_type(vector.dtype))
 
 
 @ieee_arithmetic

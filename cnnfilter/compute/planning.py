@@ -55,7 +55,7 @@ class Engine(StrEnum):
     """All maps at once, as a product of matrices."""
 
 
-SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.BOXES, Engine.FOURIER, Engine.PATCHES}
+SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.BOXES, Engine.FOURIER}
 """Engines in which a pixel that is nan or infinite would reach results whose windows it is not in."""
 
 

@@ -35,6 +35,12 @@ def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path
     return f"{' '.join(map(_quote_target, outputs))}: {' '.join(map(_quote, needed))}\n"
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise an `OutputError` if a name cannot stand in rules for make."""
+    for name in names:
+        _quote(name)
+
+
 def write_empty_rules(prerequisites: Iterable[Path]) -> str:
     """Return rules by which a kernel or a network that is gone is no reason for make to give up."""
     return "".join(f"{_quote_target(os.fspath(path))}:\n" for path in dict.fromkeys(prerequisites))
@@ -42,10 +48,15 @@ def write_empty_rules(prerequisites: Iterable[Path]) -> str:
 
 def _quote(name: str) -> str:
     """Return a name as make reads it back, or raise an `OutputError` if it has no way to."""
-    if "\n" in name:
-        raise OutputError(f"{name}: a name with a line end cannot stand in rules for make")
-    marked = re.sub(r"(\\*)([ \t#:])", r"\1\1\\\2", name)
+    for sign, word in _UNSPEAKABLE.items():
+        if sign in name:
+            raise OutputError(f"{name}: a name with {word} cannot stand in rules for make")
+    marked = re.sub(r"(\\*)([ #:*?\[])", r"\1\1\\\2", name)
     return marked.replace("$", "$$")
+
+
+_UNSPEAKABLE = {"\n": "a line end", "\t": "a tab", "=": "'='", ";": "';'", "|": "'|'"}
+"""What makes a variable, a recipe or something else of a rule, whatever stands before it: `a!=b` runs b."""
 
 
 def _quote_target(name: str) -> str:

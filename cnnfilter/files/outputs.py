@@ -60,8 +60,8 @@ class OutputRequest(NamedTuple):
         Whether results without `output` are printed for pictures too, as vectors are.
     in_place
         Whether an output may be its own input.
-    kernel_files
-        The files that kernels, networks, weights and labels are read from, which no output may be.
+    read_files
+        The files that kernels, networks, weights, labels and lists are read from, which no output may be.
     stdin_suffix
         What standard input's name would end in, `.txt` for a matrix; empty for a picture.
     below
@@ -74,7 +74,7 @@ class OutputRequest(NamedTuple):
     layers: tuple[str, ...] = ()
     prints: bool = False
     in_place: bool = False
-    kernel_files: tuple[Path, ...] = ()
+    read_files: tuple[Path, ...] = ()
     stdin_suffix: str = ""
     below: Mapping[str, str] = MappingProxyType({})
 
@@ -203,7 +203,7 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
     inputs = {identity: source for source in sources for identity in identities(Path(source))}
-    kernels = {identity for path in request.kernel_files for identity in identities(path)}
+    read = {identity for path in request.read_files for identity in identities(path)}
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
@@ -215,14 +215,17 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
         for identity in identities(job.target):
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
-                raise OutputError(f"{job.target}: the output is the input {owner}; --in-place allows to replace it")
-            if identity in kernels:
-                raise OutputError(f"{job.target}: the output is read too, as a kernel, a network, weights or labels")
+                remedy = "only itself may it be" if request.in_place else "--in-place allows to replace it"
+                raise OutputError(f"{job.target}: the output is the input {owner}; {remedy}")
+            if identity in read:
+                raise OutputError(
+                    f"{job.target}: the output is read too, as a kernel, a network, weights, labels or a list"
+                )
 
 
 def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str]:
     """Return the identities of all files that are read, which no name made later may have."""
-    paths = [*(Path(source) for source in sources), *request.kernel_files]
+    paths = [*(Path(source) for source in sources), *request.read_files]
     return frozenset(identity for path in paths for identity in identities(path))
 
 

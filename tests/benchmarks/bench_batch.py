@@ -47,9 +47,13 @@ def write_pictures(folder: Path, size: tuple[int, int], count: int) -> None:
         write(folder / f"{number:05}.jpg", photo[top : top + height, left : left + width])
 
 
+PROGRAMS = ("vips", "pyvips", "mogrify", "gm mogrify")
+"""The peers."""
+
+
 def commands_for(source: Path, target: Path) -> dict[str, Command]:
     """Return the commands that are there, each with its own folder for what it writes."""
-    folders = {name: target / name for name in (OURS, "vips", "pyvips", "mogrify", "gm mogrify")}
+    folders = {name: target / name for name in (OURS, *PROGRAMS)}
     for folder in folders.values():
         folder.mkdir(exist_ok=True)
     mask = target / "mask.mat"
@@ -59,9 +63,7 @@ def commands_for(source: Path, target: Path) -> dict[str, Command]:
     if shutil.which("vips"):
         one = f"vips conv {source}/{{}} '{folders['vips']}/{{}}[Q=95]' {mask} --precision integer"
         commands["vips"] = ["sh", "-c", f"ls {source} | VIPS_CONCURRENCY=1 xargs -P {CORES} -I{{}} {one}"]
-    if module("pyvips") is None:
-        print("absent: pyvips")
-    else:
+    if module("pyvips"):
         commands["pyvips"] = [sys.executable, "-c", PYVIPS, str(source), str(folders["pyvips"]), str(CORES)]
     kernel = "3x3: 0,-1,0,-1,5,-1,0,-1,0"
     if shutil.which("mogrify"):
@@ -90,7 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             target.mkdir()
             write_pictures(source, size, count)
             print(f"\n{count} JPEGs of {size[1]}x{size[0]}\n    {'':12}  median s   ratio  peak MiB", flush=True)
-            usages = measure_in_turn(commands_for(source, target), options.rounds, once=("mogrify", "gm mogrify"))
+            commands = commands_for(source, target)
+            if absent := [program for program in PROGRAMS if program not in commands]:
+                print(f"absent: {', '.join(absent)}")
+            usages = measure_in_turn(commands, options.rounds, once=("mogrify", "gm mogrify"))
             ours = [run.seconds for run in usages[OURS]]
             for program, runs in usages.items():
                 seconds = [run.seconds for run in runs]

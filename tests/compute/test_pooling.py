@@ -257,7 +257,7 @@ class TestMedian:
     ) -> None:
         image = random_volume("uint8", (60, 50))
         whole = pool_plane(image, "median", Window(window))
-        monkeypatch.setattr("cnnfilter.compute.medians._ROWS_AT_ONCE", 100)
+        monkeypatch.setattr("cnnfilter.compute.medians._VALUES_AT_ONCE", 100)
         parts = pool_plane(image, "median", Window(window))
         assert np.array_equal(parts, whole)
         assert whole[0, 0] == np.median(image[: window[0], : window[1]])
@@ -363,3 +363,22 @@ class TestChannelPools:
     def test_a_size_below_one_is_refused(self) -> None:
         with pytest.raises(ShapeError, match="number of channels 0 is below 1"):
             ChannelPool(mode=ChannelMode.SUM, size=0)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.full((1, 3), 2**63 - 1, np.int64), 2**63 - 1),
+        (np.full((1, 3), 2**64 - 1, np.uint64), 2**64 - 1),
+        (np.full((1, 3), 2**53 + 1, np.int64), 2**53 + 1),
+        (np.array([[-(2**63), 2**63 - 1]]), 0),
+        (np.array([[3, 4]]), 4),
+        (np.array([[4, 5]]), 4),
+        (np.array([[-3, -2]]), -2),
+        (np.array([[2**62 + 1, 2**62 + 4]]), 2**62 + 2),
+    ],
+)
+def test_medians_of_64_bits_are_exact_and_rounded_half_to_even(pixels: Array, expected: int) -> None:
+    layer = Pool(mode=PoolMode.MEDIAN, window=Window((1, pixels.shape[1])))
+    median = pool_volume(pixels[:, :, None], layer, keeps_type=True)
+    assert (median.dtype, median.item()) == (pixels.dtype, expected)

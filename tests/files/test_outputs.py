@@ -247,8 +247,8 @@ def test_an_output_that_is_a_kernel_is_refused_even_in_place(desk: Path, output:
     (desk / "symbolic.txt").symlink_to("m.txt")
     (desk / "hard.txt").hardlink_to("m.txt")
     request = {"kernels": ("m",), "in_place": in_place}
-    assert "kernel" in refusal(["other.txt"], output, kernel_files=(Path("m.txt"),), **request)
-    assert targets(["other.txt"], output, kernel_files=(Path("another.txt"),), **request) != [None]
+    assert "kernel" in refusal(["other.txt"], output, read_files=(Path("m.txt"),), **request)
+    assert targets(["other.txt"], output, read_files=(Path("another.txt"),), **request) != [None]
 
 
 @pytest.mark.usefixtures("desk")

@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from cnnfilter.arrays import Floats
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.engines.memory import Memory
+from cnnfilter.compute.engines.products import multiply_rows
 from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.tiles import cut
 from cnnfilter.spec.geometry import Pair, Window
@@ -26,7 +27,10 @@ _SMALL_PRODUCT = 1 << 20
 """OpenBLAS adds one by one the products of up to 100 x 100 x 100 multiplications, so that their errors add up ..."""
 
 _DEEPEST = 512
-"""... unless sums are made in parts."""
+"""... and those with a single column, unless sums are made in parts."""
+
+_FEW_PLACES = 8
+"""Kernels about as large as the image, whose products are long and few."""
 
 _FEW_CHANNELS = 16
 """Fewer numbers side by side are copied faster along the rows of the image."""
@@ -54,7 +58,10 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
             gather = _gather_weights_first if few else _gather_windows_first
             windows = gather(channels, (*strip.size, *bank.shape[:3]), window, memory)
             sums = results[strip.rows, :, group * outputs : (group + 1) * outputs]
-            deepest = _DEEPEST if len(windows) * matrix.size <= _SMALL_PRODUCT else len(matrix)
+            if rows * columns <= _FEW_PLACES:
+                sums[...] = multiply_rows(windows[:, : len(matrix)], matrix).reshape(sums.shape)
+                continue
+            deepest = _DEEPEST if outputs == 1 or len(windows) * matrix.size <= _SMALL_PRODUCT else len(matrix)
             first_part, *more = (tile.rows for tile in cut(len(matrix), 1, deepest, 1))
             if groups == 1:
                 np.matmul(windows[:, first_part], matrix[first_part], out=sums.reshape(-1, outputs))
