@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import Listener, as_volume, run_program
 from cnnfilter.compute.preparation import prepare
-from cnnfilter.compute.room import check_layers
+from cnnfilter.compute.room import check_layers, check_result
 from cnnfilter.compute.strips import Part, Parts, join_parts
 from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
@@ -109,8 +109,10 @@ def run_picture(
         If the network does not fit the picture, or its weights do not fit the network.
     """
     pixels, colours = as_volume(picture.pixels), _colours(picture)
-    program = model.program(_prepared_shape(colours, handling.preparation))
-    visits = list(program.network.visits(_prepared_shape(colours, handling.preparation)))
+    shape = _prepared_shape(colours, handling.preparation)
+    check_result(model.network.output(shape))
+    program = model.program(shape)
+    visits = list(program.network.visits(shape))
     check_layers(program, visits, whole=bool(layers))
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
@@ -185,6 +187,7 @@ def foresee_shapes(picture: Picture, model: Model, handling: Handling, layers: S
         If the network does not fit the picture.
     """
     shape = _prepared_shape(_colours(picture), handling.preparation)
+    check_result(model.network.output(shape))
     program = model.program(shape)
     if layers:
         shapes = {visit.node.name: visit.outputs.shape for visit in program.network.visits(shape)}

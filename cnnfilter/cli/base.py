@@ -140,7 +140,7 @@ def own_standard_error() -> Iterator[None]:
 @contextmanager
 def ended_in_order() -> Iterator[None]:
     """Let the signals that ask a process to end raise `SystemExit` while the block runs, with the status of shells."""
-    import signal  # noqa: PLC0415  one picture goes without
+    import signal  # noqa: PLC0415  where nothing is written, nothing is left half written
     import threading  # noqa: PLC0415
 
     def leave_now(number: int, _frame: object) -> NoReturn:

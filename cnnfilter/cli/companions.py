@@ -82,11 +82,11 @@ def _open(path: str) -> BinaryIO:
 
 @contextmanager
 def disturbed_by_nobody(total: int) -> Iterator[None]:
-    """Keep what is said apart from what libraries say, and end in good order; one input alone goes without."""
+    """End in good order, and keep what is said apart from what libraries say, in which one input alone is heard."""
     with ExitStack() as stack:
+        stack.enter_context(ended_in_order())
         if total > 1:
             stack.enter_context(own_standard_error())
-            stack.enter_context(ended_in_order())
         yield
 
 

@@ -13,6 +13,7 @@ import click
 from cnnfilter.cli.base import Console
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.outputs import STANDARD
+from cnnfilter.files.writing import is_directory
 
 if TYPE_CHECKING:
     from cnnfilter.cli.settings import FileOptions
@@ -34,6 +35,7 @@ def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
     if not inputs and not options.files_from:
         raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
     if not options.files_from and not options.recursive:
+        _refuse_folders(inputs)
         return None
     from cnnfilter.files.gathering import Gathered, gather  # noqa: PLC0415  a few files are named one by one
 
@@ -42,7 +44,17 @@ def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
         Console(quiet=options.quiet).remark(f"{options.files_from}: the list names no input")
     if options.files_from == STANDARD and STANDARD in words:
         raise OutputError("standard input holds the list of inputs, and cannot be one of them")
-    return gather(words, options.output) if options.recursive else Gathered(words, {}, ())
+    if options.recursive:
+        return gather(words, options.output)
+    _refuse_folders(words)
+    return Gathered(words, {}, ())
+
+
+def _refuse_folders(words: Sequence[str]) -> None:
+    """Raise an `OutputError` if an input is a folder, which nobody said to look into."""
+    for word in words:
+        if is_directory(Path(word)):
+            raise OutputError(f"{word}: is a folder; -r takes the pictures in it")
 
 
 def _listed(path: str, *, null: bool) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from cnnfilter.documents.writing import as_text, write_network
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
+from cnnfilter.files.limits import is_endless
 from cnnfilter.numbers import parse_number
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.convolutions import Convolution
@@ -112,6 +113,8 @@ def _is_file(text: str) -> bool:
 
 
 def _read(path: Path) -> Document:
+    if is_endless(path):
+        raise LanguageError("is a device, and holds no network")
     text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
     if path.suffix.lower() == ".txt":
         network = parse_network(text, lambda word: shape_of_kernel(_seen_from(word, path.parent)), lines=True)
@@ -145,9 +148,14 @@ def _numbers(content: Mapping[str, Any], key: str, usual: float) -> tuple[float,
         raise LanguageError(f'{key} {value!r} is no number, such as 0.5 or "1/255"') from error
 
 
+_DEEP_KEY = re.compile(r"(?<![^\s.=\[\]{},#])(?:[^\s.=\[\]{},#]++[ \t]*+\.[ \t]*+){100}")
+
+
 def _load_toml(text: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  only files need it
 
+    if _DEEP_KEY.search(text):  # tomllib takes memory by the square of a key's parts
+        raise LanguageError("a key has more than 100 parts")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

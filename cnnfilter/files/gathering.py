@@ -1,5 +1,6 @@
 """Inputs that are not named one by one: those of a folder, and those of a list."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,9 +8,15 @@ from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import FORMATS, Kind
+from cnnfilter.files.outputs import STANDARD
+from cnnfilter.telling import warn
 
 PICTURE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
 """What is taken from a folder. Matrices are named: too many texts are none."""
+
+
+_ONLY_READ = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
+"""Pictures whose results need another suffix: they are named one by one, with --format or a template."""
 
 
 class Gathered(NamedTuple):
@@ -48,7 +55,10 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
     spared = _folder_of_results(output) if output else ""
     for word in words:
         if not Path(word).is_dir():
-            sources.append(word)
+            if word == STANDARD or os.path.lexists(word):
+                sources.append(word)
+            else:
+                failures.append((word, os.strerror(errno.ENOENT)))
             continue
         before, missed = len(sources), len(failures)
         for source, folder in _walk(word, spared, failures):
@@ -76,9 +86,21 @@ def _walk(top: str, spared: str, failures: list[tuple[str, str]]) -> Iterator[tu
         kept = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != spared)
         inner = os.path.relpath(folder, top)
-        for name in sorted(names):
-            if name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith("."):
-                yield str(Path(folder, name)), "" if inner == "." else inner
+        pictures = [name for name in sorted(names) if not name.startswith(".")]
+        for name in pictures:
+            path = Path(folder, name)
+            if name.lower().endswith(_ONLY_READ):
+                warn(f"-r takes pictures of which the format is written too, and passes over others, such as {path}")
+            elif name.lower().endswith(PICTURE_SUFFIXES) and not _is_odd(path):
+                yield str(path), "" if inner == "." else inner
+
+
+def _is_odd(path: Path) -> bool:
+    """Return whether a path is that of a pipe or a device, at which reading would wait for ever."""
+    odd = path.exists() and not path.is_file()
+    if odd:
+        warn(f"{path}: passed over, it is no regular file")
+    return odd
 
 
 def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:

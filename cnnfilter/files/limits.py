@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +74,17 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
         )
     if lack := lacks_memory(header.pixels * header.depth * _COPIES):
         raise ImageFileError(f"{name}: {what} {lack}{one and f'; {one[:-2]}'}")
+
+
+def is_endless(path: Path) -> bool:
+    """Return whether a path is that of a device: `/dev/zero` gives bytes for ever. A terminal is a stream."""
+    mode = path.stat().st_mode
+    if stat.S_ISBLK(mode):
+        return True
+    if not stat.S_ISCHR(mode):
+        return False
+    with path.open("rb", buffering=0) as file:
+        return not file.isatty()
 
 
 def lacks_memory(needed: int) -> str:

@@ -50,12 +50,16 @@ def stack_channels(channels: list[Rows]) -> Doubles:
     return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
 
 
+_LONGEST_REASON = 200
+
+
 def _decode_numpy(data: bytes, name: str) -> Doubles:
     try:
         matrix = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy reads the header by Python's own parser, which raises what it likes
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ImageFileError(f"{name}: not a whole .npy file of numbers ({reason})") from error
+        reason = str(error) if isinstance(error, ValueError | EOFError) else ""
+        told = reason if 0 < len(reason) < _LONGEST_REASON and "\n" not in reason and " at 0x" not in reason else ""
+        raise ImageFileError(f"{name}: not a whole .npy file of numbers ({told or 'its header is damaged'})") from error
     if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
         raise ImageFileError(
             f"{name}: {matrix.dtype} of shape {matrix.shape}; real numbers in 2 or 3 dimensions are read"

@@ -8,6 +8,7 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import Depth, is_matrix
 from cnnfilter.files.images import Encoded, Encoding, encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of
+from cnnfilter.files.limits import is_endless
 from cnnfilter.files.matrices import decode_matrix, encode_matrix
 from cnnfilter.files.metadata import Metadata
 from cnnfilter.files.reading import Pages, Reading, read_image_bytes
@@ -53,6 +54,8 @@ class Picture(NamedTuple):
 def read_bytes(path: str | Path) -> bytes:
     """Return a whole file, or raise an `ImageFileError` with the system's reason."""
     try:
+        if is_endless(Path(path)):
+            raise ImageFileError(f"{path}: is a device, and holds no picture")
         return Path(path).read_bytes()
     except OSError as error:
         raise ImageFileError(f"{path}: {error.strerror or error}") from error

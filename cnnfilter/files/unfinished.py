@@ -6,12 +6,24 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
 _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 
 
 def name_temporary(path: Path) -> Path:
     """Return a name beside a path, of this process alone, that is nobody else's."""
     return path.parent / f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part"
+
+
+def hold(descriptor: int) -> None:
+    """Mark an open file as one that somebody writes, which processes see that do not know each other's numbers."""
+    if fcntl:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Unfinished:
@@ -69,7 +81,26 @@ class Unfinished:
         if process == os.getpid():
             with self._lock:
                 return path not in self._paths
-        return not _is_running(process)
+        return not (_is_running(process) or _is_held(path))
+
+
+def _is_held(path: Path) -> bool:
+    """Return whether a process in another container, or on another machine, writes a file."""
+    if not fcntl:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _is_running(process: int) -> bool:

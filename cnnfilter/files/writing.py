@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.unfinished import Unfinished, name_temporary
+from cnnfilter.files.unfinished import Unfinished, hold, name_temporary
 
 SPECIAL = "is no regular file, and nothing takes its place"
 
@@ -77,6 +77,7 @@ def _write_by_way_of(temporary: Path, path: Path, data: bytes | memoryview) -> N
     mode = _mode(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else 0o600), "wb") as file:
+        hold(file.fileno())
         file.write(data)
     if mode is not None:
         temporary.chmod(mode)
