@@ -44,10 +44,13 @@ def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
         Console(quiet=options.quiet).remark(f"{options.files_from}: the list names no input")
     if options.files_from == STANDARD and STANDARD in words:
         raise OutputError("standard input holds the list of inputs, and cannot be one of them")
-    if options.recursive:
-        return gather(words, options.output)
-    _refuse_folders(words)
-    return Gathered(words, {}, ())
+    if not options.recursive:
+        _refuse_folders(words)
+        return Gathered(words, {})
+    gathered = gather(words, options.output)
+    for remark in gathered.remarks:
+        Console(quiet=options.quiet).remark(remark)
+    return gathered
 
 
 def _refuse_folders(words: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,6 @@ from typing import NamedTuple
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import FORMATS, Kind
 from cnnfilter.files.outputs import STANDARD
-from cnnfilter.telling import warn
 
 PICTURE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
 """What is taken from a folder. Matrices are named: too many texts are none."""
@@ -30,11 +30,14 @@ class Gathered(NamedTuple):
         Where an input lies below the folder that was given, for those that lie deeper.
     failures
         Folders that could not be looked into, or hold no picture, each with the reason.
+    remarks
+        What was passed over.
     """
 
     sources: tuple[str, ...]
     below: dict[str, str]
-    failures: tuple[tuple[str, str], ...]
+    failures: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def gather(words: Sequence[str], output: str | None) -> Gathered:
@@ -52,6 +55,7 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
     sources: list[str] = []
     below: dict[str, str] = {}
     failures: list[tuple[str, str]] = []
+    passed: dict[str, list[str]] = defaultdict(list)
     spared = _folder_of_results(output) if output else ""
     for word in words:
         if not Path(word).is_dir():
@@ -61,13 +65,14 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
                 failures.append((word, os.strerror(errno.ENOENT)))
             continue
         before, missed = len(sources), len(failures)
-        for source, folder in _walk(word, spared, failures):
+        for source, folder in _walk(word, spared, failures, passed):
             sources.append(source)
             if folder:
                 below[source] = folder
         if len(sources) == before and len(failures) == missed:
             failures.append((word, f"no picture in this folder, or below it ({' '.join(PICTURE_SUFFIXES)})"))
-    return Gathered(tuple(sources), below, tuple(failures))
+    remarks = (f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in passed.items())
+    return Gathered(tuple(sources), below, tuple(failures), tuple(remarks))
 
 
 def _folder_of_results(output: str) -> str:
@@ -76,7 +81,9 @@ def _folder_of_results(output: str) -> str:
     return os.path.realpath(output if is_folder else Path(output).parent)
 
 
-def _walk(top: str, spared: str, failures: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _walk(
+    top: str, spared: str, failures: list[tuple[str, str]], passed: dict[str, list[str]]
+) -> Iterator[tuple[str, str]]:
     """Yield each picture below a folder, and in which folder below it that lies; links to folders are not followed."""
 
     def fail(error: OSError) -> None:
@@ -86,21 +93,21 @@ def _walk(top: str, spared: str, failures: list[tuple[str, str]]) -> Iterator[tu
         kept = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != spared)
         inner = os.path.relpath(folder, top)
-        pictures = [name for name in sorted(names) if not name.startswith(".")]
-        for name in pictures:
+        for name in sorted(names):
             path = Path(folder, name)
+            if name.startswith("."):
+                continue
             if name.lower().endswith(_ONLY_READ):
-                warn(f"-r takes pictures of which the format is written too, and passes over others, such as {path}")
-            elif name.lower().endswith(PICTURE_SUFFIXES) and not _is_odd(path):
+                passed["are of formats that are not written; --format, or a template, writes another"].append(str(path))
+            elif name.lower().endswith(PICTURE_SUFFIXES) and _is_odd(path):
+                passed["are no regular files"].append(str(path))
+            elif name.lower().endswith(PICTURE_SUFFIXES):
                 yield str(path), "" if inner == "." else inner
 
 
 def _is_odd(path: Path) -> bool:
     """Return whether a path is that of a pipe or a device, at which reading would wait for ever."""
-    odd = path.exists() and not path.is_file()
-    if odd:
-        warn(f"{path}: passed over, it is no regular file")
-    return odd
+    return path.exists() and not path.is_file()
 
 
 def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:

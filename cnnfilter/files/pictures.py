@@ -54,11 +54,11 @@ class Picture(NamedTuple):
 def read_bytes(path: str | Path) -> bytes:
     """Return a whole file, or raise an `ImageFileError` with the system's reason."""
     try:
-        if is_endless(Path(path)):
-            raise ImageFileError(f"{path}: is a device, and holds no picture")
-        return Path(path).read_bytes()
+        if not is_endless(Path(path)):
+            return Path(path).read_bytes()
     except OSError as error:
         raise ImageFileError(f"{path}: {error.strerror or error}") from error
+    raise ImageFileError(f"{path}: is a device, and holds no picture")
 
 
 def decode_picture(data: bytes, name: str, *, matrix: bool, reading: Reading | None = None) -> Picture:

@@ -78,10 +78,12 @@ class Unfinished:
                     (folder / name).unlink()
 
     def _is_left(self, path: Path, process: int) -> bool:
-        if process == os.getpid():
+        if process == os.getpid():  # or that of another container, in which numbers begin at 1 too
             with self._lock:
-                return path not in self._paths
-        return not (_is_running(process) or _is_held(path))
+                runs = path in self._paths
+        else:
+            runs = _is_running(process)
+        return not runs and not _is_held(path)
 
 
 def _is_held(path: Path) -> bool:

@@ -111,9 +111,39 @@ def test_results_in_the_folder_are_no_inputs_the_next_time(run: Run, tree: dict[
 
 
 def test_a_folder_is_no_input_without_being_asked_for(run: Run, tree: dict[str, Array]) -> None:
-    result = run("pool", "in", "a.png", "-o", "{index}.png", status=1)
-    assert result.stderr.startswith("cnnfilter: in: Is a directory")
+    result = run("pool", "in", "a.png", "-o", "{index}.png", status=2)
+    assert "in: is a folder; -r takes the pictures in it" in result.stderr
     assert tree
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipe has a name there")
+def test_pipes_and_devices_in_a_folder_are_passed_over_with_a_remark(run: Run, tree: dict[str, Array]) -> None:
+    os.mkfifo("in/pipe.png")
+    Path("in/endless.png").symlink_to("/dev/zero")
+    said = run("pool", "-r", "in", "-o", "out/").stderr
+    assert len(files(Path("out"))) == len(tree)
+    assert "2 passed over, such as in/endless.png: they are no regular files" in said
+
+
+def test_pictures_of_formats_that_are_not_written_are_passed_over_with_a_remark(
+    run: Run, tree: dict[str, Array]
+) -> None:
+    Path("in/a.jfif").write_bytes(b"")
+    said = run("pool", "-r", "in", "-o", "out/").stderr
+    assert len(files(Path("out"))) == len(tree)
+    assert "1 passed over, such as in/a.jfif: they are of formats that are not written" in said
+
+
+def test_a_folder_that_is_not_there_is_named_and_the_others_are_done(run: Run, tree: dict[str, Array]) -> None:
+    said = run("pool", "-r", "none", "in", "-o", "out/", status=1).stderr
+    assert said.startswith("cnnfilter: none: No such file or directory\n")
+    assert len(files(Path("out"))) == len(tree)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device")
+def test_a_device_is_no_picture(run: Run) -> None:
+    said = run("pool", "/dev/zero", "-o", "a.png", status=1).stderr
+    assert said.startswith("cnnfilter: /dev/zero: is a device")
 
 
 def test_a_folder_without_a_picture_is_a_failure_and_the_others_are_done(run: Run, tree: dict[str, Array]) -> None:
@@ -188,6 +218,16 @@ def test_an_empty_list_is_nothing_to_do_with_a_remark(run: Run, folder: Path) ->
         ("a.txt -o b.txt --report c --depfile c", None, "c: an output"),
         ("a.txt -o b.txt --report none/c", None, "none/c: no such folder"),
         ("a.txt -o b.txt --depfile .", None, ".: is a folder"),
+        ("a.txt -o b.txt --report -", None, "./- is a file"),
+        ("a.txt -o b.txt --depfile -", None, "./- is a file"),
+        ("--files-from a.txt -o a.txt", None, "a list"),
+        ("--files-from a.txt -o {index}.png --report a.txt", None, "a.txt: is read"),
+        ("--files-from a.txt -o {index}.png --depfile a.txt", None, "a.txt: is read"),
+        (". -o out/", None, ".: is a folder; -r takes"),
+        ("--files-from - -o out/", b".\n", ".: is a folder; -r takes"),
+        ("a!=touch${IFS}b;.txt -o out.txt --depfile out.d", None, "'=' cannot stand in rules"),
+        ("a;b.txt -o out.txt --depfile out.d", None, "';' cannot stand in rules"),
+        ("a.txt -o out|b.txt --depfile out.d", None, "'|' cannot stand in rules"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(

@@ -265,6 +265,21 @@ def test_an_interrupt_leaves_whole_files_and_nothing_else(
     assert assert_whole(pictures) == set(NAMES)
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupt_of_one_input_leaves_nothing_either(folder: Path, number: signal.Signals, status: int) -> None:
+    large = np.random.default_rng(1).integers(0, 256, (3000, 3000, 3)).astype(np.uint8)
+    save(folder / "large.ppm", large)
+    for _ in range(3):
+        Path("out").mkdir(exist_ok=True)
+        with begin(*MODULE, "convolve", "large.ppm", "-k", "identity:1", "-o", "out/a.ppm") as process:
+            wait_for_outputs(process, 1)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        assert process.returncode in {0, status}  # it may have ended before
+        assert_no_temporary_file()
+        shutil.rmtree("out")
+
+
 def test_an_interrupt_does_not_wait_for_an_input_that_does_not_come(desk: Path) -> None:
     os.mkfifo(desk / "slow.txt")
     with begin(*MODULE, "pool", "slow.txt", *NAMES, "-o", "out/", "-j", "2") as process:

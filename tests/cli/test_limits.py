@@ -1,9 +1,12 @@
 """What texts can ask for is bounded before an array is made, and said in a line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
+from cnnfilter.compute.weights import Model
 from cnnfilter.files import limits
 from cnnfilter.files.limits import free_memory
 from tests.cli.conftest import Run
@@ -23,7 +26,7 @@ WORDS = [
     pytest.param(("convolve", "-k", "box:3", "-p", "100000"), 1, "a result of 200019x200024x3 values", id="result"),
     pytest.param(("pipeline", "2000x conv:box:4001,same"), 2, "the network's 2000 kernels need", id="kernels"),
     pytest.param(
-        ("pipeline", "conv:3x3,1000000000", "--init", "he"), 1, "weights, 28000000000 of them in conv1,", id="weights"
+        ("pipeline", "conv:21x26,100000000", "--init", "he"), 1, "weights, 163900000000 of them in conv1,", id="weights"
     ),
     pytest.param(("pipeline", "flatten linear:1000000000", "--init", "he"), 1, "of them in linear1, need", id="linear"),
     pytest.param(("pipeline", "flatten " + "relu " * 3 + "linear:9" + "0" * 300), 2, "linear", id="a-long-number"),
@@ -42,6 +45,23 @@ def test_what_cannot_be_is_said_before_an_array_is_made(
     result = run(command, *others[:place], "colours.png", *others[place:], "-o", output, status=status)
     assert reason in result.stderr
     assert max(map(len, result.stderr.splitlines())) < 7000
+
+
+def test_no_weight_is_drawn_for_a_result_that_no_memory_holds(
+    run: Run, colours: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert colours.size
+    monkeypatch.setattr(limits, "free_memory", lambda: 1 << 30)
+    monkeypatch.setattr(Model, "program", lambda *_: pytest.fail("weights are drawn"))
+    words = ("pipeline", "conv:1x1,1000000", "colours.png", "--init", "he", "-o", "x.npy")
+    for more in ((), ("--dry-run",)):
+        assert "a result of 21x26x1000000 values would need" in run(*words, *more, status=1).stderr
+
+
+def test_a_key_of_very_many_parts_is_refused_before_it_takes_memory(run: Run, colours: Array, folder: Path) -> None:
+    assert colours.size
+    (folder / "deep.toml").write_text("a" + ".a" * 16_000 + " = 1\n")
+    assert "a key has more than 100 parts" in run("pipeline", "deep.toml", "colours.png", status=2).stderr
 
 
 def test_layers_that_are_made_whole_must_fit_into_memory(

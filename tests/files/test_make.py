@@ -50,7 +50,21 @@ def test_a_rule_for_standard_input_hangs_on_the_other_files() -> None:
     assert write_rule(["a-1.png", "a-2.png"], "a.png", []) == "a-1.png a-2.png: a.png\n"
 
 
-@pytest.mark.parametrize("name", ["plain.txt", "a b.txt", "a#b.txt", "a$b.txt", "100%.txt", "a:b.txt", "größe.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain.txt",
+        "a b.txt",
+        "a#b.txt",
+        "a$b.txt",
+        "100%.txt",
+        "a:b.txt",
+        "größe.txt",
+        "a*b.txt",
+        "a?b.txt",
+        "a[b].txt",
+    ],
+)
 def test_make_reads_every_name_as_it_was_written(tmp_path: Path, name: str) -> None:
     source, kernel, output = (stamp(tmp_path / f"{part}{name}", 10**18) for part in ("", "k-", "out-"))
     rule = write_rule([output.name], source.name, [Path(kernel.name)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.files.unfinished import Unfinished, name_temporary
+from cnnfilter.files.unfinished import Unfinished, hold, name_temporary
 from cnnfilter.files.writing import write_whole
 
 
@@ -82,3 +82,17 @@ def test_all_that_is_abandoned_is_removed_and_nothing_more_is_begun(tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "d.txt", b"1", unfinished)
     assert not (tmp_path / "d.txt").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file is held there")
+@pytest.mark.parametrize("ours", [False, True], ids=["a process that is gone", "our own number"])
+def test_a_file_that_is_held_is_left_alone_whatever_its_process_is_called(
+    tmp_path: Path, gone: int, ours: bool
+) -> None:
+    left = left_by(os.getpid() if ours else gone, tmp_path)
+    with left.open("wb") as file:
+        hold(file.fileno())
+        write_whole(tmp_path / "a.txt", b"1", Unfinished())
+        assert left.exists()
+    write_whole(tmp_path / "b.txt", b"1", Unfinished())
+    assert not left.exists()
