@@ -72,7 +72,6 @@ class BadInput:
 BAD_INPUTS = [
     BadInput("missing.png", "No such file"),
     BadInput("missing.txt", "No such file"),
-    BadInput("folder.png", "Is a directory"),
     BadInput("empty.png", "empty"),
     BadInput("empty.txt", "no row"),
     BadInput("text.png", "not an image"),
@@ -183,6 +182,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown format": (("pool", "colours.png", "-o", "-", "--format", "xyz"), r"unknown suffix '\.xyz'"),
     "empty output": (("pool", "-", "-o", "", "--format", "png"), "output"),
     "output is the kernel": (("convolve", "m.txt", "-k", "1.txt", "-o", "1.txt"), "1.txt: .*kernel"),
+    "input is a folder": (("pool", "folder.png", "-o", "new.png"), "folder.png: is a folder; -r takes"),
     "no such folder": (("pool", "colours.png", "-o", "none/new.png"), "no such folder: none"),
     "a file as a folder": (("pool", "colours.png", "-o", "m.txt/"), "m.txt: is not a folder"),
     "a folder in the way": (("pool", "colours.png", "-o", "folder{ext}"), "folder.png: is a folder"),
