@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -57,7 +57,8 @@ def draw_plate(paper: Paper, box: Box, view: View, look: Look, title: str, kerne
     if kernel is not None:
         end = min(end, place_inset(paper, inner, place, BAR, kernel) - 0.08)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
-    facts = [view.size, f"{show_end(view.low)} to {show_end(view.high)}", *_remarks(view, look)]
+    span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
+    facts = [view.size, *span, *_remarks(view, look)]
     paper.break_lines(words, title, facts, (TITLE - 0.08, end - place.left))
     return axes
 

@@ -139,8 +139,9 @@ def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair
     rows, columns = display.pixels.shape[:2]
     place = paper.square(box, rows / columns)
     axes = paper.axes(place)
-    image = draw_pixels(axes, display, (rows, columns))
-    image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
+    draw_pixels(axes, display, (rows, columns))
+    for image in axes.images:
+        image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
     points = write_numbers(paper, place, axes, display, display.pixels)
     for text in axes.texts:
         column, row = text.get_position()
@@ -242,7 +243,7 @@ def _draw_window(paper: Paper, box: Box, line: Line) -> None:
     axes = draw_input(paper, box, line.explained, line.channel, values, (rows[0], columns[0]))
     hatch_padding(axes, rows, columns, shape)
     _dim_skipped(axes, reach)
-    frame_window(axes, reach)
+    _scale_lines(paper, frame_window(axes, reach))
 
 
 def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
@@ -256,6 +257,12 @@ def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
             cell.set_linewidth(2.0)
         frames += cells
     return frames
+
+
+def _scale_lines(paper: Paper, frames: Sequence[Rectangle]) -> None:
+    """Make frames as much thinner as letters are smaller."""
+    for frame in frames:
+        frame.set_linewidth(frame.get_linewidth() * paper.zoom)
 
 
 def _dim_skipped(axes: Axes, reach: Reach) -> None:
@@ -281,7 +288,7 @@ def _draw_chosen(paper: Paper, box: Box, line: Line) -> None:
     if isinstance(layer, Pool) and layer.mode in {PoolMode.MAX, PoolMode.MIN} and not np.isnan(values).all():
         find = np.nanargmax if layer.mode is PoolMode.MAX else np.nanargmin
         row, column = np.unravel_index(find(values), values.shape)
-        frame_cells(axes, float(row), float(column), 1, 1)
+        _scale_lines(paper, [frame_cells(axes, float(row), float(column), 1, 1)])
 
 
 def _draw_output(paper: Paper, box: Box, line: Line) -> None:
@@ -289,7 +296,7 @@ def _draw_output(paper: Paper, box: Box, line: Line) -> None:
     one = line.explained
     values = np.asarray(one.outputs[:, :, line.map], dtype=np.float64)
     axes, _ = draw_cells(paper, box, display_output(values, one), _output_title(line), one.corner)
-    frame_cells(axes, *one.traced.place, 1, 1)
+    _scale_lines(paper, [frame_cells(axes, *one.traced.place, 1, 1)])
 
 
 def display_output(values: Doubles, one: Explained) -> Display:

@@ -151,6 +151,10 @@ def test_what_is_no_number_has_a_color_of_its_own_and_is_counted() -> None:
     assert titles(paper)[0] == "input.png\n3x3, 3 to 8, 2 nan (yellow), 2 inf (green)"
 
 
+def test_a_title_names_no_range_where_nothing_is_a_number() -> None:
+    assert titles(draw(bare(np.full((2, 2), np.nan)), "conv:[1]"))[0] == "input.png\n2x2, 4 nan (yellow)"
+
+
 def test_what_is_no_number_in_colors_is_seen_too() -> None:
     values = np.full((4, 4, 3), 0.5, np.float32)
     values[1, 2, 0] = np.nan

@@ -160,6 +160,16 @@ def test_what_is_no_number_is_written_and_padding_is_not() -> None:
     holes[0, 0] = np.nan
     window, chosen, output = draw("maxpool:2,p1", holes, (0, 0)).figure.axes
     assert numbers(window).count("nan") == numbers(chosen).count("nan") == numbers(output).count("nan") == 1
+    values, colors = window.images
+    assert tuple(values.get_extent()) == tuple(colors.get_extent()) == (-1.5, 4.5, 2.5, -1.5)
+
+
+def test_frames_are_as_thin_as_letters_are_small() -> None:
+    paper = blank((2.0, 4.0))
+    draw_windows([explained("maxpool:2,s1", PATCH, (0, 1))], "input.txt", paper)
+    for axes in paper.figure.axes:
+        (width,) = {patch.get_linewidth() for patch in axes.patches if not patch.get_hatch()}
+        assert width == pytest.approx(2.5 * paper.zoom)
 
 
 @pytest.mark.parametrize("size", [None, (2.0, 4.0), (1.5, 12.0)])
