@@ -295,7 +295,8 @@ def _draw_output(paper: Paper, box: Box, line: Line) -> None:
     """Draw the output, its value framed, with what was added to the sum."""
     one = line.explained
     values = np.asarray(one.outputs[:, :, line.map], dtype=np.float64)
-    axes, _ = draw_cells(paper, box, display_output(values, one), _output_title(line), one.corner)
+    display = display_output(values, one)._replace(odd=find_odd(values))
+    axes, _ = draw_cells(paper, box, display, _output_title(line), one.corner)
     _scale_lines(paper, [frame_cells(axes, *one.traced.place, 1, 1)])
 
 
@@ -304,9 +305,9 @@ def display_output(values: Doubles, one: Explained) -> Display:
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() < 0:
         reach = float(np.abs(finite).max())
-        return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach), odd=find_odd(values))
+        return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach))
     most = max(float(finite.max(initial=0)), one.white, 1e-9)
-    return Display(values, colormap=GRAYS, norm=Normalize(0, most), odd=find_odd(values))
+    return Display(values, colormap=GRAYS, norm=Normalize(0, most))
 
 
 def _output_title(line: Line) -> str:
