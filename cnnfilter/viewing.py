@@ -142,6 +142,7 @@ class Show:
 
                 draw_comparison(self._picture, name, results, paper, self._look())
             shape = paper.pixels
+            notes += filter(None, [paper.remark])
         return files[0] if files else File("", b"", shape)
 
     def _reduced(self, notes: list[str]) -> list[Named]:

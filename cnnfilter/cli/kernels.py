@@ -72,7 +72,7 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
     # What draws loads matplotlib, when all that can be refused without it has been.
     kernels = [load_kernel(word) for word in words]
     from cnnfilter.plots.gallery import all_cells, draw_gallery  # noqa: PLC0415
-    from cnnfilter.plots.kernels import draw_kernels, planes_of  # noqa: PLC0415
+    from cnnfilter.plots.kernels import caption_of, draw_kernels, planes_of  # noqa: PLC0415
     from cnnfilter.plots.results import lay_kernel  # noqa: PLC0415
     from cnnfilter.plots.samples import WHITE, make_sample, read_sample  # noqa: PLC0415
     from cnnfilter.plots.sheets import open_sheet  # noqa: PLC0415
@@ -86,7 +86,8 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
         for word, kernel in zip(words, kernels, strict=True):
             flat = image is not None and kernel.weights.ndim == 2
             planes += planes_of(word, kernel, lay_kernel(picture, kernel, WHITE, note) if flat else None)
-        draw_kernels(figure, sheet, planes, kernels[0].description if len(kernels) == 1 else "")
+        caption = caption_of(words[0], kernels[0].description) if len(kernels) == 1 else ""
+        draw_kernels(figure, sheet, planes, caption)
 
 
 def _matrix(word: str, kernel: Kernel) -> str:

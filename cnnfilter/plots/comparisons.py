@@ -10,16 +10,16 @@ from cnnfilter.arrays import Doubles
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.displays import Look
-from cnnfilter.plots.panels import BAR, BELOW, TICKS, TITLE, draw_inset, draw_panel
 from cnnfilter.plots.papers import Box, Paper
+from cnnfilter.plots.plates import BAR, BELOW, TICKS, TITLE, draw_plate
 from cnnfilter.plots.sheets import Sheet
 from cnnfilter.plots.views import Reducer, View, view_picture
 
 LARGE, SMALL = 4.2, 3.0
 """The longer side of a panel in inches: of two, of many."""
 
-_INSET = 0.5
-"""The side of a kernel in the corner, in inches."""
+_LEAST = 1.6, 1.9
+"""The (height, width) in inches to which a panel shrinks, where the figure asked for is small, before letters do."""
 
 Named = tuple[str, Model, Reducer]
 """A result: what it is called, the network that made it, what came out."""
@@ -42,17 +42,10 @@ def draw_comparison(picture: Picture, name: str, results: Sequence[Named], paper
     views = [view_picture(picture, side), *(result.view() for _, _, result in results)]
     titles = [PurePath(name).name, *(title for title, _, _ in results)]
     kernels = [None, *(_kernel(model) for _, model, _ in results)]
-    height, width = panel_size(views[0], long)
-    paper.lay_out(height * ceil(count / columns), width * columns)
+    height, width = lay_out_panels(paper, views[0], long, (ceil(count / columns), columns))
     for number, (view, title, kernel) in enumerate(zip(views, titles, kernels, strict=True)):
         row, column = divmod(number, columns)
-        box = Box(column * width, row * height, width, height)
-        corner = 0.0
-        if kernel is not None:
-            inset = Box(box.left + width - BAR - 1.2, box.top + 0.06, 1.2, _INSET)
-            placed = draw_inset(paper, inset, kernel)
-            corner = placed.get_position().width * width * columns + BAR
-        draw_panel(paper, box, view, look, title, spared=corner)
+        draw_plate(paper, Box(column * width, row * height, width, height), view, look, title, kernel)
 
 
 def arrange(sheet: Sheet, count: int) -> tuple[float, int, int]:
@@ -79,6 +72,32 @@ def choose_side(sheet: Sheet, long: float, columns: int) -> int:
     """Return how many pixels of a picture a panel can show along an axis."""
     inches = max(sheet.size) / columns if sheet.size else long
     return max(400, int(inches * sheet.dpi))
+
+
+def lay_out_panels(
+    paper: Paper, view: View, long: float, grid: tuple[int, int], extra: float = 0.0
+) -> tuple[float, float]:
+    """Lay a paper out for (rows, columns) of panels; return the (height, width) of each with its margins in inches.
+
+    Parameters
+    ----------
+    paper
+        Whose size is that of the sheet, if it has one: then panels take what the margins leave.
+    view, long
+        What the first panel shows, and the longer side of panels in inches.
+    grid
+        How many rows and columns there are.
+    extra
+        Inches that the rows have together above their panels.
+    """
+    height, width = panel_size(view, long)
+    if paper.sheet.size:
+        least = min(height, TITLE + BELOW + _LEAST[0]), min(width, TICKS + BAR + _LEAST[1])
+        high, wide = paper.sheet.size
+        zoom = min(1.0, high / (least[0] * grid[0] + extra), wide / (least[1] * grid[1]))
+        height, width = (high / zoom - extra) / grid[0], wide / zoom / grid[1]
+    paper.lay_out(height * grid[0] + extra, width * grid[1])
+    return height, width
 
 
 def panel_size(view: View, long: float) -> tuple[float, float]:

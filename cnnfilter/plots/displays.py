@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.normalization import equalize
 from cnnfilter.files.formats import Depth, Range
-from cnnfilter.files.levels import to_levels
+from cnnfilter.files.levels import Extremes, to_levels
 from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.views import View
 from cnnfilter.traces.texts import show_value
@@ -22,6 +22,12 @@ GRAYS = "gray"
 MOST_MAPS = 64
 """So many feature maps are tiled."""
 
+
+VISIBLE = 0.5
+"""Of a pixel with less alpha than this a map shows that nothing is to be seen."""
+
+_WHOLE = 1e9
+"""Whole numbers below it are written whole."""
 
 _STEPS = 256
 """Of an equalized scale."""
@@ -42,6 +48,8 @@ class Equalized(Normalize):
     ----------
     values
         What is spread.
+    ends
+        The least and the greatest of all values, where those that are spread are only means of them.
     signed
         Whether magnitudes are spread, above and below the middle.
 
@@ -51,7 +59,7 @@ class Equalized(Normalize):
         The values between which it goes, from the least to the greatest.
     """
 
-    def __init__(self, values: Floats, *, signed: bool) -> None:
+    def __init__(self, values: Floats, ends: Extremes | None = None, *, signed: bool) -> None:
         finite = np.asarray(values, dtype=np.float64)[np.isfinite(values)]
         ordered = np.sort(np.abs(finite) if signed else finite)
         levels, places = np.unique(ordered[np.linspace(0, len(ordered) - 1, _STEPS).astype(int)], return_index=True)
@@ -63,6 +71,9 @@ class Equalized(Normalize):
             shares = np.where(levels == 0, 0.5, shares[kept])
         if len(levels) < 2:
             levels, shares = np.array([levels[0], levels[0] + 1]), np.array([0.0, 1.0])
+        if ends:
+            low, high = (-max(map(abs, ends)), max(map(abs, ends))) if signed else ends
+            levels[0], levels[-1] = min(levels[0], low), max(levels[-1], high)
         self.levels, self._shares = levels, shares
         super().__init__(float(levels[0]), float(levels[-1]))
 
@@ -79,8 +90,10 @@ class Equalized(Normalize):
 class Display(NamedTuple):
     """What an image of matplotlib shows: (h, w) with a map and its scale, or (h, w, 3) colors from 0 to 1.
 
-    `tiles` is the (rows, columns) of maps side by side, `extend` says on which sides of the scale values are cut
-    off, `bar` whether the scale is shown.
+    With a fourth channel of colors it is alpha. `tiles` is the (rows, columns) of maps side by side, with `gap` cells
+    between them, `extend` says on which sides of the scale values are cut off, `bar` whether the scale is shown.
+    `hidden` tells of each pixel whether nothing is to be seen there, `odd` whether its value is 1 no number, 2 infinite
+    or 0 neither.
     """
 
     pixels: Floats
@@ -90,25 +103,50 @@ class Display(NamedTuple):
     bar: bool = False
     extend: str = "neither"
     remark: str = ""
+    gap: int = 0
+    hidden: Array | None = None
+    odd: Array | None = None
 
 
 def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
     """Return how a view of (h, w, C) values is drawn; maps side by side in a ratio of width to height."""
-    if look.range_ not in {None, Range.NONE}:
+    if look.range_ not in {None, Range.NONE} and not view.given:
         view = _as_in_file(view, look)
     if view.colored and look.colormap is None:
         return _display_colors(view, look)
+    display = _display_maps(view, look, ratio)
+    if not any(view.odd):
+        return display
+    return display._replace(odd=np.nan_to_num(tile_maps(find_odd(view.values[:, :, :MOST_MAPS]), ratio)[0]))
+
+
+def find_odd(values: Array) -> Floats:
+    """Return 1 for each value that is no number, 2 for an infinite one, 0 for any other."""
+    return np.asarray(np.isnan(values) + 2.0 * np.isinf(values))
+
+
+def _display_maps(view: View, look: Look, ratio: float) -> Display:
     shown = view.values[:, :, :MOST_MAPS]
     pixels, tiles = tile_maps(shown, ratio)
+    gap = find_gap(*view.values.shape[:2]) if tiles != (1, 1) else 0
+    hidden = None
+    if view.alpha is not None:
+        unseen = np.repeat((view.alpha < VISIBLE).astype(np.float64), shown.shape[2], axis=2)
+        hidden = tile_maps(unseen, ratio)[0] == 1
     if view.signed:
-        return _display_signed(view, look, pixels, tiles)
+        return _display_signed(view, look, pixels, tiles)._replace(gap=gap, hidden=hidden)
     low, high = view.limits
-    norm: Normalize = Equalized(shown, signed=False) if look.equalize else Normalize(low, high or 1.0)
-    cut = _cut_off(view)
+    ends = view.low, view.high
+    norm: Normalize = Equalized(shown, ends, signed=False) if look.equalize else Normalize(low, high or 1.0)
+    cut = (False, False) if look.equalize else _cut_off(view)
     # White and black need no scale where they are those of the picture.
-    bar = look.equalize or look.colormap is not None or view.matrix or high != view.white
-    remark = "" if not any(cut) else f", shown {show_end(low)} to {show_end(high)}"
-    return Display(pixels, tiles, look.colormap or GRAYS, norm, bar, _extend(*cut), "" if look.equalize else remark)
+    bar = look.equalize or look.colormap is not None or view.matrix or high != view.white or any(cut)
+    colormap, remark = look.colormap or GRAYS, _remark_on((low, high), cut)
+    return Display(pixels, tiles, colormap, norm, bar, _extend(*cut), remark, gap, hidden)
+
+
+def _remark_on(shown: Extremes, cut: tuple[bool, bool]) -> str:
+    return f"shown {show_end(shown[0])} to {show_end(shown[1])}" if any(cut) else ""
 
 
 def _cut_off(view: View) -> tuple[bool, bool]:
@@ -129,22 +167,28 @@ def _as_in_file(view: View, look: Look) -> View:
 def _display_colors(view: View, look: Look) -> Display:
     colors = np.nan_to_num(view.values)
     low, high = view.limits
+    odd = find_odd(view.values).max(axis=2) if any(view.odd) else None
     if look.equalize:
-        return Display(np.clip(equalize(colors, 1.0), 0, 1))
-    remark = f", shown {show_end(low)} to {show_end(high)}" if any(_cut_off(view)) or high != view.white else ""
-    return Display(np.clip(colors / (high or 1.0), 0, 1), remark=remark)
+        return Display(_seen(equalize(colors, 1.0), view), odd=odd)
+    cut = _cut_off(view)
+    remark = _remark_on((low, high), cut if high == view.white else (True, True))
+    return Display(_seen(colors / (high or 1.0), view), remark=remark, odd=odd)
+
+
+def _seen(colors: Floats, view: View) -> Floats:
+    """Return colors from 0 to 1, with alpha as the fourth where the view has it."""
+    levels = np.clip(colors, 0, 1)
+    return levels if view.alpha is None else np.concatenate([levels, np.clip(view.alpha, 0, 1)], axis=2)
 
 
 def _display_signed(view: View, look: Look, pixels: Floats, tiles: tuple[int, int]) -> Display:
     colormap = look.colormap or SIGNED
     if look.equalize:
-        norm = Equalized(view.values, signed=True)
-        extend = _extend(view.low < norm.levels[0], view.high > norm.levels[-1])
-        return Display(pixels, tiles, colormap, norm, True, extend)
+        return Display(pixels, tiles, colormap, Equalized(view.values, (view.low, view.high), signed=True), bar=True)
     reach = max(abs(view.low), abs(view.high)) if view.matrix else view.reach
-    return Display(
-        pixels, tiles, colormap, Normalize(-reach, reach), True, _extend(view.low < -reach, view.high > reach)
-    )
+    cut = view.low < -reach, view.high > reach
+    remark = _remark_on((-reach, reach), cut)
+    return Display(pixels, tiles, colormap, Normalize(-reach, reach), True, _extend(*cut), remark)
 
 
 def _extend(below: bool, above: bool) -> str:
@@ -193,17 +237,18 @@ def find_gap(height: int, width: int) -> int:
 
 def show_end(number: float) -> str:
     """Return the end of a range in five digits, whole numbers whole."""
-    return show_value(number) if number.is_integer() else f"{number:.5g}"
+    return show_value(number) if number.is_integer() and abs(number) < _WHOLE else f"{number:.5g}"
 
 
 def display_weights(weights: Doubles) -> Display:
     """Return how the weights of a kernel are drawn, (kh, kw[, in[, out]]): slices in columns, maps in rows."""
     volume = weights.reshape(*weights.shape, *[1] * (4 - weights.ndim))[:, :, :8, :8]
     rows, columns, slices, maps = volume.shape
-    sheet = np.full((maps * (rows + 1) - 1, slices * (columns + 1) - 1), np.nan)
+    gap = max(1, max(rows, columns) // 5)
+    sheet = np.full((maps * (rows + gap) - gap, slices * (columns + gap) - gap), np.nan)
     for number in range(slices * maps):
         at, across = divmod(number, slices)
-        top, left = at * (rows + 1), across * (columns + 1)
+        top, left = at * (rows + gap), across * (columns + gap)
         sheet[top : top + rows, left : left + columns] = volume[:, :, across, at]
     reach = float(np.abs(weights).max()) or 1.0
-    return Display(sheet, (maps, slices), SIGNED, Normalize(-reach, reach))
+    return Display(sheet, (maps, slices), SIGNED, Normalize(-reach, reach), gap=gap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from math import floor, log10
 from textwrap import fill
@@ -13,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.compute.exactness import common_divisor
+from cnnfilter.kernels.words import Made, recognize
 from cnnfilter.numbers import show_number
 from cnnfilter.plots.results import Result, show_result
 from cnnfilter.plots.scales import UNSIGNED, draw_scale, find_inks, logarithmic, scale_of
@@ -75,6 +77,22 @@ def planes_of(word: str, kernel: Kernel, result: Result | None = None) -> list[P
 
 def _shortened(word: str) -> str:
     return word if len(word) <= 32 else f"{word[:31]}…"
+
+
+def caption_of(word: str, description: str) -> str:
+    """Return what a kernel does, as it stands above its figure: without marks of code, its arguments filled in.
+
+    Examples
+    --------
+    >>> caption_of("box:3", "mean of N x N pixels; sums to 1")
+    'mean of 3 x 3 pixels; sums to 1'
+    """
+    plain, made = description.replace("`", ""), recognize(word)
+    if not isinstance(made, Made):
+        return plain
+    values = {key.upper(): show_number(value) for key, value in made.arguments}
+    clauses = [clause for clause in plain.split("; ") if "unless given" not in clause]
+    return re.sub(r"\b[A-Z][A-Z0-9]*\b", lambda match: values.get(match[0], match[0]), "; ".join(clauses))
 
 
 def _facts(weights: Doubles) -> str:

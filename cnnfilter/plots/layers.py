@@ -16,10 +16,11 @@ from cnnfilter.compute.programs import Program, Step, build_bank
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.files.pictures import Picture
-from cnnfilter.plots.comparisons import SMALL, choose_columns, choose_side, panel_size
+from cnnfilter.plots.comparisons import SMALL, choose_columns, choose_side, lay_out_panels
 from cnnfilter.plots.displays import MOST_MAPS, Display, Look, choose_across, display_weights, find_gap, tile_maps
-from cnnfilter.plots.panels import TICKS, draw_panel, draw_pixels, write_numbers
+from cnnfilter.plots.panels import draw_pixels, write_numbers
 from cnnfilter.plots.papers import Box, Paper
+from cnnfilter.plots.plates import TICKS, draw_plate
 from cnnfilter.plots.views import View, view_picture, view_values
 from cnnfilter.results import Handling
 from cnnfilter.spec.convolutions import Convolution
@@ -121,34 +122,34 @@ def _filters(step: Step, layer: Convolution, channels: int) -> Doubles:
 def _arrange(panels: list[Layered], columns: int, paper: Paper, look: Look) -> None:
     """Draw the panels in rows, those with filters higher than the others."""
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
-    height, width = panel_size(panels[0].view, SMALL)
     heads = [FILTERS if any(panel.filters is not None for panel in row) else 0.0 for row in rows]
-    paper.lay_out(sum(heads) + height * len(rows), width * columns)
+    height, width = lay_out_panels(paper, panels[0].view, SMALL, (len(rows), columns), sum(heads))
     top = 0.0
     for row, head in zip(rows, heads, strict=True):
         for column, panel in enumerate(row):
             left = column * width
             if panel.filters is not None:
                 _draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
-            draw_panel(paper, Box(left, top + head, width, height), panel.view, look, panel.title)
+            draw_plate(paper, Box(left, top + head, width, height), panel.view, look, panel.title)
         top += head + height
 
 
 def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
     """Draw the filters of a layer side by side: those of three channels as colors, else their first slice."""
     rows, columns, slices, count = filters.shape
-    words = f"{count} filter{'s' * (count > 1)} {rows}x{columns}x{slices}"
+    words = [f"{count} filter{'s' * (count > 1)} {rows}x{columns}x{slices}"]
     shown = filters[:, :, :, :MOST_MAPS]
     alike = bool((shown == shown[:, :, :1]).all())
     inner = box._replace(top=box.top + 0.2, height=box.height - 0.3)
     if slices == 3 and not alike:
         display = _display_colored(shown, inner.width / inner.height)
-        words += " as red, green, blue; 0 is mid-gray"
+        words[0] += " as red, green, blue; 0 is mid-gray"
     else:
         display = _display_slices(shown[:, :, 0], inner.width / inner.height)
-        words += "" if alike else f", slice 0 of {slices}"
-    words += f", {MOST_MAPS} shown" if count > MOST_MAPS else ""
-    paper.fit(paper.text(box.left, box.top, words, fontsize=8), box.width)
+        words += [] if alike else [f"slice 0 of {slices}"]
+    words += [f"{MOST_MAPS} shown"] if count > MOST_MAPS else []
+    caption = paper.text(box.left, box.top + 0.17, "", fontsize=8 * paper.zoom, va="bottom")
+    paper.break_lines(caption, "", words, (0.26, box.width))
     place = paper.square(inner, display.pixels.shape[0] / display.pixels.shape[1])
     axes = paper.axes(place)
     draw_pixels(axes, display, (display.pixels.shape[0], display.pixels.shape[1]))

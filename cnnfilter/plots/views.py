@@ -46,6 +46,10 @@ class View(NamedTuple):
         Whether the values are plain numbers and no picture.
     given
         Whether it is the input, which is drawn from black to white however dark it is.
+    alpha
+        (h, w, 1), reduced, from 0 where nothing is to be seen to 1; None where all is.
+    odd
+        How many values are no numbers, and how many are infinite.
     """
 
     values: Floats
@@ -57,6 +61,8 @@ class View(NamedTuple):
     white: float
     matrix: bool
     given: bool = False
+    alpha: Floats | None = None
+    odd: tuple[int, int] = (0, 0)
 
     @property
     def signed(self) -> bool:
@@ -88,9 +94,11 @@ class View(NamedTuple):
 
     @property
     def size(self) -> str:
-        """Height, width and channels as people write them."""
-        shape = self.shape[:2] if len(self.shape) == 3 and self.shape[2] == 1 else self.shape
-        return show_shape(shape)
+        """Height, width and channels as people write them; alpha is the fourth beside three."""
+        if len(self.shape) < 3 or self.shape[2] > 1:
+            with_alpha = self.alpha is not None and self.shape[2:] == (3,)
+            return show_shape((*self.shape[:2], 4) if with_alpha else self.shape)
+        return show_shape(self.shape[:2])
 
 
 def view_values(values: Array, side: int, white: float, *, matrix: bool = False) -> View:
@@ -106,23 +114,27 @@ def view_values(values: Array, side: int, white: float, *, matrix: bool = False)
         The level of white, and whether the values are plain numbers.
     """
     if values.ndim == 1:
-        return _measured(values.astype(float_type(values.dtype)), values.shape, find_extremes(values), white, matrix)
+        floats: Floats = values.astype(float_type(values.dtype))
+        return _measured(floats, values.shape, find_extremes(values), white, matrix)._replace(odd=count_odd(values))
     volume = as_volume(values)
     factor = _factor(volume.shape, side)
-    return _measured(shrink(volume, factor), volume.shape, find_extremes(volume), white, matrix)
+    view = _measured(shrink(volume, factor), volume.shape, find_extremes(volume), white, matrix)
+    return view._replace(odd=count_odd(volume))
 
 
 def view_picture(picture: Picture, side: int) -> View:
-    """Return a view of an input; what is transparent lies on white."""
+    """Return a view of an input."""
     pixels = as_volume(picture.pixels)
     if not picture.has_alpha:
         return view_values(pixels, side, picture.maximum, matrix=picture.matrix)._replace(given=True)
     factor = _factor(pixels.shape, side)
     extremes = find_extremes(pixels[:, :, :3])
     shape = (*pixels.shape[:2], 3)
-    small = shrink(pixels, factor)
-    shown = _on_white(small[:, :, :3], small[:, :, 3:] / picture.maximum, picture.maximum)
-    return _measured(shown, shape, extremes, picture.maximum, matrix=False)._replace(given=True)
+    alpha = np.asarray(pixels[:, :, 3:] / picture.maximum)
+    shown, seen = _shrink_visible(pixels[:, :, :3], alpha, factor)
+    return _measured(shown, shape, extremes, picture.maximum, matrix=False)._replace(
+        given=True, alpha=seen, odd=count_odd(pixels[:, :, :3])
+    )
 
 
 class Reducer:
@@ -139,6 +151,8 @@ class Reducer:
     def __init__(self, result: Result, side: int) -> None:
         self._result, self._side = result, side
         self._small: Floats | None = None
+        self._alpha: Floats | None = None
+        self._odd = 0, 0
         self._shape: Shape = ()
         self._extremes: dict[int, Extremes] = {}
         self._rows = 0
@@ -157,6 +171,8 @@ class Reducer:
             self._begin(values)
         assert self._small is not None
         self._extremes[part.rows.start] = find_extremes(values)
+        nans, infinite = count_odd(values)
+        self._odd = self._odd[0] + nans, self._odd[1] + infinite
         if values.ndim == 1:
             self._small[part.rows] = values
         else:
@@ -164,13 +180,14 @@ class Reducer:
         self._rows += len(values)
 
     def view(self) -> View:
-        """Return the view; what is transparent lies on white."""
+        """Return the view."""
         if not self.complete:
             visit_parts(self._result.parts, self.take)
         assert self._small is not None
         ends = self._extremes.values()
         span = min(low for low, _ in ends), max(high for _, high in ends)
-        return _measured(self._small, self._shape, span, self._result.white, self._result.matrix)
+        view = _measured(self._small, self._shape, span, self._result.white, self._result.matrix)
+        return view._replace(alpha=self._alpha, odd=self._odd)
 
     def _begin(self, values: Array) -> None:
         """Make room for all parts, of which the first one comes alone."""
@@ -188,10 +205,22 @@ class Reducer:
         skipped = first * factor - part.rows.start
         if skipped >= len(values):
             return
-        reduced = shrink(values[skipped:], factor)
-        if part.alpha is not None:
-            reduced = _on_white(reduced, shrink(np.asarray(part.alpha)[skipped:], factor), self._result.white)
-        small[first : first + len(reduced)] = reduced
+        target = slice(first, first + ceil((len(values) - skipped) / factor))
+        if part.alpha is None:
+            small[target] = shrink(values[skipped:], factor)
+            return
+        if self._alpha is None:
+            self._alpha = np.ones((*small.shape[:2], 1), small.dtype)
+        visible = np.asarray(part.alpha)[skipped:]
+        small[target], self._alpha[target] = _shrink_visible(values[skipped:], visible, factor)
+
+
+def _shrink_visible(values: Array, alpha: Floats, factor: int) -> tuple[Floats, Floats]:
+    """Return means of squares of pixels, each weighed by its alpha (from 0 to 1), and means of alpha."""
+    seen = shrink(alpha, factor)
+    if factor == 1:
+        return shrink(values, 1), seen
+    return shrink(values * alpha, factor) / np.maximum(seen, 1e-9), seen
 
 
 def shrink(volume: Array, factor: int) -> Floats:
@@ -224,8 +253,11 @@ def _factor(shape: Shape, side: int) -> int:
     return max(1, max(shape[:2]) // side)
 
 
-def _on_white(colors: Floats, alpha: Floats, white: float) -> Floats:
-    return np.asarray(colors * alpha + white * (1 - alpha))
+def count_odd(values: Array) -> tuple[int, int]:
+    """Return how many values are no numbers, and how many are infinite."""
+    if values.dtype.kind != "f" or not values.size or np.isfinite([values.min(), values.max()]).all():
+        return 0, 0
+    return int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(np.isinf(values)))
 
 
 def _measured(values: Floats, shape: Shape, extremes: Extremes, white: float, matrix: bool) -> View:

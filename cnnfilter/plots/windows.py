@@ -15,17 +15,18 @@ from matplotlib.patches import Rectangle
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import to_gray
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.displays import GRAYS, Display, display_weights
+from cnnfilter.plots.displays import GRAYS, Display, display_weights, find_odd, show_end
+from cnnfilter.plots.marks import mark_axes
 from cnnfilter.plots.panels import draw_pixels, frame_cells, show_short, write_numbers
 from cnnfilter.plots.papers import Box, Paper
 from cnnfilter.plots.scales import SIGNED
+from cnnfilter.plots.views import SUBSTANTIAL
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.pools import ChannelPool, Pool, PoolMode
 from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_sources, span_around
-from cnnfilter.traces.texts import show_result, show_value
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
@@ -65,9 +66,8 @@ def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> Non
     columns = 4 if any(line.weighing for line in lines) else 3
     heights = [_CELL * _ratio(line) for line in lines]
     paper.lay_out(0.4 + sum(heights) + (_HEAD + _FOOT) * len(lines), columns * (_CELL + _GAP) + 0.5)
-    paper.text(
-        _GAP, 0.12, f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]", fontsize=11
-    )
+    head = f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]"
+    paper.text(_GAP, 0.12, head, fontsize=11 * paper.zoom)
     top = 0.4
     for line, height in zip(lines, heights, strict=True):
         boxes = [Box(_GAP + column * (_CELL + _GAP), top + _HEAD, _CELL, height) for column in range(columns)]
@@ -119,9 +119,9 @@ def _draw_line(paper: Paper, boxes: list[Box], line: Line) -> None:
         draw_cells(paper, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
         _sign(paper, boxes[1], "=")
         products = traced.products(weighing)[:, :, line.place]
-        reach = float(np.abs(products).max()) or 1.0
-        display = Display(products, colormap=SIGNED, norm=Normalize(-reach, reach))
-        draw_cells(paper, boxes[2], display, f"products, sum {show_value(float(products.sum()))}")
+        reach = float(np.abs(products[np.isfinite(products)]).max(initial=0)) or 1.0
+        display = Display(products, colormap=SIGNED, norm=Normalize(-reach, reach), odd=find_odd(products))
+        draw_cells(paper, boxes[2], display, f"products, sum {show_end(float(products.sum()))}")
     if line.last:
         _sign(paper, boxes[-2], "→")
         _draw_output(paper, boxes[-1], line)
@@ -129,7 +129,9 @@ def _draw_line(paper: Paper, boxes: list[Box], line: Line) -> None:
 
 def _sign(paper: Paper, box: Box, sign: str) -> None:
     """Write a sign between a box and the next one."""
-    paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, fontsize=15, ha="center", va="center")
+    paper.text(
+        box.left + box.width + 0.13, box.top + box.height / 2, sign, fontsize=15 * paper.zoom, ha="center", va="center"
+    )
 
 
 def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0)) -> tuple[Axes, Box]:
@@ -137,8 +139,9 @@ def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair
     rows, columns = display.pixels.shape[:2]
     place = paper.square(box, rows / columns)
     axes = paper.axes(place)
-    image = draw_pixels(axes, display, (rows, columns))
-    image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
+    draw_pixels(axes, display, (rows, columns))
+    for image in axes.images:
+        image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
     points = write_numbers(paper, place, axes, display, display.pixels)
     for text in axes.texts:
         column, row = text.get_position()
@@ -147,12 +150,12 @@ def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair
         draw_grid(axes, first, (rows, columns))
     for axis, size, start in ((axes.yaxis, rows, first[0]), (axes.xaxis, columns, first[1])):
         high, wide = paper.real(place)
-        room = high / 0.2 if axis is axes.yaxis else wide / 0.32
+        room = (high / 0.2 if axis is axes.yaxis else wide / 0.32) / paper.zoom
         step = max(1, ceil(size / max(room, 1)))
         axis.set_ticks(range(start, start + size, step))
-    axes.tick_params(labelsize=7, width=0.5, length=2, pad=1.5)
-    words = axes.set_title(title, loc="left", fontsize=9, pad=4)
-    paper.fit(words, box.width + _GAP - 0.15)
+    mark_axes(paper, axes)
+    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
+    paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
     return axes, place
 
 
@@ -187,29 +190,48 @@ def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None
     ]
     for high, near, low, far in parts:
         if low > high and far > near:
-            cells = Rectangle((near - 0.5, high - 0.5), far - near, low - high, zorder=1, linewidth=0)
-            cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
-            axes.add_patch(cells)
+            _hatch(axes, high, near, low, far)
     for text in axes.texts:
         column, row = text.get_position()
         if not (0 <= row < shape[0] and 0 <= column < shape[1]):
             text.set_color("#666666")
 
 
+def _hatch(axes: Axes, top: int, left: int, bottom: int, right: int) -> None:
+    """Lay light, hatched cells over some."""
+    cells = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, zorder=1, linewidth=0)
+    cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
+    axes.add_patch(cells)
+
+
 def draw_input(paper: Paper, box: Box, one: Explained, channel: int, values: Doubles, first: Pair) -> Axes:
     """Draw part of a channel of the input, (rows, columns), the first of them at a (row, column)."""
-    display = Display(values, colormap=GRAYS, norm=_scale(one))
     shape = one.traced.shape
+    display = display_input(values, one, _within(values.shape, first, shape))
     of = f", channel {channel}" if shape[2] > 1 else ", luma" if one.traced.gray else ""
     return draw_cells(paper, box, display, f"input {shape[0]}x{shape[1]}{of}", first)[0]
 
 
-def _scale(one: Explained) -> Normalize:
-    """Return the scale of an input: from black to white, or of a matrix from its least value or 0 to its greatest."""
+def _within(size: Pair, first: Pair, shape: Shape) -> Array:
+    """Return of (rows, columns) of cells, the first of them at a (row, column), which lie in an input of a shape."""
+    inside = [
+        (first[axis] + np.arange(size[axis]) >= 0) & (first[axis] + np.arange(size[axis]) < shape[axis])
+        for axis in (0, 1)
+    ]
+    return np.logical_and.outer(*inside)
+
+
+def display_input(values: Doubles, one: Explained, inside: Array) -> Display:
+    """Return how part of an input is drawn: as a plain figure draws all of it; padding is told by `inside`."""
+    finite = one.colors[np.isfinite(one.colors)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    odd = find_odd(values) * inside
+    if low < 0 and (not one.white or -finite[finite < 0].sum() > SUBSTANTIAL * np.abs(finite).sum()):
+        reach = max(-low, high)
+        return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach), odd=odd)
     if one.white:
-        return Normalize(0, one.white)
-    low, high = min(0.0, float(np.nanmin(one.colors))), float(np.nanmax(one.colors))
-    return Normalize(low, high if high > low else low + 1)
+        return Display(values, colormap=GRAYS, norm=Normalize(0, one.white), odd=odd)
+    return Display(values, colormap=GRAYS, norm=Normalize(0, high or 1.0), odd=odd)
 
 
 def _draw_window(paper: Paper, box: Box, line: Line) -> None:
@@ -220,41 +242,62 @@ def _draw_window(paper: Paper, box: Box, line: Line) -> None:
     values = read_channel(traced, line.explained.colors, line.channel, rows, columns)
     axes = draw_input(paper, box, line.explained, line.channel, values, (rows[0], columns[0]))
     hatch_padding(axes, rows, columns, shape)
-    frame_window(axes, reach)
+    _dim_skipped(axes, reach)
+    _scale_lines(paper, frame_window(axes, reach))
 
 
 def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
-    """Frame what a window spans, and under a dilated one each place that it sees."""
+    """Frame what a window spans; under a dilated one dashed, and each place that it sees."""
     height, width = reach.rows[-1] - reach.rows[0] + 1, reach.columns[-1] - reach.columns[0] + 1
     frames = [frame_cells(axes, reach.rows[0], reach.columns[0], height, width)]
     if height * width > len(reach.rows) * len(reach.columns):
+        frames[0].set(linewidth=1.0, linestyle="--")
         cells = [frame_cells(axes, row, column, 1, 1) for row in reach.rows for column in reach.columns]
         for cell in cells:
-            cell.set_linewidth(1.3)
+            cell.set_linewidth(2.0)
         frames += cells
     return frames
+
+
+def _scale_lines(paper: Paper, frames: Sequence[Rectangle]) -> None:
+    """Make frames as much thinner as letters are smaller."""
+    for frame in frames:
+        frame.set_linewidth(frame.get_linewidth() * paper.zoom)
+
+
+def _dim_skipped(axes: Axes, reach: Reach) -> None:
+    """Lay white haze over the cells that a dilated window passes over."""
+    seen = {(int(row), int(column)) for row in reach.rows for column in reach.columns}
+    for row in range(int(reach.rows[0]), int(reach.rows[-1]) + 1):
+        for column in range(int(reach.columns[0]), int(reach.columns[-1]) + 1):
+            if (row, column) not in seen:
+                haze = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", alpha=0.65, linewidth=0, zorder=4)
+                axes.add_patch(haze)
 
 
 def _draw_chosen(paper: Paper, box: Box, line: Line) -> None:
     """Draw the window of a pool alone, the value that wins framed."""
     one = line.explained
     values = one.traced.values[:, :, line.channel]
-    display = Display(values, colormap=GRAYS, norm=_scale(one))
+    display = display_input(values, one, one.traced.inside)
     layer = one.traced.layer
     mode = getattr(layer, "mode", "")
     axes, _ = draw_cells(paper, box, display, f"window, {mode}")
+    for row, column in np.argwhere(~one.traced.inside):
+        _hatch(axes, row, column, row + 1, column + 1)
     if isinstance(layer, Pool) and layer.mode in {PoolMode.MAX, PoolMode.MIN} and not np.isnan(values).all():
         find = np.nanargmax if layer.mode is PoolMode.MAX else np.nanargmin
         row, column = np.unravel_index(find(values), values.shape)
-        frame_cells(axes, float(row), float(column), 1, 1)
+        _scale_lines(paper, [frame_cells(axes, float(row), float(column), 1, 1)])
 
 
 def _draw_output(paper: Paper, box: Box, line: Line) -> None:
     """Draw the output, its value framed, with what was added to the sum."""
     one = line.explained
     values = np.asarray(one.outputs[:, :, line.map], dtype=np.float64)
-    axes, _ = draw_cells(paper, box, display_output(values, one), _output_title(line), one.corner)
-    frame_cells(axes, *one.traced.place, 1, 1)
+    display = display_output(values, one)._replace(odd=find_odd(values))
+    axes, _ = draw_cells(paper, box, display, _output_title(line), one.corner)
+    _scale_lines(paper, [frame_cells(axes, *one.traced.place, 1, 1)])
 
 
 def display_output(values: Doubles, one: Explained) -> Display:
@@ -263,7 +306,8 @@ def display_output(values: Doubles, one: Explained) -> Display:
     if finite.size and finite.min() < 0:
         reach = float(np.abs(finite).max())
         return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach))
-    return Display(values, colormap=GRAYS, norm=Normalize(0, max(float(finite.max(initial=0)), one.white, 1e-9)))
+    most = max(float(finite.max(initial=0)), one.white, 1e-9)
+    return Display(values, colormap=GRAYS, norm=Normalize(0, most))
 
 
 def _output_title(line: Line) -> str:
@@ -274,7 +318,7 @@ def _output_title(line: Line) -> str:
     functions = "".join(f", {activation.op}" for activation in one.traced.activations)
     functions = (f", {one.traced.combination.op}" if one.traced.combination else "") + functions
     place = ",".join(map(str, one.traced.place))
-    return f"output [{place}{number}] = {_channel_sums(line)}{show_result(one.outcome[line.map])}{added}{functions}"
+    return f"output [{place}{number}] = {_channel_sums(line)}{show_end(float(one.outcome[line.map]))}{added}{functions}"
 
 
 def _channel_sums(line: Line) -> str:

@@ -89,6 +89,15 @@ def test_the_panels_of_transparent_and_deep_pictures_are_drawn(run: Run, samples
     assert deep.max() > 60_000
 
 
+def test_a_figure_too_small_to_be_read_brings_a_remark(run: Run) -> None:
+    words = ("pool", "m.txt", "--plot", "fig.png", "--figure-size")
+    assert re.search(
+        r"remark: m\.txt: texts are 3\.\d points high; --figure-size 2\.\dx3\.\d would do", run(*words, "2x3").stderr
+    )
+    assert run(*words, "2x3", "-q").stderr == ""
+    assert run(*words, "4x8").stderr == ""
+
+
 def test_several_inputs_take_a_template(run: Run, three: dict[str, Array], folder: Path) -> None:
     (folder / "m.txt").unlink()
     result = run("pool", *three, "--plot", "fig.png", status=2)

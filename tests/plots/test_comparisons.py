@@ -207,15 +207,6 @@ def test_a_range_shows_what_a_file_holds(colors: Picture) -> None:
     assert titles(paper)[1].endswith(", shown by range abs")
 
 
-def test_transparent_pixels_lie_on_white() -> None:
-    pixels = np.zeros((8, 8, 4), np.uint8)
-    pixels[:, 4:] = [255, 0, 0, 255]
-    picture = Picture(pixels, Depth.EIGHT)
-    for axes in panels(draw(picture, "dwconv:identity:1")):
-        assert drawn(axes)[0, 0].tolist() == [1, 1, 1]
-        assert drawn(axes)[0, 7].tolist() == [1, 0, 0]
-
-
 def test_the_figure_has_the_size_that_is_asked_for(colors: Picture) -> None:
     paper = draw(colors, "gray", paper=blank((3.0, 9.5), 50))
     assert paper.figure.get_size_inches().tolist() == [9.5, 3.0]
@@ -224,7 +215,7 @@ def test_the_figure_has_the_size_that_is_asked_for(colors: Picture) -> None:
 
 def test_words_do_not_run_into_the_next_panel(colors: Picture) -> None:
     paper = blank()
-    draw_comparison(colors, f"{'long-' * 30}.png", [reduced(colors, "gray")], paper, PLAIN)
+    draw_comparison(colors, f"{'long' * 50}.png", [reduced(colors, "gray")], paper, PLAIN)
     title = titles(paper)[0]
     left, right = panels(paper)
     words = left.title if left.get_title() else left._left_title  # type: ignore[attr-defined]

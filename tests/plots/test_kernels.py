@@ -1,5 +1,6 @@
 """Kernels as figures: the numbers in the cells, the response beside them, the result on a picture."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,18 @@ from matplotlib.figure import Figure
 from cnnfilter import convolve
 from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
-from cnnfilter.kernels import Kernel, load_kernel
-from cnnfilter.plots.kernels import MOST_PLANES, Plane, draw_kernels, frequency_response, needs_logarithm, planes_of
+from cnnfilter.kernels import Kernel, load_kernel, names
+from cnnfilter.kernels.made import RECIPES
+from cnnfilter.plots.gallery import SHOWN
+from cnnfilter.plots.kernels import (
+    MOST_PLANES,
+    Plane,
+    caption_of,
+    draw_kernels,
+    frequency_response,
+    needs_logarithm,
+    planes_of,
+)
 from cnnfilter.plots.results import lay_kernel
 from cnnfilter.plots.samples import make_sample
 from cnnfilter.plots.sheets import Sheet, open_sheet
@@ -184,3 +195,27 @@ def test_a_kernel_whose_row_has_no_result_leaves_its_place_empty(figure: Figure,
 def test_the_description_stands_above_a_single_kernel(figure: Figure, sheet: Sheet) -> None:
     draw(figure, sheet, "sobel-x")
     assert figure.get_suptitle() == load_kernel("sobel-x").description
+
+
+@pytest.mark.parametrize(
+    ("word", "caption"),
+    [
+        (
+            "gabor:31:6:45:8",
+            "a wave under a Gaussian: stripes 8 apart, crossed by the direction 45; sums to 0",
+        ),
+        ("line-diagonal:9", "\\ ones falling to the right: lines of 9 pixels at 45 degrees"),
+        ("dog:13:s2=2:s1=1.5", "Gaussian 1.5 minus Gaussian 2: what lies between two scales; sums to 0"),
+        ("gaussian:5", "Gaussian blur; sums to 1"),
+    ],
+)
+def test_a_caption_has_the_arguments_of_its_kernel_and_no_marks_of_code(word: str, caption: str) -> None:
+    assert caption_of(word, load_kernel(word).description) == caption
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_no_caption_has_marks_of_code_or_names_of_arguments(name: str) -> None:
+    word = SHOWN[name] if name in RECIPES else name
+    caption = caption_of(word, load_kernel(word).description)
+    assert "`" not in caption
+    assert not re.search(r"\b(N|ANGLE|WAVELENGTH|S1|S2)\b", caption)

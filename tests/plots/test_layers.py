@@ -8,13 +8,14 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
+from cnnfilter.files.formats import Depth
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.displays import Look
 from cnnfilter.plots.layers import draw_layers
 from cnnfilter.plots.papers import Paper
 from cnnfilter.results import Handling, run_picture
 from cnnfilter.spec.weights import Init
-from tests.plots.conftest import blank, model
+from tests.plots.conftest import blank, model, texts_on
 from tests.plots.test_comparisons import drawn, panels, titles
 
 HANDLING = Handling(pipeline=True)
@@ -113,3 +114,20 @@ def test_too_many_layers_are_an_error_that_says_how_to_pick(colors: Picture) -> 
 def test_faint_maps_have_a_scale_of_their_own(colors: Picture) -> None:
     axes = panels(draw(colors, "gray conv:[1/100]"))[2]
     assert axes.images[0].norm.vmax == pytest.approx(float(drawn(axes).max()))
+
+
+def test_a_bank_on_a_small_volume_shows_all_its_numbers() -> None:
+    volume = Picture(np.random.default_rng(1).integers(0, 3, (5, 5, 3)).astype(np.float64), Depth.FLOAT, matrix=True)
+    axes = panels(draw(volume, random_model("conv:5x5,6,p1")))[1]
+    assert len(axes.texts) == 6 * 9 + 1
+
+
+@pytest.mark.parametrize("size", [(3.0, 4.0), (6.0, 3.0)])
+def test_a_small_figure_holds_all_words(colors: Picture, size: tuple[float, float]) -> None:
+    paper = blank(size, 150)
+    network = random_model("conv:5x5,6 relu maxpool:2 conv:3x3,4 flatten")
+    draw_layers(colors, network, HANDLING, ("input.png", ()), (paper, Look()))
+    for text in texts_on(paper.figure):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= -0.5, text
+        assert box.x1 <= paper.figure.bbox.x1 + 0.5, text

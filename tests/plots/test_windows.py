@@ -9,10 +9,12 @@ from matplotlib.patches import Rectangle
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.errors import ShapeError
+from cnnfilter.plots.displays import GRAYS
 from cnnfilter.plots.papers import FRAME, Paper
+from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.windows import draw_windows
 from cnnfilter.traces import Explained, span_around, trace
-from tests.plots.conftest import blank
+from tests.plots.conftest import blank, texts_on
 from tests.traces.test_traces import NUMBERS, program
 
 PATCH = np.array([[105.0, 102, 100, 97, 96], [103, 99, 103, 101, 102], [101, 98, 104, 102, 100]])[:, :, None]
@@ -113,3 +115,69 @@ def test_kernels_that_are_combined_have_one_output() -> None:
     words = titles(draw("conv:sobel-x,sobel-y magnitude", PATCH, (0, 0)))
     assert [word.partition(" ")[0] for word in words].count("output") == 1
     assert words[-1].endswith(", magnitude")
+
+
+FRACTIONS = np.random.default_rng(3).normal(size=(8, 8, 1)) / 3
+
+
+@pytest.mark.parametrize("words", ["conv:gaussian:3,same", "l2pool:3,s2,p1,ceil"])
+def test_fractions_are_shortened_until_they_fit(words: str) -> None:
+    for axes in draw(words, FRACTIONS, (4, 4)).figure.axes:
+        shown = np.asarray(axes.images[0].get_array(), dtype=np.float64)
+        shown = shown[np.isfinite(shown)]
+        assert np.allclose([float(number) for number in numbers(axes)], shown, atol=0.006)
+
+
+def test_titles_hold_five_digits() -> None:
+    one = explained("conv:gaussian:3,same", FRACTIONS, (1, 1))
+    words = titles(draw("conv:gaussian:3,same", FRACTIONS, (1, 1)))
+    assert words[2:] == [f"products, sum {one.outcome[0]:.5g}", f"output [1,1] = {one.outcome[0]:.5g}"]
+
+
+def test_negative_inputs_have_the_map_of_signed_results() -> None:
+    window = draw("conv:sharpen", FRACTIONS, (0, 0)).figure.axes[0].images[0]
+    assert window.get_cmap().name == SIGNED
+    assert window.get_clim() == pytest.approx((-np.abs(FRACTIONS).max(), np.abs(FRACTIONS).max()))
+    assert draw("conv:sharpen", PATCH, (0, 0)).figure.axes[0].images[0].get_cmap().name == GRAYS
+    assert draw("maxpool:2", FRACTIONS, (0, 0)).figure.axes[1].images[0].get_cmap().name == SIGNED
+
+
+def test_padding_in_the_window_of_a_pool_is_hatched() -> None:
+    chosen = draw("maxpool:2,p1", PATCH, (0, 0)).figure.axes[1]
+    hatched = {(patch.get_y() + 0.5, patch.get_x() + 0.5) for patch in chosen.patches if patch.get_hatch()}  # type: ignore[attr-defined]
+    assert hatched == {(0, 0), (0, 1), (1, 0)}
+    assert numbers(chosen) == ["105"]
+
+
+def test_cells_that_a_dilated_window_passes_over_are_dim() -> None:
+    axes = draw("conv:[1 2 3],d2", PATCH, (1, 0)).figure.axes[0]
+    dim = [patch for patch in axes.patches if to_hex(patch.get_facecolor()) == "#ffffff" and patch.get_alpha()]
+    assert [(patch.get_y() + 0.5, patch.get_x() + 0.5) for patch in dim] == [(1, 1), (1, 3)]  # type: ignore[attr-defined]
+
+
+def test_what_is_no_number_is_written_and_padding_is_not() -> None:
+    holes = PATCH.copy()
+    holes[0, 0] = np.nan
+    window, chosen, output = draw("maxpool:2,p1", holes, (0, 0)).figure.axes
+    assert numbers(window).count("nan") == numbers(chosen).count("nan") == numbers(output).count("nan") == 1
+    values, colors = window.images
+    assert tuple(values.get_extent()) == tuple(colors.get_extent()) == (-1.5, 4.5, 2.5, -1.5)
+
+
+def test_frames_are_as_thin_as_letters_are_small() -> None:
+    paper = blank((2.0, 4.0))
+    draw_windows([explained("maxpool:2,s1", PATCH, (0, 1))], "input.txt", paper)
+    for axes in paper.figure.axes:
+        (width,) = {patch.get_linewidth() for patch in axes.patches if not patch.get_hatch()}
+        assert width == pytest.approx(2.5 * paper.zoom)
+
+
+@pytest.mark.parametrize("size", [None, (2.0, 4.0), (1.5, 12.0)])
+def test_titles_and_numbers_stay_in_the_figure(size: tuple[float, float] | None) -> None:
+    paper = blank(size, 150)
+    draw_windows([explained("conv:[1 0; 0 -1],bias=4 sigmoid", FRACTIONS, (0, 0))], "input.txt", paper)
+    whole = paper.figure.bbox
+    for text in texts_on(paper.figure):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= 0
+        assert (box.x1, box.y1) <= (whole.x1, whole.y1)
