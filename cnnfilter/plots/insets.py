@@ -16,6 +16,9 @@ from cnnfilter.plots.papers import INK, POINTS, Box, Paper
 _INSET = 0.5, 1.2
 """The greatest (height, width) of an inset, in inches."""
 
+_OUTLINE = 0.5
+"""Points."""
+
 _LINED = 2.5
 """Cells of more points have lines between them."""
 
@@ -53,10 +56,13 @@ def draw_inset(paper: Paper, box: Box, display: Display) -> Axes:
     Each of its slices has its own outline.
     """
     rows, columns = display.pixels.shape
-    axes = paper.axes(paper.snap(box, (rows, columns)))
+    snapped = paper.snap(box, (rows, columns))
+    axes = paper.axes(snapped)
     draw_pixels(axes, display, (rows, columns)).set_interpolation("nearest")
     down, across = display.tiles
     height, width = (rows + display.gap) // down - display.gap, (columns + display.gap) // across - display.gap
+    dots = max(1, round(_OUTLINE * paper.zoom * paper.figure.dpi / POINTS))
+    half = dots / 2 * columns / (paper.real(snapped)[1] * paper.figure.dpi)  # outside of the cells, on all sides alike
     large = max(paper.real(box)) * POINTS / max(rows, columns) > _LINED
     for number in range(down * across):
         row, column = divmod(number, across)
@@ -65,8 +71,9 @@ def draw_inset(paper: Paper, box: Box, display: Display) -> Axes:
             style: dict[str, Any] = {"colors": "#bbbbbb", "linewidth": 0.4 * paper.zoom}
             axes.hlines(top + np.arange(1, height), left, left + width, **style)
             axes.vlines(left + np.arange(1, width), top, top + height, **style)
-        outline = Rectangle((left, top), width, height, fill=False, edgecolor=INK, linewidth=0.6 * paper.zoom)
-        axes.add_patch(outline).set_clip_on(False)
+        outline = Rectangle((left - half, top - half), width + 2 * half, height + 2 * half, fill=False, edgecolor=INK)
+        outline.set(linewidth=dots * POINTS / paper.figure.dpi, snap=False, clip_on=False, joinstyle="miter")
+        axes.add_patch(outline)
     axes.set_axis_off()
     axes.set_label("kernel")
     return axes

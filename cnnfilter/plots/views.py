@@ -17,8 +17,11 @@ from cnnfilter.results import Result, visit_parts
 from cnnfilter.spec.layers import Shape, show_shape
 
 SUBSTANTIAL = 0.1
-"""From this share on, values below 0 (of all magnitudes) or above white (of all pixels) are what a result is about;
-fewer, as a sharpened photo has them, are cut off as they are in a file."""
+"""From this share of all magnitudes on, values below 0 are what a result is about; fewer, as a sharpened photo has
+them, are cut off as they are in a file."""
+
+BRIGHT = 0.25
+"""And from this share of all pixels on, values above white."""
 
 DIM = 0.25
 """A result of which no value reaches this share of white is drawn up to its greatest."""
@@ -83,7 +86,7 @@ class View(NamedTuple):
             return 0.0, self.white
         if self.shape[2] not in {1, 3}:
             return 0.0, self.reach
-        return 0.0, self.reach if self.above > SUBSTANTIAL or 0 < self.high < DIM * self.white else self.white
+        return 0.0, self.reach if self.above > BRIGHT or 0 < self.high < DIM * self.white else self.white
 
     @property
     def reach(self) -> float:
