@@ -11,7 +11,7 @@ from PIL import Image
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.animations import Reel, animate, cut_around
+from cnnfilter.plots.animations import Reel, animate
 from cnnfilter.plots.movies import PAUSE, encode_movie, make_palette
 from tests.plots.conftest import blank
 from tests.traces.test_traces import NUMBERS, program
@@ -19,7 +19,7 @@ from tests.traces.test_traces import NUMBERS, program
 
 def reel(words: str, volume: Array) -> Reel:
     """Return the moving picture of a network at work."""
-    return animate(program(words), volume, (0, 0), "input.txt, kernel", 0.0, blank(dpi=60))
+    return animate(program(words), volume, None, "input.txt, kernel", 0.0, blank(dpi=60))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_frames_of_a_gif_are_those_that_were_drawn(sharpened: Reel) -> None:
     expected = list(reel("conv:sharpen", volume).frames)
     frames, _ = gif_frames(encode_movie(reel("conv:sharpen", volume), "a.gif", 4))
     for frame, drawn in zip(frames, expected, strict=True):
-        apart = np.abs(frame - drawn.astype(int)).max(axis=2)
+        apart = np.abs(frame - drawn[:, :, :3].astype(int)).max(axis=2)
         assert (apart == 0).mean() > 0.97  # the areas are exact; the rims of letters may differ a little
         assert apart.max() < 60
         assert (frame[(drawn == 255).all(axis=2)] == 255).all()
@@ -82,7 +82,7 @@ def test_webp_and_apng_hold_the_frames_without_loss(sharpened: Reel, suffix: str
     assert len(animation.frames) == 9
     assert list(np.ravel(animation.durations)) == [200] * 8 + [PAUSE]
     for frame, drawn in zip(animation.frames, expected, strict=True):
-        assert np.array_equal(frame[:, :, 2::-1], drawn)
+        assert np.array_equal(frame[:, :, 2::-1], drawn[:, :, :3])
 
 
 def test_two_runs_give_the_same_bytes(samples: Path) -> None:
@@ -107,27 +107,6 @@ def test_the_window_moves_and_the_output_fills() -> None:
     assert all(len(places) > 50 for places in changed)
 
 
-def test_larger_inputs_need_a_place() -> None:
-    large = np.zeros((40, 30, 1))
-    with pytest.raises(ShapeError, match="40x30 is too large to animate, which goes up to 32x32; --around Y,X"):
-        cut_around(large, None)
-
-
-@pytest.mark.parametrize(("place", "corner"), [((0, 0), (0, 0)), ((20, 15), (14, 9)), ((39, 29), (28, 18))])
-def test_a_place_of_a_larger_input_is_cut_out_with_what_lies_around(
-    place: tuple[int, int], corner: tuple[int, int]
-) -> None:
-    large = np.arange(40 * 30).reshape(40, 30, 1)
-    part, found = cut_around(large, place)
-    assert found == corner
-    assert np.array_equal(part, large[corner[0] : corner[0] + 12, corner[1] : corner[1] + 12])
-
-
-def test_a_place_outside_is_an_error() -> None:
-    with pytest.raises(ShapeError, match="--around 40,0 lies outside the input of 40x30"):
-        cut_around(np.zeros((40, 30, 1)), (40, 0))
-
-
 def test_too_many_channels_and_too_much_padding_are_errors() -> None:
     with pytest.raises(ShapeError, match="6 channels and maps are too many to animate"):
         reel("dwconv:sobel-x,sobel-y", NUMBERS)
@@ -138,7 +117,30 @@ def test_too_many_channels_and_too_much_padding_are_errors() -> None:
 def test_the_frame_of_the_window_keeps_its_color_beside_many_others() -> None:
     many = np.random.default_rng(0).random((12, 12, 1)) * 100
     movie = reel("conv:sobel-x", many)
-    palette = make_palette(movie.preview).tolist()
+    palette = make_palette(movie.samples).tolist()
     assert [0xE6, 0x61, 0x00] in palette
     assert [255, 255, 255] in palette
-    assert len(palette) == 256
+    assert len(palette) == 255
+
+
+def test_a_gray_stays_gray_in_a_gif() -> None:
+    volume = np.arange(0, 252, 7, dtype=np.float64).reshape(6, 6, 1)
+    movie = animate(program("conv:sobel-x"), volume, None, "input.txt", 255.0, blank(dpi=60))
+    drawn = list(movie.frames)
+    again = animate(program("conv:sobel-x"), volume, None, "input.txt", 255.0, blank(dpi=60))
+    frames, _ = gif_frames(encode_movie(again, "a.gif", 4))
+    for frame, pixels in zip(frames, drawn, strict=True):
+        gray = (pixels[:, :, :3] == pixels[:, :, :1]).all(axis=2)
+        found = frame[gray]
+        assert (found == found[:, :1]).all()
+        assert np.abs(found - pixels[gray][:, :3].astype(int)).max() <= 3
+
+
+def test_a_palette_holds_the_colors_of_areas_nearly_as_they_are() -> None:
+    movie = reel("conv:sobel-x,same", np.random.default_rng(0).random((20, 20, 1)) * 100)
+    palette = make_palette(movie.samples).astype(int)
+    colors, counts = np.unique(movie.samples[:, :, :3].reshape(-1, 3), axis=0, return_counts=True)
+    areas = colors[counts > 40].astype(int)
+    assert len(areas) > 100
+    apart = np.abs(areas[:, None] - palette[None]).max(axis=2).min(axis=1)
+    assert apart.max() <= 12
