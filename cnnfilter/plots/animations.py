@@ -17,8 +17,7 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.plots.excerpts import choose_excerpt
 from cnnfilter.plots.panels import frame_cells
 from cnnfilter.plots.papers import Paper
-from cnnfilter.plots.scales import find_inks
-from cnnfilter.plots.stages import Board, Stage, set_stage
+from cnnfilter.plots.stages import Stage, set_stage
 from cnnfilter.plots.windows import frame_window
 from cnnfilter.plots.workings import show_work
 from cnnfilter.spec.geometry import Pair
@@ -32,12 +31,26 @@ Frame = NDArray[np.uint8]
 """(H, W, 4), RGBA, all of it opaque."""
 
 
+_MARGIN = 3 / 72
+"""Inches beyond a cell that its frame takes."""
+
+Region = tuple[slice, slice]
+"""Rows and columns of a frame."""
+
+
+class Shot(NamedTuple):
+    """A frame, whose pixels are another one's once that is asked for, and all regions that differ from the last."""
+
+    pixels: Frame
+    changed: list[Region]
+
+
 class Reel(NamedTuple):
     """A moving picture: how many frames it has, pixels that hold every color of them, and all of them one by one."""
 
     length: int
     samples: Frame
-    frames: Iterator[Frame]
+    shots: Iterator[Shot]
 
 
 def animate(program: Program, volume: Array, place: Pair | None, title: str, white: float, paper: Paper) -> Reel:
@@ -101,15 +114,35 @@ def _sample(stage: Stage, traces: list[Trace], outputs: Array) -> Frame:
     return samples
 
 
-def _play(stage: Stage, traces: list[Trace], outputs: Array) -> Iterator[Frame]:
+def _play(stage: Stage, traces: list[Trace], outputs: Array) -> Iterator[Shot]:
     """Yield the frames: each window in turn, its value in the output from then on."""
     pixels = _pixels(stage)
+    before: list[Region] = [(slice(0, pixels.shape[0]), slice(0, pixels.shape[1]))]
     for traced, values in zip(traces, outputs.reshape(len(traces), -1), strict=True):
         _fill(stage, traced.place)
-        filled = pixels.copy()
+        regions = list(_find_regions(stage, traced, pixels))
+        filled = [pixels[region].copy() for region in regions]
         _point(stage, traced, values)
-        yield pixels.copy()
-        pixels[:] = filled
+        yield Shot(pixels, before + regions)
+        for region, part in zip(regions, filled, strict=True):
+            pixels[region] = part
+        before = regions
+
+
+def _find_regions(stage: Stage, traced: Trace, pixels: Frame) -> Iterator[Region]:
+    """Yield where a window, its value and the words are drawn."""
+    height, width = pixels.shape[:2]
+    margin = int(stage.paper.figure.dpi * _MARGIN) + 2
+    reach = traced.reach
+    window = reach.rows[0], reach.columns[0], reach.rows[-1] + 1, reach.columns[-1] + 1
+    cell = *traced.place, traced.place[0] + 1, traced.place[1] + 1
+    placed = [(axes, window) for axes in stage.inputs] + [(board.axes, cell) for board in stage.outputs]
+    for axes, (top, left, bottom, right) in placed:
+        (west, north), (east, south) = axes.transData.transform([(left - 0.5, top - 0.5), (right - 0.5, bottom - 0.5)])
+        rows = slice(max(int(height - north) - margin, 0), max(int(height - south) + margin, 0))
+        yield rows, slice(max(int(west) - margin, 0), max(int(east) + margin, 0))
+    top = int((1 - stage.words.get_position()[1]) * height)
+    yield slice(max(top - margin, 0), height), slice(0, width)
 
 
 def _draw(axes: Axes, artist: Artist) -> None:
@@ -121,21 +154,15 @@ def _draw(axes: Axes, artist: Artist) -> None:
 def _fill(stage: Stage, place: Pair) -> None:
     """Draw the values at a place of the outputs."""
     for board in stage.outputs:
-        _fill_cell(board, place)
-
-
-def _fill_cell(board: Board, place: Pair) -> None:
-    row, column = place[0] - board.corner[0], place[1] - board.corner[1]
-    value = board.display.pixels[row, column]
-    color = board.shades.to_rgba(value)
-    cell = Rectangle((place[1] - 0.5, place[0] - 0.5), 1, 1, facecolor=color, edgecolor="#888888", linewidth=0.4)
-    board.axes.add_patch(cell)
-    _draw(board.axes, cell)
-    if board.points:
-        ink = find_inks(board.shades, value.reshape(1))[0]
-        word = board.words[row * board.display.pixels.shape[1] + column]
-        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": board.points, "color": ink}
-        _draw(board.axes, board.axes.text(place[1], place[0], word, **style))
+        row, column = place[0] - board.corner[0], place[1] - board.corner[1]
+        number = row * board.columns + column
+        style: dict[str, Any] = {"facecolor": board.colors[number], "edgecolor": "#888888", "linewidth": 0.4}
+        cell = Rectangle((place[1] - 0.5, place[0] - 0.5), 1, 1, **style)
+        board.axes.add_artist(cell)
+        _draw(board.axes, cell)
+        if board.points:
+            style = {"ha": "center", "va": "center", "fontsize": board.points, "color": board.inks[number]}
+            _draw(board.axes, board.axes.text(place[1], place[0], board.words[number], **style))
 
 
 def _point(stage: Stage, traced: Trace, values: Array) -> None:

@@ -1,9 +1,11 @@
-"""Moving pictures as files: GIF by Pillow with one palette for all frames, WebP and APNG by OpenCV."""
+"""Moving pictures as files: GIF by Pillow with one palette for all frames, WebP by Pillow too, APNG."""
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 import numpy as np
@@ -12,16 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.GifImagePlugin import getdata
 
-from cnnfilter.errors import ImageFileError
-from cnnfilter.files.opencv import cv2
-from cnnfilter.plots.animations import Frame, Reel
+from cnnfilter.plots.animations import Frame, Reel, Shot
 from cnnfilter.plots.papers import FRAME, INK
 
 PAUSE = 2000
 """Milliseconds that the last frame stays."""
 
-_LOSSLESS = 101
-"""OpenCV's quality of a WebP without loss."""
+_EFFORT, _LEVEL = 3, 6
+"""How hard a WebP (0 to 6) and a PNG (1 to 9) are pressed."""
+
+_NO_KEYS = 100_000
+"""A WebP has a whole frame after so many that hold differences: only the first."""
 
 _RAMP, _GRAYS = 52, 30
 """So many grays are in every palette, five levels apart, and so many of the most frequent ones as they are."""
@@ -51,29 +54,78 @@ def encode_movie(reel: Reel, name: str, fps: float) -> bytes:
         `.gif`, `.webp` or `.png`.
     fps
         Frames in a second; a GIF counts hundredths of seconds.
-
-    Raises
-    ------
-    ImageFileError
-        If OpenCV cannot write it.
     """
     suffix = PurePath(name).suffix.lower()
     time = max(20, round(100 / fps) * 10) if suffix == ".gif" else round(1000 / fps)
     times = [time] * (reel.length - 1) + [max(time, PAUSE)]
-    return _encode_gif(reel, times) if suffix == ".gif" else _encode_by_opencv(reel, times, suffix, name)
+    if suffix == ".gif":
+        return _encode_gif(reel, times)
+    return _encode_webp(reel, times) if suffix == ".webp" else _encode_png(reel, times)
 
 
-def _encode_by_opencv(reel: Reel, times: list[int], suffix: str, name: str) -> bytes:
-    animation = cv2.Animation()
-    animation.frames = [cv2.cvtColor(frame, cv2.COLOR_RGBA2BGR) for frame in reel.frames]
-    animation.durations = times
-    animation.loop_count = 0
-    written, data = cv2.imencodeanimation(
-        suffix, animation, [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS] * (suffix == ".webp")
+def _encode_webp(reel: Reel, times: list[int]) -> bytes:
+    """Return a WebP without loss; its frames are taken one by one."""
+    images = (Image.fromarray(shot.pixels[:, :, :3].copy()) for shot in reel.shots)
+    file = io.BytesIO()
+    next(images).save(
+        file,
+        "WEBP",
+        save_all=True,
+        append_images=images,
+        duration=times,
+        loop=0,
+        lossless=True,
+        method=_EFFORT,
+        kmin=_NO_KEYS - 1,
+        kmax=_NO_KEYS,
     )
-    if not written:
-        raise ImageFileError(f"{name}: OpenCV cannot write its {reel.length} frames")
-    return data.tobytes()
+    return file.getvalue()
+
+
+def _encode_png(reel: Reel, times: list[int]) -> bytes:
+    """Return an animated PNG: each frame holds what differs from the one before it, all else transparent."""
+    height, width = reel.samples.shape[0] // 2, reel.samples.shape[1]
+    chunks = [
+        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)),
+        _chunk(b"acTL", struct.pack(">II", reel.length, 0)),
+    ]
+    count = 0
+    for (part, (left, top)), time in zip(_crop(reel.shots), times, strict=True):
+        rows = part.view(np.uint8).reshape(part.shape[0], -1)
+        size = struct.pack(">IIIIIHHBB", count, part.shape[1], part.shape[0], left, top, time, 1000, 0, bool(count))
+        data = zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes(), _LEVEL)
+        chunks.append(_chunk(b"fcTL", size))
+        if count:
+            chunks.append(_chunk(b"fdAT", struct.pack(">I", count + 1) + data))
+        else:
+            chunks.append(_chunk(b"IDAT", data))
+        count += 2 if count else 1
+    return b"".join([b"\x89PNG\r\n\x1a\n", *chunks, _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG (PNG 3, section 5.3)."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _crop(shots: Iterator[Shot]) -> Iterator[tuple[NDArray[np.uint32], tuple[int, int]]]:
+    """Yield what is new in each frame, RGBA in one number, 0 where nothing is, and the (x, y) where it begins."""
+    before: NDArray[np.uint32] | None = None
+    for shot in shots:
+        packed = shot.pixels.view("<u4")[:, :, 0]
+        if before is None:
+            before = packed.copy()
+            yield before.copy(), (0, 0)
+            continue
+        top, bottom = _span(region[0] for region in shot.changed)
+        left, right = _span(region[1] for region in shot.changed)
+        part = np.zeros((min(bottom, len(packed)) - top, min(right, packed.shape[1]) - left), np.uint32)
+        for rows, columns in shot.changed:
+            new, old = packed[rows, columns], before[rows, columns]
+            inner = part[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            np.copyto(inner, new, where=new != old)
+            old[:] = new
+        yield part, (left, top)
 
 
 def _encode_gif(reel: Reel, times: list[int]) -> bytes:
@@ -81,7 +133,11 @@ def _encode_gif(reel: Reel, times: list[int]) -> bytes:
     palette = make_palette(reel.samples)
     colors = palette.tobytes().ljust(3 * 256, b"\0")
     parts: list[bytes] = []
-    for (part, corner), time in zip(_differences(reel.frames, palette), times, strict=True):
+    known = np.full(1 << 24, -1, np.int16)
+    for (packed, corner), time in zip(_crop(reel.shots), times, strict=True):
+        new = packed != 0
+        part = np.full(packed.shape, _SAME, np.uint8)
+        part[new] = _index(packed[new] & 0xFFFFFF, known, palette)
         if not parts:
             height, width = part.shape
             parts += [b"GIF89a", struct.pack("<HHBBB", width, height, _GLOBAL_COLORS, 0, 0), colors, _LOOP]
@@ -135,27 +191,10 @@ def _distances(colors: NDArray[np.int32], palette: NDArray[np.uint8]) -> NDArray
     return np.asarray(((colors[:, None] - palette[None].astype(np.int32)) ** 2).sum(axis=2))
 
 
-def _differences(
-    frames: Iterator[Frame], palette: NDArray[np.uint8]
-) -> Iterator[tuple[NDArray[np.uint8], tuple[int, int]]]:
-    """Yield what is new in each frame as numbers of the palette, and the (x, y) where it begins."""
-    known = np.full(1 << 24, -1, np.int16)
-    before: NDArray[np.uint32] | None = None
-    for frame in frames:
-        packed = _pack(frame)
-        if before is None:
-            yield _index(packed, known, palette), (0, 0)
-            before = packed
-            continue
-        changed = packed != before
-        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-        if not len(rows):  # a frame has a pixel at least
-            rows = columns = np.zeros(1, np.intp)
-        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        part = np.full(changed[box].shape, _SAME, np.uint8)
-        part[changed[box]] = _index(packed[box][changed[box]], known, palette)
-        yield part, (int(columns[0]), int(rows[0]))
-        before = packed
+def _span(slices: Iterable[slice]) -> tuple[int, int]:
+    """Return where the first of some slices begins, and the last one ends."""
+    ends = [(int(part.start), int(part.stop)) for part in slices]
+    return min(start for start, _ in ends), max(stop for _, stop in ends)
 
 
 def _index(packed: NDArray[np.uint32], known: NDArray[np.int16], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:

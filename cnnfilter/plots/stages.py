@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.plots.displays import Display, display_weights
+from cnnfilter.plots.displays import display_weights
 from cnnfilter.plots.excerpts import Excerpt
 from cnnfilter.plots.panels import number_points, show_short
 from cnnfilter.plots.papers import LEAST_POINTS, POINTS, Box, Paper
@@ -36,6 +37,9 @@ _POINTS = 9
 _WANTED = 8.0
 """Numbers in cells are to be as large as this, as far as panels may grow."""
 
+_LONGEST = 6
+"""Panels need not grow for longer numbers: these are shortened."""
+
 _EASY = 6.5
 """Numbers smaller than this are rather written in fewer digits."""
 
@@ -44,18 +48,25 @@ _EMPTY = "#f4f4f4", "#d8d8d8"
 
 
 class Board(NamedTuple):
-    """A map of the output: its panel, its values, and the words for them in letters of a size, or 0."""
+    """A map of the output.
+
+    Parameters
+    ----------
+    axes, corner, columns
+        Its panel, its first place, and how many cells a row has.
+    colors, words, inks
+        Of each cell, row by row.
+    points
+        The size of the letters; 0 for none.
+    """
 
     axes: Axes
-    display: Display
     corner: Pair
+    columns: int
+    colors: Doubles
     words: list[str]
     points: float
-
-    @property
-    def shades(self) -> ScalarMappable:
-        """What gives values their colors."""
-        return ScalarMappable(self.display.norm, self.display.colormap)
+    inks: list[str]
 
 
 class Stage(NamedTuple):
@@ -104,7 +115,7 @@ def set_stage(one: Explained, traces: Sequence[Trace], excerpt: Excerpt, paper: 
         high = max(high, _measure(slices[0][1], _LEAST_KERNEL, _MOST_KERNEL).size[0])
     width = 4 * _GAP + wide + kernel + far
     below = _HEAD + rows * (high + _GAP)
-    letters = int((width - 2 * _GAP) * POINTS / (0.61 * _POINTS))
+    letters = _count_letters(width - 2 * _GAP, paper)
     paper.lay_out(below + _count_lines(one, traces, letters) * _LINE + _FOOT, width)
     part = excerpt.describe(traced.shape)
     paper.fit(paper.text(_GAP, 0.14, f"{one.title}{': ' if part else ''}{part}", fontsize=11), width - 2 * _GAP)
@@ -118,7 +129,7 @@ def set_stage(one: Explained, traces: Sequence[Trace], excerpt: Excerpt, paper: 
         for number, panel in enumerate(outputs)
     ]
     line = paper.text(_GAP, below, "", family="DejaVu Sans Mono", fontsize=_POINTS)
-    letters = int(paper.real(Box(0, 0, width - 2 * _GAP, 1))[1] * POINTS / (0.61 * _POINTS))
+    letters = _count_letters(paper.real(Box(0, 0, width - 2 * _GAP, 1))[1], paper)
     return Stage(paper, axes, boards, line, letters)
 
 
@@ -126,9 +137,15 @@ def _measure(values: Doubles, least: float, most: float) -> _Panel:
     """Return a panel whose numbers can be read, its longer side between two lengths."""
     rows, columns = values.shape
     longest = max((len(show_short(float(value))) for value in values.ravel() if not np.isnan(value)), default=1)
-    cell = _WANTED / POINTS * max(0.62 * max(longest, 2) / 0.9, 1 / 0.55)
+    cell = _WANTED / POINTS * max(0.62 * min(max(longest, 2), _LONGEST) / 0.9, 1 / 0.55)
     side = min(max(cell * max(rows, columns), least), most)
     return _Panel(values, (side * max(min(1.0, rows / columns), 1 / 8), side * max(min(1.0, columns / rows), 1 / 8)))
+
+
+def _count_letters(width: float, paper: Paper) -> int:
+    """Return how many letters of a line fit into some inches; each takes whole pixels."""
+    dpi = paper.figure.dpi
+    return int(width * dpi / ceil(0.61 * _POINTS / POINTS * dpi))
 
 
 def _count_lines(one: Explained, traces: Sequence[Trace], letters: int) -> int:
@@ -238,4 +255,6 @@ def _draw_empty(paper: Paper, box: Box, one: Explained, number: int) -> Board:
     cells.set(facecolor=_EMPTY[0], edgecolor=_EMPTY[1], hatch="\\\\\\")
     axes.add_patch(cells)
     draw_grid(axes, one.corner, (rows, columns))
-    return Board(axes, display, one.corner, *choose_words(paper, place, values))
+    shades = ScalarMappable(display.norm, display.colormap)
+    words, points = choose_words(paper, place, values)
+    return Board(axes, one.corner, columns, shades.to_rgba(values.ravel()), words, points, find_inks(shades, values))

@@ -22,6 +22,11 @@ def reel(words: str, volume: Array) -> Reel:
     return animate(program(words), volume, None, "input.txt, kernel", 0.0, blank(dpi=60))
 
 
+def drawn_by(movie: Reel) -> list[Array]:
+    """Return all frames of a moving picture, (H, W, 4)."""
+    return [shot.pixels.copy() for shot in movie.shots]
+
+
 @pytest.fixture
 def sharpened(samples: Path) -> Reel:
     """Return the moving picture of a kernel on a 5x5 matrix, without padding: 9 windows."""
@@ -47,7 +52,7 @@ def test_a_gif_has_a_frame_for_each_window_and_rests_on_the_last(sharpened: Reel
 
 def test_the_frames_of_a_gif_are_those_that_were_drawn(sharpened: Reel) -> None:
     volume = np.array([[105.0, 102, 100, 97, 96]] * 5)[:, :, None]
-    expected = list(reel("conv:sharpen", volume).frames)
+    expected = drawn_by(reel("conv:sharpen", volume))
     frames, _ = gif_frames(encode_movie(reel("conv:sharpen", volume), "a.gif", 4))
     for frame, drawn in zip(frames, expected, strict=True):
         apart = np.abs(frame - drawn[:, :, :3].astype(int)).max(axis=2)
@@ -75,7 +80,7 @@ def test_nothing_flickers_outside_of_what_moves(sharpened: Reel) -> None:
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
 def test_webp_and_apng_hold_the_frames_without_loss(sharpened: Reel, suffix: str, samples: Path) -> None:
-    expected = list(reel("conv:sharpen", np.loadtxt(samples / "sharpen-5x5.txt")[:, :, None]).frames)
+    expected = drawn_by(reel("conv:sharpen", np.loadtxt(samples / "sharpen-5x5.txt")[:, :, None]))
     data = encode_movie(sharpened, f"a{suffix}", 5)
     read, animation = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
     assert read
@@ -100,7 +105,7 @@ def test_there_is_a_frame_for_each_value_of_a_map(words: str, length: int) -> No
 
 
 def test_the_window_moves_and_the_output_fills() -> None:
-    frames = [frame.astype(int) for frame in reel("conv:[1 0; 0 1]", NUMBERS[:3, :3, :1]).frames]
+    frames = [frame.astype(int) for frame in drawn_by(reel("conv:[1 0; 0 1]", NUMBERS[:3, :3, :1]))]
     white = [(frame == 255).all(axis=2).sum() for frame in frames]
     assert all(later != earlier for earlier, later in pairwise(white))
     changed = [np.argwhere((a != b).any(axis=2)) for a, b in pairwise(frames)]
@@ -126,7 +131,7 @@ def test_the_frame_of_the_window_keeps_its_color_beside_many_others() -> None:
 def test_a_gray_stays_gray_in_a_gif() -> None:
     volume = np.arange(0, 252, 7, dtype=np.float64).reshape(6, 6, 1)
     movie = animate(program("conv:sobel-x"), volume, None, "input.txt", 255.0, blank(dpi=60))
-    drawn = list(movie.frames)
+    drawn = drawn_by(movie)
     again = animate(program("conv:sobel-x"), volume, None, "input.txt", 255.0, blank(dpi=60))
     frames, _ = gif_frames(encode_movie(again, "a.gif", 4))
     for frame, pixels in zip(frames, drawn, strict=True):
