@@ -1,6 +1,7 @@
 """Moving pictures, read back: frames, times, colors."""
 
 import io
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from cnnfilter.arrays import Array
+from cnnfilter.compute.network import run_program
 from cnnfilter.errors import ShapeError
 from cnnfilter.plots.animations import Reel, animate
 from cnnfilter.plots.movies import PAUSE, encode_movie, make_palette
@@ -149,3 +151,51 @@ def test_a_palette_holds_the_colors_of_areas_nearly_as_they_are() -> None:
     assert len(areas) > 100
     apart = np.abs(areas[:, None] - palette[None]).max(axis=2).min(axis=1)
     assert apart.max() <= 12
+
+
+def test_a_part_of_a_photo_has_the_values_of_the_whole() -> None:
+    """Windows lie where those of a run do: the middle of a photo has no padding."""
+    photo = np.random.default_rng(2).integers(0, 256, (60, 50, 3)).astype(np.uint8)
+    network, paper = program("gray conv:sobel-x,s2,same,border=reflect"), blank(dpi=60)
+    results = np.asarray(run_program(network, photo))
+    movie = animate(network, photo, (31, 20), "photo.png, sobel-x", 255.0, paper)
+    texts = []
+    for _ in movie.shots:
+        texts += [text.get_text() for text in paper.figure.texts if text.get_text().startswith("o[")]
+    assert len(texts) == movie.length == 25
+    for text in texts:
+        match = re.match(r"o\[(\d+),(\d+)\] = .* = (\S+)$", text, re.DOTALL)
+        assert match
+        assert np.isclose(float(match[3]), results[int(match[1]), int(match[2])], atol=1e-3)
+    assert "photo.png, sobel-x: rows " in paper.figure.texts[0].get_text()
+
+
+def test_fractions_have_numbers_in_input_kernel_and_output() -> None:
+    paper = blank()
+    animate(
+        program("conv:gaussian:5,same,bias=0.5 sigmoid"),
+        np.random.default_rng(1).random((8, 8, 1)),
+        None,
+        "f",
+        0,
+        paper,
+    )
+    numbers = [len(axes.texts) for axes in paper.figure.axes]
+    assert numbers[:2] == [144, 25]
+
+
+def test_cells_without_a_value_are_hatched() -> None:
+    paper = blank()
+    animate(program("maxpool:2"), np.full((4, 4, 1), 255.0), None, "f", 255.0, paper)
+    output = paper.figure.axes[-1]
+    assert [patch.get_hatch() for patch in output.patches] == ["\\\\\\"]
+    assert "hatched: still empty" in output.get_title(loc="left")
+
+
+def test_numbers_of_32x32_can_be_read() -> None:
+    paper = blank()
+    volume = np.random.default_rng(0).integers(0, 256, (32, 32, 1)).astype(np.float64)
+    animate(program("conv:sobel-x,same"), volume, None, "f", 255.0, paper)
+    shown = paper.figure.axes[0].texts
+    assert len(shown) == 34 * 34
+    assert min(float(text.get_fontsize()) for text in shown) > 7
