@@ -136,11 +136,15 @@ def _encode_gif(reel: Reel, times: list[int]) -> bytes:
     known = np.full(1 << 24, -1, np.int16)
     for (packed, corner), time in zip(_crop(reel.shots), times, strict=True):
         new = packed != 0
-        part = np.full(packed.shape, _SAME, np.uint8)
+        part: NDArray[np.uint8] = np.full(packed.shape, _SAME, np.uint8)
         part[new] = _index(packed[new] & 0xFFFFFF, known, palette)
         if not parts:
-            height, width = part.shape
-            parts += [b"GIF89a", struct.pack("<HHBBB", width, height, _GLOBAL_COLORS, 0, 0), colors, _LOOP]
+            parts += [
+                b"GIF89a",
+                struct.pack("<HHBBB", part.shape[1], part.shape[0], _GLOBAL_COLORS, 0, 0),
+                colors,
+                _LOOP,
+            ]
         image = Image.fromarray(part)
         image.putpalette(colors)
         parts += getdata(image, corner, duration=time, transparency=_SAME, disposal=1)
