@@ -87,7 +87,9 @@ class Account:
         self._events.append(("remark", text))
 
     def failure(self, text: str) -> None:
-        """Keep why the input failed."""
+        """Keep why the input failed, each reason once: several of its outputs may fail for the same."""
+        if text in self.errors:
+            return
         self.errors.append(text)
         self._events.append(("failure", text))
 

@@ -105,7 +105,7 @@ class Show:
         if job.view == EXPLAIN:
             return File(job.format_name, self._explain(name, notes), ())
         sheet = self._wishes.request.sheet(job)
-        return self._plot(name, sheet, notes) if job.view == PLOT else self._animate(name, sheet)
+        return self._plot(name, sheet, notes) if job.view == PLOT else self._animate(name, sheet, notes)
 
     def _side(self) -> int:
         """Return how many pixels of a picture a panel shows."""
@@ -184,20 +184,36 @@ class Show:
             notes += found[-1].notes
         return found
 
-    def _animate(self, name: str, sheet: Sheet) -> File:
+    def _animate(self, name: str, sheet: Sheet, notes: list[str]) -> File:
         if len(self._models) > 1:
             raise ShapeError(f"{len(self._models)} kernels slide one by one; --animate takes one -k at a time")
         with open_canvas(sheet) as figure:
-            from cnnfilter.plots.animations import animate, cut_around  # noqa: PLC0415  matplotlib is for figures alone
+            from cnnfilter.plots.animations import animate  # noqa: PLC0415  matplotlib is for figures alone
             from cnnfilter.plots.movies import encode_movie  # noqa: PLC0415
             from cnnfilter.plots.papers import Paper  # noqa: PLC0415
 
-            volume, corner = cut_around(_opaque(self._picture), self._wishes.around)
+            volume = _opaque(self._picture)
             title = f"{PurePath(name).name}, {self._title(0, self._models[0])}"
             white = 0.0 if self._picture.matrix else self._picture.maximum
             paper = Paper(figure, sheet)
-            reel = animate(self._models[0].program(volume.shape), volume, corner, title, white, paper)
-            return File(sheet.target, encode_movie(reel, sheet.target, self._wishes.fps or 3.0), paper.pixels)
+            reel = animate(self._models[0].program(volume.shape), volume, self._wishes.around, title, white, paper)
+            notes += _remark_on_time(reel.length, fps := self._wishes.fps or 3.0)
+            return File(sheet.target, encode_movie(reel, sheet.target, fps), paper.pixels)
+
+
+def _remark_on_time(length: int, fps: float) -> list[str]:
+    """Return a sentence if a moving picture runs for minutes."""
+    seconds = round(length / fps)
+    if seconds < _LONG:
+        return []
+    return [
+        f"the moving picture has {length} windows and runs for {seconds // 60} min {seconds % 60} s; --around Y,X "
+        "shows fewer, a larger --fps is faster"
+    ]
+
+
+_LONG = 120
+"""Seconds that nobody watches to the end."""
 
 
 def _opaque(picture: Picture) -> Array:

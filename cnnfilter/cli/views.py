@@ -40,7 +40,7 @@ _WINDOW_OPTIONS = (
         " an inch but for --dpi.",
     ),
     click.option(
-        "--around", type=PLACE, metavar="Y,X", help="Animate the 12x12 pixels around this one of a larger input."
+        "--around", type=PLACE, metavar="Y,X", help="Animate about 12x12 pixels around this one of a larger input."
     ),
     click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )

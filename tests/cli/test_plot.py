@@ -339,3 +339,15 @@ def test_kernels_slide_one_at_a_time(run: Run) -> None:
 
 def test_a_matrix_is_still_printed_without_a_figure(run: Run) -> None:
     assert rows(run("pool", "m.txt").stdout).shape == (2, 3)
+
+
+def test_what_fails_a_figure_and_an_explanation_is_told_once(run: Run, folder: Path) -> None:
+    result = run("pool", "m.txt", "--explain", "9,9", "--plot", "a.png", "--report", "r.jsonl", status=1)
+    assert result.stderr.count("position 9,9 lies outside the output") == 1
+    assert (folder / "r.jsonl").read_text().count("position 9,9 lies outside the output") == 1
+
+
+def test_a_moving_picture_that_runs_for_minutes_is_remarked(run: Run, folder: Path) -> None:
+    (folder / "long.txt").write_text(text_of(np.ones((8, 8))))
+    result = run("pool", "long.txt", "-s", "1", "--animate", "a.gif", "--dpi", "40", "--fps", "0.1")
+    assert "the moving picture has 49 windows and runs for 8 min 10 s; --around Y,X shows fewer" in result.stderr
