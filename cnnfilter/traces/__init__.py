@@ -120,8 +120,9 @@ class Trace(NamedTuple):
         return self.reach.inside(self.shape)
 
     def products(self, weighing: Weighing) -> Doubles:
-        """Return (kh, kw, channels): each value times its weight."""
-        return np.asarray(self.values[:, :, weighing.channels] * weighing.weights)
+        """Return (kh, kw, channels): each value times its weight; one of 0 takes nothing of nan or infinity."""
+        values = np.where(weighing.weights == 0, 0.0, self.values[:, :, weighing.channels])
+        return np.asarray(values * weighing.weights)
 
     def sums(self) -> Doubles:
         """Return what the layer gives, before what comes behind it: a value for each map."""

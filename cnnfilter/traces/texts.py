@@ -208,7 +208,7 @@ def _align(words: list[list[str]]) -> list[str]:
 def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) -> Iterator[str]:
     """Yield each product as texts print it; of a large window those with a weight that is not 0."""
     index = f",{channel}" if traced.shape[2] > 1 else ""
-    weights = weighing.weights[:, :, place]
+    weights, products = weighing.weights[:, :, place], traced.products(weighing)[:, :, place]
     own = f",{place}" if len(weighing.channels) > 1 else ""
     every = weights.size <= MOST_LISTED
     rows = []
@@ -217,7 +217,7 @@ def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) 
             continue
         value = traced.values[row, column, channel]
         left = f"i[{traced.reach.rows[row]},{traced.reach.columns[column]}{index}]*f[{row},{column}{own}]"
-        right = f"{show_value(value)}*{_signed(weight)} = {show_value(value * weight)}"
+        right = f"{show_value(value)}*{_signed(weight)} = {show_value(products[row, column])}"
         rows.append((left, right, _origin(traced, row, column, index)))
     wide, deep = (
         max((len(left) for left, _, _ in rows), default=0),

@@ -53,6 +53,18 @@ def test_a_convolution_explains_every_value_of_its_run(
         assert np.allclose(traced.results(), results[place], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_weight_of_0_takes_nothing_of_what_is_no_number(odd: float) -> None:
+    volume = NUMBERS.copy()
+    volume[2, 2] = odd
+    results = run("dwconv:[0 -1 0; -1 5 -1; 0 -1 0]", volume)
+    for place in np.ndindex(results.shape[:2]):
+        traced = trace(program("dwconv:[0 -1 0; -1 5 -1; 0 -1 0]"), volume, (place[0], place[1]))
+        assert np.allclose(traced.results(), results[place], rtol=1e-12, equal_nan=True)
+    assert np.isfinite(results[1, 1]).all()
+
+
 @pytest.mark.parametrize("behind", ["magnitude:2", "channelmax:2 relu", "channelsum:2", "channelavg:2"])
 def test_kernels_that_are_combined_explain_every_value(behind: str) -> None:
     words = f"dwconv:sobel-x,sobel-y {behind}"
