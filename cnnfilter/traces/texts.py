@@ -217,7 +217,7 @@ def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) 
             continue
         value = traced.values[row, column, channel]
         left = f"i[{traced.reach.rows[row]},{traced.reach.columns[column]}{index}]*f[{row},{column}{own}]"
-        right = f"{show_value(value)}*{_signed(weight)} = {show_value(products[row, column])}"
+        right = f"{show_value(value)}*{_signed(weight)} = {show_value(float(products[row, column]))}"
         rows.append((left, right, _origin(traced, row, column, index)))
     wide, deep = (
         max((len(left) for left, _, _ in rows), default=0),

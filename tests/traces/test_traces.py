@@ -62,7 +62,7 @@ def test_a_weight_of_0_takes_nothing_of_what_is_no_number(odd: float) -> None:
     for place in np.ndindex(results.shape[:2]):
         traced = trace(program("dwconv:[0 -1 0; -1 5 -1; 0 -1 0]"), volume, (place[0], place[1]))
         assert np.allclose(traced.results(), results[place], rtol=1e-12, equal_nan=True)
-    assert np.isfinite(results[1, 1]).all()
+    assert np.isfinite(results[0, 0]).all()
 
 
 @pytest.mark.parametrize("behind", ["magnitude:2", "channelmax:2 relu", "channelsum:2", "channelavg:2"])
