@@ -31,7 +31,7 @@ Task = TypeVar("Task")
 _MOST_AT_ONCE = 3 << 19
 """Numbers read for a strip: 6 MB of float32. Smaller ones stay in the cache, but the calls for them cost more."""
 
-_LEAST_AT_ONCE = 1 << 17
+_LEAST_AT_ONCE = 1 << 19
 """Numbers whose calls cost more than what another core would save."""
 
 _SHARES = 4

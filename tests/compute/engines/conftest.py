@@ -1,0 +1,14 @@
+"""Images of tests are cut into strips as large ones are."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cnnfilter.compute import tiles
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _small_strips() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "_LEAST_AT_ONCE", 1)
+        yield
