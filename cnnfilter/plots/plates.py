@@ -50,32 +50,32 @@ def draw_plate(paper: Paper, box: Box, view: View, look: Look, title: str, kerne
     """
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
     if len(view.shape) == 1:
-        axes, place = _draw_vector(paper, inner, view), inner
+        axes, place, remark = _draw_vector(paper, inner, view), inner, ""
     else:
-        axes, place = _draw_maps(paper, inner, view, look)
+        axes, place, remark = _draw_maps(paper, inner, view, look)
     end = box.left + box.width - 0.1
     if kernel is not None:
         end = min(end, place_inset(paper, inner, place, BAR, kernel) - 0.08)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
     span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
-    facts = [view.size, *span, *_remarks(view, look)]
+    facts = [view.size, *span, *_remarks(view, look, remark)]
     paper.break_lines(words, title, facts, (TITLE - 0.08, end - place.left))
     return axes
 
 
-def _remarks(view: View, look: Look) -> list[str]:
-    """Return what else is to be said of a view that is drawn."""
+def _remarks(view: View, look: Look, remark: str) -> list[str]:
+    """Return what else is to be said of a view that is drawn, beside what its display has to say."""
     odd = [f"{count} {words}" for count, words in zip(view.odd, _ODD_WORDS, strict=True) if count]
     if len(view.shape) == 1:
         return odd
     if look.range_ not in {None, Range.NONE} and not view.given:
         return [*odd, f"shown by range {look.range_}"]
-    display = display_view(view, look)
     hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
-    return [*odd, *(remark for remark in (display.remark, "equalized" if look.equalize else "", hidden) if remark)]
+    return [*odd, *filter(None, (remark, "equalized" if look.equalize else "", hidden))]
 
 
-def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Box]:
+def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Box, str]:
+    """Draw maps in a box, and return their axes, the place they took, and what their display has to say."""
     high, wide = paper.real(box)
     display = display_view(view, look, wide / high)
     ratio = display.pixels.shape[0] / display.pixels.shape[1]
@@ -96,7 +96,7 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
     if display.pixels.ndim == 2:
         write_numbers(paper, place, axes, display, display.pixels)
-    return axes, place
+    return axes, place, display.remark
 
 
 def _outline(axes: Axes, shape: Sequence[int], display: Display) -> None:
