@@ -1,89 +1,22 @@
-"""Many inputs, several at a time: read, run, write; a failure is named and the rest done."""
+"""Many inputs, several at a time, each in a process and on a core of its own."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from itertools import groupby
-from pathlib import Path
-from typing import NamedTuple, Protocol
 
-from cnnfilter.accounts import Account, Listener, Output
+from cnnfilter.accounts import Account, Listener
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
-from cnnfilter.compute.weights import Model
-from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
-from cnnfilter.files.formats import is_matrix, looks_like_matrix
-from cnnfilter.files.outputs import STANDARD, Job, identities
-from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
-from cnnfilter.files.reading import Reading
+from cnnfilter.files.outputs import Job
 from cnnfilter.files.unfinished import Unfinished
-from cnnfilter.files.writing import make_folder_of, write_whole
-from cnnfilter.rendering import File, encode_result, name_files
-from cnnfilter.results import Handling, Result, foresee_shapes, run_picture
-from cnnfilter.telling import listening, tell
+from cnnfilter.filtering import Claim, Filtering, count_prints
+from cnnfilter.inputs import FAILURES, sketch_input, spoken
+from cnnfilter.results import foresee_shapes
+from cnnfilter.work import Work
 
 _REPORTS_AHEAD = 1000
 """So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""
-
-
-class Show(Protocol):
-    """What shows the work on one input: draws figures, explains values."""
-
-    def watch(self, job: Job, result: Result) -> Result:
-        """Return a result that is seen while it is written, so that it need not be made again to be drawn."""
-
-    def show(self, job: Job, notes: list[str]) -> File:
-        """Return what a job of this kind is to give, empty if it is done already; remarks are added to `notes`."""
-
-
-class Viewer(Protocol):
-    """Who has something to show of each input."""
-
-    def attend(self, picture: Picture, views: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
-        """Return what shows the work on an input, before it is done; `views` are the jobs that want to be shown."""
-
-
-class Work(NamedTuple):
-    """What is done with every input.
-
-    Parameters
-    ----------
-    models
-        The network for each kernel, or the one network, with its weights.
-    jobs
-        What is made, the jobs of an input in a row.
-    handling
-        How pictures are run, and how results become files.
-    reading
-        How pictures are read.
-    no_clobber, fail_fast, update
-        Whether files that exist are passed over, the first failure ends all, files that are up to date are passed
-        over.
-    stdin
-        What standard input held, if it is an input.
-    spared
-        The identities of all files that are read, over which nothing is written but a job's own target.
-    prerequisites
-        The files that results hang on beside their input: kernels, networks, weights, labels.
-    threads
-        How many inputs are worked on at a time, each on one core; 1 holds all to one core. Unless given as many as
-        there are cores, and a single one has all of them.
-    viewer
-        Who does the jobs that show the work; None if there are none.
-    """
-
-    models: tuple[Model, ...]
-    jobs: tuple[Job, ...]
-    handling: Handling = Handling()
-    reading: Reading = Reading()
-    no_clobber: bool = False
-    fail_fast: bool = False
-    update: bool = False
-    stdin: bytes = b""
-    spared: frozenset[str] = frozenset()
-    prerequisites: tuple[Path, ...] = ()
-    threads: int | None = None
-    viewer: Viewer | None = None
 
 
 def run_batch(work: Work, listener: Listener) -> int:
@@ -92,14 +25,11 @@ def run_batch(work: Work, listener: Listener) -> int:
     What fails is told to the listener as `PATH: reason`; the other inputs, and the other kernels on the
     same input, are done all the same. All is told in the order of the inputs.
     """
-    batch, failures = _Batch(work), 0
-    try:
-        for account in batch.accounts():
+    failures = 0
+    with closing(_Batch(work).accounts()) as accounts:
+        for account in accounts:
             failures += bool(account.errors)
             account.tell_to(listener)
-    except BaseException:
-        batch.unfinished.abandon()
-        raise
     return failures
 
 
@@ -108,27 +38,51 @@ class _Batch:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.unfinished = Unfinished()
-        self._written: dict[str, object] = {}
+        self._written: set[str] = set()
         self._failed = False
-        self._prints = sum(not (job.target or job.view) for job in work.jobs)
 
-    def accounts(self) -> Iterator[Account]:
+    def accounts(self) -> Generator[Account, None, None]:
         """Work on all inputs, and yield what came of each, in their order."""
-        count = sum(1 for _ in groupby(self.work.jobs, key=lambda job: job.source))
-        threads = min(self.work.threads or count_cores(), count)
-        if threads < 2 and self.work.threads != 1:
-            yield from map(self._filter_input, self._inputs())
+        sources = [source for source, _ in groupby(self.work.jobs, key=lambda job: job.source)]
+        processes = min(self.work.processes or count_cores(), len(sources))
+        if len(sources) > 1:
+            self._bind_weights(sources[0])
+        if processes < 2 and self.work.processes != 1:
+            yield from self._work_alone()
             return
-        from cnnfilter.files.opencv import one_thread_each  # noqa: PLC0415  one input goes without
-        from cnnfilter.workers import work_in_order  # noqa: PLC0415
+        from cnnfilter.files.opencv import held_to_one_thread  # noqa: PLC0415  one input goes without
 
-        with one_thread_each():
-            if threads < 2:
-                yield from map(self._filter_in_company, self._inputs())
+        with held_to_one_thread():
+            if processes < 2:
+                with kept_to_one_core():
+                    yield from self._work_alone()
                 return
-            ahead = threads + 1 if self._prints else max(_REPORTS_AHEAD, threads)
-            yield from work_in_order(self._inputs(), self._filter_in_company, threads, ahead)
+            from cnnfilter.workers import work_in_order  # noqa: PLC0415  one process goes without
+
+            ahead = processes + 1 if count_prints(self.work) else max(_REPORTS_AHEAD, processes)
+            with closing(work_in_order(self._inputs(), _Hands(self.work), self, processes, ahead)) as accounts:
+                yield from accounts
+
+    def _work_alone(self) -> Iterator[Account]:
+        filtering = Filtering(self.work, self.answer)
+        try:
+            for jobs in self._inputs():
+                account = filtering.filter_input(jobs)
+                self.hear(account)
+                yield account
+        except BaseException:
+            filtering.unfinished.abandon()
+            raise
+
+    def _bind_weights(self, source: str) -> None:
+        """Make the weights that the first input needs before processes part, which then have them in common."""
+        models = [model for model in self.work.models if model.weights]
+        if not models:
+            return
+        with suppress(*FAILURES, OSError):  # told where the input is worked on
+            picture = sketch_input(source, self.work)
+            for model in models:
+                foresee_shapes(picture, model, self.work.handling)
 
     def _inputs(self) -> Iterator[list[Job]]:
         """Yield the jobs of each input, until the first failure where that ends all."""
@@ -137,172 +91,47 @@ class _Batch:
                 return
             yield list(jobs)
 
-    def _filter_in_company(self, jobs: list[Job]) -> Account:
-        with kept_to_one_core():
-            return self._filter_input(jobs)
+    def answer(self, names: Sequence[str]) -> str | None:
+        """Take the names of files for a result, or return one that another result has."""
+        taken = next((name for name in names if name in self._written), None)
+        if taken is None:
+            self._written.update(names)
+        return taken
 
-    def _filter_input(self, jobs: list[Job]) -> Account:
-        """Carry out the jobs of one input, and return what came of it; a bug fails this input alone."""
-        account = Account(jobs[0].source)
-        with listening(account.hear):
-            try:
-                self._filter(jobs, account)
-            except Exception as error:  # whatever it is, the other inputs are done
-                account.failure(f"{_spoken(account.source)}: {ask_for_report(error)}")
+    def hear(self, account: Account) -> None:
+        """Note whether an input failed."""
         self._failed = self._failed or bool(account.errors)
+
+    def lose(self, jobs: list[Job], reason: str) -> Account:
+        """Remove what a worker has left half written, and return what came of its input."""
+        for folder in {job.target.parent for job in jobs if job.target}:
+            Unfinished().sweep(folder)
+        account = Account(jobs[0].source)
+        account.failure(f"{spoken(account.source)}: the process that worked on it {reason}")
         return account.close()
 
-    def _filter(self, jobs: list[Job], account: Account) -> None:
-        wanted = [job for job in jobs if job.layer or not self._stands(job, [job.format_name], account)]
-        if not wanted:
-            return
-        try:
-            picture = read_input(account.source, self.work)
-        except FAILURES as error:
-            account.failure(name_failure(account.source, error))
-            return
-        account.shape = picture.pixels.shape
-        plain, views = [job for job in wanted if not job.view], [job for job in wanted if job.view]
-        show = None
-        if self.work.viewer and views:
-            show = self.work.viewer.attend(picture, views, self.work.models, self.work.handling)
-        for _, alike in groupby(plain, key=lambda job: (job.kernel, bool(job.layer))):
-            self._carry_out(list(alike), picture, account, show)
-        if show:
-            notes = self._show(views, show, account)
-            self._remark([] if plain else notes, account)  # else they have been told already
 
-    def _stands(self, job: Job, names: list[str], account: Account) -> bool:
-        """Return whether a job's files need not be made again, and note that."""
-        reason = find_reason_to_pass(job, names, self.work)
-        if reason and job.target:
-            tell("%s: passed over, %s %s", job.source, job.target, reason)
-            account.passed_over += names
-            self.unfinished.sweep(job.target.parent)
-        return bool(reason)
+class _Hands:
+    """What a worker does: the same work, on one core."""
 
-    def _show(self, views: list[Job], show: Show, account: Account) -> list[str]:
-        """Do the jobs that show the work on an input, and return what is to be remarked."""
-        notes: list[str] = []
-        for job in views:
-            tell("%s: %s -> %s", job.source, job.view, job.target or "standard output")
-            own: list[str] = []
-            try:
-                if job.target:
-                    self._claim(job.target, job)
-                self._deliver([show.show(job, own)], job, account)
-            except FAILURES as error:
-                account.failure(name_failure(job.source, error))
-            else:
-                notes += own
-        return notes
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._filtering: Filtering | None = None
 
-    def _remark(self, notes: list[str], account: Account) -> None:
-        for note in dict.fromkeys(notes):
-            account.remark(f"{_spoken(account.source)}: {note}")
+    def begin(self, claim: Claim) -> None:
+        """Make ready; the names of files are claimed from who waits."""
+        from cnnfilter.files.opencv import hold_to_one_thread  # noqa: PLC0415  one input goes without
 
-    def _carry_out(self, jobs: list[Job], picture: Picture, account: Account, show: Show | None) -> None:
-        """Run one network on an input, and do the jobs that it serves."""
-        work, source = self.work, account.source
-        model = work.models[jobs[0].kernel]
-        failed, notes = False, list[str]()
-        try:
-            if work.update and jobs[0].layer:
-                shapes = foresee_shapes(picture, model, work.handling, [job.layer for job in jobs])
-                names = {job.layer: name_files(job, shapes[job.layer], work.handling) for job in jobs}
-                jobs = [job for job in jobs if not self._stands(job, names[job.layer], account)]
-            if not jobs:
-                return
-            tell("%s: %s -> %s", source, model.title, ", ".join(str(job.target or "standard output") for job in jobs))
-            results, notes = run_picture(picture, model, work.handling, [job.layer for job in jobs if job.layer])
-            if show and "" in results:
-                results[""] = show.watch(jobs[0], results[""])
-        except FAILURES as error:
-            account.failure(name_failure(source, error))
-            return
-        for job in jobs:
-            try:
-                self._deliver(self._encode(results[job.layer], job, notes), job, account)
-            except FAILURES as error:
-                account.failure(name_failure(source, error))
-                failed = True
-        if not failed or account.outputs:
-            self._remark(notes, account)
+        hold_to_one_thread()
+        self._filtering = Filtering(self._work, claim)
 
-    def _encode(self, result: Result, job: Job, notes: list[str]) -> list[File]:
-        """Return the files that hold a job's result, by their names, none of which is taken; remarks go to `notes`."""
-        own: list[str] = []
-        files = list(encode_result(result, job, self.work.handling, own))
-        for file in files if job.target else ():
-            self._claim(Path(file.name), job)
-        notes += [f"{job.layer}: {note}" if job.layer else note for note in own]
-        return files
+    def work(self, jobs: list[Job]) -> Account:
+        """Carry out the jobs of an input."""
+        assert self._filtering
+        with kept_to_one_core():
+            return self._filtering.filter_input(jobs)
 
-    def _claim(self, path: Path, job: Job) -> None:
-        """Raise an `OutputError` if a file is read by somebody, or was written in this batch."""
-        if path != job.target and not self.work.spared.isdisjoint(identities(path)):
-            raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
-        mark = object()
-        if self._written.setdefault(os.path.realpath(path), mark) is not mark:  # at once, whoever asks beside us
-            raise OutputError(f"{path}: was written for another input or layer already; a folder of its own keeps both")
-
-    def _deliver(self, files: list[File], job: Job, account: Account) -> None:
-        """Write the files, or print them; of the maps of a layer some may stand already."""
-        for file in files:
-            if job.view and not file.data:  # it was shown in a window
-                continue
-            path = Path(file.name)
-            if self.work.no_clobber and job.layer and path.exists():
-                tell("%s: passed over, it exists", path)
-                account.passed_over.append(file.name)
-                continue
-            if job.target:
-                make_folder_of(path)
-                write_whole(path, file.data, self.unfinished)
-            else:
-                if self._prints > 1 and not job.view:
-                    account.output(_title(job, self.work.models))
-                account.output(file.data)
-            account.outputs.append(Output(file.name if job.target else None, file.shape, file.clipped))
-
-
-def _title(job: Job, models: tuple[Model, ...]) -> bytes:
-    """Return a comment that names an input and its network, where several results are printed."""
-    return os.fsencode(one_line(f"# {_spoken(job.source)} {models[job.kernel].title}") + "\n")
-
-
-FAILURES = (CnnFilterError, MemoryError)
-"""What makes an input fail, and not the program."""
-
-
-def name_failure(source: str, error: Exception) -> str:
-    """Return `PATH: reason`; errors about a file name it themselves."""
-    if isinstance(error, ImageFileError):
-        return str(error)
-    return f"{_spoken(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
-
-
-def _spoken(source: str) -> str:
-    """Return what an input is called in a message."""
-    return "standard input" if source == STANDARD else source
-
-
-def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
-    """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
-    if job.target is None:
-        return ""
-    if work.no_clobber and not job.layer and job.target.exists():
-        return "exists"
-    if not work.update:
-        return ""
-    from cnnfilter.files.make import is_up_to_date  # noqa: PLC0415  --update alone asks
-
-    paths = [Path(name) for name in names]
-    return "is up to date" if is_up_to_date(paths, job.source, work.prerequisites) else ""
-
-
-def read_input(source: str, work: Work) -> Picture:
-    """Return the picture or matrix of an input; `ImageFileError` if there is none."""
-    data = work.stdin if source == STANDARD else read_bytes(source)
-    matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
-    return decode_picture(data, _spoken(source), matrix=matrix, reading=work.reading)
+    def abandon(self) -> None:
+        """Remove what is half written."""
+        if self._filtering:
+            self._filtering.unfinished.abandon()

@@ -1,24 +1,18 @@
 """What a batch would do: each input and its outputs with their sizes, from the heads of the files."""
 
-import mmap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import cast
-
-import numpy as np
 
 from cnnfilter.accounts import Account, Listener
-from cnnfilter.batch import FAILURES, Work, find_reason_to_pass, name_failure, read_input
 from cnnfilter.errors import one_line
-from cnnfilter.files.formats import Depth, is_matrix
-from cnnfilter.files.headers import read_header
-from cnnfilter.files.outputs import STANDARD, Job
+from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
+from cnnfilter.inputs import FAILURES, find_reason_to_pass, name_failure, sketch_input
 from cnnfilter.plots.sheets import PLOT
 from cnnfilter.rendering import name_files
 from cnnfilter.results import foresee_shapes
 from cnnfilter.spec.layers import show_shape
+from cnnfilter.work import Work
 
 
 def rehearse(work: Work, listener: Listener) -> None:
@@ -31,25 +25,12 @@ def rehearse(work: Work, listener: Listener) -> None:
     for source, jobs in groupby(work.jobs, key=lambda job: job.source):
         account = Account(source)
         try:
-            picture = _sketch(source, work)
+            picture = sketch_input(source, work)
             for line in _foretell(picture, list(jobs), work):
                 account.output(line.encode("utf-8", "surrogateescape"))
         except FAILURES as error:
             account.failure(name_failure(source, error))
         account.close().tell_to(listener)
-
-
-def _sketch(source: str, work: Work) -> Picture:
-    """Return a picture as large as an input, without its pixels where the head of its file tells how large it is."""
-    if source != STANDARD and not is_matrix(source):
-        try:
-            with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
-        except (OSError, ValueError):  # what is empty, a pipe or not there at all is read as ever
-            header = None
-        if header and header.shape:
-            return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT)
-    return read_input(source, work)
 
 
 def _foretell(picture: Picture, jobs: Sequence[Job], work: Work) -> Iterator[str]:

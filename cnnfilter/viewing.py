@@ -116,7 +116,6 @@ class Show:
         return arrange(sheet, max(1, len(self._wishes.kernels)) + 1)[2]
 
     def _plot(self, name: str, sheet: Sheet, notes: list[str]) -> File:
-        # Networks are run first where they can be: the figures of other inputs wait while one is drawn.
         explained = self._traces(notes) if self._wishes.explain is not None else []
         results = [] if explained or self._handling.pipeline else self._reduced(notes)
         files: list[File] = []

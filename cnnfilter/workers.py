@@ -1,65 +1,259 @@
-"""Tasks done by several threads, and what came of them handed out in the order of the tasks."""
+"""Tasks done by several processes, and what came of them handed out in the order of the tasks.
 
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import copy_context
-from queue import SimpleQueue
-from threading import Lock, Semaphore, Thread
-from typing import TypeVar
+Processes, since threads of Python wait for each other while they do anything but call a library, and since what makes
+a decoder crash ends one of them and not the batch. A worker ends at once, and leaves nothing half done, when the one
+who waits for it hangs up, or has gone without a word.
+"""
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from threading import Thread
+from time import monotonic
+from typing import Any, Generic, Protocol, TypeVar
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
+Task_contra = TypeVar("Task_contra", contravariant=True)
+Outcome_co = TypeVar("Outcome_co", covariant=True)
+
+Ask = Callable[[Any], Any]
+"""Puts a question to who waits for the outcomes, and returns the answer."""
+
+START = "fork" if sys.platform.startswith("linux") else "spawn"
+"""How a worker begins: as a copy, in 2 ms and with all that is loaded, or afresh, where copies of libraries break."""
+
+_PATIENCE = 1.0
+"""Seconds that workers have to end when they are no longer wanted; one deep in a library may take longer."""
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What asks a process to end. A terminal sends it to the workers as well, which leave the answer to who waits."""
+
+
+class Labor(Protocol[Task_contra, Outcome_co]):
+    """What is done with tasks. Each worker has a copy; where processes begin afresh, it is pickled."""
+
+    def begin(self, ask: Ask) -> None:
+        """Make ready, once, in the process of a worker."""
+
+    def work(self, task: Task_contra) -> Outcome_co:
+        """Return what comes of a task."""
+
+    def abandon(self) -> None:
+        """Leave nothing half done: the process is about to end. Called from a thread beside that of `work`."""
+
+
+class Office(Protocol[Task_contra, Outcome]):
+    """Who waits for the outcomes."""
+
+    def answer(self, question: Any) -> Any:
+        """Answer a worker that needs to know of the others."""
+
+    def hear(self, outcome: Outcome) -> None:
+        """Hear of an outcome as soon as it is there, which may be before its turn."""
+
+    def lose(self, task: Task_contra, reason: str) -> Outcome:
+        """Return what comes of a task whose worker has died."""
 
 
 def work_in_order(
-    tasks: Iterable[Task], work: Callable[[Task], Outcome], threads: int, ahead: int
-) -> Iterator[Outcome]:
+    tasks: Iterable[Task], labor: Labor[Task, Outcome], office: Office[Task, Outcome], processes: int, ahead: int
+) -> Generator[Outcome, None, None]:
     """Yield what comes of each task, in the order of the tasks.
 
     Parameters
     ----------
     tasks
-        Taken one by one, when a thread is free.
-    work
-        What is done with each; what it raises is raised here.
-    threads
+        Taken one by one, when a worker is free.
+    labor, office
+        What is done with each, and who is told meanwhile.
+    processes
         How many tasks are done at a time.
     ahead
-        At most so many outcomes wait for one before them, those at work counted; at least `threads`.
+        At most so many outcomes wait for one before them, those at work counted; at least `processes`.
+
+    Raises
+    ------
+    OSError
+        If the system lets no worker begin; fewer than asked for do the work as well.
     """
-    queue, pulling = enumerate(tasks), Lock()
-    room = Semaphore(ahead)
-    done: SimpleQueue[tuple[int, Outcome] | BaseException | None] = SimpleQueue()
-    left = False
-
-    def labor() -> None:
-        try:
-            while room.acquire():
-                with pulling:
-                    pulled = None if left else next(queue, None)
-                if pulled is None:
-                    break
-                done.put((pulled[0], work(pulled[1])))
-            room.release()  # the others have to find out as well
-            done.put(None)
-        except BaseException as error:  # raised where the outcomes are waited for
-            done.put(error)
-
-    for _ in range(threads):  # none is waited for when an interrupt ends the program
-        Thread(target=copy_context().run, args=(labor,), daemon=True).start()
+    queue, waiting, wanted = enumerate(tasks), dict[int, Outcome](), 0
+    crew = _Crew(labor, office, processes)
     try:
-        waiting: dict[int, Outcome] = {}
-        wanted = 0
-        while threads:
-            match done.get():
-                case None:
-                    threads -= 1
-                case BaseException() as error:
-                    raise error
-                case number, outcome:
-                    waiting[number] = outcome
+        while True:
+            while len(waiting) + crew.busy < ahead and crew.has_room() and (pulled := next(queue, None)):
+                crew.give(*pulled)
+            if not crew.busy:
+                return
+            waiting.update(crew.gather())
             while wanted in waiting:
                 yield waiting.pop(wanted)
                 wanted += 1
-                room.release()
     finally:
-        left = True
+        crew.dismiss()
+
+
+class _Worker(Generic[Task]):
+    """A process, the line to it, and the task that it is at, with its number."""
+
+    def __init__(self, process: BaseProcess, line: "Connection[Any, Any]") -> None:
+        self.process = process
+        self.line = line
+        self.at: tuple[int, Task] | None = None
+
+
+class _Crew(Generic[Task, Outcome]):
+    """The workers: begun when there is something to do, replaced when they die, and sent home together."""
+
+    def __init__(self, labor: Labor[Task, Outcome], office: Office[Task, Outcome], size: int) -> None:
+        self._labor, self._office, self._size = labor, office, size
+        self._context: Any = get_context(START)
+        self._far_end, self._lifeline = self._context.Pipe(duplex=False)
+        self._workers: list[_Worker[Task]] = []
+
+    @property
+    def busy(self) -> int:
+        """How many are at work."""
+        return sum(worker.at is not None for worker in self._workers)
+
+    def has_room(self) -> bool:
+        """Return whether a task can be given, for which a worker is begun if there are too few."""
+        if self.busy < len(self._workers):
+            return True
+        if len(self._workers) >= self._size:
+            return False
+        try:
+            self._begin()
+        except OSError:
+            if not self._workers:
+                raise
+            self._size = len(self._workers)
+            return False
+        return True
+
+    def _begin(self) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(self._labor, theirs, self._far_end, self._lifeline), daemon=True
+        )
+        with undisturbed(), warnings.catch_warnings():
+            # Python warns of copying a process with threads. Ours are those of BLAS, which stops them meanwhile.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                process.start()
+            finally:
+                theirs.close()
+            self._workers.append(_Worker(process, ours))
+
+    def give(self, number: int, task: Task) -> None:
+        """Give a task to a worker that has none."""
+        worker = next(worker for worker in self._workers if worker.at is None)
+        worker.at = number, task
+        with suppress(OSError):  # it has died idle, and is found so when it is waited for
+            worker.line.send(task)
+
+    def gather(self) -> Iterator[tuple[int, Outcome]]:
+        """Wait until some workers say something, and yield the outcomes with their numbers."""
+        at_work = [worker for worker in self._workers if worker.at]
+        spoken = wait([worker.line for worker in at_work])
+        for worker in [worker for worker in at_work if worker.line in spoken]:
+            assert worker.at
+            number, _ = worker.at
+            try:
+                is_question, said = worker.line.recv()
+                if is_question:
+                    worker.line.send(self._office.answer(said))
+                    continue
+                outcome: Outcome = said
+            except (EOFError, OSError):
+                outcome = self._bury(worker)
+            worker.at = None
+            self._office.hear(outcome)
+            yield number, outcome
+
+    def _bury(self, worker: _Worker[Task]) -> Outcome:
+        """Return what comes of the task of a worker that has died."""
+        self._workers.remove(worker)
+        worker.process.join()
+        worker.line.close()
+        assert worker.at
+        return self._office.lose(worker.at[1], _describe_end(worker.process.exitcode or 0))
+
+    def dismiss(self) -> None:
+        """Send all workers home, and wait until they have gone; what they were at is lost."""
+        self._lifeline.close()
+        end = monotonic() + _PATIENCE
+        for worker in self._workers:
+            worker.process.join(max(0.0, end - monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.line.close()
+            if worker.at:
+                self._office.lose(worker.at[1], "was not waited for")
+        self._workers.clear()
+        self._far_end.close()
+
+
+def _describe_end(code: int) -> str:
+    """Return how a process ended, from its exit code.
+
+    Examples
+    --------
+    >>> _describe_end(-9)[:28]
+    'was ended by signal 9, Kille'
+    """
+    if code >= 0:
+        return f"ended with status {code}"
+    hint = ", perhaps since memory ran out" if code == -getattr(signal, "SIGKILL", 0) else ""
+    return f"was ended by signal {-code}, {signal.strsignal(-code)}{hint}"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off the signals that ask this process to end until the block has run."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(
+    labor: Labor[Task, Outcome],
+    line: "Connection[Any, Any]",
+    far_end: "Connection[Any, Any]",
+    lifeline: "Connection[Any, Any]",
+) -> None:
+    """Do the tasks that come by a line, in the process of a worker, until the lifeline ends."""
+    lifeline.close()  # that of the other process counts, and closes with it
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    Thread(target=_end_with, args=(far_end, labor), daemon=True).start()
+
+    def ask(question: Any) -> Any:
+        line.send((True, question))
+        return line.recv()
+
+    labor.begin(ask)
+    while True:
+        line.send((False, labor.work(line.recv())))
+
+
+def _end_with(far_end: "Connection[Any, Any]", labor: Labor[Task, Outcome]) -> None:
+    """End this process when nobody holds the other end any more."""
+    with suppress(EOFError, OSError):
+        far_end.recv()
+    labor.abandon()
+    os._exit(0)

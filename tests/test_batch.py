@@ -1,7 +1,12 @@
 """Many inputs: what is done, what is said, what fails."""
 
+import faulthandler
+import os
+import signal
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,7 @@ import pytest
 
 from cnnfilter.accounts import Account
 from cnnfilter.arrays import Array
-from cnnfilter.batch import Work, read_input, run_batch
+from cnnfilter.batch import run_batch
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program
 from cnnfilter.compute.states import RandomWeights
@@ -19,13 +24,15 @@ from cnnfilter.compute.tiles import count_cores
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.images import Encoded
-from cnnfilter.files.outputs import OutputRequest, plan_outputs
+from cnnfilter.files.outputs import Job, OutputRequest, plan_outputs
 from cnnfilter.files.pictures import Picture
+from cnnfilter.inputs import read_input
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.results import Handling
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.weights import Init
-from cnnfilter.telling import listening
+from cnnfilter.telling import listening, tell
+from cnnfilter.work import Work
 
 MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
 
@@ -104,7 +111,7 @@ def test_the_first_failure_ends_it_where_that_is_asked() -> None:
     Path("b.npy").write_text("broken")
     recorder = Recorder()
     assert (
-        run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True, threads=1), recorder)
+        run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True, processes=1), recorder)
         == 1
     )
     assert len(recorder.failures) == 1
@@ -263,60 +270,138 @@ def test_no_half_written_file_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["a.npy", "b.npy", "c.npy", "out.npy"]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("processes", [1, 2, 4])
 @pytest.mark.parametrize("output", ["out/", None])
-def test_no_more_pictures_are_held_than_are_worked_on(
-    threads: int, output: str | None, monkeypatch: pytest.MonkeyPatch
+def test_a_process_holds_one_picture_at_a_time(
+    processes: int, output: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[weakref.ref[Array]] = []
-    counts: list[int] = []
 
     def read(source: str, work: Work) -> Picture:
         picture = read_input(source, work)
         held.append(weakref.ref(picture.pixels))
-        counts.append(sum(each() is not None for each in held))
+        tell("held %s", sum(each() is not None for each in held))
         return picture
 
-    monkeypatch.setattr("cnnfilter.batch.read_input", read)
+    monkeypatch.setattr("cnnfilter.filtering.read_input", read)
     names = [f"{number}.npy" for number in range(40)]
     for number, name in enumerate(names):
         np.save(name, MATRIX * number)
-    recorder = Recorder()
-    assert run_batch(work(names, output, "relu", threads=threads), recorder) == 0
-    assert 1 <= max(counts) <= threads
+    recorder, details = Recorder(), list[str]()
+    with listening(lambda _warning, text: details.append(text)):
+        assert run_batch(work(names, output, "relu", processes=processes), recorder) == 0
+    assert [text for text in details if text.startswith("held")] == ["held 1"] * 40
     assert [account.source for account in recorder.accounts] == names
 
 
 def test_several_inputs_have_one_thread_of_opencv_each_and_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnfilter.batch.count_cores", lambda: 2)
-    usual = cv2.getNumThreads()
-    seen: list[tuple[int, int]] = []
+    usual, cores = cv2.getNumThreads(), count_cores()
 
     def run(program: Program, image: Array, **told: Any) -> Array:
-        seen.append((cv2.getNumThreads(), count_cores()))
+        tell("%s threads of OpenCV, %s cores, %s", cv2.getNumThreads(), count_cores(), os.getpid() == process)
         return run_program(program, image, **told)
 
+    process = os.getpid()
     monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
-    cores = count_cores()
-    for sources, threads, expected in (
-        (["a.npy", "b.npy"], None, (1, 1)),
-        (["a.npy"], None, (usual, cores)),
-        (["a.npy"], 2, (usual, cores)),
-        (["a.npy"], 1, (1, 1)),
-        (["a.npy", "b.npy"], 1, (1, 1)),
+    alone, shared = f"{usual} threads of OpenCV, {cores} cores, True", "1 threads of OpenCV, 1 cores, "
+    for sources, processes, expected in (
+        (["a.npy", "b.npy"], None, f"{shared}False"),
+        (["a.npy"], None, alone),
+        (["a.npy"], 2, alone),
+        (["a.npy"], 1, f"{shared}True"),
+        (["a.npy", "b.npy"], 1, f"{shared}True"),
     ):
-        seen.clear()
-        run_batch(work(sources, "out/", "relu", threads=threads), Recorder())
-        assert set(seen) == {expected}
+        details: list[str] = []
+        with listening(lambda _warning, text, heard=details: heard.append(text)):  # type: ignore[misc]
+            run_batch(work(sources, "out/", "relu", processes=processes), Recorder())
+        assert [text for text in details if "OpenCV" in text] == [expected] * len(sources)
         assert (cv2.getNumThreads(), count_cores()) == (usual, cores)
 
 
-def test_threads_that_ask_one_model_for_several_shapes_get_their_own() -> None:
+def crash_on(value: float, how: Callable[[], None]) -> Callable[..., Array]:
+    """Return what runs networks, but for an image that begins with a value."""
+
+    def run(program: Program, image: Array, **told: Any) -> Array:
+        if image[0, 0, 0] == value:
+            how()
+        return run_program(program, image, **told)
+
+    return run
+
+
+def send(number: signal.Signals) -> None:
+    """Send a signal to this process, of which pytest says nothing."""
+    faulthandler.disable()
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (partial(send, signal.SIGSEGV), "was ended by signal 11, Segmentation fault"),
+        (partial(send, signal.SIGKILL), "was ended by signal 9, Killed, perhaps since memory ran out"),
+        (partial(os._exit, 3), "ended with status 3"),
+    ],
+    ids=["crash", "kill", "exit"],
+)
+def test_an_input_that_ends_its_process_fails_alone(
+    how: Callable[[], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnfilter.compute.strips.run_program", crash_on(2, how))
+    recorder = Recorder()
+    sources = ["a.npy", "b.npy", "c.npy"]
+    assert run_batch(work(sources, "out/", "relu", processes=2), recorder) == 1
+    assert recorder.failures == [f"b.npy: the process that worked on it {said}"]
+    assert [account.source for account in recorder.accounts] == sources
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
+
+
+def test_what_a_process_that_was_killed_has_half_written_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(temporary: Path, path: Path, data: bytes) -> None:
+        temporary.write_bytes(data[:10])
+        if path.name == "b.npy":
+            os.kill(os.getpid(), signal.SIGKILL)
+        temporary.replace(path)
+
+    monkeypatch.setattr("cnnfilter.files.writing._write_by_way_of", write)
+    assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu", processes=2), Recorder()) == 1
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_processes_that_begin_afresh_do_the_same(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnfilter.workers.START", start)
+    recorder = Recorder()
+    networks = ("dwconv:sobel-x,same maxpool:2,s1 res(relu lrn) cat(abs | relu)", "dwconv:[1 2;3 4],s2 relu")
+    assert run_batch(work(["a.npy", "none.npy", "b.npy"], None, *networks, processes=2), recorder) == 1
+    alone = Recorder()
+    assert run_batch(work(["a.npy", "none.npy", "b.npy"], None, *networks, processes=1), alone) == 1
+    assert recorder == alone
+    assert len(alone.outputs) == 8
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_maps_of_two_inputs_with_one_name_are_told_apart_by_those_who_wait(
+    start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnfilter.workers.START", start)
+    model = Model(parse_network("conv:1x1,4", kernel_shape), RandomWeights(Init.HE, 1))
+    jobs = tuple(Job(f"{name}.npy", 0, Path("x.png"), "x.png", "conv1") for name in "ab")
+    recorder = Recorder()
+    assert run_batch(Work((model,), jobs, processes=2), recorder) == 1
+    (failure,) = recorder.failures
+    assert failure.endswith("x-01.png: was written for another input or layer already; a folder of its own keeps both")
+    assert len(list(Path().glob("x-0[1-4].png"))) == 4
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_a_model_that_several_shapes_are_asked_of_gives_each_its_own(processes: int) -> None:
     names = [f"{number}.npy" for number in range(60)]
     for number, name in enumerate(names):
         np.save(name, np.ones((3, 3, 1 + number % 3)))
     model = Model(parse_network("conv:1x1,2", kernel_shape), RandomWeights(Init.HE, 1))
-    planned = work(names, "out/", "relu", threads=4)._replace(models=(model,))
+    planned = work(names, "out/", "relu", processes=processes)._replace(models=(model,))
     assert run_batch(planned, Recorder()) == 0
     for number in range(3):
         first = np.load(f"out/{number}.npy")

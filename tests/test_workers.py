@@ -1,83 +1,210 @@
-"""Tasks on several threads: their outcomes in order, few at a time, and what fails."""
+"""Tasks in several processes: their outcomes in order, few at a time, and workers that die."""
 
-import threading
+import multiprocessing
+import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from cnnfilter.workers import work_in_order
+from cnnfilter.workers import START, Ask, work_in_order
 
 
-def test_outcomes_come_in_the_order_of_the_tasks() -> None:
-    def work(task: int) -> int:
-        time.sleep(0.02 if task % 3 == 0 else 0)
-        return task * task
+class Calling(NamedTuple):
+    """Labor that calls a function with a task, and with what asks questions."""
 
-    assert list(work_in_order(range(30), work, 4, 100)) == [task * task for task in range(30)]
+    function: Callable[[Any, Ask], Any]
+    asks: list[Ask]
+    traces: str = ""
+
+    def begin(self, ask: Ask) -> None:
+        """Keep what asks."""
+        self.asks.append(ask)
+
+    def work(self, task: Any) -> Any:
+        """Call the function."""
+        return self.function(task, self.asks[0])
+
+    def abandon(self) -> None:
+        """Leave a trace."""
+        if self.traces:
+            Path(self.traces, str(os.getpid())).touch()
+
+
+class Desk:
+    """An office that remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.lost: list[tuple[Any, str]] = []
+
+    def answer(self, question: Any) -> Any:
+        """Answer with the double."""
+        return question * 2
+
+    def hear(self, outcome: Any) -> None:
+        """Remember an outcome."""
+        self.heard.append(outcome)
+
+    def lose(self, task: Any, reason: str) -> Any:
+        """Remember a loss."""
+        self.lost.append((task, reason))
+        return f"lost {task}"
+
+
+def outcomes(
+    tasks: Any, function: Callable[[Any, Ask], Any], processes: int, ahead: int, desk: Desk | None = None
+) -> Iterator[Any]:
+    """Return what comes of tasks."""
+    return work_in_order(tasks, Calling(function, []), desk or Desk(), processes, ahead)
+
+
+def square_slowly(task: int, _ask: Ask) -> int:
+    time.sleep(0.02 if task % 3 == 0 else 0)
+    return task * task
+
+
+def give_back(task: Any, _ask: Ask) -> Any:
+    return task
+
+
+@pytest.mark.parametrize("start", [START, "spawn"])
+def test_outcomes_come_in_the_order_of_the_tasks(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnfilter.workers.START", start)
+    desk = Desk()
+    assert list(outcomes(range(30), square_slowly, 4, 100, desk)) == [task * task for task in range(30)]
+    assert sorted(desk.heard) == [task * task for task in range(30)]
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
-def test_there_may_be_fewer_tasks_than_threads(count: int) -> None:
-    assert list(work_in_order(range(count), str, 4, 4)) == [str(task) for task in range(count)]
+def test_there_may_be_fewer_tasks_than_processes(count: int) -> None:
+    assert list(outcomes(range(count), give_back, 4, 4)) == list(range(count))
 
 
-def test_as_many_are_done_at_a_time_as_there_are_threads() -> None:
-    together = threading.Barrier(3, timeout=30)
-    assert len(list(work_in_order(range(6), lambda _: together.wait(), 3, 3))) == 6
+def test_as_many_are_done_at_a_time_as_there_are_processes() -> None:
+    together = multiprocessing.get_context("fork").Barrier(3, timeout=30)
+
+    def meet(_task: int, _ask: Ask) -> int:
+        together.wait()
+        return os.getpid()
+
+    found = list(outcomes(range(6), meet, 3, 3))
+    assert len(found) == 6
+    assert len(set(found)) == 3
+    assert os.getpid() not in found
 
 
 def test_no_more_tasks_are_taken_than_may_wait() -> None:
     taken: list[int] = []
-    first = threading.Event()
 
     def tasks() -> Iterator[int]:
         for task in range(50):
             taken.append(task)
             yield task
 
-    def work(task: int) -> int:
-        if task == 0:
-            first.wait(30)
+    def work(task: int, _ask: Ask) -> int:
+        time.sleep(0.2 if task == 0 else 0)
         return task
 
-    outcomes = work_in_order(tasks(), work, 2, 5)
-    threading.Timer(0.2, first.set).start()
-    assert next(outcomes) == 0
+    found = outcomes(tasks(), work, 2, 5)
+    assert next(found) == 0
     assert len(taken) <= 6
-    assert list(outcomes) == list(range(1, 50))
+    assert list(found) == list(range(1, 50))
 
 
-def test_what_a_task_raises_is_raised_where_its_outcome_is_waited_for() -> None:
-    def work(task: int) -> int:
-        if task == 3:
-            raise ZeroDivisionError
+def test_workers_are_answered() -> None:
+    def work(task: int, ask: Ask) -> list[int]:
+        return [ask(task + number) for number in range(3)]
+
+    assert list(outcomes(range(8), work, 3, 8)) == [[2 * task, 2 * task + 2, 2 * task + 4] for task in range(8)]
+
+
+def test_a_worker_that_dies_is_replaced_and_its_task_lost() -> None:
+    def work(task: int, _ask: Ask) -> int:
+        if task % 4 == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         return task
 
-    with pytest.raises(ZeroDivisionError):
-        list(work_in_order(range(10), work, 2, 10))
+    desk = Desk()
+    found = list(outcomes(range(12), work, 2, 12, desk))
+    assert found == [f"lost {task}" if task % 4 == 1 else task for task in range(12)]
+    assert sorted(task for task, _ in desk.lost) == [1, 5, 9]
+    assert {reason.split(",")[0] for _, reason in desk.lost} == {"was ended by signal 9"}
 
 
-def test_what_makes_the_tasks_may_fail_as_well() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_workers_leave_signals_to_who_waits_for_them(number: signal.Signals) -> None:
+    def work(task: int, _ask: Ask) -> int:
+        os.kill(os.getpid(), number)
+        return task
+
+    assert list(outcomes(range(6), work, 2, 6)) == list(range(6))
+
+
+def test_what_makes_the_tasks_may_fail() -> None:
     def tasks() -> Iterator[int]:
         yield 1
         raise KeyError("a")
 
     with pytest.raises(KeyError):
-        list(work_in_order(tasks(), str, 2, 10))
+        list(outcomes(tasks(), give_back, 2, 10))
+    assert not multiprocessing.active_children()
 
 
-def test_no_task_is_begun_when_nobody_waits_any_more() -> None:
-    begun: list[int] = []
+def test_fewer_workers_do_it_as_well_where_the_system_allows_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = BaseProcess.start
+    begun: list[object] = []
 
-    def work(task: int) -> int:
-        begun.append(task)
+    def refuse(self: Any) -> None:
+        if begun:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        begun.append(self)
+        start(self)
+
+    monkeypatch.setattr(BaseProcess, "start", refuse)
+    assert list(outcomes(range(9), give_back, 4, 9)) == list(range(9))
+    with pytest.raises(BlockingIOError):
+        list(outcomes(range(9), give_back, 4, 9))
+
+
+def test_all_end_at_once_and_in_order_when_nobody_waits_any_more(tmp_path: Path) -> None:
+    def work(task: int, _ask: Ask) -> int:
+        time.sleep(60 if task else 0)
+        return os.getpid()
+
+    desk = Desk()
+    begun = time.monotonic()
+    with closing(work_in_order(range(9), Calling(work, [], str(tmp_path)), desk, 3, 9)) as found:
+        first = next(found)
+    assert time.monotonic() - begun < 30
+    assert not multiprocessing.active_children()
+    assert len(list(tmp_path.iterdir())) == 3
+    assert (tmp_path / str(first)).exists()
+    assert sorted(task for task, _ in desk.lost) in ([1, 2], [1, 2, 3])
+
+
+def test_workers_end_when_who_waits_has_gone_without_a_word(tmp_path: Path) -> None:
+    def work(_task: int, _ask: Ask) -> None:
+        (tmp_path / f"begun-{os.getpid()}").touch()
+        time.sleep(60)
+
+    process = os.fork() if os.name == "posix" else pytest.skip("there is no fork")
+    if not process:
+        list(work_in_order(range(2), Calling(work, [], str(tmp_path)), Desk(), 2, 2))
+        os._exit(1)
+    end = time.monotonic() + 30
+    while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < end:
         time.sleep(0.01)
-        return task
-
-    outcomes = work_in_order(range(1000), work, 2, 1000)
-    next(outcomes)
-    outcomes.close()  # type: ignore[attr-defined]  # it is a generator
-    seen = len(begun)
-    time.sleep(0.1)
-    assert len(begun) <= seen + 2
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    while len(list(tmp_path.glob("[0-9]*"))) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    workers = {path.name.removeprefix("begun-") for path in tmp_path.glob("begun-*")}
+    assert {path.name for path in tmp_path.glob("[0-9]*")} == workers
+    assert len(workers) == 2

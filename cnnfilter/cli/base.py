@@ -119,25 +119,6 @@ def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None
 
 
 @contextmanager
-def own_standard_error() -> Iterator[None]:
-    """Speak through a descriptor of our own while the block runs.
-
-    Threads that decode turn the process's standard error aside (`cnnfilter.files.quiet`), and what is said
-    meanwhile shall be heard. An exception that ends the block ends the program, so that nothing is put back.
-    """
-    usual = sys.stderr
-    try:
-        own = os.fdopen(os.dup(usual.fileno()), "w", encoding=usual.encoding, errors=usual.errors, buffering=1)
-    except (AttributeError, OSError):  # there is none, or it is no file
-        yield
-        return
-    sys.stderr = own
-    yield
-    sys.stderr = usual
-    own.close()
-
-
-@contextmanager
 def ended_in_order() -> Iterator[None]:
     """Let the signals that ask a process to end raise `SystemExit` while the block runs, with the status of shells."""
     import signal  # noqa: PLC0415  where nothing is written, nothing is left half written

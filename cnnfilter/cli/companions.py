@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from cnnfilter.cli.base import Console, ended_in_order, own_standard_error
+from cnnfilter.cli.base import Console
 from cnnfilter.cli.clerk import Clerk
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.outputs import STANDARD, Job, identities
@@ -78,16 +78,6 @@ def _open(path: str) -> BinaryIO:
         return Path(path).open("wb")
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
-
-
-@contextmanager
-def disturbed_by_nobody(total: int) -> Iterator[None]:
-    """End in good order, and keep what is said apart from what libraries say, in which one input alone is heard."""
-    with ExitStack() as stack:
-        stack.enter_context(ended_in_order())
-        if total > 1:
-            stack.enter_context(own_standard_error())
-        yield
 
 
 def write_rules(path: Path, clerk: Clerk, prerequisites: Sequence[Path]) -> None:

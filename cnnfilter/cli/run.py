@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnfilter.cli.base import told_log
+from cnnfilter.cli.base import ended_in_order, told_log
 from cnnfilter.cli.checks import (
     check_range,
     check_text,
@@ -18,7 +18,7 @@ from cnnfilter.cli.checks import (
     saved_layers,
     wanted_depth,
 )
-from cnnfilter.cli.companions import attended, check_companions, disturbed_by_nobody, write_rules
+from cnnfilter.cli.companions import attended, check_companions, write_rules
 from cnnfilter.cli.settings import FileOptions, NetworkOptions
 from cnnfilter.cli.sources import collect, read_stdin
 from cnnfilter.cli.views import ViewOptions
@@ -33,11 +33,11 @@ from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
-    from cnnfilter.batch import Work
     from cnnfilter.cli.clerk import Clerk
     from cnnfilter.compute.weights import Model
     from cnnfilter.files.ranking import Ranking
     from cnnfilter.spec.network import Network
+    from cnnfilter.work import Work
 
 
 def filter_files(
@@ -111,7 +111,7 @@ def filter_files(
         work = work._replace(prerequisites=prerequisites)
         if shown.wanted:
             layers = pipeline.save if pipeline else ()
-            work = work._replace(viewer=shown.viewer(kernels, layers), threads=shown.threads(options.jobs, total))
+            work = work._replace(viewer=shown.viewer(kernels, layers), processes=shown.processes(options.jobs, total))
         for path, reason in missing:
             _tell_missing(path, reason, clerk)
         _carry_out(work, options, clerk)
@@ -150,7 +150,7 @@ def _carry_out(work: Work, options: FileOptions, clerk: Clerk) -> None:
         return
     if options.fail_fast and clerk.failed:
         return
-    with disturbed_by_nobody(clerk.total):
+    with ended_in_order():
         run_batch(work, clerk)
     if options.depfile:
         write_rules(Path(options.depfile), clerk, work.prerequisites)
@@ -168,10 +168,10 @@ def _plan(
     # The arrays' libraries are loaded here, when all that can be refused without them has been.
     if options.max_pixels:
         allow_pixels(options.max_pixels)
-    from cnnfilter.batch import Work  # noqa: PLC0415
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
     from cnnfilter.files.reading import Reading  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
+    from cnnfilter.work import Work  # noqa: PLC0415
 
     remark_on_encoding(jobs, options)
     told = pipeline or NetworkOptions()
@@ -193,7 +193,7 @@ def _plan(
         update=options.update,
         stdin=stdin,
         spared=spared,
-        threads=options.jobs,
+        processes=options.jobs,
     )
 
 

@@ -13,9 +13,9 @@ from cnnfilter.errors import OutputError
 from cnnfilter.files.outputs import STANDARD
 
 if TYPE_CHECKING:
-    from cnnfilter.batch import Viewer
     from cnnfilter.plots.targets import ViewRequest
     from cnnfilter.spec.geometry import Pair
+    from cnnfilter.work import Viewer
 
 MOVIE_DPI = 100
 """Pixels an inch of a moving picture, unless another number is asked for: it has many frames."""
@@ -106,8 +106,8 @@ class ViewOptions(NamedTuple):
         if self.explain is not None and output == STANDARD:
             raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
 
-    def threads(self, jobs: int | None, total: int) -> int | None:
-        """Return how many inputs are worked on at a time: one where several are shown in windows of the main thread."""
+    def processes(self, jobs: int | None, total: int) -> int | None:
+        """Return how many inputs are worked on at a time: one where windows show several, each in its turn."""
         plot = self.request.plot
         return 1 if plot and plot.in_window and total > 1 else jobs
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,10 @@ class Model:
         self._kept: tuple[Shape, Program] | None = None
         if weights is None:
             self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process, which makes its own programs."""
+        return {**self.__dict__, "_kept": None}
 
     def program(self, shape: Shape) -> Program:
         """Return the network ready to run on (height, width, channels); the last one is kept.

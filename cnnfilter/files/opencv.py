@@ -38,11 +38,16 @@ except ImportError as error:
 __all__ = ["cv2"]
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Hold OpenCV to one thread for each that calls it while the block runs: the callers fill the cores."""
-    before = cv2.getNumThreads()
+def hold_to_one_thread() -> None:
+    """Let OpenCV work in the thread that calls it, and end those that it has begun: other callers fill the cores."""
     cv2.setNumThreads(1)
+
+
+@contextmanager
+def held_to_one_thread() -> Iterator[None]:
+    """Hold OpenCV to the thread that calls it while the block runs."""
+    before = cv2.getNumThreads()
+    hold_to_one_thread()
     try:
         yield
     finally:

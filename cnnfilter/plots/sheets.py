@@ -1,7 +1,6 @@
 """Sheets: figures that are checked before any work, opened, and saved as PNG, SVG or PDF, or shown in a window.
 
-Nothing here loads matplotlib before a figure is opened, or a color map looked up. Matplotlib is used by one thread at a
-time: its settings are those of the whole process.
+Nothing here loads matplotlib before a figure is opened, or a color map looked up.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
@@ -46,9 +44,6 @@ SMALLEST_SIDE, LARGEST_SIDE = 1.0, 200.0
 
 Size = tuple[float, float]
 """(height, width) in inches."""
-
-_ALONE = RLock()
-"""Held by who uses matplotlib."""
 
 _TOOLKITS = ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg")
 
@@ -151,10 +146,9 @@ def check_spared(sheet: Sheet, read: Collection[str]) -> None:
 
 def check_colormap(name: str) -> None:
     """Raise an `OutputError` if matplotlib has no color map of a name."""
-    with _ALONE:
-        from matplotlib import colormaps  # noqa: PLC0415  only a picture needs it
+    from matplotlib import colormaps  # noqa: PLC0415  only a picture needs it
 
-        known = list(colormaps)
+    known = list(colormaps)
     if name not in known:
         close = nearest(name, known) or "; viridis, gray and RdBu are some"
         raise OutputError(f"--colormap {name}: matplotlib has no map of this name{close}")
@@ -169,7 +163,7 @@ def _has_display() -> bool:
 def open_sheet(sheet: Sheet, save: Callable[[Path, bytes], object] = write_whole) -> Iterator[Figure]:
     """Yield an empty figure; when the block ends it is saved, or shown until its window is closed.
 
-    The user's settings of matplotlib change nothing, and two runs give the same bytes. Other threads wait meanwhile.
+    The user's settings of matplotlib change nothing, and two runs give the same bytes.
 
     Parameters
     ----------
@@ -213,17 +207,16 @@ def open_canvas(sheet: Sheet) -> Iterator[Figure]:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Keep other threads from matplotlib, and give it settings of our own, while the block runs."""
-    with _ALONE:
-        import matplotlib as mpl  # noqa: PLC0415  only a picture needs it
+    """Give matplotlib settings of our own while the block runs."""
+    import matplotlib as mpl  # noqa: PLC0415  only a picture needs it
 
-        with mpl.rc_context(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-            warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
-            mpl.rcdefaults()
-            for key, value in _STYLE.items():
-                mpl.rcParams[key] = value  # type: ignore[index]
-            yield
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
+        mpl.rcdefaults()
+        for key, value in _STYLE.items():
+            mpl.rcParams[key] = value  # type: ignore[index]
+        yield
 
 
 def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:

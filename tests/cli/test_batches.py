@@ -62,7 +62,7 @@ def test_results_are_printed_in_the_order_of_the_inputs(run: Run, folder: Path, 
     assert lines[1::2] == [str(number) for number in range(9)]
 
 
-def test_fail_fast_begins_nothing_after_a_failure_on_any_thread(run: Run, folder: Path) -> None:
+def test_fail_fast_begins_nothing_after_a_failure_in_any_process(run: Run, folder: Path) -> None:
     names = [f"{number:03}.txt" for number in range(300)]
     for name in names[3:]:
         (folder / name).write_text(MATRIX)

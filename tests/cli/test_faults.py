@@ -313,7 +313,7 @@ def test_two_runs_on_the_same_outputs_do_not_disturb_each_other(pictures: dict[s
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_is_said_is_heard_while_threads_decode() -> None:
+def test_what_is_said_is_heard_while_others_decode() -> None:
     for name in NAMES[::2]:
         Path(name).write_bytes(b"\x89PNG\r\n\x1a\n broken")
     done = run(*BATCH, "-j", "4")
