@@ -13,7 +13,7 @@ from cnnfilter.compute.network import drop_single_channel
 from cnnfilter.compute.strips import Part
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
 from cnnfilter.files.images import Encoded, encode_pages
-from cnnfilter.files.levels import Extremes, choose_depth, find_extremes, remark_on_clipping, to_levels
+from cnnfilter.files.levels import MAXIMA, Extremes, choose_depth, find_extremes, remark_on_clipping, to_levels
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import encode_picture
@@ -145,7 +145,7 @@ def _fill(
             filled[0][part.rows] = held
         outside.append(levels.outside)
 
-    visit_parts(result.parts, take)
+    visit_parts(result.parts, take, narrow=how is Range.CLIP and depth is Depth.EIGHT and white == MAXIMA[depth])
     return filled[0], sum(outside) / max(1, filled[0].size)
 
 

@@ -203,9 +203,15 @@ def _drop_one(shape: Shape) -> Shape:
     return shape[:2] if shape[2:] == (1,) else shape
 
 
-def visit_parts(parts: Iterable[Part], take: Callable[[Part], None]) -> None:
-    """Hand over all parts, the first one first, the others perhaps from several threads."""
-    if isinstance(parts, Parts | Watched):
+def visit_parts(parts: Iterable[Part], take: Callable[[Part], None], *, narrow: bool = False) -> None:
+    """Hand over all parts, the first one first, the others perhaps from several threads.
+
+    Whole numbers of 16 bits may come as such if `narrow` allows it.
+    """
+    if isinstance(parts, Parts):
+        parts.visit(take, narrow=narrow)
+        return
+    if isinstance(parts, Watched):
         parts.visit(take)
         return
     for part in parts:

@@ -132,11 +132,11 @@ def _add_channels(padded: Padded) -> Padded:
 
 def _price_planes(padded: Padded, bank: Doubles, window: Window, numbers: Numbers) -> float:
     """Return the price of a bank's kernels one by one, by that of the first: a look at each takes too long."""
-    first = _plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
+    first = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
     return float(first.price * bank.shape[2] * bank.shape[3])
 
 
-def _plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
+def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
     """Return how to lay a kernel on each channel; pixels are only looked at where the plan hangs on them."""
     task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation)
     plan = plan_kernel(kernel, numbers, task)
@@ -147,7 +147,7 @@ def _plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> 
 
 def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
     """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
-    plan = _plan(padded, kernel, window, numbers)
+    plan = choose_plan(padded, kernel, window, numbers)
     tell("%s", plan)
     return carry_out(plan, padded, window, finish)
 
@@ -159,13 +159,19 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Flo
         return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))
     if plan.phases == "dilation":
         return finish(filter_dilated(padded, plan.core.weights, window.dilation))
+    inner = cut_to_core(padded, plan, window)
+    if plan.phases == "stride":
+        return finish(filter_strided(inner, plan.core.weights, window.stride))
+    return _run_engine(plan, inner, window.stride, finish)
+
+
+def cut_to_core(padded: Padded, plan: Plan, window: Window) -> Padded:
+    """Return what the weights of a plan's core are laid on, in the plan's arithmetic."""
     bottom = window.extent[0] - plan.core.top - plan.core.weights.shape[0]
     right = window.extent[1] - plan.core.left - plan.core.weights.shape[1]
     inner = padded.inner((plan.core.top, plan.core.left, bottom, right))
     inner.dtype = np.dtype(plan.dtype)
-    if plan.phases == "stride":
-        return finish(filter_strided(inner, plan.core.weights, window.stride))
-    return _run_engine(plan, inner, window.stride, finish)
+    return inner
 
 
 def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Floats:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
+from cnnfilter.compute.narrow import run_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.padded import Places, find_places
 from cnnfilter.compute.programs import Program, Step
@@ -85,18 +86,24 @@ class Parts:
         for strip in self._strips:
             yield self._run(strip)
 
-    def visit(self, take: Callable[[Part], None]) -> None:
-        """Hand over all parts, the first one first, the others from several threads as they come."""
-        if len(self._strips) == 1:
+    def visit(self, take: Callable[[Part], None], *, narrow: bool = False) -> None:
+        """Hand over all parts, the first one first, the others from several threads as they come.
+
+        Values that are whole numbers of 16 bits come as such, int16, if `narrow` allows it.
+        """
+        if len(self._strips) == 1 and not narrow:
             take(next(iter(self)))
             return
-        take(self._run(self._strips[0]))
+        take(self._run(self._strips[0], narrow=narrow))
         with hushed():  # the plans of the others are those of the first
-            make_tiles(self._strips[1:], lambda: lambda strip: take(self._run(strip)))
+            make_tiles(self._strips[1:], lambda: lambda strip: take(self._run(strip, narrow=narrow)))
 
-    def _run(self, strip: Strip) -> Part:
+    def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         colours = self._colours[strip.source]
         if self._alpha is None:
+            shorts = run_narrowly(strip.program, colours) if narrow else None
+            if shorts is not None:
+                return Part(strip.rows, shorts, None)
             return Part(strip.rows, run_program(strip.program, colours, white=self._white), None)
         alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self._opaque)
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))

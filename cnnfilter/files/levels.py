@@ -100,6 +100,8 @@ def to_levels(
     Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), outside=2)
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
+    if values.dtype == np.int16 and how is Range.CLIP and depth is Depth.EIGHT and maximum == MAXIMA[depth]:
+        return _saturate_shorts(values)
     floats = values.astype(float_type(values.dtype), copy=False)
     if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
@@ -163,6 +165,12 @@ def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, own
         if np.isnan(low):
             values = np.nan_to_num(values)
     return Levels(values.astype(dtype, copy=False), outside)
+
+
+def _saturate_shorts(values: Array) -> Levels:
+    """Do the same with whole numbers of 16 bits for a file of 8 bits: below 0 they are large ones without a sign."""
+    outside = int(np.count_nonzero(values.view(np.uint16) > 255))
+    return Levels((np.clip(values, 0, 255) if outside else values).astype(np.uint8), outside)
 
 
 def remark_on_clipping(clipped: float) -> str:

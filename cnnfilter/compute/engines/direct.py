@@ -47,11 +47,24 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
         return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
 
     size = kernel.shape[0], kernel.shape[1]
-    if _has_native_border(padded, size):
+    if has_native_border(padded, size):
         if padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
             return _filter_at_once(run, padded, size)
         return _filter_in_strips(run, _native_strips(padded, size), padded, size, stride, finish)
     return _filter_in_strips(run, _padded_strips(padded, size), padded, size, stride, finish)
+
+
+def filter_to_shorts(padded: Padded, kernel: Doubles, bias: float) -> Array:
+    """Return each channel of 8 bits filtered by a (kh, kw) kernel, with a bias: int16 (H', W', C).
+
+    The caller knows that OpenCV can make the border, and that all sums are whole numbers of 16 bits.
+    """
+    weights = kernel.astype(np.float32)
+
+    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+        return np.asarray(cv2.filter2D(image, cv2.CV_16S, weights, anchor=anchor, delta=bias, borderType=border))
+
+    return _filter_at_once(run, padded, (kernel.shape[0], kernel.shape[1]))
 
 
 def filter_separably(
@@ -69,14 +82,14 @@ def filter_separably(
 
     size = len(factors[0][0]), len(factors[0][1])
     own = padded.in_own_type()
-    if _has_native_border(padded, size) and padded.volume.dtype == own.dtype:
+    if has_native_border(padded, size) and padded.volume.dtype == own.dtype:
         if stride == (1, 1) and finish.does_nothing and len(factors) == 1:
             return _filter_at_once(run, padded, size)
         return _filter_in_strips(run, _native_strips(padded, size), padded, size, stride, finish)
     return _filter_in_strips(run, _padded_strips(own, size), padded, size, stride, finish)
 
 
-def _has_native_border(padded: Padded, size: Pair) -> bool:
+def has_native_border(padded: Padded, size: Pair) -> bool:
     """Return whether OpenCV makes the border of the volume as it lies, and its results are in the right places."""
     height, width, channels = padded.shape
     top, left, _, _ = padded.sides
@@ -91,7 +104,7 @@ def _has_native_border(padded: Padded, size: Pair) -> bool:
     )
 
 
-def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Floats:
+def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Array:
     """Filter with OpenCV's border, on its threads."""
     top, left, _, _ = padded.sides
     image = np.ascontiguousarray(padded.volume)
