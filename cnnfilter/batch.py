@@ -8,6 +8,7 @@ from itertools import groupby
 
 from cnnfilter.accounts import Account, Listener
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
+from cnnfilter.files.glibc import keep_freed_memory
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.filtering import Claim, Filtering, count_prints
@@ -25,6 +26,7 @@ def run_batch(work: Work, listener: Listener) -> int:
     What fails is told to the listener as `PATH: reason`; the other inputs, and the other kernels on the
     same input, are done all the same. All is told in the order of the inputs.
     """
+    keep_freed_memory()
     failures = 0
     with closing(_Batch(work).accounts()) as accounts:
         for account in accounts:
@@ -60,7 +62,9 @@ class _Batch:
             from cnnfilter.workers import work_in_order  # noqa: PLC0415  one process goes without
 
             ahead = processes + 1 if count_prints(self.work) else max(_REPORTS_AHEAD, processes)
-            with closing(work_in_order(self._inputs(), _Hands(self.work), self, processes, ahead)) as accounts:
+            eager = not self.work.fail_fast  # which is to begin none after one that fails
+            accounts = work_in_order(self._inputs(), _Hands(self.work), self, processes, ahead, eager=eager)
+            with closing(accounts):
                 yield from accounts
 
     def _work_alone(self) -> Iterator[Account]:
@@ -122,6 +126,7 @@ class _Hands:
         """Make ready; the names of files are claimed from who waits."""
         from cnnfilter.files.opencv import hold_to_one_thread  # noqa: PLC0415  one input goes without
 
+        keep_freed_memory()
         hold_to_one_thread()
         self._filtering = Filtering(self._work, claim)
 

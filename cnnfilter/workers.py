@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
@@ -31,6 +32,9 @@ START = "fork" if sys.platform.startswith("linux") else "spawn"
 
 _PATIENCE = 1.0
 """Seconds that workers have to end when they are no longer wanted; one deep in a library may take longer."""
+
+_QUICK = 0.02
+"""A worker that did its last task in so many seconds is given the next one ahead: to send for it would take a tenth."""
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What asks a process to end. A terminal sends it to the workers as well, which leave the answer to who waits."""
@@ -63,7 +67,13 @@ class Office(Protocol[Task_contra, Outcome]):
 
 
 def work_in_order(
-    tasks: Iterable[Task], labor: Labor[Task, Outcome], office: Office[Task, Outcome], processes: int, ahead: int
+    tasks: Iterable[Task],
+    labor: Labor[Task, Outcome],
+    office: Office[Task, Outcome],
+    processes: int,
+    ahead: int,
+    *,
+    eager: bool = True,
 ) -> Generator[Outcome, None, None]:
     """Yield what comes of each task, in the order of the tasks.
 
@@ -77,6 +87,8 @@ def work_in_order(
         How many tasks are done at a time.
     ahead
         At most so many outcomes wait for one before them, those at work counted; at least `processes`.
+    eager
+        Whether a worker that is quick may be given a task before it has done the last.
 
     Raises
     ------
@@ -84,12 +96,14 @@ def work_in_order(
         If the system lets no worker begin; fewer than asked for do the work as well.
     """
     queue, waiting, wanted = enumerate(tasks), dict[int, Outcome](), 0
-    crew = _Crew(labor, office, processes)
+    crew = _Crew(labor, office, processes, eager=eager)
     try:
         while True:
-            while len(waiting) + crew.busy < ahead and crew.has_room() and (pulled := next(queue, None)):
-                crew.give(*pulled)
-            if not crew.busy:
+            while len(waiting) + crew.held < ahead and (worker := crew.find_free()):
+                if (pulled := crew.reclaim() or next(queue, None)) is None:
+                    break
+                worker.give(*pulled)
+            if not crew.held:
                 return
             waiting.update(crew.gather())
             while wanted in waiting:
@@ -100,90 +114,103 @@ def work_in_order(
 
 
 class _Worker(Generic[Task]):
-    """A process, the line to it, and the task that it is at, with its number."""
+    """A process, the line to it, and its tasks: the one that it is at, and perhaps the next."""
 
     def __init__(self, process: BaseProcess, line: "Connection[Any, Any]") -> None:
         self.process = process
         self.line = line
-        self.at: tuple[int, Task] | None = None
+        self.tasks: deque[tuple[int, Task]] = deque()
+        self.is_quick = False
+        self._begun = 0.0
+
+    def give(self, number: int, task: Task) -> None:
+        """Give it a task."""
+        if not self.tasks:
+            self._begun = monotonic()
+        self.tasks.append((number, task))
+        with suppress(OSError):  # it has died idle, and is found so when it is waited for
+            self.line.send((False, task))
+
+    def take_off(self) -> int:
+        """Return the number of the task that is done, and note how long it took."""
+        now = monotonic()
+        self.is_quick, self._begun = now - self._begun < _QUICK, now
+        return self.tasks.popleft()[0]
 
 
 class _Crew(Generic[Task, Outcome]):
     """The workers: begun when there is something to do, replaced when they die, and sent home together."""
 
-    def __init__(self, labor: Labor[Task, Outcome], office: Office[Task, Outcome], size: int) -> None:
-        self._labor, self._office, self._size = labor, office, size
+    def __init__(
+        self, labor: Labor[Task, Outcome], office: Office[Task, Outcome], size: int, *, eager: bool = True
+    ) -> None:
+        self._labor, self._office, self._size, self._eager = labor, office, size, eager
         self._context: Any = get_context(START)
         self._far_end, self._lifeline = self._context.Pipe(duplex=False)
         self._workers: list[_Worker[Task]] = []
+        self._unbegun: list[tuple[int, Task]] = []
 
     @property
-    def busy(self) -> int:
-        """How many are at work."""
-        return sum(worker.at is not None for worker in self._workers)
+    def held(self) -> int:
+        """How many tasks the workers have."""
+        return sum(len(worker.tasks) for worker in self._workers)
 
-    def has_room(self) -> bool:
-        """Return whether a task can be given, for which a worker is begun if there are too few."""
-        if self.busy < len(self._workers):
-            return True
-        if len(self._workers) >= self._size:
-            return False
-        try:
-            self._begin()
-        except OSError:
-            if not self._workers:
-                raise
-            self._size = len(self._workers)
-            return False
-        return True
+    def find_free(self) -> _Worker[Task] | None:
+        """Return a worker that can be given a task, perhaps a new one; None if all have enough to do."""
+        idle = next((worker for worker in self._workers if not worker.tasks), None)
+        if idle or (len(self._workers) < self._size and self._begin()):
+            return idle or self._workers[-1]
+        quick = (worker for worker in self._workers if worker.is_quick and len(worker.tasks) == 1)
+        return next(quick, None) if self._eager else None
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Begin one more worker, if the system allows it or there is none yet."""
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(self._labor, theirs, self._far_end, self._lifeline), daemon=True
-        )
+        arguments = self._labor, theirs, self._far_end, self._lifeline
+        process = self._context.Process(target=_serve, args=arguments, daemon=True)
         with undisturbed(), warnings.catch_warnings():
             # Python warns of copying a process with threads. Ours are those of BLAS, which stops them meanwhile.
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 process.start()
+            except OSError:
+                if not self._workers:
+                    raise
+                self._size = len(self._workers)
+                return False
             finally:
                 theirs.close()
             self._workers.append(_Worker(process, ours))
+        return True
 
-    def give(self, number: int, task: Task) -> None:
-        """Give a task to a worker that has none."""
-        worker = next(worker for worker in self._workers if worker.at is None)
-        worker.at = number, task
-        with suppress(OSError):  # it has died idle, and is found so when it is waited for
-            worker.line.send(task)
+    def reclaim(self) -> tuple[int, Task] | None:
+        """Return a task that was given to a worker which died before it came to it, with its number."""
+        return self._unbegun.pop() if self._unbegun else None
 
     def gather(self) -> Iterator[tuple[int, Outcome]]:
         """Wait until some workers say something, and yield the outcomes with their numbers."""
-        at_work = [worker for worker in self._workers if worker.at]
+        at_work = [worker for worker in self._workers if worker.tasks]
         spoken = wait([worker.line for worker in at_work])
         for worker in [worker for worker in at_work if worker.line in spoken]:
-            assert worker.at
-            number, _ = worker.at
             try:
                 is_question, said = worker.line.recv()
                 if is_question:
-                    worker.line.send(self._office.answer(said))
+                    worker.line.send((True, self._office.answer(said)))
                     continue
                 outcome: Outcome = said
             except (EOFError, OSError):
                 outcome = self._bury(worker)
-            worker.at = None
             self._office.hear(outcome)
-            yield number, outcome
+            yield worker.take_off(), outcome
 
     def _bury(self, worker: _Worker[Task]) -> Outcome:
-        """Return what comes of the task of a worker that has died."""
+        """Return what comes of the task of a worker that has died; the next is for another."""
         self._workers.remove(worker)
         worker.process.join()
         worker.line.close()
-        assert worker.at
-        return self._office.lose(worker.at[1], _describe_end(worker.process.exitcode or 0))
+        (_, task), *unbegun = worker.tasks
+        self._unbegun += unbegun
+        return self._office.lose(task, _describe_end(worker.process.exitcode or 0))
 
     def dismiss(self) -> None:
         """Send all workers home, and wait until they have gone; what they were at is lost."""
@@ -195,8 +222,8 @@ class _Crew(Generic[Task, Outcome]):
                 worker.process.kill()
                 worker.process.join()
             worker.line.close()
-            if worker.at:
-                self._office.lose(worker.at[1], "was not waited for")
+            if worker.tasks:
+                self._office.lose(worker.tasks[0][1], "was not waited for")
         self._workers.clear()
         self._far_end.close()
 
@@ -242,13 +269,21 @@ def _serve(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     Thread(target=_end_with, args=(far_end, labor), daemon=True).start()
 
+    given: deque[Task] = deque()
+
     def ask(question: Any) -> Any:
         line.send((True, question))
-        return line.recv()
+        while True:
+            is_answer, said = line.recv()
+            if is_answer:
+                return said
+            given.append(said)
 
     labor.begin(ask)
-    while True:
-        line.send((False, labor.work(line.recv())))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # who waits has gone
+        while True:
+            task = given.popleft() if given else line.recv()[1]
+            line.send((False, labor.work(task)))
 
 
 def _end_with(far_end: "Connection[Any, Any]", labor: Labor[Task, Outcome]) -> None:

@@ -138,6 +138,34 @@ def test_a_worker_that_dies_is_replaced_and_its_task_lost() -> None:
     assert {reason.split(",")[0] for _, reason in desk.lost} == {"was ended by signal 9"}
 
 
+def test_a_quick_worker_has_the_next_task_at_hand_and_gives_it_back_when_it_dies() -> None:
+    taken: list[int] = []
+
+    def tasks() -> Iterator[int]:
+        for task in range(20):
+            taken.append(task)
+            yield task
+
+    def work(task: int, ask: Ask) -> Any:
+        if task == 8:
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ask(0) if task == 7 else task
+
+    class Counting(Desk):
+        def answer(self, _question: Any) -> Any:
+            return list(taken)
+
+    for eager, at_hand in ((True, [7, 8]), (False, [7])):
+        taken.clear()
+        desk = Counting()
+        found = list(work_in_order(tasks(), Calling(work, []), desk, 1, 20, eager=eager))
+        assert found[7][7:] == at_hand
+        assert found[8] == "lost 8"
+        assert found[:7] + found[9:] == [*range(7), *range(9, 20)]
+        assert [task for task, _ in desk.lost] == [8]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_workers_leave_signals_to_who_waits_for_them(number: signal.Signals) -> None:
     def work(task: int, _ask: Ask) -> int:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple, TypeVar
 
+from cnnfilter.files.glibc import find_glibc
 from cnnfilter.files.opencv import cv2
 
 Made = TypeVar("Made")
@@ -138,13 +139,11 @@ def _open_nowhere() -> int:
 
 def _exchange_stream(descriptor: int) -> _Ear | None:
     """Return an ear that exchanges C's stream, or None where the C library is not known to let it be exchanged."""
+    library = find_glibc()
+    if not library:
+        return None
     import ctypes  # noqa: PLC0415  numpy has loaded it before, where there is any picture
 
-    if not sys.platform.startswith("linux"):
-        return None
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "gnu_get_libc_version"):
-        return None
     library.fdopen.restype = ctypes.c_void_p
     ours = library.fdopen(descriptor, b"a")
     library.setbuf(ctypes.c_void_p(ours), None)
