@@ -10,7 +10,8 @@ from pathlib import Path
 from cnnfilter.accounts import Account, Output
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import OutputError, ask_for_report, one_line
-from cnnfilter.files.outputs import Job, identities
+from cnnfilter.files.identity import Resolver
+from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.files.writing import make_folder_of, write_whole
@@ -145,11 +146,11 @@ class Filtering:
         """Raise an `OutputError` if one of a job's files is read by somebody, or was written in this batch."""
         if not (self._names_maps and job.target):
             return
-        paths = [Path(name) for name in names]
+        paths, resolver = [Path(name) for name in names], Resolver()
         for path in paths:
-            if path != job.target and not self.work.spared.isdisjoint(identities(path)):
+            if path != job.target and not self.work.spared.isdisjoint(resolver.identities(path)):
                 raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
-        resolved = [os.path.realpath(path) for path in paths]
+        resolved = [resolver.resolve(path) for path in paths]
         if taken := self._claim_names(resolved):
             path = paths[resolved.index(taken)]
             raise OutputError(f"{path}: was written for another input or layer already; a folder of its own keeps both")

@@ -120,9 +120,9 @@ def run_picture(
     alpha = pixels[:, :, 3:] if picture.has_alpha and not handling.pipeline and keeps_alpha(program) else None
     notes += [_UNSEEN_ALPHA] * (picture.has_alpha and alpha is None)
     if not layers:
-        parts = Parts(program, prepared, alpha, picture.maximum, white)
+        parts = Parts(model.strips(shape), prepared, alpha, picture.maximum, white)
         pages = (picture.pages, lambda page: _run_page(page, model, handling)) if picture.pages else None
-        made = Result(parts, parts.shape[0], white, picture.depth, picture.matrix, picture.metadata, pages)
+        made = Result(parts, parts.height, white, picture.depth, picture.matrix, picture.metadata, pages)
         return {"": made}, notes
     notes += [remark_on_pages(picture.pages)] * (picture.pages is not None)
     found: dict[str, Array] = {}

@@ -259,10 +259,10 @@ def test_no_half_written_file_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("out.npy", MATRIX)
     before = Path("out.npy").read_bytes()
 
-    def refuse(self: Path, target: Path) -> Path:
+    def refuse(_source: Path, _target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     recorder = Recorder()
     assert run_batch(work(["b.npy"], "out.npy", "relu"), recorder) == 1
     assert recorder.failures == ["out.npy: No space left on device"]
@@ -358,7 +358,7 @@ def test_an_input_that_ends_its_process_fails_alone(
 
 
 def test_what_a_process_that_was_killed_has_half_written_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(temporary: Path, path: Path, data: bytes) -> None:
+    def write(temporary: Path, path: Path, _mode: int | None, data: bytes) -> None:
         temporary.write_bytes(data[:10])
         if path.name == "b.npy":
             os.kill(os.getpid(), signal.SIGKILL)

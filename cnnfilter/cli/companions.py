@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli.base import Console
 from cnnfilter.cli.clerk import Clerk
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.outputs import STANDARD, Job, identities
+from cnnfilter.files.identity import Resolver
+from cnnfilter.files.outputs import STANDARD, Job
 from cnnfilter.files.writing import write_whole
 
 if TYPE_CHECKING:
@@ -36,17 +37,19 @@ def check_companions(
 
         names = (name for job in jobs for name in (job.source, job.format_name))
         check_names((*names, *map(str, prerequisites)))
-    targets = {os.path.realpath(job.target) for job in jobs if job.target}
-    for path in filter(None, (options.report, options.depfile)):
+    companions = [path for path in (options.report, options.depfile) if path]
+    resolver = Resolver()
+    targets = {resolver.resolve(job.target) for job in jobs if job.target} if companions else set()
+    for path in companions:
         if path == STANDARD:
             raise OutputError(
                 "--report and --depfile name files, and '-' stands for the standard streams; ./- is a file"
             )
-        if not spared.isdisjoint(identities(Path(path))):
+        if not spared.isdisjoint(resolver.identities(path)):
             raise OutputError(f"{path}: is read, and would be written over")
-        if os.path.realpath(path) in targets:
+        if resolver.resolve(path) in targets:
             raise OutputError(f"{path}: an output would be written to it as well")
-        targets.add(os.path.realpath(path))
+        targets.add(resolver.resolve(path))
         if not Path(path).parent.is_dir() or Path(path).is_dir():
             raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
 

@@ -7,14 +7,15 @@ the picture does it see padding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
-from cnnfilter.compute.narrow import run_narrowly
+from cnnfilter.compute.narrow import NarrowPlan, lay_narrowly, plan_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.padded import Places, find_places
 from cnnfilter.compute.programs import Program, Step
@@ -48,12 +49,24 @@ class Part(NamedTuple):
     alpha: Floats | None
 
 
-class Strip(NamedTuple):
-    """Some rows of a result, the rows of the picture that they are made of, and the network for these alone."""
+class Strip:
+    """Some rows of a result, the rows of the picture that they are made of, and the network for these alone.
 
-    rows: slice
-    source: Places | slice
-    program: Program
+    Parameters
+    ----------
+    rows, source, program
+        The rows, where they come from, and what makes them.
+    shape
+        (H, W, C) of what they are made of.
+    """
+
+    def __init__(self, rows: slice, source: Places | slice, program: Program, shape: Shape) -> None:
+        self.rows, self.source, self.program, self.shape = rows, source, program, shape
+
+    @cached_property
+    def narrow(self) -> NarrowPlan | None:
+        """How whole numbers of 16 bits are made of 8 bits, if they can be."""
+        return plan_narrowly(self.program, self.shape)
 
 
 class Parts:
@@ -61,8 +74,8 @@ class Parts:
 
     Parameters
     ----------
-    program
-        The network.
+    strips
+        The network, cut for colours of their shape.
     colours, alpha
         (H, W, C), and (H, W, 1) or None.
     opaque
@@ -71,11 +84,17 @@ class Parts:
         The level of white.
     """
 
-    def __init__(self, program: Program, colours: Array, alpha: Array | None, opaque: float, white: float) -> None:
+    def __init__(
+        self, strips: Sequence[Strip], colours: Array, alpha: Array | None, opaque: float, white: float
+    ) -> None:
+        self._strips = strips
         self._colours, self._alpha, self._opaque, self._white = colours, alpha, opaque, white
-        self._strips = cut_program(program, colours.shape)
         self._only: Part | None = None
-        self.shape = program.network.output(colours.shape)
+
+    @property
+    def height(self) -> int:
+        """How many rows, or values of a vector, they have."""
+        return int(self._strips[-1].rows.stop)
 
     def __iter__(self) -> Iterator[Part]:
         """Yield all parts, the first rows first."""
@@ -101,9 +120,8 @@ class Parts:
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         colours = self._colours[strip.source]
         if self._alpha is None:
-            shorts = run_narrowly(strip.program, colours) if narrow else None
-            if shorts is not None:
-                return Part(strip.rows, shorts, None)
+            if narrow and colours.dtype == np.uint8 and strip.narrow:
+                return Part(strip.rows, lay_narrowly(strip.narrow, colours), None)
             return Part(strip.rows, run_program(strip.program, colours, white=self._white), None)
         alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self._opaque)
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))
@@ -123,7 +141,7 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
     shapes = [shape]
     for layer in layers:
         shapes.append(layer.output(shapes[-1]) if len(shapes[-1]) == 3 else shapes[-1])
-    whole = [Strip(slice(0, shapes[-1][0]), slice(None), program)]
+    whole = [Strip(slice(0, shapes[-1][0]), slice(None), program, shape)]
     if not all(_can_be_cut(layer, before) for layer, before in zip(layers, shapes[:-1], strict=True)):
         return whole
     windowed = [(layer, before) for layer, before in zip(layers, shapes, strict=False) if isinstance(layer, _WINDOWED)]
@@ -174,7 +192,7 @@ def _cut(program: Program, shapes: list[Shape], rows: Pair) -> Strip:
     """Return the strip that gives rows (from, to) of the result."""
     first, last = rows
     steps: list[Step] = []
-    source: Places | slice | None = None
+    source: Places | None = None
     windowed = [step for step in program.steps if isinstance(step.node.layer, _WINDOWED)]
     for step, shape in zip(reversed(program.steps), reversed(shapes[:-1]), strict=True):
         layer = step.node.layer
@@ -193,9 +211,9 @@ def _cut(program: Program, shapes: list[Shape], rows: Pair) -> Strip:
         part = replace(layer, window=replace(window, padding=(above, left, below, right)))
         steps.insert(0, step._replace(node=step.node._replace(layer=part)))
     layers = tuple(step.node.layer for step in steps)
-    if source is None:
-        source = slice(first, last)
-    return Strip(slice(*rows), source, Program(Network(layers), tuple(steps)))
+    height = last - first if source is None else len(source)
+    seen = slice(first, last) if source is None else source
+    return Strip(slice(*rows), seen, Program(Network(layers), tuple(steps)), (height, *shapes[0][1:]))
 
 
 def join_parts(parts: Iterable[Part]) -> Part:

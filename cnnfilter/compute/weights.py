@@ -9,6 +9,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.programs import Program, Tensors, load_program, normalize
 from cnnfilter.compute.states import StateDict, Weights
+from cnnfilter.compute.strips import Strip, cut_program
 from cnnfilter.errors import KernelError
 from cnnfilter.files.limits import lacks_memory
 from cnnfilter.spec.blocks import Residual
@@ -39,12 +40,13 @@ class Model:
         self.weights = weights
         self.title = title or str(network)
         self._kept: tuple[Shape, Program] | None = None
+        self._cut: tuple[Shape, list[Strip]] | None = None
         if weights is None:
             self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what goes to another process, which makes its own programs."""
-        return {**self.__dict__, "_kept": None}
+        return {**self.__dict__, "_kept": None, "_cut": None}
 
     def program(self, shape: Shape) -> Program:
         """Return the network ready to run on (height, width, channels); the last one is kept.
@@ -61,6 +63,19 @@ class Model:
             bound = bind(self.network, shape, self.weights) if self.weights else {}
             self._kept = kept = shape, load_program(self.network, bound)
         return kept[1]
+
+    def strips(self, shape: Shape) -> list[Strip]:
+        """Return the program cut for (height, width, channels); the last ones are kept: pictures of a batch are alike.
+
+        Raises
+        ------
+        KernelError, ShapeError
+            As `program` does.
+        """
+        cut = self._cut
+        if cut is None or shape != cut[0]:
+            self._cut = cut = shape, cut_program(self.program(shape), shape)
+        return cut[1]
 
 
 def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]:

@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import find_format, is_matrix
+from cnnfilter.files.identity import Resolver
 from cnnfilter.files.writing import SPECIAL, is_directory, is_special
 
 STANDARD = "-"
@@ -202,17 +202,18 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
     """Raise an `OutputError` if outputs fall together, or on an input."""
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
-    inputs = {identity: source for source in sources for identity in identities(Path(source))}
-    read = {identity for path in request.read_files for identity in identities(path)}
+    resolver = Resolver()
+    inputs = {identity: source for source in sources for identity in resolver.identities(source)}
+    read = {identity for path in request.read_files for identity in resolver.identities(path)}
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
-        real = os.path.realpath(job.target)
+        real, *number = resolver.identities(job.target)
         if real in taken:
             raise OutputError(_together(job, taken[real], request))
         taken[real] = job
-        for identity in identities(job.target):
+        for identity in (real, *number):
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
                 remedy = "only itself may it be" if request.in_place else "--in-place allows to replace it"
@@ -225,16 +226,9 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
 
 def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str]:
     """Return the identities of all files that are read, which no name made later may have."""
-    paths = [*(Path(source) for source in sources), *request.read_files]
-    return frozenset(identity for path in paths for identity in identities(path))
-
-
-def identities(path: Path) -> Iterator[str]:
-    """Yield what tells whether two paths are one file: the resolved path, and the file's number."""
-    yield os.path.realpath(path)
-    with suppress(OSError):
-        status = path.stat()
-        yield f"{status.st_dev}:{status.st_ino}"
+    resolver = Resolver()
+    paths: list[str | Path] = [*sources, *request.read_files]
+    return frozenset(identity for path in paths for identity in resolver.identities(path))
 
 
 def _together(job: Job, other: Job, request: OutputRequest) -> str:

@@ -13,11 +13,11 @@ SPECIAL = "is no regular file, and nothing takes its place"
 
 def is_special(path: Path) -> bool:
     """Return whether a path is that of a device, a pipe or a socket, or a link to one."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+    return _is_special(_mode(path))
+
+
+def _is_special(mode: int | None) -> bool:
+    return mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def is_directory(path: Path) -> bool:
@@ -30,6 +30,9 @@ def is_directory(path: Path) -> bool:
 
 def make_folder_of(path: Path) -> None:
     """Make the folder of a file, and those above it, if they are missing; `ImageFileError` if the system refuses."""
+    folder = os.path.dirname(path)  # noqa: PTH120  as text: a batch asks for each file
+    if os.path.isdir(folder):  # noqa: PTH112
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -54,13 +57,14 @@ def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | N
     ImageFileError
         If the system refuses, or the target is a device or a pipe; it is then as it was.
     """
-    if is_special(path):
+    mode = _mode(path)
+    if _is_special(mode):
         raise ImageFileError(f"{path}: {SPECIAL}")
     temporary = name_temporary(path)
     try:
         if unfinished:
             unfinished.begin(temporary)
-        _write_by_way_of(temporary, path, data)
+        _write_by_way_of(temporary, path, mode, data)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
@@ -72,21 +76,20 @@ def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | N
             unfinished.end(temporary)
 
 
-def _write_by_way_of(temporary: Path, path: Path, data: bytes | memoryview) -> None:
-    """Write a new file, and let it take the place of the one that is to be."""
-    mode = _mode(path)
+def _write_by_way_of(temporary: Path, path: Path, mode: int | None, data: bytes | memoryview) -> None:
+    """Write a new file, and let it take the place of the one that is to be, and its mode if there is one."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else 0o600), "wb") as file:
         hold(file.fileno())
         file.write(data)
     if mode is not None:
-        temporary.chmod(mode)
-    temporary.replace(path)
+        temporary.chmod(stat.S_IMODE(mode))
+    os.replace(temporary, path)  # noqa: PTH105  Path.replace makes one more path
 
 
 def _mode(path: Path) -> int | None:
-    """Return the permissions of the file that is replaced; None for a new one, whose the system knows."""
+    """Return the kind and the permissions of the file at a path; None if there is none."""
     try:
-        return path.stat().st_mode & 0o7777
-    except OSError:
+        return os.stat(path).st_mode  # noqa: PTH116  a batch asks for each file
+    except (OSError, ValueError):
         return None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.outputs import identities
+from cnnfilter.files.identity import identities
 from cnnfilter.files.writing import SPECIAL, is_directory, is_special, write_whole
 from cnnfilter.numbers import DECIMAL
 
@@ -140,7 +140,7 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
 
 def check_spared(sheet: Sheet, read: Collection[str]) -> None:
     """Raise an `OutputError` if a figure would replace a file that is read; they are told by their identities."""
-    if any(identity in read for identity in identities(Path(sheet.target))):
+    if any(identity in read for identity in identities(sheet.target)):
         raise OutputError(f"{sheet}: the picture would replace a file that is read")
 
 

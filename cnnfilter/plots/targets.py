@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import OutputError
+from cnnfilter.files.identity import Resolver
 from cnnfilter.files.outputs import STANDARD, Job, fill_template
 from cnnfilter.plots.sheets import Sheet, check_sheet, check_spared
 
@@ -75,11 +75,12 @@ def _views(source: str, index: str, request: ViewRequest) -> Iterator[Job]:
 
 def _check_apart(jobs: Sequence[Job], request: ViewRequest, read: frozenset[str]) -> None:
     """Raise an `OutputError` if a view would be written over another output, or over what is read."""
-    taken = {os.path.realpath(job.target): job for job in jobs if job.target and not job.view}
+    resolver = Resolver()
+    taken = {resolver.resolve(job.target): job for job in jobs if job.target and not job.view}
     for job in jobs:
         if not (job.view and job.target):
             continue
-        other = taken.setdefault(os.path.realpath(job.target), job)
+        other = taken.setdefault(resolver.resolve(job.target), job)
         if other is not job and other.view == job.view:
             raise OutputError(
                 f"--{job.view} {job.target}: the pictures of {other.source} and {job.source} would be written to it; "

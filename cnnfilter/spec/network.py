@@ -43,6 +43,9 @@ class Visit(NamedTuple):
         return self.node.layer
 
 
+_SHAPES_KEPT = 4
+
+
 class Network(Value):
     """Layers in the order in which they are applied.
 
@@ -85,8 +88,22 @@ class Network(Value):
         ShapeError
             If a layer cannot take what the one before it gives; the message names the layer.
         """
+        if known := self._visited.get(shape):
+            yield from known
+            return
         alone = sum(1 for _ in self.walk()) == 1
-        yield from _visit(self.nodes, Flow(shape), _Place(alone=alone))
+        visits = []
+        for visit in _visit(self.nodes, Flow(shape), _Place(alone=alone)):
+            visits.append(visit)
+            yield visit
+        if len(self._visited) == _SHAPES_KEPT:
+            self._visited.clear()
+        self._visited[shape] = visits
+
+    @cached_property
+    def _visited(self) -> dict[Shape, list[Visit]]:
+        """The visits of shapes that were asked for: pictures of a batch are alike."""
+        return {}
 
     def output(self, shape: Shape) -> Shape:
         """Return what comes out of the last layer."""

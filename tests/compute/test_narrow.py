@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnfilter.arrays import Array
-from cnnfilter.compute.narrow import run_narrowly
+from cnnfilter.arrays import Array, float_type
+from cnnfilter.compute.narrow import lay_narrowly, plan_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program, load_program
-from cnnfilter.compute.strips import Parts
+from cnnfilter.compute.strips import Parts, cut_program
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.kernels.words import fixed_names
 from cnnfilter.spec.language import parse_network
@@ -51,6 +51,12 @@ def program_of(text: str) -> Program:
     return load_program(parse_network(text, kernel_shape))
 
 
+def run_narrowly(program: Program, volume: Array) -> Array | None:
+    """Return what a network makes in whole numbers of 16 bits, or None."""
+    narrow = plan_narrowly(program, volume.shape)
+    return lay_narrowly(narrow, volume) if narrow else None
+
+
 def picture_of(shape: tuple[int, ...], seed: int = 0) -> Array:
     """Return random pixels, among them blocks of black and of white."""
     pixels = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
@@ -76,10 +82,18 @@ def test_what_needs_floats_is_left_to_them(text: str) -> None:
     assert run_narrowly(program_of(text), picture_of((31, 29, 3))) is None
 
 
-def test_pixels_of_other_types_are_left_to_floats() -> None:
+@pytest.mark.parametrize("kind", [np.uint16, np.float32, np.int16, np.float64])
+def test_pixels_of_other_types_are_left_to_floats(kind: type) -> None:
     program = program_of("dwconv:sharpen,half")
-    for kind in (np.uint16, np.float32, np.int16, np.float64):
-        assert run_narrowly(program, picture_of((31, 29, 3)).astype(kind)) is None
+    volume: Array = picture_of((31, 29, 3)).astype(kind)
+    Parts(cut_program(program, volume.shape), volume, None, 255.0, 255.0).visit(
+        lambda part: check_kind(part.values, float_type(volume.dtype)), narrow=True
+    )
+
+
+def check_kind(values: Array, kind: type) -> None:
+    """Assert that values are of a type."""
+    assert values.dtype == kind
 
 
 def test_the_plan_is_told_as_ever() -> None:
@@ -128,7 +142,7 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
     for height in (40, 900):
         volume = picture_of((height, 700, 3))
         program = program_of("dwconv:sharpen,half,border=reflect")
-        parts = Parts(program, volume, None, 255.0, 255.0)
+        parts = Parts(cut_program(program, volume.shape), volume, None, 255.0, 255.0)
         found = {True: np.zeros(volume.shape), False: np.zeros(volume.shape)}
         for narrow, whole in found.items():
 

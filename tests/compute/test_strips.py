@@ -63,7 +63,7 @@ def alpha_of(shape: tuple[int, ...]) -> Array:
 
 def run(program: Program, picture: Array, alpha: Array | None = None) -> Part:
     """Return the joined result."""
-    return join_parts(Parts(program, picture, alpha, 255.0, 255.0))
+    return join_parts(Parts(cut_program(program, picture.shape), picture, alpha, 255.0, 255.0))
 
 
 @pytest.fixture(params=[1, 600, 2500])
@@ -135,7 +135,7 @@ class TestResults:
 
     @pytest.mark.usefixtures("small_strips")
     def test_visitors_get_each_row_once_and_the_first_rows_first(self) -> None:
-        parts = Parts(program_of("dwconv:sharpen,half"), picture_of(SHAPE), None, 255.0, 255.0)
+        parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
         found: list[Part] = []
         parts.visit(found.append)
         assert found[0].rows.start == 0
@@ -143,14 +143,14 @@ class TestResults:
         assert_alike(join_parts(ordered), join_parts(parts))
 
     def test_one_part_is_made_once(self) -> None:
-        parts = Parts(program_of("dwconv:sharpen,half"), picture_of(SHAPE), None, 255.0, 255.0)
+        parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
         assert next(iter(parts)) is next(iter(parts))
 
     @pytest.mark.usefixtures("small_strips")
     def test_a_plan_is_told_once_and_not_for_each_strip(self) -> None:
         heard: list[str] = []
         with listening(lambda _warning, message: heard.append(message)):
-            parts = Parts(program_of("dwconv:sharpen,half"), picture_of(SHAPE), None, 255.0, 255.0)
+            parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
             parts.visit(lambda _part: None)
         assert len(heard) == 1
         assert heard[0].startswith("direct in float32")
