@@ -13,7 +13,15 @@ from cnnfilter.compute.network import drop_single_channel
 from cnnfilter.compute.strips import Part
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
 from cnnfilter.files.images import Encoded, encode_pages
-from cnnfilter.files.levels import MAXIMA, Extremes, choose_depth, find_extremes, remark_on_clipping, to_levels
+from cnnfilter.files.levels import (
+    MAXIMA,
+    Extremes,
+    choose_depth,
+    clip_shorts,
+    find_extremes,
+    remark_on_clipping,
+    to_levels,
+)
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import encode_picture
@@ -127,10 +135,16 @@ def _fill(
     white = result.white * (257 if result.matrix and depth is Depth.SIXTEEN else 1)
     how = handling.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
     extremes = extremes or _find_extremes(result, how)
+    narrow = how is Range.CLIP and depth is Depth.EIGHT and white == MAXIMA[depth]
     filled: list[Array] = []
     outside: list[int] = []
 
     def take(part: Part) -> None:
+        if narrow and part.values.dtype == np.int16:
+            if not filled:
+                filled.append(np.empty((result.height, *part.values.shape[1:]), np.uint8))
+            outside.append(clip_shorts(part.values, filled[0][part.rows]))
+            return
         shown = _shown(part)
         levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
         held = drop_single_channel(levels.pixels)
@@ -145,7 +159,7 @@ def _fill(
             filled[0][part.rows] = held
         outside.append(levels.outside)
 
-    visit_parts(result.parts, take, narrow=how is Range.CLIP and depth is Depth.EIGHT and white == MAXIMA[depth])
+    visit_parts(result.parts, take, narrow=narrow)
     return filled[0], sum(outside) / max(1, filled[0].size)
 
 

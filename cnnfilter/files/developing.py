@@ -18,7 +18,15 @@ _ROWS_AT_ONCE = 64
 _PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
-def develop(pixels: Array, data: bytes, name: str, *, exif: bytes = b"", directory: Directory | None = None) -> Array:
+def develop(
+    pixels: Array,
+    data: bytes,
+    name: str,
+    *,
+    exif: bytes = b"",
+    directory: Directory | None = None,
+    red_first: bool = False,
+) -> Array:
     """Return the picture in pixels that OpenCV decoded.
 
     Parameters
@@ -31,6 +39,8 @@ def develop(pixels: Array, data: bytes, name: str, *, exif: bytes = b"", directo
         Its EXIF block; a TIFF has none, and comes turned from OpenCV.
     directory
         The page of a TIFF.
+    red_first
+        Whether they came as RGB.
 
     Returns
     -------
@@ -56,7 +66,7 @@ def develop(pixels: Array, data: bytes, name: str, *, exif: bytes = b"", directo
         pixels = apply_orientation(pixels, read_orientation(exif) if exif else 1)
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"{name}: pixels of {pixels.dtype} with shape {pixels.shape} are not read")
-    return swap_red_and_blue(pixels, owned=True)
+    return pixels if red_first else swap_red_and_blue(pixels, owned=True)
 
 
 def _develop_tiff(pixels: Array, directory: Directory) -> Array:

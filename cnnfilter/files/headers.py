@@ -114,7 +114,7 @@ def _jpeg(data: bytes) -> Header:
             (length,) = struct.unpack_from(">H", data, place + 2)
             orientation = read_orientation(data[place + 4 : place + 2 + length])
         if marker == _JPEG_SCAN:
-            return found._replace(is_whole=data.find(_JPEG_END, place) > 0, orientation=orientation)
+            return found._replace(is_whole=data.rfind(_JPEG_END, place) > 0, orientation=orientation)
         place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
 
 

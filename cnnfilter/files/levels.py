@@ -100,8 +100,6 @@ def to_levels(
     Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), outside=2)
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
-    if values.dtype == np.int16 and how is Range.CLIP and depth is Depth.EIGHT and maximum == MAXIMA[depth]:
-        return _saturate_shorts(values)
     floats = values.astype(float_type(values.dtype), copy=False)
     if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
@@ -167,10 +165,11 @@ def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, own
     return Levels(values.astype(dtype, copy=False), outside)
 
 
-def _saturate_shorts(values: Array) -> Levels:
-    """Do the same with whole numbers of 16 bits for a file of 8 bits: below 0 they are large ones without a sign."""
-    outside = int(np.count_nonzero(values.view(np.uint16) > 255))
-    return Levels((np.clip(values, 0, 255) if outside else values).astype(np.uint8), outside)
+def clip_shorts(values: Array, pixels: Array) -> int:
+    """Put int16 values into uint8 pixels, as `clip` does, and return how many lay outside."""
+    outside = int(np.count_nonzero(values.view(np.uint16) > 255))  # below 0 lie the largest without a sign
+    np.clip(values, 0, 255, out=pixels, casting="unsafe")
+    return outside
 
 
 def remark_on_clipping(clipped: float) -> str:

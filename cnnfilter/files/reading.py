@@ -175,7 +175,7 @@ def read_image_bytes(data: bytes, name: str, reading: Reading | None = None) -> 
     if reading.page and reading.page > 1:
         image = Image(pages[reading.page - 1])
     else:
-        image = _decode(data, name, allow_truncated=reading.allow_truncated)
+        image = _decode(data, name, header, allow_truncated=reading.allow_truncated)
     if header is None or reading.page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*image.pixels.shape[:2]), name, reading.most_pixels)
     return image if pages.count == 1 or reading.page else image._replace(pages=pages)
@@ -197,7 +197,7 @@ def _check(header: Header | None, name: str, reading: Reading) -> int:
     return count
 
 
-def _decode(data: bytes, name: str, *, allow_truncated: bool) -> Image:
+def _decode(data: bytes, name: str, header: Header | None, *, allow_truncated: bool) -> Image:
     """Return the first picture in a file, and what else it says."""
     if data.startswith(_PAM_START):
         pam = decode_pam(data)
@@ -207,23 +207,31 @@ def _decode(data: bytes, name: str, *, allow_truncated: bool) -> Image:
     is_jpeg, length = data.startswith(_JPEG_START), len(data)
     if is_jpeg and allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         data += _JPEG_END
-    (pixels, kinds, blocks), damage = _call_decoder(data, name)
+    flags = _RED_FIRST if is_jpeg and header and header.channels == 3 else cv2.IMREAD_UNCHANGED
+    (pixels, kinds, blocks), damage = _call_decoder(data, name, flags)
     if pixels is None and is_jpeg and allow_truncated:  # the cut may lie in a table between two scans
         data = data[: max(map(data.rfind, _JPEG_SEGMENTS))] + _JPEG_END
-        (pixels, kinds, blocks), _ = _call_decoder(data, name)
+        (pixels, kinds, blocks), _ = _call_decoder(data, name, flags)
     if pixels is None or (damage and not allow_truncated):
         raise ImageFileError(f"{name}: {_unreadable(data, damage)}")
     metadata = read_metadata(kinds, blocks, data)
     directory = next(read_directories(data), None)
     notes = (_TRUNCATED,) if damage or len(data) != length else ()
-    return Image(develop(pixels, data, name, exif=metadata.exif, directory=directory), metadata, notes=notes)
+    developed = develop(pixels, data, name, exif=metadata.exif, directory=directory, red_first=flags == _RED_FIRST)
+    return Image(developed, metadata, notes=notes)
 
 
-def _call_decoder(data: bytes, name: str) -> tuple[tuple[Array | None, Sequence[int], Sequence[Array]], list[str]]:
+_Decoded = tuple[Array | None, Sequence[int], Sequence[Array]]
+
+_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+"""What libjpeg can do by itself, and so without a pass over the pixels."""
+
+
+def _call_decoder(data: bytes, name: str, flags: int) -> tuple[_Decoded, list[str]]:
     """Return what OpenCV decodes or None, with kinds and blocks of metadata, and complaints about a damaged JPEG."""
     buffer = as_buffer(take_alpha_as_it_is(data))
     about = _DAMAGE if data.startswith(_JPEG_START) else ()
-    return call_opencv(lambda: cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED), name, about)
+    return call_opencv(lambda: cv2.imdecodeWithMetadata(buffer, flags=flags), name, about)
 
 
 _TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
