@@ -141,7 +141,7 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
     shapes = [shape]
     for layer in layers:
         shapes.append(layer.output(shapes[-1]) if len(shapes[-1]) == 3 else shapes[-1])
-    whole = [Strip(slice(0, shapes[-1][0]), slice(None), program, shape)]
+    whole = [Strip(slice(0, program.network.output(shape)[0]), slice(None), program, shape)]
     if not all(_can_be_cut(layer, before) for layer, before in zip(layers, shapes[:-1], strict=True)):
         return whole
     windowed = [(layer, before) for layer, before in zip(layers, shapes, strict=False) if isinstance(layer, _WINDOWED)]

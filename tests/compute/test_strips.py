@@ -9,10 +9,13 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute import strips
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program, load_program
+from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.strips import Part, Parts, cut_program, join_parts
 from cnnfilter.compute.visible import run_visible
+from cnnfilter.compute.weights import Model
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.language import parse_network
+from cnnfilter.spec.weights import Init
 from cnnfilter.telling import listening
 
 CUT = {
@@ -99,6 +102,12 @@ class TestCutting:
     def test_what_needs_the_whole_picture_is_not_cut(self, text: str) -> None:
         (only,) = cut_program(program_of(text), SHAPE, 1)
         assert only.source == slice(None)
+
+    def test_one_strip_of_a_vector_has_as_many_rows_as_it_has_values(self) -> None:
+        model = Model(parse_network("maxpool:4 flatten fc:8 relu fc:3", kernel_shape), RandomWeights(Init.HE))
+        (only,) = model.strips(SHAPE)
+        assert only.rows == slice(0, 3)
+        assert Parts([only], picture_of(SHAPE), None, 255.0, 255.0).height == 3
 
     def test_a_ceil_that_leaves_nothing_over_is_cut(self) -> None:
         assert len(cut_program(program_of("maxpool:2,ceil"), (60, 32, 3), 1)) > 1
