@@ -6,6 +6,7 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from cnnfilter.files.outputs import spoken
 from cnnfilter.telling import tell, warn
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ _PLAN = re.compile(r"(\w[\w ]* in float\d+): ")
 class Listener(Protocol):
     """Who is told what happens."""
 
-    def remark(self, text: str) -> None:
-        """Hear what is right but perhaps not meant so."""
+    def remark(self, source: str, note: str) -> None:
+        """Hear what is right but perhaps not meant so, and of which input."""
 
     def failure(self, text: str) -> None:
         """Hear which input failed, and why."""
@@ -82,9 +83,9 @@ class Account:
         if (match := _PLAN.match(text)) and match[1] not in self.engines:
             self.engines.append(match[1])
 
-    def remark(self, text: str) -> None:
+    def remark(self, note: str) -> None:
         """Keep what is right but perhaps not meant so."""
-        self._events.append(("remark", text))
+        self._events.append(("remark", note))
 
     def failure(self, text: str) -> None:
         """Keep why the input failed, each reason once: several of its outputs may fail for the same."""
@@ -118,7 +119,7 @@ class Account:
                 case "warning":
                     warn(content)
                 case "remark":
-                    listener.remark(content)
+                    listener.remark(spoken(self.source), content)
                 case "failure":
                     listener.failure(content)
                 case _:

@@ -9,10 +9,10 @@ from itertools import groupby
 from cnnfilter.accounts import Account, Listener
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.files.glibc import keep_freed_memory
-from cnnfilter.files.outputs import Job
+from cnnfilter.files.outputs import Job, spoken
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.filtering import Claim, Filtering, count_prints
-from cnnfilter.inputs import FAILURES, sketch_input, spoken
+from cnnfilter.inputs import FAILURES, sketch_input
 from cnnfilter.results import foresee_shapes
 from cnnfilter.work import Work
 

@@ -11,11 +11,11 @@ from cnnfilter.accounts import Account, Output
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import OutputError, ask_for_report, one_line
 from cnnfilter.files.identity import Resolver
-from cnnfilter.files.outputs import Job
+from cnnfilter.files.outputs import Job, spoken
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.files.writing import make_folder_of, write_whole
-from cnnfilter.inputs import FAILURES, find_reason_to_pass, name_failure, read_input, spoken
+from cnnfilter.inputs import FAILURES, find_reason_to_pass, name_failure, read_input
 from cnnfilter.rendering import File, encode_result, name_files
 from cnnfilter.results import Result, foresee_shapes, run_picture
 from cnnfilter.telling import listening, tell
@@ -104,7 +104,7 @@ class Filtering:
 
     def _remark(self, notes: list[str], account: Account) -> None:
         for note in dict.fromkeys(notes):
-            account.remark(f"{spoken(account.source)}: {note}")
+            account.remark(note)
 
     def _carry_out(self, jobs: list[Job], picture: Picture, account: Account, show: Show | None) -> None:
         """Run one network on an input, and do the jobs that it serves."""

@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.errors import CnnFilterError, ImageFileError
 from cnnfilter.files.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.files.headers import read_header
-from cnnfilter.files.outputs import STANDARD, Job
+from cnnfilter.files.outputs import STANDARD, Job, spoken
 from cnnfilter.files.pictures import Picture, decode_picture, read_bytes
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ def name_failure(source: str, error: Exception) -> str:
     if isinstance(error, ImageFileError):
         return str(error)
     return f"{spoken(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
-
-
-def spoken(source: str) -> str:
-    """Return what an input is called in a message."""
-    return "standard input" if source == STANDARD else source
 
 
 def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:

@@ -47,9 +47,9 @@ class Recorder:
     order: list[str] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list, compare=False)
 
-    def remark(self, text: str) -> None:
+    def remark(self, source: str, note: str) -> None:
         """Keep a remark."""
-        self.remarks.append(text)
+        self.remarks.append(f"{source}: {note}")
         self.order.append("remark")
 
     def failure(self, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from cnnfilter.accounts import Account
     from cnnfilter.cli.progress import Progress
     from cnnfilter.files.images import Encoded
+
+
+_SAID = 3
+"""So often the same is remarked; of more inputs the number is said at the end."""
+
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 class Clerk:
@@ -26,6 +33,8 @@ class Clerk:
         The bar, or None.
     report
         An open file into which a line of JSON goes for each input, or None.
+    says_all
+        Whether remarks are said of each input, however many there are.
 
     Attributes
     ----------
@@ -38,17 +47,29 @@ class Clerk:
     """
 
     def __init__(
-        self, console: Console, total: int, *, progress: Progress | None = None, report: BinaryIO | None = None
+        self,
+        console: Console,
+        total: int,
+        *,
+        progress: Progress | None = None,
+        report: BinaryIO | None = None,
+        says_all: bool = False,
     ) -> None:
         self.total, self.done, self.failed = total, 0, 0
         self.troubles = 0
         self.rules: list[tuple[list[str], str]] = []
         self._console, self._progress, self._report = console, progress, report
+        self._remarks: dict[str, tuple[int, str]] = {}
+        self._says_all = says_all
 
-    def remark(self, text: str) -> None:
-        """Say what is right but perhaps not meant so."""
-        self.make_room()
-        self._console.remark(text)
+    def remark(self, source: str, note: str) -> None:
+        """Say what is right but perhaps not meant so; what is said of many inputs is counted after a few of them."""
+        text = f"{source}: {note}"
+        earlier, _ = self._remarks.get(kind := _NUMBER.sub("", note), (0, ""))
+        self._remarks[kind] = earlier + 1, text
+        if earlier < _SAID or self._says_all:
+            self.make_room()
+            self._console.remark(text)
 
     def failure(self, text: str) -> None:
         """Say which input failed, and why."""
@@ -82,10 +103,13 @@ class Clerk:
         self.failure(str(reason))
 
     def close(self) -> None:
-        """Say how many inputs failed, if there are several."""
+        """Say what was only counted, and how many inputs failed, if there are several."""
         self.make_room()
         if self._report:
             self._report.close()
+        for count, last in self._remarks.values():
+            if count > _SAID and not self._says_all:
+                self._console.remark(f"{count - _SAID} more like these (-v says all), the last {last}")
         if self.failed and self.total > 1:
             left = self.total - self.done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""

@@ -63,7 +63,8 @@ def attended(options: FileOptions, total: int) -> Iterator[Clerk]:
 
         progress = Progress(total)
     report = _open(options.report) if options.report and not options.dry_run else None
-    clerk = Clerk(Console(quiet=options.quiet), total, progress=progress, report=report)
+    console = Console(quiet=options.quiet)
+    clerk = Clerk(console, total, progress=progress, report=report, says_all=options.verbose)
     try:
         yield clerk
     except BaseException:

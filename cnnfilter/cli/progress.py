@@ -2,12 +2,14 @@
 
 import sys
 from contextlib import suppress
+from shutil import get_terminal_size
 from time import monotonic
 
 _PAUSE = 0.1
 """Seconds between two pictures of the line."""
 
-_WIDTH = 24
+_WIDTH, _NARROWEST = 24, 5
+"""Signs of the bar, at most and at least."""
 
 
 class Progress:
@@ -31,7 +33,8 @@ class Progress:
         if now - self._drawn < _PAUSE and done < self._total:
             return
         self._drawn, self._shown = now, True
-        _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun)}")
+        columns = get_terminal_size().columns
+        _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun, columns)}")
 
     def clear(self) -> None:
         """Wipe the line away."""
@@ -40,18 +43,23 @@ class Progress:
             _write("\r\x1b[K")
 
 
-def show_progress(done: int, total: int, seconds: float) -> str:
-    """Return the line.
+def show_progress(done: int, total: int, seconds: float, columns: int = 80) -> str:
+    """Return the line, in fewer columns than there are: a full line would go on in the next.
 
     Examples
     --------
     >>> show_progress(30, 120, 10.0)
     '[######------------------] 30 of 120, 3.0/s, 0:30 left'
+    >>> show_progress(30, 120, 10.0, columns=41), show_progress(30, 120, 10.0, columns=16)
+    ('[##--------] 30 of 120, 3.0/s, 0:30 left', '30 of 120, 3.0/')
     """
-    filled = _WIDTH * done // total
     rate = done / seconds if seconds else 0.0
     left = f", {show_time((total - done) / rate)} left" if rate else ""
-    return f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {done} of {total}, {rate:.1f}/s{left}"
+    text = f"{done} of {total}, {rate:.1f}/s{left}"
+    width = min(_WIDTH, columns - len(text) - len("[] ") - 1)
+    filled = width * done // total
+    bar = f"[{'#' * filled}{'-' * (width - filled)}] " if width >= _NARROWEST else ""
+    return f"{bar}{text}"[: columns - 1]
 
 
 def show_time(seconds: float) -> str:

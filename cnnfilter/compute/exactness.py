@@ -13,6 +13,8 @@ from cnnfilter.spec.borders import Border
 EXACT_FLOAT32 = 2.0**24
 """Up to here float32 holds every whole number."""
 
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
 LARGEST_DIVISOR = 2**20
 """Weights with a larger common divisor are taken for fractions, which costs an error of one part in 10^7."""
 
@@ -50,6 +52,8 @@ def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0
     """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""
     narrow = float_type(volume.dtype) is np.float32
     whole = float(border.value).is_integer() and is_whole(bank)
+    if narrow and np.abs(bank).max(initial=0.0) > _LARGEST_FLOAT32:  # as infinities they would make nan of 0
+        narrow = False
     if not whole or not (volume.dtype.kind in "bui" or is_whole(volume)):
         return Numbers("float32" if narrow else "float64", narrow=volume.dtype == np.uint8)
     heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))

@@ -16,6 +16,11 @@ STANDARD = "-"
 """Standard input, or standard output."""
 
 
+def spoken(source: str) -> str:
+    """Return what an input is called in a message."""
+    return "standard input" if source == STANDARD else source
+
+
 class Job(NamedTuple):
     """One result to be made: an input, which of the kernels, and where it goes.
 

@@ -426,3 +426,31 @@ def test_a_rehearsal_foretells_the_size_that_comes_out(
     run(*words, "-o", "out.png", "-q", "--report", "r.jsonl")
     (output,) = json.loads(Path("r.jsonl").read_text())["outputs"]
     assert "x".join(map(str, output["size"])) == end
+
+
+def test_what_is_remarked_of_many_inputs_is_said_of_three_and_then_counted(run: Run, folder: Path) -> None:
+    names = [f"{number}.png" for number in range(7)]
+    for number, name in enumerate(names):
+        pixels = np.zeros((10, 10), np.uint8)
+        pixels[number:, 3:] = 255
+        save(folder / name, pixels)
+    words = ("convolve", *names, "-k", "sharpen", "-p", "half", "-o", "out/")
+    loud = [line for line in run(*words, "-v", "-j", "1").stderr.splitlines() if ": remark: " in line]
+    assert [line.split(": ")[2] for line in loud] == names
+    for jobs in ("1", "3"):
+        *first, last = run(*words, "-j", jobs).stderr.splitlines()
+        assert first == loud[:3]
+        assert last == f"cnnfilter: remark: 4 more like these (-v says all), the last {loud[-1].split(': ', 2)[2]}"
+        assert run(*words, "-q", "-j", jobs).stderr == ""
+
+
+def test_remarks_of_different_kinds_are_counted_apart(run: Run, folder: Path) -> None:
+    for number in range(5):
+        save(folder / f"{number}.png", np.full((6, 6), 255, np.uint8))
+        (folder / f"{number}.txt").write_text("1 2\n")
+    bright, texts = ([f"{number}{suffix}" for number in range(5)] for suffix in (".png", ".txt"))
+    words = ("convolve", *bright, *texts, "-k", "2", "--border", "edge", "-o", "out/")
+    lines = run(*words).stderr.splitlines()
+    assert sum("border edge has no effect" in line for line in lines) == 4
+    assert sum("lay outside" in line for line in lines) == 4
+    assert sum("more like these" in line for line in lines) == 2

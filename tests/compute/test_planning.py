@@ -372,3 +372,11 @@ DIVISORS = {
 @pytest.mark.parametrize(("weights", "divisor"), DIVISORS.values(), ids=DIVISORS)
 def test_the_common_divisor_makes_all_weights_whole(weights: list[float], divisor: int) -> None:
     assert common_divisor(np.array(weights).reshape(1, -1, 1, 1)) == divisor
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_weights_beyond_float32_are_no_infinities_before_they_are_multiplied(kind: type) -> None:
+    image: Array = np.array([[0, 0, 2]], kind)[:, :, None]
+    bank = np.array([[1e308, -5e307]])[:, :, None, None]
+    for weights in (bank, bank / 3e9):
+        assert settle_numbers(image, weights, as_border("zero")).dtype == "float64"
