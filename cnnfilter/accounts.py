@@ -98,13 +98,6 @@ class Account:
         """Keep what goes to standard output."""
         self._events.append(("output", data))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what goes to another process: a view of memory is copied."""
-        events = [
-            (kind, bytes(content) if isinstance(content, memoryview) else content) for kind, content in self._events
-        ]
-        return {**self.__dict__, "_events": events}
-
     def close(self) -> Account:
         """Take the time, and return the account."""
         self.seconds = perf_counter() - self._begun

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import groupby
 
 from cnnfilter.accounts import Account, Listener
+from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.files.glibc import keep_freed_memory
 from cnnfilter.files.outputs import Job, spoken
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.filtering import Claim, Filtering, count_prints
-from cnnfilter.inputs import FAILURES, sketch_input
+from cnnfilter.inputs import FAILURES, sketch_file
 from cnnfilter.results import foresee_shapes
 from cnnfilter.work import Work
 
@@ -47,27 +49,31 @@ class _Batch:
         """Work on all inputs, and yield what came of each, in their order."""
         sources = [source for source, _ in groupby(self.work.jobs, key=lambda job: job.source)]
         processes = min(self.work.processes or count_cores(), len(sources))
-        if len(sources) > 1:
-            self._bind_weights(sources[0])
-        if processes < 2 and self.work.processes != 1:
-            yield from self._work_alone()
-            return
-        from cnnfilter.files.opencv import held_to_one_thread  # noqa: PLC0415  one input goes without
+        if processes > 1 and _can_part(sources):
+            return self._work_in_company(sources, processes)
+        return self._work_on_one_core() if self.work.processes == 1 else self._work_alone()
 
+    def _work_in_company(self, sources: Sequence[str], processes: int) -> Generator[Account, None, None]:
+        """Work on some inputs at a time, each in a process and on a core of its own."""
+        from cnnfilter.files.opencv import held_to_one_thread  # noqa: PLC0415  one process goes without
+        from cnnfilter.workers import work_in_order  # noqa: PLC0415
+
+        self._draw_weights(sources[0])
+        ahead = processes + 1 if count_prints(self.work) else max(_REPORTS_AHEAD, processes)
+        eager = 0 if self.work.fail_fast else len(sources) - processes  # the last ones go to whoever is free
         with held_to_one_thread():
-            if processes < 2:
-                with kept_to_one_core():
-                    yield from self._work_alone()
-                return
-            from cnnfilter.workers import work_in_order  # noqa: PLC0415  one process goes without
-
-            ahead = processes + 1 if count_prints(self.work) else max(_REPORTS_AHEAD, processes)
-            eager = not self.work.fail_fast  # which is to begin none after one that fails
             accounts = work_in_order(self._inputs(), _Hands(self.work), self, processes, ahead, eager=eager)
             with closing(accounts):
                 yield from accounts
 
-    def _work_alone(self) -> Iterator[Account]:
+    def _work_on_one_core(self) -> Generator[Account, None, None]:
+        from cnnfilter.files.opencv import held_to_one_thread  # noqa: PLC0415  one input goes without
+
+        with held_to_one_thread(), kept_to_one_core():
+            yield from self._work_alone()
+
+    def _work_alone(self) -> Generator[Account, None, None]:
+        """Work on the inputs in this process, one after the other."""
         filtering = Filtering(self.work, self.answer)
         try:
             for jobs in self._inputs():
@@ -78,15 +84,13 @@ class _Batch:
             filtering.unfinished.abandon()
             raise
 
-    def _bind_weights(self, source: str) -> None:
-        """Make the weights that the first input needs before processes part, which then have them in common."""
-        models = [model for model in self.work.models if model.weights]
-        if not models:
-            return
-        with suppress(*FAILURES, OSError):  # told where the input is worked on
-            picture = sketch_input(source, self.work)
-            for model in models:
-                foresee_shapes(picture, model, self.work.handling)
+    def _draw_weights(self, source: str) -> None:
+        """Draw random weights before processes part, which then have them in common, if the first input tells which."""
+        models = [model for model in self.work.models if isinstance(model.weights, RandomWeights)]
+        if models and (picture := sketch_file(source)):
+            with suppress(*FAILURES):  # told where the input is worked on
+                for model in models:
+                    foresee_shapes(picture, model, self.work.handling)
 
     def _inputs(self) -> Iterator[list[Job]]:
         """Yield the jobs of each input, until the first failure where that ends all."""
@@ -113,6 +117,13 @@ class _Batch:
         account = Account(jobs[0].source)
         account.failure(f"{spoken(account.source)}: the process that worked on it {reason}")
         return account.close()
+
+
+def _can_part(sources: Sequence[str]) -> bool:
+    """Return whether other processes can read the inputs: one that begins afresh has none of our pipes."""
+    from cnnfilter.workers import START  # noqa: PLC0415  one input goes without
+
+    return START == "fork" or all(os.path.isfile(source) for source in sources)  # noqa: PTH113  as text
 
 
 class _Hands:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -51,12 +52,16 @@ def read_input(source: str, work: Work) -> Picture:
 
 def sketch_input(source: str, work: Work) -> Picture:
     """Return a picture as large as an input, without its pixels where the head of its file tells how large it is."""
-    if source != STANDARD and not is_matrix(source):
-        try:
-            with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
-        except (OSError, ValueError):  # what is empty, a pipe or not there at all is read as ever
-            header = None
-        if header and header.shape:
-            return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT)
-    return read_input(source, work)
+    return sketch_file(source) or read_input(source, work)
+
+
+def sketch_file(source: str) -> Picture | None:
+    """Return a picture as large as that in a file, or None where its head does not tell; no pipe is read."""
+    if source == STANDARD or is_matrix(source) or not os.path.isfile(source):  # noqa: PTH113  as text
+        return None
+    try:
+        with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
+    except (OSError, ValueError):  # what is empty, or not there at all, is read as ever
+        return None
+    return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT) if header and header.shape else None

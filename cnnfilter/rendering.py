@@ -14,7 +14,6 @@ from cnnfilter.compute.strips import Part
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
 from cnnfilter.files.images import Encoded, encode_pages
 from cnnfilter.files.levels import (
-    MAXIMA,
     Extremes,
     choose_depth,
     clip_shorts,
@@ -135,7 +134,7 @@ def _fill(
     white = result.white * (257 if result.matrix and depth is Depth.SIXTEEN else 1)
     how = handling.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
     extremes = extremes or _find_extremes(result, how)
-    narrow = how is Range.CLIP and depth is Depth.EIGHT and white == MAXIMA[depth]
+    narrow = how is Range.CLIP and depth is Depth.EIGHT
     filled: list[Array] = []
     outside: list[int] = []
 

@@ -112,7 +112,7 @@ def run_picture(
     shape = _prepared_shape(colours, handling.preparation)
     check_result(model.network.output(shape))
     program = model.program(shape)
-    visits = list(program.network.visits(shape))
+    visits = program.network.visits(shape)
     check_layers(program, visits, whole=bool(layers))
     prepared = prepare(colours, handling.preparation)
     white = picture.maximum * handling.preparation.scale
@@ -173,7 +173,7 @@ def _keep(layers: Sequence[str], found: dict[str, Array]) -> Listener:
     return keep
 
 
-def _remarks(visits: list[Visit], handling: Handling) -> list[str]:
+def _remarks(visits: Sequence[Visit], handling: Handling) -> list[str]:
     """Return what a careful reader would say of these layers at work."""
     return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if handling.pipeline else [])]
 
@@ -208,11 +208,8 @@ def visit_parts(parts: Iterable[Part], take: Callable[[Part], None], *, narrow: 
 
     Whole numbers of 16 bits may come as such if `narrow` allows it.
     """
-    if isinstance(parts, Parts):
+    if isinstance(parts, Parts | Watched):
         parts.visit(take, narrow=narrow)
-        return
-    if isinstance(parts, Watched):
-        parts.visit(take)
         return
     for part in parts:
         take(part)
@@ -238,7 +235,7 @@ class Watched:
             self._watcher(part)
             yield part
 
-    def visit(self, take: Callable[[Part], None]) -> None:
+    def visit(self, take: Callable[[Part], None], *, narrow: bool = False) -> None:
         """Hand over all parts, the first one first."""
 
         def see(part: Part) -> None:

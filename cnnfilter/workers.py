@@ -10,22 +10,15 @@ import signal
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from threading import Thread
 from time import monotonic
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
-Task = TypeVar("Task")
-Outcome = TypeVar("Outcome")
-Task_contra = TypeVar("Task_contra", contravariant=True)
-Outcome_co = TypeVar("Outcome_co", covariant=True)
-
-Ask = Callable[[Any], Any]
-"""Puts a question to who waits for the outcomes, and returns the answer."""
+from cnnfilter.serving import Answer, Labor, Outcome, Question, Task, Task_contra, serve, undisturbed
 
 START = "fork" if sys.platform.startswith("linux") else "spawn"
 """How a worker begins: as a copy, in 2 ms and with all that is loaded, or afresh, where copies of libraries break."""
@@ -35,22 +28,6 @@ _PATIENCE = 1.0
 
 _QUICK = 0.02
 """A worker that did its last task in so many seconds is given the next one ahead: to send for it would take a tenth."""
-
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""What asks a process to end. A terminal sends it to the workers as well, which leave the answer to who waits."""
-
-
-class Labor(Protocol[Task_contra, Outcome_co]):
-    """What is done with tasks. Each worker has a copy; where processes begin afresh, it is pickled."""
-
-    def begin(self, ask: Ask) -> None:
-        """Make ready, once, in the process of a worker."""
-
-    def work(self, task: Task_contra) -> Outcome_co:
-        """Return what comes of a task."""
-
-    def abandon(self) -> None:
-        """Leave nothing half done: the process is about to end. Called from a thread beside that of `work`."""
 
 
 class Office(Protocol[Task_contra, Outcome]):
@@ -73,7 +50,7 @@ def work_in_order(
     processes: int,
     ahead: int,
     *,
-    eager: bool = True,
+    eager: int = 0,
 ) -> Generator[Outcome, None, None]:
     """Yield what comes of each task, in the order of the tasks.
 
@@ -88,21 +65,22 @@ def work_in_order(
     ahead
         At most so many outcomes wait for one before them, those at work counted; at least `processes`.
     eager
-        Whether a worker that is quick may be given a task before it has done the last.
+        So many tasks, the first ones, may be given to a worker that is quick before it has done the last.
 
     Raises
     ------
     OSError
         If the system lets no worker begin; fewer than asked for do the work as well.
     """
-    queue, waiting, wanted = enumerate(tasks), dict[int, Outcome](), 0
-    crew = _Crew(labor, office, processes, eager=eager)
+    queue, waiting, wanted, given = enumerate(tasks), dict[int, Outcome](), 0, 0
+    crew = _Crew(labor, office, processes)
     try:
         while True:
-            while len(waiting) + crew.held < ahead and (worker := crew.find_free()):
+            while len(waiting) + crew.held < ahead and (worker := crew.find_free(eager=given < eager)):
                 if (pulled := crew.reclaim() or next(queue, None)) is None:
                     break
                 worker.give(*pulled)
+                given += 1
             if not crew.held:
                 return
             waiting.update(crew.gather())
@@ -129,7 +107,7 @@ class _Worker(Generic[Task]):
             self._begun = monotonic()
         self.tasks.append((number, task))
         with suppress(OSError):  # it has died idle, and is found so when it is waited for
-            self.line.send((False, task))
+            self.line.send(task)
 
     def take_off(self) -> int:
         """Return the number of the task that is done, and note how long it took."""
@@ -141,11 +119,13 @@ class _Worker(Generic[Task]):
 class _Crew(Generic[Task, Outcome]):
     """The workers: begun when there is something to do, replaced when they die, and sent home together."""
 
-    def __init__(
-        self, labor: Labor[Task, Outcome], office: Office[Task, Outcome], size: int, *, eager: bool = True
-    ) -> None:
-        self._labor, self._office, self._size, self._eager = labor, office, size, eager
+    def __init__(self, labor: Labor[Task, Outcome], office: Office[Task, Outcome], size: int) -> None:
+        self._labor, self._office, self._size = labor, office, size
         self._context: Any = get_context(START)
+        if START == "spawn" and os.name == "posix":
+            from multiprocessing.resource_tracker import ensure_running  # noqa: PLC0415  forked ones need none
+
+            ensure_running()  # begun with the first worker, it would let signals through to that
         self._far_end, self._lifeline = self._context.Pipe(duplex=False)
         self._workers: list[_Worker[Task]] = []
         self._unbegun: list[tuple[int, Task]] = []
@@ -155,27 +135,38 @@ class _Crew(Generic[Task, Outcome]):
         """How many tasks the workers have."""
         return sum(len(worker.tasks) for worker in self._workers)
 
-    def find_free(self) -> _Worker[Task] | None:
-        """Return a worker that can be given a task, perhaps a new one; None if all have enough to do."""
-        idle = next((worker for worker in self._workers if not worker.tasks), None)
-        if idle or (len(self._workers) < self._size and self._begin()):
-            return idle or self._workers[-1]
+    def find_free(self, *, eager: bool) -> _Worker[Task] | None:
+        """Return a worker that can be given a task, perhaps a new one; None if all have enough to do.
+
+        Parameters
+        ----------
+        eager
+            Whether a quick one that is at work has room for one more.
+        """
+        for worker in [worker for worker in self._workers if not worker.tasks]:
+            if worker.process.is_alive():
+                return worker
+            self._workers.remove(worker)
+            worker.line.close()
+        if len(self._workers) < self._size and self._begin():
+            return self._workers[-1]
         quick = (worker for worker in self._workers if worker.is_quick and len(worker.tasks) == 1)
-        return next(quick, None) if self._eager else None
+        return next(quick, None) if eager else None
 
     def _begin(self) -> bool:
         """Begin one more worker, if the system allows it or there is none yet."""
         ours, theirs = self._context.Pipe()
         arguments = self._labor, theirs, self._far_end, self._lifeline
-        process = self._context.Process(target=_serve, args=arguments, daemon=True)
+        process = self._context.Process(target=serve, args=arguments, daemon=True)
         with undisturbed(), warnings.catch_warnings():
-            # Python warns of copying a process with threads. Ours are those of BLAS, which stops them meanwhile.
-            warnings.simplefilter("ignore", DeprecationWarning)
+            # The threads that Python warns of are those of BLAS, which stops them meanwhile.
+            warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
             try:
                 process.start()
-            except OSError:
+            except OSError as error:
                 if not self._workers:
-                    raise
+                    reason = f"no process can be begun ({error.strerror}); -j 1 goes without"
+                    raise OSError(error.errno, reason) from error
                 self._size = len(self._workers)
                 return False
             finally:
@@ -193,9 +184,9 @@ class _Crew(Generic[Task, Outcome]):
         spoken = wait([worker.line for worker in at_work])
         for worker in [worker for worker in at_work if worker.line in spoken]:
             try:
-                is_question, said = worker.line.recv()
-                if is_question:
-                    worker.line.send((True, self._office.answer(said)))
+                said = worker.line.recv()
+                if isinstance(said, Question):
+                    worker.line.send(Answer(self._office.answer(said.content)))
                     continue
                 outcome: Outcome = said
             except (EOFError, OSError):
@@ -240,55 +231,3 @@ def _describe_end(code: int) -> str:
         return f"ended with status {code}"
     hint = ", perhaps since memory ran out" if code == -getattr(signal, "SIGKILL", 0) else ""
     return f"was ended by signal {-code}, {signal.strsignal(-code)}{hint}"
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Put off the signals that ask this process to end until the block has run."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(
-    labor: Labor[Task, Outcome],
-    line: "Connection[Any, Any]",
-    far_end: "Connection[Any, Any]",
-    lifeline: "Connection[Any, Any]",
-) -> None:
-    """Do the tasks that come by a line, in the process of a worker, until the lifeline ends."""
-    lifeline.close()  # that of the other process counts, and closes with it
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    Thread(target=_end_with, args=(far_end, labor), daemon=True).start()
-
-    given: deque[Task] = deque()
-
-    def ask(question: Any) -> Any:
-        line.send((True, question))
-        while True:
-            is_answer, said = line.recv()
-            if is_answer:
-                return said
-            given.append(said)
-
-    labor.begin(ask)
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # who waits has gone
-        while True:
-            task = given.popleft() if given else line.recv()[1]
-            line.send((False, labor.work(task)))
-
-
-def _end_with(far_end: "Connection[Any, Any]", labor: Labor[Task, Outcome]) -> None:
-    """End this process when nobody holds the other end any more."""
-    with suppress(EOFError, OSError):
-        far_end.recv()
-    labor.abandon()
-    os._exit(0)

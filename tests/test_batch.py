@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -30,9 +31,10 @@ from cnnfilter.inputs import read_input
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.results import Handling
 from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.weights import Init
+from cnnfilter.spec.weights import Init, Need
 from cnnfilter.telling import listening, tell
 from cnnfilter.work import Work
+from cnnfilter.workers import work_in_order
 
 MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
 
@@ -360,13 +362,14 @@ def test_an_input_that_ends_its_process_fails_alone(
 def test_what_a_process_that_was_killed_has_half_written_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     def write(temporary: Path, path: Path, _mode: int | None, data: bytes) -> None:
         temporary.write_bytes(data[:10])
-        if path.name == "b.npy":
+        if path.name == "c.npy":  # the last, so that no other sweeps the folder
             os.kill(os.getpid(), signal.SIGKILL)
         temporary.replace(path)
 
     monkeypatch.setattr("cnnfilter.files.writing._write_by_way_of", write)
-    assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu", processes=2), Recorder()) == 1
-    assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
+    for _ in range(3):
+        assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu", processes=2), Recorder()) == 1
+        assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "b.npy"]
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
@@ -393,6 +396,70 @@ def test_maps_of_two_inputs_with_one_name_are_told_apart_by_those_who_wait(
     (failure,) = recorder.failures
     assert failure.endswith("x-01.png: was written for another input or layer already; a folder of its own keeps both")
     assert len(list(Path().glob("x-0[1-4].png"))) == 4
+
+
+def test_random_weights_are_drawn_once_for_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = RandomWeights.find
+
+    def find(self: RandomWeights, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        with Path("drawn.txt").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return drawn(self, wanted)
+
+    monkeypatch.setattr(RandomWeights, "find", find)
+    sources = [f"{name}.png" for name in "abcd"]
+    for source in sources:
+        cv2.imwrite(source, np.full((5, 5, 3), 7, np.uint8))
+    model = Model(parse_network("conv:3x3,2 conv:3x3,3", kernel_shape), RandomWeights(Init.HE, 1))
+    assert run_batch(work(sources, "out/", "relu", processes=2)._replace(models=(model,)), Recorder()) == 0
+    assert Path("drawn.txt").read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize(("first", "failures"), [("pipe.txt", 0), ("cut.png", 1), ("none.png", 1), ("small.png", 1)])
+def test_what_a_first_input_does_not_tell_of_its_weights_is_no_matter(first: str, failures: int) -> None:
+    os.mkfifo("pipe.txt")
+    Path("cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    cv2.imwrite("small.png", np.full((2, 2), 7, np.uint8))
+    Path("b.txt").write_text("1 2 3\n" * 3)
+    writer = Thread(target=Path("pipe.txt").write_text, args=("1 2 3\n" * 3,), daemon=True)
+    writer.start()
+    model = Model(parse_network("conv:3x3", kernel_shape), RandomWeights(Init.HE, 1))
+    recorder = Recorder()
+    assert (
+        run_batch(work([first, "b.txt"], "out/", "relu", processes=2)._replace(models=(model,)), recorder) == failures
+    )
+    assert [line.split(": ")[0] for line in recorder.failures] == [first] * failures
+
+
+def test_results_to_be_printed_do_not_pile_up_and_failures_end_a_batch_where_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[int, int]] = []
+
+    def spy(*words: Any, ahead: int = 0, **given: Any) -> Any:
+        told.append((words[4], given["eager"]))
+        return work_in_order(*words, **given)
+
+    monkeypatch.setattr("cnnfilter.workers.work_in_order", spy)
+    sources = ["a.npy", "b.npy", "c.npy"]
+    run_batch(work(sources, None, "relu", processes=2), Recorder())
+    run_batch(work(sources, "out/", "relu", processes=2), Recorder())
+    run_batch(work(sources, "out/", "relu", processes=2, fail_fast=True), Recorder())
+    assert told == [(3, 1), (1000, 1), (1000, 0)]
+
+
+def test_who_begins_afresh_cannot_read_our_pipes_so_that_they_are_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnfilter.workers.START", "spawn")
+    own, other = os.pipe()
+    os.write(other, b"1 -2\n")
+    os.close(other)
+    Path("b.txt").write_text("-3\n")
+    recorder = Recorder()
+    jobs = (Job(f"/dev/fd/{own}", 0, None, "-.txt"), Job("b.txt", 0, None, "-.txt"))
+    planned = Work((Model(parse_network("relu", kernel_shape)),), jobs, processes=2)
+    assert run_batch(planned, recorder) == 1  # a name without a suffix is no matrix
+    os.close(own)
+    assert recorder.outputs[-1] == b"0\n"
 
 
 @pytest.mark.parametrize("processes", [1, 4])

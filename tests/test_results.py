@@ -10,6 +10,7 @@ from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.levels import clip_shorts
 from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.ranking import Ranking
@@ -191,3 +192,24 @@ def test_a_file_that_cannot_hold_the_values_is_an_error_that_names_it() -> None:
 def test_levels_are_of_the_depth_that_was_asked_for(depth: Depth | None, white: int) -> None:
     files, _ = encoded(COLOURS, "x.png", Handling(depth=depth, pipeline=True))
     assert np.array_equal(decode(files["x.png"]), COLOURS.astype(np.uint16) * (white // 255))
+
+
+def test_a_kernel_on_a_picture_goes_to_its_file_in_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds: list[np.dtype[np.generic]] = []
+
+    def spy(values: Array, pixels: Array) -> int:
+        kinds.append(values.dtype)
+        return clip_shorts(values, pixels)
+
+    monkeypatch.setattr("cnnfilter.rendering.clip_shorts", spy)
+    for name, handling, count in (
+        ("a.png", Handling(), 1),
+        ("a.npy", Handling(), 0),
+        ("a.png", Handling(depth=Depth.SIXTEEN), 0),
+        ("a.png", Handling(range_=Range.ABS), 0),
+    ):
+        kinds.clear()
+        results, _ = run_picture(picture(COLOURS), model("dwconv:sharpen,half"), handling)
+        (file,) = encode_result(results[""], job(name), handling, [])
+        assert file.shape == COLOURS.shape
+        assert kinds == [np.dtype(np.int16)] * count

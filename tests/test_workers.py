@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cnnfilter.workers import START, Ask, work_in_order
+from cnnfilter.serving import Ask
+from cnnfilter.workers import START, work_in_order
 
 
 class Calling(NamedTuple):
@@ -156,7 +157,7 @@ def test_a_quick_worker_has_the_next_task_at_hand_and_gives_it_back_when_it_dies
         def answer(self, _question: Any) -> Any:
             return list(taken)
 
-    for eager, at_hand in ((True, [7, 8]), (False, [7])):
+    for eager, at_hand in ((20, [7, 8]), (8, [7]), (9, [7, 8]), (0, [7])):
         taken.clear()
         desk = Counting()
         found = list(work_in_order(tasks(), Calling(work, []), desk, 1, 20, eager=eager))

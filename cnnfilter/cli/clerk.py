@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _SAID = 3
-"""So often the same is remarked; of more inputs the number is said at the end."""
+"""Of so many inputs the same is remarked; of more the number is said at the end."""
 
 _NUMBER = re.compile(r"\d[\d.,]*")
 
@@ -59,15 +59,16 @@ class Clerk:
         self.troubles = 0
         self.rules: list[tuple[list[str], str]] = []
         self._console, self._progress, self._report = console, progress, report
-        self._remarks: dict[str, tuple[int, str]] = {}
+        self._remarks: dict[str, tuple[int, str, str]] = {}
         self._says_all = says_all
 
     def remark(self, source: str, note: str) -> None:
         """Say what is right but perhaps not meant so; what is said of many inputs is counted after a few of them."""
-        text = f"{source}: {note}"
-        earlier, _ = self._remarks.get(kind := _NUMBER.sub("", note), (0, ""))
-        self._remarks[kind] = earlier + 1, text
-        if earlier < _SAID or self._says_all:
+        text, kind = f"{source}: {note}", _NUMBER.sub("", note)
+        inputs, last, _ = self._remarks.get(kind, (0, "", ""))
+        inputs += source != last
+        self._remarks[kind] = inputs, source, text
+        if inputs <= _SAID or self._says_all:
             self.make_room()
             self._console.remark(text)
 
@@ -107,9 +108,9 @@ class Clerk:
         self.make_room()
         if self._report:
             self._report.close()
-        for count, last in self._remarks.values():
-            if count > _SAID and not self._says_all:
-                self._console.remark(f"{count - _SAID} more like these (-v says all), the last {last}")
+        for inputs, _, last in self._remarks.values():
+            if inputs > _SAID and not self._says_all:
+                self._console.remark(f"{inputs - _SAID} more inputs like these (-v says all), the last {last}")
         if self.failed and self.total > 1:
             left = self.total - self.done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""

@@ -1,12 +1,14 @@
 """A line on the terminal that says how far the work is, its rate, and the time left."""
 
+import os
 import sys
 from contextlib import suppress
-from shutil import get_terminal_size
 from time import monotonic
 
 _PAUSE = 0.1
 """Seconds between two pictures of the line."""
+
+_USUAL_COLUMNS = 80
 
 _WIDTH, _NARROWEST = 24, 5
 """Signs of the bar, at most and at least."""
@@ -33,7 +35,7 @@ class Progress:
         if now - self._drawn < _PAUSE and done < self._total:
             return
         self._drawn, self._shown = now, True
-        columns = get_terminal_size().columns
+        columns = _count_columns()
         _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun, columns)}")
 
     def clear(self) -> None:
@@ -60,6 +62,14 @@ def show_progress(done: int, total: int, seconds: float, columns: int = 80) -> s
     filled = width * done // total
     bar = f"[{'#' * filled}{'-' * (width - filled)}] " if width >= _NARROWEST else ""
     return f"{bar}{text}"[: columns - 1]
+
+
+def _count_columns() -> int:
+    """Return the width of the terminal that standard error is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
 
 
 def show_time(seconds: float) -> str:

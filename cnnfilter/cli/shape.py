@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -168,7 +169,7 @@ def command(words: tuple[str, ...], **given: Any) -> None:
         if sheet is None or answer.report or answer.compare:
             print_summary(document.network, shape, answer, console)
         elif not answer.quiet:
-            tell_remarks(list(document.network.visits(shape)), console)
+            tell_remarks(document.network.visits(shape), console)
 
 
 def check_plot(answer: Answer, *, is_wanted: bool) -> None:
@@ -242,7 +243,7 @@ def _document(layers: tuple[str, ...], solving: str | None) -> Document:
 
 def print_summary(network: Network, shape: Shape, answer: Answer, console: Console) -> None:
     """Print the table of a network, or the form of it that was asked for."""
-    visits = list(network.visits(shape))
+    visits = network.visits(shape)
     summary = summarize(network, shape, visits)
     if not answer.quiet:
         tell_remarks(visits, console)
@@ -253,7 +254,7 @@ def print_summary(network: Network, shape: Shape, answer: Answer, console: Conso
     click.echo(write_report(summary, network, report, _comparisons(network, summary) if answer.compare else ()))
 
 
-def tell_remarks(visits: list[Visit], console: Console) -> None:
+def tell_remarks(visits: Sequence[Visit], console: Console) -> None:
     """Say what is right but perhaps not meant so."""
     for remark in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
         console.remark(remark)

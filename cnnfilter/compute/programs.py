@@ -1,5 +1,6 @@
 """Networks ready to run: kernels read, weights bound, banks and biases laid out for the channels of an image."""
 
+import copyreg
 from collections.abc import Mapping
 from math import prod
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalizatio
 from cnnfilter.spec.network import Network, Node
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.spec.weights import learns
+
+copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))  # programs go to other processes
 
 Kernels = tuple[Kernel, ...]
 

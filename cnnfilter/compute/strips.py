@@ -28,7 +28,7 @@ from cnnfilter.spec.layers import Activation, Dropout, Gray, Layer, Shape, Softm
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.norms import BatchNorm, LocalResponseNorm
 from cnnfilter.spec.pools import ChannelPool, Pool
-from cnnfilter.spec.values import replace
+from cnnfilter.spec.values import Value, replace
 from cnnfilter.telling import hushed
 
 _LARGEST_STRIP = 1 << 20
@@ -49,7 +49,7 @@ class Part(NamedTuple):
     alpha: Floats | None
 
 
-class Strip:
+class Strip(Value):
     """Some rows of a result, the rows of the picture that they are made of, and the network for these alone.
 
     Parameters
@@ -60,8 +60,10 @@ class Strip:
         (H, W, C) of what they are made of.
     """
 
-    def __init__(self, rows: slice, source: Places | slice, program: Program, shape: Shape) -> None:
-        self.rows, self.source, self.program, self.shape = rows, source, program, shape
+    rows: slice
+    source: Places | slice
+    program: Program
+    shape: Shape
 
     @cached_property
     def narrow(self) -> NarrowPlan | None:

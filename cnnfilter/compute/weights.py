@@ -45,8 +45,8 @@ class Model:
             self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what goes to another process, which makes its own programs."""
-        return {**self.__dict__, "_kept": None, "_cut": None}
+        """Return what goes to another process: kernels that have been read, while weights are bound there anew."""
+        return {**self.__dict__, "_kept": None if self.weights else self._kept, "_cut": None}
 
     def program(self, shape: Shape) -> Program:
         """Return the network ready to run on (height, width, channels); the last one is kept.
@@ -58,11 +58,10 @@ class Model:
         ShapeError
             If a layer cannot take what the one before it gives.
         """
-        kept = self._kept  # one name for both, and one assignment: several threads ask
-        if kept is None or (self.weights and shape != kept[0]):
+        if self._kept is None or (self.weights and shape != self._kept[0]):
             bound = bind(self.network, shape, self.weights) if self.weights else {}
-            self._kept = kept = shape, load_program(self.network, bound)
-        return kept[1]
+            self._kept = shape, load_program(self.network, bound)
+        return self._kept[1]
 
     def strips(self, shape: Shape) -> list[Strip]:
         """Return the program cut for (height, width, channels); the last ones are kept: pictures of a batch are alike.
@@ -72,10 +71,9 @@ class Model:
         KernelError, ShapeError
             As `program` does.
         """
-        cut = self._cut
-        if cut is None or shape != cut[0]:
-            self._cut = cut = shape, cut_program(self.program(shape), shape)
-        return cut[1]
+        if self._cut is None or shape != self._cut[0]:
+            self._cut = shape, cut_program(self.program(shape), shape)
+        return self._cut[1]
 
 
 def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]:

@@ -27,7 +27,7 @@ def hold(descriptor: int) -> None:
 
 
 class Unfinished:
-    """The files that a batch is writing at a time, perhaps from several threads."""
+    """The files that a process is writing, which another thread of it may abandon."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

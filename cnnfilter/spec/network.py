@@ -44,6 +44,7 @@ class Visit(NamedTuple):
 
 
 _SHAPES_KEPT = 4
+"""So many shapes are remembered with what each layer makes of them."""
 
 
 class Network(Value):
@@ -80,36 +81,32 @@ class Network(Value):
         """Each layer's `@name`, or its op and the count of that op from 1: `conv1`, `relu1`, `conv2`."""
         return tuple(node.name for node in self.walk())
 
-    def visits(self, shape: Shape) -> Iterator[Visit]:
-        """Yield each layer at work, in the order of execution, when `shape` goes into the first.
+    def visits(self, shape: Shape) -> tuple[Visit, ...]:
+        """Return each layer at work, in the order of execution, when `shape` goes into the first.
+
+        Those of the last shapes are kept: pictures of a batch are alike.
 
         Raises
         ------
         ShapeError
             If a layer cannot take what the one before it gives; the message names the layer.
         """
-        if known := self._visited.get(shape):
-            yield from known
-            return
-        alone = sum(1 for _ in self.walk()) == 1
-        visits = []
-        for visit in _visit(self.nodes, Flow(shape), _Place(alone=alone)):
-            visits.append(visit)
-            yield visit
-        if len(self._visited) == _SHAPES_KEPT:
-            self._visited.clear()
-        self._visited[shape] = visits
+        if shape not in self._visited:
+            alone = sum(1 for _ in self.walk()) == 1
+            found = tuple(_visit(self.nodes, Flow(shape), _Place(alone=alone)))
+            if len(self._visited) == _SHAPES_KEPT:
+                self._visited.clear()
+            self._visited[shape] = found
+        return self._visited[shape]
 
     @cached_property
-    def _visited(self) -> dict[Shape, list[Visit]]:
-        """The visits of shapes that were asked for: pictures of a batch are alike."""
+    def _visited(self) -> dict[Shape, tuple[Visit, ...]]:
         return {}
 
     def output(self, shape: Shape) -> Shape:
         """Return what comes out of the last layer."""
-        for visit in self.visits(shape):
-            shape = visit.outputs.shape
-        return shape
+        visits = self.visits(shape)
+        return visits[-1].outputs.shape if visits else shape
 
 
 def _number(layers: tuple[Layer, ...], counts: Counter[str]) -> tuple[Node, ...]:

@@ -89,7 +89,7 @@ def summarize(network: Network, shape: Shape, visits: Sequence[Visit] | None = N
     """
     if len(shape) != 3 or not all(size >= 1 for size in shape):
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
-    visits = list(network.visits(shape)) if visits is None else visits
+    visits = network.visits(shape) if visits is None else visits
     rows = tuple(map(_row, visits))
     peak = max((visit.live for visit in visits), default=prod(shape))
     return Summary(shape, str(network), rows, _totals(rows), peak)

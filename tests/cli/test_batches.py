@@ -440,7 +440,9 @@ def test_what_is_remarked_of_many_inputs_is_said_of_three_and_then_counted(run: 
     for jobs in ("1", "3"):
         *first, last = run(*words, "-j", jobs).stderr.splitlines()
         assert first == loud[:3]
-        assert last == f"cnnfilter: remark: 4 more like these (-v says all), the last {loud[-1].split(': ', 2)[2]}"
+        assert (
+            last == f"cnnfilter: remark: 4 more inputs like these (-v says all), the last {loud[-1].split(': ', 2)[2]}"
+        )
         assert run(*words, "-q", "-j", jobs).stderr == ""
 
 
@@ -453,4 +455,4 @@ def test_remarks_of_different_kinds_are_counted_apart(run: Run, folder: Path) ->
     lines = run(*words).stderr.splitlines()
     assert sum("border edge has no effect" in line for line in lines) == 4
     assert sum("lay outside" in line for line in lines) == 4
-    assert sum("more like these" in line for line in lines) == 2
+    assert sum("more inputs like these" in line for line in lines) == 2

@@ -10,6 +10,7 @@ from cnnfilter.compute.narrow import lay_narrowly, plan_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program, load_program
 from cnnfilter.compute.strips import Parts, cut_program
+from cnnfilter.compute.weights import Model
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.kernels.words import fixed_names
 from cnnfilter.spec.language import parse_network
@@ -22,13 +23,13 @@ NARROW = {
     "an offset of the kernel's own": "dwconv:emboss,half",
     "a kernel with margins": "dwconv:[0 0 0 0 0;0 0 1 0 0;0 -2 0 7 0;0 0 0 0 0],half",
     "gaps": "dwconv:sobel-y,d3,half,border=edge",
-    "the largest sums": "dwconv:[64 -64],p=0/1/0/0",
+    "the largest sums": "dwconv:[64 -64],p=0/1/0/0,bias=-127",
     "turned": "dwconv:sobel-y,half,flip",
 }
 """Networks whose results are whole numbers of 16 bits."""
 
 WIDE = {
-    "larger sums": "dwconv:[64 -65],half",
+    "larger sums": "dwconv:[64 -64],p=0/1/0/0,bias=-128",
     "a large bias": "dwconv:[100],bias=9999",
     "fractions": "dwconv:gaussian:3,half",
     "a bias with a fraction": "dwconv:sharpen,half,bias=0.5",
@@ -152,3 +153,24 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
 
             parts.visit(take, narrow=narrow)
         assert np.array_equal(found[True], found[False])
+
+
+def test_plans_are_kept_with_the_strips_of_pictures_that_are_alike() -> None:
+    model = Model(parse_network("dwconv:sharpen,half", kernel_shape))
+    (strip,) = model.strips((20, 30, 3))
+    assert model.strips((20, 30, 3))[0] is strip
+    assert strip.narrow is strip.narrow is not None
+    assert model.strips((20, 31, 3))[0] is not strip
+
+
+@pytest.mark.parametrize(
+    ("text", "engine"),
+    [("dwconv:line-diagonal:31,half", "sheared"), ("dwconv:[1 2 3;4 5 6;7 8 -9],d15,p15", "Fourier")],
+)
+def test_kernels_for_other_engines_are_left_to_them(text: str, engine: str) -> None:
+    program, shape = program_of(text), (600, 800, 3)
+    told: list[str] = []
+    with listening(lambda _warning, text: told.append(text)):
+        run_program(program, np.zeros(shape, np.uint8))
+    assert told[0].startswith(engine)
+    assert plan_narrowly(program, shape) is None

@@ -144,11 +144,23 @@ def test_an_error_names_the_layer_by_its_number_and_its_text(text: str, message:
     assert str(caught.value).startswith(message)
 
 
-def test_a_shape_is_asked_of_a_layer_only_when_it_is_wanted() -> None:
-    visits = Network((RELU, Linear(outputs=3), Flatten())).visits((2, 2, 1))
-    assert next(visits).outputs.shape == (2, 2, 1)
-    with pytest.raises(ShapeError, match=r"^layer 2, linear:3: "):
-        next(visits)
+def test_visits_of_a_few_shapes_are_kept() -> None:
+    network = parse("conv:3x3,4,p1 relu maxpool:2")
+    shapes = [(8, 8, channels) for channels in range(1, 9)]
+    first = network.visits(shapes[0])
+    assert network.visits(shapes[0]) is first
+    for shape in shapes:
+        assert network.visits(shape)[0].inputs.shape == shape
+        assert network.visits(shape) == parse("conv:3x3,4,p1 relu maxpool:2").visits(shape)
+    assert network.visits(shapes[0]) is not first
+    assert len(vars(network)["_visited"]) <= 4
+
+
+def test_what_cannot_be_visited_is_not_kept() -> None:
+    network = Network((RELU, Linear(outputs=3), Flatten()))
+    for _ in range(2):
+        with pytest.raises(ShapeError, match=r"^layer 2, linear:3: "):
+            network.visits((2, 2, 1))
 
 
 def test_the_library_hands_out_the_same_layers() -> None:
