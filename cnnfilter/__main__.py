@@ -12,6 +12,7 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 def run() -> None:
     """Run the command; an interrupt while it is being loaded ends it as one later does."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    hold_standard_streams()
     try:
         from cnnfilter.cli import main  # noqa: PLC0415
 
@@ -20,6 +21,15 @@ def run() -> None:
         leave_at_once(130)
     except SystemExit as end:
         leave_at_once(end.code if isinstance(end.code, int) else 0)
+
+
+def hold_standard_streams() -> None:
+    """Open what the process was started without, lest a file of ours be taken for standard input or error."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def leave_at_once(status: int) -> None:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cnnfilter.files.outputs import spoken
-from cnnfilter.telling import tell, warn
+from cnnfilter.telling import Level, tell, warn
 
 if TYPE_CHECKING:
     from cnnfilter.files.images import Encoded
@@ -77,9 +77,9 @@ class Account:
         self._begun = perf_counter()
         self._events: list[tuple[str, Any]] = []
 
-    def hear(self, warning: bool, text: str) -> None:
+    def hear(self, level: Level, text: str) -> None:
         """Keep what the floors below tell."""
-        self._events.append(("warning" if warning else "detail", text))
+        self._events.append((level, text))
         if (match := _PLAN.match(text)) and match[1] not in self.engines:
             self.engines.append(match[1])
 
@@ -107,10 +107,10 @@ class Account:
         """Tell all that was kept, once, in the order in which it happened."""
         for kind, content in self._events:
             match kind:
-                case "detail":
-                    tell("%s", content)
-                case "warning":
+                case Level.WARNING:
                     warn(content)
+                case Level.DETAIL | Level.ONCE:
+                    tell("%s", content, level=Level(kind))
                 case "remark":
                     listener.remark(spoken(self.source), content)
                 case "failure":

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from itertools import groupby
 
 from cnnfilter.accounts import Account, Listener
 from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.files.glibc import keep_freed_memory
-from cnnfilter.files.outputs import Job, spoken
+from cnnfilter.files.outputs import Job, group_by_input, spoken
 from cnnfilter.files.unfinished import Unfinished
 from cnnfilter.filtering import Claim, Filtering, count_prints
 from cnnfilter.inputs import FAILURES, sketch_file
@@ -42,27 +41,27 @@ class _Batch:
 
     def __init__(self, work: Work) -> None:
         self.work = work
+        self._inputs = group_by_input(work.jobs)
         self._written: set[str] = set()
         self._failed = False
 
     def accounts(self) -> Generator[Account, None, None]:
         """Work on all inputs, and yield what came of each, in their order."""
-        sources = [source for source, _ in groupby(self.work.jobs, key=lambda job: job.source)]
-        processes = min(self.work.processes or count_cores(), len(sources))
-        if processes > 1 and _can_part(sources):
-            return self._work_in_company(sources, processes)
+        processes = min(self.work.processes or count_cores(), len(self._inputs))
+        if processes > 1 and _can_part([jobs[0].source for jobs in self._inputs]):
+            return self._work_in_company(processes)
         return self._work_on_one_core() if self.work.processes == 1 else self._work_alone()
 
-    def _work_in_company(self, sources: Sequence[str], processes: int) -> Generator[Account, None, None]:
+    def _work_in_company(self, processes: int) -> Generator[Account, None, None]:
         """Work on some inputs at a time, each in a process and on a core of its own."""
         from cnnfilter.files.opencv import held_to_one_thread  # noqa: PLC0415  one process goes without
         from cnnfilter.workers import work_in_order  # noqa: PLC0415
 
-        self._draw_weights(sources[0])
+        self._draw_weights(self._inputs[0][0].source)
         ahead = processes + 1 if count_prints(self.work) else max(_REPORTS_AHEAD, processes)
-        eager = 0 if self.work.fail_fast else len(sources) - processes  # the last ones go to whoever is free
+        eager = 0 if self.work.fail_fast else len(self._inputs) - processes  # the last ones go to whoever is free
         with held_to_one_thread():
-            accounts = work_in_order(self._inputs(), _Hands(self.work), self, processes, ahead, eager=eager)
+            accounts = work_in_order(self._numbers(), _Hands(self.work), self, processes, ahead, eager=eager)
             with closing(accounts):
                 yield from accounts
 
@@ -76,8 +75,8 @@ class _Batch:
         """Work on the inputs in this process, one after the other."""
         filtering = Filtering(self.work, self.answer)
         try:
-            for jobs in self._inputs():
-                account = filtering.filter_input(jobs)
+            for number in self._numbers():
+                account = filtering.filter_input(self._inputs[number])
                 self.hear(account)
                 yield account
         except BaseException:
@@ -92,12 +91,12 @@ class _Batch:
                 for model in models:
                     foresee_shapes(picture, model, self.work.handling)
 
-    def _inputs(self) -> Iterator[list[Job]]:
-        """Yield the jobs of each input, until the first failure where that ends all."""
-        for _, jobs in groupby(self.work.jobs, key=lambda job: job.source):
+    def _numbers(self) -> Iterator[int]:
+        """Yield the number of each input, until the first failure where that ends all."""
+        for number in range(len(self._inputs)):
             if self._failed and self.work.fail_fast:
                 return
-            yield list(jobs)
+            yield number
 
     def answer(self, names: Sequence[str]) -> str | None:
         """Take the names of files for a result, or return one that another result has."""
@@ -110,8 +109,9 @@ class _Batch:
         """Note whether an input failed."""
         self._failed = self._failed or bool(account.errors)
 
-    def lose(self, jobs: list[Job], reason: str) -> Account:
+    def lose(self, number: int, reason: str) -> Account:
         """Remove what a worker has left half written, and return what came of its input."""
+        jobs = self._inputs[number]
         for folder in {job.target.parent for job in jobs if job.target}:
             Unfinished().sweep(folder)
         account = Account(jobs[0].source)
@@ -131,6 +131,7 @@ class _Hands:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._inputs: list[list[Job]] = []
         self._filtering: Filtering | None = None
 
     def begin(self, claim: Claim) -> None:
@@ -139,13 +140,14 @@ class _Hands:
 
         keep_freed_memory()
         hold_to_one_thread()
+        self._inputs = group_by_input(self._work.jobs)
         self._filtering = Filtering(self._work, claim)
 
-    def work(self, jobs: list[Job]) -> Account:
-        """Carry out the jobs of an input."""
+    def work(self, number: int) -> Account:
+        """Carry out the jobs of an input, which is told by its number: less goes to and fro."""
         assert self._filtering
         with kept_to_one_core():
-            return self._filtering.filter_input(jobs)
+            return self._filtering.filter_input(self._inputs[number])
 
     def abandon(self) -> None:
         """Remove what is half written."""

@@ -1,11 +1,10 @@
 """What a batch would do: each input and its outputs with their sizes, from the heads of the files."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from cnnfilter.accounts import Account, Listener
 from cnnfilter.errors import one_line
-from cnnfilter.files.outputs import Job
+from cnnfilter.files.outputs import Job, group_by_input
 from cnnfilter.files.pictures import Picture
 from cnnfilter.inputs import FAILURES, find_reason_to_pass, name_failure, sketch_input
 from cnnfilter.plots.sheets import PLOT
@@ -22,11 +21,12 @@ def rehearse(work: Work, listener: Listener) -> None:
 
     An input that cannot be read, or does not fit the network, is a failure.
     """
-    for source, jobs in groupby(work.jobs, key=lambda job: job.source):
+    for jobs in group_by_input(work.jobs):
+        source = jobs[0].source
         account = Account(source)
         try:
             picture = sketch_input(source, work)
-            for line in _foretell(picture, list(jobs), work):
+            for line in _foretell(picture, jobs, work):
                 account.output(line.encode("utf-8", "surrogateescape"))
         except FAILURES as error:
             account.failure(name_failure(source, error))

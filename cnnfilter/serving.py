@@ -38,6 +38,10 @@ class Labor(Protocol[Task_contra, Outcome_co]):
         """Leave nothing half done: the process is about to end. Called from a thread beside that of `work`."""
 
 
+CANNOT_BEGIN = 75
+"""The exit code of a worker to which the system does not give what it needs; EX_TEMPFAIL of <sysexits.h>."""
+
+
 class Question(NamedTuple):
     """What a worker asks who waits."""
 
@@ -75,8 +79,10 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    Thread(target=_end_with, args=(far_end, labor), daemon=True).start()
-
+    try:
+        Thread(target=_end_with, args=(far_end, labor), daemon=True).start()
+    except RuntimeError:  # the system allows no more
+        os._exit(CANNOT_BEGIN)
     given: deque[Task] = deque()
 
     def ask(question: Any) -> Any:

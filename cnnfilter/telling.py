@@ -8,17 +8,27 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from enum import StrEnum
 
-Listener = Callable[[bool, str], None]
-"""Hears whether a message is a warning, and the message."""
+
+class Level(StrEnum):
+    """What kind of message it is: a detail, one of which it is enough to hear once, or a warning."""
+
+    DETAIL = "detail"
+    ONCE = "once"
+    WARNING = "warning"
+
+
+Listener = Callable[[Level, str], None]
+"""Hears of what kind a message is, and the message."""
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("_LISTENER", default=None)
 
 
-def tell(message: str, *values: object) -> None:
+def tell(message: str, *values: object, level: Level = Level.DETAIL) -> None:
     """Tell a detail, `message % values`; made only if somebody listens."""
     if listener := _LISTENER.get():
-        listener(False, message % values)
+        listener(level, message % values)
     elif "logging" in sys.modules:
         sys.modules["logging"].getLogger("cnnfilter").debug(message, *values)
 
@@ -26,7 +36,7 @@ def tell(message: str, *values: object) -> None:
 def warn(message: str) -> None:
     """Tell what is right but perhaps not meant so."""
     if listener := _LISTENER.get():
-        listener(True, message)
+        listener(Level.WARNING, message)
         return
     import logging  # noqa: PLC0415  seldom needed
 
@@ -45,4 +55,4 @@ def listening(listener: Listener) -> Iterator[None]:
 
 def hushed() -> AbstractContextManager[None]:
     """Tell nobody while the block runs: what is done is done again."""
-    return listening(lambda _warning, _message: None)
+    return listening(lambda _level, _message: None)

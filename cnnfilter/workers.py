@@ -11,14 +11,13 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from time import monotonic
 from typing import Any, Generic, Protocol
 
-from cnnfilter.serving import Answer, Labor, Outcome, Question, Task, Task_contra, serve, undisturbed
+from cnnfilter.serving import CANNOT_BEGIN, Answer, Labor, Outcome, Question, Task, Task_contra, serve, undisturbed
 
 START = "fork" if sys.platform.startswith("linux") else "spawn"
 """How a worker begins: as a copy, in 2 ms and with all that is loaded, or afresh, where copies of libraries break."""
@@ -67,10 +66,7 @@ def work_in_order(
     eager
         So many tasks, the first ones, may be given to a worker that is quick before it has done the last.
 
-    Raises
-    ------
-    OSError
-        If the system lets no worker begin; fewer than asked for do the work as well.
+    Fewer workers do the work as well where the system allows no more, and where it allows none, this process.
     """
     queue, waiting, wanted, given = enumerate(tasks), dict[int, Outcome](), 0, 0
     crew = _Crew(labor, office, processes)
@@ -79,11 +75,14 @@ def work_in_order(
             while len(waiting) + crew.held < ahead and (worker := crew.find_free(eager=given < eager)):
                 if (pulled := crew.reclaim() or next(queue, None)) is None:
                     break
-                worker.give(*pulled)
+                crew.give(worker, *pulled)
                 given += 1
-            if not crew.held:
+            if crew.held:
+                waiting.update(crew.gather())
+            elif crew.is_none and (pulled := crew.reclaim() or next(queue, None)):
+                waiting.update([crew.work_here(*pulled)])
+            else:
                 return
-            waiting.update(crew.gather())
             while wanted in waiting:
                 yield waiting.pop(wanted)
                 wanted += 1
@@ -101,13 +100,11 @@ class _Worker(Generic[Task]):
         self.is_quick = False
         self._begun = 0.0
 
-    def give(self, number: int, task: Task) -> None:
-        """Give it a task."""
+    def take_on(self, number: int, task: Task) -> None:
+        """Note one task more."""
         if not self.tasks:
             self._begun = monotonic()
         self.tasks.append((number, task))
-        with suppress(OSError):  # it has died idle, and is found so when it is waited for
-            self.line.send(task)
 
     def take_off(self) -> int:
         """Return the number of the task that is done, and note how long it took."""
@@ -129,6 +126,12 @@ class _Crew(Generic[Task, Outcome]):
         self._far_end, self._lifeline = self._context.Pipe(duplex=False)
         self._workers: list[_Worker[Task]] = []
         self._unbegun: list[tuple[int, Task]] = []
+        self._works_here = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether no worker can be begun."""
+        return not self._size
 
     @property
     def held(self) -> int:
@@ -143,18 +146,15 @@ class _Crew(Generic[Task, Outcome]):
         eager
             Whether a quick one that is at work has room for one more.
         """
-        for worker in [worker for worker in self._workers if not worker.tasks]:
-            if worker.process.is_alive():
-                return worker
-            self._workers.remove(worker)
-            worker.line.close()
+        if idle := next((worker for worker in self._workers if not worker.tasks), None):
+            return idle
         if len(self._workers) < self._size and self._begin():
             return self._workers[-1]
         quick = (worker for worker in self._workers if worker.is_quick and len(worker.tasks) == 1)
         return next(quick, None) if eager else None
 
     def _begin(self) -> bool:
-        """Begin one more worker, if the system allows it or there is none yet."""
+        """Begin one more worker, if the system allows it."""
         ours, theirs = self._context.Pipe()
         arguments = self._labor, theirs, self._far_end, self._lifeline
         process = self._context.Process(target=serve, args=arguments, daemon=True)
@@ -163,16 +163,25 @@ class _Crew(Generic[Task, Outcome]):
             warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
             try:
                 process.start()
-            except OSError as error:
-                if not self._workers:
-                    reason = f"no process can be begun ({error.strerror}); -j 1 goes without"
-                    raise OSError(error.errno, reason) from error
+            except OSError:
                 self._size = len(self._workers)
                 return False
             finally:
                 theirs.close()
             self._workers.append(_Worker(process, ours))
         return True
+
+    def give(self, worker: _Worker[Task], number: int, task: Task) -> None:
+        """Give a task to a worker; one that has died idle takes none along."""
+        try:
+            worker.line.send(task)
+        except OSError:
+            if not worker.tasks:
+                self._workers.remove(worker)
+                worker.line.close()
+                self._unbegun.append((number, task))
+                return
+        worker.take_on(number, task)
 
     def reclaim(self) -> tuple[int, Task] | None:
         """Return a task that was given to a worker which died before it came to it, with its number."""
@@ -190,22 +199,38 @@ class _Crew(Generic[Task, Outcome]):
                     continue
                 outcome: Outcome = said
             except (EOFError, OSError):
-                outcome = self._bury(worker)
+                reason = self._bury(worker)
+                if not worker.tasks:
+                    continue
+                outcome = self._office.lose(worker.tasks[0][1], reason)
             self._office.hear(outcome)
             yield worker.take_off(), outcome
 
-    def _bury(self, worker: _Worker[Task]) -> Outcome:
-        """Return what comes of the task of a worker that has died; the next is for another."""
+    def _bury(self, worker: _Worker[Task]) -> str:
+        """Return how a worker has died; it keeps the task that is lost with it, and others do what it had not begun."""
         self._workers.remove(worker)
         worker.process.join()
         worker.line.close()
-        (_, task), *unbegun = worker.tasks
-        self._unbegun += unbegun
-        return self._office.lose(task, _describe_end(worker.process.exitcode or 0))
+        begun = 1
+        if worker.process.exitcode == CANNOT_BEGIN:
+            self._size, begun = len(self._workers), 0
+        self._unbegun += [worker.tasks.pop() for _ in range(len(worker.tasks) - begun)]
+        return _describe_end(worker.process.exitcode or 0)
+
+    def work_here(self, number: int, task: Task) -> tuple[int, Outcome]:
+        """Return what comes of a task, done in this process, with its number."""
+        if not self._works_here:
+            self._works_here = True
+            self._labor.begin(self._office.answer)
+        outcome = self._labor.work(task)
+        self._office.hear(outcome)
+        return number, outcome
 
     def dismiss(self) -> None:
         """Send all workers home, and wait until they have gone; what they were at is lost."""
         self._lifeline.close()
+        if self._works_here:
+            self._labor.abandon()
         end = monotonic() + _PATIENCE
         for worker in self._workers:
             worker.process.join(max(0.0, end - monotonic()))

@@ -239,7 +239,7 @@ def test_a_bug_fails_its_input_alone_and_asks_for_a_report(monkeypatch: pytest.M
 
     monkeypatch.setattr("cnnfilter.compute.strips.run_program", run)
     recorder, details = Recorder(), list[str]()
-    with listening(lambda _warning, text: details.append(text)):
+    with listening(lambda _level, text: details.append(text)):
         assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
     (failure,) = recorder.failures
     assert failure.startswith("b.npy: ZeroDivisionError: by nothing; this is a mistake in cnnfilter, please report it")
@@ -290,7 +290,7 @@ def test_a_process_holds_one_picture_at_a_time(
     for number, name in enumerate(names):
         np.save(name, MATRIX * number)
     recorder, details = Recorder(), list[str]()
-    with listening(lambda _warning, text: details.append(text)):
+    with listening(lambda _level, text: details.append(text)):
         assert run_batch(work(names, output, "relu", processes=processes), recorder) == 0
     assert [text for text in details if text.startswith("held")] == ["held 1"] * 40
     assert [account.source for account in recorder.accounts] == names
@@ -315,7 +315,7 @@ def test_several_inputs_have_one_thread_of_opencv_each_and_one_core(monkeypatch:
         (["a.npy", "b.npy"], 1, f"{shared}True"),
     ):
         details: list[str] = []
-        with listening(lambda _warning, text, heard=details: heard.append(text)):  # type: ignore[misc]
+        with listening(lambda _level, text, heard=details: heard.append(text)):  # type: ignore[misc]
             run_batch(work(sources, "out/", "relu", processes=processes), Recorder())
         assert [text for text in details if "OpenCV" in text] == [expected] * len(sources)
         assert (cv2.getNumThreads(), count_cores()) == (usual, cores)

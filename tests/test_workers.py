@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import pytest
@@ -186,20 +187,57 @@ def test_what_makes_the_tasks_may_fail() -> None:
     assert not multiprocessing.active_children()
 
 
-def test_fewer_workers_do_it_as_well_where_the_system_allows_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_fewer_workers_do_it_as_well_where_the_system_allows_no_more(
+    allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start = BaseProcess.start
     begun: list[object] = []
 
     def refuse(self: Any) -> None:
-        if begun:
+        if len(begun) == allowed:
             raise BlockingIOError(11, "Resource temporarily unavailable")
         begun.append(self)
         start(self)
 
     monkeypatch.setattr(BaseProcess, "start", refuse)
-    assert list(outcomes(range(9), give_back, 4, 9)) == list(range(9))
-    with pytest.raises(BlockingIOError):
-        list(outcomes(range(9), give_back, 4, 9))
+    desk = Desk()
+    found = list(outcomes(range(9), lambda task, ask: (ask(task), os.getpid()), 4, 9, desk))
+    assert [doubled for doubled, _ in found] == [2 * task for task in range(9)]
+    processes = {process for _, process in found}
+    assert (len(processes) <= allowed) if allowed else (processes == {os.getpid()})
+    assert sorted(desk.heard) == sorted(found)
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_workers_that_cannot_begin_lose_no_task(allowed: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    start = Thread.start
+
+    def refuse(self: Thread) -> None:
+        if len(list(tmp_path.iterdir())) >= allowed:
+            raise RuntimeError("can't start new thread")
+        (tmp_path / str(os.getpid())).touch()
+        start(self)
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    desk = Desk()
+    assert list(outcomes(range(9), give_back, 3, 9, desk)) == list(range(9))
+    assert not desk.lost
+
+
+def test_an_idle_worker_that_dies_takes_no_task_along() -> None:
+    def tasks() -> Iterator[int]:
+        yield 0
+        (worker,) = multiprocessing.active_children()
+        assert worker.pid
+        yield 1
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        yield 2
+
+    desk = Desk()
+    assert list(outcomes(tasks(), give_back, 1, 1, desk)) == [0, 1, 2]
+    assert not desk.lost
 
 
 def test_all_end_at_once_and_in_order_when_nobody_waits_any_more(tmp_path: Path) -> None:

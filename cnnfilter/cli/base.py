@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from cnnfilter.errors import CnnFilterError, MissingLibraryError, ask_for_report, one_line
-from cnnfilter.telling import listening
+from cnnfilter.telling import Level, listening
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -105,14 +105,14 @@ def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None
     """
     told: set[str] = set()
 
-    def hear(warning: bool, text: str) -> None:
-        if (quiet or text in told) if warning else not verbose:
+    def hear(level: Level, text: str) -> None:
+        if (quiet if level is Level.WARNING else not verbose) or text in told:
             return
         if make_room:
             make_room()
-        if warning:
+        if level is not Level.DETAIL:
             told.add(text)
-        say(f"remark: {text}" if warning else text)
+        say(f"remark: {text}" if level is Level.WARNING else text)
 
     with listening(hear):
         yield

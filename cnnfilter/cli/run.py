@@ -27,7 +27,15 @@ from cnnfilter.files.formats import (
     looks_like_matrix,
 )
 from cnnfilter.files.limits import allow_pixels
-from cnnfilter.files.outputs import STANDARD, Job, OutputRequest, check_sources, find_spared, plan_outputs
+from cnnfilter.files.outputs import (
+    STANDARD,
+    Job,
+    OutputRequest,
+    check_sources,
+    find_spared,
+    group_by_input,
+    plan_outputs,
+)
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.weights import Init
@@ -102,7 +110,7 @@ def filter_files(
     spared = find_spared(sources, request)
     check_companions(jobs, options, spared, prerequisites)
     missing = gathered.failures if gathered else ()
-    total = len(missing) + len(set(sources))
+    total = len(missing) + len(group_by_input(jobs))
     with (
         attended(options, total) as clerk,
         told_log(verbose=options.verbose, quiet=options.quiet, make_room=clerk.make_room),

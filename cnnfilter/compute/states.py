@@ -16,7 +16,7 @@ from cnnfilter.spec.layers import Linear
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.spec.values import Value
 from cnnfilter.spec.weights import Init, Kind, Need
-from cnnfilter.telling import tell, warn
+from cnnfilter.telling import Level, tell, warn
 
 MOST_NAMED = 4
 """So many problems a message names; the others it counts."""
@@ -53,7 +53,7 @@ class StateDict(Value):
         if left:
             raise self._error(f"no layer takes {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)}")
         for need in wanted:
-            tell("%s <- %s", need.name, self._show(matched[need.name]))
+            tell("%s <- %s", need.name, self._show(matched[need.name]), level=Level.ONCE)
         return {name: self.groups[group] for name, group in matched.items()}
 
     @cached_property

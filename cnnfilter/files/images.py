@@ -79,7 +79,9 @@ def encode_image(
         tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
     data = data if data is not None else _encode(lambda: cv2.imencode(suffix, swapped, parameters))
     if data is None:
-        raise ImageFileError(f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}")
+        raise ImageFileError(
+            f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory"
+        )
     return data
 
 

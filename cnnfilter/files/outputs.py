@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -46,6 +47,11 @@ class Job(NamedTuple):
     format_name: str
     layer: str = ""
     view: str = ""
+
+
+def group_by_input(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Return the jobs of each input; one that is named again later is an input again."""
+    return [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
 
 
 class OutputRequest(NamedTuple):

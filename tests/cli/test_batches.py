@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from threading import Thread
 from time import time_ns
+from typing import Any
 
 import numpy as np
 import pytest
@@ -456,3 +460,34 @@ def test_remarks_of_different_kinds_are_counted_apart(run: Run, folder: Path) ->
     assert sum("border edge has no effect" in line for line in lines) == 4
     assert sum("lay outside" in line for line in lines) == 4
     assert sum("more inputs like these" in line for line in lines) == 2
+
+
+def test_an_input_that_is_named_again_later_counts_again(run: Run, folder: Path) -> None:
+    (folder / "a.txt").write_text(MATRIX)
+    (folder / "bad.txt").write_text("1 x\n")
+    for jobs in ("1", "2"):
+        result = run("pool", "bad.txt", "a.txt", "bad.txt", "a.txt", "-j", jobs, "-o", "{index}.txt", status=1)
+        assert result.stderr.splitlines()[-1] == "cnnfilter: 2 of 4 inputs failed"
+
+
+def test_what_is_told_of_weights_does_not_hang_on_who_binds_them(run: Run, folder: Path) -> None:
+    weights: dict[str, Any] = {"a.weight": np.ones((1, 1, 2, 2), np.float32), "a.bias": np.ones(1, np.float32)}
+    np.savez("w.npz", **weights)
+    names = [f"{number}.txt" for number in range(9)]
+    for number, name in enumerate(names):
+        (folder / name).write_text(MATRIX * (1 + number % 2))
+    words = ("pipeline", "conv:2x2", *names, "--weights", "w.npz", "-v", "-o", "out/")
+    alone = run(*words, "-j", "1").stderr
+    assert alone.count("conv1 <- a.weight") == 1
+    assert run(*words, "-j", "2").stderr == run(*words, "-j", "3").stderr == alone
+
+
+def test_a_pipe_is_read_once_where_weights_are_drawn(folder: Path) -> None:
+    (folder / "b.txt").write_text(MATRIX)
+    os.mkfifo("pipe.txt")
+    writer = Thread(target=Path("pipe.txt").write_text, args=(MATRIX,), daemon=True)
+    writer.start()
+    words = ("pipeline", "conv:2x2", "pipe.txt", "b.txt", "--init", "he", "-j", "2", "-o", "out/")
+    done = subprocess.run((sys.executable, "-m", "cnnfilter", *words), capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert Path("out/pipe.txt").read_text() == Path("out/b.txt").read_text()

@@ -323,6 +323,18 @@ def test_what_is_said_is_heard_while_others_decode() -> None:
     assert lines[-1] == f"cnnfilter: {COUNT // 2} of {COUNT} inputs failed"
 
 
+@pytest.mark.usefixtures("desk")
+def test_standard_streams_that_are_closed_are_not_taken_for_files_of_ours(pictures: dict[str, Array]) -> None:
+    line = f'"$0" -m cnnfilter pool /dev/stdin {NAMES[0]} {NAMES[1]} --size 1 -j 2 -o "out-{{index}}.png"'
+    done = run("bash", "-c", f"{line} <&-", sys.executable)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == b"cnnfilter: 1 of 3 inputs failed"
+    assert np.array_equal(load("out-2.png"), pictures[NAMES[0]])
+    line = f'"$0" {" ".join(BATCH[1:])} -q <&- >&- 2>&-'
+    assert run("bash", "-c", line, sys.executable).returncode == 0
+    assert assert_whole(pictures) == set(NAMES)
+
+
 def peak(*words: str) -> int:
     """Run a command, and return how much memory it held at most, in KiB."""
     with begin(*words) as process:

@@ -102,7 +102,7 @@ def test_the_plan_is_told_as_ever() -> None:
     told: list[list[str]] = []
     for run in (run_narrowly, run_program):
         told.append([])
-        with listening(lambda _warning, text: told[-1].append(text)):
+        with listening(lambda _level, text: told[-1].append(text)):
             run(program, volume)
     assert told[0] == told[1] != []
 
@@ -170,7 +170,7 @@ def test_plans_are_kept_with_the_strips_of_pictures_that_are_alike() -> None:
 def test_kernels_for_other_engines_are_left_to_them(text: str, engine: str) -> None:
     program, shape = program_of(text), (600, 800, 3)
     told: list[str] = []
-    with listening(lambda _warning, text: told.append(text)):
+    with listening(lambda _level, text: told.append(text)):
         run_program(program, np.zeros(shape, np.uint8))
     assert told[0].startswith(engine)
     assert plan_narrowly(program, shape) is None
