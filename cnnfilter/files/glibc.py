@@ -13,7 +13,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>."""
 
 _KEPT = 256 << 20
-"""Bytes of freed memory that a process keeps."""
+"""Bytes of freed memory that a process, each worker of a batch, keeps at most."""
 
 _FROM_HEAP = 32 << 20
 """Bytes of an array up to which its memory is kept at all: the most that glibc allows."""

@@ -9,7 +9,7 @@ from cnnfilter.arrays import Array, float_type
 from cnnfilter.compute.narrow import lay_narrowly, plan_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program, load_program
-from cnnfilter.compute.strips import Parts, cut_program
+from cnnfilter.compute.strips import Part, Parts, cut_program
 from cnnfilter.compute.weights import Model
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.kernels.words import fixed_names
@@ -87,14 +87,9 @@ def test_what_needs_floats_is_left_to_them(text: str) -> None:
 def test_pixels_of_other_types_are_left_to_floats(kind: type) -> None:
     program = program_of("dwconv:sharpen,half")
     volume: Array = picture_of((31, 29, 3)).astype(kind)
-    Parts(cut_program(program, volume.shape), volume, None, 255.0, 255.0).visit(
-        lambda part: check_kind(part.values, float_type(volume.dtype)), narrow=True
-    )
-
-
-def check_kind(values: Array, kind: type) -> None:
-    """Assert that values are of a type."""
-    assert values.dtype == kind
+    found: list[Part] = []
+    Parts(cut_program(program, volume.shape), volume, None, 255.0, 255.0).visit(found.append, narrow=True)
+    assert [part.values.dtype for part in found] == [np.dtype(float_type(volume.dtype))]
 
 
 def test_the_plan_is_told_as_ever() -> None:
@@ -147,9 +142,9 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
         found = {True: np.zeros(volume.shape), False: np.zeros(volume.shape)}
         for narrow, whole in found.items():
 
-            def take(part: object, whole: Array = whole, kind: type = np.int16 if narrow else np.float32) -> None:
-                assert part.values.dtype == kind  # type: ignore[attr-defined]
-                whole[part.rows] = part.values  # type: ignore[attr-defined]
+            def take(part: Part, whole: Array = whole, kind: type = np.int16 if narrow else np.float32) -> None:
+                assert part.values.dtype == kind
+                whole[part.rows] = part.values
 
             parts.visit(take, narrow=narrow)
         assert np.array_equal(found[True], found[False])
