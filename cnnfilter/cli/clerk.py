@@ -110,7 +110,8 @@ class Clerk:
             self._report.close()
         for inputs, _, last in self._remarks.values():
             if inputs > _SAID and not self._says_all:
-                self._console.remark(f"{inputs - _SAID} more inputs like these (-v says all), the last {last}")
+                more = f"{inputs - _SAID} more input{'s' * (inputs > _SAID + 1)}"
+                self._console.remark(f"{more} like these (-v says all), the last {last}")
         if self.failed and self.total > 1:
             left = self.total - self.done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""
