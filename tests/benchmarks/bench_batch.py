@@ -1,9 +1,10 @@
-"""Thousands of JPEGs in one command, beside libvips by xargs, pyvips with threads, ImageMagick and GraphicsMagick.
+"""Thousands of JPEGs in one command, beside a script, libvips by xargs, pyvips, ImageMagick and GraphicsMagick.
 
     python -m tests.benchmarks.bench_batch [--rounds N] [--small N] [--middle N]
 
 All sharpen with the same 3x3 kernel and write JPEGs at quality 95, as many at a time as there are cores. pyvips is
-one process, whose start is counted, as ours is. mogrify goes through its files one by one.
+one process with threads, whose start is counted, as ours is. The script calls OpenCV and checks nothing. mogrify goes
+through its files one by one.
 """
 
 import argparse
@@ -38,6 +39,24 @@ with ThreadPoolExecutor(cores) as pool:
 """
 
 
+SCRIPT = """
+import os, sys, cv2, numpy as np
+from multiprocessing import Pool
+source, target, cores = sys.argv[1], sys.argv[2], int(sys.argv[3])
+mask = np.float32([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+def sharpen(name):
+    with open(os.path.join(source, name), "rb") as file:
+        image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    data = cv2.imencode(".jpg", cv2.filter2D(image, -1, mask), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    with open(os.path.join(target, name), "wb") as file:
+        file.write(data)
+cv2.setNumThreads(1)
+with Pool(cores) as pool:
+    pool.map(sharpen, sorted(os.listdir(source)))
+"""
+"""Three calls of OpenCV a file, and nothing checked: what its codecs leave to be had."""
+
+
 def write_pictures(folder: Path, size: tuple[int, int], count: int) -> None:
     """Write so many pictures of a size, each another part of one photo."""
     height, width = size
@@ -47,7 +66,7 @@ def write_pictures(folder: Path, size: tuple[int, int], count: int) -> None:
         write(folder / f"{number:05}.jpg", photo[top : top + height, left : left + width])
 
 
-PROGRAMS = ("vips", "pyvips", "mogrify", "gm mogrify")
+PROGRAMS = ("script", "vips", "pyvips", "mogrify", "gm mogrify")
 """The peers."""
 
 
@@ -60,6 +79,7 @@ def commands_for(source: Path, target: Path) -> dict[str, Command]:
     mask.write_text(MASK, encoding="utf-8")
     options = ("-k", "sharpen", "-p", "half", "-q", "-o", f"{folders[OURS]}/")
     commands: dict[str, Command] = {OURS: cnnfilter("convolve", "-r", str(source), *options)}
+    commands["script"] = [sys.executable, "-c", SCRIPT, str(source), str(folders["script"]), str(CORES)]
     if shutil.which("vips"):
         one = f"vips conv {source}/{{}} '{folders['vips']}/{{}}[Q=95]' {mask} --precision integer"
         commands["vips"] = ["sh", "-c", f"ls {source} | VIPS_CONCURRENCY=1 xargs -P {CORES} -I{{}} {one}"]
