@@ -20,13 +20,13 @@ from typing import Any, Generic, Protocol
 from cnnfilter.serving import CANNOT_BEGIN, Answer, Labor, Outcome, Question, Task, Task_contra, serve, undisturbed
 
 START = "fork" if sys.platform.startswith("linux") else "spawn"
-"""How a worker begins: as a copy, in 2 ms and with all that is loaded, or afresh, where copies of libraries break."""
+"""How a worker begins: as a copy with all that is loaded, or afresh, where copies of libraries break."""
 
 _PATIENCE = 1.0
 """Seconds that workers have to end when they are no longer wanted; one deep in a library may take longer."""
 
 _QUICK = 0.02
-"""A worker that did its last task in so many seconds is given the next one ahead: to send for it would take a tenth."""
+"""A worker that did its last task in so many seconds is given the next one ahead, lest it wait to be sent that."""
 
 
 class Office(Protocol[Task_contra, Outcome]):

@@ -101,12 +101,7 @@ def filter_files(
         stdin = read_stdin()
         request = request._replace(stdin_suffix=_stdin_suffix(stdin))
         jobs = _name_jobs(sources, request, shown, ranked=ranked)
-    results = [job for job in jobs if not job.view]
-    check_range(results, options)
-    if pipeline and pipeline.top is not None:
-        check_text(results)
-    elif pipeline and not pipeline.save and gives_vector(networks[0]):
-        check_vector(results)
+    _check_results([job for job in jobs if not job.view], networks, options, pipeline)
     spared = find_spared(sources, request)
     check_companions(jobs, options, spared, prerequisites)
     missing = gathered.failures if gathered else ()
@@ -137,6 +132,17 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, views: ViewOption
     only_shown = request.output is None and not (request.in_place or ranked)
     jobs = [] if only_shown else plan_outputs(sources, request)
     return plan_views(jobs, sources, views.request, find_spared(sources, request))
+
+
+def _check_results(
+    jobs: list[Job], networks: Sequence[Network], options: FileOptions, pipeline: NetworkOptions | None
+) -> None:
+    """Raise a `CnnFilterError` if the files that are named cannot hold what comes out."""
+    check_range(jobs, options)
+    if pipeline and pipeline.top is not None:
+        check_text(jobs)
+    elif pipeline and not pipeline.save and gives_vector(networks[0]):
+        check_vector(jobs)
 
 
 def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:

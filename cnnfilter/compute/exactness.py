@@ -50,17 +50,22 @@ class Numbers(NamedTuple):
 
 def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
     """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""
-    narrow = float_type(volume.dtype) is np.float32
+    single = float_type(volume.dtype) is np.float32 and not _exceeds_float32(bank)
     whole = float(border.value).is_integer() and is_whole(bank)
-    if narrow and np.abs(bank).max(initial=0.0) > _LARGEST_FLOAT32:  # as infinities they would make nan of 0
-        narrow = False
     if not whole or not (volume.dtype.kind in "bui" or is_whole(volume)):
-        return Numbers("float32" if narrow else "float64", narrow=volume.dtype == np.uint8)
+        return Numbers("float32" if single else "float64", narrow=volume.dtype == np.uint8)
     heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
     bound = heaviest * max(_largest(volume), abs(border.value)) + abs(bias)
     if not np.isfinite(bound):
-        return Numbers("float32" if narrow else "float64")
-    return Numbers("float32" if narrow and bound < EXACT_FLOAT32 else "float64", True, bound, volume.dtype == np.uint8)
+        return Numbers("float32" if single else "float64")
+    return Numbers("float32" if single and bound < EXACT_FLOAT32 else "float64", True, bound, volume.dtype == np.uint8)
+
+
+def _exceeds_float32(bank: Array) -> bool:
+    """Return whether some weights would be infinities in float32, which make nan of 0; large banks are not copied."""
+    if bank.dtype == np.float32:
+        return False
+    return bool(bank.max(initial=0.0) > _LARGEST_FLOAT32 or bank.min(initial=0.0) < -_LARGEST_FLOAT32)
 
 
 def common_divisor(bank: Doubles) -> int:

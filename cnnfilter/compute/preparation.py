@@ -8,7 +8,7 @@ from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.preparation import Preparation
 
-NOTHING = Preparation()
+_NOTHING = Preparation()
 """What leaves a volume as it is."""
 
 
@@ -33,7 +33,7 @@ def prepare(volume: Array, preparation: Preparation) -> Array:
     ShapeError
         If there are several means or deviations, and not one for each channel.
     """
-    if preparation is NOTHING or preparation == NOTHING:
+    if preparation == _NOTHING:
         return volume
     floats: Floats = volume.astype(float_type(volume.dtype))
     if preparation.size and preparation.size != volume.shape[:2]:

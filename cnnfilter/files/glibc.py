@@ -33,7 +33,7 @@ def find_glibc() -> CDLL | None:
 def keep_freed_memory() -> None:
     """Let this process keep the memory of arrays that it has freed for the next ones.
 
-    Given back and taken anew, each page of it costs a fault: a quarter of the time of a batch of small pictures.
+    Given back and taken anew, each page of it costs a fault, which small pictures feel most.
     """
     if library := find_glibc():
         library.mallopt(_TRIM_THRESHOLD, _KEPT)

@@ -4,6 +4,8 @@ libpng and libjpeg write there by themselves, past OpenCV's log level, and their
 JPEG that is damaged in its middle. It comes through C's own stream `stderr`: where the C library lets it be exchanged
 (glibc), that stream leads elsewhere while a picture is decoded, and what Python and other programs write to file
 descriptor 2 goes its way. Elsewhere the descriptor itself is led away, for one picture at a time.
+
+Commands work in processes; the threads are those of programs that use the library.
 """
 
 import os
