@@ -1,7 +1,11 @@
-"""Numbers as people write them: decimals and fractions in, the shortest exact text out."""
+"""Numbers as people write them: decimals and fractions in, texts of as many digits as are wanted out, and tables."""
+
+from __future__ import annotations
 
 import math
 import re
+from collections.abc import Container, Sequence
+from typing import SupportsFloat
 
 DECIMAL = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 """A decimal number, as a regular expression."""
@@ -42,9 +46,82 @@ def show_number(number: float) -> str:
     >>> show_number(3.0), show_number(0.1), show_number(-0.0), show_number(1e300)
     ('3', '0.1', '0', '1e300')
     """
-    if float(number).is_integer() and abs(number) < 2**63:
-        return str(int(number))
-    return repr(float(number)).replace("e+", "e").replace("e-0", "e-")
+    return show_exact(float(number)).replace("e-0", "e-")
+
+
+def show_exact(number: SupportsFloat) -> str:
+    """Return the same of any type, numpy's included: exponents have two digits at least, as in files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> show_exact(np.float32(0.1)), show_exact(np.uint8(7)), show_exact(1e-7)
+    ('0.1', '7', '1e-07')
+    """
+    value = float(number)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else str(number).replace("e+", "e")
+
+
+def round_digits(number: float, digits: int) -> float:
+    """Return a number to so many digits; one that is next to nothing is 0."""
+    return float(f"{number:.{digits}g}") if abs(number) > 1e-12 else 0.0
+
+
+def show_digits(number: float, digits: int, whole: float = 1e15) -> str:
+    """Return a number in up to so many digits; a whole one below `whole` has all of them.
+
+    Examples
+    --------
+    >>> show_digits(105.0, 7), show_digits(1 / 3, 7), show_digits(-2.5, 7)
+    ('105', '0.3333333', '-2.5')
+    """
+    return str(int(number)) if float(number).is_integer() and abs(number) < whole else f"{number:.{digits}g}"
+
+
+def show_short(number: float, digits: int = 3) -> str:
+    """Return a number as a cell holds it; in fewer than three digits there is no 0 before the point.
+
+    Examples
+    --------
+    >>> show_short(0.12345), show_short(1234.5), show_short(320.0), show_short(1.5e9)
+    ('0.123', '1234', '320', '1.5e+09')
+    >>> show_short(-0.02936, 2), show_short(0.02936, 1), show_short(255.0, 1)
+    ('-.029', '.03', '255')
+    """
+    number += 0.0  # -0 becomes 0
+    if abs(number) < 1e6 and (float(number).is_integer() or abs(number) >= 1000):
+        return f"{number:.0f}"
+    if digits >= 3 or float(number).is_integer() or abs(number) >= 100:
+        return f"{number:.3g}"
+    return f"{number:.{digits}g}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.{digits}g}"
+
+
+def show_places(number: float, places: int) -> str:
+    """Return a number with so many places and no 0 before the point; a zero is `0`, and only a zero is."""
+    return "0" if number == 0 else f"{number:.{places}f}".replace("0.", ".", 1)
+
+
+def as_operand(text: str) -> str:
+    """Return the text of a number as it is written within a formula: in parentheses if it is negative."""
+    return f"({text})" if text.startswith("-") else text
+
+
+def align(rows: Sequence[Sequence[str]], flush_right: Container[int] = (), gap: str = "  ") -> list[str]:
+    """Return each row of a table as a line; columns are flush left but for some, and two spaces apart.
+
+    Examples
+    --------
+    >>> align([("a", "bb"), ("ccc", "d")], flush_right=(1,))
+    ['a    bb', 'ccc   d']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        gap.join(
+            cell.rjust(width) if place in flush_right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def join_rows(text: str) -> str:

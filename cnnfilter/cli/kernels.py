@@ -9,12 +9,11 @@ import click
 
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.plotting import PlotOptions, plot_options
-from cnnfilter.cli.tables import align
 from cnnfilter.cli.words import KernelWordType
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels import describe, load_kernel, names
 from cnnfilter.kernels.made import RECIPES, usage
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import align, round_digits, show_number
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
@@ -107,7 +106,7 @@ def _portrait(word: str, kernel: Kernel) -> str:
     facts = [
         ("digits", "" if _shows_all(weights * divisor) else f"{SHOWN_DIGITS} of each weight; --matrix prints all"),
         ("divisor", show_number(divisor)),
-        ("sum", show_number(_rounded(float(weights.sum())))),
+        ("sum", show_number(round_digits(float(weights.sum()), SHOWN_DIGITS))),
         ("rank", _rank(weights)),
         ("offset", show_number(kernel.offset) if kernel.offset else ""),
         ("does", kernel.description),
@@ -122,8 +121,8 @@ def _drawing(weights: Doubles, divisor: int) -> list[str]:
     """Return the matrix times its divisor, indented, the slices of a volume one below the other."""
     lines: list[str] = []
     for place, plane in enumerate(_slices(weights) * divisor):
-        rows = [[show_number(_rounded(float(weight))) for weight in row] for row in plane]
-        lines += [""] * (place > 0) + [f"  {line}" for line in align(rows, flush_right=tuple(range(len(rows[0]))))]
+        rows = [[show_number(round_digits(float(weight), SHOWN_DIGITS)) for weight in row] for row in plane]
+        lines += [""] * (place > 0) + [f"  {line}" for line in align(rows, flush_right=range(len(rows[0])))]
     return lines
 
 
@@ -132,12 +131,8 @@ def _slices(weights: Doubles) -> Doubles:
     return weights.reshape(*weights.shape[:2], -1).transpose(2, 0, 1)
 
 
-def _rounded(number: float) -> float:
-    return float(f"{number:.{SHOWN_DIGITS}g}") if abs(number) > 1e-12 else 0.0
-
-
 def _shows_all(weights: Doubles) -> bool:
-    return all(_rounded(weight) == weight for weight in weights.flat)
+    return all(round_digits(weight, SHOWN_DIGITS) == weight for weight in weights.flat)
 
 
 def _rank(weights: Doubles) -> str:

@@ -7,7 +7,8 @@ from enum import StrEnum
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cnnfilter.cli.tables import align, write_csv, write_markdown
+from cnnfilter.cli.tables import write_csv, write_markdown
+from cnnfilter.numbers import align
 from cnnfilter.spec.blocks import Concatenation, Residual
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import PaddingWord

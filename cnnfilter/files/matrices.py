@@ -1,7 +1,6 @@
 """Matrix files: rows of numbers as text, and `.npy`. Whole numbers are written as whole numbers."""
 
 import io
-from collections.abc import Iterator
 from pathlib import PurePath
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.tables import Rows, parse_table
+from cnnfilter.numbers import align, show_exact
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NPY_START = b"\x93NUMPY"
@@ -101,19 +101,11 @@ def format_matrix(matrix: Array, separator: str = " ") -> str:
     '1 -10.5\n2     3\n'
     """
     channels = np.moveaxis(matrix, -1, 0) if matrix.ndim == 3 else [np.atleast_2d(matrix)]
-    return "\n".join("".join(f"{line}\n" for line in _lines(channel, separator)) for channel in channels)
+    return "\n".join(
+        _format_channel([list(map(show_exact, row)) for row in channel], separator) for channel in channels
+    )
 
 
-def _lines(rows: Array, separator: str) -> Iterator[str]:
-    words = [[_show(number) for number in row] for row in rows]
-    widths = [max(map(len, column)) if separator == " " else 0 for column in zip(*words, strict=True)]
-    for row in words:
-        yield separator.join(word.rjust(width) for word, width in zip(row, widths, strict=True))
-
-
-def _show(number: np.generic) -> str:
-    """Return the shortest text that reads back as the same number of its type."""
-    value = float(number)
-    if value.is_integer() and abs(value) < 2**63:
-        return str(int(value))
-    return str(number).replace("e+", "e")
+def _format_channel(rows: list[list[str]], separator: str) -> str:
+    lines = align(rows, range(len(rows[0])), separator) if separator == " " else map(separator.join, rows)
+    return "".join(f"{line}\n" for line in lines)

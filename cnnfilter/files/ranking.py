@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError, ShapeError
+from cnnfilter.numbers import align
 
 _SEPARATORS = {".txt": " ", ".csv": ",", ".tsv": "\t"}
 
@@ -76,8 +77,7 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
     names = [ranking.labels[place] if ranking.labels else str(place) for place in order]
     rows = [(name, f"{vector[place]:.6g}") for name, place in zip(names, order, strict=True)]
     if separator == " ":
-        width = max(map(len, names))
-        return "".join(f"{name.ljust(width)}  {value}\n" for name, value in rows).encode()
+        return "".join(f"{line}\n" for line in align(rows)).encode()
     import csv  # noqa: PLC0415  a text goes without
 
     file = io.StringIO()

@@ -12,9 +12,9 @@ from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.normalization import equalize
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.levels import Extremes, to_levels
+from cnnfilter.numbers import show_digits
 from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.views import View
-from cnnfilter.traces.texts import show_value
 
 GRAYS = "gray"
 
@@ -25,9 +25,6 @@ MOST_MAPS = 64
 
 VISIBLE = 0.5
 """Of a pixel with less alpha than this a map shows that nothing is to be seen."""
-
-_WHOLE = 1e9
-"""Whole numbers below it are written whole."""
 
 _STEPS = 256
 """Of an equalized scale."""
@@ -237,7 +234,7 @@ def find_gap(height: int, width: int) -> int:
 
 def show_end(number: float) -> str:
     """Return the end of a range in five digits, whole numbers whole."""
-    return show_value(number) if number.is_integer() and abs(number) < _WHOLE else f"{number:.5g}"
+    return show_digits(number, 5, whole=1e9)
 
 
 def display_weights(weights: Doubles) -> Display:

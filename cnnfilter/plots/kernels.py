@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from cnnfilter.arrays import Doubles
 from cnnfilter.compute.exactness import common_divisor
 from cnnfilter.kernels.words import Made, recognize
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plots.results import Result, show_result
 from cnnfilter.plots.scales import UNSIGNED, draw_scale, find_inks, logarithmic, scale_of
 from cnnfilter.plots.sheets import Sheet, set_size, settle
@@ -99,7 +99,7 @@ def _facts(weights: Doubles) -> str:
     divisor = common_divisor(weights)
     times = f"cells: weights x {divisor}; " if divisor > 1 else ""
     total = float(weights.sum())
-    return f"{times}sum {show_number(float(f'{total:.6g}')) if abs(total) > 1e-12 else 0}"
+    return f"{times}sum {show_number(round_digits(total, 6))}"
 
 
 def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading: str = "") -> None:
@@ -240,9 +240,4 @@ def _ways_to_write(weights: Doubles) -> Iterator[list[list[str]]]:
         places = max(0, digits - 1 - floor(log10(greatest)))
         if places > 7:
             return
-        yield [[_fixed(weight, places) for weight in row] for row in weights.tolist()]
-
-
-def _fixed(weight: float, places: int) -> str:
-    """Return a weight with so many places; a zero is `0`, and only a zero is."""
-    return "0" if weight == 0 else f"{weight:.{places}f}".replace("0.", ".", 1)
+        yield [[show_places(weight, places) for weight in row] for row in weights.tolist()]

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.ticker import MaxNLocator
 
+from cnnfilter.numbers import show_short
 from cnnfilter.plots.displays import Display, Equalized
-from cnnfilter.plots.panels import LETTER, show_short
+from cnnfilter.plots.panels import LETTER
 from cnnfilter.plots.papers import POINTS, Box, Paper
 from cnnfilter.spec.geometry import Pair
 

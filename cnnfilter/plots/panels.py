@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from cnnfilter.arrays import Array, Doubles
+from cnnfilter.numbers import show_places, show_short
 from cnnfilter.plots.displays import Display
 from cnnfilter.plots.papers import FRAME, LEAST_POINTS, POINTS, Box, Paper
 from cnnfilter.plots.scales import find_inks
@@ -92,12 +93,7 @@ def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
     whole = floor(log10(greatest)) if greatest else 0
     for digits in (3, 2, 1):
         if 0 < (places := digits - 1 - whole) <= 4:
-            yield write(partial(_fixed, places=places))
-
-
-def _fixed(number: float, places: int) -> str:
-    """Return a number with so many places; a zero is `0`, and only a zero is."""
-    return "0" if number == 0 else f"{number:.{places}f}".replace("0.", ".", 1)
+            yield write(partial(show_places, places=places))
 
 
 def number_points(paper: Paper, place: Box, shape: tuple[int, int], words: Sequence[str]) -> float:
@@ -111,18 +107,6 @@ def number_points(paper: Paper, place: Box, shape: tuple[int, int], words: Seque
 def _show_odd(number: float) -> str:
     """Return nan, inf or -inf."""
     return "nan" if isnan(number) else "inf" if number > 0 else "-inf"
-
-
-def show_short(number: float) -> str:
-    """Return a number as a cell holds it, in three digits or as a whole number.
-
-    Examples
-    --------
-    >>> show_short(0.12345), show_short(1234.5), show_short(320.0), show_short(1.5e9)
-    ('0.123', '1234', '320', '1.5e+09')
-    """
-    number += 0.0  # -0 becomes 0
-    return f"{number:.0f}" if abs(number) < 1e6 and (number.is_integer() or abs(number) >= 1000) else f"{number:.3g}"
 
 
 def frame_cells(axes: Axes, top: float, left: float, height: float, width: float) -> Rectangle:

@@ -11,10 +11,11 @@ from matplotlib.patches import Rectangle
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.files.formats import Range
+from cnnfilter.numbers import show_short
 from cnnfilter.plots.displays import MOST_MAPS, Display, Look, display_view, find_gap, show_end
 from cnnfilter.plots.insets import place_inset
 from cnnfilter.plots.marks import choose_ticks, draw_bar, mark_axes, mark_sizes
-from cnnfilter.plots.panels import draw_pixels, show_short, write_numbers
+from cnnfilter.plots.panels import draw_pixels, write_numbers
 from cnnfilter.plots.papers import INK, POINTS, Box, Paper
 from cnnfilter.plots.views import View
 

@@ -13,9 +13,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from cnnfilter.arrays import Doubles
+from cnnfilter.numbers import show_short
 from cnnfilter.plots.displays import display_weights
 from cnnfilter.plots.excerpts import Excerpt
-from cnnfilter.plots.panels import number_points, show_short
+from cnnfilter.plots.panels import number_points
 from cnnfilter.plots.papers import LEAST_POINTS, POINTS, Box, Paper
 from cnnfilter.plots.scales import find_inks
 from cnnfilter.plots.windows import display_output, draw_cells, draw_grid, draw_input, hatch_padding, read_channel
@@ -193,26 +194,13 @@ def choose_words(paper: Paper, place: Box, values: Doubles) -> tuple[list[str], 
     """Return a word for each value, in fewer digits if these can be read better, and the size of letters or 0."""
     found: list[tuple[list[str], float]] = []
     for digits in (3, 2, 1):
-        words = ["" if np.isnan(value) else _shorten(float(value), digits) for value in values.ravel()]
+        words = ["" if np.isnan(value) else show_short(float(value), digits) for value in values.ravel()]
         points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
         if points >= _EASY:
             return words, points
         found.append((words, points))
     words, points = max(found, key=lambda pair: pair[1])
     return words, points if points >= LEAST_POINTS else 0.0
-
-
-def _shorten(number: float, digits: int) -> str:
-    """Return a number as a cell holds it; with fewer than three digits without a 0 before the point.
-
-    Examples
-    --------
-    >>> _shorten(-0.02936, 3), _shorten(-0.02936, 2), _shorten(0.02936, 1), _shorten(255.0, 1)
-    ('-0.0294', '-.029', '.03', '255')
-    """
-    if digits == 3 or number.is_integer() or abs(number) >= 100:
-        return show_short(number)
-    return f"{number:.{digits}g}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.{digits}g}"
 
 
 def _slices(one: Explained) -> list[tuple[str, Doubles]]:

@@ -6,10 +6,9 @@ from functools import reduce
 from textwrap import wrap
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.plots.panels import show_short
+from cnnfilter.numbers import as_operand, show_digits, show_short
 from cnnfilter.spec.pools import ChannelPool, Pool
 from cnnfilter.traces import Trace
-from cnnfilter.traces.texts import show_value
 
 
 def show_work(traced: Trace, values: Array, letters: int) -> list[str]:
@@ -17,7 +16,7 @@ def show_work(traced: Trace, values: Array, letters: int) -> list[str]:
     lines: list[str] = []
     for number, value in enumerate(values):
         place = ",".join(map(str, (*traced.place, number) if len(values) > 1 else traced.place))
-        text = f"o[{place}] = {_work(traced, number, len(values))} = {show_value(float(value))}"
+        text = f"o[{place}] = {_work(traced, number, len(values))} = {show_digits(float(value), 7)}"
         lines += wrap(text, letters, subsequent_indent="  ")
     return lines
 
@@ -44,7 +43,7 @@ def _work(traced: Trace, number: int, maps: int) -> str:
 
 
 def _signed(number: float) -> str:
-    return f"({show_short(float(number))})" if number < 0 else show_short(float(number))
+    return as_operand(show_short(float(number)))
 
 
 def _pooled(traced: Trace, number: int) -> str:

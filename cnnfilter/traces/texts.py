@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.activations import activate
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import align, as_operand, show_digits, show_exact
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution, Normalization
 from cnnfilter.spec.geometry import Sides, Window, show_pair
@@ -24,27 +25,7 @@ _MARGIN = 10
 """The width of the column of subjects."""
 
 
-def show_value(number: float) -> str:
-    """Return a number in up to 7 digits, whole ones whole.
-
-    Examples
-    --------
-    >>> show_value(105.0), show_value(1 / 3), show_value(-2.5)
-    ('105', '0.3333333', '-2.5')
-    """
-    return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else f"{number:.7g}"
-
-
-def show_result(number: np.generic | float) -> str:
-    """Return the shortest text that reads back as the same number of its type.
-
-    Examples
-    --------
-    >>> show_result(np.float32(0.1)), show_result(np.uint8(7))
-    ('0.1', '7')
-    """
-    value = float(number)
-    return show_number(value) if value.is_integer() else str(number)
+show_value = partial(show_digits, digits=7)
 
 
 def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -> str:
@@ -198,11 +179,10 @@ def _mark(values: Doubles, inside: Array) -> list[list[str]]:
 
 def _align(words: list[list[str]]) -> list[str]:
     """Return rows whose columns are flush right, a place kept for the parenthesis that closes padding."""
-    kept = [[word if word.endswith(")") else f"{word} " for word in row] for row in words]
-    marked = any(word.endswith(")") for row in kept for word in row)
-    rows = kept if marked else words
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [" ".join(word.rjust(width) for word, width in zip(row, widths, strict=True)) for row in rows]
+    if any(word.endswith(")") for row in words for word in row):
+        words = [[word if word.endswith(")") else f"{word} " for word in row] for row in words]
+    lines = align(words, range(len(words[0])), " ")
+    return [line.ljust(max(map(len, lines))) for line in lines]
 
 
 def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) -> Iterator[str]:
@@ -242,8 +222,7 @@ def _origin(traced: Trace, row: int, column: int, index: str) -> str:
 
 
 def _signed(number: float) -> str:
-    """Return a number, in parentheses if it is negative."""
-    return f"({show_value(number)})" if number < 0 else show_value(number)
+    return as_operand(show_value(number))
 
 
 def _add(numbers: Sequence[float] | Doubles) -> str:
@@ -381,4 +360,4 @@ def _results(traced: Trace, outcome: Array) -> Iterator[str]:
     yield ""
     for number, value in enumerate(outcome):
         place = (*traced.place, number) if len(outcome) > 1 else traced.place
-        yield _line("result", f"o{_at(place)} = {show_result(value)}")
+        yield _line("result", f"o{_at(place)} = {show_exact(value)}")
