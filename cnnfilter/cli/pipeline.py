@@ -12,6 +12,8 @@ from cnnfilter.cli.views import figure_options, take_views
 from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
 from cnnfilter.documents import Document, load_document
 from cnnfilter.errors import LanguageError
+from cnnfilter.spec.layers import Function
+from cnnfilter.spec.pools import ChannelMode, ChannelPool, PoolMode
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.values import replace
 from cnnfilter.spec.weights import Init
@@ -77,13 +79,12 @@ def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
     vector is printed.
 
-    Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each, conv:3x3,16
-    takes its weights from --weights; maxpool:2 avgpool:2 l2pool:2 minpool:2 medianpool:2 globalmaxpool
-    globalavgpool; channelmax channelavg channelsum channelmin magnitude; relu relu6 leakyrelu elu gelu
-    silu sigmoid tanh abs; batchnorm lrn softmax flatten linear:10 dropout gray equalize. Options follow a
-    colon: s2 stride, p1 padding (or same, half, full, valid), d2 dilation, g2 groups, bias=1, nobias,
-    border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds its input,
-    res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
+    Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each, conv:3x3,16 takes
+    its weights from --weights; {pools}; {channels}; {functions}; batchnorm lrn softmax flatten linear:10
+    dropout gray equalize. Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2
+    dilation, g2 groups, bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what
+    follows; res(a b) adds its input, res(a | b) adds branches, cat(a | b) lays their channels side by side;
+    @name names.
     """
     views = take_views(given)
     files = FileOptions(**{name: given.pop(name) for name in FileOptions._fields})
@@ -92,6 +93,14 @@ def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
         where = f"{document.path}: " if document.path else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
     filter_files(inputs, [document.network], files, pipeline=understand(given, document), views=views)
+
+
+_POOLS = [f"{mode}pool:2" for mode in PoolMode] + [f"global{mode}pool" for mode in PoolMode if mode.row.unbounded]
+command.help = str(command.help).format(
+    pools=" ".join(_POOLS),
+    channels=" ".join(ChannelPool(mode=mode).op for mode in ChannelMode),
+    functions=" ".join(Function),
+)
 
 
 def understand(told: dict[str, Any], document: Document) -> NetworkOptions:

@@ -42,9 +42,15 @@ def make_layer(told: PoolOptions) -> Layer:
         return Pool(mode=mode, window=window, count_include_pad=told.count_include_pad)
     if told.global_ and told.over == "channels":
         raise LanguageError("--global and --over channels cannot be had together")
-    if mode not in {PoolMode.MAX, PoolMode.AVG}:
+    if not mode.row.unbounded:
         raise LanguageError(f"{'--global' if told.global_ else '--over channels'} takes --mode max or avg, not {mode}")
     return GlobalPool(mode=mode) if told.global_ else ChannelPool(mode=ChannelMode(mode))
+
+
+def _list_modes() -> str:
+    """Return what each mode gives, in a sentence."""
+    *most, last = (mode.row.gives for mode in PoolMode)
+    return f"{', '.join(most)}, or {last}.".capitalize()
 
 
 @click.command(
@@ -66,7 +72,7 @@ Examples:
     type=click.Choice([str(word) for word in PoolMode]),
     default="max",
     show_default=True,
-    help="The greatest value, the mean, sqrt(sum of squares), the smallest, or the middle one.",
+    help=_list_modes(),
 )
 @click.option(
     "--size",

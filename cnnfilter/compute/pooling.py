@@ -6,7 +6,7 @@ that sees no pixel at all, as a dilated one can, gives 0.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -48,59 +48,38 @@ def pool_volume(volume: Array, layer: Pool, *, keeps_type: bool = False) -> Arra
     ShapeError
         If the window is larger than the padded volume, or the padding more than half the window.
     """
-    output = layer.output(volume.shape)[:2]
+    rows, columns, _ = layer.output(volume.shape)
     of_medians = volume.dtype if keeps_type else np.dtype(float_type(volume.dtype))
-    pooled = _pool(volume, layer, (output[0], output[1]), of_medians)
-    rows, columns = window_counts(replace(layer, count_include_pad=False), volume.shape)
-    if not (rows.all() and columns.all()):
-        pooled[rows == 0] = 0
-        pooled[:, columns == 0] = 0
+    pooled = RUN[layer.mode](volume, layer, (rows, columns), of_medians)
+    down, across = window_counts(replace(layer, count_include_pad=False), volume.shape)
+    pooled[down == 0] = 0
+    pooled[:, across == 0] = 0
     return pooled
 
 
-def _pool(volume: Array, layer: Pool, output: Pair, of_medians: np.dtype[Any]) -> Array:
-    """Return what each mode makes of the windows, whatever it makes of those that see no pixel."""
-    kind = float_type(volume.dtype)
-    match layer.mode:
-        case PoolMode.MAX:
-            return _find_extremes(volume, layer.window, output, Extreme(np.maximum, cv2.dilate, lowest(volume.dtype)))
-        case PoolMode.MIN:
-            return _find_extremes(volume, layer.window, output, Extreme(np.minimum, cv2.erode, highest(volume.dtype)))
-        case PoolMode.MEDIAN:
-            return find_medians(volume, layer.window, output, of_medians)
-        case PoolMode.AVG:
-            rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
-            if (rows == rows[0]).all() and (columns == columns[0]).all():
-                means = window_sums(volume, layer.window, output, divisor=int(rows[0] * columns[0]))
-            else:
-                means = window_sums(volume, layer.window, output)
-                means /= np.multiply.outer(rows, columns)[:, :, None].astype(means.dtype)
-            return means.astype(kind, copy=False)
-        case PoolMode.L2:
-            sums = window_sums(volume, layer.window, output, squared=True)
-            return np.asarray(np.sqrt(sums, out=sums), dtype=kind)
+def find_loser(mode: PoolMode, dtype: np.dtype[Any]) -> float:
+    """Return what never comes out of a window that sees another value: nan where a mode picks none."""
+    if mode.row.picks is None:
+        return np.nan
+    least, greatest = (-np.inf, np.inf) if dtype.kind == "f" else (False, True)
+    if dtype.kind in "iu":
+        least, greatest = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return least if mode.row.picks == "greatest" else greatest
 
 
-class Extreme(NamedTuple):
-    """A mode that takes one of a window's values: by numpy for two values, by OpenCV for a window, and what loses."""
-
-    join: np.ufunc
-    sweep: Callable[..., Any]
-    loser: float
-
-
-def lowest(dtype: np.dtype[Any]) -> float:
-    """Return what never wins a maximum."""
-    if dtype.kind == "f":
-        return -np.inf
-    return False if dtype.kind == "b" else int(np.iinfo(dtype).min)
+def _average(volume: Array, layer: Pool, output: Pair) -> Floats:
+    rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
+    if (rows == rows[0]).all() and (columns == columns[0]).all():
+        means = window_sums(volume, layer.window, output, divisor=int(rows[0] * columns[0]))
+    else:
+        means = window_sums(volume, layer.window, output)
+        means /= np.multiply.outer(rows, columns)[:, :, None].astype(means.dtype)
+    return means.astype(float_type(volume.dtype), copy=False)
 
 
-def highest(dtype: np.dtype[Any]) -> float:
-    """Return what never wins a minimum."""
-    if dtype.kind == "f":
-        return np.inf
-    return True if dtype.kind == "b" else int(np.iinfo(dtype).max)
+def _add_squares(volume: Array, layer: Pool, output: Pair) -> Floats:
+    sums = window_sums(volume, layer.window, output, squared=True)
+    return np.asarray(np.sqrt(sums, out=sums), dtype=float_type(volume.dtype))
 
 
 def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False, divisor: int = 1) -> Floats:
@@ -189,12 +168,16 @@ def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
     return counts[0], counts[1]
 
 
-def _find_extremes(volume: Array, window: Window, output: Pair, extreme: Extreme) -> Array:
-    """Return the extreme of each window, (H', W', C): by OpenCV where windows overlap, else of views."""
-    padded = pad_to_windows(volume, window, output, extreme.loser, volume.dtype.name)
+def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, sweep: Callable[..., Any]) -> Array:
+    """Return the extreme of each window, (H', W', C): by OpenCV where windows overlap, else of views.
+
+    `join` finds that of two arrays, `sweep` is OpenCV's for a window.
+    """
+    window = layer.window
+    padded = pad_to_windows(volume, window, output, find_loser(layer.mode, volume.dtype), volume.dtype.name)
     overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
     if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
-        return _join_taps(padded, window, output, extreme.join)
+        return _join_taps(padded, window, output, join)
     results = np.empty((*output, volume.shape[2]), volume.dtype)
     kernel = np.ones(window.size, np.uint8)
 
@@ -206,7 +189,7 @@ def _find_extremes(volume: Array, window: Window, output: Pair, extreme: Extreme
             last = (output[1] - 1) * window.stride[1] + 1
             for channels in _sides(volume.shape[2]):
                 part = np.ascontiguousarray(source[:, :, channels])
-                swept = extreme.sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
+                swept = sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
                 results[tile.rows, :, channels] = swept[: kept : window.stride[0], : last : window.stride[1]]
 
         return make
@@ -270,3 +253,14 @@ def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array
     """Return every `stride`-th row or column, `count` of them: a view."""
     part = slice(start, start + (count - 1) * stride + 1, stride)
     return array[part] if axis == 0 else array[:, part]
+
+
+RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {
+    PoolMode.MAX: lambda volume, layer, output, _: _find_extremes(volume, layer, output, np.maximum, cv2.dilate),
+    PoolMode.MIN: lambda volume, layer, output, _: _find_extremes(volume, layer, output, np.minimum, cv2.erode),
+    PoolMode.AVG: lambda volume, layer, output, _: _average(volume, layer, output),
+    PoolMode.L2: lambda volume, layer, output, _: _add_squares(volume, layer, output),
+    PoolMode.MEDIAN: lambda volume, layer, output, dtype: find_medians(volume, layer.window, output, dtype),
+}
+"""What each mode makes of a volume, (H', W', C), of windows that see a pixel; nan is no pixel to those that neither
+pick nor average. The last argument is the type of what lies between two values."""

@@ -12,7 +12,7 @@ from cnnfilter.compute.channels import pool_globally
 from cnnfilter.compute.convolution import convolve_volume
 from cnnfilter.compute.network import apply
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.pooling import highest, lowest, pool_volume, window_sums
+from cnnfilter.compute.pooling import find_loser, pool_volume, window_sums
 from cnnfilter.compute.programs import Kernels, Program, build_bank, build_bias
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode
@@ -137,15 +137,14 @@ def _at_centre(volume: Floats, layer: Convolution) -> Floats:
 def _pool(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:
     """Pool the visible pixels; an average is weighted by alpha, and alpha is pooled as the colours are."""
     hidden = alpha <= _INVISIBLE
-    match layer.mode:
-        case PoolMode.MAX | PoolMode.MIN:
-            loser = (lowest if layer.mode is PoolMode.MAX else highest)(colours.dtype)
-            pooled = pool_volume(np.where(hidden, colours.dtype.type(loser), colours), layer)
-        case PoolMode.MEDIAN:
-            visible = np.where(hidden, np.nan, colours.astype(np.float64))
-            pooled = np.nan_to_num(pool_volume(visible, layer)).astype(float_type(colours.dtype))
-        case PoolMode.AVG | PoolMode.L2:
-            return _pool_sums(colours, alpha, layer)
+    if layer.mode.row.averages:
+        return _pool_sums(colours, alpha, layer)
+    if layer.mode.row.picks:
+        loser = colours.dtype.type(find_loser(layer.mode, colours.dtype))
+        pooled = pool_volume(np.where(hidden, loser, colours), layer)
+    else:
+        visible = np.where(hidden, np.nan, colours.astype(np.float64))
+        pooled = np.nan_to_num(pool_volume(visible, layer)).astype(float_type(colours.dtype))
     seen = pool_volume((~hidden).astype(np.uint8), replace(layer, mode=PoolMode.MAX))
     return np.where(seen, pooled, 0).astype(pooled.dtype), np.asarray(pool_volume(alpha, layer))
 
@@ -166,7 +165,7 @@ def _pool_sums(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Float
 def _pool_globally(colours: Array, alpha: Floats, layer: GlobalPool) -> tuple[Array, Floats]:
     pooled_alpha = np.asarray(pool_globally(alpha, layer))
     if layer.mode is PoolMode.MAX:
-        seen = np.where(alpha > _INVISIBLE, colours, colours.dtype.type(lowest(colours.dtype)))
+        seen = np.where(alpha > _INVISIBLE, colours, colours.dtype.type(find_loser(layer.mode, colours.dtype)))
         greatest = pool_globally(seen, layer)
         return np.where(pooled_alpha > _INVISIBLE, greatest, 0).astype(colours.dtype), pooled_alpha
     weights = alpha.astype(np.float64)

@@ -26,8 +26,8 @@ from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Shape
-from cnnfilter.spec.pools import ChannelPool, Pool, PoolMode
-from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_sources, span_around
+from cnnfilter.spec.pools import ChannelPool, Pool
+from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_picked, find_sources, span_around
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
@@ -286,10 +286,8 @@ def _draw_chosen(paper: Paper, box: Box, line: Line) -> None:
     axes, _ = draw_cells(paper, box, display, f"window, {mode}")
     for row, column in np.argwhere(~one.traced.inside):
         _hatch(axes, row, column, row + 1, column + 1)
-    if isinstance(layer, Pool) and layer.mode in {PoolMode.MAX, PoolMode.MIN} and not np.isnan(values).all():
-        find = np.nanargmax if layer.mode is PoolMode.MAX else np.nanargmin
-        row, column = np.unravel_index(find(values), values.shape)
-        _scale_lines(paper, [frame_cells(axes, float(row), float(column), 1, 1)])
+    if isinstance(layer, Pool) and (place := find_picked(layer.mode, values)):
+        _scale_lines(paper, [frame_cells(axes, *place, 1, 1)])
 
 
 def _draw_output(paper: Paper, box: Box, line: Line) -> None:

@@ -97,6 +97,10 @@ def _pool(mode: PoolMode) -> Callable[[Options], Layer]:
     return build
 
 
+def _global_pool(mode: PoolMode) -> Callable[[Options], Layer]:
+    return lambda _: GlobalPool(mode=mode)
+
+
 def _channel_pool(mode: ChannelMode) -> Callable[[Options], Layer]:
     return lambda options: ChannelPool(
         mode=mode, size=None if options.number is None else _count(options, "number of channels")
@@ -132,7 +136,6 @@ def _said(options: Options, *names: str) -> dict[str, Any]:
 def _ops() -> dict[str, Op]:
     """Return every word for a layer."""
     pool = frozenset(_WINDOW | {"ceil"})
-    averaging = {PoolMode.AVG, PoolMode.L2}
     ops = {
         "conv": Op(frozenset(_CONVOLUTION | {"groups"}), _conv),
         "dwconv": Op(frozenset(_CONVOLUTION), _dwconv),
@@ -144,11 +147,11 @@ def _ops() -> dict[str, Op]:
         "softmax": Op(frozenset(), lambda _: Softmax()),
         "flatten": Op(frozenset(), lambda _: Flatten()),
         "gray": Op(frozenset(), lambda _: Gray()),
-        "globalmaxpool": Op(frozenset(), lambda _: GlobalPool(mode=PoolMode.MAX)),
-        "globalavgpool": Op(frozenset(), lambda _: GlobalPool(mode=PoolMode.AVG)),
     }
     for mode in PoolMode:
-        ops[f"{mode}pool"] = Op(pool | {"countpad"} if mode in averaging else pool, _pool(mode))
+        ops[f"{mode}pool"] = Op(pool | {"countpad"} if mode.row.averages else pool, _pool(mode))
+        if mode.row.unbounded:
+            ops[f"global{mode}pool"] = Op(frozenset(), _global_pool(mode))
     for channel_mode in ChannelMode:
         layer = ChannelPool(mode=channel_mode)
         ops[layer.op] = Op(frozenset({"number"}), _channel_pool(channel_mode))

@@ -1,6 +1,7 @@
 """Pools as layers: over windows, over all pixels, over channels."""
 
 from enum import StrEnum
+from typing import Literal, NamedTuple, Self
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.fields import Field
@@ -8,14 +9,47 @@ from cnnfilter.spec.geometry import Window
 from cnnfilter.spec.layers import Layer, Shape
 
 
+class _Mode(NamedTuple):
+    """A row of the table of pooling modes; its arithmetic is a row of `compute.pooling.RUN`.
+
+    Parameters
+    ----------
+    name, gives, formula
+        The word; what comes out, as the help says it; the formula of one value, of the pixels v of a window.
+    picks
+        Which pixel of the window is the result, or None where it is made of several.
+    averages
+        Whether all pixels count by their share: padding may be one of them, and alpha weighs them. In the other modes
+        pixels that are not seen are left out: they lose where one is picked, and are nan elsewhere.
+    unbounded
+        Whether all pixels of a channel, or all channels of a pixel, can be pooled as well.
+    """
+
+    name: str
+    gives: str
+    formula: str
+    picks: Literal["greatest", "least"] | None
+    averages: bool
+    unbounded: bool
+
+
 class PoolMode(StrEnum):
     """What a pool makes of the values in its window."""
 
-    MAX = "max"
-    AVG = "avg"
-    L2 = "l2"
-    MIN = "min"
-    MEDIAN = "median"
+    MAX = _Mode("max", "the greatest value", "max over r, c of v", picks="greatest", averages=False, unbounded=True)
+    AVG = _Mode("avg", "the mean", "(sum over r, c of v)/n", picks=None, averages=True, unbounded=True)
+    L2 = _Mode("l2", "sqrt(sum of squares)", "sqrt(sum over r, c of v^2)", picks=None, averages=True, unbounded=False)
+    MIN = _Mode("min", "the smallest", "min over r, c of v", picks="least", averages=False, unbounded=False)
+    MEDIAN = _Mode("median", "the middle one", "median over r, c of v", picks=None, averages=False, unbounded=False)
+
+    row: _Mode
+
+    def __new__(cls, *row: str) -> Self:
+        """Make a word that knows its row."""
+        mode = str.__new__(cls, row[0])
+        mode._value_ = row[0]
+        mode.row = _Mode._make(row)
+        return mode
 
 
 class ChannelMode(StrEnum):
@@ -36,8 +70,9 @@ class Pool(Layer):
     count_include_pad: bool = False
 
     def __post_init__(self) -> None:
-        if self.count_include_pad and self.mode not in {PoolMode.AVG, PoolMode.L2}:
-            raise ShapeError(f"{self.op} never counts padding; only avgpool and l2pool can")
+        if self.count_include_pad and not self.mode.row.averages:
+            counting = " and ".join(f"{mode}pool" for mode in PoolMode if mode.row.averages)
+            raise ShapeError(f"{self.op} never counts padding; only {counting} can")
 
     @property
     def op(self) -> str:

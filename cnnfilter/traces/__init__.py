@@ -20,8 +20,7 @@ from cnnfilter.spec.borders import Border, BorderMode
 from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalization
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.layers import Activation, Gray, Layer, Shape, show_shape
-from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool
-from cnnfilter.spec.values import replace
+from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool, PoolMode
 
 Integers = NDArray[np.intp]
 
@@ -302,16 +301,25 @@ def _pool(traced: Trace) -> Doubles:
         case Pool() as layer if not len(pixels):
             return np.zeros(traced.shape[2])
         case Pool(mode=mode) as layer:
-            alone = Pool(mode=mode, window=replace(layer.window, **_whole(len(pixels))))
-            pooled = np.ravel(pool_volume(pixels[:, None], alone)).astype(np.float64)
+            pooled = pool_window(pixels, mode)
             return pooled * len(pixels) / count_places(traced) if layer.count_include_pad and mode == "avg" else pooled
         case layer:
             raise NotImplementedError(layer.op)
 
 
-def _whole(length: int) -> dict[str, object]:
-    """Return the fields of a window that holds one column of pixels."""
-    return {"size": (length, 1), "stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "ceil": False}
+def pool_window(pixels: Doubles, mode: PoolMode) -> Doubles:
+    """Return what a mode makes of all pixels (pixels, C) together: (C,)."""
+    alone = Pool(mode=mode, window=Window((len(pixels), 1)))
+    return np.ravel(pool_volume(pixels[:, None], alone)).astype(np.float64)
+
+
+def find_picked(mode: PoolMode, values: Doubles) -> Pair | None:
+    """Return the (row, column) of the value that a mode picks of a window, nan aside; None where it picks none."""
+    if mode.row.picks is None or np.isnan(values).all():
+        return None
+    find = np.nanargmax if mode.row.picks == "greatest" else np.nanargmin
+    row, column = np.unravel_index(find(values), values.shape)
+    return int(row), int(column)
 
 
 def count_places(traced: Trace) -> int:

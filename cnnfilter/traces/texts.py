@@ -16,7 +16,7 @@ from cnnfilter.spec.geometry import Sides, Window, show_pair
 from cnnfilter.spec.layers import Activation, Gray, show_shape
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from cnnfilter.spec.printing import show_layer
-from cnnfilter.traces import Trace, Weighing, count_places
+from cnnfilter.traces import Trace, Weighing, count_places, find_picked, pool_window
 
 MOST_LISTED = 25
 """A larger window's products with weights of 0 are counted, not listed; longer sums are not written out."""
@@ -262,15 +262,8 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
 
 
 def _formula(layer: Pool) -> str:
-    what = {
-        PoolMode.MAX: "max over r, c of v",
-        PoolMode.MIN: "min over r, c of v",
-        PoolMode.AVG: "(sum over r, c of v)/n",
-        PoolMode.L2: "sqrt(sum over r, c of v^2)",
-        PoolMode.MEDIAN: "median over r, c of v",
-    }[layer.mode]
     rows, columns = layer.window.size
-    return f"o[y,x] = {what}, v = i[sy*y + dy*r - top, sx*x + dx*c - left]; r < {rows}, c < {columns}"
+    return f"o[y,x] = {layer.mode.row.formula}, v = i[sy*y + dy*r - top, sx*x + dx*c - left]; r < {rows}, c < {columns}"
 
 
 def _explain_window(traced: Trace, channel: int) -> Iterator[str]:
@@ -291,11 +284,6 @@ def _pool(traced: Trace, mode: PoolMode, pixels: Doubles, values: Doubles) -> st
     few = len(pixels) <= MOST_LISTED
     listed = ", ".join(map(show_value, pixels)) if few else f"{len(pixels)} values"
     match mode:
-        case PoolMode.MAX | PoolMode.MIN:
-            extreme = np.nanargmax(values) if mode is PoolMode.MAX else np.nanargmin(values)
-            row, column = (int(number) for number in np.unravel_index(extreme, values.shape))
-            where = _at((traced.reach.rows[row], traced.reach.columns[column]))
-            return f"{mode}({listed}) = {show_value(values[row, column])} = i{where}"
         case PoolMode.AVG:
             count, total = count_places(traced), float(pixels.sum())
             listed = f"({' + '.join(map(_signed, pixels))})/{count} = " if few else f"sum of {listed}: "
@@ -313,6 +301,12 @@ def _pool(traced: Trace, mode: PoolMode, pixels: Doubles, values: Doubles) -> st
                 else f"({_signed(low)} + {_signed(high)})/2 = {show_value((low + high) / 2)}"
             )
             return f"in order {', '.join(map(show_value, ordered)) if few else listed}; in the middle {between}"
+        case _ if (place := find_picked(mode, values)) is not None:
+            where = _at((traced.reach.rows[place[0]], traced.reach.columns[place[1]]))
+            return f"{mode}({listed}) = {show_value(values[place])} = i{where}"
+        case _:
+            alone = pool_window(pixels[:, None], mode)
+            return f"{mode}({listed}) = {show_value(alone.item())}"
 
 
 def _combine(values: Doubles, mode: ChannelMode) -> str:
