@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.fields import PIXEL, Field
-from cnnfilter.spec.values import Value
+from cnnfilter.spec.values import Value, by_name
 
 Shape = tuple[int, ...]
 
@@ -100,10 +100,11 @@ def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[i
     return sizes[0], sizes[1], sizes[2]
 
 
-class Layer(Value, kw_only=True):
+class Layer(Value):
     """A step of a network; `name` is its `@name`, or empty."""
 
-    name: str = ""
+    NAMED_ONLY = True
+    name: str = by_name(default="", kw_only=True)
 
     @property
     def op(self) -> str:

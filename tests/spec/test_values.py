@@ -9,7 +9,7 @@ from hypothesis import given
 
 from cnnfilter.spec.layers import Dropout, Linear
 from cnnfilter.spec.network import Network
-from cnnfilter.spec.values import Value, replace
+from cnnfilter.spec.values import Value, by_name, fields_of, replace
 from tests.spec.strategies import networks
 
 
@@ -26,10 +26,11 @@ class Point(Value):
         return self.row + self.column
 
 
-class Named(Value, kw_only=True):
+class Named(Value):
     """A value whose fields are given by name."""
 
-    name: str = ""
+    NAMED_ONLY = True
+    name: str = by_name(default="", kw_only=True)
 
 
 class Labelled(Named):
@@ -62,7 +63,7 @@ def test_a_default_may_be_left_out() -> None:
 
 def test_fields_of_the_classes_above_come_first() -> None:
     assert repr(Labelled(name="a", label="b")) == "Labelled(name='a', label='b')"
-    assert Positive.FIELDS == ("row", "column")
+    assert fields_of(Positive) == ("row", "column")
 
 
 def test_what_is_missing_unknown_or_too_much_is_an_error() -> None:
