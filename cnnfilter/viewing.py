@@ -1,65 +1,63 @@
-"""Who shows the work of a batch: explanations as text, figures and moving pictures as files or in a window."""
+"""The work on an input is shown: explanations as text, figures and moving pictures as files or in a window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnfilter.arrays import Array
-from cnnfilter.compute.network import as_volume
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.network import as_volume, run_program
+from cnnfilter.compute.preparation import prepare
+from cnnfilter.compute.programs import Step, build_bank
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.levels import to_levels
-from cnnfilter.files.outputs import STANDARD, Job
+from cnnfilter.files.outputs import Job, spoken
 from cnnfilter.files.pictures import Picture
-from cnnfilter.plots.sheets import PLOT, Sheet, check_colormap, open_canvas, open_sheet
-from cnnfilter.plots.targets import EXPLAIN, ViewRequest
+from cnnfilter.plots.sheets import PLOT, Sheet, check_colormap, encode_figure, open_canvas, open_sheet
+from cnnfilter.plots.targets import EXPLAIN, Views
 from cnnfilter.rendering import File
 from cnnfilter.results import Handling, Result, Watched, remark_on_pages, run_picture
+from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
+from cnnfilter.spec.layers import Layer
+from cnnfilter.spec.printing import show_layer
 from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace
 
 if TYPE_CHECKING:
-    from cnnfilter.plots.comparisons import Named
-    from cnnfilter.plots.displays import Look
+    from matplotlib.figure import Figure
+
+    from cnnfilter.plots.comparisons import Grid, Panel
     from cnnfilter.plots.views import Reducer
 
+_LONG = 120
+"""Seconds of a moving picture that nobody watches to the end."""
 
-class Wishes(NamedTuple):
-    """What is to be shown, by the names of the options; `kernels` name the results, `layers` are those wanted."""
-
-    request: ViewRequest
-    equalize: bool = False
-    colormap: str | None = None
-    explain: Pair | None = None
-    around: Pair | None = None
-    fps: float | None = None
-    kernels: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
+_WEIGHED = "some pixels are transparent, and colors are weighed by alpha then; only opaque ones can be explained"
 
 
-class Presenter:
-    """Shows what was wished for; raises an `OutputError` at once if a color map is unknown.
+class Viewer:
+    """Shows the work on inputs; raises an `OutputError` at once if a color map is unknown.
 
     Parameters
     ----------
-    wishes
+    views
         What is to be shown.
     """
 
-    def __init__(self, wishes: Wishes) -> None:
-        self._wishes = wishes
-        if wishes.colormap is not None:
-            check_colormap(wishes.colormap)
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        if views.colormap is not None:
+            check_colormap(views.colormap)
 
-    def attend(self, picture: Picture, views: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
-        """Return what shows the work on an input."""
-        return Show(self._wishes, picture, views, (models, handling))
+    def attend(self, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
+        """Return what shows the work on an input, before it is done; `jobs` are those that show it."""
+        return Show(self._views, picture, jobs, models, handling)
 
 
 class Show:
@@ -67,121 +65,119 @@ class Show:
 
     Parameters
     ----------
-    wishes, picture
+    views, picture
         What is to be shown, and the input.
-    views
-        The jobs that show it.
-    work
-        The network for each kernel, and how pictures are run.
+    jobs
+        Those that show it.
+    models, handling
+        The network for each kernel, and how images are run.
     """
 
     def __init__(
-        self, wishes: Wishes, picture: Picture, views: Sequence[Job], work: tuple[Sequence[Model], Handling]
+        self, views: Views, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], handling: Handling
     ) -> None:
-        self._wishes, self._picture = wishes, picture
-        self._models, self._handling = work
+        self._views, self._picture, self._models, self._handling = views, picture, models, handling
         self._seen: dict[int, Reducer] = {}
         # A pipeline's figure needs all layers, and that of a window other values: both run the network themselves.
-        compares = wishes.explain is None and not self._handling.pipeline
-        self._watches = compares and any(job.view == PLOT for job in views)
+        self._watches = views.explain is None and not handling.pipeline and any(job.view == PLOT for job in jobs)
 
     def watch(self, job: Job, result: Result) -> Result:
         """Return a result that is reduced for its figure, if there will be one, while it is written."""
         if not self._watches:
             return result
-        from cnnfilter.plots.views import Reducer  # noqa: PLC0415  for figures alone
-
-        reducer = self._seen[job.kernel] = Reducer(result, self._side())
-        return result._replace(parts=Watched(result.parts, reducer.take))
+        return result._replace(parts=Watched(result.parts, self._reduce(job.kernel, result).take))
 
     def show(self, job: Job, notes: list[str]) -> File:
         """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
 
-        Remarks go to `notes`. The shape is that of the pixels, (H, W), or empty for an explanation.
+        Remarks are added to `notes`. The shape is that of the pixels, (H, W), or empty for an explanation.
         """
-        name = "standard input" if job.source == STANDARD else job.source
+        name = spoken(job.source)
         notes += self._picture.notes
-        notes += [remark_on_pages(self._picture.pages)] if self._picture.pages else []
+        if self._picture.pages:
+            notes.append(remark_on_pages(self._picture.pages))
         if job.view == EXPLAIN:
             return File(job.format_name, self._explain(name, notes), ())
-        sheet = self._wishes.request.sheet(job)
-        return self._plot(name, sheet, notes) if job.view == PLOT else self._animate(name, sheet, notes)
+        sheet = self._views.sheet(job)
+        if job.view != PLOT:
+            return self._animate(name, sheet, notes)
+        if sheet.in_window:
+            with open_sheet(sheet) as figure:
+                return File("", b"", self._draw(figure, name, sheet, notes))
+        with open_canvas(sheet) as figure:
+            shape = self._draw(figure, name, sheet, notes)
+            return File(sheet.target, encode_figure(figure, sheet), shape)
 
-    def _side(self) -> int:
-        """Return how many pixels of a picture a panel shows."""
-        from cnnfilter.plots.comparisons import arrange  # noqa: PLC0415  for figures alone
+    def _draw(self, figure: Figure, name: str, sheet: Sheet, notes: list[str]) -> Pair:
+        """Draw the figure, and return its (height, width) in pixels."""
+        from cnnfilter.plots.papers import Paper  # noqa: PLC0415  matplotlib is for figures alone
 
-        sheet = self._wishes.request.plot
-        assert sheet
-        return arrange(sheet, max(1, len(self._wishes.kernels)) + 1)[2]
+        paper = Paper(figure, sheet)
+        if self._views.explain is not None:
+            from cnnfilter.plots.windows import draw_windows  # noqa: PLC0415
 
-    def _plot(self, name: str, sheet: Sheet, notes: list[str]) -> File:
-        explained = self._traces(notes) if self._wishes.explain is not None else []
-        results = [] if explained or self._handling.pipeline else self._reduced(notes)
-        files: list[File] = []
+            draw_windows(list(self._explained(notes)), name, paper)
+        else:
+            from cnnfilter.plots.comparisons import draw_panels  # noqa: PLC0415
+            from cnnfilter.plots.displays import Look  # noqa: PLC0415
 
-        def save(path: Path, data: bytes) -> None:
-            files.append(File(str(path), data, shape))
+            grid, panels = self._layer_panels(name, sheet) if self._handling.pipeline else self._panels(name, notes)
+            look = Look(self._views.equalize, self._views.colormap, self._handling.range_)
+            draw_panels(paper, panels, grid, look)
+        if paper.remark:
+            notes.append(paper.remark)
+        return paper.pixels
 
-        with open_sheet(sheet, save) as figure:
-            from cnnfilter.plots.papers import Paper  # noqa: PLC0415  matplotlib is for figures alone
+    def _grid(self) -> Grid:
+        """Return how the input and the results are arranged."""
+        from cnnfilter.plots.comparisons import arrange  # noqa: PLC0415
 
-            paper = Paper(figure, sheet)
-            if explained:
-                from cnnfilter.plots.windows import draw_windows  # noqa: PLC0415
+        assert self._views.plot
+        return arrange(self._views.plot, max(1, len(self._views.kernels)) + 1)
 
-                draw_windows(explained, name, paper)
-            elif self._handling.pipeline:
-                from cnnfilter.plots.layers import draw_layers  # noqa: PLC0415
+    def _reduce(self, number: int, result: Result) -> Reducer:
+        """Return what reduces the result of a network for its figure."""
+        from cnnfilter.plots.views import Reducer  # noqa: PLC0415
 
-                named = name, self._wishes.layers
-                draw_layers(self._picture, self._models[0], self._handling, named, (paper, self._look()))
-            else:
-                from cnnfilter.plots.comparisons import draw_comparison  # noqa: PLC0415
+        return self._seen.setdefault(number, Reducer(result, self._grid().side))
 
-                draw_comparison(self._picture, name, results, paper, self._look())
-            shape = paper.pixels
-            notes += filter(None, [paper.remark])
-        return files[0] if files else File("", b"", shape)
+    def _panels(self, name: str, notes: list[str]) -> tuple[Grid, list[Panel]]:
+        """Return the panels of the input and of the results of all networks."""
+        from cnnfilter.plots.comparisons import Panel  # noqa: PLC0415
+        from cnnfilter.plots.views import view_picture  # noqa: PLC0415
 
-    def _reduced(self, notes: list[str]) -> list[Named]:
-        """Return the results of all networks, reduced for a figure, with what they are called."""
-        from cnnfilter.plots.views import Reducer  # noqa: PLC0415  for figures alone
-
-        results = []
+        grid = self._grid()
+        panels = [Panel(PurePath(name).name, view_picture(self._picture, grid.side))]
         for number, model in enumerate(self._models):
-            reducer = self._seen.get(number)
-            if reducer is None:
-                made, own = run_picture(self._picture, model, self._handling)
-                reducer = Reducer(made[""], self._side())
+            if number not in self._seen:
+                results, own = run_picture(self._picture, model, self._handling)
+                self._reduce(number, results[""])
                 notes += own
-            results.append((self._title(number, model), model, reducer))
-        return results
+            panels.append(Panel(self._title(number), self._seen[number].view(), only_kernel(model)))
+        return grid, panels
 
-    def _look(self) -> Look:
-        from cnnfilter.plots.displays import Look  # noqa: PLC0415  for figures alone
+    def _layer_panels(self, name: str, sheet: Sheet) -> tuple[Grid, list[Panel]]:
+        """Return the panels of the input and of what came out of each layer that is wanted."""
+        return run_layers(self._picture, name, self._models[0], self._handling, sheet, self._views.layers)
 
-        return Look(self._wishes.equalize, self._wishes.colormap, self._handling.range_)
-
-    def _title(self, number: int, model: Model) -> str:
+    def _title(self, number: int) -> str:
         """Return what a result is called: its kernel, or the words of its network."""
-        return PurePath(self._wishes.kernels[number]).name if self._wishes.kernels else model.title
+        return PurePath(self._views.kernels[number]).name if self._views.kernels else self._models[number].title
 
     def _explain(self, name: str, notes: list[str]) -> bytes:
         texts = []
-        for one in self._traces(notes):
+        for one in self._explained(notes):
             held = _held(one.outcome, self._picture, self._handling)
             texts.append(explain_trace(one.traced, one.outcome, f"{name}, {one.title}", held))
         return "\n".join(texts).encode()
 
-    def _traces(self, notes: list[str]) -> list[Explained]:
-        assert self._wishes.explain is not None
-        found = []
+    def _explained(self, notes: list[str]) -> Iterator[Explained]:
+        """Yield how the value comes about under each network."""
+        assert self._views.explain is not None
         for number, model in enumerate(self._models):
-            title = self._title(number, model)
-            found.append(_trace(self._picture, model, self._handling, self._wishes.explain, title))
-            notes += found[-1].notes
-        return found
+            one = _trace(self._picture, model, self._handling, self._views.explain, self._title(number))
+            notes += one.notes
+            yield one
 
     def _animate(self, name: str, sheet: Sheet, notes: list[str]) -> File:
         if len(self._models) > 1:
@@ -191,58 +187,103 @@ class Show:
             from cnnfilter.plots.movies import encode_movie  # noqa: PLC0415
             from cnnfilter.plots.papers import Paper  # noqa: PLC0415
 
-            volume = _opaque(self._picture)
-            title = f"{PurePath(name).name}, {self._title(0, self._models[0])}"
-            white = 0.0 if self._picture.matrix else self._picture.maximum
+            colors, fps = _colors(self._picture), self._views.fps or 3.0
+            if self._picture.has_alpha and (as_volume(self._picture.pixels)[:, :, 3] < self._picture.maximum).any():
+                raise ShapeError(_WEIGHED)
+            title = f"{PurePath(name).name}, {self._title(0)}"
             paper = Paper(figure, sheet)
-            reel = animate(self._models[0].program(volume.shape), volume, self._wishes.around, title, white, paper)
-            notes += _remark_on_time(reel.length, fps := self._wishes.fps or 3.0)
+            program = self._models[0].program(colors.shape)
+            reel = animate(program, colors, self._views.around, title, _white(self._picture), paper)
+            if (seconds := round(reel.length / fps)) >= _LONG:
+                notes.append(
+                    f"the moving picture has {reel.length} windows and runs for {seconds // 60} min {seconds % 60} s; "
+                    "--around Y,X shows fewer, a larger --fps is faster"
+                )
             return File(sheet.target, encode_movie(reel, sheet.target, fps), paper.pixels)
 
 
-def _remark_on_time(length: int, fps: float) -> list[str]:
-    """Return a sentence if a moving picture runs for minutes."""
-    seconds = round(length / fps)
-    if seconds < _LONG:
-        return []
-    return [
-        f"the moving picture has {length} windows and runs for {seconds // 60} min {seconds % 60} s; --around Y,X "
-        "shows fewer, a larger --fps is faster"
-    ]
+def only_kernel(model: Model) -> Doubles | None:
+    """Return the weights of a network that is laid on the input as one kernel, or None."""
+    kernels = [kernel for step in model.program(()).steps for kernel in step.kernels]
+    return kernels[0].weights if len(kernels) == 1 else None
 
 
-_LONG = 120
-"""Seconds that nobody watches to the end."""
+def run_layers(
+    picture: Picture, name: str, model: Model, handling: Handling, sheet: Sheet, layers: Sequence[str] = ()
+) -> tuple[Grid, list[Panel]]:
+    """Run a network on an image, and return the panels of the image and of the layers that are wanted, all if none is.
+
+    Raises
+    ------
+    ShapeError
+        If there are too many layers for one figure.
+    """
+    from cnnfilter.plots.comparisons import Panel, arrange, check_layers  # noqa: PLC0415  matplotlib is for figures
+    from cnnfilter.plots.views import View, view_picture, view_values  # noqa: PLC0415
+
+    colors = prepare(_colors(picture), handling.preparation)
+    program = model.program(colors.shape)
+    names = layers or program.network.names
+    check_layers(len(names))
+    grid = arrange(sheet, len(names) + 1, large=False)
+    white = picture.maximum * handling.preparation.scale
+    views: dict[str, View] = {}
+
+    def keep(layer: str, values: Array) -> None:
+        if layer in names:
+            views[layer] = view_values(values, grid.side, white, matrix=picture.matrix)
+
+    run_program(program, colors, white=white, listener=keep)
+    panels = [Panel(PurePath(name).name, view_picture(picture, grid.side))]
+    steps = {step.node.name: step for step in _walk(program.steps)}
+    for visit in program.network.visits(colors.shape):
+        if (called := visit.node.name) in views:
+            text = show_layer(visit.layer)
+            title = called if text == called.rstrip("0123456789") else f"{called}: {text}"
+            filters = _filters(steps[called], visit.layer, visit.inputs.shape)
+            panels.append(Panel(title, views[called], filters=filters))
+    return grid, panels
 
 
-def _opaque(picture: Picture) -> Array:
-    """Return a picture's colors (H, W, C), or raise a `ShapeError` if some are not opaque."""
+def _walk(steps: Sequence[Step]) -> Iterator[Step]:
+    for step in steps:
+        for branch in step.branches:
+            yield from _walk(branch)
+        yield step
+
+
+def _filters(step: Step, layer: Layer, shape: Sequence[int]) -> Doubles | None:
+    """Return the weights of a convolution, (kh, kw, in / groups, out); None for any other layer."""
+    if not isinstance(layer, Convolution):
+        return None
+    if step.kernels:
+        return build_bank(layer, step.kernels, shape[2])
+    return np.asarray(step.tensors["weight"], dtype=np.float64)
+
+
+def _colors(picture: Picture) -> Array:
+    """Return an image without alpha, (H, W, C)."""
     pixels = as_volume(picture.pixels)
-    if not picture.has_alpha:
-        return pixels
-    if (pixels[:, :, 3] < picture.maximum).any():
-        raise ShapeError(_WEIGHED)
-    return pixels[:, :, :3]
+    return pixels[:, :, :3] if picture.has_alpha else pixels
 
 
-_WEIGHED = "some pixels are transparent, and colors are weighed by alpha then; only opaque ones can be explained"
+def _white(picture: Picture) -> float:
+    return 0.0 if picture.matrix else picture.maximum
 
 
 def _trace(picture: Picture, model: Model, handling: Handling, place: Pair, title: str) -> Explained:
     """Return how a value comes about; its window has to be opaque."""
-    pixels = as_volume(picture.pixels)
-    colors = pixels[:, :, :3] if picture.has_alpha else pixels
+    colors = _colors(picture)
     traced = trace(model.program(colors.shape), colors, place)
     if picture.has_alpha:
-        alpha = pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
+        alpha = picture.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
         if (alpha[traced.inside] < picture.maximum).any():
             raise ShapeError(_WEIGHED)
     results, notes = run_picture(picture, model, handling)
     rows, columns = (span_around(place[axis], place[axis], traced.output[axis]) for axis in (0, 1))
     outputs = _cut(results[""], rows)[:, columns.start : columns.stop]
     outcome = outputs[place[0] - rows.start, place[1] - columns.start]
-    white = 0.0 if picture.matrix else picture.maximum
-    return Explained(traced, outcome, title, colors, outputs, (rows.start, columns.start), white, notes)
+    return Explained(traced, outcome, title, colors, outputs, (rows.start, columns.start), _white(picture), notes)
 
 
 def _cut(result: Result, rows: range) -> Array:
@@ -251,9 +292,8 @@ def _cut(result: Result, rows: range) -> Array:
     for part in result.parts:
         if part.rows.start >= rows.stop:
             break
-        if part.rows.stop > rows.start:
-            inner = slice(max(rows.start - part.rows.start, 0), rows.stop - part.rows.start)
-            found.append(as_volume(part.values)[inner])
+        first = max(rows.start - part.rows.start, 0)
+        found.append(as_volume(part.values)[first : rows.stop - part.rows.start])
     return np.concatenate(found)
 
 

@@ -70,16 +70,21 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
     """Draw some kernels, or all that have names."""
     # What draws loads matplotlib, when all that can be refused without it has been.
     kernels = [load_kernel(word) for word in words]
-    from cnnfilter.plots.gallery import all_cells, draw_gallery  # noqa: PLC0415
-    from cnnfilter.plots.kernels import caption_of, draw_kernels, planes_of  # noqa: PLC0415
-    from cnnfilter.plots.results import lay_kernel  # noqa: PLC0415
+    from cnnfilter.plots.kernels import (  # noqa: PLC0415
+        all_kernels,
+        caption_of,
+        draw_gallery,
+        draw_kernels,
+        lay_kernel,
+        planes_of,
+    )
     from cnnfilter.plots.samples import WHITE, make_sample, read_sample  # noqa: PLC0415
     from cnnfilter.plots.sheets import open_sheet  # noqa: PLC0415
 
     picture, note = read_sample(image) if image else (make_sample(), "a picture made by formulas")
     with open_sheet(sheet) as figure:
         if not kernels:
-            draw_gallery(figure, sheet, all_cells(), picture, note)
+            draw_gallery(figure, sheet, all_kernels(), picture, note)
             return
         planes = []
         for word, kernel in zip(words, kernels, strict=True):

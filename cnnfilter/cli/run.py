@@ -131,7 +131,7 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, views: ViewOption
     check_sources(sources)
     only_shown = request.output is None and not (request.in_place or ranked)
     jobs = [] if only_shown else plan_outputs(sources, request)
-    return plan_views(jobs, sources, views.request, find_spared(sources, request))
+    return plan_views(jobs, sources, views.request(), find_spared(sources, request))
 
 
 def _check_results(

@@ -13,9 +13,9 @@ from cnnfilter.errors import OutputError
 from cnnfilter.files.outputs import STANDARD
 
 if TYPE_CHECKING:
-    from cnnfilter.plots.targets import ViewRequest
+    from cnnfilter.plots.targets import Views
     from cnnfilter.spec.geometry import Pair
-    from cnnfilter.work import Viewer
+    from cnnfilter.viewing import Viewer
 
 MOVIE_DPI = 100
 """Pixels an inch of a moving picture, unless another number is asked for: it has many frames."""
@@ -78,18 +78,17 @@ class ViewOptions(NamedTuple):
         """Whether anything is."""
         return self.plot is not None or self.animate is not None or self.explain is not None
 
-    @property
-    def request(self) -> ViewRequest:
-        """What is made of each input."""
+    def request(self, kernels: tuple[str, ...] = (), layers: tuple[str, ...] = ()) -> Views:
+        """Return what is shown of each input, named by its kernels, or by those of its layers that are wanted."""
         from cnnfilter.plots.sheets import ANIMATE  # noqa: PLC0415  few commands draw
-        from cnnfilter.plots.targets import ViewRequest  # noqa: PLC0415
+        from cnnfilter.plots.targets import Views  # noqa: PLC0415
 
         sheets = PlotOptions(self.plot, self.figure_size, self.dpi)
         plot = None if self.plot is None else sheets.wanted(self.plot)
         animate = None
         if self.animate is not None:
             animate = sheets.wanted(self.animate)._replace(option=ANIMATE, dpi=self.dpi or MOVIE_DPI)
-        return ViewRequest(plot, animate, self.explain is not None)
+        return Views(plot, animate, self.explain, self.around, self.fps, self.equalize, self.colormap, kernels, layers)
 
     def check(self, output: str | None) -> None:
         """Raise an `OutputError` if an option needs another."""
@@ -108,24 +107,14 @@ class ViewOptions(NamedTuple):
 
     def processes(self, jobs: int | None, total: int) -> int | None:
         """Return how many inputs are worked on at a time: one where windows show several, each in its turn."""
-        plot = self.request.plot
+        plot = self.request().plot
         return 1 if plot and plot.in_window and total > 1 else jobs
 
     def viewer(self, kernels: tuple[str, ...], layers: tuple[str, ...]) -> Viewer:
-        """Return who shows what is asked for; matplotlib is loaded where something is drawn."""
-        from cnnfilter.viewing import Presenter, Wishes  # noqa: PLC0415  for those alone who want to see
+        """Return what shows the work; matplotlib is loaded where something is drawn."""
+        from cnnfilter.viewing import Viewer  # noqa: PLC0415  for commands alone that show something
 
-        wishes = Wishes(
-            self.request,
-            self.equalize,
-            self.colormap,
-            self.explain,
-            self.around,
-            self.fps,
-            kernels=kernels,
-            layers=layers,
-        )
-        return Presenter(wishes)
+        return Viewer(self.request(kernels, layers))
 
 
 def take_views(given: dict[str, Any]) -> ViewOptions:

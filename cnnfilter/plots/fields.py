@@ -78,8 +78,7 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
     panel = min(_PANEL, _PANEL * section.sides[0] / section.sides[1] + 0.3)
     lines = len(frames) + bool(fields.found.whole) + 1
     natural = _HEAD + panel + 0.65 + lines * _LINE + _FOOT
-    height, width = set_size(figure, sheet, (natural, _WIDTH))
-    zoom = min(height / natural, width / _WIDTH)
+    height, width, zoom = set_size(figure, sheet, (natural, _WIDTH))
     unit = zoom / width, zoom / height  # an inch of the natural figure, as shares of this one
 
     def place(x: float, y: float) -> tuple[float, float]:

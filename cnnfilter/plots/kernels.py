@@ -1,86 +1,164 @@
-"""Kernels as figures: the matrix with its numbers, its frequency response, and what it makes of a picture."""
+"""Sheets of kernels: some with their numbers and frequency responses, or all, and what they make of an image."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from math import floor, log10
+from math import ceil, floor, log10
 from textwrap import fill
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from cnnfilter.arrays import Doubles
+from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exactness import common_divisor
+from cnnfilter.compute.network import convolve_by_layer
+from cnnfilter.kernels import Kernel, load_kernel, names
+from cnnfilter.kernels.made import RECIPES
 from cnnfilter.kernels.words import Made, recognize
 from cnnfilter.numbers import round_digits, show_number, show_places
-from cnnfilter.plots.results import Result, show_result
-from cnnfilter.plots.scales import UNSIGNED, draw_scale, find_inks, logarithmic, scale_of
-from cnnfilter.plots.sheets import Sheet, set_size, settle
+from cnnfilter.plots.displays import GRAYS, SIGNED, UNSIGNED, scale_of
+from cnnfilter.plots.panels import cell_points, write_cells
+from cnnfilter.plots.papers import LEAST_POINTS
+from cnnfilter.plots.samples import WHITE
+from cnnfilter.plots.sheets import Sheet, set_size
+from cnnfilter.spec.borders import as_border
+from cnnfilter.spec.convolutions import DepthwiseConv, KernelWord
+from cnnfilter.spec.geometry import PaddingWord, Window
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
-
-    from cnnfilter.kernels import Kernel
-
-FREQUENCIES = 129
+_FREQUENCIES = 129
 """Along each axis, from -0.5 to 0.5 cycles per pixel; an odd number, so that 0 is one of them."""
 
-DECADES = 4
+_DECADES = 4
 """Powers of ten that a logarithmic response spans: 80 dB."""
 
 MOST_PLANES = 8
 """So many slices are drawn, one below the other; a bank may have thousands."""
 
-SMALLEST_TEXT, LARGEST_TEXT = 5.0, 13.0
-"""Of the numbers in the cells, in points; where they would have to be smaller there are none."""
+_LARGEST_TEXT = 13.0
+"""Of the numbers in the cells, in points."""
 
-LARGEST_NUMBERED = 15
+_LARGEST_NUMBERED = 15
 """To this many weights a side the panel of the weights grows with them, so that their numbers can be read."""
 
-_PANEL = 3.7
-"""Inches of a panel, its color bar and its labels included."""
+_PANEL, _CELL = 3.7, 0.34
+"""Inches of a panel, its color bar and its labels included, and of a cell with a number in it."""
 
-_CELL = 0.34
-"""Inches of a cell with a number in it."""
+SHOWN = {
+    "box": "box:7",
+    "gaussian": "gaussian:13:2",
+    "line-vertical": "line-vertical:9",
+    "line-horizontal": "line-horizontal:9",
+    "line-diagonal": "line-diagonal:9",
+    "line-antidiagonal": "line-antidiagonal:9",
+    "frame": "frame:9",
+    "disk": "disk:9",
+    "motion": "motion:13:30",
+    "log": "log:11:1.5",
+    "dog": "dog:13:1:2",
+    "gabor": "gabor:13:2.5:45:6",
+    "identity": "identity:3",
+}
+"""Kernels that are made to size, each at one that shows on the sample what it does."""
 
-_DIGIT_WIDTH = 0.62
-"""Of a digit of DejaVu Sans, in its height."""
+_COLUMNS, _WIDTH = 7, 1.6
+"""Of the sheet of all kernels: how many side by side, and inches of one with its result."""
+
+_FOOT, _HEAD = 0.62, 0.42
+"""Inches of its keys and of its title."""
+
+_KEYS = (
+    (SIGNED, "kernels with negative weights; results of sum 0 (99 % within max)", ("-max", "0", "max")),
+    (UNSIGNED, "kernels without negative weights", ("0", "", "max")),
+    (GRAYS, "other results, cut off at both ends", ("0", "", "white x sum")),
+)
+"""Its color maps, what they are for, and their ends."""
+
+
+class KernelResult(NamedTuple):
+    """An image under a kernel.
+
+    Parameters
+    ----------
+    values
+        (H, W), as they come out.
+    signed
+        Whether 0 is in the middle: the kernel sums to 0 or less, as one that looks for differences.
+    limit
+        The value that is shown as white, or of the deepest colors: the kernel's sum times the image's white, or the
+        greatest magnitude of a signed result.
+    note
+        What the image is.
+    """
+
+    values: Array
+    signed: bool
+    limit: float
+    note: str = ""
+
+
+def lay_kernel(image: Array, kernel: Kernel, white: float, note: str = "") -> KernelResult:
+    """Return what a kernel (kh, kw) makes of a gray image (H, W), of the same size, its edges continued outside."""
+    shape = kernel.weights.shape
+    layer = DepthwiseConv(
+        window=Window((shape[0], shape[1]), padding=PaddingWord.SAME),
+        kernels=(KernelWord("drawn", shape),),
+        border=as_border("edge"),
+    )
+    values = convolve_by_layer(np.asarray(image, dtype=np.float64)[:, :, None], layer, (kernel,))[:, :, 0]
+    total, weight = float(kernel.weights.sum()), float(np.abs(kernel.weights).sum())
+    signed = total <= 1e-6 * weight
+    return KernelResult(values, signed, (float(np.abs(values).max()) or 1.0) if signed else total * white, note)
+
+
+def _show_result(axes: Axes, result: KernelResult) -> AxesImage:
+    """Show a result: signed in diverging colors around 0, else in grays from 0 to its white."""
+    colors, low = (SIGNED, -result.limit) if result.signed else (GRAYS, 0.0)
+    return axes.imshow(result.values, cmap=colors, vmin=low, vmax=result.limit, interpolation="antialiased")
 
 
 class Plane(NamedTuple):
-    """A slice of a kernel that is drawn: its title, its weights (kh, kw), and what it makes of a picture."""
+    """A slice of a kernel that is drawn: its title, its weights (kh, kw), and what it makes of an image."""
 
     title: str
     weights: Doubles
-    result: Result | None = None
+    result: KernelResult | None = None
+
+    @property
+    def side(self) -> float:
+        """The inches of the panel of the weights."""
+        side = max(self.weights.shape)
+        return max(_PANEL, side * _CELL + 1.3) if side <= _LARGEST_NUMBERED else _PANEL
 
 
-def planes_of(word: str, kernel: Kernel, result: Result | None = None) -> list[Plane]:
+def planes_of(word: str, kernel: Kernel, result: KernelResult | None = None) -> list[Plane]:
     """Return the slices of a kernel as they are drawn, at most `MOST_PLANES`, their titles naming the rest."""
-    weights = kernel.weights
-    slices = weights.reshape(*weights.shape[:2], -1).transpose(2, 0, 1)
-    size = "x".join(map(str, weights.shape))
-    head = f"{_shortened(word)}  {size}"
-    if len(slices) == 1:
-        return [Plane(f"{head}\n{_facts(slices[0])}", slices[0], result)]
-    left = f" ({len(slices) - MOST_PLANES} more are not drawn)" if len(slices) > MOST_PLANES else ""
-    return [
-        Plane(f"{head}, slice {number} of {len(slices)}{left if number == MOST_PLANES else ''}\n{_facts(plane)}", plane)
-        for number, plane in enumerate(slices[:MOST_PLANES], 1)
-    ]
+    slices = kernel.weights.reshape(*kernel.weights.shape[:2], -1).transpose(2, 0, 1)
+    count, left = len(slices), len(slices) - MOST_PLANES
+    head = f"{word if len(word) <= 32 else f'{word[:31]}…'}  {'x'.join(map(str, kernel.weights.shape))}"
+    planes = []
+    for number, weights in enumerate(slices[:MOST_PLANES], 1):
+        place = f", slice {number} of {count}" if count > 1 else ""
+        rest = f" ({left} more are not drawn)" if number == MOST_PLANES and left > 0 else ""
+        planes.append(Plane(f"{head}{place}{rest}\n{_facts(weights)}", weights, result if count == 1 else None))
+    return planes
 
 
-def _shortened(word: str) -> str:
-    return word if len(word) <= 32 else f"{word[:31]}…"
+def _facts(weights: Doubles) -> str:
+    divisor = common_divisor(weights)
+    times = f"cells: weights x {divisor}; " if divisor > 1 else ""
+    return f"{times}sum {show_number(round_digits(float(weights.sum()), 6))}"
 
 
 def caption_of(word: str, description: str) -> str:
-    """Return what a kernel does, as it stands above its figure: without marks of code, its arguments filled in.
+    """Return what a kernel does, as written above its figure: without marks of code, its arguments filled in.
 
     Examples
     --------
@@ -95,15 +173,8 @@ def caption_of(word: str, description: str) -> str:
     return re.sub(r"\b[A-Z][A-Z0-9]*\b", lambda match: values.get(match[0], match[0]), "; ".join(clauses))
 
 
-def _facts(weights: Doubles) -> str:
-    divisor = common_divisor(weights)
-    times = f"cells: weights x {divisor}; " if divisor > 1 else ""
-    total = float(weights.sum())
-    return f"{times}sum {show_number(round_digits(total, 6))}"
-
-
 def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading: str = "") -> None:
-    """Draw each plane in a row: its weights, its frequency response, and what it makes of a picture if that is known.
+    """Draw each plane in a row: its weights, its frequency response, and what it makes of an image if that is known.
 
     Parameters
     ----------
@@ -117,35 +188,35 @@ def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading:
         A line above all, such as what the kernel does.
     """
     has_results = any(plane.result for plane in planes)
-    widths = [max(_first_panel(plane.weights) for plane in planes), *[_PANEL] * (1 + has_results)]
-    heights = [_first_panel(plane.weights) * 0.92 for plane in planes]
-    natural = sum(heights) + 0.35 * bool(heading), sum(widths)
-    height, width = set_size(figure, sheet, natural)
-    zoom = min(1.0, height / natural[0], width / natural[1])
+    widths = [max(plane.side for plane in planes), *[_PANEL] * (1 + has_results)]
+    heights = [plane.side * 0.92 for plane in planes]
+    zoom = min(1.0, set_size(figure, sheet, (sum(heights) + 0.35 * bool(heading), sum(widths))).zoom)
     rcParams["font.size"] *= zoom  # of this sheet
     figure.set_layout_engine("constrained", w_pad=0.08 * zoom, h_pad=0.08 * zoom)
     if heading:
         figure.suptitle(fill(heading, 100), fontsize=10 * zoom)
-    rows = figure.subplots(
-        len(planes), len(widths), squeeze=False, gridspec_kw={"width_ratios": widths, "height_ratios": heights}
-    )
-    drawn = []
+    ratios = {"width_ratios": widths, "height_ratios": heights}
+    rows = figure.subplots(len(planes), len(widths), squeeze=False, gridspec_kw=ratios)
+    images = []
     for axes, plane in zip(rows, planes, strict=True):
-        drawn.append(_draw_weights(axes[0], plane))
-        _draw_response(axes[1], plane)
+        images.append(_draw_weights(axes[0], plane))
+        _draw_response(axes[1], frequency_response(plane.weights))
         if plane.result:
-            show_result(axes[2], plane.result, titled=True)
+            _draw_result(axes[2], plane.result)
         elif has_results:
             axes[2].set_axis_off()
-    settle(figure)  # now the cells have their sizes
-    for axes, plane, image in zip(rows, planes, drawn, strict=True):
+    _settle(figure)  # now the cells have their sizes
+    for axes, plane, image in zip(rows, planes, images, strict=True):
         _write_numbers(axes[0], plane.weights, image)
 
 
-def _first_panel(weights: Doubles) -> float:
-    """Return the inches of the panel of the weights."""
-    side = max(weights.shape)
-    return max(_PANEL, side * _CELL + 1.3) if side <= LARGEST_NUMBERED else _PANEL
+def _settle(figure: Figure) -> None:
+    """Lay out the panels of a figure for good, at places that do not depend on the order of the solver's sums."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, low, width, height = (round(part, 6) for part in axes.get_position(original=True).bounds)
+        axes.set_position((left, low, width, height))
 
 
 def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
@@ -156,15 +227,15 @@ def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
     axes.set_ylabel("row")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
-    draw_scale(axes, image, "weight")
+    _draw_scale(axes, image, "weight")
     return image
 
 
-def _draw_response(axes: Axes, plane: Plane) -> None:
-    response = frequency_response(plane.weights)
+def _draw_response(axes: Axes, response: Doubles) -> None:
+    most = float(response.max())
     is_logarithmic = needs_logarithm(response)
-    scale = logarithmic(response, DECADES) if is_logarithmic else scale_of(response)[1]
-    half = 0.5 + 0.5 / (FREQUENCIES - 1)  # the outer pixels' centers lie at 0.5
+    scale = LogNorm(most / 10**_DECADES, most, clip=True) if is_logarithmic else scale_of(response)[1]
+    half = 0.5 + 0.5 / (_FREQUENCIES - 1)  # the outer pixels' centers lie at 0.5
     image = axes.imshow(
         np.maximum(response, scale.vmin or 0.0),
         cmap=UNSIGNED,
@@ -172,15 +243,30 @@ def _draw_response(axes: Axes, plane: Plane) -> None:
         extent=(-half, half, half, -half),
         interpolation="bilinear",
     )
-    middle = FREQUENCIES // 2
-    axes.set_title(f"frequency response\nat 0: {response[middle, middle]:.3g}, greatest: {response.max():.3g}")
-    axes.set_xlabel("cycles per pixel, across")
-    axes.set_ylabel("cycles per pixel, down")
-    for setter in (axes.set_xticks, axes.set_yticks):
-        setter([-0.5, -0.25, 0, 0.25, 0.5], ["-0.5", "", "0", "", "0.5"])
-    axes.set_xlim(-0.5, 0.5)
-    axes.set_ylim(0.5, -0.5)
-    draw_scale(axes, image, "magnitude, logarithmic" if is_logarithmic else "magnitude")
+    middle = _FREQUENCIES // 2
+    axes.set_title(f"frequency response\nat 0: {response[middle, middle]:.3g}, greatest: {most:.3g}")
+    ticks, labels = [-0.5, -0.25, 0, 0.25, 0.5], ["-0.5", "", "0", "", "0.5"]
+    axes.set(xlabel="cycles per pixel, across", ylabel="cycles per pixel, down")
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+    axes.set(xlim=(-0.5, 0.5), ylim=(0.5, -0.5))
+    _draw_scale(axes, image, "magnitude, logarithmic" if is_logarithmic else "magnitude")
+
+
+def _draw_result(axes: Axes, result: KernelResult) -> None:
+    height, width = result.values.shape
+    low, high = float(result.values.min()), float(result.values.max())
+    axes.set_title(f"on {result.note}\n{height}x{width}, values {low:.4g} to {high:.4g}")
+    _draw_scale(axes, _show_result(axes, result), "value")
+
+
+def _draw_scale(axes: Axes, image: AxesImage, label: str) -> None:
+    """Draw what the colors of a panel mean beside it, as high as the panel."""
+    beside = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
+    is_logarithmic = isinstance(image.norm, LogNorm)
+    bar = axes.figure.colorbar(image, cax=beside, label=label, format="%g" if is_logarithmic else None)
+    if is_logarithmic:
+        bar.ax.minorticks_off()
 
 
 def frequency_response(weights: Doubles) -> Doubles:
@@ -201,7 +287,7 @@ def frequency_response(weights: Doubles) -> Doubles:
     >>> frequency_response(np.array([[0.5, 0.5]]))[64, [0, 64, 128]].round(12).tolist()
     [0.0, 1.0, 0.0]
     """
-    frequencies = np.linspace(-0.5, 0.5, FREQUENCIES)
+    frequencies = np.linspace(-0.5, 0.5, _FREQUENCIES)
     down, across = (np.exp(-2j * np.pi * np.outer(frequencies, np.arange(side))) for side in weights.shape)
     response = np.abs(down @ weights @ across.T)
     return np.where(response > 1e-12 * np.abs(weights).sum(), response, 0.0)
@@ -215,29 +301,89 @@ def needs_logarithm(response: Doubles) -> bool:
 def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
     """Write each weight in its cell, if the cells are large enough."""
     box = axes.get_window_extent()
-    points = 72 / axes.figure.dpi
-    height, width = box.height * points / weights.shape[0], box.width * points / weights.shape[1]
-    for texts in _ways_to_write(weights):
-        longest = max(len(text) for row in texts for text in row)
-        size = min(LARGEST_TEXT, height * 0.6, width * 0.88 / (longest * _DIGIT_WIDTH))
-        if size < SMALLEST_TEXT:
-            continue
-        inks = find_inks(image, weights)
-        for (row, column), ink in zip(np.ndindex(*weights.shape), inks, strict=True):
-            text = texts[row][column]
-            axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
-        return
+    size = box.height / axes.figure.dpi, box.width / axes.figure.dpi
+    for words in _ways_to_write(weights):
+        points = cell_points(size, (weights.shape[0], weights.shape[1]), words, _LARGEST_TEXT)
+        if points >= LEAST_POINTS:
+            write_cells(axes, weights, words, points, image)
+            return
 
 
-def _ways_to_write(weights: Doubles) -> Iterator[list[list[str]]]:
+def _ways_to_write(weights: Doubles) -> Iterator[list[str]]:
     """Yield the texts of the cells: whole numbers over the divisor, else fewer and fewer digits."""
     whole = weights * common_divisor(weights)
     if np.array_equal(whole, np.rint(whole)) and np.abs(whole).max() < 1e6:
-        yield [[show_number(weight) for weight in row] for row in whole.tolist()]
+        yield [show_number(weight) for weight in whole.ravel().tolist()]
         return
     greatest = float(np.abs(weights).max())
     for digits in (4, 3, 2):
         places = max(0, digits - 1 - floor(log10(greatest)))
         if places > 7:
             return
-        yield [[show_places(weight, places) for weight in row] for row in weights.tolist()]
+        yield [show_places(weight, places) for weight in weights.ravel().tolist()]
+
+
+def all_kernels() -> dict[str, Kernel]:
+    """Return each kernel that has a name, those that are made at a size that shows what they do."""
+    words = [SHOWN[name] if name in RECIPES else name for name in names()]
+    return {word: load_kernel(word) for word in words}
+
+
+def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image: Array, note: str) -> None:
+    """Draw each kernel, small, with its result on a gray image (H, W) beside it.
+
+    Parameters
+    ----------
+    figure
+        An empty one.
+    sheet
+        What was asked for; of it the size matters.
+    kernels
+        What is drawn, row by row, behind the image itself.
+    image
+        (H, W), from 0 to 255.
+    note
+        What the image is.
+    """
+    cells = [("the picture", None), *kernels.items()]
+    rows = ceil(len(cells) / _COLUMNS)
+    aspect = min(1.6, max(0.55, image.shape[0] / image.shape[1]))
+    natural = rows * (0.38 + 1.04 * aspect) + _HEAD + _FOOT, _COLUMNS * _WIDTH + 0.2
+    height, _, zoom = set_size(figure, sheet, natural)
+    top, bottom = 1 - _HEAD * zoom / height, _FOOT * zoom / height
+    down, across = (top - bottom) / rows, 1 / _COLUMNS
+    title = f"The kernels of cnnfilter, each on {note}"
+    figure.suptitle(title, fontsize=12 * zoom, y=1 - 0.12 * zoom / height, va="top")
+    for place, (word, kernel) in enumerate(cells):
+        row, column = divmod(place, _COLUMNS)
+        left, low = (column + 0.01) * across, top - (row + 1) * down
+        figure.text(left + 0.03 * across, low + 0.88 * down, word, fontsize=7 * zoom, va="bottom")
+        axes = figure.add_axes((left + 0.31 * across, low + 0.06 * down, 0.63 * across, 0.8 * down), anchor="NW")
+        result = lay_kernel(image, kernel or Kernel(np.ones((1, 1))), WHITE)
+        _show_result(axes, _vivid(result)).set_gid(f"result {word}")
+        axes.set_axis_off()
+        if kernel:
+            side = 0.25 * across * figure.get_figwidth() / figure.get_figheight()  # a square
+            corner = left + 0.03 * across, low + 0.86 * down - side
+            inset = figure.add_axes((*corner, 0.25 * across, side), anchor="NW")
+            colors, scale = scale_of(kernel.weights)
+            drawn = inset.imshow(kernel.weights, cmap=colors, norm=scale, interpolation="nearest")
+            drawn.set_gid(f"kernel {word}")
+            inset.set(xticks=[], yticks=[])
+    _draw_keys(figure, bottom, zoom)
+
+
+def _vivid(result: KernelResult) -> KernelResult:
+    """Return a signed result whose deepest colors begin where 99 % of its magnitudes end: a few peaks pale no edge."""
+    limit = float(np.percentile(np.abs(result.values), 99))
+    return result._replace(limit=limit) if result.signed and limit else result
+
+
+def _draw_keys(figure: Figure, height: float, zoom: float) -> None:
+    """Draw what the colors mean, in the lowest part of the figure."""
+    for place, (colors, label, ticks) in enumerate(_KEYS):
+        axes = figure.add_axes((0.04 + place * 0.325, 0.58 * height, 0.27, 0.2 * height))
+        mappable = ScalarMappable(Normalize(-1, 1), colors)
+        figure.colorbar(mappable, cax=axes, orientation="horizontal", ticks=[-1, 0, 1])
+        axes.set_xticklabels(ticks, fontsize=7 * zoom)
+        axes.set_title(label, fontsize=7 * zoom, pad=2 * zoom)

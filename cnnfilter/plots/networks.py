@@ -61,8 +61,7 @@ def draw_network(figure: Figure, sheet: Sheet, drawing: Drawing) -> None:
     scales = make_scales([drawing.input, *(step.shape for step in walk_steps(drawing.steps))])
     rows = choose_rows(drawing, scales, sheet.size)
     width, height = size_of(rows, drawing)
-    sides = set_size(figure, sheet, (height, width))
-    zoom = min(sides[0] / height, sides[1] / width)
+    zoom = set_size(figure, sheet, (height, width)).zoom
     if zoom * SMALL < SMALLEST_TEXT:
         warn(f"texts are {zoom * SMALL:.1f} points high; --figure-size {height:.1f}x{width:.1f} would suit the network")
     axes = figure.add_axes((0, 0, 1, 1))

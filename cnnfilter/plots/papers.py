@@ -12,26 +12,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from cnnfilter.plots.sheets import Sheet, set_size
+from cnnfilter.plots.sheets import Sheet, Size, set_size
 
 INK, FRAME = "#222222", "#e66100"
-"""Of letters and axes; of what is framed: an orange that those who confuse red and green see as well, and that no map
-here has."""
+"""Of letters and axes; of what is framed: an orange that people who confuse red and green see too, and that is in no
+map here."""
 
 POINTS = 72.0
 """In an inch."""
 
 _LEADING = 1.25
-"""The distance of lines in heights of their letters, a little ample."""
+"""The distance of lines in heights of their letters, with some room to spare."""
 
 LEAST_POINTS = 5.0
 """Smaller letters cannot be read."""
 
-REMARKED_POINTS = 4.0
-"""Where letters that say something would be smaller, a remark says which figure would suit."""
+_WARNED_POINTS = 4.0
+"""Where letters that say something would be smaller, a remark names the figure size that would suit."""
 
-_SMALLEST = 7.0
-"""The points of the smallest letters that are always there, those at the axes."""
+_AXIS_POINTS = 7.0
+"""Of the smallest letters that are always there, those at the axes."""
 
 
 class Box(NamedTuple):
@@ -76,9 +76,9 @@ class Paper:
             If it would have too many pixels.
         """
         self._height, self._width = height, width
-        size = set_size(self.figure, self.sheet, (height, width))
-        self._stretch = size[0] / height, size[1] / width
-        self.zoom = min(1.0, *self._stretch)
+        fitted = set_size(self.figure, self.sheet, (height, width))
+        self._stretch = fitted.height / height, fitted.width / width
+        self.zoom = min(1.0, fitted.zoom)
         mpl.rc("axes", edgecolor=INK, linewidth=0.6 * self.zoom)  # of this sheet
         mpl.rc("font", size=8)
         mpl.rc("text", color=INK)
@@ -86,28 +86,23 @@ class Paper:
     @property
     def remark(self) -> str:
         """What is to be said of a figure whose letters are too small, or the empty string."""
-        points = _SMALLEST * self.zoom
-        if points >= REMARKED_POINTS:
+        points = _AXIS_POINTS * self.zoom
+        if points >= _WARNED_POINTS:
             return ""
-        scale = REMARKED_POINTS / points
-        height, width = self._height * self._stretch[0] * scale, self._width * self._stretch[1] * scale
+        width, height = self.figure.get_size_inches() * _WARNED_POINTS / points
         return f"texts are {points:.1f} points high; --figure-size {height:.1f}x{width:.1f} would do"
 
     @property
     def pixels(self) -> tuple[int, int]:
-        """(height, width) of the figure; matplotlib leaves out what is no whole pixel."""
+        """(height, width) of the figure; matplotlib leaves out what is not a whole pixel."""
         width, height = self.figure.bbox.size
         return int(height), int(width)
 
     def axes(self, box: Box) -> Axes:
         """Return axes that fill a box."""
+        bottom = 1 - (box.top + box.height) / self._height
         return self.figure.add_axes(
-            (
-                box.left / self._width,
-                1 - (box.top + box.height) / self._height,
-                box.width / self._width,
-                box.height / self._height,
-            )
+            (box.left / self._width, bottom, box.width / self._width, box.height / self._height)
         )
 
     def text(self, left: float, top: float, words: str, **style: Any) -> Text:
@@ -115,7 +110,7 @@ class Paper:
         settled = {"va": "top", "ha": "left", "fontsize": 9, "color": INK, **style}
         return self.figure.text(left / self._width, 1 - top / self._height, words, **settled)
 
-    def real(self, box: Box) -> tuple[float, float]:
+    def real(self, box: Box) -> Size:
         """Return the (height, width) that a box has in the figure, in inches."""
         return box.height * self._stretch[0], box.width * self._stretch[1]
 
@@ -131,7 +126,7 @@ class Paper:
 
         It goes to the same bottom right corner, or less than a pixel further.
         """
-        tall, _ = self.figure.bbox.size[::-1]
+        tall = self.figure.bbox.height
         scale = self._stretch[0] * self.figure.dpi, self._stretch[1] * self.figure.dpi
         high, wide = box.height * scale[0] / cells[0], box.width * scale[1] / cells[1]
         if min(high, wide) < 1:
@@ -141,19 +136,7 @@ class Paper:
         low = round(tall - (box.top + box.height) * scale[0])
         return Box(left / scale[1], (tall - low - height) / scale[0], width / scale[1], height / scale[0])
 
-    def fit(self, text: Text, width: float) -> None:
-        """Make letters smaller, and then a line shorter, until it is not wider than some inches."""
-        wide, least = self._pixels(width), (LEAST_POINTS + 2) * self.zoom
-        while (taken := _width(text)) > wide:
-            points, words = float(text.get_fontsize()), text.get_text()
-            if points > least:
-                text.set_fontsize(max(least, points * wide / taken))
-            elif len(words) < 6:
-                return
-            else:
-                text.set_text(f"{words.rstrip('…')[:-2]}…")
-
-    def break_lines(self, text: Text, name: str, facts: Sequence[str], size: tuple[float, float]) -> None:
+    def break_lines(self, text: Text, name: str, facts: Sequence[str], size: Size) -> None:
         """Write a name, and facts below it, into lines that are together not higher, nor wider, than some inches.
 
         Where that takes too many lines, letters become smaller, and at last the middle of the name is left out. Facts
@@ -164,52 +147,38 @@ class Paper:
         text
             Where they are written; its letters have the size at which they are tried first.
         name, facts
-            What it is to say; a fact is broken at its blanks at most.
+            What it is to say; a name is broken after a blank, a colon, an underscore, or a hyphen between letters, a
+            fact at its blanks at most.
         size
             The (height, width) in the inches of the layout.
         """
-        high, wide = size[0] * self._stretch[0] * POINTS, self._pixels(size[1])
-        least = 6.0 * self.zoom
-        named, known = _name_pieces(name), [f"{fact}, " for fact in facts[:-1]] + list(facts[-1:])
+        high, wide = size[0] * self._stretch[0] * POINTS, size[1] * self._stretch[1] * self.figure.dpi
+        points, least = float(text.get_fontsize()), 6.0 * self.zoom
+        named = re.split(r"(?<=[\s:_])|(?<=\w-)", name) if name else []
+        known = [*(f"{fact}, " for fact in facts[:-1]), *facts[-1:]]
         while True:
-            points = float(text.get_fontsize())
-            below = [line.rstrip() for line in _fill(text, known, wide)]
-            lines = [*(line.rstrip() for line in _fill(text, named, wide)), *below]
-            low_enough = len(lines) * points * _LEADING <= high
-            if low_enough and all(_fits(text, line, wide) for line in lines):
+            text.set_fontsize(points)
+            head, below = ([line.rstrip() for line in _fill(text, pieces, wide)] for pieces in (named, known))
+            if len(head + below) * points * _LEADING <= high and all(_fits(text, line, wide) for line in head + below):
                 break
             if points <= least:
-                lines = [_shorten(text, name, wide), *below] if name else below
+                head = [_shorten(text, name, wide)] if name else []
                 break
-            text.set_fontsize(max(least, points - 0.5))
-        text.set_text("\n".join(lines))
-        if (taken := _width(text)) > wide:
-            text.set_fontsize(float(text.get_fontsize()) * wide / taken)
-
-    def _pixels(self, width: float) -> float:
-        return width * self._stretch[1] * self.figure.dpi
-
-
-def _width(text: Text) -> float:
-    """Return how many pixels a text is wide."""
-    return text.get_window_extent().width
+            points = max(least, points - 0.5)
+        text.set_text("\n".join(head + below))
+        text.set_fontsize(points * min(1.0, wide / text.get_window_extent().width))
 
 
 def _fits(text: Text, words: str, wide: float) -> bool:
     """Return whether words are not wider than so many pixels, in the letters of a text."""
     text.set_text(words)
-    return _width(text) <= wide
-
-
-def _name_pieces(name: str) -> list[str]:
-    """Return the pieces of a name: a line may end behind a blank, a colon, an underscore, a hyphen between letters."""
-    return [piece for piece in re.split(r"(?<=[\s:_])|(?<=\w-)", name) if piece]
+    return text.get_window_extent().width <= wide
 
 
 def _fill(text: Text, pieces: Sequence[str], wide: float) -> list[str]:
     """Return pieces joined to lines that are not wider than so many pixels; one that is, is broken at its blanks."""
     lines: list[str] = []
-    for piece in pieces:
+    for piece in filter(None, pieces):
         if lines and _fits(text, f"{lines[-1]}{piece}".rstrip(), wide):
             lines[-1] += piece
         elif _fits(text, piece.rstrip(), wide) or " " not in piece.rstrip():

@@ -1,4 +1,4 @@
-"""Pictures that kernels are shown on: one made by formulas, or the user's own."""
+"""Images to draw on: one made by formulas for kernels, or the user's own."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from cnnfilter.files.pictures import decode_picture, read_bytes
 from cnnfilter.spec.geometry import Pair
 
 WHITE = 255.0
-"""Of the sample, and of a user's picture, whatever its depth was."""
+"""Of the sample, and of a user's image, whatever its depth was."""
 
-MOST_SIDE = 240
-"""A picture is reduced to so many pixels a side, so that what a kernel does to a pixel can be seen."""
-
-MOST_BACKDROP = 1200
-"""Pixels a side of a picture that frames are drawn on."""
+_MOST_SAMPLE, _MOST_BACKDROP = 240, 1200
+"""Images are reduced to so many pixels a side: few where what a kernel does to a pixel is to be seen."""
 
 
 def read_sample(path: str) -> tuple[Doubles, str]:
-    """Return a user's picture in grey, (H, W) with `WHITE` as its white, not large, and what it is.
+    """Return a user's image in gray, (H, W) with `WHITE` as its white, not large, and what it is.
 
     Raises
     ------
@@ -38,14 +35,14 @@ def read_sample(path: str) -> tuple[Doubles, str]:
     if volume.shape[2] not in {1, 3}:
         raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colored pictures")
     gray = to_gray(volume)[:, :, 0] * (WHITE / picture.maximum)
-    reduced = reduce_picture(gray, MOST_SIDE)
+    reduced = reduce_picture(gray, _MOST_SAMPLE)
     size = "x".join(map(str, gray.shape))
     small = f", {size} reduced to {'x'.join(map(str, reduced.shape))}" if reduced.shape != gray.shape else ""
     return reduced, f"{Path(path).name}{small}"
 
 
 def reduce_picture(picture: Array, most: int) -> Doubles:
-    """Return a grey picture, (H, W), with neither side above `most`: means of whole blocks of pixels.
+    """Return a gray image, (H, W), with neither side above `most`: means of whole blocks of pixels.
 
     Examples
     --------
@@ -61,9 +58,9 @@ def reduce_picture(picture: Array, most: int) -> Doubles:
 
 
 def make_sample() -> Doubles:
-    """Return a picture of 96x96 grey levels in which every kernel finds something.
+    """Return an image of 96x96 gray levels in which every kernel finds something.
 
-    On a slope from dark to bright lie a bright disk, a dark square with a bright rim, lines of one pixel in four
+    It has, on a slope from dark to bright, a bright disk, a dark square with a bright rim, lines of one pixel in four
     directions, and rings that narrow from the middle to the rim.
     """
     row, column = np.mgrid[:96, :96].astype(np.float64)
@@ -82,16 +79,16 @@ def make_sample() -> Doubles:
 
 
 class Backdrop(NamedTuple):
-    """A user's picture to draw on.
+    """A user's image to draw on.
 
     Parameters
     ----------
     pixels
-        (H, W, 3) from 0 to 1, reduced where the picture is large.
+        (H, W, 3) from 0 to 1, reduced where the image is large.
     covered
-        How many rows and columns of the picture they stand for: all, but a last few that made no whole block.
+        How many rows and columns of the image they cover: all, but a last few that made no whole block.
     note
-        What the picture is.
+        What the image is.
     """
 
     pixels: Doubles
@@ -100,7 +97,7 @@ class Backdrop(NamedTuple):
 
 
 def read_backdrop(path: str) -> Backdrop:
-    """Return a user's picture or matrix to draw on; channels beyond colors are shown as their mean.
+    """Return a user's image or matrix to draw on; channels beyond colors are shown as their mean.
 
     Raises
     ------
@@ -117,9 +114,9 @@ def read_backdrop(path: str) -> Backdrop:
     if picture.has_alpha:
         share = volume[:, :, 3:] / picture.maximum
         levels = levels * share + (1 - share)
-    planes = [reduce_picture(levels[:, :, channel], MOST_BACKDROP) for channel in range(levels.shape[2])]
+    planes = [reduce_picture(levels[:, :, channel], _MOST_BACKDROP) for channel in range(levels.shape[2])]
     pixels = np.clip(np.stack(planes * (3 // len(planes)), axis=2), 0, 1)
     height, width = volume.shape[:2]
-    factor = ceil(max(height, width) / MOST_BACKDROP)
+    factor = ceil(max(height, width) / _MOST_BACKDROP)
     covered = min(height, pixels.shape[0] * factor), min(width, pixels.shape[1] * factor)
     return Backdrop(pixels, covered, Path(path).name)

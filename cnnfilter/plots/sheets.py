@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -27,20 +27,16 @@ if TYPE_CHECKING:
 PLOT, ANIMATE = "plot", "animate"
 """The options that ask for a figure, and for a moving picture."""
 
-SUFFIXES = {PLOT: (".png", ".svg", ".pdf"), ANIMATE: (".gif", ".webp", ".png")}
-"""What their files may be."""
-
-SHOW = "show"
-"""The word that asks for a window rather than a file."""
+_SUFFIXES = {PLOT: (".png", ".svg", ".pdf"), ANIMATE: (".gif", ".webp", ".png")}
 
 DPI = 150
-"""Pixels an inch of a PNG: 1650 across a sheet of 11 inches."""
+"""Pixels per inch of a PNG: 1650 across a sheet of 11 inches."""
 
-MOST_PIXELS = 2**27
-"""Of a figure, and of the pictures in an SVG or PDF: half a gigabyte while it is drawn."""
+_MOST_PIXELS = 2**27
+"""Of a figure, and of the images in an SVG or PDF: half a gigabyte while it is drawn."""
 
-SMALLEST_SIDE, LARGEST_SIDE = 1.0, 200.0
-"""Of a figure, in inches."""
+_SIDES = 1.0, 200.0
+"""The shortest and the longest side of a figure, in inches."""
 
 Size = tuple[float, float]
 """(height, width) in inches."""
@@ -70,11 +66,11 @@ class Sheet(NamedTuple):
     Parameters
     ----------
     target
-        The path of a PNG, SVG or PDF, or `show`.
+        The path of a PNG, SVG or PDF, or `show` for a window.
     size
         (height, width) in inches; None for what suits the figure.
     dpi
-        Pixels an inch.
+        Pixels per inch.
     option
         The option that asks for it; a moving picture is drawn on a sheet as well.
     """
@@ -91,7 +87,7 @@ class Sheet(NamedTuple):
     @property
     def in_window(self) -> bool:
         """Whether it is shown rather than saved."""
-        return self.option == PLOT and self.target == SHOW
+        return self.option == PLOT and self.target == "show"
 
 
 def as_inches(text: str) -> Size:
@@ -100,7 +96,7 @@ def as_inches(text: str) -> Size:
     Raises
     ------
     LanguageError
-        If it is no such text, or a side is below 1 or above 200 inches.
+        If it is not such a text, or a side is below 1 or above 200 inches.
 
     Examples
     --------
@@ -111,20 +107,20 @@ def as_inches(text: str) -> Size:
     if not match:
         raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 6x8.5")
     height, width = float(match[1]), float(match[2])
-    if not (SMALLEST_SIDE <= height <= LARGEST_SIDE and SMALLEST_SIDE <= width <= LARGEST_SIDE):
-        raise LanguageError(f"figure size {text}: each side is from {SMALLEST_SIDE:g} to {LARGEST_SIDE:g} inches")
+    if not all(_SIDES[0] <= side <= _SIDES[1] for side in (height, width)):
+        raise LanguageError(f"figure size {text}: each side is from {_SIDES[0]:g} to {_SIDES[1]:g} inches")
     return height, width
 
 
 def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
     """Raise an `OutputError` if a figure could not be saved, or would replace one of the files that are read."""
     if sheet.size:
-        _measure(sheet, sheet.size)
+        _check_pixels(sheet, sheet.size)
     if sheet.in_window:
         if not _has_display():
             raise OutputError(f"{sheet}: there is no display here; --plot FILE.png makes a file")
         return
-    path, known = Path(sheet.target), SUFFIXES[sheet.option]
+    path, known = Path(sheet.target), _SUFFIXES[sheet.option]
     if path.suffix.lower() not in known:
         what = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
         window = ", or show for a window" if sheet.option == PLOT else ""
@@ -139,14 +135,14 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
 
 
 def check_spared(sheet: Sheet, read: Collection[str]) -> None:
-    """Raise an `OutputError` if a figure would replace a file that is read; they are told by their identities."""
+    """Raise an `OutputError` if a figure would replace a file that is read; `read` are identities of files."""
     if any(identity in read for identity in identities(sheet.target)):
         raise OutputError(f"{sheet}: the picture would replace a file that is read")
 
 
 def check_colormap(name: str) -> None:
     """Raise an `OutputError` if matplotlib has no color map of a name."""
-    from matplotlib import colormaps  # noqa: PLC0415  only a picture needs it
+    from matplotlib import colormaps  # noqa: PLC0415  only a figure needs it
 
     known = list(colormaps)
     if name not in known:
@@ -159,18 +155,20 @@ def _has_display() -> bool:
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def _check_pixels(sheet: Sheet, size: Size) -> None:
+    """Raise an `OutputError` if a figure of a size would have too many pixels."""
+    height, width = round(size[0] * sheet.dpi), round(size[1] * sheet.dpi)
+    if prod((height, width)) > _MOST_PIXELS or max(height, width) >= 2**16:
+        raise OutputError(
+            f"{sheet}: {height}x{width} pixels are more than can be drawn; a smaller --dpi or --figure-size would do"
+        )
+
+
 @contextmanager
-def open_sheet(sheet: Sheet, save: Callable[[Path, bytes], object] = write_whole) -> Iterator[Figure]:
+def open_sheet(sheet: Sheet) -> Iterator[Figure]:
     """Yield an empty figure; when the block ends it is saved, or shown until its window is closed.
 
     The user's settings of matplotlib change nothing, and two runs give the same bytes.
-
-    Parameters
-    ----------
-    sheet
-        What is wanted.
-    save
-        Takes the path of the file, and the bytes that it is to hold; writes them unless told otherwise.
 
     Raises
     ------
@@ -184,75 +182,48 @@ def open_sheet(sheet: Sheet, save: Callable[[Path, bytes], object] = write_whole
             yield from _window(sheet)
         return
     with open_canvas(sheet) as figure:
-        try:
-            yield figure
-            data = _encode(figure, sheet)
-        except UserWarning as warning:
-            reason = "the figure is too small for what is on it; a larger --figure-size would do"
-            raise OutputError(f"{sheet}: {reason}") from warning
-    save(Path(sheet.target), data)
+        yield figure
+        data = encode_figure(figure, sheet)
+    write_whole(Path(sheet.target), data)
 
 
 @contextmanager
 def open_canvas(sheet: Sheet) -> Iterator[Figure]:
-    """Yield an empty figure whose pixels can be read, as the frames of a moving picture are; nothing is saved."""
+    """Yield an empty figure whose pixels can be read, as the frames of a moving picture are; nothing is saved.
+
+    Raises
+    ------
+    OutputError
+        If the figure is too small for what is drawn on it.
+    """
     with _settings():
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         figure = Figure(dpi=sheet.dpi)
         FigureCanvasAgg(figure)
-        yield figure
+        try:
+            yield figure
+        except UserWarning as warning:
+            reason = "the figure is too small for what is on it; a larger --figure-size would do"
+            raise OutputError(f"{sheet}: {reason}") from warning
 
 
 @contextmanager
 def _settings() -> Iterator[None]:
     """Give matplotlib settings of our own while the block runs."""
-    import matplotlib as mpl  # noqa: PLC0415  only a picture needs it
+    import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
 
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
         mpl.rcdefaults()
-        for key, value in _STYLE.items():
-            mpl.rcParams[key] = value  # type: ignore[index]
+        mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
         yield
 
 
-def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Size:
-    """Give a figure the size that was asked for, else its natural one, and return (height, width) in inches.
-
-    Raises
-    ------
-    OutputError
-        If it would have too many pixels.
-    """
-    height, width = sheet.size or natural
-    _measure(sheet, (height, width))
-    figure.set_size_inches(width, height)
-    return height, width
-
-
-def _measure(sheet: Sheet, size: Size) -> None:
-    """Raise an `OutputError` if a figure of a size would have too many pixels."""
-    pixels = round(size[0] * sheet.dpi), round(size[1] * sheet.dpi)
-    if prod(pixels) > MOST_PIXELS or max(pixels) >= 2**16:
-        raise OutputError(
-            f"{sheet}: {pixels[0]}x{pixels[1]} pixels are more than can be drawn; a smaller --dpi or "
-            "--figure-size would do"
-        )
-
-
-def settle(figure: Figure) -> None:
-    """Lay out the panels of a figure for good, at places that no order of sums in the solver changes."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, low, width, height = (round(part, 6) for part in axes.get_position(original=True).bounds)
-        axes.set_position((left, low, width, height))
-
-
-def _encode(figure: Figure, sheet: Sheet) -> bytes:
+def encode_figure(figure: Figure, sheet: Sheet) -> bytes:
+    """Return what a sheet's file holds of a figure."""
     suffix = Path(sheet.target).suffix.lower()
     file = io.BytesIO()
     figure.savefig(file, format=suffix[1:], dpi=sheet.dpi, metadata=_METADATA[suffix])
@@ -276,3 +247,25 @@ def _window(sheet: Sheet) -> Iterator[Figure]:
             pyplot.close(figure)
         return
     raise OutputError(f"{sheet}: no window can be opened here; --plot FILE.png makes a file")
+
+
+class Fitted(NamedTuple):
+    """The (height, width) of a figure in inches, and how large its letters are beside those of its natural size."""
+
+    height: float
+    width: float
+    zoom: float
+
+
+def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Fitted:
+    """Give a figure the size that was asked for, else its natural one, and return it.
+
+    Raises
+    ------
+    OutputError
+        If it would have too many pixels.
+    """
+    height, width = sheet.size or natural
+    _check_pixels(sheet, (height, width))
+    figure.set_size_inches(width, height)
+    return Fitted(height, width, min(height / natural[0], width / natural[1]))

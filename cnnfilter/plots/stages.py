@@ -16,9 +16,8 @@ from cnnfilter.arrays import Doubles
 from cnnfilter.numbers import show_short
 from cnnfilter.plots.displays import display_weights
 from cnnfilter.plots.excerpts import Excerpt
-from cnnfilter.plots.panels import number_points
+from cnnfilter.plots.panels import find_inks, number_points
 from cnnfilter.plots.papers import LEAST_POINTS, POINTS, Box, Paper
-from cnnfilter.plots.scales import find_inks
 from cnnfilter.plots.windows import display_output, draw_cells, draw_grid, draw_input, hatch_padding, read_channel
 from cnnfilter.plots.workings import show_work
 from cnnfilter.spec.geometry import Pair, show_pair
@@ -119,7 +118,8 @@ def set_stage(one: Explained, traces: Sequence[Trace], excerpt: Excerpt, paper: 
     letters = _count_letters(width - 2 * _GAP, paper)
     paper.lay_out(below + _count_lines(one, traces, letters) * _LINE + _FOOT, width)
     part = excerpt.describe(traced.shape)
-    paper.fit(paper.text(_GAP, 0.14, f"{one.title}{': ' if part else ''}{part}", fontsize=11), width - 2 * _GAP)
+    title = f"{one.title}{': ' if part else ''}{part}"
+    paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.25, width - 2 * _GAP))
     axes = [
         _draw_input(paper, Box(_GAP, _HEAD + channel * (high + _GAP), wide, panel.size[0]), one, channel, excerpt)
         for channel, panel in enumerate(inputs)

@@ -1,4 +1,4 @@
-"""Where figures, moving pictures and explanations of inputs go: names worked out and checked before any work."""
+"""What is shown of each input: figures, moving pictures and explanations, named and checked before any work."""
 
 from __future__ import annotations
 
@@ -9,38 +9,46 @@ from typing import NamedTuple
 from cnnfilter.errors import OutputError
 from cnnfilter.files.identity import Resolver
 from cnnfilter.files.outputs import STANDARD, Job, fill_template
-from cnnfilter.plots.sheets import Sheet, check_sheet, check_spared
+from cnnfilter.plots.sheets import PLOT, Sheet, check_sheet, check_spared
+from cnnfilter.spec.geometry import Pair
 
 EXPLAIN = "explain"
 """What is made of an input beside its results, its figure and its moving picture."""
 
 
-class ViewRequest(NamedTuple):
-    """What is wanted of each input: a figure, a moving picture, whether an explanation.
+class Views(NamedTuple):
+    """What is to be shown of each input, by the names of the options.
 
-    The targets of `plot` and `animate` are templates.
+    The targets of `plot` and `animate` are templates; `kernels` name the results, `layers` are those that are drawn,
+    all if there are none.
     """
 
     plot: Sheet | None = None
     animate: Sheet | None = None
-    explain: bool = False
+    explain: Pair | None = None
+    around: Pair | None = None
+    fps: float | None = None
+    equalize: bool = False
+    colormap: str | None = None
+    kernels: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
     def sheet(self, job: Job) -> Sheet:
         """Return what a job that draws is to draw on."""
-        sheet = self.plot if self.plot and job.view == self.plot.option else self.animate
+        sheet = self.plot if job.view == PLOT else self.animate
         assert sheet
         return sheet._replace(target=str(job.target)) if job.target else sheet
 
 
-def plan_views(jobs: Sequence[Job], sources: Sequence[str], request: ViewRequest, read: frozenset[str]) -> list[Job]:
+def plan_views(jobs: Sequence[Job], sources: Sequence[str], views: Views, read: frozenset[str]) -> list[Job]:
     """Return the jobs with those for figures, moving pictures and explanations behind the others of each input.
 
     Parameters
     ----------
     jobs
         What is made of each input, as many for one as for the other.
-    sources, request
-        The inputs, and what is wanted of each.
+    sources, views
+        The inputs, and what is shown of each.
     read
         The identities of all files that are read.
 
@@ -53,27 +61,23 @@ def plan_views(jobs: Sequence[Job], sources: Sequence[str], request: ViewRequest
     planned: list[Job] = []
     for index, source in enumerate(sources, 1):
         number = f"{index:0{len(str(len(sources)))}}"
-        planned += [*jobs[(index - 1) * each : index * each], *_views(source, number, request)]
-    _check_apart(planned, request, read)
+        planned += [*jobs[(index - 1) * each : index * each], *_plan(source, number, views)]
+    _check_apart(planned, views, read)
     return planned
 
 
-def _views(source: str, index: str, request: ViewRequest) -> Iterator[Job]:
-    if request.explain:
+def _plan(source: str, index: str, views: Views) -> Iterator[Job]:
+    if views.explain:
         yield Job(source, 0, None, "-.txt", view=EXPLAIN)
     name = Path("stdin" if source == STANDARD else source)
     fields = {"stem": name.stem, "name": name.name, "ext": name.suffix, "index": index}
-    for sheet in filter(None, (request.plot, request.animate)):
-        if sheet.in_window:
-            check_sheet(sheet)
-            yield Job(source, 0, None, "", view=sheet.option)
-            continue
-        named = sheet._replace(target=fill_template(sheet.target, fields))
-        check_sheet(named)
-        yield Job(source, 0, Path(named.target), named.target, view=sheet.option)
+    for sheet in filter(None, (views.plot, views.animate)):
+        target = "" if sheet.in_window else fill_template(sheet.target, fields)
+        check_sheet(sheet._replace(target=target) if target else sheet)
+        yield Job(source, 0, Path(target) if target else None, target, view=sheet.option)
 
 
-def _check_apart(jobs: Sequence[Job], request: ViewRequest, read: frozenset[str]) -> None:
+def _check_apart(jobs: Sequence[Job], views: Views, read: frozenset[str]) -> None:
     """Raise an `OutputError` if a view would be written over another output, or over what is read."""
     resolver = Resolver()
     taken = {resolver.resolve(job.target): job for job in jobs if job.target and not job.view}
@@ -88,4 +92,4 @@ def _check_apart(jobs: Sequence[Job], request: ViewRequest, read: frozenset[str]
             )
         if other is not job:
             raise OutputError(f"--{job.view} {job.target}: another output has this name; a name of its own keeps both")
-        check_spared(request.sheet(job), read)
+        check_spared(views.sheet(job), read)

@@ -1,4 +1,4 @@
-"""What is drawn of a picture or a result: reduced to what a figure can show, with the true range of all values."""
+"""Views: what is drawn of an image or a result, reduced to what a figure can show, with its true range."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ SUBSTANTIAL = 0.1
 """From this share of all magnitudes on, values below 0 are what a result is about; fewer, as a sharpened photo has
 them, are cut off as they are in a file."""
 
-BRIGHT = 0.25
-"""And from this share of all pixels on, values above white."""
+_BRIGHT = 0.25
+"""From this share of all pixels above white on, the greatest value is drawn as white."""
 
-DIM = 0.25
+_DIM = 0.25
 """A result of which no value reaches this share of white is drawn up to its greatest."""
 
-FEW = 10_000
+_FEW = 10_000
 """Up to so many values none is left out of the scale."""
+
+_RESIZED = {"uint8", "uint16", "float32", "float64"}
+"""The types that OpenCV resizes."""
 
 
 class View(NamedTuple):
@@ -46,13 +49,13 @@ class View(NamedTuple):
     white
         The level of white.
     matrix
-        Whether the values are plain numbers and no picture.
+        Whether the values are plain numbers rather than an image.
     given
         Whether it is the input, which is drawn from black to white however dark it is.
     alpha
-        (h, w, 1), reduced, from 0 where nothing is to be seen to 1; None where all is.
+        (h, w, 1), reduced, from 0 (transparent) to 1; None where all is opaque.
     odd
-        How many values are no numbers, and how many are infinite.
+        How many values are nan, and how many are infinite.
     """
 
     values: Floats
@@ -79,29 +82,37 @@ class View(NamedTuple):
 
     @property
     def limits(self) -> Extremes:
-        """What is drawn black and white: 0 and white, but the greatest value where white would show little of it."""
+        """The ends of the scale: around 0, or black and white, but the greatest value where white would show little."""
+        if self.signed:
+            reach = max(-self.low, self.high) if self.matrix else self.reach
+            return -reach, reach
         if self.matrix:
             return min(self.low, 0.0), max(self.high, 0.0)
         if self.given or len(self.shape) < 3:
             return 0.0, self.white
-        if self.shape[2] not in {1, 3}:
-            return 0.0, self.reach
-        return 0.0, self.reach if self.above > BRIGHT or 0 < self.high < DIM * self.white else self.white
+        own = self.shape[2] not in {1, 3} or self.above > _BRIGHT or 0 < self.high < _DIM * self.white
+        return 0.0, self.reach if own else self.white
 
     @property
     def reach(self) -> float:
         """A magnitude that few values exceed: the rare largest ones would leave all others pale."""
         magnitudes = np.abs(self.values[np.isfinite(self.values)])
-        rare = float(np.percentile(magnitudes, 99.5)) if magnitudes.size > FEW else 0.0
+        rare = float(np.percentile(magnitudes, 99.5)) if magnitudes.size > _FEW else 0.0
         return rare or max(abs(self.low), abs(self.high))
+
+    @property
+    def cut(self) -> tuple[bool, bool]:
+        """Whether values lie below and above the limits, by more than rounding brings about."""
+        low, high = self.limits
+        slack = 1e-6 * max(abs(low), abs(high))
+        return self.low < low - slack, self.high > high + slack
 
     @property
     def size(self) -> str:
         """Height, width and channels as people write them; alpha is the fourth beside three."""
-        if len(self.shape) < 3 or self.shape[2] > 1:
-            with_alpha = self.alpha is not None and self.shape[2:] == (3,)
-            return show_shape((*self.shape[:2], 4) if with_alpha else self.shape)
-        return show_shape(self.shape[:2])
+        if self.alpha is not None and self.shape[2:] == (3,):
+            return show_shape((*self.shape[:2], 4))
+        return show_shape(self.shape[:2] if self.shape[2:] == (1,) else self.shape)
 
 
 def view_values(values: Array, side: int, white: float, *, matrix: bool = False) -> View:
@@ -117,12 +128,12 @@ def view_values(values: Array, side: int, white: float, *, matrix: bool = False)
         The level of white, and whether the values are plain numbers.
     """
     if values.ndim == 1:
-        floats: Floats = values.astype(float_type(values.dtype))
-        return _measured(floats, values.shape, find_extremes(values), white, matrix)._replace(odd=count_odd(values))
-    volume = as_volume(values)
-    factor = _factor(volume.shape, side)
-    view = _measured(shrink(volume, factor), volume.shape, find_extremes(volume), white, matrix)
-    return view._replace(odd=count_odd(volume))
+        small: Floats = values.astype(float_type(values.dtype))
+    else:
+        values = as_volume(values)
+        small = _shrink(values, _factor(values.shape, side))
+    view = _measure(small, values.shape, find_extremes(values), white, matrix)
+    return view._replace(odd=_count_odd(values))
 
 
 def view_picture(picture: Picture, side: int) -> View:
@@ -130,14 +141,10 @@ def view_picture(picture: Picture, side: int) -> View:
     pixels = as_volume(picture.pixels)
     if not picture.has_alpha:
         return view_values(pixels, side, picture.maximum, matrix=picture.matrix)._replace(given=True)
-    factor = _factor(pixels.shape, side)
-    extremes = find_extremes(pixels[:, :, :3])
-    shape = (*pixels.shape[:2], 3)
-    alpha = np.asarray(pixels[:, :, 3:] / picture.maximum)
-    shown, seen = _shrink_visible(pixels[:, :, :3], alpha, factor)
-    return _measured(shown, shape, extremes, picture.maximum, matrix=False)._replace(
-        given=True, alpha=seen, odd=count_odd(pixels[:, :, :3])
-    )
+    colors, alpha = pixels[:, :, :3], np.asarray(pixels[:, :, 3:] / picture.maximum)
+    small, seen = _shrink_visible(colors, alpha, _factor(pixels.shape, side))
+    view = _measure(small, colors.shape, find_extremes(colors), picture.maximum, matrix=False)
+    return view._replace(given=True, alpha=seen, odd=_count_odd(colors))
 
 
 class Reducer:
@@ -155,8 +162,8 @@ class Reducer:
         self._result, self._side = result, side
         self._small: Floats | None = None
         self._alpha: Floats | None = None
-        self._odd = 0, 0
         self._shape: Shape = ()
+        self._odd = 0, 0
         self._extremes: dict[int, Extremes] = {}
         self._rows = 0
 
@@ -170,16 +177,14 @@ class Reducer:
         if part.rows.start in self._extremes:
             return
         values = part.values if part.values.ndim == 1 else as_volume(part.values)
-        if self._small is None:
-            self._begin(values)
-        assert self._small is not None
+        small = self._small if self._small is not None else self._begin(values)
         self._extremes[part.rows.start] = find_extremes(values)
-        nans, infinite = count_odd(values)
+        nans, infinite = _count_odd(values)
         self._odd = self._odd[0] + nans, self._odd[1] + infinite
         if values.ndim == 1:
-            self._small[part.rows] = values
+            small[part.rows] = values
         else:
-            self._reduce(part, values, self._small)
+            self._reduce(part, values, small)
         self._rows += len(values)
 
     def view(self) -> View:
@@ -189,17 +194,16 @@ class Reducer:
         assert self._small is not None
         ends = self._extremes.values()
         span = min(low for low, _ in ends), max(high for _, high in ends)
-        view = _measured(self._small, self._shape, span, self._result.white, self._result.matrix)
+        view = _measure(self._small, self._shape, span, self._result.white, self._result.matrix)
         return view._replace(alpha=self._alpha, odd=self._odd)
 
-    def _begin(self, values: Array) -> None:
-        """Make room for all parts, of which the first one comes alone."""
+    def _begin(self, values: Array) -> Floats:
+        """Return room for all parts, of which the first one comes alone."""
         self._shape = (self._result.height, *values.shape[1:])
-        reduced = self._shape
-        if values.ndim > 1:
-            factor = _factor(self._shape, self._side)
-            reduced = (ceil(self._shape[0] / factor), ceil(self._shape[1] / factor), self._shape[2])
+        factor = _factor(self._shape, self._side) if values.ndim > 1 else 1
+        reduced = (*(ceil(side / factor) for side in self._shape[:2]), *self._shape[2:])
         self._small = np.empty(reduced, float_type(values.dtype))
+        return self._small
 
     def _reduce(self, part: Part, values: Array, small: Floats) -> None:
         """Reduce the squares of pixels that begin in a part."""
@@ -210,7 +214,7 @@ class Reducer:
             return
         target = slice(first, first + ceil((len(values) - skipped) / factor))
         if part.alpha is None:
-            small[target] = shrink(values[skipped:], factor)
+            small[target] = _shrink(values[skipped:], factor)
             return
         if self._alpha is None:
             self._alpha = np.ones((*small.shape[:2], 1), small.dtype)
@@ -220,50 +224,44 @@ class Reducer:
 
 def _shrink_visible(values: Array, alpha: Floats, factor: int) -> tuple[Floats, Floats]:
     """Return means of squares of pixels, each weighed by its alpha (from 0 to 1), and means of alpha."""
-    seen = shrink(alpha, factor)
+    seen = _shrink(alpha, factor)
     if factor == 1:
-        return shrink(values, 1), seen
-    return shrink(values * alpha, factor) / np.maximum(seen, 1e-9), seen
+        return _shrink(values, 1), seen
+    return _shrink(values * alpha, factor) / np.maximum(seen, 1e-9), seen
 
 
-def shrink(volume: Array, factor: int) -> Floats:
+def _shrink(volume: Array, factor: int) -> Floats:
     """Return means of squares of pixels, (ceil(H / factor), ceil(W / factor), C); the last ones may be smaller."""
     kind = float_type(volume.dtype)
     if factor == 1:
         return volume.astype(kind)
-    height, width, channels = volume.shape
-    size = ceil(width / factor), ceil(height / factor)
-    source = volume if volume.dtype in _REDUCED else volume.astype(kind)
-    reduced = np.empty((size[1], size[0], channels), kind)
-    whole = height // factor
-    for rows, target in (
-        (slice(0, whole * factor), slice(0, whole)),
-        (slice(whole * factor, height), slice(whole, None)),
-    ):
-        for channel in range(0, channels, 4) if rows.start < rows.stop else ():
-            part = np.ascontiguousarray(source[rows, :, channel : channel + 4])
-            place = reduced[target, :, channel : channel + 4]
-            small = cv2.resize(part, (size[0], place.shape[0]), interpolation=cv2.INTER_AREA)
-            place[...] = small.reshape(place.shape)
-    return reduced
+    source = volume if volume.dtype.name in _RESIZED else volume.astype(kind)
+    whole = len(source) - len(source) % factor
+    bands = [_resize(band, factor) for band in (source[:whole], source[whole:]) if len(band)]
+    return np.concatenate(bands).astype(kind)
 
 
-_REDUCED = {np.dtype(name) for name in ("uint8", "uint16", "float32", "float64")}
-"""What OpenCV resizes."""
+def _resize(band: Array, factor: int) -> Array:
+    """Return means of squares of some rows of pixels, four channels at a time."""
+    height, width = (ceil(side / factor) for side in band.shape[:2])
+    fours = (np.ascontiguousarray(band[:, :, start : start + 4]) for start in range(0, band.shape[2], 4))
+    small = [cv2.resize(four, (width, height), interpolation=cv2.INTER_AREA) for four in fours]
+    return np.concatenate([four.reshape(height, width, -1) for four in small], axis=2)
 
 
 def _factor(shape: Shape, side: int) -> int:
     return max(1, max(shape[:2]) // side)
 
 
-def count_odd(values: Array) -> tuple[int, int]:
-    """Return how many values are no numbers, and how many are infinite."""
+def _count_odd(values: Array) -> tuple[int, int]:
+    """Return how many values are nan, and how many are infinite."""
     if values.dtype.kind != "f" or not values.size or np.isfinite([values.min(), values.max()]).all():
         return 0, 0
     return int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(np.isinf(values)))
 
 
-def _measured(values: Floats, shape: Shape, extremes: Extremes, white: float, matrix: bool) -> View:
+def _measure(values: Floats, shape: Shape, extremes: Extremes, white: float, matrix: bool) -> View:
+    """Return a view of reduced values, with the shares that lie below 0 and above white."""
     finite = values[np.isfinite(values)]
     total = float(np.abs(finite).sum())
     below = -float(finite[finite < 0].sum()) / total if total else 0.0

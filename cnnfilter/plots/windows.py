@@ -16,11 +16,9 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.network import to_gray
 from cnnfilter.errors import ShapeError
 from cnnfilter.numbers import show_short
-from cnnfilter.plots.displays import GRAYS, Display, display_weights, find_odd, show_end
-from cnnfilter.plots.marks import mark_axes
-from cnnfilter.plots.panels import draw_pixels, frame_cells, write_numbers
+from cnnfilter.plots.displays import GRAYS, SIGNED, Display, display_weights, find_odd, show_end
+from cnnfilter.plots.panels import draw_pixels, frame_cells, mark_axes, write_numbers
 from cnnfilter.plots.papers import Box, Paper
-from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.views import SUBSTANTIAL
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution

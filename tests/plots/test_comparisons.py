@@ -1,6 +1,7 @@
 """Inputs beside results: panels, titles, scales, and the values that are drawn."""
 
 import io
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,15 +11,14 @@ from matplotlib.colors import Normalize
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.strips import Part
-from cnnfilter.compute.weights import Model
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.pictures import Picture
-from cnnfilter.plots.comparisons import draw_comparison
-from cnnfilter.plots.displays import GRAYS, Equalized, Look
+from cnnfilter.plots.comparisons import Panel, arrange, draw_panels
+from cnnfilter.plots.displays import GRAYS, SIGNED, Equalized, Look
 from cnnfilter.plots.papers import Paper
-from cnnfilter.plots.scales import SIGNED
-from cnnfilter.plots.views import Reducer
+from cnnfilter.plots.views import Reducer, view_picture
 from cnnfilter.results import Result, Watched
+from cnnfilter.viewing import only_kernel
 from tests.plots.conftest import COLORS, blank, result, values_of
 
 PLAIN = Look()
@@ -27,14 +27,16 @@ PLAIN = Look()
 def draw(picture: Picture, *words: str, look: Look = PLAIN, paper: Paper | None = None) -> Paper:
     """Return the figure of a picture and what networks make of it."""
     drawn_on = paper or blank()
-    draw_comparison(picture, "folder/input.png", [reduced(picture, word) for word in words], drawn_on, look)
+    compare(drawn_on, picture, "input.png", words, look)
     return drawn_on
 
 
-def reduced(picture: Picture, words: str) -> tuple[str, Model, Reducer]:
-    """Return what a network makes of a picture, to be reduced for a figure."""
-    named, network, made = result(picture, words)
-    return named, network, Reducer(made, 420)
+def compare(paper: Paper, picture: Picture, name: str, words: Sequence[str], look: Look = PLAIN) -> None:
+    """Draw a picture and what networks make of it."""
+    grid = arrange(paper.sheet, len(words) + 1)
+    results = [result(picture, word) for word in words]
+    panels = [Panel(title, Reducer(made, 420).view(), only_kernel(network)) for title, network, made in results]
+    draw_panels(paper, [Panel(name, view_picture(picture, grid.side)), *panels], grid, look)
 
 
 def panels(paper: Paper) -> list[Axes]:
@@ -215,7 +217,7 @@ def test_the_figure_has_the_size_that_is_asked_for(colors: Picture) -> None:
 
 def test_words_do_not_run_into_the_next_panel(colors: Picture) -> None:
     paper = blank()
-    draw_comparison(colors, f"{'long' * 50}.png", [reduced(colors, "gray")], paper, PLAIN)
+    compare(paper, colors, f"{'long' * 50}.png", ["gray"])
     title = titles(paper)[0]
     left, right = panels(paper)
     words = left.title if left.get_title() else left._left_title  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from matplotlib.image import AxesImage
 from cnnfilter import convolve
 from cnnfilter.kernels import kernel_shape, load_kernel, names
 from cnnfilter.kernels.made import RECIPES
-from cnnfilter.plots.gallery import SHOWN, all_cells, draw_gallery
+from cnnfilter.plots.kernels import SHOWN, all_kernels, draw_gallery
 from cnnfilter.plots.samples import make_sample, reduce_picture
 from cnnfilter.plots.sheets import Sheet
 from tests.plots.conftest import texts_on, words_on
@@ -22,29 +22,27 @@ def images(figure: Figure) -> dict[str, AxesImage]:
 
 def test_every_kernel_that_has_a_name_is_a_cell() -> None:
     assert set(SHOWN) == set(RECIPES)
-    cells = all_cells()
-    assert cells[0].kernel is None
-    assert [cell.title.partition(":")[0] for cell in cells[1:]] == list(names())
+    assert [word.partition(":")[0] for word in all_kernels()] == list(names())
     assert max(kernel_shape(word) for word in SHOWN.values()) <= (13, 13)
 
 
 def test_each_kernel_stands_beside_its_result(figure: Figure, sheet: Sheet) -> None:
-    sample, cells = make_sample(), all_cells()
-    draw_gallery(figure, sheet, cells, sample, "a sample")
+    sample, kernels = make_sample(), all_kernels()
+    draw_gallery(figure, sheet, kernels, sample, "a sample")
     found = images(figure)
-    assert len(found) == 2 * len(cells) - 1
+    assert len(found) == 2 * len(kernels) + 1
     assert np.array_equal(np.asarray(found["result the picture"].get_array()), sample)
-    for cell in cells[1:]:
-        weights = load_kernel(cell.title).weights
-        assert np.array_equal(np.asarray(found[f"kernel {cell.title}"].get_array()), weights)
+    for word in kernels:
+        weights = load_kernel(word).weights
+        assert np.array_equal(np.asarray(found[f"kernel {word}"].get_array()), weights)
         expected = convolve(sample, weights, padding="same", border="edge")
-        assert np.allclose(np.asarray(found[f"result {cell.title}"].get_array()), expected)
-    assert {cell.title for cell in cells} <= set(words_on(figure))
+        assert np.allclose(np.asarray(found[f"result {word}"].get_array()), expected)
+    assert {"the picture", *kernels} <= set(words_on(figure))
     assert figure.get_suptitle() == "The kernels of cnnfilter, each on a sample"
 
 
 def test_results_of_kernels_that_sum_to_0_lie_around_0_and_others_are_grey(figure: Figure, sheet: Sheet) -> None:
-    draw_gallery(figure, sheet, all_cells(), make_sample(), "a sample")
+    draw_gallery(figure, sheet, all_kernels(), make_sample(), "a sample")
     found = images(figure)
     for word, colors, low, high in (("sharpen", "gray", 0, 255), ("line-vertical:9", "gray", 0, 9 * 255)):
         image = found[f"result {word}"]
@@ -57,7 +55,7 @@ def test_results_of_kernels_that_sum_to_0_lie_around_0_and_others_are_grey(figur
 
 
 def test_no_text_lies_on_another(figure: Figure, sheet: Sheet) -> None:
-    draw_gallery(figure, sheet, all_cells(), make_sample(), "a sample")
+    draw_gallery(figure, sheet, all_kernels(), make_sample(), "a sample")
     boxes = [text.get_window_extent() for text in texts_on(figure)]
     assert not [(a, b) for place, a in enumerate(boxes) for b in boxes[:place] if a.overlaps(b)]
 
@@ -67,9 +65,9 @@ def test_every_kernel_finds_something_on_the_sample() -> None:
     assert (sample.min(), sample.max()) == (0, 255)
     assert np.array_equal(sample, np.rint(sample))
     plain = np.full_like(sample, 100.0)
-    for cell in all_cells()[1:]:
-        if cell.kernel and cell.title != "identity:3":
-            weights = cell.kernel.weights
+    for word, kernel in all_kernels().items():
+        if word != "identity:3":
+            weights = kernel.weights
             on_sample = convolve(sample, weights, padding="same", border="edge")
             assert on_sample.std() > 1
             assert np.abs(on_sample - sample * weights.sum()).max() > 25

@@ -13,17 +13,17 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels import Kernel, load_kernel, names
 from cnnfilter.kernels.made import RECIPES
-from cnnfilter.plots.gallery import SHOWN
 from cnnfilter.plots.kernels import (
     MOST_PLANES,
+    SHOWN,
     Plane,
     caption_of,
     draw_kernels,
     frequency_response,
+    lay_kernel,
     needs_logarithm,
     planes_of,
 )
-from cnnfilter.plots.results import lay_kernel
 from cnnfilter.plots.samples import make_sample
 from cnnfilter.plots.sheets import Sheet, open_sheet
 from tests.plots.conftest import texts_on, words_on

@@ -1,5 +1,7 @@
 """A network's layers side by side."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -10,11 +12,12 @@ from cnnfilter.compute.weights import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.files.formats import Depth
 from cnnfilter.files.pictures import Picture
+from cnnfilter.plots.comparisons import draw_panels
 from cnnfilter.plots.displays import Look
-from cnnfilter.plots.layers import draw_layers
 from cnnfilter.plots.papers import Paper
 from cnnfilter.results import Handling, run_picture
 from cnnfilter.spec.weights import Init
+from cnnfilter.viewing import run_layers
 from tests.plots.conftest import blank, model, texts_on
 from tests.plots.test_comparisons import drawn, panels, titles
 
@@ -25,8 +28,14 @@ def draw(picture: Picture, network: Model | str, *names: str) -> Paper:
     """Return the figure of a network's layers."""
     ready = model(network) if isinstance(network, str) else network
     paper = blank()
-    draw_layers(picture, ready, HANDLING, ("input.png", names), (paper, Look()))
+    draw_on(paper, picture, ready, names)
     return paper
+
+
+def draw_on(paper: Paper, picture: Picture, network: Model, names: Sequence[str] = ()) -> None:
+    """Draw the layers of a network that are named, or all, on a paper."""
+    grid, drawn = run_layers(picture, "input.png", network, HANDLING, paper.sheet, names)
+    draw_panels(paper, drawn, grid, Look())
 
 
 def filters(paper: Paper) -> list[Axes]:
@@ -126,7 +135,7 @@ def test_a_bank_on_a_small_volume_shows_all_its_numbers() -> None:
 def test_a_small_figure_holds_all_words(colors: Picture, size: tuple[float, float]) -> None:
     paper = blank(size, 150)
     network = random_model("conv:5x5,6 relu maxpool:2 conv:3x3,4 flatten")
-    draw_layers(colors, network, HANDLING, ("input.png", ()), (paper, Look()))
+    draw_on(paper, colors, network)
     for text in texts_on(paper.figure):
         box = text.get_window_extent()
         assert min(box.x0, box.y0) >= -0.5, text

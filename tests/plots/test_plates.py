@@ -13,9 +13,8 @@ from matplotlib.transforms import Bbox
 from cnnfilter.arrays import Array
 from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.pictures import Picture
-from cnnfilter.plots.displays import Look
+from cnnfilter.plots.displays import SIGNED, Look
 from cnnfilter.plots.papers import Paper
-from cnnfilter.plots.scales import SIGNED
 from tests.plots.conftest import COLORS, blank, texts_on
 from tests.plots.test_comparisons import bars, draw, drawn, insets, norm, panels, titles
 

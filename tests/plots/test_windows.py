@@ -9,9 +9,8 @@ from matplotlib.patches import Rectangle
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import as_volume, run_program
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.displays import GRAYS
+from cnnfilter.plots.displays import GRAYS, SIGNED
 from cnnfilter.plots.papers import FRAME, Paper
-from cnnfilter.plots.scales import SIGNED
 from cnnfilter.plots.windows import draw_windows
 from cnnfilter.traces import Explained, span_around, trace
 from tests.plots.conftest import blank, texts_on
