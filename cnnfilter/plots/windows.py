@@ -13,19 +13,16 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import to_gray
 from cnnfilter.errors import ShapeError
 from cnnfilter.numbers import show_short
 from cnnfilter.plots.displays import GRAYS, SIGNED, Display, display_weights, find_odd, show_end
 from cnnfilter.plots.panels import draw_pixels, frame_cells, mark_axes, write_numbers
 from cnnfilter.plots.papers import Box, Paper
 from cnnfilter.plots.views import SUBSTANTIAL
-from cnnfilter.spec.borders import BorderMode
-from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.pools import ChannelPool, Pool
-from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_picked, find_sources, span_around
+from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_picked, find_sources, read_values, span_around
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
@@ -168,14 +165,9 @@ def draw_grid(axes: Axes, first: Pair, size: Pair) -> None:
 
 def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
     """Return part of a channel of the input, (rows, columns), padding as the border has it, or nan for a pool."""
-    layer, shape = traced.layer, traced.shape
-    mode = layer.border.mode if isinstance(layer, Convolution) else BorderMode.CONSTANT
-    sources = [find_sources(np.array(span), shape[axis], mode) for axis, span in enumerate((rows, columns))]
-    seen = colors[sources[0][:, None], sources[1]]
-    values = np.array((to_gray(seen) if traced.gray else seen)[:, :, channel], dtype=np.float64)
-    filling = layer.border.value if isinstance(layer, Convolution) else np.nan
-    values[np.logical_or.outer(sources[0] < 0, sources[1] < 0)] = filling
-    return values
+    spans = zip((rows, columns), traced.shape, strict=False)
+    places = [find_sources(np.array(span), size, traced.layer) for span, size in spans]
+    return read_values(colors, places[0], places[1], traced.layer, gray=traced.gray)[:, :, channel]
 
 
 def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:

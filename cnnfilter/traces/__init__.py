@@ -22,54 +22,31 @@ from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.layers import Activation, Gray, Layer, Shape, show_shape
 from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool, PoolMode
 
-Integers = NDArray[np.intp]
-
-
 WHOLE = 12
 """An input or output up to this size is shown whole, of a larger one what lies around the window."""
 
 AROUND = 3
-"""So many pixels are shown on each side of it."""
+"""The number of pixels that are shown on each side of it."""
 
 
 class Reach(NamedTuple):
     """Where a window lies in the input.
 
-    Parameters
-    ----------
-    rows, columns
-        (kh,) and (kw,): the places of its rows and columns, below 0 or beyond the input in the padding.
-    row_sources, column_sources
-        Which of the input's they are, or which of them the border repeats there; -1 where it has a value of its own.
+    `rows` (kh,) and `columns` (kw,) are below 0 or beyond the input in the padding. The sources are those of the input
+    that they are, or that the border repeats there; -1 where it has a value of its own.
     """
 
-    rows: Integers
-    columns: Integers
+    rows: Places
+    columns: Places
     row_sources: Places
     column_sources: Places
-
-    def inside(self, shape: Shape) -> NDArray[np.bool_]:
-        """Return (kh, kw): whether each place is one of the input's pixels."""
-        rows = (self.rows >= 0) & (self.rows < shape[0])
-        columns = (self.columns >= 0) & (self.columns < shape[1])
-        return np.logical_and.outer(rows, columns)
 
 
 class Weighing(NamedTuple):
     """What one map of a convolution makes of a window.
 
-    Parameters
-    ----------
-    kernel
-        The word of its kernel.
-    channels
-        The channels of the input that it adds up.
-    weights
-        (kh, kw, channels), as they are laid on the window.
-    bias
-        What is added to the sum.
-    divisor
-        What the kernel's weights were divided by; 1 unless it was normalized.
+    `kernel` is the word of its kernel, `channels` those of the input that it adds up, `weights` (kh, kw, channels) as
+    they are laid on the window; these were divided by `divisor`, which is 1 unless the kernel was normalized.
     """
 
     kernel: str
@@ -82,24 +59,10 @@ class Weighing(NamedTuple):
 class Trace(NamedTuple):
     """How one value for each map of a result comes about.
 
-    Parameters
-    ----------
-    layer
-        The convolution or pool.
-    shape, output
-        The shapes that go into it, and out of the network.
-    place
-        (row, column) of the value in the output.
-    reach
-        Where its window lies.
-    values
-        (kh, kw, C): what is in it, padding included; for a pool padding is nan.
-    weighings
-        What a convolution makes of it, map by map; empty for pools.
-    gray
-        Whether the values are the luma of a picture in color.
-    combination, activations
-        What comes behind the convolution.
+    `layer` is the convolution or pool; `shape` goes into it, `output` comes out of the network; `place` is the
+    (row, column) of the value. `values` (kh, kw, C) are in the window, padding included, which is nan for a pool: of a
+    color image their luma if it was made `gray`. `weighings` are there for convolutions alone, map by map, with the
+    `combination` and the `activations` behind.
     """
 
     layer: Layer
@@ -116,7 +79,8 @@ class Trace(NamedTuple):
     @property
     def inside(self) -> NDArray[np.bool_]:
         """(kh, kw): which places of the window are pixels of the input."""
-        return self.reach.inside(self.shape)
+        rows, columns = self.reach.rows, self.reach.columns
+        return np.logical_and.outer((rows >= 0) & (rows < self.shape[0]), (columns >= 0) & (columns < self.shape[1]))
 
     def products(self, weighing: Weighing) -> Doubles:
         """Return (kh, kw, channels): each value times its weight; one of 0 takes nothing of nan or infinity."""
@@ -145,22 +109,8 @@ class Trace(NamedTuple):
 class Explained(NamedTuple):
     """A value, and what lies around it.
 
-    Parameters
-    ----------
-    traced
-        What it is made of.
-    outcome
-        (C,): what the run gave.
-    title
-        What the result is called.
-    colors
-        (H, W, C): the input.
-    outputs, corner
-        (h, w, C): the output around the value, and where the first of these is.
-    white
-        The level of white; 0 for a matrix, which has none.
-    notes
-        What is remarked.
+    `outcome` (C,) is what the run gave, `title` what the result is called, `colors` (H, W, C) the input, `outputs`
+    (h, w, C) the output around the value with its first at `corner`. `white` is 0 for a matrix, `notes` are warnings.
     """
 
     traced: Trace
@@ -189,14 +139,8 @@ def span_around(first: int, last: int, size: int) -> range:
 def trace(program: Program, volume: Array, place: Pair) -> Trace:
     """Return how the value at a place of a program's output comes about.
 
-    Parameters
-    ----------
-    program
-        What `convolve` and `pool` make: perhaps `gray`, one convolution or pool, and what works on each place.
-    volume
-        (H, W, C).
-    place
-        (row, column) in the output.
+    The program is one that `convolve` and `pool` make: perhaps `gray`, one convolution or pool, and what works on each
+    place. The volume is (H, W, C), the place a (row, column) in the output.
 
     Raises
     ------
@@ -209,57 +153,58 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
             f"position {place[0]},{place[1]} lies outside the output of {show_shape(output)}; "
             f"rows go to {output[0] - 1}, columns to {output[1] - 1}"
         )
-    steps = list(program.steps)
-    gray = isinstance(steps[0].node.layer, Gray) and volume.shape[2] > 1
-    first, *behind = steps[1:] if isinstance(steps[0].node.layer, Gray) else steps
-    layer, shape = first.node.layer, (*volume.shape[:2], 1 if gray else volume.shape[2])
+    starts_gray = isinstance(program.steps[0].node.layer, Gray)
+    first, *rest = program.steps[1:] if starts_gray else program.steps
+    layer, gray, behind = first.node.layer, starts_gray and volume.shape[2] > 1, [step.node.layer for step in rest]
+    shape = (*volume.shape[:2], 1 if gray else volume.shape[2])
     reach = find_reach(layer, shape, place)
-    combination = next((step.node.layer for step in behind if isinstance(step.node.layer, ChannelPool)), None)
     return Trace(
         layer=layer,
         shape=shape,
         output=output,
         place=place,
         reach=reach,
-        values=_read(volume, reach, layer, gray=gray),
+        values=read_values(volume, reach.row_sources, reach.column_sources, layer, gray=gray),
         weighings=_weigh(layer, first, shape[2]) if isinstance(layer, Convolution) else (),
         gray=gray,
-        combination=combination,
-        activations=tuple(step.node.layer for step in behind if isinstance(step.node.layer, Activation)),
+        combination=next((layer for layer in behind if isinstance(layer, ChannelPool)), None),
+        activations=tuple(layer for layer in behind if isinstance(layer, Activation)),
     )
 
 
 def find_reach(layer: Layer, shape: Shape, place: Pair) -> Reach:
     """Return where the window of an output lies in an input of a shape (H, W, C)."""
-    if isinstance(layer, GlobalPool):
-        rows, columns = np.arange(shape[0]), np.arange(shape[1])
-        return Reach(rows, columns, rows, columns)
-    if not isinstance(layer, Convolution | Pool):
-        rows, columns = np.array([place[0]]), np.array([place[1]])
-        return Reach(rows, columns, rows, columns)
-    mode = layer.border.mode if isinstance(layer, Convolution) else BorderMode.CONSTANT
-    taps = [_find_taps(layer.window, shape, place, axis) for axis in (0, 1)]
-    sources = [find_sources(taps[axis], shape[axis], mode) for axis in (0, 1)]
+    if isinstance(layer, Convolution | Pool):
+        taps = [_find_taps(layer.window, shape, place, axis) for axis in (0, 1)]
+    elif isinstance(layer, GlobalPool):
+        taps = [np.arange(size) for size in shape[:2]]
+    else:
+        taps = [np.array([at]) for at in place]
+    sources = [find_sources(tap, size, layer) for tap, size in zip(taps, shape, strict=False)]
     return Reach(taps[0], taps[1], sources[0], sources[1])
 
 
-def _find_taps(window: Window, shape: Shape, place: Pair, axis: int) -> Integers:
+def _find_taps(window: Window, shape: Shape, place: Pair, axis: int) -> Places:
     start = place[axis] * window.stride[axis] - window.pads(shape[0], shape[1])[axis]
     return start + np.arange(window.size[axis]) * window.dilation[axis]
 
 
-def find_sources(taps: Integers, size: int, mode: BorderMode) -> Places:
+def _border_of(layer: Layer) -> Border:
+    """Return what lies beyond the input of a layer: nan, which is no pixel, for a pool."""
+    return layer.border if isinstance(layer, Convolution) else Border(BorderMode.CONSTANT, np.nan)
+
+
+def find_sources(taps: Places, size: int, layer: Layer) -> Places:
     """Return which of the input's rows or columns each tap sees, or -1."""
     before, after = max(0, -int(taps[0])), max(0, int(taps[-1]) + 1 - size)
-    return find_places(size, before, after, mode)[taps + before]
+    return find_places(size, before, after, _border_of(layer).mode)[taps + before]
 
 
-def _read(volume: Array, reach: Reach, layer: Layer, *, gray: bool) -> Doubles:
-    """Return the window's values (kh, kw, C), with those of the border; nan beyond the input of a pool."""
-    seen = volume[reach.row_sources[:, None], reach.column_sources]
+def read_values(volume: Array, rows: Places, columns: Places, layer: Layer, *, gray: bool) -> Doubles:
+    """Return what a layer sees at rows and columns of its input, -1 those of the border's own value: (kh, kw, C)."""
+    seen = volume[rows[:, None], columns]
     values = np.array(to_gray(seen) if gray else seen, dtype=np.float64)
-    border = layer.border if isinstance(layer, Convolution) else Border(BorderMode.CONSTANT, np.nan)
-    values[np.logical_or.outer(reach.row_sources < 0, reach.column_sources < 0)] = border.value
+    values[np.logical_or.outer(rows < 0, columns < 0)] = _border_of(layer).value
     return values
 
 
@@ -298,7 +243,7 @@ def _pool(traced: Trace) -> Doubles:
             return np.ravel(pool_globally(traced.values, layer)).astype(np.float64)
         case ChannelPool() as layer:
             return np.ravel(pool_channels(traced.values, layer)).astype(np.float64)
-        case Pool() as layer if not len(pixels):
+        case Pool() if not len(pixels):
             return np.zeros(traced.shape[2])
         case Pool(mode=mode) as layer:
             pooled = pool_window(pixels, mode)

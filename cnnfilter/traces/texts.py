@@ -12,8 +12,8 @@ from cnnfilter.compute.activations import activate
 from cnnfilter.numbers import align, as_operand, show_digits, show_exact
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution, Normalization
-from cnnfilter.spec.geometry import Sides, Window, show_pair
-from cnnfilter.spec.layers import Activation, Gray, show_shape
+from cnnfilter.spec.geometry import Window, show_pair
+from cnnfilter.spec.layers import Gray, show_shape
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.traces import Trace, Weighing, count_places, find_picked, pool_window
@@ -21,15 +21,11 @@ from cnnfilter.traces import Trace, Weighing, count_places, find_picked, pool_wi
 MOST_LISTED = 25
 """A larger window's products with weights of 0 are counted, not listed; longer sums are not written out."""
 
-_MARGIN = 10
-"""The width of the column of subjects."""
-
-
 show_value = partial(show_digits, digits=7)
 
 
 def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -> str:
-    """Return how a value came about.
+    """Return how a value came about, in lines with their ends.
 
     Parameters
     ----------
@@ -41,68 +37,59 @@ def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -
         What is looked at, for the first line: the input, and the kernel or pool.
     held
         What a file holds of the result, where that is something else.
-
-    Returns
-    -------
-    str
-        Lines, each with its end.
     """
-    head = f"{subject}: output {_at(traced.place)}, {show_shape(traced.shape)} -> {show_shape(traced.output)}"
-    body = _explain_convolution(traced) if traced.weighings else _explain_pool(traced)
-    lines = [head, *_gray(traced), *body, *_behind(traced), *_results(traced, outcome)]
+    lines = [f"{subject}: output {_at(traced.place)}, {show_shape(traced.shape)} -> {show_shape(traced.output)}"]
+    if traced.gray:
+        shares = " + ".join(f"{weight} {color}" for weight, color in zip(Gray.WEIGHTS, "RGB", strict=True))
+        lines.append(_line("input", f"i is {shares}"))
+    lines += _explain_convolution(traced) if traced.weighings else _explain_pool(traced)
+    lines += [*_explain_rest(traced), ""]
+    for number, value in enumerate(outcome):
+        place = (*traced.place, number) if len(outcome) > 1 else traced.place
+        lines.append(_line("result", f"o{_at(place)} = {show_exact(value)}"))
     if held:
         lines.append(_line("in a file", held))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _line(subject: str, text: str) -> str:
-    return f"{subject:<{_MARGIN}}{text}".rstrip()
+    return f"{subject:<10}{text}"
 
 
 def _at(place: Iterable[int]) -> str:
     return f"[{','.join(str(int(number)) for number in place)}]"
 
 
-def _gray(traced: Trace) -> Iterator[str]:
-    if traced.gray:
-        shares = " + ".join(f"{weight} {color}" for weight, color in zip(Gray.WEIGHTS, "RGB", strict=True))
-        yield _line("input", f"i is {shares}")
+def _operand(number: float) -> str:
+    return as_operand(show_value(number))
 
 
-# ------------------------------------------------------------------------------------------------ where the window is
+def _list(numbers: Doubles) -> str:
+    """Return numbers one after the other, or the count of many."""
+    return ", ".join(map(show_value, numbers)) if len(numbers) <= MOST_LISTED else f"{len(numbers)} values"
 
 
-def _geometry(traced: Trace, window: Window) -> Iterator[str]:
+def _explain_geometry(traced: Trace, window: Window) -> Iterator[str]:
     """Yield the numbers behind the formula, and where the window lies."""
-    pads = window.pads(traced.shape[0], traced.shape[1])
+    (sy, sx), (dy, dx), pads = window.stride, window.dilation, window.pads(traced.shape[0], traced.shape[1])
     border = f", border {traced.layer.border}" if isinstance(traced.layer, Convolution) and any(pads) else ""
-    yield _line(
-        "with",
-        f"stride sy = {window.stride[0]}, sx = {window.stride[1]}; dilation dy = {window.dilation[0]}, "
-        f"dx = {window.dilation[1]}; padding top = {pads[0]}, left = {pads[1]}{border}",
-    )
-    yield _line("window", _where(traced, window, pads))
-
-
-def _where(traced: Trace, window: Window, pads: Sides) -> str:
-    """Return which rows and columns the window sees, and how many of its places are no pixels."""
+    steps = f"stride sy = {sy}, sx = {sx}; dilation dy = {dy}, dx = {dx}"
+    yield _line("with", f"{steps}; padding top = {pads[0]}, left = {pads[1]}{border}")
     parts = []
     for axis, (name, taps) in enumerate((("rows", traced.reach.rows), ("columns", traced.reach.columns))):
-        first, last = int(taps[0]), int(taps[-1])
-        span = f"{first} to {last}" + (f" in steps of {window.dilation[axis]}" if window.dilation[axis] > 1 else "")
-        parts.append(f"{name} {span} ({window.stride[axis]}*{traced.place[axis]} - {pads[axis]} = {first})")
-    beyond = int(np.count_nonzero(~traced.inside))
+        gaps = f" in steps of {window.dilation[axis]}" if window.dilation[axis] > 1 else ""
+        sum_ = f"{window.stride[axis]}*{traced.place[axis]} - {pads[axis]} = {taps[0]}"
+        parts.append(f"{name} {taps[0]} to {taps[-1]}{gaps} ({sum_})")
+    beyond = np.count_nonzero(~traced.inside)
     padded = f"; {beyond} of its {traced.inside.size} places lie in the padding" if beyond else ""
-    return f"{', '.join(parts)} of the {show_pair((traced.shape[0], traced.shape[1]))} input{padded}"
+    yield _line("window", f"{', '.join(parts)} of the {show_pair((traced.shape[0], traced.shape[1]))} input{padded}")
 
 
-def _index(row: str, column: str, window: Window, traced: Trace) -> str:
-    pads = window.pads(traced.shape[0], traced.shape[1])
+def _show_index(window: Window, traced: Trace) -> str:
+    """Return which pixel lies under the weight at row r and column c."""
+    top, left, _, _ = window.pads(traced.shape[0], traced.shape[1])
     (sy, sx), (dy, dx) = window.stride, window.dilation
-    return f"{sy}*{traced.place[0]} + {dy}*{row} - {pads[0]}, {sx}*{traced.place[1]} + {dx}*{column} - {pads[1]}"
-
-
-# ------------------------------------------------------------------------------------------------ convolutions
+    return f"{sy}*{traced.place[0]} + {dy}*r - {top}, {sx}*{traced.place[1]} + {dx}*c - {left}"
 
 
 def _explain_convolution(traced: Trace) -> Iterator[str]:
@@ -111,118 +98,88 @@ def _explain_convolution(traced: Trace) -> Iterator[str]:
     kh, kw = layer.window.size
     summed = len(traced.weighings[0].channels) > 1
     channel, over = (",k", f"r < {kh}, c < {kw}, k < {traced.shape[2]}") if summed else ("", f"r < {kh}, c < {kw}")
-    bias = " + b" if any(weighing.bias for weighing in traced.weighings) else ""
-    place = ",".join(map(str, traced.place))
-    yield _line(
-        "formula",
-        f"o[y,x] = sum over {over} of i[sy*y + dy*r - top, sx*x + dx*c - left{channel}] * f[r,c{channel}]{bias}",
-    )
-    inner = _index("r", "c", layer.window, traced)
-    yield _line("here", f"o[{place}] = sum over {over} of i[{inner}{channel}] * f[r,c{channel}]{bias}")
-    yield from _geometry(traced, layer.window)
-    yield from _treatment(layer)
-    for number, weighing in enumerate(traced.weighings):
-        yield ""
-        yield from _explain_map(traced, number, weighing)
-
-
-def _treatment(layer: Convolution) -> Iterator[str]:
+    rest = f"{channel}] * f[r,c{channel}]" + (" + b" if any(weighing.bias for weighing in traced.weighings) else "")
+    yield _line("formula", f"o[y,x] = sum over {over} of i[sy*y + dy*r - top, sx*x + dx*c - left{rest}")
+    yield _line("here", f"o{_at(traced.place)} = sum over {over} of i[{_show_index(layer.window, traced)}{rest}")
+    yield from _explain_geometry(traced, layer.window)
     if layer.flip:
         yield _line("flip", "the kernel is turned by 180 degrees, and shown as it is laid on the window")
+    for number, weighing in enumerate(traced.weighings):
+        yield ""
+        if len(traced.weighings) > 1:
+            own = f"channel {weighing.channels[0]}" if len(weighing.channels) < traced.shape[2] else f"map {number}"
+            yield f"{own}, kernel {weighing.kernel}"
+        if layer.normalize is not Normalization.NONE:
+            what = "their sum" if layer.normalize is Normalization.SUM else "the sum of their magnitudes"
+            yield f"  the kernel's weights are divided by {what}, {show_value(weighing.divisor)}"
+        yield from _explain_map(traced, weighing)
 
 
-def _explain_map(traced: Trace, number: int, weighing: Weighing) -> Iterator[str]:
+def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
     """Yield how one map's sum comes about, channel by channel."""
-    assert isinstance(traced.layer, Convolution)
-    if len(traced.weighings) > 1:
-        own = f"channel {weighing.channels[0]}, " if len(weighing.channels) < traced.shape[2] else f"map {number}, "
-        yield f"{own}kernel {weighing.kernel}"
-    if traced.layer.normalize is not Normalization.NONE:
-        what = "their sum" if traced.layer.normalize is Normalization.SUM else "the sum of their magnitudes"
-        yield f"  the kernel's weights are divided by {what}, {show_value(weighing.divisor)}"
     products = traced.products(weighing)
     for place, channel in enumerate(weighing.channels):
         if len(weighing.channels) > 1:
             yield f"  channel {channel}"
-        yield from _show_window(traced, weighing, place, channel)
+        yield from _show_window(traced, weighing.weights[:, :, place], channel)
         yield from _list_products(traced, weighing, place, channel)
-    totals = [float(products[:, :, place].sum()) for place in range(len(weighing.channels))]
-    if len(totals) > 1:
-        each = ", ".join(
-            f"channel {channel}: {show_value(total)}" for channel, total in zip(weighing.channels, totals, strict=True)
-        )
-        yield f"  sums      {each}"
+    if len(weighing.channels) > 1:
+        totals = products.sum(axis=(0, 1))
+        each = zip(weighing.channels, totals, strict=True)
+        yield f"  sums      {', '.join(f'channel {channel}: {show_value(total)}' for channel, total in each)}"
         yield f"  sum       {_add(totals)}"
     else:
-        yield f"  sum       {_add(products[:, :, 0].ravel())}"
+        yield f"  sum       {_add(products.ravel())}"
     if weighing.bias:
-        total = float(products.sum())
-        yield f"  bias      {_add([total, weighing.bias])}"
+        yield f"  bias      {_add([products.sum(), weighing.bias])}"
 
 
-def _show_window(traced: Trace, weighing: Weighing, place: int, channel: int) -> Iterator[str]:
-    """Yield the window's values and the kernel's weights side by side; padding stands in parentheses."""
-    values = _mark(traced.values[:, :, channel], traced.inside)
-    weights = [[show_value(weight) for weight in row] for row in weighing.weights[:, :, place]]
-    left, right = _align(values), _align(weights)
-    yield f"  {'i':<{len(left[0])}}    f"
-    for row, across in zip(left, right, strict=True):
-        yield f"  {row}    {across}"
+def _show_window(traced: Trace, weights: Doubles, channel: int) -> Iterator[str]:
+    """Yield the window's values and the kernel's weights side by side."""
+    left = _show_values(traced, channel)
+    right = align([list(map(show_value, row)) for row in weights], range(weights.shape[1]), " ")
+    wide = max(map(len, left))
+    yield f"  {'i':<{wide}}    f"
+    yield from (f"  {row:<{wide}}    {across}" for row, across in zip(left, right, strict=True))
 
 
-def _mark(values: Doubles, inside: Array) -> list[list[str]]:
-    return [
-        [show_value(value) if there else f"({'.' if np.isnan(value) else show_value(value)})" for value, there in row]
-        for row in (zip(*rows, strict=True) for rows in zip(values, inside, strict=True))
-    ]
-
-
-def _align(words: list[list[str]]) -> list[str]:
-    """Return rows whose columns are flush right, a place kept for the parenthesis that closes padding."""
-    if any(word.endswith(")") for row in words for word in row):
+def _show_values(traced: Trace, channel: int) -> list[str]:
+    """Return a channel of the window in aligned rows; padding is in parentheses, one that is no pixel a point."""
+    words = []
+    for row, inside in zip(traced.values[:, :, channel], traced.inside, strict=True):
+        shown = zip(map(show_value, row), np.isnan(row), inside, strict=True)
+        words.append([text if there else "(.)" if odd else f"({text})" for text, odd, there in shown])
+    if not traced.inside.all():  # a place is kept for the parenthesis
         words = [[word if word.endswith(")") else f"{word} " for word in row] for row in words]
-    lines = align(words, range(len(words[0])), " ")
-    return [line.ljust(max(map(len, lines))) for line in lines]
+    return align(words, range(len(words[0])), " ")
 
 
 def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) -> Iterator[str]:
     """Yield each product as texts print it; of a large window those with a weight that is not 0."""
     index = f",{channel}" if traced.shape[2] > 1 else ""
-    weights, products = weighing.weights[:, :, place], traced.products(weighing)[:, :, place]
     own = f",{place}" if len(weighing.channels) > 1 else ""
-    every = weights.size <= MOST_LISTED
+    weights, products = weighing.weights[:, :, place], traced.products(weighing)[:, :, place]
     rows = []
     for (row, column), weight in np.ndenumerate(weights):
-        if not (every or weight):
-            continue
-        value = traced.values[row, column, channel]
-        left = f"i[{traced.reach.rows[row]},{traced.reach.columns[column]}{index}]*f[{row},{column}{own}]"
-        right = f"{show_value(value)}*{_signed(weight)} = {show_value(float(products[row, column]))}"
-        rows.append((left, right, _origin(traced, row, column, index)))
-    wide, deep = (
-        max((len(left) for left, _, _ in rows), default=0),
-        max((len(right) for _, right, _ in rows), default=0),
-    )
-    for left, right, origin in rows:
-        yield f"  {left:<{wide}} = {right:<{deep}}{origin}".rstrip()
+        if weight or weights.size <= MOST_LISTED:
+            left = f"i[{traced.reach.rows[row]},{traced.reach.columns[column]}{index}]*f[{row},{column}{own}]"
+            value, product = float(traced.values[row, column, channel]), float(products[row, column])
+            right = f"= {show_value(value)}*{_operand(weight)} = {show_value(product)}"
+            rows.append((left, right, f" {_name_source(traced, row, column, index)}"))
+    yield from (f"  {line}" for line in align(rows, gap=" "))
     if len(rows) < weights.size:
         yield f"  {weights.size - len(rows)} products with weight 0 add nothing"
 
 
-def _origin(traced: Trace, row: int, column: int, index: str) -> str:
+def _name_source(traced: Trace, row: int, column: int, index: str) -> str:
     """Return what a place in the padding holds, or the empty string for a pixel."""
     if traced.inside[row, column]:
         return ""
     assert isinstance(traced.layer, Convolution)
     mode = traced.layer.border.mode
     if mode in {BorderMode.ZERO, BorderMode.CONSTANT}:
-        return f"  padding, {traced.layer.border}"
-    source = traced.reach.row_sources[row], traced.reach.column_sources[column]
-    return f"  padding, {mode}: i[{source[0]},{source[1]}{index}]"
-
-
-def _signed(number: float) -> str:
-    return as_operand(show_value(number))
+        return f"padding, {traced.layer.border}"
+    return f"padding, {mode}: i[{traced.reach.row_sources[row]},{traced.reach.column_sources[column]}{index}]"
 
 
 def _add(numbers: Sequence[float] | Doubles) -> str:
@@ -232,105 +189,83 @@ def _add(numbers: Sequence[float] | Doubles) -> str:
         return total
     if len(numbers) > MOST_LISTED:
         return f"{len(numbers)} products add up to {total}"
-    signs = "".join(f" {'-' if number < 0 else '+'} {show_value(abs(float(number)))}" for number in numbers[1:])
-    return f"{show_value(float(numbers[0]))}{signs} = {total}"
-
-
-# ------------------------------------------------------------------------------------------------ pools
+    signs = "".join(f" {'-' if number < 0 else '+'} {show_value(abs(number))}" for number in numbers[1:])
+    return f"{show_value(numbers[0])}{signs} = {total}"
 
 
 def _explain_pool(traced: Trace) -> Iterator[str]:
-    layer = traced.layer
-    match layer:
-        case Pool():
-            yield _line("formula", _formula(layer))
-            yield _line("here", f"v = i[{_index('r', 'c', layer.window, traced)}]")
-            yield from _geometry(traced, layer.window)
-            yield _line("padding", "is no pixel" if not layer.count_include_pad else "counts as 0, and is divided by")
-        case GlobalPool():
-            yield _line("formula", f"o[0,0] = {'max' if layer.mode is PoolMode.MAX else 'mean'} of all i[y,x]")
-        case ChannelPool():
-            yield _line("formula", f"o[y,x] = {layer.mode} over k of i[y,x,k]")
-    if isinstance(layer, ChannelPool):
-        yield _line("values", _combine(traced.values.ravel(), layer.mode))
-        return
+    match layer := traced.layer:
+        case Pool(mode=mode, window=window):
+            rows, columns = window.size
+            pixel = "v = i[sy*y + dy*r - top, sx*x + dx*c - left]"
+            yield _line("formula", f"o[y,x] = {mode.row.formula}, {pixel}; r < {rows}, c < {columns}")
+            yield _line("here", f"v = i[{_show_index(window, traced)}]")
+            yield from _explain_geometry(traced, window)
+            yield _line("padding", "counts as 0, and is divided by" if layer.count_include_pad else "is no pixel")
+        case GlobalPool(mode=mode):
+            yield _line("formula", f"o[0,0] = {'max' if mode is PoolMode.MAX else 'mean'} of all i[y,x]")
+        case ChannelPool(mode=combining):
+            yield _line("formula", f"o[y,x] = {combining} over k of i[y,x,k]")
+            yield _line("values", _combine(traced.values.ravel(), combining))
+            return
+        case _:
+            raise NotImplementedError(layer.op)
     for channel in range(traced.shape[2]):
         yield ""
         if traced.shape[2] > 1:
             yield f"channel {channel}"
-        yield from _explain_window(traced, channel)
+        if max(traced.inside.shape) <= MOST_LISTED:
+            yield "  i"
+            yield from (f"  {row}" for row in _show_values(traced, channel))
+        yield f"  {_pool(traced, mode, channel)}"
 
 
-def _formula(layer: Pool) -> str:
-    rows, columns = layer.window.size
-    return f"o[y,x] = {layer.mode.row.formula}, v = i[sy*y + dy*r - top, sx*x + dx*c - left]; r < {rows}, c < {columns}"
-
-
-def _explain_window(traced: Trace, channel: int) -> Iterator[str]:
-    values, inside = traced.values[:, :, channel], traced.inside
-    pixels = values[inside]
-    if max(values.shape) <= MOST_LISTED:
-        yield "  i"
-        yield from (f"  {row}" for row in _align(_mark(values, inside)))
-    if not len(pixels):
-        yield "  no pixel lies in the window: 0"
-        return
-    mode = traced.layer.mode if isinstance(traced.layer, Pool | GlobalPool) else PoolMode.MAX
-    yield f"  {_pool(traced, mode, pixels, values)}"
-
-
-def _pool(traced: Trace, mode: PoolMode, pixels: Doubles, values: Doubles) -> str:
+def _pool(traced: Trace, mode: PoolMode, channel: int) -> str:
     """Return what a mode makes of the pixels in a window, in numbers."""
-    few = len(pixels) <= MOST_LISTED
-    listed = ", ".join(map(show_value, pixels)) if few else f"{len(pixels)} values"
-    match mode:
-        case PoolMode.AVG:
-            count, total = count_places(traced), float(pixels.sum())
-            listed = f"({' + '.join(map(_signed, pixels))})/{count} = " if few else f"sum of {listed}: "
-            return f"{listed}{show_value(total)}/{count} = {show_value(total / count)}"
-        case PoolMode.L2:
-            total = float(np.square(pixels).sum())
-            squares = f"sqrt({' + '.join(f'{_signed(pixel)}^2' for pixel in pixels)}) = " if few else ""
-            return f"{squares}sqrt({show_value(total)}) = {show_value(total**0.5)}"
-        case PoolMode.MEDIAN:
-            ordered = np.sort(pixels)
-            low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-            between = (
-                show_value(low)
-                if len(ordered) % 2
-                else f"({_signed(low)} + {_signed(high)})/2 = {show_value((low + high) / 2)}"
-            )
-            return f"in order {', '.join(map(show_value, ordered)) if few else listed}; in the middle {between}"
-        case _ if (place := find_picked(mode, values)) is not None:
-            where = _at((traced.reach.rows[place[0]], traced.reach.columns[place[1]]))
-            return f"{mode}({listed}) = {show_value(values[place])} = i{where}"
-        case _:
-            alone = pool_window(pixels[:, None], mode)
-            return f"{mode}({listed}) = {show_value(alone.item())}"
+    values = traced.values[:, :, channel]
+    pixels = values[traced.inside]
+    listed, few = _list(pixels), len(pixels) <= MOST_LISTED
+    if not len(pixels):
+        return "no pixel lies in the window: 0"
+    if mode is PoolMode.AVG:
+        count, total = count_places(traced), pixels.sum()
+        added = f"({' + '.join(map(_operand, pixels))})/{count} = " if few else f"sum of {listed}: "
+        return f"{added}{show_value(total)}/{count} = {show_value(total / count)}"
+    if mode is PoolMode.L2:
+        return _take_root(pixels, few=few)
+    if mode is PoolMode.MEDIAN:
+        ordered = np.sort(pixels)
+        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        mean = f"({_operand(low)} + {_operand(high)})/2 = {show_value((low + high) / 2)}"
+        return f"in order {_list(ordered)}; in the middle {show_value(low) if len(ordered) % 2 else mean}"
+    if place := find_picked(mode, values):
+        where = _at((traced.reach.rows[place[0]], traced.reach.columns[place[1]]))
+        return f"{mode}({listed}) = {show_value(values[place])} = i{where}"
+    return f"{mode}({listed}) = {show_value(pool_window(pixels[:, None], mode).item())}"
+
+
+def _take_root(values: Doubles, *, few: bool = True) -> str:
+    """Return the square root of a sum of squares, each written out if they are few."""
+    total = float(np.square(values).sum())
+    squares = f"sqrt({' + '.join(f'{_operand(value)}^2' for value in values)}) = " if few else ""
+    return f"{squares}sqrt({show_value(total)}) = {show_value(total**0.5)}"
 
 
 def _combine(values: Doubles, mode: ChannelMode) -> str:
     """Return what becomes of the values of channels or maps, in numbers."""
     match mode:
         case ChannelMode.MAGNITUDE:
-            total = float(np.square(values).sum())
-            squares = " + ".join(f"{_signed(value)}^2" for value in values)
-            return f"sqrt({squares}) = sqrt({show_value(total)}) = {show_value(total**0.5)}"
+            return _take_root(values)
         case ChannelMode.SUM:
             return _add(values)
         case ChannelMode.AVG:
-            total = float(values.sum())
-            added = " + ".join(map(_signed, values))
-            return f"({added})/{len(values)} = {show_value(total / len(values))}"
+            return f"({' + '.join(map(_operand, values))})/{len(values)} = {show_value(values.sum() / len(values))}"
         case ChannelMode.MAX | ChannelMode.MIN:
             best = values.max() if mode is ChannelMode.MAX else values.min()
-            return f"{mode}({', '.join(map(show_value, values))}) = {show_value(float(best))}"
+            return f"{mode}({', '.join(map(show_value, values))}) = {show_value(best)}"
 
 
-# ------------------------------------------------------------------------------------------------ what comes behind
-
-
-def _behind(traced: Trace) -> Iterator[str]:
+def _explain_rest(traced: Trace) -> Iterator[str]:
     """Yield what the combination of kernels and the activations make of the sums."""
     values = traced.sums()
     if (combination := traced.combination) is not None:
@@ -341,17 +276,6 @@ def _behind(traced: Trace) -> Iterator[str]:
     for activation in traced.activations:
         after = np.asarray(activate(values, activation), dtype=np.float64)
         yield ""
-        yield from (_line("then", _activate(activation, *pair)) for pair in zip(values, after, strict=True))
+        for pair in zip(map(show_value, values), map(show_value, after), strict=True):
+            yield _line("then", f"{show_layer(activation)}({pair[0]}) = {pair[1]}")
         values = after
-
-
-def _activate(activation: Activation, before: float, after: float) -> str:
-    return f"{show_layer(activation)}({show_value(before)}) = {show_value(after)}"
-
-
-def _results(traced: Trace, outcome: Array) -> Iterator[str]:
-    """Yield the values that the run gave."""
-    yield ""
-    for number, value in enumerate(outcome):
-        place = (*traced.place, number) if len(outcome) > 1 else traced.place
-        yield _line("result", f"o{_at(place)} = {show_exact(value)}")
