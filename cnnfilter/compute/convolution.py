@@ -11,8 +11,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.engines.bands import filter_by_bands, filter_sheared
-from cnnfilter.compute.engines.boxes import sum_boxes
-from cnnfilter.compute.engines.direct import filter_directly, filter_separably
+from cnnfilter.compute.engines.direct import filter_directly, filter_separably, sum_boxes
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.engines.fourier import filter_by_fourier
 from cnnfilter.compute.engines.patches import multiply_patches
@@ -187,7 +186,9 @@ def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Flo
         case Engine.SHEARED:
             return filter_sheared(padded, plan.factors[0][0], plan.direction, stride, finish)
         case Engine.BOXES:
-            return sum_boxes(padded, (kernel.shape[0], kernel.shape[1]), float(kernel[0, 0]), stride, finish)
+            return sum_boxes(
+                padded, (kernel.shape[0], kernel.shape[1]), float(kernel[0, 0]), stride, finish, exact=plan.exact
+            )
         case Engine.FOURIER:
             return filter_by_fourier(padded, kernel, stride, finish)
         case Engine.TAPS:

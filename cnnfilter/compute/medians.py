@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.padded import Padded, Places, pad_to_windows
-from cnnfilter.compute.tiles import Tile, Worker, cut_strips, make_tiles
+from cnnfilter.compute.tiles import Tile, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair, Window
 
@@ -70,16 +70,13 @@ def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype
     reach = window.size[0] // 2
     columns = slice(reach, reach + (output[1] - 1) * window.stride[1] + 1, window.stride[1])
 
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            first, kept = tile.rows.start * window.stride[0], (tile.size[0] - 1) * window.stride[0] + 1
-            source = np.ascontiguousarray(volume[first : first + kept + 2 * reach])
-            medians = cv2.medianBlur(source, window.size[0]).reshape(source.shape)
-            results[tile.rows] = medians[reach : reach + kept : window.stride[0], columns]
+    def make(tile: Tile) -> None:
+        first, kept = tile.rows.start * window.stride[0], (tile.size[0] - 1) * window.stride[0] + 1
+        source = np.ascontiguousarray(volume[first : first + kept + 2 * reach])
+        medians = cv2.medianBlur(source, window.size[0]).reshape(source.shape)
+        results[tile.rows] = medians[reach : reach + kept : window.stride[0], columns]
 
-        return make
-
-    make_tiles(cut_strips(*output, volume.shape[1] * volume.shape[2], window.size[0], window.stride[0]), begin)
+    make_tiles(cut_strips(*output, volume.shape[1] * volume.shape[2], window.size[0], window.stride[0]), make)
     return results
 
 

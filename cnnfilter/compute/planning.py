@@ -115,6 +115,7 @@ class Plan(NamedTuple):
     direction: int = 0
     phases: Phases = ""
     rounds: bool = False
+    exact: bool = False
     price: float = 0.0
 
     def __str__(self) -> str:
@@ -248,7 +249,7 @@ def _plan_boxes(look: _Look) -> list[Plan]:
         return []
     rates = prices.BOXES_NARROW if numbers.narrow else prices.BOXES
     price = rates.call + look.task.values * (rates.number + rates.weight * len(weights))
-    return [look.plan(Engine.BOXES, price, f"{show_pair(weights.shape)} equal weights, {numbers}")]
+    return [look.plan(Engine.BOXES, price, f"{show_pair(weights.shape)} equal weights, {numbers}", exact=numbers.whole)]
 
 
 def _plan_factors(look: _Look) -> list[Plan]:

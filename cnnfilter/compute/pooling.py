@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.engines.boxes import MOST_CHANNELS, sum_boxes
+from cnnfilter.compute.engines.direct import MOST_CHANNELS, sum_boxes
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.exactness import EXACT_FLOAT32
 from cnnfilter.compute.medians import find_medians
 from cnnfilter.compute.padded import Padded, pad_to_windows
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Tile, cut, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.pools import Pool, PoolMode
@@ -97,7 +97,7 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
         return _reduce_by_area(padded, window, output, finish)
     overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
     if window.dilation == (1, 1) and overlaps and dtype == "float32" and padded.finite:
-        return sum_boxes(padded, window.size, 1.0, window.stride, finish)
+        return sum_boxes(padded, window.size, 1.0, window.stride, finish, exact=volume.dtype.kind != "f")
     return finish(_join_taps(padded, window, output, np.add))
 
 
@@ -113,24 +113,21 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
     scale = padded.dtype.type(window.size[0] * window.size[1] / finish.divisor)
     width = output[1] * window.size[1]
 
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            rows = slice(tile.rows.start * window.size[0], tile.rows.stop * window.size[0])
-            source = padded.peek(rows)[:, :width]
-            for channels in _sides(padded.shape[2]):
-                part = np.ascontiguousarray(source[:, :, channels])
-                into = results[tile.rows, :, channels]
-                shape = output[1], tile.size[0]
-                if into.flags.c_contiguous:
-                    cv2.resize(part, shape, dst=into, interpolation=cv2.INTER_AREA)
-                else:
-                    into[...] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(into.shape)
-                if scale != 1:
-                    into *= scale
+    def make(tile: Tile) -> None:
+        rows = slice(tile.rows.start * window.size[0], tile.rows.stop * window.size[0])
+        source = padded.peek(rows)[:, :width]
+        for channels in _sides(padded.shape[2]):
+            part = np.ascontiguousarray(source[:, :, channels])
+            into = results[tile.rows, :, channels]
+            shape = output[1], tile.size[0]
+            if into.flags.c_contiguous:
+                cv2.resize(part, shape, dst=into, interpolation=cv2.INTER_AREA)
+            else:
+                into[...] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(into.shape)
+            if scale != 1:
+                into *= scale
 
-        return make
-
-    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.dtype), output[1]), begin)
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.dtype), output[1]), make)
     return results
 
 
@@ -181,20 +178,17 @@ def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, swe
     results = np.empty((*output, volume.shape[2]), volume.dtype)
     kernel = np.ones(window.size, np.uint8)
 
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            kept = (tile.size[0] - 1) * window.stride[0] + 1
-            first = tile.rows.start * window.stride[0]
-            source = padded.peek(slice(first, first + kept + window.size[0] - 1))
-            last = (output[1] - 1) * window.stride[1] + 1
-            for channels in _sides(volume.shape[2]):
-                part = np.ascontiguousarray(source[:, :, channels])
-                swept = sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
-                results[tile.rows, :, channels] = swept[: kept : window.stride[0], : last : window.stride[1]]
+    def make(tile: Tile) -> None:
+        kept = (tile.size[0] - 1) * window.stride[0] + 1
+        first = tile.rows.start * window.stride[0]
+        source = padded.peek(slice(first, first + kept + window.size[0] - 1))
+        last = (output[1] - 1) * window.stride[1] + 1
+        for channels in _sides(volume.shape[2]):
+            part = np.ascontiguousarray(source[:, :, channels])
+            swept = sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
+            results[tile.rows, :, channels] = swept[: kept : window.stride[0], : last : window.stride[1]]
 
-        return make
-
-    make_tiles(cut(*output, _rows_at_once(window, volume.shape, volume.dtype), output[1]), begin)
+    make_tiles(cut(*output, _rows_at_once(window, volume.shape, volume.dtype), output[1]), make)
     return results
 
 
@@ -207,16 +201,13 @@ def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> 
     results = np.empty((*output, padded.shape[2]), padded.dtype)
     source = padded.in_own_type()
 
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            first = tile.rows.start * window.stride[0]
-            taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
-            down = _join_axis(source.peek(slice(first, first + taken)), 0, tile.size[0], window, join, padded.dtype)
-            results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
+    def make(tile: Tile) -> None:
+        first = tile.rows.start * window.stride[0]
+        taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
+        down = _join_axis(source.peek(slice(first, first + taken)), 0, tile.size[0], window, join, padded.dtype)
+        results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
 
-        return make
-
-    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.volume.dtype), output[1]), begin)
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.volume.dtype), output[1]), make)
     return results
 
 

@@ -117,7 +117,7 @@ class Parts:
             return
         take(self._run(self._strips[0], narrow=narrow))
         with hushed():  # the plans of the others are those of the first
-            make_tiles(self._strips[1:], lambda: lambda strip: take(self._run(strip, narrow=narrow)))
+            make_tiles(self._strips[1:], lambda strip: take(self._run(strip, narrow=narrow)))
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         colours = self._colours[strip.source]

@@ -7,8 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from threading import Thread
+from math import prod
+from threading import Thread, local
 from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from cnnfilter.arrays import Floats
 
 
 class Tile(NamedTuple):
@@ -23,9 +28,6 @@ class Tile(NamedTuple):
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
-Worker = Callable[[Tile], None]
-"""Makes a tile."""
-
 Task = TypeVar("Task")
 
 _MOST_AT_ONCE = 3 << 19
@@ -35,7 +37,7 @@ _LEAST_AT_ONCE = 1 << 19
 """Numbers whose calls cost more than what another core would save."""
 
 _SHARES = 4
-"""Strips for cores to share, as many on every machine, lest results hang on it by their last bits."""
+"""Strips for cores to share, as many on every machine, so that the last bits of results do not depend on it."""
 
 _IN_WORKER = ContextVar("_IN_WORKER", default=False)
 """Whether this is done in a thread that was begun here: the other cores have work already."""
@@ -85,24 +87,23 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_tiles(tiles: Sequence[Task], begin: Callable[[], Callable[[Task], None]]) -> None:
+def make_tiles(tiles: Sequence[Task], make: Callable[[Task], None]) -> None:
     """Make all tiles, or other parts of a result, on as many threads as there are cores and tiles.
 
     Parameters
     ----------
     tiles
-        What is to be made; each is its own, so that the order does not matter.
-    begin
-        Called once in each thread: returns its worker, with the memory that it works in.
+        What is to be made, in any order: none depends on another.
+    make
+        Makes one of them, in any of the threads.
     """
     queue = iter(tiles)  # next() of a list's iterator is atomic
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            worker = begin()
             for tile in queue:
-                worker(tile)
+                make(tile)
         except BaseException as failure:  # raised where the tiles were asked for
             failures.append(failure)
             deque(queue, maxlen=0)
@@ -111,32 +112,42 @@ def make_tiles(tiles: Sequence[Task], begin: Callable[[], Callable[[Task], None]
     if others < 1:
         work()
     else:
-        _work_in_company(work, others)
+        with kept_to_one_core():
+            # numpy's error state is in the context, and a thread starts with an empty one
+            threads = [Thread(target=copy_context().run, args=(work,)) for _ in range(others)]
+            for thread in threads:
+                thread.start()
+            work()
+            for thread in threads:
+                thread.join()
     if failures:
         raise failures[0]
 
 
-def _work_in_company(work: Callable[[], None], others: int) -> None:
-    """Do the same in this thread and in some others, none of which begins threads of its own."""
-
-    def run() -> None:
-        _IN_WORKER.set(True)
-        work()
-
-    # numpy's error state lives in the context, and a thread starts with an empty one
-    threads = [Thread(target=copy_context().run, args=(run,)) for _ in range(others)]
-    for thread in threads:
-        thread.start()
-    copy_context().run(run)
-    for thread in threads:
-        thread.join()
-
-
 @contextmanager
 def kept_to_one_core() -> Iterator[None]:
-    """Make what is asked for in the block on the core of this thread: the others have work already."""
+    """Do all the work of the block on the core of this thread: the others have work already."""
     before = _IN_WORKER.set(True)
     try:
         yield
     finally:
         _IN_WORKER.reset(before)
+
+
+class Memory(local):
+    """Arrays by name, of one type, for each thread its own.
+
+    Each call with a name gives the same memory, whatever it held before: fresh pages cost more than the arithmetic
+    done on them.
+    """
+
+    def __init__(self, dtype: np.dtype[np.floating]) -> None:
+        self._dtype = dtype
+        self._arrays: dict[str, Floats] = {}
+
+    def __call__(self, name: str, *shape: int) -> Floats:
+        """Return a C-contiguous array of a shape."""
+        size = prod(shape)
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, self._dtype)
+        return self._arrays[name][:size].reshape(shape)

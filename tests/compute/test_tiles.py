@@ -1,16 +1,15 @@
 """Tiles: they cover a result exactly once, and are made on any number of cores."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnnfilter.arrays import Floats
 from cnnfilter.compute import tiles
-from cnnfilter.compute.tiles import Tile, Worker, count_cores, cut, make_tiles
+from cnnfilter.compute.tiles import Memory, Tile, count_cores, cut, make_tiles
 
 CORES = pytest.mark.parametrize("cores", [1, 2, 4])
 
@@ -55,67 +54,58 @@ def test_each_tile_is_made_once(monkeypatch: pytest.MonkeyPatch, cores: int, cou
     on_cores(monkeypatch, cores)
     made: list[Tile] = []
     wanted = cut(count, 3, 1, 3)
-    make_tiles(wanted, lambda: made.append)
+    make_tiles(wanted, made.append)
     assert sorted(tile.rows.start for tile in made) == list(range(count))
     assert len(wanted) == count
 
 
 @CORES
 @pytest.mark.parametrize("count", [1, 3, 50])
-def test_memory_is_taken_once_for_each_thread_and_no_thread_is_without_a_tile_to_make(
+def test_memory_is_taken_once_for_each_thread_and_there_are_no_more_threads_than_tiles(
     monkeypatch: pytest.MonkeyPatch, cores: int, count: int
 ) -> None:
     on_cores(monkeypatch, cores)
-    begun: list[int] = []
+    memory = Memory(np.dtype(np.float32))
+    taken: dict[int, set[int]] = {}
+    seen: list[Floats] = []
 
-    def begin() -> Worker:
-        begun.append(threading.get_ident())
-        return lambda _tile: None
+    def make(_tile: Tile) -> None:
+        seen.append(memory("sums", 3, 2))
+        taken.setdefault(threading.get_ident(), set()).add(seen[-1].ctypes.data)
 
-    make_tiles(cut(count, 1, 1, 1), begin)
-    assert len(begun) == min(cores, count)
+    make_tiles(cut(count, 1, 1, 1), make)
+    assert 1 <= len(taken) <= min(cores, count)
+    assert all(len(addresses) == 1 for addresses in taken.values())
+    assert len({address for addresses in taken.values() for address in addresses}) == len(taken)
+    assert {(array.shape, array.dtype.name) for array in seen} == {((3, 2), "float32")}
 
 
 @CORES
-def test_a_thread_makes_its_tiles_with_the_memory_that_it_took(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+def test_several_threads_make_tiles_at_the_same_time(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
     on_cores(monkeypatch, cores)
-    strangers: Counter[bool] = Counter()
-
-    def begin() -> Worker:
-        owner = threading.get_ident()
-
-        def make(_tile: Tile) -> None:
-            strangers[owner != threading.get_ident()] += 1
-
-        return make
-
-    make_tiles(cut(40, 1, 1, 1), begin)
-    assert strangers == {False: 40}
+    together = threading.Barrier(cores, timeout=30)
+    make_tiles(cut(cores, 1, 1, 1), lambda _tile: together.wait() and None)
 
 
-def fail_on_a_tile() -> Worker:
-    """Return a worker that cannot make one of the tiles."""
+def test_memory_of_a_name_grows_and_is_used_again() -> None:
+    memory = Memory(np.dtype(np.float64))
+    large = memory("sums", 4, 5)
+    assert np.shares_memory(memory("sums", 2, 3), large)
+    assert not np.shares_memory(memory("source", 2, 3), large)
+    assert memory("sums", 5, 5).shape == (5, 5)
+
+
+@CORES
+@pytest.mark.parametrize("bad", [3, 0], ids=["in a tile", "in the first tile"])
+def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch, cores: int, bad: int) -> None:
+    on_cores(monkeypatch, cores)
 
     def make(tile: Tile) -> None:
-        if tile.rows.start == 3:
-            raise MemoryError("tile 3")
+        if tile.rows.start == bad:
+            raise MemoryError(f"tile {bad}")
 
-    return make
-
-
-def fail_at_once() -> Worker:
-    """Take more memory than there is."""
-    raise MemoryError("tile 3")
-
-
-@CORES
-@pytest.mark.parametrize("begin", [fail_on_a_tile, fail_at_once], ids=["in a tile", "before the first tile"])
-def test_what_goes_wrong_in_a_thread_is_raised(
-    monkeypatch: pytest.MonkeyPatch, cores: int, begin: Callable[[], Worker]
-) -> None:
-    on_cores(monkeypatch, cores)
-    with pytest.raises(MemoryError, match="tile 3"):
-        make_tiles(cut(8, 1, 1, 1), begin)
+    with pytest.raises(MemoryError, match=f"tile {bad}"):
+        make_tiles(cut(8, 1, 1, 1), make)
 
 
 @CORES
@@ -123,12 +113,9 @@ def test_threads_keep_how_numpy_takes_what_is_no_number(monkeypatch: pytest.Monk
     on_cores(monkeypatch, cores)
     results = np.zeros(8)
 
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            results[tile.rows] = np.array([np.inf]) - np.inf  # a warning, and so an error, without the state of numpy
-
-        return make
+    def make(tile: Tile) -> None:
+        results[tile.rows] = np.array([np.inf]) - np.inf  # a warning, and so an error, without the state of numpy
 
     with np.errstate(invalid="ignore"):
-        make_tiles(cut(8, 1, 1, 1), begin)
+        make_tiles(cut(8, 1, 1, 1), make)
     assert np.isnan(results).all()

@@ -16,9 +16,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.engines.finish import Finish
-from cnnfilter.compute.engines.memory import Memory
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import Tile, Worker, cut_strips, make_tiles
+from cnnfilter.compute.tiles import Memory, Tile, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 
@@ -43,25 +42,22 @@ def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Fini
     results = np.empty((rows, columns, channels), padded.dtype)
     passes = [(_Pass(column, stride[0], padded.dtype), _Pass(row, stride[1], padded.dtype)) for column, row in factors]
 
-    def begin() -> Worker:
-        memory = Memory(padded.dtype)
+    memory = Memory(padded.dtype)
 
-        def make(tile: Tile) -> None:
-            taken = (tile.size[0] - 1) * stride[0] + size[0]
-            first = tile.rows.start * stride[0]
-            source = memory("source", taken, width, channels)
-            padded.read(slice(first, first + taken), slice(None), source)
-            target = results[tile.rows]
-            for number, (down, along) in enumerate(passes):
-                part = memory("part", *target.shape) if number else target
-                _filter_strip(source, down, along, part, memory)
-                if number:
-                    target += part
-            finish(target)
+    def make(tile: Tile) -> None:
+        taken = (tile.size[0] - 1) * stride[0] + size[0]
+        first = tile.rows.start * stride[0]
+        source = memory("source", taken, width, channels)
+        padded.read(slice(first, first + taken), slice(None), source)
+        target = results[tile.rows]
+        for number, (down, along) in enumerate(passes):
+            part = memory("part", *target.shape) if number else target
+            _filter_strip(source, down, along, part, memory)
+            if number:
+                target += part
+        finish(target)
 
-        return make
-
-    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), make)
     return results
 
 
@@ -75,27 +71,24 @@ def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pai
     step = (width + direction) * channels
     start = 0 if direction > 0 else (size - 1) * channels
 
-    def begin() -> Worker:
-        memory = Memory(padded.dtype)
+    memory = Memory(padded.dtype)
 
-        def make(tile: Tile) -> None:
-            kept = (tile.size[0] - 1) * stride[0] + 1
-            first = tile.rows.start * stride[0]
-            taken = (kept + size - 1) * width * channels
-            lines = -(-kept * width * channels // step)
-            source = memory("source", max(taken, start + (lines + size - 1) * step))
-            source[taken:] = 0
-            pixels = source[:taken].reshape(kept + size - 1, width, channels)
-            padded.read(slice(first, first + kept + size - 1), slice(None), pixels)
-            sums = memory("sums", lines, step)
-            down.go_down(source[start : start + (lines + size - 1) * step].reshape(-1, step), sums)
-            square = sums.ravel()[: kept * width * channels].reshape(kept, width, channels)
-            results[tile.rows] = square[:: stride[0], : (columns - 1) * stride[1] + 1 : stride[1]]
-            finish(results[tile.rows])
+    def make(tile: Tile) -> None:
+        kept = (tile.size[0] - 1) * stride[0] + 1
+        first = tile.rows.start * stride[0]
+        taken = (kept + size - 1) * width * channels
+        lines = -(-kept * width * channels // step)
+        source = memory("source", max(taken, start + (lines + size - 1) * step))
+        source[taken:] = 0
+        pixels = source[:taken].reshape(kept + size - 1, width, channels)
+        padded.read(slice(first, first + kept + size - 1), slice(None), pixels)
+        sums = memory("sums", lines, step)
+        down.go_down(source[start : start + (lines + size - 1) * step].reshape(-1, step), sums)
+        square = sums.ravel()[: kept * width * channels].reshape(kept, width, channels)
+        results[tile.rows] = square[:: stride[0], : (columns - 1) * stride[1] + 1 : stride[1]]
+        finish(results[tile.rows])
 
-        return make
-
-    make_tiles(cut_strips(rows, columns, width * channels, size, stride[0]), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size, stride[0]), make)
     return results
 
 

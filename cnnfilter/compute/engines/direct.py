@@ -1,22 +1,22 @@
-"""OpenCV's filters: `filter2D` weight by weight, `sepFilter2D` for columns by rows.
+"""OpenCV's filters: `filter2D` weight by weight, `sepFilter2D` for columns by rows, `boxFilter` for equal weights.
 
-Both make borders as they go, and take the whole image at once where its pixels are numbers of the right type and the
+They make borders as they go, and take the whole image at once where its pixels are numbers of the right type and the
 results are what comes out. Else strips, each converted, filtered and finished in the cache of a core, take a third of
-the time: the whole image in another type would be fresh memory. `filter2D` passes over weights that are zero, so that
-what is not finite stays with the windows that it belongs to (a separable kernel meets it twice).
+the time: the whole image in another type would be fresh memory. `filter2D` skips weights that are zero, so that what
+is not finite stays within the windows that it is in (a separable kernel meets it twice, a running sum never loses it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.engines.finish import Finish
-from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import Tile, Worker, cut_strips, make_tiles
+from cnnfilter.compute.padded import WHITE, Padded
+from cnnfilter.compute.tiles import Tile, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.geometry import Pair
@@ -27,12 +27,18 @@ _BORDERS = {
     BorderMode.REFLECT: cv2.BORDER_REFLECT_101,
     BorderMode.SYMMETRIC: cv2.BORDER_REFLECT,
 }
-"""Neither function takes a wrapped border, nor the value of a constant one."""
+"""No filter takes a wrapped border, nor the value of a constant one."""
 
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 
-_MOST_CHANNELS = 4
-"""What OpenCV filters side by side."""
+_SIDE_BY_SIDE = 4
+"""Channels that OpenCV filters at a time."""
+
+MOST_CHANNELS = 128
+"""What an image of OpenCV 5 holds."""
+
+_LARGEST_SUM = 2**31
+"""Where the whole numbers of 32 bits end in which `boxFilter` adds up pixels of 8 and 16 bits."""
 
 Filter = Callable[[Array, tuple[int, int], int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""
@@ -47,11 +53,10 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
         return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
 
     size = kernel.shape[0], kernel.shape[1]
-    if has_native_border(padded, size):
-        if padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
-            return _filter_at_once(run, padded, size)
-        return _filter_in_strips(run, _native_strips(padded, size), padded, size, stride, finish)
-    return _filter_in_strips(run, _padded_strips(padded, size), padded, size, stride, finish)
+    native = has_native_border(padded, size)
+    if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
+        return _filter_at_once(run, padded, size)
+    return _filter_in_strips(run, _Strips(padded, size, native), stride, finish, padded.dtype)
 
 
 def filter_to_shorts(padded: Padded, kernel: Doubles, bias: float) -> Array:
@@ -82,21 +87,42 @@ def filter_separably(
 
     size = len(factors[0][0]), len(factors[0][1])
     own = padded.in_own_type()
-    if has_native_border(padded, size) and padded.volume.dtype == own.dtype:
-        if stride == (1, 1) and finish.does_nothing and len(factors) == 1:
-            return _filter_at_once(run, padded, size)
-        return _filter_in_strips(run, _native_strips(padded, size), padded, size, stride, finish)
-    return _filter_in_strips(run, _padded_strips(own, size), padded, size, stride, finish)
+    native = has_native_border(padded, size) and padded.volume.dtype == own.dtype
+    if native and stride == (1, 1) and finish.does_nothing and len(factors) == 1:
+        return _filter_at_once(run, padded, size)
+    return _filter_in_strips(run, _Strips(padded if native else own, size, native), stride, finish, padded.dtype)
+
+
+def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish, *, exact: bool) -> Floats:
+    """Return `weight` times the sum over each window of `size`, channel by channel: (H', W', C).
+
+    Sums run on from pixel to pixel, whatever the size: in whole numbers where pixels have 8 or 16 bits, else in
+    float64. Where they are exact, OpenCV makes the border; else sums run along each strip with its padding.
+    """
+    own = padded.in_own_type()
+    source = own if WHITE.get(own.dtype, _LARGEST_SUM) * size[0] * size[1] < _LARGEST_SUM else padded
+
+    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+        pixels = np.ascontiguousarray(image, dtype=source.dtype)
+        depth = _DEPTHS[padded.dtype]
+        sums = cv2.boxFilter(pixels, depth, size[::-1], anchor=anchor, normalize=False, borderType=border)
+        return np.asarray(sums if weight == 1 else np.multiply(sums, padded.dtype.type(weight), out=sums))
+
+    native = exact and has_native_border(padded, size)
+    if native and stride == (1, 1) and padded.volume.dtype == source.dtype:
+        return finish(_filter_at_once(run, padded, size))
+    strips = _Strips(source, size, native)
+    return _filter_in_strips(run, strips, stride, finish, padded.dtype, MOST_CHANNELS)
 
 
 def has_native_border(padded: Padded, size: Pair) -> bool:
-    """Return whether OpenCV makes the border of the volume as it lies, and its results are in the right places."""
+    """Return whether OpenCV makes the border of the volume as it is, and its results are in the right places."""
     height, width, channels = padded.shape
     top, left, _, _ = padded.sides
     return (
         padded.follows_volume
         and padded.border.mode in _BORDERS
-        and channels <= _MOST_CHANNELS
+        and channels <= _SIDE_BY_SIDE
         and height - size[0] < padded.volume.shape[0]
         and width - size[1] < padded.volume.shape[1]
         and top < size[0]
@@ -112,63 +138,45 @@ def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Array:
     return filtered[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
 
-class _Strip(NamedTuple):
-    """Rows of an image to filter, how OpenCV does so, and which of its results is the first that is wanted."""
+class _Strips(NamedTuple):
+    """Rows of an image for a kernel of a size: of the volume, whose border OpenCV makes, or of the padded volume."""
 
-    pixels: Array
-    anchor: tuple[int, int]
-    border: int
-    first: int
+    padded: Padded
+    size: Pair
+    native: bool
 
-
-Strips = Callable[[int, int], _Strip]
-"""Gives the strip for results from a row on, so many."""
-
-
-def _native_strips(padded: Padded, size: Pair) -> Strips:
-    """Return strips of the volume, whose border OpenCV makes."""
-    top, left, _, _ = padded.sides
-    height = padded.volume.shape[0]
-
-    def give(first: int, count: int) -> _Strip:
+    def filter(self, run: Filter, channels: slice, first: int, count: int) -> Array:
+        """Return so many rows of results from `first` on."""
+        padded, size = self.padded, self.size
+        if not self.native:
+            part = np.ascontiguousarray(padded.peek(slice(first, first + count + size[0] - 1))[:, :, channels])
+            return run(part, (0, 0), cv2.BORDER_CONSTANT).reshape(part.shape)[:count]
+        top, left, _, _ = padded.sides
         start, stop = first - top, first - top + count - 1 + size[0]
-        if start < 0:  # what is reflected beyond an edge lies on the other side of the window
+        if start < 0:  # what is reflected beyond an edge is on the other side of the window
             stop += size[0]
-        if stop > height:
+        if stop > len(padded.volume):
             start -= size[0]
         start = max(start, 0)
-        return _Strip(padded.volume[start:stop], (left, top), _BORDERS[padded.border.mode], first - start)
-
-    return give
-
-
-def _padded_strips(padded: Padded, size: Pair) -> Strips:
-    """Return strips of the padded volume."""
-
-    def give(first: int, count: int) -> _Strip:
-        return _Strip(padded.peek(slice(first, first + count + size[0] - 1)), (0, 0), cv2.BORDER_CONSTANT, 0)
-
-    return give
+        part = np.ascontiguousarray(padded.volume[start:stop, :, channels])
+        return run(part, (left, top), _BORDERS[padded.border.mode]).reshape(part.shape)[first - start :][:count]
 
 
-def _filter_in_strips(run: Filter, strips: Strips, padded: Padded, size: Pair, stride: Pair, finish: Finish) -> Floats:
+def _filter_in_strips(
+    run: Filter, strips: _Strips, stride: Pair, finish: Finish, dtype: np.dtype[Any], at_once: int = _SIDE_BY_SIDE
+) -> Floats:
     """Filter a few rows at a time; keep what the stride keeps."""
-    height, width, channels = padded.shape
+    (height, width, channels), size = strips.padded.shape, strips.size
     rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
-    results = np.empty((rows, columns, channels), padded.dtype)
+    results = np.empty((rows, columns, channels), dtype)
 
-    def begin() -> Worker:
-        def make(tile: Tile) -> None:
-            kept = (tile.size[0] - 1) * stride[0] + 1
-            strip = strips(tile.rows.start * stride[0], kept)
-            for channel in range(0, channels, _MOST_CHANNELS):
-                part = np.ascontiguousarray(strip.pixels[:, :, channel : channel + _MOST_CHANNELS])
-                filtered = run(part, strip.anchor, strip.border).reshape(part.shape)
-                wanted = filtered[strip.first : strip.first + kept : stride[0], : width - size[1] + 1 : stride[1]]
-                results[tile.rows, :, channel : channel + _MOST_CHANNELS] = wanted
-            finish(results[tile.rows])
+    def make(tile: Tile) -> None:
+        kept = (tile.size[0] - 1) * stride[0] + 1
+        for first in range(0, channels, at_once):
+            part = slice(first, first + at_once)
+            filtered = strips.filter(run, part, tile.rows.start * stride[0], kept)
+            results[tile.rows, :, part] = filtered[:: stride[0], : width - size[1] + 1 : stride[1]]
+        finish(results[tile.rows])
 
-        return make
-
-    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), begin)
+    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), make)
     return results

@@ -13,9 +13,8 @@ import numpy as np
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.engines.finish import Finish
-from cnnfilter.compute.engines.memory import Memory
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Memory, Tile, cut, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
 
@@ -66,39 +65,36 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
     sides = tuple(choose_side(length + size - 1, size) for length, size in zip(results.shape[:2], largest, strict=True))
     spectra = [_transform(_filled(weights.astype(padded.dtype), sides)) for _, weights in phases]
 
-    def begin() -> Worker:
-        memory = Memory(padded.dtype)
+    memory = Memory(padded.dtype)
 
-        def make(tile: Tile) -> None:
-            totals = memory("totals", channels, *sides)
-            pixels, plane, product = (
-                memory("pixels", *sides, channels),
-                memory("plane", *sides),
-                memory("product", *sides),
-            )
-            rows = slice(tile.rows.start, tile.rows.start + sides[0])
-            columns = slice(tile.columns.start, tile.columns.start + sides[1])
-            for number, ((part, _), spectrum) in enumerate(zip(phases, spectra, strict=True)):
-                shape = len(range(*rows.indices(part.shape[0]))), len(range(*columns.indices(part.shape[1])))
-                pixels[shape[0] :] = 0
-                pixels[:, shape[1] :] = 0
-                part.read(rows, columns, pixels[: shape[0], : shape[1]])
-                for channel in range(channels):
-                    np.copyto(plane, pixels[:, :, channel])
-                    cv2.dft(plane, dst=plane)
-                    into = product if number else totals[channel]
-                    cv2.mulSpectrums(plane, spectrum, 0, c=into, conjB=True)
-                    if number:
-                        totals[channel] += product
+    def make(tile: Tile) -> None:
+        totals = memory("totals", channels, *sides)
+        pixels, plane, product = (
+            memory("pixels", *sides, channels),
+            memory("plane", *sides),
+            memory("product", *sides),
+        )
+        rows = slice(tile.rows.start, tile.rows.start + sides[0])
+        columns = slice(tile.columns.start, tile.columns.start + sides[1])
+        for number, ((part, _), spectrum) in enumerate(zip(phases, spectra, strict=True)):
+            shape = len(range(*rows.indices(part.shape[0]))), len(range(*columns.indices(part.shape[1])))
+            pixels[shape[0] :] = 0
+            pixels[:, shape[1] :] = 0
+            part.read(rows, columns, pixels[: shape[0], : shape[1]])
             for channel in range(channels):
-                cv2.idft(totals[channel], dst=plane, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-                results[tile.rows, tile.columns, channel] = plane[: tile.size[0], : tile.size[1]]
-            finish(results[tile.rows, tile.columns])
-
-        return make
+                np.copyto(plane, pixels[:, :, channel])
+                cv2.dft(plane, dst=plane)
+                into = product if number else totals[channel]
+                cv2.mulSpectrums(plane, spectrum, 0, c=into, conjB=True)
+                if number:
+                    totals[channel] += product
+        for channel in range(channels):
+            cv2.idft(totals[channel], dst=plane, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+            results[tile.rows, tile.columns, channel] = plane[: tile.size[0], : tile.size[1]]
+        finish(results[tile.rows, tile.columns])
 
     steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
-    make_tiles(cut(results.shape[0], results.shape[1], *steps), begin)
+    make_tiles(cut(results.shape[0], results.shape[1], *steps), make)
     return results
 
 

@@ -14,10 +14,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnfilter.arrays import Floats
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
-from cnnfilter.compute.engines.memory import Memory
 from cnnfilter.compute.engines.products import multiply_rows
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import cut
+from cnnfilter.compute.tiles import Memory, cut
 from cnnfilter.spec.geometry import Pair, Window
 
 _PATCHES = 1 << 21

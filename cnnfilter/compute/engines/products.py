@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfilter.arrays import Doubles, Floats
-from cnnfilter.compute.engines.memory import Memory
-from cnnfilter.compute.tiles import Tile, Worker, cut, make_tiles
+from cnnfilter.compute.tiles import Memory, Tile, cut, make_tiles
 
 _AT_ONCE = 1 << 17
 """Products held at a time: 1 MB, in the cache of a core."""
@@ -22,16 +21,13 @@ def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
     vectors = rows.astype(np.float64)
     results = np.empty((len(rows), len(kernels)))
 
-    def begin() -> Worker:
-        memory = Memory(np.dtype(np.float64))
+    memory = Memory(np.dtype(np.float64))
 
-        def make(tile: Tile) -> None:
-            products = memory("products", tile.size[0], kernels.shape[1])
-            for number, vector in enumerate(vectors):
-                np.multiply(kernels[tile.rows], vector, out=products)
-                products.sum(axis=1, out=results[number, tile.rows])
+    def make(tile: Tile) -> None:
+        products = memory("products", tile.size[0], kernels.shape[1])
+        for number, vector in enumerate(vectors):
+            np.multiply(kernels[tile.rows], vector, out=products)
+            products.sum(axis=1, out=results[number, tile.rows])
 
-        return make
-
-    make_tiles(cut(len(kernels), 1, max(1, _AT_ONCE // max(1, kernels.shape[1])), 1), begin)
+    make_tiles(cut(len(kernels), 1, max(1, _AT_ONCE // max(1, kernels.shape[1])), 1), make)
     return results
