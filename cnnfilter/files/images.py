@@ -13,7 +13,7 @@ from cnnfilter.files.formats import Format, find_format
 from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.metadata import Metadata, as_blocks, carry
 from cnnfilter.files.opencv import cv2
-from cnnfilter.files.quiet import hear
+from cnnfilter.files.quiet import capture_stderr
 from cnnfilter.files.reading import Timing
 from cnnfilter.telling import tell
 
@@ -144,7 +144,7 @@ def _add_channels(frame: Array, channels: int) -> Array:
 def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
     """Return what OpenCV encodes, or None if it cannot."""
     try:
-        (written, data), _ = hear(call)
+        (written, data), _ = capture_stderr(call)
     except cv2.error:
         return None
     return data.data if written else None

@@ -13,7 +13,7 @@ from cnnfilter.files.limits import VARIABLE, check_header
 from cnnfilter.files.metadata import Metadata, read_metadata
 from cnnfilter.files.netpbm import decode_pam
 from cnnfilter.files.opencv import cv2
-from cnnfilter.files.quiet import hear
+from cnnfilter.files.quiet import capture_stderr
 from cnnfilter.files.tags import Directory, read_directories
 from cnnfilter.files.tiff import take_alpha_as_it_is
 
@@ -60,10 +60,10 @@ def as_buffer(data: bytes) -> Array:
     return np.frombuffer(data, np.uint8)
 
 
-def call_opencv(call: Callable[[], Made], name: str, about: tuple[str, ...] = ()) -> tuple[Made, list[str]]:
-    """Return what OpenCV gives, and the libraries' complaints about something; `ImageFileError` with its reason."""
+def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
+    """Return what OpenCV gives, and the libraries' complaints; `ImageFileError` with its reason."""
     try:
-        return hear(call, about)
+        return capture_stderr(call)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
@@ -230,8 +230,8 @@ _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 def _call_decoder(data: bytes, name: str, flags: int) -> tuple[_Decoded, list[str]]:
     """Return what OpenCV decodes or None, with kinds and blocks of metadata, and complaints about a damaged JPEG."""
     buffer = as_buffer(take_alpha_as_it_is(data))
-    about = _DAMAGE if data.startswith(_JPEG_START) else ()
-    return call_opencv(lambda: cv2.imdecodeWithMetadata(buffer, flags=flags), name, about)
+    decoded, lines = call_opencv(lambda: cv2.imdecodeWithMetadata(buffer, flags=flags), name)
+    return decoded, [line for line in lines if line.startswith(_DAMAGE)]
 
 
 _TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
