@@ -11,7 +11,7 @@ from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.files.glibc import keep_freed_memory
 from cnnfilter.files.outputs import Job, group_by_input, spoken
-from cnnfilter.files.unfinished import Unfinished
+from cnnfilter.files.writing import Unfinished
 from cnnfilter.filtering import Claim, Filtering, count_prints
 from cnnfilter.inputs import FAILURES, sketch_file
 from cnnfilter.results import foresee_shapes

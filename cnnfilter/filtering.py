@@ -13,8 +13,7 @@ from cnnfilter.errors import OutputError, ask_for_report, one_line
 from cnnfilter.files.identity import Resolver
 from cnnfilter.files.outputs import Job, spoken
 from cnnfilter.files.pictures import Picture
-from cnnfilter.files.unfinished import Unfinished
-from cnnfilter.files.writing import make_folder_of, write_whole
+from cnnfilter.files.writing import Unfinished, make_folder_of, write_whole
 from cnnfilter.inputs import FAILURES, find_reason_to_pass, name_failure, read_input
 from cnnfilter.rendering import File, encode_result, name_files
 from cnnfilter.results import Result, foresee_shapes, run_picture

@@ -360,13 +360,15 @@ def test_an_input_that_ends_its_process_fails_alone(
 
 
 def test_what_a_process_that_was_killed_has_half_written_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(temporary: Path, path: Path, _mode: int | None, data: bytes) -> None:
-        temporary.write_bytes(data[:10])
-        if path.name == "c.npy":  # the last, so that no other sweeps the folder
-            os.kill(os.getpid(), signal.SIGKILL)
-        temporary.replace(path)
+    replace = os.replace
 
-    monkeypatch.setattr("cnnfilter.files.writing._write_by_way_of", write)
+    def be_killed_or_replace(temporary: Path, path: Path) -> None:
+        if path.name == "c.npy":  # the last, so that no other sweeps the folder
+            os.truncate(temporary, 10)
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(temporary, path)
+
+    monkeypatch.setattr(os, "replace", be_killed_or_replace)
     for _ in range(3):
         assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu", processes=2), Recorder()) == 1
         assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "b.npy"]

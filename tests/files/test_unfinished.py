@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.files.unfinished import Unfinished, hold, name_temporary
-from cnnfilter.files.writing import write_whole
+from cnnfilter.files.writing import Unfinished, hold, name_temporary, write_whole
 
 
 def left_by(process: int, folder: Path) -> Path:
