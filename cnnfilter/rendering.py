@@ -12,7 +12,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.network import drop_single_channel
 from cnnfilter.compute.strips import Part
 from cnnfilter.files.formats import Depth, Range, find_format, is_matrix
-from cnnfilter.files.images import Encoded, encode_pages
+from cnnfilter.files.images import Encoded, encode_image, encode_pages
 from cnnfilter.files.levels import (
     Extremes,
     choose_depth,
@@ -23,7 +23,6 @@ from cnnfilter.files.levels import (
 )
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.outputs import Job
-from cnnfilter.files.pictures import encode_picture
 from cnnfilter.results import Handling, Result, as_result, remark_on_pages, visit_parts
 from cnnfilter.spec.layers import Shape
 from cnnfilter.telling import tell
@@ -83,7 +82,7 @@ def _encode(result: Result, name: str, handling: Handling, notes: list[str]) -> 
     notes += [remark_on_pages(result.pages[0])] if result.pages else []
     pixels, clipped = _fill(result, name, handling, notes)
     notes += filter(None, [remark_on_clipping(clipped)])
-    data = encode_picture(pixels, name, handling.encoding, owned=True, metadata=result.metadata)
+    data = encode_image(pixels, name, handling.encoding, owned=True, metadata=result.metadata)
     return File(name, data, pixels.shape, clipped)
 
 
@@ -92,7 +91,7 @@ def _encode_pages(result: Result, name: str, handling: Handling, notes: list[str
     if result.pages is None:
         raise ValueError("there is one page only")
     pages, run = result.pages
-    animated = find_format(name).name != "TIFF"
+    animated = find_format(name).pages == "frames"
     if animated:
         if Depth.SIXTEEN in {handling.depth, handling.depth or result.depth}:
             notes.append(f"frames of {find_format(name).name} have 8 bits; a TIFF keeps the depth of its pages")
@@ -117,7 +116,7 @@ def _encode_maps(result: Result, names: list[str], handling: Handling, notes: li
         single = as_result(values[:, :, number], result.white, result.depth, result.matrix)
         pixels, clipped = _fill(single, name, handling, [] if number else notes)
         shares.append(clipped)
-        yield File(name, encode_picture(pixels, name, handling.encoding), pixels.shape, clipped)
+        yield File(name, encode_image(pixels, name, handling.encoding), pixels.shape, clipped)
     notes += filter(None, [remark_on_clipping(sum(shares) / len(names))])
 
 

@@ -12,12 +12,11 @@ from cnnfilter.compute.room import check_layers, check_result
 from cnnfilter.compute.strips import Part, Parts, join_parts
 from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
-from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.formats import Depth, Range, name_formats_of_pages
 from cnnfilter.files.images import Encoding
 from cnnfilter.files.levels import depth_of
 from cnnfilter.files.metadata import Metadata
-from cnnfilter.files.pictures import Picture
-from cnnfilter.files.reading import Pages
+from cnnfilter.files.pictures import Pages, Picture
 from cnnfilter.kernels import never_negative
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Visit
@@ -139,8 +138,8 @@ def remark_on_pages(pages: Pages | None) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
     count = pages.count if pages else 1
     return (
-        f"the first of {count} pages is taken, since the output holds one; --page N takes another, and .gif, .png, "
-        ".webp, .avif and .tif hold all"
+        f"the first of {count} pages is taken, since the output holds one; --page N takes another, and "
+        f"{name_formats_of_pages()} hold all"
     )
 
 

@@ -8,8 +8,7 @@ from typing import NamedTuple, Protocol
 
 from cnnfilter.compute.weights import Model
 from cnnfilter.files.outputs import Job
-from cnnfilter.files.pictures import Picture
-from cnnfilter.files.reading import Reading
+from cnnfilter.files.pictures import Picture, Reading
 from cnnfilter.rendering import File
 from cnnfilter.results import Handling, Result
 

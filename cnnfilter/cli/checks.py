@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.formats import COMPRESSION_FORMATS, QUALITY_FORMATS, Depth, Range, find_format, is_matrix
+from cnnfilter.files.formats import Depth, Range, find_format, formats_taking, is_matrix
 from cnnfilter.spec.layers import Flatten, Linear
 from cnnfilter.telling import warn
 
@@ -58,12 +58,12 @@ def check_range(jobs: list[Job], options: FileOptions) -> None:
 def remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
     """Warn if no output can take the quality or the compression that was asked for."""
     names = {find_format(job.format_name).name for job in jobs if not job.view}
-    for option, value, takers in (
-        ("--quality", options.quality, QUALITY_FORMATS),
-        ("--compression", options.compression, COMPRESSION_FORMATS),
-    ):
+    for option, value in (("quality", options.quality), ("compression", options.compression)):
+        takers = formats_taking(option)
         if value is not None and names.isdisjoint(takers):
-            warn(f"{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}")
+            warn(
+                f"--{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}"
+            )
 
 
 def check_text(jobs: list[Job]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
-from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.formats import Depth, Range, name_formats_taking
 from cnnfilter.spec.borders import BorderMode, as_border
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -89,8 +89,10 @@ _FILE_OPTIONS = (
         type=click.Choice([str(word) for word in Depth]),
         help="Of the file's pixels. Default: as the input; floats for matrices.",
     ),
-    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP (95 by default) and AVIF."),
-    click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),
+    click.option("--quality", type=click.IntRange(1, 100), help=f"Of {name_formats_taking('quality')}."),
+    click.option(
+        "--compression", type=click.IntRange(0, 9), help=f"Of {name_formats_taking('compression')}, from fast to small."
+    ),
     click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
     click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),
     click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),

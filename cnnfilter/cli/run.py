@@ -183,7 +183,7 @@ def _plan(
     if options.max_pixels:
         allow_pixels(options.max_pixels)
     from cnnfilter.files.images import Encoding  # noqa: PLC0415
-    from cnnfilter.files.reading import Reading  # noqa: PLC0415
+    from cnnfilter.files.pictures import Reading  # noqa: PLC0415
     from cnnfilter.results import Handling  # noqa: PLC0415
     from cnnfilter.work import Work  # noqa: PLC0415
 

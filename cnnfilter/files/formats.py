@@ -1,8 +1,9 @@
 """The file formats that are written: their suffixes, and the depths and channels each can hold."""
 
 from enum import StrEnum
+from itertools import groupby
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
 
@@ -33,8 +34,26 @@ class Kind(StrEnum):
     MATRIX = "matrix"
 
 
+class Parameter(NamedTuple):
+    """A number that OpenCV takes when it writes a format.
+
+    Parameters
+    ----------
+    flag
+        The name of OpenCV's constant.
+    usual
+        What it is where nothing is asked; None leaves it to OpenCV.
+    option
+        The option that sets it, `quality` or `compression`; empty for none.
+    """
+
+    flag: str
+    usual: int | None = None
+    option: str = ""
+
+
 class Format(NamedTuple):
-    """A file format.
+    """A file format: all that is known of writing it. Headers are read in `headers`, by the same names.
 
     Parameters
     ----------
@@ -46,45 +65,62 @@ class Format(NamedTuple):
         What its pixels can be, the deepest last.
     channels
         How many channels it can hold; empty for any number.
+    parameter
+        What OpenCV is told when it writes it.
+    pages
+        What several pictures in one file are: pages, or frames, which have times, 8 bits and one size; empty where
+        it holds one.
+    metadata
+        Whether OpenCV writes EXIF and a colour profile into it.
     smallest_side
         The least height and width that OpenCV writes.
     signed
         Whether its floats can be negative.
-    pages
-        Whether a file can hold several pictures.
+    doubles
+        Whether its floats can be float64.
     """
 
     name: str
     kind: Kind
     depths: tuple[Depth, ...]
     channels: tuple[int, ...]
+    parameter: Parameter | None = None
+    pages: Literal["", "pages", "frames"] = ""
+    metadata: bool = False
     smallest_side: int = 1
     signed: bool = True
-    pages: bool = False
+    doubles: bool = False
 
 
 _EIGHT = (Depth.EIGHT,)
 _INTEGERS = (Depth.EIGHT, Depth.SIXTEEN)
 _FLOATS = (Depth.FLOAT,)
 _ALL = (Depth.EIGHT, Depth.SIXTEEN, Depth.FLOAT)
+_COLOURS = (1, 3, 4)
 
-_JPEG = Format("JPEG", Kind.IMAGE, _EIGHT, (1, 3))
-_TIFF = Format("TIFF", Kind.IMAGE, _ALL, (1, 3, 4), pages=True)
-_BMP = Format("BMP", Kind.IMAGE, _EIGHT, (1, 3, 4))
+_COMPRESSION = Parameter("IMWRITE_PNG_COMPRESSION", None, "compression")
+_JPEG_QUALITY = Parameter("IMWRITE_JPEG_QUALITY", 95, "quality")
+_WEBP_QUALITY = Parameter("IMWRITE_WEBP_QUALITY", 95, "quality")  # OpenCV's default is without loss
+_AVIF_QUALITY = Parameter("IMWRITE_AVIF_QUALITY", None, "quality")
+_WITHOUT_LOSS = Parameter("IMWRITE_JPEG2000_COMPRESSION_X1000", 1000)  # OpenCV's default keeps a quarter
+
+_JPEG = Format("JPEG", Kind.IMAGE, _EIGHT, (1, 3), _JPEG_QUALITY, metadata=True)
+_TIFF = Format("TIFF", Kind.IMAGE, _ALL, _COLOURS, pages="pages", doubles=True)
+_BMP = Format("BMP", Kind.IMAGE, _EIGHT, _COLOURS)
 
 FORMATS = {
-    ".png": Format("PNG", Kind.IMAGE, _INTEGERS, (1, 3, 4), pages=True),
+    ".png": Format("PNG", Kind.IMAGE, _INTEGERS, _COLOURS, _COMPRESSION, pages="frames", metadata=True),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".jpe": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format("WebP", Kind.IMAGE, _EIGHT, (1, 3, 4), pages=True),
-    ".avif": Format("AVIF", Kind.IMAGE, _EIGHT, (1, 3, 4), pages=True),
-    ".jp2": Format("JPEG 2000", Kind.IMAGE, _INTEGERS, (1, 3, 4), smallest_side=32),
+    ".webp": Format("WebP", Kind.IMAGE, _EIGHT, _COLOURS, _WEBP_QUALITY, pages="frames", metadata=True),
+    ".avif": Format("AVIF", Kind.IMAGE, _EIGHT, _COLOURS, _AVIF_QUALITY, pages="frames", metadata=True),
+    ".jp2": Format("JPEG 2000", Kind.IMAGE, _INTEGERS, _COLOURS, _WITHOUT_LOSS, smallest_side=32),
     ".bmp": _BMP,
     ".dib": _BMP,
-    ".gif": Format("GIF", Kind.IMAGE, _EIGHT, (3, 4), pages=True),
+    ".gif": Format("GIF", Kind.IMAGE, _EIGHT, (3, 4), pages="frames"),
     ".pgm": Format("PGM", Kind.IMAGE, _INTEGERS, (1,)),
     ".ppm": Format("PPM", Kind.IMAGE, _INTEGERS, (3,)),
     ".pnm": Format("PNM", Kind.IMAGE, _INTEGERS, (1, 3)),
@@ -97,10 +133,51 @@ FORMATS = {
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
-QUALITY_FORMATS, COMPRESSION_FORMATS = ("JPEG", "WebP", "AVIF"), ("PNG",)
-"""Those that a quality, or a compression, can be asked of."""
+IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
+
+READ_ONLY_SUFFIXES = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
+"""Of pictures that are read, and whose results need another suffix."""
 
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.MATRIX)
+
+
+def formats_taking(option: str) -> dict[str, int | None]:
+    """Return the names of the formats that take an option, each with its usual value if there is one.
+
+    Examples
+    --------
+    >>> formats_taking("quality")
+    {'JPEG': 95, 'WebP': 95, 'AVIF': None}
+    """
+    taking = ((row.name, row.parameter) for row in FORMATS.values() if row.parameter)
+    return {name: parameter.usual for name, parameter in taking if parameter.option == option}
+
+
+def name_formats_taking(option: str) -> str:
+    """Return the formats that take an option, as its help names them.
+
+    Examples
+    --------
+    >>> name_formats_taking("quality")
+    'JPEG, WebP (95 by default) and AVIF'
+    """
+    groups = groupby(formats_taking(option).items(), key=lambda item: item[1])
+    named = [(", ".join(name for name, _ in group), usual) for usual, group in groups]
+    return " and ".join(f"{names} ({usual} by default)" if usual else names for names, usual in named)
+
+
+def name_formats_of_pages() -> str:
+    """Return the suffixes of the formats that hold several pictures: those of frames first, the plainest first.
+
+    Examples
+    --------
+    >>> name_formats_of_pages()
+    '.gif, .png, .webp, .avif and .tif'
+    """
+    rows = dict.fromkeys(row for row in FORMATS.values() if row.pages)
+    plainest_first = sorted(rows, key=lambda row: (row.pages != "frames", len(row.channels)))
+    *others, last = (next(suffix for suffix in FORMATS if FORMATS[suffix] == row) for row in plainest_first)
+    return f"{', '.join(others)} and {last}"
 
 
 def find_format(path: str | PurePath) -> Format:

@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.formats import FORMATS, Kind
+from cnnfilter.files.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES
 from cnnfilter.files.outputs import STANDARD
-
-PICTURE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
-"""What is taken from a folder. Matrices are named: too many texts are none."""
-
-
-_ONLY_READ = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
-"""Pictures whose results need another suffix: they are named one by one, with --format or a template."""
 
 
 class Gathered(NamedTuple):
@@ -70,7 +63,7 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
             if folder:
                 below[source] = folder
         if len(sources) == before and len(failures) == missed:
-            failures.append((word, f"no picture in this folder, or below it ({' '.join(PICTURE_SUFFIXES)})"))
+            failures.append((word, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
     remarks = (f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in passed.items())
     return Gathered(tuple(sources), below, tuple(failures), tuple(remarks))
 
@@ -97,11 +90,11 @@ def _walk(
             path = Path(folder, name)
             if name.startswith("."):
                 continue
-            if name.lower().endswith(_ONLY_READ):
+            if name.lower().endswith(READ_ONLY_SUFFIXES):
                 passed["are of formats that are not written; --format, or a template, writes another"].append(str(path))
-            elif name.lower().endswith(PICTURE_SUFFIXES) and _is_odd(path):
+            elif name.lower().endswith(IMAGE_SUFFIXES) and _is_odd(path):
                 passed["are no regular files"].append(str(path))
-            elif name.lower().endswith(PICTURE_SUFFIXES):
+            elif name.lower().endswith(IMAGE_SUFFIXES):
                 yield str(path), "" if inner == "." else inner
 
 

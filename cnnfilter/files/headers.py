@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 from zlib import crc32
 
-from cnnfilter.files.avif import is_avif
-from cnnfilter.files.orientation import read_orientation
-from cnnfilter.files.tags import read_directories
+from cnnfilter.files import tiff
+from cnnfilter.files.tiff import Directory, read_orientation
 
 
 class Header(NamedTuple):
@@ -30,6 +29,10 @@ class Header(NamedTuple):
         Those of the picture once it has been read: 1, 3 or 4; else its head does not tell.
     orientation
         How the picture is turned before it is shown, as EXIF numbers it.
+    directories
+        Those of a TIFF, one for each page.
+    format
+        Its name, as `recognize` tells it.
     """
 
     height: int
@@ -40,6 +43,8 @@ class Header(NamedTuple):
     is_whole: bool = True
     channels: int = 0
     orientation: int = 1
+    directories: tuple[Directory, ...] = ()
+    format: str = ""
 
     @property
     def pixels(self) -> int:
@@ -67,13 +72,18 @@ def read_header(data: bytes) -> Header | None:
     >>> read_header(b"P6 640 480 255 ")[:2]
     (480, 640)
     """
-    for belongs, read in _READERS:
-        if belongs(data):
-            try:
-                return read(data)
-            except (struct.error, IndexError, ValueError):
-                return None
-    return None
+    name = recognize(data)
+    try:
+        header = _READERS[name][1](data) if name else None
+    except (struct.error, IndexError, ValueError):
+        return None
+    return header._replace(format=name) if header else None
+
+
+def recognize(data: bytes) -> str:
+    """Return the name of the format of an image file by its first bytes, or the empty string."""
+    head = data[:64]
+    return next((name for name, (belongs, _) in _READERS.items() if belongs(head)), "")
 
 
 def _png(data: bytes) -> Header:
@@ -171,29 +181,24 @@ _WEBP_ALPHA = 0x10
 """A bit of the extended header's flags."""
 
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
-_PALETTE, _SEPARATED = 3, 5
-"""TIFF 6.0, section 8."""
-
-
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
-    sizes: list[tuple[int, int]] = []
-    depth, directory, channels, orientation = 1, None, 0, 1
-    for directory in read_directories(data):
-        if not sizes:
-            in_colours = directory.number(_PHOTOMETRIC) in {_PALETTE, _SEPARATED}
-            channels = 3 if in_colours else directory.number(_SAMPLES, 1)
-            orientation = directory.number(_ORIENTATION, 1)
-        height, width = directory.number(_HEIGHT), directory.number(_WIDTH)
-        sizes.append((height, width))
-        depth = max(depth, directory.number(_SAMPLES, 1) * max(1, directory.number(_BITS, 1) // 8))
-    if directory is None:
+    directories = tuple(tiff.read_directories(data))
+    if not directories:
         return None
-    end = directory.link + struct.calcsize(directory.form)
-    is_whole = end <= len(data) and not any(data[directory.link : end])
+    sizes = [(directory.number(tiff.HEIGHT), directory.number(tiff.WIDTH)) for directory in directories]
+    depths = [
+        directory.number(tiff.SAMPLES, 1) * max(1, directory.number(tiff.BITS, 1) // 8) for directory in directories
+    ]
+    first, last = directories[0], directories[-1]
+    in_colours = first.number(tiff.PHOTOMETRIC) in {tiff.PALETTE, tiff.SEPARATED}
+    channels = 3 if in_colours else first.number(tiff.SAMPLES, 1)
+    end = last.link + struct.calcsize(last.form)
+    is_whole = end <= len(data) and not any(data[last.link : end])
     total = sum(height * width for height, width in sizes)
-    return Header(*sizes[0], depth, len(sizes), total, is_whole, channels, orientation)
+    orientation = first.number(tiff.ORIENTATION, 1)
+    header = Header(*sizes[0], max(1, *depths), len(sizes), total, is_whole, channels, orientation)
+    return header._replace(directories=directories)
 
 
 def _bmp(data: bytes) -> Header:
@@ -263,16 +268,17 @@ def _jpeg_2000(data: bytes) -> Header | None:
     return Header(height, width, components * (1 + (bits & 0x7F) // 8), channels=channels)
 
 
-_READERS: list[tuple[Callable[[bytes], bool], Callable[[bytes], Header | None]]] = [
-    (lambda data: data[:8] == b"\x89PNG\r\n\x1a\n", _png),
-    (lambda data: data[:2] == b"\xff\xd8", _jpeg),
-    (lambda data: data[:6] in {b"GIF87a", b"GIF89a"}, _gif),
-    (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
-    (lambda data: data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}, _tiff),
-    (lambda data: data[:2] == b"BM", _bmp),
-    (lambda data: data[:2] == b"P7", _pam),
-    (lambda data: data[:1] == b"P", _netpbm),
-    (lambda data: data[:2] == b"#?", _radiance),
-    (is_avif, _avif),
-    (lambda data: data[4:8] == b"jP  " or data[:4] == b"\xff\x4f\xff\x51", _jpeg_2000),
-]
+_READERS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], Header | None]]] = {
+    "PNG": (lambda head: head[:8] == b"\x89PNG\r\n\x1a\n", _png),
+    "JPEG": (lambda head: head[:2] == b"\xff\xd8", _jpeg),
+    "GIF": (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _gif),
+    "WebP": (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _webp),
+    "TIFF": (lambda head: head[:4] in tiff.STARTS, _tiff),
+    "BMP": (lambda head: head[:2] == b"BM", _bmp),
+    "PAM": (lambda head: head[:2] == b"P7", _pam),
+    "Netpbm": (lambda head: head[:1] == b"P", _netpbm),
+    "Radiance HDR": (lambda head: head[:2] == b"#?", _radiance),
+    "AVIF": (lambda head: head[4:8] == b"ftyp" and b"avi" in head[8:], _avif),
+    "JPEG 2000": (lambda head: head[4:8] == b"jP  " or head[:4] == b"\xff\x4f\xff\x51", _jpeg_2000),
+}
+"""What a file of each format begins with, and what reads its header."""

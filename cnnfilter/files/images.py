@@ -8,17 +8,14 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.developing import swap_red_and_blue
-from cnnfilter.files.formats import Format, find_format
+from cnnfilter.files.formats import Format, Kind, find_format
 from cnnfilter.files.levels import MAXIMA, depth_of
+from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.metadata import Metadata, as_blocks, carry
 from cnnfilter.files.opencv import cv2
+from cnnfilter.files.pictures import Timing, swap_red_and_blue
 from cnnfilter.files.quiet import capture_stderr
-from cnnfilter.files.reading import Timing
 from cnnfilter.telling import tell
-
-JPEG_QUALITY = 95
-"""What OpenCV takes for JPEG by itself; for WebP, whose own default is lossless, as well."""
 
 _STILL = 1000
 """Milliseconds for which a page is shown that comes from a file without times."""
@@ -42,19 +39,19 @@ def encode_image(
     owned: bool = False,
     metadata: Metadata | None = None,
 ) -> Encoded:
-    """Return the bytes of an image file.
+    """Return the bytes of an image or matrix file.
 
     Parameters
     ----------
     pixels
         (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of a type that the format holds: uint8,
-        uint16, or floats (float64 only in TIFF, elsewhere float32).
+        uint16, or floats (float64 only in TIFF, elsewhere float32). A matrix holds any.
     path
         The file's name; its suffix is the format.
     encoding
         Quality and compression.
     owned
-        Whether the pixels may be changed, since nobody looks at them again.
+        Whether the pixels may be changed, since nothing uses them again.
     metadata
         What the picture's file said, which is carried on where it stays true.
 
@@ -65,19 +62,21 @@ def encode_image(
     OutputError
         If the suffix is unknown.
     """
-    format_ = find_format(path)
+    format_, suffix = find_format(path), Path(path).suffix.lower()
+    if format_.kind is Kind.MATRIX:
+        return encode_matrix(pixels, path)
     fitted = _fit(pixels, format_, path)
-    parameters, suffix = _parameters(format_, encoding or Encoding()), Path(path).suffix.lower()
-    told, lost = carry(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
+    parameters = _parameters(format_, encoding)
+    swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
+    kept, lost = carry(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
     if lost:
         tell("%s: %s", path, lost)
-    swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
-    data = (
-        _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, *as_blocks(told), parameters)) if any(told) else None
-    )
-    if any(told) and data is None:
+    if any(kept):
+        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, *as_blocks(kept), parameters))
+        if data is not None:
+            return data
         tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
-    data = data if data is not None else _encode(lambda: cv2.imencode(suffix, swapped, parameters))
+    data = _encode(lambda: cv2.imencode(suffix, swapped, parameters))
     if data is None:
         raise ImageFileError(
             f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory"
@@ -104,13 +103,13 @@ def encode_pages(
     ImageFileError
         If the format holds one picture only, or frames differ in size.
     """
-    format_ = find_format(path)
-    parameters, suffix = _parameters(format_, encoding or Encoding()), Path(path).suffix.lower()
+    format_, suffix = find_format(path), Path(path).suffix.lower()
+    parameters = _parameters(format_, encoding)
     fitted = [_fit(page, format_, path) for page in pages]
-    if format_.name != "TIFF":
+    if format_.pages != "pages":
         fitted = _make_alike(fitted, path)
     swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
-    if format_.name == "TIFF":
+    if format_.pages == "pages":
         data = _encode(lambda: cv2.imencodemulti(suffix, swapped, parameters))
     else:
         animation, timing = cv2.Animation(), timing or Timing()
@@ -155,7 +154,7 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
         raise ImageFileError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     fitted = _fit_channels(pixels, format_, path)
-    if fitted.dtype == np.float64 and format_.name != "TIFF":
+    if fitted.dtype == np.float64 and not format_.doubles:
         fitted = fitted.astype(np.float32)  # OpenCV would make 8 bits of it
     if min(fitted.shape[:2]) < format_.smallest_side:
         least = format_.smallest_side
@@ -190,18 +189,11 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     )
 
 
-def _parameters(format_: Format, encoding: Encoding) -> list[int]:
-    quality = JPEG_QUALITY if encoding.quality is None else encoding.quality
-    match format_.name:
-        case "JPEG":
-            return [cv2.IMWRITE_JPEG_QUALITY, quality]
-        case "WebP":
-            return [cv2.IMWRITE_WEBP_QUALITY, quality]
-        case "JPEG 2000":
-            return [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]  # without loss; OpenCV's default keeps a quarter
-        case "AVIF" if encoding.quality is not None:
-            return [cv2.IMWRITE_AVIF_QUALITY, quality]
-        case "PNG" if encoding.compression is not None:
-            return [cv2.IMWRITE_PNG_COMPRESSION, encoding.compression]
-        case _:
-            return []
+def _parameters(format_: Format, encoding: Encoding | None) -> list[int]:
+    """Return what OpenCV is told when it writes a format."""
+    if not format_.parameter:
+        return []
+    flag, usual, option = format_.parameter
+    asked = getattr(encoding, option, None) if option else None
+    value = usual if asked is None else asked
+    return [] if value is None else [getattr(cv2, flag), value]

@@ -7,21 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.files.avif import find_profile, is_avif
 from cnnfilter.files.formats import Format
 from cnnfilter.files.opencv import cv2
-from cnnfilter.files.tags import Tag, read_directories, read_directory
+from cnnfilter.files.tiff import ORIENTATION, read_directories, read_directory
 
 _EXIF_START = b"Exif\0\0"
 
-_ORIENTATION, _SUB_DIRECTORY, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+_SUB_DIRECTORY, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003
 """EXIF 2.32, sections 4.6.3 and 4.6.4."""
 
 _COLOUR_SPACE = slice(16, 20)
 """Where an ICC profile names its colour space (ICC.1:2022, section 7.2)."""
-
-_KEEPERS = ("JPEG", "PNG", "WebP", "AVIF")
-"""Formats into which OpenCV writes both; it has no way for TIFF, JPEG 2000 and the rest."""
 
 
 class Metadata(NamedTuple):
@@ -31,12 +27,18 @@ class Metadata(NamedTuple):
     profile: bytes = b""
 
 
-def read_metadata(kinds: Sequence[int], blocks: Sequence[Array], data: bytes) -> Metadata:
-    """Return what OpenCV found in a file; the colour profile of an AVIF it leaves in there."""
+def read_metadata(kinds: Sequence[int], blocks: Sequence[Array]) -> Metadata:
+    """Return what OpenCV found in a file."""
     found = {int(kind): np.asarray(block).tobytes() for kind, block in zip(kinds, blocks, strict=False)}
     exif = found.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_START)
-    profile = found.get(cv2.IMAGE_METADATA_ICCP, b"")
-    return Metadata(exif, profile or (find_profile(data) if is_avif(data) else b""))
+    return Metadata(exif, found.get(cv2.IMAGE_METADATA_ICCP, b""))
+
+
+def find_avif_profile(data: bytes) -> bytes:
+    """Return the colour profile in an AVIF, which OpenCV leaves there, or nothing: that of the first box `colr`."""
+    start = data.find(b"colrprof")
+    length = int.from_bytes(data[start - 4 : start]) if start >= 4 else 0
+    return data[start + 8 : start - 4 + length] if length > 12 else b""
 
 
 def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:
@@ -56,7 +58,7 @@ def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata,
         one for these channels. Then a sentence on what is not, or the empty string.
     """
     named = {"EXIF": metadata.exif, "the colour profile": metadata.profile}
-    if format_.name not in _KEEPERS:
+    if not format_.metadata:
         lost = " and ".join(name for name, block in named.items() if block)
         return Metadata(), f"{lost} dropped: OpenCV writes none into {format_.name}" if lost else ""
     exif = _made_true(metadata.exif, *pixels.shape[:2]) if metadata.exif else b""
@@ -72,17 +74,17 @@ def _made_true(exif: bytes, height: int, width: int) -> bytes:
     first = next(read_directories(exif), None)
     if first is None:
         return b""
-    changes: list[tuple[Tag, int]] = [(first.tags[_ORIENTATION], 1)] if _ORIENTATION in first.tags else []
+    changed = bytearray(exif)
+    first.rewrite(changed, {ORIENTATION: 1})
     if place := first.number(_SUB_DIRECTORY):
         try:
-            tags = read_directory(exif, place).tags
+            read_directory(exif, place).rewrite(changed, {_HEIGHT: height, _WIDTH: width})
         except struct.error:
             return b""
-        changes += [(tags[tag], size) for tag, size in ((_HEIGHT, height), (_WIDTH, width)) if tag in tags]
-    for tag, value in changes:
-        if value < 1 << 8 * struct.calcsize(tag.form):
-            exif = tag.rewritten(exif, value)
-    return first.unlinked(exif) if first.link + struct.calcsize(first.form) <= len(exif) else exif
+    end = first.link + struct.calcsize(first.form)
+    if end <= len(changed):
+        changed[first.link : end] = bytes(end - first.link)
+    return bytes(changed)
 
 
 def as_blocks(metadata: Metadata) -> tuple[list[int], list[Array]]:

@@ -1,17 +1,115 @@
-"""What comes from an input, picture or matrix, and how it goes into a file."""
+"""Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.formats import Depth, is_matrix
-from cnnfilter.files.images import Encoded, Encoding, encode_image
+from cnnfilter.files.formats import Depth
+from cnnfilter.files.headers import Header, read_header, recognize
 from cnnfilter.files.levels import MAXIMA, depth_of
-from cnnfilter.files.limits import is_endless
-from cnnfilter.files.matrices import decode_matrix, encode_matrix
-from cnnfilter.files.metadata import Metadata
-from cnnfilter.files.reading import Pages, Reading, read_image_bytes
+from cnnfilter.files.limits import VARIABLE, check_header, is_endless
+from cnnfilter.files.matrices import decode_matrix
+from cnnfilter.files.metadata import Metadata, find_avif_profile, read_metadata
+from cnnfilter.files.opencv import cv2
+from cnnfilter.files.quiet import capture_stderr
+from cnnfilter.files.tiff import apply_orientation, read_orientation, restore_alpha, take_alpha_as_it_is
+
+Made = TypeVar("Made")
+
+
+class Reading(NamedTuple):
+    """How a file is read.
+
+    Parameters
+    ----------
+    allow_truncated
+        Whether a JPEG that ends too early, or is damaged, is taken as far as it goes.
+    page
+        Which page or frame is taken, from 1; None for the first, with the others at hand.
+    most_pixels
+        How many pixels it may hold, in all pages that are taken; None for as many as OpenCV reads.
+    """
+
+    allow_truncated: bool = False
+    page: int | None = None
+    most_pixels: int | None = None
+
+
+class Timing(NamedTuple):
+    """How long each frame of an animation is shown, in milliseconds, and how often all are, 0 for always."""
+
+    durations: tuple[int, ...] = ()
+    loops: int = 0
+
+
+class _File(NamedTuple):
+    """The bytes of an image file, its name for messages, its format, and its header, an empty one if unreadable."""
+
+    data: bytes
+    name: str
+    format: str
+    header: Header
+
+
+class Pages:
+    """The pages or frames of a file, decoded when they are asked for.
+
+    Attributes
+    ----------
+    count
+        How many there are.
+    timing
+        How frames follow each other, known when all have been asked for.
+    """
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+        self.count = file.header.pages
+        self.timing = Timing()
+
+    def __iter__(self) -> Iterator[Array]:
+        """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
+        pages: Iterable[Array | None]
+        pages = map(self._decode, range(self.count)) if self._file.header.directories else self._decode_frames()
+        for index, pixels in enumerate(pages):
+            yield self._finish(pixels, index)
+
+    def __getitem__(self, index: int) -> Array:
+        """Return one of them, counted from 0."""
+        return self._finish(self._decode(index), index)
+
+    def _decode(self, index: int) -> Array | None:
+        """Return what OpenCV makes of one page, or None."""
+        data, name, _, header = self._file
+        if header.directories:
+            buffer = np.frombuffer(take_alpha_as_it_is(data, header.directories), np.uint8)
+            (_, frames), _ = call_opencv(
+                lambda: cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=(index, index + 1)), name
+            )
+        else:
+            buffer = np.frombuffer(data, np.uint8)
+            (_, animation), _ = call_opencv(lambda: cv2.imdecodeanimation(buffer, index, 1), name)
+            frames = animation.frames
+        return frames[0] if len(frames) == 1 else None
+
+    def _decode_frames(self) -> list[Array | None]:
+        """Return what OpenCV makes of all frames of an animation, with None behind the last if it is one too few."""
+        buffer = np.frombuffer(self._file.data, np.uint8)
+        (_, animation), _ = call_opencv(lambda: cv2.imdecodeanimation(buffer), self._file.name)
+        frames: list[Array | None] = list(animation.frames)
+        self.timing = Timing(tuple(map(int, animation.durations)), int(animation.loop_count))
+        return [*frames, None] if len(frames) < self.count else frames
+
+    def _finish(self, pixels: Array | None, index: int) -> Array:
+        if pixels is None:
+            raise ImageFileError(f"{self._file.name}: page {index + 1} cannot be read, or is cut off")
+        return _finish(pixels, self._file, page=index)
 
 
 class Picture(NamedTuple):
@@ -20,7 +118,7 @@ class Picture(NamedTuple):
     Parameters
     ----------
     pixels
-        (H, W) or (H, W, C), RGB or RGBA.
+        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; of a matrix (H, W) or (H, W, C).
     depth
         How its file held them; for a matrix 8 bits, the levels of which its numbers are taken for.
     matrix
@@ -61,26 +159,293 @@ def read_bytes(path: str | Path) -> bytes:
     raise ImageFileError(f"{path}: is a device, and holds no picture")
 
 
-def decode_picture(data: bytes, name: str, *, matrix: bool, reading: Reading | None = None) -> Picture:
-    """Return the picture or matrix in a file's bytes; `ImageFileError` if there is none, or not the page asked for."""
-    if matrix and reading and reading.page not in {None, 1}:
-        raise ImageFileError(f"{name}: a matrix has 1 page, and --page {reading.page} is none of them")
+def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, matrix: bool = False) -> Picture:
+    """Return the picture or the matrix in a file's bytes.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    name
+        Its name, for the message.
+    reading
+        How it is read.
+    matrix
+        Whether it is a matrix.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is empty, cut off, damaged, too large, or no image that OpenCV reads, or has no such page.
+    """
+    reading = reading or Reading()
     if matrix:
+        if reading.page not in {None, 1}:
+            raise ImageFileError(f"{name}: a matrix has 1 page, and --page {reading.page} is none of them")
         return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
-    image = read_image_bytes(data, name, reading)
-    depth = depth_of(image.pixels.dtype)
-    return Picture(image.pixels, depth, metadata=image.metadata, pages=image.pages, notes=image.notes)
+    if not data:
+        raise ImageFileError(f"{name}: the file is empty")
+    header = read_header(data)
+    file = _File(data, name, header.format if header else recognize(data), header or Header(0, 0))
+    pages = Pages(file)
+    _check(file, reading)
+    if reading.page and reading.page > 1:
+        picture = _as_picture(pages[reading.page - 1])
+    elif file.format == "PAM":
+        picture = _as_picture(_decode_pam(data, name))
+    elif file.format == "JPEG":
+        picture = _decode_jpeg(file, allow_truncated=reading.allow_truncated)
+    else:
+        picture = _decode(file)
+    if header is None or reading.page:  # what was decoded may be larger than the header, or its first page, said
+        check_header(Header(*picture.pixels.shape[:2]), name, reading.most_pixels)
+    return picture if pages.count == 1 or reading.page else picture._replace(pages=pages)
 
 
-def encode_picture(
-    pixels: Array,
-    path: str | Path,
-    encoding: Encoding | None = None,
-    *,
-    owned: bool = False,
-    metadata: Metadata | None = None,
-) -> Encoded:
-    """Return the bytes of an image or matrix file, by the suffix of its name; `owned` pixels may be changed."""
-    if is_matrix(path):
-        return encode_matrix(pixels, path)
-    return encode_image(pixels, path, encoding, owned=owned, metadata=metadata)
+def _as_picture(pixels: Array, metadata: Metadata | None = None) -> Picture:
+    return Picture(pixels, depth_of(pixels.dtype), metadata=metadata or Metadata())
+
+
+def _check(file: _File, reading: Reading) -> None:
+    """Raise an `ImageFileError` if a file has no such page, or promises too much, or is cut off."""
+    name, header = file.name, file.header
+    if reading.page and reading.page > header.pages:
+        pages = "1 page" if header.pages == 1 else f"{header.pages} pages"
+        raise ImageFileError(f"{name}: has {pages}, and --page {reading.page} is none of them")
+    check_header(header._replace(pages=1, total=0) if reading.page else header, name, reading.most_pixels)
+    if not header.is_whole and not (reading.allow_truncated and file.format == "JPEG"):
+        raise ImageFileError(f"{name}: {_CUT_OFF if file.format == 'JPEG' else _UNREADABLE}")
+
+
+def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
+    """Return what OpenCV gives, and the libraries' complaints; `ImageFileError` with its reason."""
+    try:
+        return capture_stderr(call)
+    except cv2.error as error:
+        if "CV_IO_MAX_IMAGE" in str(error):
+            reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
+        else:
+            reason = f"OpenCV cannot read it: {getattr(error, 'err', '') or str(error).splitlines()[0]}"
+        raise ImageFileError(f"{name}: {reason}") from error
+
+
+def _decode(file: _File) -> Picture:
+    """Return the first picture in a file, and what else it says."""
+    data, name, format_, header = file
+    if header.directories:
+        data = take_alpha_as_it_is(data, header.directories)
+    (pixels, kinds, blocks), _ = call_opencv(
+        lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED), name
+    )
+    if pixels is None:
+        raise ImageFileError(f"{name}: {_UNREADABLE}")
+    metadata = read_metadata(kinds, blocks)
+    if format_ == "AVIF" and not metadata.profile:
+        metadata = metadata._replace(profile=find_avif_profile(data))
+    return _as_picture(_finish(pixels, file, exif=metadata.exif), metadata)
+
+
+_UNREADABLE = "not an image that can be read, or cut off or damaged"
+_CUT_OFF = "the JPEG is cut off or damaged; --allow-truncated takes what is there"
+_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
+
+_JPEG_END = b"\xff\xd9"
+
+_JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
+"""Tables, scans and restart intervals, which follow scans."""
+
+_JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
+"""How libjpeg's complaints begin that mean lost pixels."""
+
+_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+"""What libjpeg can do by itself, and so without a pass over the pixels."""
+
+
+def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
+    """Return the picture in a JPEG, as far as it goes if that is allowed."""
+    data, name, _, header = file
+    flags = _RED_FIRST if header.channels == 3 else cv2.IMREAD_UNCHANGED
+    if allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
+        data += _JPEG_END
+    (pixels, kinds, blocks), lines = call_opencv(
+        lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name
+    )
+    damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
+    if pixels is None and allow_truncated:  # the cut may be in a table between two scans
+        data = data[: max(map(data.rfind, _JPEG_SEGMENTS))] + _JPEG_END
+        (pixels, kinds, blocks), _ = call_opencv(
+            lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name
+        )
+    if damage and not allow_truncated:
+        raise ImageFileError(f"{name}: the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there")
+    if pixels is None:
+        raise ImageFileError(f"{name}: {_CUT_OFF}")
+    metadata = read_metadata(kinds, blocks)
+    finished = _finish(pixels, file, exif=metadata.exif, red_first=flags == _RED_FIRST)
+    picture = _as_picture(finished, metadata)
+    return picture._replace(notes=(_TRUNCATED,)) if damage or len(data) != len(file.data) else picture
+
+
+_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
+
+_JPEG_END = b"\xff\xd9"
+
+_JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
+"""Tables, scans and restart intervals, which follow scans."""
+
+_JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
+"""How libjpeg's complaints begin that mean lost pixels."""
+
+_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+"""What libjpeg can do by itself, and so without a pass over the pixels."""
+
+
+def _finish(pixels: Array, file: _File, *, page: int = 0, exif: bytes = b"", red_first: bool = False) -> Array:
+    """Return what OpenCV decoded as the file means it.
+
+    Parameters
+    ----------
+    pixels
+        (H, W[, C]), BGR, or RGB if `red_first`.
+    file
+        Where they are from.
+    page
+        The page of a TIFF, from 0.
+    exif
+        Its EXIF block; a TIFF comes turned from OpenCV, and an AVIF is turned by its boxes.
+
+    Returns
+    -------
+    ndarray
+        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright.
+
+    Raises
+    ------
+    ImageFileError
+        If the pixels are of a type that is not computed with.
+    """
+    data, name, format_, header = file
+    if header.directories:
+        pixels = restore_alpha(pixels, header.directories[page], name)
+    elif finish := _FINISHERS.get(format_):
+        pixels = finish(pixels, data)
+    if exif and format_ not in {"AVIF", "TIFF"}:
+        pixels = apply_orientation(pixels, read_orientation(exif))
+    if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
+        raise ImageFileError(f"{name}: pixels of {pixels.dtype} with shape {pixels.shape} are not read")
+    return pixels if red_first else swap_red_and_blue(pixels, owned=True)
+
+
+_PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
+
+_ROWS_AT_ONCE = 64
+"""Rows whose channels are swapped at a time, in the cache."""
+
+
+def swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
+    """Return BGR as RGB, or the reverse; in place if nothing else uses the array."""
+    if pixels.ndim == 2:
+        return pixels
+    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    if pixels.dtype == np.float64:
+        return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
+    target = pixels if owned and pixels.flags.writeable else np.empty_like(pixels)
+    for row in range(0, len(pixels), _ROWS_AT_ONCE):  # in place OpenCV copies first what it is given
+        part = slice(row, row + _ROWS_AT_ONCE)
+        target[part] = cv2.cvtColor(pixels[part], code)
+    return target
+
+
+def _show_transparent_level(pixels: Array, data: bytes) -> Array:
+    """Return a PNG with alpha if it calls one level of grey transparent (PNG 1.3, 11.3.1.1), which OpenCV skips."""
+    level = _find_level(data) if pixels.ndim == 2 else None
+    if level is None:
+        return pixels
+    bits, white = data[24], np.iinfo(pixels.dtype).max
+    spread = level * (white // ((1 << bits) - 1)) if bits <= 16 else level
+    alpha = np.where(pixels == spread, 0, white).astype(pixels.dtype)
+    return np.stack([pixels, pixels, pixels, alpha], axis=-1)
+
+
+def _find_level(data: bytes) -> int | None:
+    """Return the level that the chunk `tRNS` names, or None if there is no such chunk before the pixels."""
+    place, name = 8, b""
+    while place + 10 <= len(data) and name != b"IDAT":
+        length, name = struct.unpack_from(">I4s", data, place)
+        if name == b"tRNS":
+            return int.from_bytes(data[place + 8 : place + 10])
+        place += length + 12
+    return None
+
+
+_HEAD = re.compile(rb"P([2356])\s(?:\s|#[^\n]*\n)*\d+\s(?:\s|#[^\n]*\n)*\d+\s(?:\s|#[^\n]*\n)*(\d+)")
+"""Of PGM and PPM, up to white."""
+
+_LINE = re.compile(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d{1,9})\s*$")
+"""Of the head of a PAM."""
+
+_LONGEST_HEAD = 65_536
+
+
+def _spread_levels(pixels: Array, data: bytes) -> Array:
+    """Return a PGM or PPM with white at 255 or 65535, where OpenCV leaves it at what the file calls white."""
+    match = _HEAD.match(data[:_LONGEST_HEAD])
+    if not match or pixels.dtype.kind != "u" or (match[1] in b"23" and pixels.dtype == np.uint8):
+        return pixels
+    return _spread(pixels, int(match[2]))
+
+
+def _spread(pixels: Array, white: int) -> Array:
+    """Return whole numbers up to `white` as such up to 255 or 65535; those above it are white."""
+    full = np.iinfo(pixels.dtype).max
+    if white in {0, full}:
+        return pixels
+    return np.rint(np.minimum(pixels, white) * float(full) / white).astype(pixels.dtype)
+
+
+def _decode_pam(data: bytes, name: str) -> Array:
+    """Return the picture in a PAM, of which OpenCV takes red for blue, and drops a second channel.
+
+    Two channels, grey and alpha, are made four.
+    """
+    end = data.find(b"ENDHDR\n", 0, _LONGEST_HEAD)
+    found = {match[1]: int(match[2]) for line in data[: max(0, end)].splitlines() if (match := _LINE.match(line))}
+    height, width, depth, white = (found.get(key, 0) for key in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
+    kind = np.dtype(np.uint8 if white < 256 else ">u2")
+    start, count = end + len(b"ENDHDR\n"), height * width * depth
+    if not (1 <= depth <= 4 and 1 <= white <= 65_535 and count and start + count * kind.itemsize <= len(data)):
+        raise ImageFileError(f"{name}: {_UNREADABLE}")
+    raw = np.frombuffer(data, kind, count, start).reshape(height, width, depth)
+    pixels = _spread(raw.astype(kind.newbyteorder("="), copy=True), white)
+    if depth == 2:
+        return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
+    return pixels[:, :, 0] if depth == 1 else pixels
+
+
+def _finish_avif(pixels: Array, data: bytes) -> Array:
+    """Return an AVIF turned by its boxes (ISO/IEC 23008-12), and 10 or 12 bits spread over 0..65535."""
+    start = data.find(b"meta")
+    head = data[start : start - 4 + int.from_bytes(data[start - 4 : start])] if start >= 4 else b""
+    turns, mirror = _find_property(head, b"irot"), _find_property(head, b"imir")
+    pixels = np.rot90(pixels, (turns or 0) & 3)
+    if mirror is not None:
+        pixels = pixels[:, ::-1] if mirror & 1 else pixels[::-1]
+    if pixels.dtype == np.uint16:
+        coding = head.find(b"av1C")
+        white = 4095 if 0 <= coding < len(head) - 6 and head[coding + 6] & 0x20 else 1023
+        pixels = np.rint(pixels * (65535.0 / white)).clip(0, 65535).astype(np.uint16)
+    return np.ascontiguousarray(pixels)
+
+
+def _find_property(head: bytes, name: bytes) -> int | None:
+    """Return the one byte of a property box, or None if the file has none of that name."""
+    start = head.find(b"\0\0\0\x09" + name)
+    return head[start + 8] if 0 <= start < len(head) - 8 else None
+
+
+_FINISHERS: dict[str, Callable[[Array, bytes], Array]] = {
+    "PNG": _show_transparent_level,
+    "Netpbm": _spread_levels,
+    "AVIF": _finish_avif,
+}
+"""What OpenCV leaves undone of each format."""

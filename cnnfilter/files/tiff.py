@@ -1,26 +1,163 @@
-"""Alpha in TIFF files, which say whether their colours have been multiplied by it; and grey with alpha."""
+"""Directories of tags, as TIFF files and EXIF blocks have them; the orientation and the alpha that they name.
+
+TIFF 6.0 (sections 2, 8, 14, 15 and 18) and BigTIFF, which has wider counts and offsets.
+"""
 
 import struct
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.files.orientation import apply_orientation
-from cnnfilter.files.tags import Directory, read_directories
+from cnnfilter.errors import ImageFileError
 
-_WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 258, 259, 262, 274, 277
-_PLANES, _PREDICTOR, _TILE_WIDTH, _EXTRA_SAMPLES = 284, 317, 322, 338
-"""TIFF 6.0, sections 8, 14, 15 and 18."""
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 257, 258, 259, 262, 274, 277
+PLANES, PREDICTOR, TILE_WIDTH, EXTRA_SAMPLES = 284, 317, 322, 338
 
-_SEPARATED = 5
-"""The photometric interpretation of inks, such as CMYK."""
-
-_BLIND = {1, 5, 8, 32773, 32946}
-"""Compressions that know nothing of pixels: none, LZW, Deflate (two numbers), PackBits."""
+PALETTE, SEPARATED = 3, 5
+"""Photometric interpretations: numbers of colours, and inks, such as CMYK."""
 
 
-class Alpha(IntEnum):
+class _Layout(NamedTuple):
+    """Where a file keeps its first directory, and the forms of its offsets, its counts and the heads of its entries."""
+
+    start: int
+    offset: str
+    counts: str
+    entry: str
+
+
+_LAYOUTS = {
+    b"II*\0": _Layout(4, "<I", "<H", "<HHI"),
+    b"MM\0*": _Layout(4, ">I", ">H", ">HHI"),
+    b"II+\0": _Layout(8, "<Q", "<Q", "<HHQ"),
+    b"MM\0+": _Layout(8, ">Q", ">Q", ">HHQ"),
+}
+
+STARTS = tuple(_LAYOUTS)
+"""How files and blocks of tags begin."""
+
+_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+"""The kinds of values that are whole numbers: BYTE, SHORT, LONG, IFD, LONG8."""
+
+_MOST_TAGS = 65_535
+"""As many as a classic directory can count."""
+
+_MOST_DIRECTORIES = 100_000
+"""More pages than any file has; longer chains are slips or attacks."""
+
+
+class Tag(NamedTuple):
+    """A tag of a directory: its number of values, the first of them, where that is, and how it is written.
+
+    `value` is 0 where the values are not whole numbers, or beyond the file's end.
+    """
+
+    length: int
+    value: int
+    offset: int
+    form: str
+
+
+class Directory(NamedTuple):
+    """The tags of a page by their numbers, where the link to the next page is, and how it is written."""
+
+    tags: dict[int, Tag]
+    link: int
+    form: str
+
+    def number(self, tag: int, default: int = 0) -> int:
+        """Return the first value of a tag."""
+        return self.tags[tag].value if tag in self.tags else default
+
+    def rewrite(self, data: bytearray, values: Mapping[int, int]) -> None:
+        """Change the first value of some tags in a file, where the page has them and they have the room."""
+        for number, value in values.items():
+            tag = self.tags.get(number)
+            size = struct.calcsize(tag.form) if tag else 0
+            if tag and tag.offset + size <= len(data) and value < 1 << 8 * size:
+                struct.pack_into(tag.form, data, tag.offset, value)
+
+
+def read_directories(data: bytes) -> Iterator[Directory]:
+    """Yield the directories in the order of their links; none where a block has none, or from where it is cut off.
+
+    Parameters
+    ----------
+    data
+        From the byte order mark on.
+    """
+    layout = _LAYOUTS.get(data[:4])
+    if layout is None:
+        return
+    seen: set[int] = set()
+    try:
+        (place,) = struct.unpack_from(layout.offset, data, layout.start)
+        while place and place not in seen and len(seen) < _MOST_DIRECTORIES:
+            seen.add(place)
+            directory = read_directory(data, place)
+            yield directory
+            (place,) = struct.unpack_from(layout.offset, data, directory.link)
+    except struct.error:
+        return
+
+
+def read_directory(data: bytes, place: int) -> Directory:
+    """Return the directory at a place; `struct.error` if the file ends before it."""
+    layout = _LAYOUTS[data[:4]]
+    if place > len(data):  # 64 bits can be more than an offset
+        raise struct.error(f"a directory at {place} of {len(data)} bytes")
+    (count,) = struct.unpack_from(layout.counts, data, place)
+    room = struct.calcsize(layout.offset)
+    first, size = place + struct.calcsize(layout.counts), struct.calcsize(layout.entry) + room
+    tags: dict[int, Tag] = {}
+    for end in range(first + size, first + size * (min(count, _MOST_TAGS) + 1), size):
+        number, kind, length = struct.unpack_from(layout.entry, data, end - size)
+        offset, form = end - room, layout.offset[0] + _NUMBERS.get(kind, "B")
+        if length * struct.calcsize(form) > room:
+            (offset,) = struct.unpack_from(layout.offset, data, offset)
+        fits = kind in _NUMBERS and length and offset + struct.calcsize(form) <= len(data)
+        value = struct.unpack_from(form, data, offset)[0] if fits else 0
+        tags.setdefault(number, Tag(length, value, offset, form))
+    return Directory(tags, first + size * count, layout.offset)
+
+
+def read_orientation(exif: bytes) -> int:
+    r"""Return the orientation, 1 to 8, that an EXIF block (EXIF 2.32, section 4.6.4) names; 1 if it names none.
+
+    Examples
+    --------
+    >>> read_orientation(b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0))
+    6
+    """
+    directory = next(read_directories(exif.removeprefix(b"Exif\0\0")), None)
+    orientation = directory.number(ORIENTATION) if directory else 1
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def apply_orientation(pixels: Array, orientation: int) -> Array:
+    """Return the pixels turned upright; (H, W[, C]) becomes (W, H[, C]) from 5 to 8.
+
+    Parameters
+    ----------
+    pixels
+        As they are in the file.
+    orientation
+        Where the file's first row and column belong: 1 top left (nothing to do), 2 top right, 3 bottom
+        right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
+    """
+    if orientation in {5, 6, 7, 8}:
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+class _Alpha(IntEnum):
     """What the tag ExtraSamples says of the last channel."""
 
     UNKNOWN = 0
@@ -28,75 +165,75 @@ class Alpha(IntEnum):
     STRAIGHT = 2
 
 
-def alpha_of(directory: Directory) -> Alpha:
-    """Return what a page says of its alpha."""
-    tag = directory.tags.get(_EXTRA_SAMPLES)
-    known = tag is not None and tag.length == 1 and tag.value in set(Alpha)
-    return Alpha(tag.value) if tag and known else Alpha.UNKNOWN
+def _alpha_of(directory: Directory) -> _Alpha:
+    tag = directory.tags.get(EXTRA_SAMPLES)
+    return _Alpha(tag.value) if tag and tag.length == 1 and tag.value in set(_Alpha) else _Alpha.UNKNOWN
 
 
-def take_alpha_as_it_is(data: bytes) -> bytes:
-    """Return the file so that OpenCV leaves its colours alone, and takes grey with alpha for grey of double width.
+def take_alpha_as_it_is(data: bytes, directories: Sequence[Directory]) -> bytes:
+    """Return a TIFF so that OpenCV leaves its colours alone, and takes grey with alpha for grey of double width.
 
     OpenCV multiplies 8-bit colours by an alpha that the file calls straight, and so loses them; of grey with alpha
     it reads the first channel, and 8 bits of it.
     """
-    directories = list(read_directories(data))
-    if not any(_EXTRA_SAMPLES in directory.tags or is_grey_with_alpha(directory) for directory in directories):
+    if not any(EXTRA_SAMPLES in directory.tags or _is_grey_with_alpha(directory) for directory in directories):
         return data
     changed = bytearray(data)
     for directory in directories:
-        if alpha_of(directory) is not Alpha.UNKNOWN and not is_grey_with_alpha(directory):
-            _rewrite(changed, directory, {_EXTRA_SAMPLES: Alpha.UNKNOWN})
-        if is_grey_with_alpha(directory) and can_be_widened(directory):
-            widths = {tag: 2 * directory.number(tag) for tag in (_WIDTH, _TILE_WIDTH)}
-            single = {_SAMPLES: 1, _EXTRA_SAMPLES: Alpha.UNKNOWN, _PREDICTOR: 1, _ORIENTATION: 1}
-            _rewrite(changed, directory, widths | single)
+        if not _is_grey_with_alpha(directory):
+            if _alpha_of(directory) is not _Alpha.UNKNOWN:
+                directory.rewrite(changed, {EXTRA_SAMPLES: _Alpha.UNKNOWN})
+        elif _can_be_widened(directory):
+            widths = {tag: 2 * directory.number(tag) for tag in (WIDTH, TILE_WIDTH)}
+            single = {SAMPLES: 1, EXTRA_SAMPLES: _Alpha.UNKNOWN, PREDICTOR: 1, ORIENTATION: 1}
+            directory.rewrite(changed, widths | single)
     return bytes(changed)
 
 
-def _rewrite(data: bytearray, directory: Directory, values: dict[int, int]) -> None:
-    """Change the first value of some tags in place, where the page has them."""
-    for number, value in values.items():
-        tag = directory.tags.get(number)
-        if tag and tag.offset + struct.calcsize(tag.form) <= len(data):
-            struct.pack_into(tag.form, data, tag.offset, value)
+def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
+    """Return the page of a TIFF that `take_alpha_as_it_is` prepared, as OpenCV decodes it, with straight alpha."""
+    if _is_grey_with_alpha(directory):
+        if not _can_be_widened(directory):
+            raise ImageFileError(f"{name}: a TIFF of grey and alpha packed like this is not read; RGBA is")
+        return _separate_alpha(pixels, directory)
+    if directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
+        return pixels[:, :, :3]
+    if _alpha_of(directory) is _Alpha.MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
+        return _divide_by_alpha(pixels)
+    return pixels
 
 
-def has_inks(directory: Directory) -> bool:
-    """Return whether a page holds inks, which OpenCV turns into RGB and an alpha that the file has not."""
-    return directory.number(_PHOTOMETRIC) == _SEPARATED
+def _is_grey_with_alpha(directory: Directory) -> bool:
+    return directory.number(SAMPLES) == 2
 
 
-def is_grey_with_alpha(directory: Directory) -> bool:
-    """Return whether a page has two samples a pixel."""
-    return directory.number(_SAMPLES) == 2
+_BLIND = {1, 5, 8, 32773, 32946}
+"""Compressions that know nothing of pixels: none, LZW, Deflate (two numbers), PackBits."""
 
 
-def can_be_widened(directory: Directory) -> bool:
-    """Return whether samples lie side by side, packed by what knows nothing of pixels, so that they can be parted."""
-    widths = [directory.tags[tag] for tag in (_WIDTH, _TILE_WIDTH) if tag in directory.tags]
-    tiled = _TILE_WIDTH in directory.tags
+def _can_be_widened(directory: Directory) -> bool:
+    """Return whether samples are side by side, and packed so that they can be separated."""
+    widths = [directory.tags[tag] for tag in (WIDTH, TILE_WIDTH) if tag in directory.tags]
     return (
         all(2 * tag.value < 1 << 8 * struct.calcsize(tag.form) for tag in widths)
-        and directory.number(_PREDICTOR, 1) in ({1} if tiled else {1, 2})
-        and directory.number(_COMPRESSION, 1) in _BLIND
-        and directory.number(_PLANES, 1) == 1
-        and directory.number(_PHOTOMETRIC) == 1
-        and directory.number(_BITS) in {8, 16}
+        and directory.number(PREDICTOR, 1) in ({1} if TILE_WIDTH in directory.tags else {1, 2})
+        and directory.number(COMPRESSION, 1) in _BLIND
+        and directory.number(PLANES, 1) == 1
+        and directory.number(PHOTOMETRIC) == 1
+        and directory.number(BITS) in {8, 16}
     )
 
 
-def part_alpha(pixels: Array, directory: Directory) -> Array:
+def _separate_alpha(pixels: Array, directory: Directory) -> Array:
     """Return grey with alpha, read as (H, 2 W), as (H, W, 4) upright."""
     pairs = pixels.reshape(len(pixels), -1, 2)
-    if directory.number(_PREDICTOR, 1) == 2:
+    if directory.number(PREDICTOR, 1) == 2:
         pairs = np.cumsum(pairs, axis=1, dtype=pairs.dtype)
-    whole = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(_ORIENTATION, 1))
-    return divide_by_alpha(whole) if alpha_of(directory) is Alpha.MULTIPLIED else whole
+    whole = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(ORIENTATION, 1))
+    return _divide_by_alpha(whole) if _alpha_of(directory) is _Alpha.MULTIPLIED else whole
 
 
-def divide_by_alpha(pixels: Array) -> Array:
+def _divide_by_alpha(pixels: Array) -> Array:
     """Return (H, W, 4) colours that were multiplied by their alpha as they were before, 0 where alpha is 0."""
     colours, alpha = pixels[:, :, :3].astype(np.float64), pixels[:, :, 3:].astype(np.float64)
     white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0

@@ -12,8 +12,7 @@ from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import Depth, Kind, Range, find_format
 from cnnfilter.files.images import encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of, remark_on_clipping, to_levels
-from cnnfilter.files.pictures import read_bytes
-from cnnfilter.files.reading import decode_image
+from cnnfilter.files.pictures import decode_picture, read_bytes
 from cnnfilter.files.writing import write_whole
 
 
@@ -36,7 +35,7 @@ def read_image(path: str | Path) -> Array:
     ImageFileError
         If the file cannot be read, or is cut off or damaged.
     """
-    return decode_image(read_bytes(path), str(path))
+    return decode_picture(read_bytes(path), str(path)).pixels
 
 
 def write_image(path: str | Path, image: Array, *, range: str | None = None) -> None:

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from cnnfilter.arrays import Array
 from cnnfilter.files.images import encode_pages
-from cnnfilter.files.reading import Timing, read_image_bytes
+from cnnfilter.files.pictures import Timing, decode_picture
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
 
@@ -17,7 +17,7 @@ HOLDS_ALL = (".gif", ".png", ".webp", ".avif", ".tif")
 
 def pages_of(path: str) -> list[Array]:
     """Return all pages of a file."""
-    image = read_image_bytes(Path(path).read_bytes(), path)
+    image = decode_picture(Path(path).read_bytes(), path)
     return list(image.pages or [image.pixels])
 
 
@@ -52,7 +52,7 @@ def test_every_format_that_holds_several_gets_all(run: Run, levels: list[Array],
 def test_times_go_on(run: Run, levels: list[Array]) -> None:
     assert levels
     run("pool", "frames.png", "-o", "out.webp")
-    image = read_image_bytes(Path("out.webp").read_bytes(), "x")
+    image = decode_picture(Path("out.webp").read_bytes(), "x")
     assert image.pages is not None
     assert len(list(image.pages)) == 3
     assert image.pages.timing == Timing((40, 50, 60), 3)

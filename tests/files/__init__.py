@@ -1,5 +1,12 @@
 """Tests of cnnfilter."""
 
-from cnnfilter.files.formats import FORMATS, Kind
+from cnnfilter.arrays import Array
+from cnnfilter.files.formats import IMAGE_SUFFIXES
+from cnnfilter.files.pictures import Reading, decode_picture
 
-IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
+__all__ = ["IMAGE_SUFFIXES", "decode_pixels"]
+
+
+def decode_pixels(data: bytes, name: str, *, allow_truncated: bool = False) -> Array:
+    """Return the pixels of the first picture in an encoded file."""
+    return decode_picture(data, name, Reading(allow_truncated)).pixels

@@ -16,7 +16,7 @@ from PIL import Image
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.formats import FORMATS, Depth
 from cnnfilter.files.images import encode_image
-from cnnfilter.files.reading import Reading, read_image_bytes
+from cnnfilter.files.pictures import Reading, decode_picture
 from tests.files import IMAGE_SUFFIXES
 
 HEIGHT, WIDTH = 38, 45
@@ -76,7 +76,7 @@ def _saved(image: Image.Image, format_: str, options: dict[str, Any]) -> bytes:
 def outcome(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
     """Return `picture`, or the one line that refuses a file; anything else that comes out is raised."""
     try:
-        image = read_image_bytes(data, name, Reading(allow_truncated, most_pixels=LARGEST))
+        image = decode_picture(data, name, Reading(allow_truncated, most_pixels=LARGEST))
         for page in image.pages or ():
             assert page.ndim in {2, 3}
     except ImageFileError as error:

@@ -3,22 +3,28 @@
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from cnnfilter.errors import OutputError
+from cnnfilter.arrays import Array
+from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.files.formats import (
     FORMATS,
     MATRIX_SUFFIXES,
+    READ_ONLY_SUFFIXES,
     Depth,
+    Format,
     Kind,
     find_format,
     is_matrix,
     looks_like_matrix,
 )
-from cnnfilter.files.images import encode_image
+from cnnfilter.files.headers import read_header, recognize
+from cnnfilter.files.images import encode_image, encode_pages
 from cnnfilter.files.matrices import encode_matrix
-from tests.files import IMAGE_SUFFIXES
+from cnnfilter.files.metadata import Metadata, carry
+from tests.files import IMAGE_SUFFIXES, decode_pixels
 
 
 @pytest.mark.parametrize(
@@ -63,6 +69,58 @@ def test_every_suffix_is_of_a_picture_or_of_a_matrix() -> None:
     assert set(IMAGE_SUFFIXES) | set(MATRIX_SUFFIXES) == set(FORMATS)
     assert not set(IMAGE_SUFFIXES) & set(MATRIX_SUFFIXES)
     assert set(MATRIX_SUFFIXES) == {".npy", ".csv", ".tsv", ".txt"}
+
+
+def _smallest(format_: Format) -> Array:
+    """Return the least picture that a format holds."""
+    side = format_.smallest_side
+    dtype = np.float32 if format_.depths == (Depth.FLOAT,) else np.uint8
+    return np.full((side, side) if 1 in format_.channels else (side, side, 3), 100, dtype)
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_every_row_of_a_picture_format_is_complete_and_true(suffix: str) -> None:
+    row = FORMATS[suffix]
+    data = bytes(encode_image(_smallest(row), f"x{suffix}"))
+    assert recognize(data) == ("Netpbm" if row.name in {"PGM", "PPM", "PNM", "PFM"} else row.name)
+    header = read_header(data)
+    assert header is not None
+    assert (header.height, header.width, header.pages) == (row.smallest_side, row.smallest_side, 1)
+    assert row.parameter is None or isinstance(getattr(cv2, row.parameter.flag), int)
+    assert row.parameter is None or row.parameter.option in {"", "quality", "compression"}
+    assert row.pages in {"", "pages", "frames"}
+    assert cv2.haveImageWriter(f"x{suffix}")
+    exif = Metadata(b"II*\0\x08\0\0\0" + bytes(6))
+    kept, lost = carry(exif, row, _smallest(row))
+    assert (kept == exif, bool(lost)) == (row.metadata, not row.metadata)
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_several_pictures_are_written_where_the_row_says_so(suffix: str) -> None:
+    row = FORMATS[suffix]
+    pages = [_smallest(row), 2 * _smallest(row)]
+    if not row.pages:
+        with pytest.raises(ImageFileError, match="cannot hold 2 pictures"):
+            encode_pages(pages, f"x{suffix}")
+        return
+    header = read_header(bytes(encode_pages(pages, f"x{suffix}")))
+    assert header is not None
+    assert header.pages == 2
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_float64_is_written_where_the_row_says_so(suffix: str) -> None:
+    row = FORMATS[suffix]
+    if Depth.FLOAT in row.depths:
+        held = decode_pixels(bytes(encode_image(np.full((4, 4, 3), 1 / 3), f"x{suffix}")), "x")
+        assert held.dtype == (np.float64 if row.doubles else np.float32)
+    else:
+        assert not row.doubles
+
+
+@pytest.mark.parametrize("suffix", READ_ONLY_SUFFIXES)
+def test_what_is_only_read_has_no_row(suffix: str) -> None:
+    assert suffix not in FORMATS
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -20,8 +20,7 @@ from cnnfilter.files import images
 from cnnfilter.files.formats import FORMATS, Depth, Format
 from cnnfilter.files.images import Encoding
 from cnnfilter.files.levels import MAXIMA, depth_of, to_levels
-from cnnfilter.files.reading import decode_image
-from tests.files import IMAGE_SUFFIXES
+from tests.files import IMAGE_SUFFIXES, decode_pixels
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 
@@ -106,7 +105,7 @@ def saved(image: Image.Image, format_: str, **options: Any) -> bytes:
 def refusal(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
     """Return the message of the refusal, which names the file and is one line."""
     with pytest.raises(ImageFileError) as caught:
-        decode_image(data, name, allow_truncated=allow_truncated)
+        decode_pixels(data, name, allow_truncated=allow_truncated)
     message = str(caught.value)
     assert message.startswith(f"{name}: ")
     assert "\n" not in message
@@ -119,7 +118,7 @@ def refusal(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
 @pytest.mark.parametrize(("suffix", "depth", "channels"), EXACT_CASES)
 def test_a_lossless_format_gives_back_every_pixel(suffix: str, depth: Depth, channels: int) -> None:
     picture = noise(depth, channels)
-    read = decode_image(encode_image(picture, f"x{suffix}"), f"x{suffix}")
+    read = decode_pixels(encode_image(picture, f"x{suffix}"), f"x{suffix}")
     assert read.dtype == picture.dtype
     np.testing.assert_array_equal(read, picture)
 
@@ -127,7 +126,7 @@ def test_a_lossless_format_gives_back_every_pixel(suffix: str, depth: Depth, cha
 @pytest.mark.parametrize(("suffix", "depth", "channels"), CLOSE_CASES)
 def test_a_lossy_format_gives_back_nearly_the_picture(suffix: str, depth: Depth, channels: int) -> None:
     picture = smooth(depth, channels)
-    read = decode_image(encode_image(picture, f"x{suffix}"), f"x{suffix}")
+    read = decode_pixels(encode_image(picture, f"x{suffix}"), f"x{suffix}")
     assert read.dtype == picture.dtype
     if channels == 1 and FORMATS[suffix].name == "WebP":  # WebP has no grey of its own
         picture = np.repeat(picture[:, :, None], 3, axis=2)
@@ -143,25 +142,25 @@ def test_the_lossy_formats_are_all_known() -> None:
 
 def test_a_last_axis_of_one_is_grey() -> None:
     picture = noise(Depth.EIGHT, 1)
-    np.testing.assert_array_equal(decode_image(encode_image(picture[:, :, None], "x.png"), "x"), picture)
+    np.testing.assert_array_equal(decode_pixels(encode_image(picture[:, :, None], "x.png"), "x"), picture)
 
 
 @pytest.mark.parametrize("grey", [0, 255])
 def test_a_format_without_grey_takes_grey_as_colours(grey: int) -> None:
-    read = decode_image(encode_image(np.full((16, 16), grey, np.uint8), "x.gif"), "x.gif")
+    read = decode_pixels(encode_image(np.full((16, 16), grey, np.uint8), "x.gif"), "x.gif")
     assert read.shape == (16, 16, 3)
     assert np.abs(read.astype(int) - grey).max() <= 4
 
 
 def test_a_ppm_of_a_grey_picture_has_three_equal_channels() -> None:
     grey = noise(Depth.SIXTEEN, 1)
-    read = decode_image(encode_image(grey, "x.ppm"), "x.ppm")
+    read = decode_pixels(encode_image(grey, "x.ppm"), "x.ppm")
     np.testing.assert_array_equal(read, np.repeat(grey[:, :, None], 3, axis=2))
 
 
 def test_the_content_tells_the_format_not_the_name() -> None:
     picture = noise(Depth.EIGHT, 3)
-    np.testing.assert_array_equal(decode_image(encode_image(picture, "x.png"), "x.jpg"), picture)
+    np.testing.assert_array_equal(decode_pixels(encode_image(picture, "x.png"), "x.jpg"), picture)
 
 
 def test_an_upper_case_suffix_is_the_same_format() -> None:
@@ -172,8 +171,8 @@ def test_an_upper_case_suffix_is_the_same_format() -> None:
 @pytest.mark.parametrize("second", COLOUR_SUFFIXES)
 @pytest.mark.parametrize("first", COLOUR_SUFFIXES)
 def test_red_stays_red_through_any_two_formats(first: str, second: str) -> None:
-    once = decode_image(encode_image(as_held(in_colour(RED), first), f"x{first}"), first)
-    twice = decode_image(encode_image(as_held(in_eight_bits(once), second), f"x{second}"), second)
+    once = decode_pixels(encode_image(as_held(in_colour(RED), first), f"x{first}"), first)
+    twice = decode_pixels(encode_image(as_held(in_eight_bits(once), second), f"x{second}"), second)
     assert is_red(in_eight_bits(twice))
 
 
@@ -182,8 +181,8 @@ def test_red_stays_red_through_any_two_formats(first: str, second: str) -> None:
 def test_red_and_its_alpha_stay_through_any_two_formats(first: str, second: str) -> None:
     picture = in_colour((*RED, 255))
     picture[:16, :, 3] = 0
-    once = decode_image(encode_image(picture, f"x{first}"), first)
-    twice = decode_image(encode_image(once, f"x{second}"), second)
+    once = decode_pixels(encode_image(picture, f"x{first}"), first)
+    twice = decode_pixels(encode_image(once, f"x{second}"), second)
     assert twice.shape == picture.shape
     assert is_red(twice[16:, :, :3])
     assert np.abs(twice[:, :, 3].astype(int) - picture[:, :, 3]).max() <= 2
@@ -193,7 +192,7 @@ def test_red_and_its_alpha_stay_through_any_two_formats(first: str, second: str)
 def test_colours_under_full_transparency_are_kept(suffix: str) -> None:
     picture = noise(Depth.EIGHT, 4)
     picture[:, :, 3] = 0
-    np.testing.assert_array_equal(decode_image(encode_image(picture, f"x{suffix}"), suffix), picture)
+    np.testing.assert_array_equal(decode_pixels(encode_image(picture, f"x{suffix}"), suffix), picture)
 
 
 @pytest.mark.parametrize("suffix", COLOUR_SUFFIXES)
@@ -208,7 +207,7 @@ def test_other_programs_see_the_red_that_we_write(suffix: str) -> None:
 
 
 def test_quality_changes_the_size_of_a_jpeg_and_a_webp(photo: Path) -> None:
-    picture = decode_image(photo.read_bytes(), "photo")
+    picture = decode_pixels(photo.read_bytes(), "photo")
     for suffix in (".jpg", ".webp"):
         poor, fair, good = (len(encode_image(picture, f"x{suffix}", Encoding(quality=q))) for q in (10, 50, 95))
         assert poor < fair < good
@@ -216,11 +215,11 @@ def test_quality_changes_the_size_of_a_jpeg_and_a_webp(photo: Path) -> None:
 
 
 def test_compression_changes_the_size_of_a_png_and_not_its_pixels(photo: Path) -> None:
-    picture = decode_image(photo.read_bytes(), "photo")
+    picture = decode_pixels(photo.read_bytes(), "photo")
     fast, usual, small = (encode_image(picture, "x.png", Encoding(compression=level)) for level in (0, None, 9))
     assert len(small) < len(usual) < len(fast)
     for data in (fast, usual, small):
-        np.testing.assert_array_equal(decode_image(data, "x.png"), picture)
+        np.testing.assert_array_equal(decode_pixels(data, "x.png"), picture)
 
 
 def test_quality_and_compression_touch_no_other_format() -> None:
@@ -347,7 +346,7 @@ def png_of(head: bytes, body: bytes) -> bytes:
     ],
 )
 def test_a_red_patch_of_another_program_is_read_as_red(data: bytes, tolerance: int) -> None:
-    read = decode_image(data, "x")
+    read = decode_pixels(data, "x")
     assert read.shape == (32, 32, 3)
     assert read.dtype == np.uint8
     assert np.abs(read.astype(int) - RED).max() <= tolerance
@@ -365,7 +364,7 @@ def test_a_red_patch_of_another_program_is_read_as_red(data: bytes, tolerance: i
 )
 def test_a_half_transparent_red_keeps_its_red(format_: str, options: dict[str, Any], tolerance: int) -> None:
     colour = (*RED, 100)
-    read = decode_image(saved(Image.fromarray(in_colour(colour)), format_, **options), "x")
+    read = decode_pixels(saved(Image.fromarray(in_colour(colour)), format_, **options), "x")
     assert read.shape == (32, 32, 4)
     assert np.abs(read.astype(int) - colour).max() <= tolerance
 
@@ -404,7 +403,7 @@ def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(
     straight = np.array([*RED, 102]) / 255 * MAXIMA[depth]
     held = straight * [0.4, 0.4, 0.4, 1] if extra == 1 else straight
     pixels = np.full((6, 5, 4), held if depth is Depth.FLOAT else np.rint(held)).astype(TYPES[depth])
-    read = decode_image(tiff(pixels, order, extra), "x.tif")
+    read = decode_pixels(tiff(pixels, order, extra), "x.tif")
     assert read.shape == (6, 5, 4)
     assert read.dtype == TYPES[depth]
     assert np.abs(read / MAXIMA[depth] - straight / MAXIMA[depth]).max() <= 1.5 / 255
@@ -420,7 +419,7 @@ def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(
     ],
 )
 def test_colours_that_were_multiplied_by_alpha_are_divided_by_it(held: list[int], straight: list[int]) -> None:
-    read = decode_image(tiff(np.full((2, 3, 4), held, np.uint8), "<", 1), "x.tif")
+    read = decode_pixels(tiff(np.full((2, 3, 4), held, np.uint8), "<", 1), "x.tif")
     np.testing.assert_array_equal(read, np.full((2, 3, 4), straight))
 
 
@@ -431,14 +430,14 @@ def test_an_avif_of_ten_or_twelve_bits_is_read_as_sixteen(bits: int, channels: i
     pixels = np.full((32, 32) if channels == 1 else (32, 32, channels), white, np.uint16)
     pixels[:16] = white // 5
     written, data = cv2.imencode(".avif", pixels, [cv2.IMWRITE_AVIF_DEPTH, bits])
-    read = decode_image(data.tobytes(), "x.avif")
+    read = decode_pixels(data.tobytes(), "x.avif")
     assert written
     assert read.dtype == np.uint16
     assert np.abs(read - pixels * (65535 / white)).max() <= 800  # of 65535: AVIF is lossy
 
 
 def test_a_palette_with_a_transparent_entry_is_read_as_rgba() -> None:
-    read = decode_image(palette_with_hole(), "x.png")
+    read = decode_pixels(palette_with_hole(), "x.png")
     assert read.shape == (32, 32, 4)
     assert (read[:, :16, 3] == 0).all()
     assert (read[:, 16:] == (*RED, 255)).all()
@@ -449,26 +448,26 @@ def test_one_bit_is_read_as_black_and_white(format_: str) -> None:
     image = Image.new("1", (19, 11))
     for x in range(0, 19, 3):
         image.putpixel((x, x // 2), 1)
-    read = decode_image(saved(image, format_), "x")
+    read = decode_pixels(saved(image, format_), "x")
     np.testing.assert_array_equal(read, np.asarray(image).astype(np.uint8) * 255)
 
 
 def test_grey_with_alpha_is_read_as_rgba() -> None:
-    read = decode_image(saved(Image.new("LA", (32, 32), (77, 128)), "PNG"), "x.png")
+    read = decode_pixels(saved(Image.new("LA", (32, 32), (77, 128)), "PNG"), "x.png")
     np.testing.assert_array_equal(read, in_colour((77, 77, 77, 128)))
 
 
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
 def test_sixteen_bit_grey_keeps_its_sixteen_bits(format_: str) -> None:
     grey = noise(Depth.SIXTEEN, 1)
-    read = decode_image(saved(Image.fromarray(grey), format_), "x")
+    read = decode_pixels(saved(Image.fromarray(grey), format_), "x")
     assert read.dtype == np.uint16
     np.testing.assert_array_equal(read, grey)
 
 
 def test_a_float_tiff_keeps_its_floats() -> None:
     floats = noise(Depth.FLOAT, 1)
-    read = decode_image(saved(Image.fromarray(floats), "TIFF"), "x.tif")
+    read = decode_pixels(saved(Image.fromarray(floats), "TIFF"), "x.tif")
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, floats)
 
@@ -478,26 +477,26 @@ def test_a_tiff_of_doubles_keeps_type_and_colours(channels: int) -> None:
     doubles = noise(Depth.FLOAT, channels).astype(np.float64) / 3
     reversed_order = doubles if channels == 1 else doubles[:, :, [2, 1, 0, 3][:channels]]
     written, data = cv2.imencode(".tif", reversed_order)
-    read = decode_image(data.tobytes(), "x.tif")
+    read = decode_pixels(data.tobytes(), "x.tif")
     assert written
     assert read.dtype == np.float64
     np.testing.assert_array_equal(read, doubles)
 
 
 def test_a_grey_jpeg_stays_one_channel() -> None:
-    assert decode_image(saved(Image.new("L", (20, 10), 77), "JPEG"), "x.jpg").shape == (10, 20)
+    assert decode_pixels(saved(Image.new("L", (20, 10), 77), "JPEG"), "x.jpg").shape == (10, 20)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (13, 9), (1, 1), (3, 40)])
 def test_an_interlaced_png_is_read_as_the_plain_one(height: int, width: int) -> None:
     pixels = noise(Depth.EIGHT, 3, height, width)
-    np.testing.assert_array_equal(decode_image(adam7(pixels), "x.png"), pixels)
+    np.testing.assert_array_equal(decode_pixels(adam7(pixels), "x.png"), pixels)
 
 
 @pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP"])
 def test_of_an_animation_the_first_picture_is_read(format_: str) -> None:
     green = Image.new("RGB", (32, 32), (0, 255, 0))
-    read = decode_image(saved(_RED_IMAGE, format_, save_all=True, append_images=[green]), "x")
+    read = decode_pixels(saved(_RED_IMAGE, format_, save_all=True, append_images=[green]), "x")
     assert np.abs(read[:, :, :3].astype(int) - RED).max() <= 5
 
 
@@ -522,7 +521,7 @@ def test_a_picture_is_turned_as_its_exif_says(format_: str, options: dict[str, A
     exif[0x0112] = orientation
     data = saved(Image.fromarray(smooth(Depth.EIGHT, 3, 24, 40)), format_, exif=exif, **options)
     upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
-    read = decode_image(data, "x")
+    read = decode_pixels(data, "x")
     assert read.shape == upright.shape
     assert np.abs(read.astype(int) - upright).max() <= 3
 
@@ -561,14 +560,14 @@ def test_a_jpeg_that_is_cut_is_read_as_far_as_it_goes_if_allowed(
         data = saved(Image.open(io.BytesIO(data)), "JPEG", progressive=True)
     cut = data[: int(share * len(data))]
     assert "--allow-truncated" in refusal(cut, "photo.jpg")
-    assert decode_image(cut, "photo.jpg", allow_truncated=True).shape == (600, 512, 3)
+    assert decode_pixels(cut, "photo.jpg", allow_truncated=True).shape == (600, 512, 3)
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_part_before_the_cut_is_the_picture(photo: Path) -> None:
     data = photo.read_bytes()
-    whole = decode_image(data, "photo.jpg")
-    half = decode_image(data[: len(data) // 2], "photo.jpg", allow_truncated=True)
+    whole = decode_pixels(data, "photo.jpg")
+    half = decode_pixels(data[: len(data) // 2], "photo.jpg", allow_truncated=True)
     np.testing.assert_array_equal(half[:200], whole[:200])
     assert (half[-1] == half[-1, 0]).all()
 
@@ -583,20 +582,20 @@ def test_a_jpeg_with_a_damaged_middle_is_refused_unless_allowed(
     message = refusal(bytes(data), "photo.jpg")
     assert "damaged" in message
     assert "--allow-truncated" in message
-    assert decode_image(bytes(data), "photo.jpg", allow_truncated=True).shape == (600, 512, 3)
+    assert decode_pixels(bytes(data), "photo.jpg", allow_truncated=True).shape == (600, 512, 3)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_whole_jpeg_is_read_the_same_whether_truncation_is_allowed_or_not(photo: Path) -> None:
     data = photo.read_bytes()
-    strict, allowed = decode_image(data, "photo"), decode_image(data, "photo", allow_truncated=True)
+    strict, allowed = decode_pixels(data, "photo"), decode_pixels(data, "photo", allow_truncated=True)
     assert strict.shape == (600, 512, 3)
     np.testing.assert_array_equal(strict, allowed)
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(photo: Path) -> None:
     data = photo.read_bytes()
-    np.testing.assert_array_equal(decode_image(data + bytes(64), "photo"), decode_image(data, "photo"))
+    np.testing.assert_array_equal(decode_pixels(data + bytes(64), "photo"), decode_pixels(data, "photo"))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".avif"])
@@ -637,7 +636,7 @@ def test_damage_brings_a_picture_or_one_line_and_nothing_else(
     place %= len(data)
     data[place : place + len(damage)] = damage
     try:
-        outcome = f"x: {decode_image(bytes(data), 'x', allow_truncated=allow_truncated).shape[2:]}"
+        outcome = f"x: {decode_pixels(bytes(data), 'x', allow_truncated=allow_truncated).shape[2:]}"
     except ImageFileError as error:
         outcome = str(error)
     assert outcome in {"x: ()", "x: (3,)", "x: (4,)"} or re.fullmatch(r"x: [^\n]{20,}", outcome)

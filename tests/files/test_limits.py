@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError
-from cnnfilter.files import limits, reading
+from cnnfilter.files import limits, pictures
 from cnnfilter.files.headers import Header
 from cnnfilter.files.limits import (
     OPENCV_LIMIT,
@@ -23,7 +23,7 @@ from cnnfilter.files.limits import (
     lacks_memory,
     largest_picture,
 )
-from cnnfilter.files.reading import Reading, read_image_bytes
+from cnnfilter.files.pictures import Reading, decode_picture
 from tests.files.damage import whole_files
 
 FILES = whole_files()
@@ -46,7 +46,7 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*_: Any, **__: Any) -> None:
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(reading, "call_opencv", decode)
+    monkeypatch.setattr(pictures, "call_opencv", decode)
 
 
 def refusal(check: Callable[[], object]) -> str:
@@ -58,7 +58,7 @@ def refusal(check: Callable[[], object]) -> str:
 @pytest.mark.usefixtures("undecoded")
 @pytest.mark.parametrize("limit", [None, 10_000])
 def test_a_giant_is_refused_by_its_header_and_the_limit_is_named(limit: int | None) -> None:
-    message = refusal(lambda: read_image_bytes(promising(60_000, 60_000), "x.png", Reading(most_pixels=limit)))
+    message = refusal(lambda: decode_picture(promising(60_000, 60_000), "x.png", Reading(most_pixels=limit)))
     assert message.startswith("x.png: 60000x60000 pixels")
     assert str(limit or OPENCV_LIMIT) in message
     assert "--max-pixels" in message
@@ -67,23 +67,23 @@ def test_a_giant_is_refused_by_its_header_and_the_limit_is_named(limit: int | No
 
 def test_as_many_pixels_as_are_allowed_are_read() -> None:
     data = FILES["3-8.png"]
-    assert read_image_bytes(data, "x", Reading(most_pixels=38 * 45)).pixels.shape == (38, 45, 3)
-    assert "38x45" in refusal(lambda: read_image_bytes(data, "x", Reading(most_pixels=38 * 45 - 1)))
+    assert decode_picture(data, "x", Reading(most_pixels=38 * 45)).pixels.shape == (38, 45, 3)
+    assert "38x45" in refusal(lambda: decode_picture(data, "x", Reading(most_pixels=38 * 45 - 1)))
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith(("pages", "frames"))])
 def test_all_pages_count_unless_one_is_chosen(name: str) -> None:
     limited = Reading(most_pixels=2 * 38 * 45)
-    message = refusal(lambda: read_image_bytes(FILES[name], name, limited))
+    message = refusal(lambda: decode_picture(FILES[name], name, limited))
     assert "3 pages" in message
     assert "--page N" in message
-    assert read_image_bytes(FILES[name], name, limited._replace(page=2)).pixels.shape[:2] == (38, 45)
+    assert decode_picture(FILES[name], name, limited._replace(page=2)).pixels.shape[:2] == (38, 45)
 
 
 @pytest.mark.usefixtures("undecoded")
 def test_more_than_memory_holds_is_refused_by_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "free_memory", lambda: 1 << 30)
-    message = refusal(lambda: read_image_bytes(promising(20_000, 20_000), "x.png"))
+    message = refusal(lambda: decode_picture(promising(20_000, 20_000), "x.png"))
     assert message == "x.png: 20000x20000 pixels need 6103 MB of memory, and 1024 MB are free"
 
 

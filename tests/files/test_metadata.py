@@ -12,7 +12,7 @@ from cnnfilter.errors import CnnFilterError
 from cnnfilter.files.formats import find_format
 from cnnfilter.files.images import encode_image
 from cnnfilter.files.metadata import Metadata, carry
-from cnnfilter.files.reading import read_image_bytes
+from cnnfilter.files.pictures import decode_picture
 from tests.files import IMAGE_SUFFIXES
 
 KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
@@ -42,7 +42,7 @@ def saved(format_: str, image: Image.Image, **options: Any) -> bytes:
 
 def passed_on(data: bytes, suffix: str, pixels: Array | None = None) -> Image.Image:
     """Return, as Pillow reads it, the file that is written of a file."""
-    image = read_image_bytes(data, "x")
+    image = decode_picture(data, "x")
     written = encode_image(image.pixels if pixels is None else pixels, f"x{suffix}", metadata=image.metadata)
     return Image.open(io.BytesIO(bytes(written)))
 
@@ -94,7 +94,7 @@ def test_inks_become_colours_without_their_profile() -> None:
 
 def test_a_profile_for_colours_in_a_grey_png_is_none() -> None:
     data = saved("PNG", Image.fromarray(COLOURS).convert("L"), icc_profile=PROFILE)
-    assert read_image_bytes(data, "x").metadata.profile == b""
+    assert decode_picture(data, "x").metadata.profile == b""
 
 
 def test_the_old_thumbnail_is_not_carried() -> None:
@@ -112,7 +112,7 @@ def test_the_old_thumbnail_is_not_carried() -> None:
 @pytest.mark.parametrize("profile", [b"", b"junk" * 9, b"\0\0\0\x20" * 60_000], ids=["none", "junk", "giant"])
 def test_blocks_that_make_no_sense_do_not_stop_a_picture(suffix: str, exif: bytes, profile: bytes) -> None:
     written = encode_image(COLOURS, f"x{suffix}", metadata=Metadata(exif, profile))
-    assert read_image_bytes(bytes(written), "x").pixels.shape == (24, 40, 3)
+    assert decode_picture(bytes(written), "x").pixels.shape == (24, 40, 3)
 
 
 def test_a_profile_too_long_for_a_jpeg_is_dropped_and_the_picture_is_not(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.images import encode_image
-from cnnfilter.files.reading import decode_image
+from tests.files import decode_pixels
 
 
 def pam(depth: int, white: int, raw: bytes) -> bytes:
@@ -31,7 +31,7 @@ def pam(depth: int, white: int, raw: bytes) -> bytes:
     ],
 )
 def test_a_pam_is_read_with_red_as_red(data: bytes, expected: list[Any]) -> None:
-    np.testing.assert_array_equal(decode_image(data, "x"), expected)
+    np.testing.assert_array_equal(decode_pixels(data, "x"), expected)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_pam_is_read_with_red_as_red(data: bytes, expected: list[Any]) -> None
 )
 def test_a_pam_that_is_cut_or_makes_no_sense_is_refused(data: bytes) -> None:
     with pytest.raises(ImageFileError, match="not an image"):
-        decode_image(data, "x")
+        decode_pixels(data, "x")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_pam_that_is_cut_or_makes_no_sense_is_refused(data: bytes) -> None:
     ],
 )
 def test_white_is_what_the_header_calls_white(data: bytes, expected: list[Any]) -> None:
-    np.testing.assert_array_equal(decode_image(data, "x"), expected)
+    np.testing.assert_array_equal(decode_pixels(data, "x"), expected)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_one_transparent_level_of_a_grey_png_becomes_alpha(mode: str, level: int
     image.save(file, "PNG", transparency=level)
     plain = io.BytesIO()
     image.save(plain, "PNG")
-    read, grey = decode_image(file.getvalue(), "x"), decode_image(plain.getvalue(), "x")
+    read, grey = decode_pixels(file.getvalue(), "x"), decode_pixels(plain.getvalue(), "x")
     white = np.iinfo(grey.dtype).max
     assert read.shape == (8, 64, 4)
     np.testing.assert_array_equal(read[:, :, :3], np.repeat(grey[:, :, None], 3, axis=2))
@@ -95,7 +95,7 @@ def test_a_tiff_of_grey_and_alpha_is_read_as_rgba(compression: str | None, orien
     image.save(file, "TIFF", compression=compression, tiffinfo={274: orientation})
     turns = {1: 0, 3: 2, 6: 3}[orientation]
     expected = np.rot90(np.stack([grey, grey, grey, alpha], axis=-1), turns)
-    np.testing.assert_array_equal(decode_image(file.getvalue(), "x"), expected)
+    np.testing.assert_array_equal(decode_pixels(file.getvalue(), "x"), expected)
 
 
 def tiff_of_two(samples: Array, **tags: int) -> bytes:
@@ -118,25 +118,25 @@ def tiff_of_two(samples: Array, **tags: int) -> bytes:
 def test_differences_of_neighbours_are_summed_for_each_sample(dtype: Any) -> None:
     whole = np.random.default_rng(4).integers(0, 200, (6, 9, 2)).astype(dtype)
     steps = np.diff(whole, axis=1, prepend=np.zeros((6, 1, 2), dtype))
-    read = decode_image(tiff_of_two(whole), "x")
+    read = decode_pixels(tiff_of_two(whole), "x")
     np.testing.assert_array_equal(read, whole[:, :, [0, 0, 0, 1]])
-    np.testing.assert_array_equal(decode_image(tiff_of_two(steps, t317=2), "x"), whole[:, :, [0, 0, 0, 1]])
+    np.testing.assert_array_equal(decode_pixels(tiff_of_two(steps, t317=2), "x"), whole[:, :, [0, 0, 0, 1]])
 
 
 def test_grey_that_was_multiplied_by_its_alpha_is_divided_by_it() -> None:
-    read = decode_image(tiff_of_two(np.array([[[50, 128], [9, 0], [70, 255]]], np.uint8), t338=1), "x")
+    read = decode_pixels(tiff_of_two(np.array([[[50, 128], [9, 0], [70, 255]]], np.uint8), t338=1), "x")
     np.testing.assert_array_equal(read, [[[100, 100, 100, 128], [0, 0, 0, 0], [70, 70, 70, 255]]])
 
 
 @pytest.mark.parametrize("tag", [{"t262": 0}, {"t284": 2}], ids=["white-is-zero", "planes"])
 def test_grey_and_alpha_packed_in_a_rarer_way_are_refused(tag: dict[str, int]) -> None:
     with pytest.raises(ImageFileError, match="packed like this is not read; RGBA is"):
-        decode_image(tiff_of_two(np.full((4, 4, 2), 9, np.uint8), **tag), "x")
+        decode_pixels(tiff_of_two(np.full((4, 4, 2), 9, np.uint8), **tag), "x")
 
 
 def test_a_picture_that_is_opaque_all_over_goes_where_there_is_no_alpha() -> None:
     opaque = np.dstack([np.full((8, 8, 3), (200, 30, 10)), np.full((8, 8), 255)]).astype(np.uint8)
-    assert decode_image(bytes(encode_image(opaque, "x.ppm")), "x").tolist() == opaque[:, :, :3].tolist()
+    assert decode_pixels(bytes(encode_image(opaque, "x.ppm")), "x").tolist() == opaque[:, :, :3].tolist()
     opaque[3, 3, 3] = 254
     with pytest.raises(ImageFileError, match="holds no alpha"):
         encode_image(opaque, "x.ppm")

@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.images import Encoding, encode_pages
-from cnnfilter.files.reading import Reading, Timing, read_image_bytes
+from cnnfilter.files.pictures import Reading, Timing, decode_picture
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
 
@@ -46,7 +46,7 @@ def is_near(pixels: Array, colour: tuple[int, ...]) -> bool:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_all_pages_are_read_in_their_order(suffix: str) -> None:
-    image = read_image_bytes(saved(suffix), "x")
+    image = decode_picture(saved(suffix), "x")
     assert image.pages is not None
     assert image.pages.count == 3
     assert is_near(image.pixels, RED)
@@ -55,7 +55,7 @@ def test_all_pages_are_read_in_their_order(suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", TIMED)
 def test_the_times_of_frames_are_known_when_they_have_been_read(suffix: str) -> None:
-    pages = read_image_bytes(saved(suffix), "x").pages
+    pages = decode_picture(saved(suffix), "x").pages
     assert pages is not None
     assert len(list(pages)) == 3
     assert pages.timing.durations == (100, 200, 300)
@@ -64,7 +64,7 @@ def test_the_times_of_frames_are_known_when_they_have_been_read(suffix: str) -> 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize(("page", "colour"), [(1, RED), (2, GREEN), (3, BLUE)])
 def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[int, ...]) -> None:
-    image = read_image_bytes(saved(suffix), "x", Reading(page=page))
+    image = decode_picture(saved(suffix), "x", Reading(page=page))
     assert is_near(image.pixels, colour)
     assert image.pages is None
 
@@ -72,19 +72,19 @@ def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[in
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_page_that_is_not_there_is_refused(suffix: str) -> None:
     with pytest.raises(ImageFileError, match=r"x: has 3 pages, and --page 4 is none of them"):
-        read_image_bytes(saved(suffix), "x", Reading(page=4))
+        decode_picture(saved(suffix), "x", Reading(page=4))
 
 
 def test_a_file_of_one_picture_has_no_pages() -> None:
-    assert read_image_bytes(saved(".tif", [flat(RED)]), "x").pages is None
+    assert decode_picture(saved(".tif", [flat(RED)]), "x").pages is None
     with pytest.raises(ImageFileError, match="has 1 page"):
-        read_image_bytes(saved(".tif", [flat(RED)]), "x", Reading(page=2))
+        decode_picture(saved(".tif", [flat(RED)]), "x", Reading(page=2))
 
 
 def test_the_pages_of_a_tiff_may_all_differ() -> None:
     deep = np.full((5, 7), 40_000, np.uint16)
     half = np.full((9, 4, 4), (10, 20, 30, 128), np.uint8)
-    pages = read_image_bytes(saved(".tif", [flat(RED), deep, half]), "x").pages
+    pages = decode_picture(saved(".tif", [flat(RED), deep, half]), "x").pages
     assert pages is not None
     first, second, third = pages
     assert is_near(first, RED)
@@ -101,7 +101,7 @@ def test_what_is_written_other_programs_read(suffix: str) -> None:
     colours = zip(frames, (RED, GREEN, BLUE), strict=True)
     assert [np.abs(frame.astype(int) - colour).max() <= 60 for frame, colour in colours] == [True] * 3
     if suffix in TIMED:
-        pages = read_image_bytes(written, "x").pages
+        pages = decode_picture(written, "x").pages
         assert pages is not None
         assert len(list(pages)) == 3
         assert pages.timing.durations == timing.durations
@@ -109,7 +109,7 @@ def test_what_is_written_other_programs_read(suffix: str) -> None:
 
 def test_a_tiff_holds_pages_of_any_kind() -> None:
     pages = [flat(RED), np.full((5, 7), 40_000, np.uint16), np.full((9, 4, 3), -0.5, np.float32)]
-    read = read_image_bytes(bytes(encode_pages(pages, "x.tif")), "x").pages
+    read = decode_picture(bytes(encode_pages(pages, "x.tif")), "x").pages
     assert read is not None
     for page, expected in zip(read, pages, strict=True):
         np.testing.assert_array_equal(page, expected)
@@ -124,7 +124,7 @@ def test_frames_of_different_sizes_are_refused_and_what_holds_them_is_named(suff
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".gif"])
 def test_frames_of_different_channels_get_as_many_each(suffix: str) -> None:
     pages = [np.full((20, 32), 90, np.uint8), flat(RED), flat((*BLUE, 0))]
-    read = read_image_bytes(bytes(encode_pages(pages, f"x{suffix}")), "x").pages
+    read = decode_picture(bytes(encode_pages(pages, f"x{suffix}")), "x").pages
     assert read is not None
     assert [page.shape for page in read] == [(20, 32, 4)] * 3
 
@@ -146,7 +146,7 @@ def test_a_file_cut_off_in_a_later_page_is_refused(suffix: str, share: float) ->
     data = saved(suffix, noise)
 
     def read_all() -> list[Array]:
-        return list(read_image_bytes(data[: int(share * len(data))], "x").pages or ())
+        return list(decode_picture(data[: int(share * len(data))], "x").pages or ())
 
     with pytest.raises(ImageFileError, match="cut off"):
         read_all()

@@ -12,7 +12,7 @@ import pytest
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.files.quiet import capture_stderr
-from cnnfilter.files.reading import decode_image
+from tests.files import decode_pixels
 
 BAD = "Corrupt JPEG data: bad Huffman code"
 
@@ -124,7 +124,7 @@ def test_of_many_photos_at_once_the_damaged_are_refused_and_no_other(
 
     def is_read(number: int) -> bool:
         try:
-            decode_image(sound if number % 7 else bytes(damaged), "photo.jpg")
+            decode_pixels(sound if number % 7 else bytes(damaged), "photo.jpg")
         except ImageFileError:
             return False
         return True
@@ -138,9 +138,9 @@ def test_a_process_without_standard_error_hears_as_well(photo: Path, tmp_path: P
     code = (
         "import pathlib, sys\n"
         "from cnnfilter.errors import ImageFileError\n"
-        "from cnnfilter.files.reading import decode_image\n"
+        "from cnnfilter.files.pictures import decode_picture\n"
         "data = pathlib.Path(sys.argv[2]).read_bytes()\n"
-        "try:\n    decode_image(data, 'x')\n"
+        "try:\n    decode_picture(data, 'x')\n"
         "except ImageFileError as error:\n    pathlib.Path(sys.argv[1]).write_text(f'{error} {sys.stderr}')\n"
     )
     data = bytearray(photo.read_bytes())
