@@ -10,8 +10,7 @@ from pathlib import Path
 from cnnfilter.accounts import Account, Output
 from cnnfilter.compute.weights import Model
 from cnnfilter.errors import OutputError, ask_for_report, one_line
-from cnnfilter.files.identity import Resolver
-from cnnfilter.files.outputs import Job, spoken
+from cnnfilter.files.outputs import Job, Resolver, spoken
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.writing import Unfinished, make_folder_of, write_whole
 from cnnfilter.inputs import FAILURES, find_reason_to_pass, name_failure, read_input

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli.base import Console
 from cnnfilter.cli.clerk import Clerk
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.identity import Resolver
-from cnnfilter.files.outputs import STANDARD, Job
+from cnnfilter.files.outputs import STANDARD, Job, Resolver
 from cnnfilter.files.writing import write_whole
 
 if TYPE_CHECKING:

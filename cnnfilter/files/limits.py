@@ -1,4 +1,4 @@
-"""How large a picture may be, told from its header before anything is decoded."""
+"""How large an image may be, by its header, before anything is decoded; and how much memory is free."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 
 _WORTH_ASKING = 1 << 28
 """Bytes below which the system is not asked for its free memory."""
-
-_COPIES = 2
-"""A picture and its result are held at a time."""
 
 _NUMBER = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
 """What OpenCV understands in its variables; anything else ends the process when it is loaded."""
@@ -72,7 +69,7 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
             f"{name}: {what} are more than the limit of {limit}; {one}--max-pixels N, or the environment variable "
             f"{VARIABLE}, sets another"
         )
-    if lack := lacks_memory(header.pixels * header.depth * _COPIES):
+    if lack := lacks_memory(2 * header.pixels * header.depth):  # the image and its result
         raise ImageFileError(f"{name}: {what} {lack}{one and f'; {one[:-2]}'}")
 
 
@@ -96,35 +93,17 @@ def lacks_memory(needed: int) -> str:
 
 def free_memory() -> int:
     """Return how many bytes this process can still have, as far as the system tells; else more than any machine has."""
-    return min(_available(), _below_group_limit(), _below_process_limit())
-
-
-_ANY_NUMBER = 1 << 62
-
-
-def _available() -> int:
-    """Return what Linux calls available: free, or given back by caches when it is asked for."""
-    with suppress(OSError, ValueError, StopIteration):
+    free = [1 << 62]
+    with suppress(OSError, ValueError, StopIteration):  # what Linux calls available: free, or given back by caches
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
-    return _ANY_NUMBER
-
-
-def _below_group_limit() -> int:
-    """Return what a container's group (version 2) still has."""
-    with suppress(OSError, ValueError):
-        folder = Path("/sys/fs/cgroup")
-        most, now = ((folder / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        return max(0, int(most) - int(now))
-    return _ANY_NUMBER
-
-
-def _below_process_limit() -> int:
-    """Return what `ulimit -v` leaves to this process."""
-    with suppress(ImportError, OSError, ValueError, IndexError):
+        free.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+    with suppress(OSError, ValueError):  # what a container's group (version 2) still has
+        most, now = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        free.append(max(0, int(most) - int(now)))
+    with suppress(ImportError, OSError, ValueError, IndexError):  # what `ulimit -v` leaves
         from resource import RLIM_INFINITY, RLIMIT_AS, getpagesize, getrlimit  # noqa: PLC0415  Windows has none
 
-        most = getrlimit(RLIMIT_AS)[0]
-        if most != RLIM_INFINITY:
-            return max(0, most - int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * getpagesize())
-    return _ANY_NUMBER
+        if (limit := getrlimit(RLIMIT_AS)[0]) != RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            free.append(max(0, limit - pages * getpagesize()))
+    return min(free)

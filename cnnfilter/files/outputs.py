@@ -1,8 +1,10 @@
-"""Where results go: names worked out and checked before any work."""
+"""Where results go: names worked out and checked before any work; and whether two paths are one file."""
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +12,6 @@ from typing import NamedTuple
 
 from cnnfilter.errors import OutputError
 from cnnfilter.files.formats import find_format, is_matrix
-from cnnfilter.files.identity import Resolver
 from cnnfilter.files.writing import SPECIAL, is_directory, is_special
 
 STANDARD = "-"
@@ -47,6 +48,27 @@ class Job(NamedTuple):
     format_name: str
     layer: str = ""
     view: str = ""
+
+
+class Resolver:
+    """Finds what many paths lead to; each folder is looked up once, as long as this is kept."""
+
+    def __init__(self) -> None:
+        self._resolve_folder = cache(os.path.realpath)
+
+    def resolve(self, path: str | Path) -> str:
+        """Return a path without links, as `os.path.realpath` does."""
+        folder, name = os.path.split(path)
+        if name in {"", os.curdir, os.pardir} or os.path.islink(path):  # noqa: PTH114  as text: a batch asks for each
+            return os.path.realpath(path)
+        return os.path.join(self._resolve_folder(folder), name)  # noqa: PTH118  as text: it is compared
+
+    def identities(self, path: str | Path) -> Iterator[str]:
+        """Yield what shows whether two paths are one file: the resolved path, and the file's number."""
+        yield self.resolve(path)
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116  a batch asks for each file
+            yield f"{status.st_dev}:{status.st_ino}"
 
 
 def group_by_input(jobs: Iterable[Job]) -> list[list[Job]]:

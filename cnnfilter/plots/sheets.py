@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.files.identity import identities
+from cnnfilter.files.outputs import Resolver
 from cnnfilter.files.writing import SPECIAL, is_directory, is_special, write_whole
 from cnnfilter.numbers import DECIMAL
 
@@ -131,12 +131,12 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{sheet}: {SPECIAL}")
     if not is_directory(path.parent):
         raise OutputError(f"{sheet}: no such folder: {path.parent}")
-    check_spared(sheet, {identity for source in inputs for identity in identities(source)})
+    check_spared(sheet, {identity for source in inputs for identity in Resolver().identities(source)})
 
 
 def check_spared(sheet: Sheet, read: Collection[str]) -> None:
     """Raise an `OutputError` if a figure would replace a file that is read; `read` are identities of files."""
-    if any(identity in read for identity in identities(sheet.target)):
+    if any(identity in read for identity in Resolver().identities(sheet.target)):
         raise OutputError(f"{sheet}: the picture would replace a file that is read")
 
 

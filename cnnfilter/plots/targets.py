@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import OutputError
-from cnnfilter.files.identity import Resolver
-from cnnfilter.files.outputs import STANDARD, Job, fill_template
+from cnnfilter.files.outputs import STANDARD, Job, Resolver, fill_template
 from cnnfilter.plots.sheets import PLOT, Sheet, check_sheet, check_spared
 from cnnfilter.spec.geometry import Pair
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.files.identity import Resolver, identities
+from cnnfilter.files.outputs import Resolver
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_paths_are_resolved_as_the_system_does(path: str) -> None:
 def test_names_of_one_file_share_an_identity_and_others_none(tree: Path) -> None:
     (tree / "hard.png").hardlink_to(tree / "deep" / "a.png")
     (tree / "b.png").write_text("a")
-    own = set(identities("deep/a.png"))
+    own = set(Resolver().identities("deep/a.png"))
     assert len(own) == 2
     for name in ("link.png", "hard.png", str(tree / "deep" / "a.png"), "aside/../a.png"):
-        assert own & set(identities(name))
+        assert own & set(Resolver().identities(name))
     for name in ("b.png", "broken.png", "none.png", "loop.png"):
-        assert not own & set(identities(name))
+        assert not own & set(Resolver().identities(name))
