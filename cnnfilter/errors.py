@@ -8,7 +8,24 @@ from collections.abc import Iterable
 
 
 class CnnFilterError(Exception):
-    """The root of all errors that are about what was given, not about a bug."""
+    """The root of all errors that are about what was given, not about a bug.
+
+    Parameters
+    ----------
+    reason
+        What was wrong, what was given and what is allowed; the message, behind the path if there is one.
+    path
+        The file that it is about.
+    line, column
+        The place in it, from 1.
+    """
+
+    def __init__(
+        self, reason: object = "", *, path: object = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(f"{reason}" if path is None else f"{path}: {reason}")
+        self.path = None if path is None else f"{path}"
+        self.line, self.column = line, column
 
 
 class KernelError(CnnFilterError, ValueError):
@@ -25,6 +42,10 @@ class LanguageError(CnnFilterError, ValueError):
 
 class ImageFileError(CnnFilterError, OSError):
     """An image or matrix file that cannot be read or written."""
+
+
+class TextError(CnnFilterError, ValueError):
+    """A text that holds no table of numbers; the message names the place."""
 
 
 class MissingLibraryError(CnnFilterError, ImportError):

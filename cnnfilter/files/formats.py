@@ -196,7 +196,7 @@ def find_format(path: str | PurePath) -> Format:
     suffix = PurePath(path).suffix.lower()
     if suffix not in FORMATS:
         what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
-        raise OutputError(f"{path}: {what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}")
+        raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
     return FORMATS[suffix]
 
 

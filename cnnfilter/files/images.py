@@ -79,7 +79,8 @@ def encode_image(
     data = _encode(lambda: cv2.imencode(suffix, swapped, parameters))
     if data is None:
         raise ImageFileError(
-            f"{path}: {format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory"
+            f"{format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory",
+            path=path,
         )
     return data
 
@@ -118,7 +119,7 @@ def encode_pages(
         animation.loop_count = timing.loops
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
-        raise ImageFileError(f"{path}: {format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}")
+        raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
     return data
 
 
@@ -126,7 +127,9 @@ def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
     """Return frames with as many channels each; `ImageFileError` if they differ in size."""
     if len({frame.shape[:2] for frame in frames}) > 1:
         sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
-        raise ImageFileError(f"{path}: frames have one size, and the pages have {sizes}; .tif holds them, --page N one")
+        raise ImageFileError(
+            f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one", path=path
+        )
     most = max(frame.ndim if frame.ndim == 2 else frame.shape[2] for frame in frames)
     return [_add_channels(frame, most) for frame in frames]
 
@@ -152,15 +155,19 @@ def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
 def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     """Return the pixels in a type and with channels that the format holds."""
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
-        raise ImageFileError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
+        raise ImageFileError(
+            f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}", path=path
+        )
     fitted = _fit_channels(pixels, format_, path)
     if fitted.dtype == np.float64 and not format_.doubles:
         fitted = fitted.astype(np.float32)  # OpenCV would make 8 bits of it
     if min(fitted.shape[:2]) < format_.smallest_side:
         least = format_.smallest_side
-        raise ImageFileError(f"{path}: {format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}")
+        raise ImageFileError(
+            f"{format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}", path=path
+        )
     if not format_.signed and fitted.min() < 0:
-        raise ImageFileError(f"{path}: {format_.name} holds no negative values; TIFF, PFM and .npy do")
+        raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
     return fitted
 
 
@@ -169,7 +176,7 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim not in {2, 3} or pixels.size == 0:
-        raise ImageFileError(f"{path}: a result of shape {pixels.shape} is no picture; a .npy or .txt file holds it")
+        raise ImageFileError(f"a result of shape {pixels.shape} is no picture; a .npy or .txt file holds it", path=path)
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels == 1 and 1 not in format_.channels:
         return np.repeat(pixels[:, :, None], 3, axis=2)
@@ -178,14 +185,16 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[depth_of(pixels.dtype)]).all():
         return pixels[:, :, :3].copy()  # all is opaque
     if channels == 4:
-        raise ImageFileError(f"{path}: {format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do")
+        raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
     if channels == 3:
         raise ImageFileError(
-            f"{path}: {format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
+            f"{format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one",
+            path=path,
         )
     raise ImageFileError(
-        f"{path}: an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
-        "--plot draws them, and --save all, of pipeline, writes a picture for each map"
+        f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
+        "--plot draws them, and --save all, of pipeline, writes a picture for each map",
+        path=path,
     )
 
 

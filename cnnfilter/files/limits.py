@@ -66,11 +66,12 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
     one = "" if header.pages == 1 else "--page N reads one page; "
     if header.pixels > limit:
         raise ImageFileError(
-            f"{name}: {what} are more than the limit of {limit}; {one}--max-pixels N, or the environment variable "
-            f"{VARIABLE}, sets another"
+            f"{what} are more than the limit of {limit}; {one}--max-pixels N, or the environment variable "
+            f"{VARIABLE}, sets another",
+            path=name,
         )
     if lack := lacks_memory(2 * header.pixels * header.depth):  # the image and its result
-        raise ImageFileError(f"{name}: {what} {lack}{one and f'; {one[:-2]}'}")
+        raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
 
 
 def is_endless(path: Path) -> bool:

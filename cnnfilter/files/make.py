@@ -50,7 +50,7 @@ def _quote(name: str) -> str:
     """Return a name as make reads it back, or raise an `OutputError` if it has no way to."""
     for sign, word in _UNSPEAKABLE.items():
         if sign in name:
-            raise OutputError(f"{name}: a name with {word} cannot stand in rules for make")
+            raise OutputError(f"a name with {word} cannot stand in rules for make", path=name)
     marked = re.sub(r"(\\*)([ #:*?\[])", r"\1\1\\\2", name)
     return marked.replace("$", "$$")
 

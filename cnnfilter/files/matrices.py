@@ -33,9 +33,9 @@ def decode_matrix(data: bytes, name: str) -> Doubles:
     try:
         return stack_channels(parse_table(data.decode("utf-8-sig")).channels)
     except UnicodeDecodeError as error:
-        raise ImageFileError(f"{name}: neither a text nor a .npy file") from error
+        raise ImageFileError("neither a text nor a .npy file", path=name) from error
     except ValueError as error:
-        raise ImageFileError(f"{name}: {error}") from error
+        raise ImageFileError(error, path=name) from error
 
 
 def stack_channels(channels: list[Rows]) -> Doubles:
@@ -59,10 +59,13 @@ def _decode_numpy(data: bytes, name: str) -> Doubles:
     except Exception as error:  # numpy reads the header by Python's own parser, which raises what it likes
         reason = str(error) if isinstance(error, ValueError | EOFError) else ""
         told = reason if 0 < len(reason) < _LONGEST_REASON and "\n" not in reason and " at 0x" not in reason else ""
-        raise ImageFileError(f"{name}: not a whole .npy file of numbers ({told or 'its header is damaged'})") from error
+        raise ImageFileError(
+            f"not a whole .npy file of numbers ({told or 'its header is damaged'})", path=name
+        ) from error
     if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
         raise ImageFileError(
-            f"{name}: {matrix.dtype} of shape {matrix.shape}; real numbers in 2 or 3 dimensions are read"
+            f"{matrix.dtype} of shape {matrix.shape}; real numbers in 2 or 3 dimensions are read",
+            path=name,
         )
     return np.ascontiguousarray(matrix, dtype=np.float64)
 

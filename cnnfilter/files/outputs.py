@@ -169,7 +169,7 @@ def _job(source: str, index: str, kernel: int, label: str, request: OutputReques
     target = folder / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
     _check_target(target, is_folder=in_folder)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
-        raise OutputError(f"{target}: its suffix and --format {request.format_} contradict each other")
+        raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
     if request.layers:
         return Job(source, 0, target, str(target), label)
     return Job(source, kernel, target, str(target))
@@ -202,14 +202,14 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fields:
             known = ", ".join(f"{{{field}}}" for field in fields)
-            raise OutputError(f"{template}: unknown field {match[0]}; known are {known}")
+            raise OutputError(f"unknown field {match[0]}; known are {known}", path=template)
         return fields[match[1]]
 
     if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
-        raise OutputError(f"{template}: a brace has no partner")
+        raise OutputError("a brace has no partner", path=template)
     filled = re.sub(r"\{([^{}]*)\}", fill, template)
     if _leads_out(Path(filled), Path(template)):
-        raise OutputError(f"{filled}: the name of an input leads out of the folder that {template} names")
+        raise OutputError(f"the name of an input leads out of the folder that {template} names", path=filled)
     return filled
 
 
@@ -221,14 +221,14 @@ def _leads_out(filled: Path, template: Path) -> bool:
 def _check_target(target: Path, *, is_folder: bool) -> None:
     find_format(target)
     if is_directory(target):
-        raise OutputError(f"{target}: is a folder")
+        raise OutputError("is a folder", path=target)
     if is_special(target):
-        raise OutputError(f"{target}: {SPECIAL}")
+        raise OutputError(SPECIAL, path=target)
     if not is_folder and not is_directory(target.parent):
-        raise OutputError(f"{target}: no such folder: {target.parent}")
+        raise OutputError(f"no such folder: {target.parent}", path=target)
     standing = next(folder for folder in target.parents if os.path.lexists(folder))
     if is_folder and not is_directory(standing):
-        raise OutputError(f"{standing}: is not a folder")
+        raise OutputError("is not a folder", path=standing)
 
 
 def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
@@ -250,10 +250,11 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
                 remedy = "only itself may it be" if request.in_place else "--in-place allows to replace it"
-                raise OutputError(f"{job.target}: the output is the input {owner}; {remedy}")
+                raise OutputError(f"the output is the input {owner}; {remedy}", path=job.target)
             if identity in read:
                 raise OutputError(
-                    f"{job.target}: the output is read too, as a kernel, a network, weights, labels or a list"
+                    "the output is read too, as a kernel, a network, weights, labels or a list",
+                    path=job.target,
                 )
 
 

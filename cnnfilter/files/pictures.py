@@ -108,7 +108,7 @@ class Pages:
 
     def _finish(self, pixels: Array | None, index: int) -> Array:
         if pixels is None:
-            raise ImageFileError(f"{self._file.name}: page {index + 1} cannot be read, or is cut off")
+            raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._file.name)
         return _finish(pixels, self._file, page=index)
 
 
@@ -155,8 +155,8 @@ def read_bytes(path: str | Path) -> bytes:
         if not is_endless(Path(path)):
             return Path(path).read_bytes()
     except OSError as error:
-        raise ImageFileError(f"{path}: {error.strerror or error}") from error
-    raise ImageFileError(f"{path}: is a device, and holds no picture")
+        raise ImageFileError(error.strerror or error, path=path) from error
+    raise ImageFileError("is a device, and holds no picture", path=path)
 
 
 def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, matrix: bool = False) -> Picture:
@@ -181,10 +181,10 @@ def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, ma
     reading = reading or Reading()
     if matrix:
         if reading.page not in {None, 1}:
-            raise ImageFileError(f"{name}: a matrix has 1 page, and --page {reading.page} is none of them")
+            raise ImageFileError(f"a matrix has 1 page, and --page {reading.page} is none of them", path=name)
         return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
     if not data:
-        raise ImageFileError(f"{name}: the file is empty")
+        raise ImageFileError("the file is empty", path=name)
     header = read_header(data)
     file = _File(data, name, header.format if header else recognize(data), header or Header(0, 0))
     pages = Pages(file)
@@ -211,10 +211,10 @@ def _check(file: _File, reading: Reading) -> None:
     name, header = file.name, file.header
     if reading.page and reading.page > header.pages:
         pages = "1 page" if header.pages == 1 else f"{header.pages} pages"
-        raise ImageFileError(f"{name}: has {pages}, and --page {reading.page} is none of them")
+        raise ImageFileError(f"has {pages}, and --page {reading.page} is none of them", path=name)
     check_header(header._replace(pages=1, total=0) if reading.page else header, name, reading.most_pixels)
     if not header.is_whole and not (reading.allow_truncated and file.format == "JPEG"):
-        raise ImageFileError(f"{name}: {_CUT_OFF if file.format == 'JPEG' else _UNREADABLE}")
+        raise ImageFileError(_CUT_OFF if file.format == "JPEG" else _UNREADABLE, path=name)
 
 
 def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
@@ -226,7 +226,7 @@ def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
             reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
         else:
             reason = f"OpenCV cannot read it: {getattr(error, 'err', '') or str(error).splitlines()[0]}"
-        raise ImageFileError(f"{name}: {reason}") from error
+        raise ImageFileError(reason, path=name) from error
 
 
 def _decode(file: _File) -> Picture:
@@ -238,7 +238,7 @@ def _decode(file: _File) -> Picture:
         lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED), name
     )
     if pixels is None:
-        raise ImageFileError(f"{name}: {_UNREADABLE}")
+        raise ImageFileError(_UNREADABLE, path=name)
     metadata = read_metadata(kinds, blocks)
     if format_ == "AVIF" and not metadata.profile:
         metadata = metadata._replace(profile=find_avif_profile(data))
@@ -277,9 +277,9 @@ def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
             lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name
         )
     if damage and not allow_truncated:
-        raise ImageFileError(f"{name}: the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there")
+        raise ImageFileError(f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there", path=name)
     if pixels is None:
-        raise ImageFileError(f"{name}: {_CUT_OFF}")
+        raise ImageFileError(_CUT_OFF, path=name)
     metadata = read_metadata(kinds, blocks)
     finished = _finish(pixels, file, exif=metadata.exif, red_first=flags == _RED_FIRST)
     picture = _as_picture(finished, metadata)
@@ -332,7 +332,7 @@ def _finish(pixels: Array, file: _File, *, page: int = 0, exif: bytes = b"", red
     if exif and format_ not in {"AVIF", "TIFF"}:
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
-        raise ImageFileError(f"{name}: pixels of {pixels.dtype} with shape {pixels.shape} are not read")
+        raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)
     return pixels if red_first else swap_red_and_blue(pixels, owned=True)
 
 
@@ -414,7 +414,7 @@ def _decode_pam(data: bytes, name: str) -> Array:
     kind = np.dtype(np.uint8 if white < 256 else ">u2")
     start, count = end + len(b"ENDHDR\n"), height * width * depth
     if not (1 <= depth <= 4 and 1 <= white <= 65_535 and count and start + count * kind.itemsize <= len(data)):
-        raise ImageFileError(f"{name}: {_UNREADABLE}")
+        raise ImageFileError(_UNREADABLE, path=name)
     raw = np.frombuffer(data, kind, count, start).reshape(height, width, depth)
     pixels = _spread(raw.astype(kind.newbyteorder("="), copy=True), white)
     if depth == 2:

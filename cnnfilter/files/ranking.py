@@ -29,12 +29,12 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+        raise ImageFileError(error.strerror or error, path=path) from error
     except UnicodeDecodeError as error:
-        raise ImageFileError(f"{path}: not a text in UTF-8") from error
+        raise ImageFileError("not a text in UTF-8", path=path) from error
     labels = tuple(line.strip() for line in text.rstrip().splitlines())
     if not labels:
-        raise ImageFileError(f"{path}: holds no names of classes, a line each")
+        raise ImageFileError("holds no names of classes, a line each", path=path)
     return labels
 
 
@@ -61,7 +61,7 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
     """
     separator = _SEPARATORS.get(PurePath(path).suffix.lower())
     if separator is None:
-        raise OutputError(f"{path}: --top writes lines of text, into .txt, .csv or .tsv")
+        raise OutputError("--top writes lines of text, into .txt, .csv or .tsv", path=path)
     if values.size != values.shape[-1]:
         raise ShapeError(
             f"--top lists the classes of a vector, and the network gives {values.shape}; flatten makes one"

@@ -194,7 +194,7 @@ def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
     """Return the page of a TIFF that `take_alpha_as_it_is` prepared, as OpenCV decodes it, with straight alpha."""
     if _is_grey_with_alpha(directory):
         if not _can_be_widened(directory):
-            raise ImageFileError(f"{name}: a TIFF of grey and alpha packed like this is not read; RGBA is")
+            raise ImageFileError("a TIFF of grey and alpha packed like this is not read; RGBA is", path=name)
         return _separate_alpha(pixels, directory)
     if directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
         return pixels[:, :, :3]

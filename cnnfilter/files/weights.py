@@ -38,12 +38,13 @@ def read_weights(path: str | Path) -> dict[str, Array]:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise KernelError(
-            f"{path}: weights are read from {' and '.join(SUFFIXES)}; in PyTorch, numpy.savez(path, "
-            "**{name: tensor.numpy() for name, tensor in model.state_dict().items()}) writes the first"
+            f"weights are read from {' and '.join(SUFFIXES)}; in PyTorch, numpy.savez(path, "
+            "**{name: tensor.numpy() for name, tensor in model.state_dict().items()}) writes the first",
+            path=path,
         )
     tensors = _read_numpy(path) if suffix == ".npz" else _read_safetensors(path)
     if not tensors:
-        raise KernelError(f"{path}: holds no weights")
+        raise KernelError("holds no weights", path=path)
     return as_tensors(tensors, f"{path}: ")
 
 
@@ -62,16 +63,16 @@ def _read_numpy(path: str | Path) -> dict[str, Any]:
     except KernelError:
         raise
     except Exception as error:  # zipfile, zlib and numpy's own parser raise what they like
-        raise KernelError(f"{path}: not a whole .npz file of numbers ({_first_line(error)})") from error
+        raise KernelError(f"not a whole .npz file of numbers ({_first_line(error)})", path=path) from error
     if isinstance(members, np.ndarray):
-        raise KernelError(f"{path}: holds one array without a name; weights have names, as numpy.savez gives them")
+        raise KernelError("holds one array without a name; weights have names, as numpy.savez gives them", path=path)
     return tensors
 
 
 def _check_size(members: Any, path: str | Path) -> None:
     """Raise a `KernelError` if what is packed in a `.npz` is more than memory holds."""
     if lack := lacks_memory(sum(member.file_size for member in members.zip.infolist())):
-        raise KernelError(f"{path}: its tensors {lack}")
+        raise KernelError(f"its tensors {lack}", path=path)
 
 
 def _read_safetensors(path: str | Path) -> dict[str, Any]:
@@ -79,7 +80,8 @@ def _read_safetensors(path: str | Path) -> dict[str, Any]:
         from safetensors.numpy import load  # noqa: PLC0415  an extra
     except ImportError as error:
         raise MissingLibraryError(
-            f"{path}: .safetensors needs the package safetensors (pip install safetensors); .npz needs none"
+            ".safetensors needs the package safetensors (pip install safetensors); .npz needs none",
+            path=path,
         ) from error
     with _open(path) as file:
         data = file.read()
@@ -87,7 +89,8 @@ def _read_safetensors(path: str | Path) -> dict[str, Any]:
         tensors = load(data)
     except Exception as error:  # the library's own errors, and numpy's for types it lacks, such as bfloat16
         raise KernelError(
-            f"{path}: not a whole .safetensors file of numbers that numpy has, such as float32 ({_first_line(error)})"
+            f"not a whole .safetensors file of numbers that numpy has, such as float32 ({_first_line(error)})",
+            path=path,
         ) from error
     return {name: tensors[name] for name in sorted(tensors, key=natural_order)}
 
@@ -96,7 +99,7 @@ def _open(path: str | Path) -> BinaryIO:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise KernelError(f"{path}: {error.strerror or error}") from error
+        raise KernelError(error.strerror or error, path=path) from error
 
 
 def _first_line(error: Exception) -> str:

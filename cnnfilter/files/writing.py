@@ -56,7 +56,7 @@ def make_folder_of(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+        raise ImageFileError(error.strerror or error, path=path) from error
 
 
 class Unfinished:
@@ -167,7 +167,7 @@ def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | N
     """
     mode = _mode(path)
     if _is_special(mode):
-        raise ImageFileError(f"{path}: {SPECIAL}")
+        raise ImageFileError(SPECIAL, path=path)
     temporary = name_temporary(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
@@ -183,7 +183,7 @@ def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | N
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise ImageFileError(f"{path}: {error.strerror or error}") from error
+            raise ImageFileError(error.strerror or error, path=path) from error
         raise
     finally:
         if unfinished:
