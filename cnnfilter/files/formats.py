@@ -1,4 +1,4 @@
-"""The file formats that are written: their suffixes, and the depths and channels each can hold."""
+"""The file formats that are written: their suffixes, and all that is known of each."""
 
 from enum import StrEnum
 from itertools import groupby
@@ -27,13 +27,6 @@ class Range(StrEnum):
     NONE = "none"
 
 
-class Kind(StrEnum):
-    """Whether a file holds a picture or plain numbers."""
-
-    IMAGE = "image"
-    MATRIX = "matrix"
-
-
 class Parameter(NamedTuple):
     """A number that OpenCV takes when it writes a format.
 
@@ -53,49 +46,49 @@ class Parameter(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A file format: all that is known of writing it. Headers are read in `headers`, by the same names.
+    """A file format. How its header is read is in `headers`, under the same name.
 
     Parameters
     ----------
     name
         As people call it.
-    kind
-        A picture, or a matrix that holds any numbers as they are.
     depths
         What its pixels can be, the deepest last.
     channels
-        How many channels it can hold; empty for any number.
+        How many channels an image can have; a matrix holds any number of them, and lists none.
     parameter
         What OpenCV is told when it writes it.
     pages
-        What several pictures in one file are: pages, or frames, which have times, 8 bits and one size; empty where
+        What several images in one file are: pages, or frames, which have times, 8 bits and one size; empty where
         it holds one.
     metadata
         Whether OpenCV writes EXIF and a colour profile into it.
     smallest_side
         The least height and width that OpenCV writes.
-    signed
-        Whether its floats can be negative.
-    doubles
-        Whether its floats can be float64.
+    signed, doubles
+        Whether its floats can be negative, and float64.
+    separator
+        What is between the numbers of a text.
     """
 
     name: str
-    kind: Kind
     depths: tuple[Depth, ...]
-    channels: tuple[int, ...]
+    channels: tuple[int, ...] = ()
     parameter: Parameter | None = None
     pages: Literal["", "pages", "frames"] = ""
     metadata: bool = False
     smallest_side: int = 1
     signed: bool = True
     doubles: bool = False
+    separator: str = ""
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it holds any numbers as they are, and no image."""
+        return not self.channels
 
 
-_EIGHT = (Depth.EIGHT,)
-_INTEGERS = (Depth.EIGHT, Depth.SIXTEEN)
-_FLOATS = (Depth.FLOAT,)
-_ALL = (Depth.EIGHT, Depth.SIXTEEN, Depth.FLOAT)
+_EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN), (Depth.FLOAT,), tuple(Depth)
 _COLOURS = (1, 3, 4)
 
 _COMPRESSION = Parameter("IMWRITE_PNG_COMPRESSION", None, "compression")
@@ -104,41 +97,75 @@ _WEBP_QUALITY = Parameter("IMWRITE_WEBP_QUALITY", 95, "quality")  # OpenCV's def
 _AVIF_QUALITY = Parameter("IMWRITE_AVIF_QUALITY", None, "quality")
 _WITHOUT_LOSS = Parameter("IMWRITE_JPEG2000_COMPRESSION_X1000", 1000)  # OpenCV's default keeps a quarter
 
-_JPEG = Format("JPEG", Kind.IMAGE, _EIGHT, (1, 3), _JPEG_QUALITY, metadata=True)
-_TIFF = Format("TIFF", Kind.IMAGE, _ALL, _COLOURS, pages="pages", doubles=True)
-_BMP = Format("BMP", Kind.IMAGE, _EIGHT, _COLOURS)
+_JPEG = Format("JPEG", _EIGHT, (1, 3), _JPEG_QUALITY, metadata=True)
+_TIFF = Format("TIFF", _ALL, _COLOURS, pages="pages", doubles=True)
+_BMP = Format("BMP", _EIGHT, _COLOURS)
 
 FORMATS = {
-    ".png": Format("PNG", Kind.IMAGE, _INTEGERS, _COLOURS, _COMPRESSION, pages="frames", metadata=True),
+    ".png": Format("PNG", _INTEGERS, _COLOURS, _COMPRESSION, pages="frames", metadata=True),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".jpe": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format("WebP", Kind.IMAGE, _EIGHT, _COLOURS, _WEBP_QUALITY, pages="frames", metadata=True),
-    ".avif": Format("AVIF", Kind.IMAGE, _EIGHT, _COLOURS, _AVIF_QUALITY, pages="frames", metadata=True),
-    ".jp2": Format("JPEG 2000", Kind.IMAGE, _INTEGERS, _COLOURS, _WITHOUT_LOSS, smallest_side=32),
+    ".webp": Format("WebP", _EIGHT, _COLOURS, _WEBP_QUALITY, pages="frames", metadata=True),
+    ".avif": Format("AVIF", _EIGHT, _COLOURS, _AVIF_QUALITY, pages="frames", metadata=True),
+    ".jp2": Format("JPEG 2000", _INTEGERS, _COLOURS, _WITHOUT_LOSS, smallest_side=32),
     ".bmp": _BMP,
     ".dib": _BMP,
-    ".gif": Format("GIF", Kind.IMAGE, _EIGHT, (3, 4), pages="frames"),
-    ".pgm": Format("PGM", Kind.IMAGE, _INTEGERS, (1,)),
-    ".ppm": Format("PPM", Kind.IMAGE, _INTEGERS, (3,)),
-    ".pnm": Format("PNM", Kind.IMAGE, _INTEGERS, (1, 3)),
-    ".pfm": Format("PFM", Kind.IMAGE, _FLOATS, (1, 3)),
-    ".hdr": Format("Radiance HDR", Kind.IMAGE, _FLOATS, (3,), signed=False),
-    ".npy": Format("NPY", Kind.MATRIX, _ALL, ()),
-    ".csv": Format("CSV", Kind.MATRIX, _ALL, ()),
-    ".tsv": Format("TSV", Kind.MATRIX, _ALL, ()),
-    ".txt": Format("text", Kind.MATRIX, _ALL, ()),
+    ".gif": Format("GIF", _EIGHT, (3, 4), pages="frames"),
+    ".pgm": Format("PGM", _INTEGERS, (1,)),
+    ".ppm": Format("PPM", _INTEGERS, (3,)),
+    ".pnm": Format("PNM", _INTEGERS, (1, 3)),
+    ".pfm": Format("PFM", _FLOATS, (1, 3)),
+    ".hdr": Format("Radiance HDR", _FLOATS, (3,), signed=False),
+    ".npy": Format("NPY", _ALL),
+    ".csv": Format("CSV", _ALL, separator=","),
+    ".tsv": Format("TSV", _ALL, separator="\t"),
+    ".txt": Format("text", _ALL, separator=" "),
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
-IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE)
-
 READ_ONLY_SUFFIXES = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
-"""Of pictures that are read, and whose results need another suffix."""
+"""Of images that are read, and whose results need another suffix."""
 
-MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.kind is Kind.MATRIX)
+IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if not format_.is_matrix)
+MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.is_matrix)
+
+_MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
+
+
+def find_format(path: str | PurePath) -> Format:
+    """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known.
+
+    Examples
+    --------
+    >>> find_format("edges.JPG").name
+    'JPEG'
+    """
+    suffix = PurePath(path).suffix.lower()
+    if suffix not in FORMATS:
+        what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
+        raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
+    return FORMATS[suffix]
+
+
+def is_matrix(path: str | PurePath) -> bool:
+    """Return whether a path names a matrix rather than an image."""
+    return PurePath(path).suffix.lower() in MATRIX_SUFFIXES
+
+
+def looks_like_matrix(data: bytes) -> bool:
+    """Return whether bytes without a name are a matrix: a `.npy` file, or rows of numbers as text.
+
+    Examples
+    --------
+    >>> looks_like_matrix(b"1 2; 3"), looks_like_matrix(b"P2 1 1 255 7"), looks_like_matrix(b"# x")
+    (True, False, True)
+    """
+    text = data.removeprefix(b"\xef\xbb\xbf")
+    is_text = text[:1] in _MATRIX_STARTS and not text.startswith(b"#?")  # Radiance HDR
+    return data.startswith(b"\x93NUMPY") or is_text
 
 
 def formats_taking(option: str) -> dict[str, int | None]:
@@ -167,7 +194,7 @@ def name_formats_taking(option: str) -> str:
 
 
 def name_formats_of_pages() -> str:
-    """Return the suffixes of the formats that hold several pictures: those of frames first, the plainest first.
+    """Return the suffixes of the formats that hold several images: those of frames first, the plainest first.
 
     Examples
     --------
@@ -178,44 +205,3 @@ def name_formats_of_pages() -> str:
     plainest_first = sorted(rows, key=lambda row: (row.pages != "frames", len(row.channels)))
     *others, last = (next(suffix for suffix in FORMATS if FORMATS[suffix] == row) for row in plainest_first)
     return f"{', '.join(others)} and {last}"
-
-
-def find_format(path: str | PurePath) -> Format:
-    """Return the format that a path's suffix names.
-
-    Raises
-    ------
-    OutputError
-        If there is no suffix, or none that is known.
-
-    Examples
-    --------
-    >>> find_format("edges.JPG").name
-    'JPEG'
-    """
-    suffix = PurePath(path).suffix.lower()
-    if suffix not in FORMATS:
-        what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
-        raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
-    return FORMATS[suffix]
-
-
-def is_matrix(path: str | PurePath) -> bool:
-    """Return whether a path names a matrix rather than a picture."""
-    return PurePath(path).suffix.lower() in MATRIX_SUFFIXES
-
-
-def looks_like_matrix(data: bytes) -> bool:
-    """Return whether bytes without a name are a matrix: a `.npy` file, or rows of numbers as text.
-
-    Examples
-    --------
-    >>> looks_like_matrix(b"1 2; 3"), looks_like_matrix(b"P2 1 1 255 7"), looks_like_matrix(b"# x")
-    (True, False, True)
-    """
-    text = data.removeprefix(b"\xef\xbb\xbf")
-    picture = text.startswith(b"#?")  # Radiance HDR
-    return data.startswith(b"\x93NUMPY") or (text[:1] in _MATRIX_STARTS and not picture)
-
-
-_MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.formats import Format, Kind, find_format
+from cnnfilter.files.formats import Format, find_format
 from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.metadata import Metadata, as_blocks, carry
@@ -63,7 +63,7 @@ def encode_image(
         If the suffix is unknown.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
-    if format_.kind is Kind.MATRIX:
+    if format_.is_matrix:
         return encode_matrix(pixels, path)
     fitted = _fit(pixels, format_, path)
     parameters = _parameters(format_, encoding)

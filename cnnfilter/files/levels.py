@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.errors import OutputError
-from cnnfilter.files.formats import Depth, Format, Kind, Range
+from cnnfilter.files.formats import Depth, Format, Range
 
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
@@ -54,7 +54,7 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
     given
         The input's depth, which is kept where nothing was asked and the format can hold it.
     """
-    wanted = asked or (Depth.FLOAT if format_.kind is Kind.MATRIX else given)
+    wanted = asked or (Depth.FLOAT if format_.is_matrix else given)
     if wanted in format_.depths:
         return wanted, ""
     deepest = format_.depths[-1]

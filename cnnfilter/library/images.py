@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
-from cnnfilter.files.formats import Depth, Kind, Range, find_format
+from cnnfilter.files.formats import Depth, Range, find_format
 from cnnfilter.files.images import encode_image
 from cnnfilter.files.levels import MAXIMA, depth_of, remark_on_clipping, to_levels
 from cnnfilter.files.pictures import decode_picture, read_bytes
@@ -68,7 +68,7 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
     format_ = find_format(path)
     if range is not None and range not in list(Range):
         raise OutputError(f"range {range!r} is unknown: {', '.join(Range)}")
-    if format_.kind is Kind.MATRIX or pixels.dtype.kind not in "uif":
+    if format_.is_matrix or pixels.dtype.kind not in "uif":
         raise OutputError(f"{path}: no image file, or no image of {pixels.dtype}; numpy.save writes any array")
     whole = pixels.dtype.kind != "f"
     depth = depth_of(pixels.dtype) if whole or Depth.FLOAT in format_.depths else Depth.EIGHT

@@ -15,7 +15,6 @@ from cnnfilter.files.formats import (
     READ_ONLY_SUFFIXES,
     Depth,
     Format,
-    Kind,
     find_format,
     is_matrix,
     looks_like_matrix,
@@ -134,6 +133,8 @@ def test_suffixes_are_lower_case_and_depths_stand_from_shallow_to_deep(suffix: s
 
 
 def test_matrices_hold_any_channels_and_every_depth() -> None:
+    assert {suffix for suffix in FORMATS if FORMATS[suffix].is_matrix} == set(MATRIX_SUFFIXES)
+    assert [FORMATS[suffix].separator for suffix in MATRIX_SUFFIXES] == ["", ",", "\t", " "]
     for suffix in MATRIX_SUFFIXES:
         assert FORMATS[suffix].channels == ()
         assert FORMATS[suffix].depths == tuple(Depth)
@@ -183,7 +184,3 @@ def test_no_picture_that_we_write_is_taken_for_a_matrix(suffix: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"hello", b"P2 1 1 255 7"])
 def test_what_starts_with_no_number_is_no_matrix(data: bytes) -> None:
     assert not looks_like_matrix(data)
-
-
-def test_the_kinds_are_pictures_and_matrices() -> None:
-    assert {format_.kind for format_ in FORMATS.values()} == set(Kind)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnfilter.files.formats import FORMATS, Depth, Kind
+from cnnfilter.files.formats import FORMATS, Depth
 from cnnfilter.files.headers import read_header
 from cnnfilter.files.images import encode_image
 from tests.files import decode_pixels
@@ -27,7 +27,7 @@ def find_size(data: bytes) -> tuple[int, ...] | None:
 
 def written() -> list[tuple[str, Depth, int]]:
     """Return each suffix with each depth and number of channels that it holds."""
-    formats = [(suffix, format_) for suffix, format_ in FORMATS.items() if format_.kind is Kind.IMAGE]
+    formats = [(suffix, format_) for suffix, format_ in FORMATS.items() if not format_.is_matrix]
     return [
         (suffix, depth, count) for suffix, format_ in formats for depth in format_.depths for count in format_.channels
     ]
