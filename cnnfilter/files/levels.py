@@ -1,4 +1,4 @@
-"""From results to what a file holds: range, depth, one rounding and one saturation, at the very end."""
+"""From results to what a file holds: range, depth, one rounding and one saturation, at the end."""
 
 from typing import Any, NamedTuple
 
@@ -12,14 +12,7 @@ from cnnfilter.files.formats import Depth, Format, Range
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
 
-WORTH_A_REMARK = 0.001
-"""The share of clipped values that is mentioned."""
-
-_SLACK = 1e-6
-"""How far above white a float may come to lie by rounding in float32."""
-
 _TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16}
-
 
 Extremes = tuple[float, float]
 """The least and the greatest finite value."""
@@ -39,25 +32,17 @@ class Levels(NamedTuple):
 
 def depth_of(dtype: np.dtype[Any]) -> Depth:
     """Return the depth of an array's type: 8 for uint8, 16 for uint16, float for the rest."""
-    return {np.dtype(np.uint8): Depth.EIGHT, np.dtype(np.uint16): Depth.SIXTEEN}.get(dtype, Depth.FLOAT)
+    return next((depth for depth, kind in _TYPES.items() if kind == dtype), Depth.FLOAT)
 
 
 def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[Depth, str]:
-    """Return the depth a file gets, and a remark if it is not the one that was wanted, or the empty string.
+    """Return the depth a file gets, and a sentence if it is not the one that was wanted, or the empty string.
 
-    Parameters
-    ----------
-    format_
-        The file's format.
-    asked
-        What the user said, or None.
-    given
-        The input's depth, which is kept where nothing was asked and the format can hold it.
+    That of the input, `given`, is kept where none was asked and the format can hold it.
     """
-    wanted = asked or (Depth.FLOAT if format_.is_matrix else given)
+    wanted, deepest = asked or (Depth.FLOAT if format_.is_matrix else given), format_.depths[-1]
     if wanted in format_.depths:
         return wanted, ""
-    deepest = format_.depths[-1]
     order = list(Depth)
     if asked is None and order.index(deepest) > order.index(wanted):
         return deepest, ""
@@ -75,7 +60,8 @@ def to_levels(
     values
         Any shape, in the input's units: white is `maximum`.
     range_
-        How they are brought into range; None is `clip` for 8 and 16 bits, `none` for floats.
+        How they are brought into range; None is `clip` for 8 and 16 bits, `none` for floats; `none` for 8 and 16
+        bits is an `OutputError`.
     maximum
         White of the input: 255, 65535, or 1.
     depth
@@ -88,11 +74,6 @@ def to_levels(
     -------
     Levels
         uint8, uint16, or floats as they came.
-
-    Raises
-    ------
-    OutputError
-        If `none` is asked of 8 or 16 bits.
 
     Examples
     --------
@@ -110,9 +91,10 @@ def to_levels(
     if white != maximum:
         arranged = arranged * (white / maximum)
     if how is Range.OFFSET:
-        arranged = arranged + _middle(depth, white)
-    if depth is Depth.FLOAT:
-        return _saturate(arranged, white * (1 + _SLACK), white, arranged.dtype)
+        # Half of white, or the level above it: 127.5 would round 0 and 1 to one level, 2 and 3 to the next.
+        arranged = arranged + (white / 2 if depth is Depth.FLOAT else (white + 1) / 2)
+    if depth is Depth.FLOAT:  # rounding in float32 may end just above white
+        return _saturate(arranged, white * (1 + 1e-6), white, arranged.dtype)
     return _saturate(np.rint(arranged), white, white, _TYPES[depth], owned=True)
 
 
@@ -123,8 +105,7 @@ def find_extremes(values: Array) -> Extremes:
     low, high = float(values.min()), float(values.max())
     if np.isfinite(low) and np.isfinite(high):
         return low, high
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return find_extremes(values[np.isfinite(values)])
 
 
 def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes | None) -> Array:
@@ -142,16 +123,8 @@ def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes | Non
             return values
 
 
-def _middle(depth: Depth, white: float) -> float:
-    """Return what `offset` adds: half of white, or the level above it.
-
-    127.5 itself would not do for 8 bits: half to even would then round 0 and 1 to one level, 2 and 3 to the next.
-    """
-    return white / 2 if depth is Depth.FLOAT else (white + 1) / 2
-
-
 def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, owned: bool = False) -> Levels:
-    """Cut off what lies beyond 0 and white, and count what lies beyond 0 and `most`; what is no number becomes 0."""
+    """Cut off what is beyond 0 and white, and count what is beyond 0 and `most`; nan becomes 0."""
     if not values.size:
         return Levels(values.astype(dtype))
     low, high = values.min(), values.max()
@@ -166,15 +139,15 @@ def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, own
 
 
 def clip_shorts(values: Array, pixels: Array) -> int:
-    """Put int16 values into uint8 pixels, as `clip` does, and return how many lay outside."""
-    outside = int(np.count_nonzero(values.view(np.uint16) > 255))  # below 0 lie the largest without a sign
+    """Put int16 values into uint8 pixels, as `clip` does, and return how many were outside."""
+    outside = int(np.count_nonzero(values.view(np.uint16) > 255))  # without a sign those below 0 are the largest
     np.clip(values, 0, 255, out=pixels, casting="unsafe")
     return outside
 
 
 def remark_on_clipping(clipped: float) -> str:
     """Return a sentence on the share of clipped values, or the empty string if it is below 0.1 %."""
-    if clipped <= WORTH_A_REMARK:
+    if clipped <= 0.001:
         return ""
     return (
         f"{100 * clipped:.1f} % of the values lay outside the file's range and were clipped; "

@@ -20,13 +20,10 @@ def keeps_order(path: str | Path) -> bool:
 
 
 def read_weights(path: str | Path) -> dict[str, Array]:
-    """Return the tensors of a file by their names.
+    """Return the tensors of a file by their names, as float32, or float64 where the file has that.
 
-    Returns
-    -------
-    dict
-        float32, or float64 where the file has that. In the file's order for `.npz`; in natural order of the names,
-        `2` before `10`, for `.safetensors`, which keeps none.
+    They are in the file's order for `.npz`; in natural order of the names, `2` before `10`, for `.safetensors`,
+    which keeps none.
 
     Raises
     ------
@@ -56,23 +53,19 @@ def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]
 def _read_numpy(path: str | Path) -> dict[str, Any]:
     try:
         with _open(path) as file:
-            members = np.load(file, allow_pickle=False)
-            if not isinstance(members, np.ndarray):
-                _check_size(members, path)
-            tensors = {} if isinstance(members, np.ndarray) else {name: members[name] for name in members.files}
+            return _load_members(np.load(file, allow_pickle=False), path)
     except KernelError:
         raise
     except Exception as error:  # zipfile, zlib and numpy's own parser raise what they like
         raise KernelError(f"not a whole .npz file of numbers ({_first_line(error)})", path=path) from error
+
+
+def _load_members(members: Any, path: str | Path) -> dict[str, Any]:
     if isinstance(members, np.ndarray):
         raise KernelError("holds one array without a name; weights have names, as numpy.savez gives them", path=path)
-    return tensors
-
-
-def _check_size(members: Any, path: str | Path) -> None:
-    """Raise a `KernelError` if what is packed in a `.npz` is more than memory holds."""
     if lack := lacks_memory(sum(member.file_size for member in members.zip.infolist())):
         raise KernelError(f"its tensors {lack}", path=path)
+    return {name: members[name] for name in members.files}
 
 
 def _read_safetensors(path: str | Path) -> dict[str, Any]:
@@ -118,12 +111,11 @@ def natural_order(name: str) -> list[list[tuple[int, int, str]]]:
     >>> sorted(["fc2.weight", "fc.weight"], key=natural_order)
     ['fc.weight', 'fc2.weight']
     """
-    return [_natural_words(part) for part in name.split(".")]
-
-
-def _natural_words(part: str) -> list[tuple[int, int, str]]:
-    words = re.findall(r"[0-9]+|[^0-9]+", part)
-    return [(0, len(word.lstrip("0")), word.lstrip("0")) if word[0] in "0123456789" else (1, 0, word) for word in words]
+    parts = (re.findall(r"[0-9]+|[^0-9]+", part) for part in name.split("."))
+    return [
+        [(0, len(word.lstrip("0")), word.lstrip("0")) if "0" <= word[0] <= "9" else (1, 0, word) for word in words]
+        for words in parts
+    ]
 
 
 def _as_floats(tensor: Array, name: str) -> Array:
