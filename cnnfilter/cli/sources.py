@@ -12,12 +12,11 @@ import click
 
 from cnnfilter.cli.base import Console
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.files.outputs import STANDARD
+from cnnfilter.files.outputs import STANDARD, Gathered, gather, parse_list
 from cnnfilter.files.writing import is_directory
 
 if TYPE_CHECKING:
     from cnnfilter.cli.settings import FileOptions
-    from cnnfilter.files.gathering import Gathered
 
 
 def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
@@ -37,8 +36,6 @@ def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
     if not options.files_from and not options.recursive:
         _refuse_folders(inputs)
         return None
-    from cnnfilter.files.gathering import Gathered, gather  # noqa: PLC0415  a few files are named one by one
-
     words = (*inputs, *(_listed(options.files_from, null=options.null) if options.files_from else ()))
     if not words:
         Console(quiet=options.quiet).remark(f"{options.files_from}: the list names no input")
@@ -61,8 +58,6 @@ def _refuse_folders(words: Sequence[str]) -> None:
 
 
 def _listed(path: str, *, null: bool) -> tuple[str, ...]:
-    from cnnfilter.files.gathering import parse_list  # noqa: PLC0415  lists alone
-
     try:
         return parse_list(read_stdin() if path == STANDARD else Path(path).read_bytes(), null=null)
     except OSError as error:

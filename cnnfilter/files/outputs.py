@@ -1,7 +1,9 @@
-"""Where results go: names worked out and checked before any work; and whether two paths are one file."""
+"""Which files are read, and where results go: names worked out and checked before any work."""
 
+import errno
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -10,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from cnnfilter.errors import OutputError
-from cnnfilter.files.formats import find_format, is_matrix
+from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.files.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 from cnnfilter.files.writing import SPECIAL, is_directory, is_special
 
 STANDARD = "-"
@@ -128,7 +130,7 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         find_format(f"-.{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
         raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
-    labels = request.layers or _labels(request.kernels)
+    labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]
     jobs = [
         _job(source, f"{index:0{len(str(len(sources)))}}", kernel, label, request)
         for index, source in enumerate(sources, 1)
@@ -149,11 +151,6 @@ def check_sources(sources: Sequence[str]) -> None:
 _EMPTY = "the name of an input or output is empty; a variable of the shell may be unset"
 
 
-def _labels(kernels: tuple[str, ...]) -> list[str]:
-    """Return what `{kernel}` becomes for each kernel: its name made safe."""
-    return [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in kernels] or [""]
-
-
 def _job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
     name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
@@ -164,15 +161,12 @@ def _job(source: str, index: str, kernel: int, label: str, request: OutputReques
     fields |= {"layer" if request.layers else "kernel": label} if label else {}
     in_folder = _is_folder(output)
     place = fill_template(output, fields) if request.output else output
-    labelled = len(request.kernels) > 1 or request.layers
-    folder = Path(place, request.below.get(source, ""))
-    target = folder / f"{name.stem}{f'-{label}' if labelled else ''}{suffix}" if in_folder else Path(place)
+    ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
+    target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
     _check_target(target, is_folder=in_folder)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
-    if request.layers:
-        return Job(source, 0, target, str(target), label)
-    return Job(source, kernel, target, str(target))
+    return Job(source, 0, target, str(target), label) if request.layers else Job(source, kernel, target, str(target))
 
 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
@@ -208,14 +202,10 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
     if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
         raise OutputError("a brace has no partner", path=template)
     filled = re.sub(r"\{([^{}]*)\}", fill, template)
-    if _leads_out(Path(filled), Path(template)):
+    before, after = Path(template), Path(filled)
+    if after.parts.count("..") > before.parts.count("..") or after.is_absolute() > before.is_absolute():
         raise OutputError(f"the name of an input leads out of the folder that {template} names", path=filled)
     return filled
-
-
-def _leads_out(filled: Path, template: Path) -> bool:
-    """Return whether a name, such as `..`, has made more of a template than a file in it."""
-    return filled.parts.count("..") > template.parts.count("..") or filled.is_absolute() > template.is_absolute()
 
 
 def _check_target(target: Path, *, is_folder: bool) -> None:
@@ -226,9 +216,9 @@ def _check_target(target: Path, *, is_folder: bool) -> None:
         raise OutputError(SPECIAL, path=target)
     if not is_folder and not is_directory(target.parent):
         raise OutputError(f"no such folder: {target.parent}", path=target)
-    standing = next(folder for folder in target.parents if os.path.lexists(folder))
-    if is_folder and not is_directory(standing):
-        raise OutputError("is not a folder", path=standing)
+    nearest = next(folder for folder in target.parents if os.path.lexists(folder))
+    if is_folder and not is_directory(nearest):
+        raise OutputError("is not a folder", path=nearest)
 
 
 def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
@@ -252,10 +242,8 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
                 remedy = "only itself may it be" if request.in_place else "--in-place allows to replace it"
                 raise OutputError(f"the output is the input {owner}; {remedy}", path=job.target)
             if identity in read:
-                raise OutputError(
-                    "the output is read too, as a kernel, a network, weights, labels or a list",
-                    path=job.target,
-                )
+                reason = "the output is read too, as a kernel, a network, weights, labels or a list"
+                raise OutputError(reason, path=job.target)
 
 
 def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str]:
@@ -266,16 +254,107 @@ def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str
 
 
 def _together(job: Job, other: Job, request: OutputRequest) -> str:
+    """Return what is wrong with two results of one name, and what keeps both."""
+    in_folder = bool(request.output) and _is_folder(request.output or "")
     if (job.kernel, job.layer, job.source) == (other.kernel, other.layer, other.source):
         return f"{job.target}: its input {job.source} is given twice"
     if job.source == other.source:
         kind = "layer" if request.layers else "kernel"
-        remedy = "their names must differ" if request.output and _is_folder(request.output) else ""
-        remedy = remedy or f"use a folder, or a template with {{{kind}}}"
+        remedy = "their names must differ" if in_folder else f"use a folder, or a template with {{{kind}}}"
         return f"{job.target}: the results of two {kind}s would be written to it; {remedy}"
-    remedy = (
-        "a folder takes several"
-        if request.output and not _is_folder(request.output)
-        else "a template with {index} parts them"
-    )
+    remedy = "a folder takes several" if request.output and not in_folder else "a template with {index} parts them"
     return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
+
+
+class Gathered(NamedTuple):
+    """All inputs.
+
+    Parameters
+    ----------
+    sources
+        Paths, or `-`, in the order in which they were given; those of a folder by name.
+    below
+        Where an input lies below the folder that was given, for those that lie deeper.
+    failures
+        Folders that could not be looked into, or hold no picture, each with the reason.
+    remarks
+        What was passed over.
+    """
+
+    sources: tuple[str, ...]
+    below: dict[str, str]
+    failures: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def gather(words: Sequence[str], output: str | None) -> Gathered:
+    """Return all inputs that words name: files, `-`, and folders for the pictures in them and below.
+
+    Hidden files and folders are skipped, and so is the folder that the results go into, by `-o`.
+    """
+    excluded = ""
+    if output:
+        excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent)
+    search = _Search(excluded)
+    for word in words:
+        if Path(word).is_dir():
+            search.add_folder(word)
+        elif word == STANDARD or os.path.lexists(word):
+            search.sources.append(word)
+        else:
+            search.failures.append((word, os.strerror(errno.ENOENT)))
+    remarks = (f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in search.skipped.items())
+    return Gathered(tuple(search.sources), search.below, tuple(search.failures), tuple(remarks))
+
+
+class _Search:
+    """What is found in folders, but for those in one that is excluded."""
+
+    def __init__(self, excluded: str) -> None:
+        self._excluded = excluded
+        self.sources: list[str] = []
+        self.below: dict[str, str] = {}
+        self.failures: list[tuple[str, str]] = []
+        self.skipped: dict[str, list[str]] = defaultdict(list)
+
+    def add_folder(self, top: str) -> None:
+        """Add the pictures in a folder and below; links to folders are not followed."""
+        before = len(self.sources), len(self.failures)
+        for folder, folders, names in os.walk(top, onerror=self._fail):
+            kept = (name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != self._excluded)
+            inner = os.path.relpath(folder, top)
+            for name in sorted(names):
+                if not name.startswith("."):
+                    self._add_file(Path(folder, name), "" if inner == "." else inner)
+        if before == (len(self.sources), len(self.failures)):
+            self.failures.append((top, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
+
+    def _fail(self, error: OSError) -> None:
+        self.failures.append((str(error.filename), error.strerror or str(error)))
+
+    def _add_file(self, path: Path, inner: str) -> None:
+        source, name = str(path), path.name.lower()
+        if name.endswith(READ_ONLY_SUFFIXES):
+            why = "are of formats that are not written; --format, or a template, writes another"
+            self.skipped[why].append(source)
+        elif name.endswith(IMAGE_SUFFIXES) and path.exists() and not path.is_file():  # reading would wait for ever
+            self.skipped["are no regular files"].append(source)
+        elif name.endswith(IMAGE_SUFFIXES):
+            self.sources.append(source)
+            if inner:
+                self.below[source] = inner
+
+
+def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:
+    r"""Return the names in a list, a line each, or each ended by a NUL; empty ones are none.
+
+    Examples
+    --------
+    >>> parse_list(b"a b.png\r\n\nc.png", null=False)
+    ('a b.png', 'c.png')
+    """
+    names = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    if any(b"\0" in name for name in names):
+        raise ImageFileError("the list of inputs has NULs in it, which -0 takes for the ends of names")
+    return tuple(os.fsdecode(name) for name in names if name)
