@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -19,9 +19,6 @@ from cnnfilter.results import Result, foresee_shapes, run_picture
 from cnnfilter.telling import listening, tell
 from cnnfilter.work import Show, Work
 
-Claim = Callable[[Sequence[str]], str | None]
-"""Takes the resolved names of files for one result, or returns one that another result has."""
-
 
 class Filtering:
     """The work on inputs in one process.
@@ -30,8 +27,6 @@ class Filtering:
     ----------
     work
         What is done with every input.
-    claim
-        Asked for files whose names are known only when their results are: it knows of the other inputs.
 
     Attributes
     ----------
@@ -39,10 +34,10 @@ class Filtering:
         The files that are being written.
     """
 
-    def __init__(self, work: Work, claim: Claim) -> None:
+    def __init__(self, work: Work) -> None:
         self.work = work
         self.unfinished = Unfinished()
-        self._claim_names = claim
+        self._written: set[str] = set()
         self._prints = count_prints(work)
         self._names_maps = any(job.layer for job in work.jobs)  # all other names differ, as was seen before any work
 
@@ -149,9 +144,12 @@ class Filtering:
             if path != job.target and not self.work.spared.isdisjoint(resolver.identities(path)):
                 raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
         resolved = [resolver.resolve(path) for path in paths]
-        if taken := self._claim_names(resolved):
-            path = paths[resolved.index(taken)]
-            raise OutputError(f"{path}: was written for another input or layer already; a folder of its own keeps both")
+        for path, name in zip(paths, resolved, strict=True):
+            if name in self._written:
+                raise OutputError(
+                    f"{path}: was written for another input or layer already; a folder of its own keeps both"
+                )
+        self._written.update(resolved)
 
     def _deliver(self, files: list[File], job: Job, account: Account) -> None:
         """Write the files, or print them; of the maps of a layer some may stand already."""

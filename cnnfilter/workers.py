@@ -1,8 +1,8 @@
-"""Tasks done by several processes, and what came of them handed out in the order of the tasks.
+"""Tasks done by several processes, and what comes of them in the order of the tasks.
 
-Processes, since threads of Python wait for each other while they do anything but call a library, and since what makes
-a decoder crash ends one of them and not the batch. A worker ends at once, and leaves nothing half done, when the one
-who waits for it hangs up, or has gone without a word.
+Processes, since threads of Python wait for each other, and since a decoder that crashes ends one process and not the
+batch. A thread of the executor waits for each, so that a crash loses one task, and no task is ever done twice: an
+input that is replaced by its own result cannot be filtered again.
 """
 
 import os
@@ -10,14 +10,16 @@ import signal
 import sys
 import warnings
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Lock, Thread
 from time import monotonic
-from typing import Any, Generic, Protocol
-
-from cnnfilter.serving import CANNOT_BEGIN, Answer, Labor, Outcome, Question, Task, Task_contra, serve, undisturbed
+from typing import Any, NamedTuple, Protocol
 
 START = "fork" if sys.platform.startswith("linux") else "spawn"
 """How a worker begins: as a copy with all that is loaded, or afresh, where copies of libraries break."""
@@ -25,223 +27,224 @@ START = "fork" if sys.platform.startswith("linux") else "spawn"
 _PATIENCE = 1.0
 """Seconds that workers have to end when they are no longer wanted; one deep in a library may take longer."""
 
-_QUICK = 0.02
-"""A worker that did its last task in so many seconds is given the next one ahead, lest it wait to be sent that."""
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What asks a process to end. A terminal sends it to the workers as well, which leave the answer to the parent."""
 
 
-class Office(Protocol[Task_contra, Outcome]):
-    """Who waits for the outcomes."""
+class Labor(Protocol):
+    """What is done with tasks. Each worker has a copy, pickled where processes begin afresh, as tasks always are."""
 
-    def answer(self, question: Any) -> Any:
-        """Answer a worker that needs to know of the others."""
+    def begin(self) -> None:
+        """Make ready, once, in the worker's process."""
 
-    def hear(self, outcome: Outcome) -> None:
-        """Hear of an outcome as soon as it is there, which may be before its turn."""
+    def work(self, task: Any) -> Any:
+        """Return what comes of a task."""
 
-    def lose(self, task: Task_contra, reason: str) -> Outcome:
-        """Return what comes of a task whose worker has died."""
+    def abandon(self) -> None:
+        """Leave nothing half done: the process is about to end. Called from a thread beside that of `work`."""
 
 
 def work_in_order(
-    tasks: Iterable[Task],
-    labor: Labor[Task, Outcome],
-    office: Office[Task, Outcome],
-    processes: int,
-    ahead: int,
-    *,
-    eager: int = 0,
-) -> Generator[Outcome, None, None]:
+    tasks: Iterable[Any], labor: Labor, lose: Callable[[Any, str], Any], processes: int, ahead: int
+) -> Generator[Any, None, None]:
     """Yield what comes of each task, in the order of the tasks.
 
     Parameters
     ----------
-    tasks
-        Taken one by one, when a worker is free.
-    labor, office
-        What is done with each, and who is told meanwhile.
+    tasks, labor
+        What is to be done, and what does it.
+    lose
+        Returns what comes of a task whose worker has died, for the reason given; called in other threads.
     processes
-        How many tasks are done at a time.
+        The number of workers. Fewer do it where the system allows no more, and this process where it allows none.
     ahead
-        At most so many outcomes wait for one before them, those at work counted; at least `processes`.
-    eager
-        So many tasks, the first ones, may be given to a worker that is quick before it has done the last.
-
-    Fewer workers do the work as well where the system allows no more, and where it allows none, this process.
+        At most this many tasks have been taken of which the outcome has not been handed out.
     """
-    queue, waiting, wanted, given = enumerate(tasks), dict[int, Outcome](), 0, 0
-    crew = _Crew(labor, office, processes)
+    crew, pending = _Crew(labor, lose, processes), deque[Future[Any]]()
     try:
-        while True:
-            while len(waiting) + crew.held < ahead and (worker := crew.find_free(eager=given < eager)):
-                if (pulled := crew.reclaim() or next(queue, None)) is None:
-                    break
-                crew.give(worker, *pulled)
-                given += 1
-            if crew.held:
-                waiting.update(crew.gather())
-            elif crew.is_none and (pulled := crew.reclaim() or next(queue, None)):
-                waiting.update([crew.work_here(*pulled)])
-            else:
-                return
-            while wanted in waiting:
-                yield waiting.pop(wanted)
-                wanted += 1
+        for task in tasks:
+            pending.append(crew.submit(task))
+            while pending and (len(pending) >= ahead or pending[0].done()):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         crew.dismiss()
 
 
-class _Worker(Generic[Task]):
-    """A process, the line to it, and its tasks: the one that it is at, and perhaps the next."""
+class _Worker(NamedTuple):
+    """A process, and the line to it."""
 
-    def __init__(self, process: BaseProcess, line: "Connection[Any, Any]") -> None:
-        self.process = process
-        self.line = line
-        self.tasks: deque[tuple[int, Task]] = deque()
-        self.is_quick = False
-        self._begun = 0.0
-
-    def take_on(self, number: int, task: Task) -> None:
-        """Note one task more."""
-        if not self.tasks:
-            self._begun = monotonic()
-        self.tasks.append((number, task))
-
-    def take_off(self) -> int:
-        """Return the number of the task that is done, and note how long it took."""
-        now = monotonic()
-        self.is_quick, self._begun = now - self._begun < _QUICK, now
-        return self.tasks.popleft()[0]
+    process: BaseProcess
+    line: "Connection[Any, Any]"
 
 
-class _Crew(Generic[Task, Outcome]):
+class _Crew:
     """The workers: begun when there is something to do, replaced when they die, and sent home together."""
 
-    def __init__(self, labor: Labor[Task, Outcome], office: Office[Task, Outcome], size: int) -> None:
-        self._labor, self._office, self._size = labor, office, size
+    def __init__(self, labor: Labor, lose: Callable[[Any, str], Any], size: int) -> None:
+        self._labor, self._lose, self._size = labor, lose, size
         self._context: Any = get_context(START)
         if START == "spawn" and os.name == "posix":
             from multiprocessing.resource_tracker import ensure_running  # noqa: PLC0415  forked ones need none
 
             ensure_running()  # begun with the first worker, it would let signals through to that
         self._far_end, self._lifeline = self._context.Pipe(duplex=False)
-        self._workers: list[_Worker[Task]] = []
-        self._unbegun: list[tuple[int, Task]] = []
-        self._works_here = False
+        self._threads = ThreadPoolExecutor(size, initializer=_block_signals)
+        self._has_thread = self._works_here = self._ends = False
+        self._lock = Lock()
+        self._workers: list[_Worker] = []
+        self._free: SimpleQueue[_Worker | None] = SimpleQueue()
+        for _ in range(size):
+            self._free.put(None)  # a worker that is still to begin
 
-    @property
-    def is_none(self) -> bool:
-        """Whether no worker can be begun."""
-        return not self._size
+    def submit(self, task: Any) -> Future[Any]:
+        """Return what will come of a task."""
+        future: Future[Any] = Future()
+        try:
+            self._threads.submit(self._fulfil, future, task)
+            self._has_thread = True
+        except RuntimeError:  # the system allows no more threads: those that there are come to it
+            if not self._has_thread:
+                self._fulfil(future, task)
+        return future
 
-    @property
-    def held(self) -> int:
-        """How many tasks the workers have."""
-        return sum(len(worker.tasks) for worker in self._workers)
+    def _fulfil(self, future: Future[Any], task: Any) -> None:
+        try:
+            future.set_result(self._do(task))
+        except BaseException as error:  # raised where the outcome is asked for
+            future.set_exception(error)
 
-    def find_free(self, *, eager: bool) -> _Worker[Task] | None:
-        """Return a worker that can be given a task, perhaps a new one; None if all have enough to do.
+    def _do(self, task: Any) -> Any:
+        """Return what comes of a task, done by the next worker that is free."""
+        worker = None
+        while worker is None:
+            worker = self._free.get() or self._begin()
+            if worker is None and not self._shrink():
+                try:
+                    return self._work_here(task)
+                finally:
+                    self._free.put(None)
+            if worker and not _sends(worker.line, task):  # it has died idle
+                self._bury(worker)
+                worker = None
+        try:
+            outcome = worker.line.recv()
+        except (EOFError, OSError):
+            return self._lose(task, self._bury(worker))
+        self._free.put(worker)
+        return outcome
 
-        Parameters
-        ----------
-        eager
-            Whether a quick one that is at work has room for one more.
-        """
-        if idle := next((worker for worker in self._workers if not worker.tasks), None):
-            return idle
-        if len(self._workers) < self._size and self._begin():
-            return self._workers[-1]
-        quick = (worker for worker in self._workers if worker.is_quick and len(worker.tasks) == 1)
-        return next(quick, None) if eager else None
-
-    def _begin(self) -> bool:
-        """Begin one more worker, if the system allows it."""
-        ours, theirs = self._context.Pipe()
-        arguments = self._labor, theirs, self._far_end, self._lifeline
-        process = self._context.Process(target=serve, args=arguments, daemon=True)
-        with undisturbed(), warnings.catch_warnings():
-            # The threads that Python warns of are those of BLAS, which stops them meanwhile.
+    def _begin(self) -> _Worker | None:
+        """Return a new worker, if the system allows it."""
+        with self._lock, warnings.catch_warnings():
+            if self._ends:
+                return None
+            # The threads that Python warns of are those of BLAS, which stops them meanwhile, and those that wait here.
             warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
+            ours, theirs = self._context.Pipe()
+            arguments = self._labor, theirs, self._far_end, self._lifeline
+            process = self._context.Process(target=_serve, args=arguments, daemon=True)
             try:
                 process.start()
             except OSError:
-                self._size = len(self._workers)
-                return False
+                return None
             finally:
                 theirs.close()
-            self._workers.append(_Worker(process, ours))
-        return True
-
-    def give(self, worker: _Worker[Task], number: int, task: Task) -> None:
-        """Give a task to a worker; one that has died idle takes none along."""
+            self._workers.append(worker := _Worker(process, ours))
         try:
-            worker.line.send(task)
-        except OSError:
-            if not worker.tasks:
-                self._workers.remove(worker)
-                worker.line.close()
-                self._unbegun.append((number, task))
-                return
-        worker.take_on(number, task)
+            ours.recv()
+        except (EOFError, OSError):
+            self._bury(worker, replaced=False)
+            return None
+        return worker
 
-    def reclaim(self) -> tuple[int, Task] | None:
-        """Return a task that was given to a worker which died before it came to it, with its number."""
-        return self._unbegun.pop() if self._unbegun else None
+    def _shrink(self) -> bool:
+        """Do with one worker less, and return True; False if it is the last."""
+        with self._lock:
+            if self._size == 1:
+                return False
+            self._size -= 1
+            return True
 
-    def gather(self) -> Iterator[tuple[int, Outcome]]:
-        """Wait until some workers say something, and yield the outcomes with their numbers."""
-        at_work = [worker for worker in self._workers if worker.tasks]
-        spoken = wait([worker.line for worker in at_work])
-        for worker in [worker for worker in at_work if worker.line in spoken]:
-            try:
-                said = worker.line.recv()
-                if isinstance(said, Question):
-                    worker.line.send(Answer(self._office.answer(said.content)))
-                    continue
-                outcome: Outcome = said
-            except (EOFError, OSError):
-                reason = self._bury(worker)
-                if not worker.tasks:
-                    continue
-                outcome = self._office.lose(worker.tasks[0][1], reason)
-            self._office.hear(outcome)
-            yield worker.take_off(), outcome
-
-    def _bury(self, worker: _Worker[Task]) -> str:
-        """Return how a worker has died; it keeps the task that is lost with it, and others do what it had not begun."""
-        self._workers.remove(worker)
-        worker.process.join()
-        worker.line.close()
-        begun = 1
-        if worker.process.exitcode == CANNOT_BEGIN:
-            self._size, begun = len(self._workers), 0
-        self._unbegun += [worker.tasks.pop() for _ in range(len(worker.tasks) - begun)]
+    def _bury(self, worker: _Worker, *, replaced: bool = True) -> str:
+        """Make room for another worker in the place of one that has died, and return how it ended."""
+        with self._lock:
+            self._workers.remove(worker)
+            worker.process.join()
+            worker.line.close()
+        if replaced:
+            self._free.put(None)
         return _describe_end(worker.process.exitcode or 0)
 
-    def work_here(self, number: int, task: Task) -> tuple[int, Outcome]:
-        """Return what comes of a task, done in this process, with its number."""
+    def _work_here(self, task: Any) -> Any:
+        """Return what comes of a task, done in this process."""
+        if self._ends:
+            return None
         if not self._works_here:
             self._works_here = True
-            self._labor.begin(self._office.answer)
-        outcome = self._labor.work(task)
-        self._office.hear(outcome)
-        return number, outcome
+            self._labor.begin()
+        return self._labor.work(task)
 
     def dismiss(self) -> None:
         """Send all workers home, and wait until they have gone; what they were at is lost."""
+        self._ends = True
         self._lifeline.close()
         if self._works_here:
             self._labor.abandon()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         end = monotonic() + _PATIENCE
-        for worker in self._workers:
-            worker.process.join(max(0.0, end - monotonic()))
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.line.close()
-            if worker.tasks:
-                self._office.lose(worker.tasks[0][1], "was not waited for")
-        self._workers.clear()
+        for process in [worker.process for worker in self._workers]:
+            if not wait([process.sentinel], max(0.0, end - monotonic())):
+                process.kill()
+        self._threads.shutdown()
+        for worker in list(self._workers):
+            self._bury(worker)
         self._far_end.close()
+
+
+def _sends(line: "Connection[Any, Any]", task: Any) -> bool:
+    """Send a task, and return whether there is somebody to take it."""
+    try:
+        line.send(task)
+    except OSError:
+        return False
+    return True
+
+
+def _block_signals() -> None:
+    """Leave signals to the main thread; workers that are begun here let them through when they are ready for them."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _serve(
+    labor: Labor, line: "Connection[Any, Any]", far_end: "Connection[Any, Any]", lifeline: "Connection[Any, Any]"
+) -> None:
+    """Do the tasks that come by a line, in the process of a worker, until the lifeline ends."""
+    lifeline.close()  # that of the parent counts, and closes with it
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    try:
+        Thread(target=_end_with, args=(far_end, labor), daemon=True).start()
+    except RuntimeError:  # the system allows no more
+        os._exit(1)
+    labor.begin()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent has gone
+        line.send(None)
+        while True:
+            line.send(labor.work(line.recv()))
+    os._exit(0)
+
+
+def _end_with(far_end: "Connection[Any, Any]", labor: Labor) -> None:
+    """End this process when nobody holds the other end any more."""
+    with suppress(EOFError, OSError):
+        far_end.recv()
+    labor.abandon()
+    os._exit(0)
 
 
 def _describe_end(code: int) -> str:

@@ -387,7 +387,7 @@ def test_processes_that_begin_afresh_do_the_same(start: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_maps_of_two_inputs_with_one_name_are_told_apart_by_those_who_wait(
+def test_maps_of_two_inputs_with_one_name_are_not_written_over_each_other(
     start: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cnnfilter.workers.START", start)
@@ -436,18 +436,18 @@ def test_what_a_first_input_does_not_tell_of_its_weights_is_no_matter(first: str
 def test_results_to_be_printed_do_not_pile_up_and_failures_end_a_batch_where_that_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[int] = []
 
-    def spy(*words: Any, ahead: int = 0, **given: Any) -> Any:
-        told.append((words[4], given["eager"]))
-        return work_in_order(*words, **given)
+    def spy(*words: Any) -> Any:
+        told.append(words[4])
+        return work_in_order(*words)
 
     monkeypatch.setattr("cnnfilter.workers.work_in_order", spy)
     sources = ["a.npy", "b.npy", "c.npy"]
     run_batch(work(sources, None, "relu", processes=2), Recorder())
     run_batch(work(sources, "out/", "relu", processes=2), Recorder())
     run_batch(work(sources, "out/", "relu", processes=2, fail_fast=True), Recorder())
-    assert told == [(3, 1), (1000, 1), (1000, 0)]
+    assert told == [3, 1000, 2]
 
 
 def test_who_begins_afresh_cannot_read_our_pipes_so_that_they_are_read_here(monkeypatch: pytest.MonkeyPatch) -> None:

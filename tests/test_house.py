@@ -27,7 +27,6 @@ FLOORS = {
     "results": 4,
     "rendering": 4,
     "accounts": 4,
-    "serving": 4,
     "workers": 4,
     "work": 4,
     "inputs": 4,

@@ -13,24 +13,21 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cnnfilter.serving import Ask
 from cnnfilter.workers import START, work_in_order
 
 
 class Calling(NamedTuple):
-    """Labor that calls a function with a task, and with what asks questions."""
+    """Labor that calls a function with a task."""
 
-    function: Callable[[Any, Ask], Any]
-    asks: list[Ask]
+    function: Callable[[Any], Any]
     traces: str = ""
 
-    def begin(self, ask: Ask) -> None:
-        """Keep what asks."""
-        self.asks.append(ask)
+    def begin(self) -> None:
+        """Begin."""
 
     def work(self, task: Any) -> Any:
         """Call the function."""
-        return self.function(task, self.asks[0])
+        return self.function(task)
 
     def abandon(self) -> None:
         """Leave a trace."""
@@ -38,49 +35,35 @@ class Calling(NamedTuple):
             Path(self.traces, str(os.getpid())).touch()
 
 
-class Desk:
-    """An office that remembers."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-        self.lost: list[tuple[Any, str]] = []
-
-    def answer(self, question: Any) -> Any:
-        """Answer with the double."""
-        return question * 2
-
-    def hear(self, outcome: Any) -> None:
-        """Remember an outcome."""
-        self.heard.append(outcome)
+class Losses(list[tuple[Any, str]]):
+    """What was lost, and why."""
 
     def lose(self, task: Any, reason: str) -> Any:
         """Remember a loss."""
-        self.lost.append((task, reason))
+        self.append((task, reason))
         return f"lost {task}"
 
 
 def outcomes(
-    tasks: Any, function: Callable[[Any, Ask], Any], processes: int, ahead: int, desk: Desk | None = None
+    tasks: Any, function: Callable[[Any], Any], processes: int, ahead: int, losses: Losses | None = None
 ) -> Iterator[Any]:
     """Return what comes of tasks."""
-    return work_in_order(tasks, Calling(function, []), desk or Desk(), processes, ahead)
+    return work_in_order(tasks, Calling(function), (Losses() if losses is None else losses).lose, processes, ahead)
 
 
-def square_slowly(task: int, _ask: Ask) -> int:
+def square_slowly(task: int) -> int:
     time.sleep(0.02 if task % 3 == 0 else 0)
     return task * task
 
 
-def give_back(task: Any, _ask: Ask) -> Any:
+def give_back(task: Any) -> Any:
     return task
 
 
 @pytest.mark.parametrize("start", [START, "spawn"])
 def test_outcomes_come_in_the_order_of_the_tasks(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnfilter.workers.START", start)
-    desk = Desk()
-    assert list(outcomes(range(30), square_slowly, 4, 100, desk)) == [task * task for task in range(30)]
-    assert sorted(desk.heard) == [task * task for task in range(30)]
+    assert list(outcomes(range(30), square_slowly, 4, 100)) == [task * task for task in range(30)]
     assert not multiprocessing.active_children()
 
 
@@ -92,7 +75,7 @@ def test_there_may_be_fewer_tasks_than_processes(count: int) -> None:
 def test_as_many_are_done_at_a_time_as_there_are_processes() -> None:
     together = multiprocessing.get_context("fork").Barrier(3, timeout=30)
 
-    def meet(_task: int, _ask: Ask) -> int:
+    def meet(_task: int) -> int:
         together.wait()
         return os.getpid()
 
@@ -110,7 +93,7 @@ def test_no_more_tasks_are_taken_than_may_wait() -> None:
             taken.append(task)
             yield task
 
-    def work(task: int, _ask: Ask) -> int:
+    def work(task: int) -> int:
         time.sleep(0.2 if task == 0 else 0)
         return task
 
@@ -120,57 +103,48 @@ def test_no_more_tasks_are_taken_than_may_wait() -> None:
     assert list(found) == list(range(1, 50))
 
 
-def test_workers_are_answered() -> None:
-    def work(task: int, ask: Ask) -> list[int]:
-        return [ask(task + number) for number in range(3)]
-
-    assert list(outcomes(range(8), work, 3, 8)) == [[2 * task, 2 * task + 2, 2 * task + 4] for task in range(8)]
-
-
 def test_a_worker_that_dies_is_replaced_and_its_task_lost() -> None:
-    def work(task: int, _ask: Ask) -> int:
+    def work(task: int) -> int:
         if task % 4 == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return task
 
-    desk = Desk()
-    found = list(outcomes(range(12), work, 2, 12, desk))
+    losses = Losses()
+    found = list(outcomes(range(12), work, 2, 12, losses))
     assert found == [f"lost {task}" if task % 4 == 1 else task for task in range(12)]
-    assert sorted(task for task, _ in desk.lost) == [1, 5, 9]
-    assert {reason.split(",")[0] for _, reason in desk.lost} == {"was ended by signal 9"}
+    assert sorted(task for task, _ in losses) == [1, 5, 9]
+    assert {reason.split(",")[0] for _, reason in losses} == {"was ended by signal 9"}
 
 
-def test_a_quick_worker_has_the_next_task_at_hand_and_gives_it_back_when_it_dies() -> None:
-    taken: list[int] = []
-
-    def tasks() -> Iterator[int]:
-        for task in range(20):
-            taken.append(task)
-            yield task
-
-    def work(task: int, ask: Ask) -> Any:
+def test_a_worker_that_dies_takes_none_of_the_tasks_behind_along() -> None:
+    def work(task: int) -> int:
         if task == 8:
             time.sleep(0.2)
             os.kill(os.getpid(), signal.SIGKILL)
-        return ask(0) if task == 7 else task
+        return task
 
-    class Counting(Desk):
-        def answer(self, _question: Any) -> Any:
-            return list(taken)
+    for processes in (1, 2):
+        losses = Losses()
+        found = list(outcomes(range(20), work, processes, 20, losses))
+        assert found == [*range(8), "lost 8", *range(9, 20)]
+        assert [task for task, _ in losses] == [8]
 
-    for eager, at_hand in ((20, [7, 8]), (8, [7]), (9, [7, 8]), (0, [7])):
-        taken.clear()
-        desk = Counting()
-        found = list(work_in_order(tasks(), Calling(work, []), desk, 1, 20, eager=eager))
-        assert found[7][7:] == at_hand
-        assert found[8] == "lost 8"
-        assert found[:7] + found[9:] == [*range(7), *range(9, 20)]
-        assert [task for task, _ in desk.lost] == [8]
+
+def test_no_task_is_done_twice_where_others_crash(tmp_path: Path) -> None:
+    def work(task: int) -> int:
+        with (tmp_path / str(task)).open("a") as file:
+            file.write("done\n")
+        if task % 5 == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return task
+
+    assert len(list(outcomes(range(20), work, 3, 20))) == 20
+    assert [(tmp_path / str(task)).read_text() for task in range(20)] == ["done\n"] * 20
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_workers_leave_signals_to_who_waits_for_them(number: signal.Signals) -> None:
-    def work(task: int, _ask: Ask) -> int:
+    def work(task: int) -> int:
         os.kill(os.getpid(), number)
         return task
 
@@ -201,12 +175,10 @@ def test_fewer_workers_do_it_as_well_where_the_system_allows_no_more(
         start(self)
 
     monkeypatch.setattr(BaseProcess, "start", refuse)
-    desk = Desk()
-    found = list(outcomes(range(9), lambda task, ask: (ask(task), os.getpid()), 4, 9, desk))
+    found = list(outcomes(range(9), lambda task: (2 * task, os.getpid()), 4, 9))
     assert [doubled for doubled, _ in found] == [2 * task for task in range(9)]
     processes = {process for _, process in found}
     assert (len(processes) <= allowed) if allowed else (processes == {os.getpid()})
-    assert sorted(desk.heard) == sorted(found)
 
 
 @pytest.mark.parametrize("allowed", [0, 1])
@@ -220,9 +192,9 @@ def test_workers_that_cannot_begin_lose_no_task(allowed: int, monkeypatch: pytes
         start(self)
 
     monkeypatch.setattr(Thread, "start", refuse)
-    desk = Desk()
-    assert list(outcomes(range(9), give_back, 3, 9, desk)) == list(range(9))
-    assert not desk.lost
+    losses = Losses()
+    assert list(outcomes(range(9), give_back, 3, 9, losses)) == list(range(9))
+    assert not losses
 
 
 def test_an_idle_worker_that_dies_takes_no_task_along() -> None:
@@ -235,35 +207,41 @@ def test_an_idle_worker_that_dies_takes_no_task_along() -> None:
         worker.join()
         yield 2
 
-    desk = Desk()
-    assert list(outcomes(tasks(), give_back, 1, 1, desk)) == [0, 1, 2]
-    assert not desk.lost
+    losses = Losses()
+    assert list(outcomes(tasks(), give_back, 1, 1, losses)) == [0, 1, 2]
+    assert not losses
 
 
 def test_all_end_at_once_and_in_order_when_nobody_waits_any_more(tmp_path: Path) -> None:
-    def work(task: int, _ask: Ask) -> int:
+    begun_folder = tmp_path / "begun"
+    begun_folder.mkdir()
+
+    def work(task: int) -> int:
+        (begun_folder / str(task)).touch()
         time.sleep(60 if task else 0)
         return os.getpid()
 
-    desk = Desk()
+    losses = Losses()
     begun = time.monotonic()
-    with closing(work_in_order(range(9), Calling(work, [], str(tmp_path)), desk, 3, 9)) as found:
+    with closing(work_in_order(range(9), Calling(work, str(tmp_path)), losses.lose, 3, 9)) as found:
         first = next(found)
+        while len(list(begun_folder.iterdir())) < 4 and time.monotonic() - begun < 30:
+            time.sleep(0.01)
     assert time.monotonic() - begun < 30
     assert not multiprocessing.active_children()
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("[0-9]*"))) == 3
     assert (tmp_path / str(first)).exists()
-    assert sorted(task for task, _ in desk.lost) in ([1, 2], [1, 2, 3])
+    assert sorted(task for task, _ in losses) == [1, 2, 3]
 
 
 def test_workers_end_when_who_waits_has_gone_without_a_word(tmp_path: Path) -> None:
-    def work(_task: int, _ask: Ask) -> None:
+    def work(_task: int) -> None:
         (tmp_path / f"begun-{os.getpid()}").touch()
         time.sleep(60)
 
     process = os.fork() if os.name == "posix" else pytest.skip("there is no fork")
     if not process:
-        list(work_in_order(range(2), Calling(work, [], str(tmp_path)), Desk(), 2, 2))
+        list(work_in_order(range(2), Calling(work, str(tmp_path)), Losses().lose, 2, 2))
         os._exit(1)
     end = time.monotonic() + 30
     while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < end:
