@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -83,9 +84,9 @@ class Account:
         if (match := _PLAN.match(text)) and match[1] not in self.engines:
             self.engines.append(match[1])
 
-    def remark(self, note: str) -> None:
-        """Keep what is right but perhaps not meant so."""
-        self._events.append(("remark", note))
+    def remark(self, notes: Iterable[str]) -> None:
+        """Keep what is right but perhaps not meant so, each note once."""
+        self._events += [("remark", note) for note in dict.fromkeys(notes)]
 
     def failure(self, text: str) -> None:
         """Keep why the input failed, each reason once: several of its outputs may fail for the same."""

@@ -13,9 +13,8 @@ from cnnfilter.compute.tiles import count_cores, kept_to_one_core
 from cnnfilter.files.glibc import keep_freed_memory
 from cnnfilter.files.outputs import Job, Resolver, group_by_input, spoken
 from cnnfilter.files.writing import Unfinished
-from cnnfilter.filtering import Filtering, count_prints
-from cnnfilter.inputs import FAILURES, sketch_file
-from cnnfilter.results import foresee_shapes
+from cnnfilter.filtering import FAILURES, Filtering, count_prints, sketch_file
+from cnnfilter.results import foresee_shape
 from cnnfilter.work import Work
 
 _REPORTS_AHEAD = 1000
@@ -33,7 +32,7 @@ def run_batch(work: Work, listener: Listener) -> int:
 
     def numbers() -> Iterator[int]:
         for number in range(len(inputs)):
-            if failures and work.fail_fast:
+            if failures and work.settings.fail_fast:
                 return
             yield number
 
@@ -46,10 +45,10 @@ def run_batch(work: Work, listener: Listener) -> int:
 
 def _run_inputs(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> Generator[Account, None, None]:
     """Yield what comes of each input, in their order; numbers are taken one by one."""
-    processes = min(work.processes or count_cores(), len(inputs))
+    processes = min(work.settings.jobs or count_cores(), len(inputs))
     if processes > 1 and _can_part(inputs) and not _may_share_names(inputs):
         return _work_in_company(inputs, numbers, work, processes)
-    return (_work_on_one_core if work.processes == 1 else _work_alone)(inputs, numbers, work)
+    return (_work_on_one_core if work.settings.jobs == 1 else _work_alone)(inputs, numbers, work)
 
 
 def _work_in_company(
@@ -68,7 +67,13 @@ def _work_in_company(
         return account.close()
 
     _draw_weights(inputs[0][0].source, work)
-    ahead = processes if work.fail_fast else processes + 1 if count_prints(work) else max(_REPORTS_AHEAD, processes)
+    ahead = (
+        processes
+        if work.settings.fail_fast
+        else processes + 1
+        if count_prints(work)
+        else max(_REPORTS_AHEAD, processes)
+    )
     with held_to_one_thread(), closing(work_in_order(numbers, _Hands(work), lose, processes, ahead)) as accounts:
         yield from accounts
 
@@ -97,7 +102,7 @@ def _draw_weights(source: str, work: Work) -> None:
     if models and (picture := sketch_file(source)):
         with suppress(*FAILURES):  # told where the input is worked on
             for model in models:
-                foresee_shapes(picture, model, work.handling)
+                foresee_shape(picture, model, work.settings)
 
 
 def _can_part(inputs: list[list[Job]]) -> bool:

@@ -1,78 +1,76 @@
-"""What a network makes of one picture."""
+"""What a network makes of one picture: its feature maps, then the levels of a file, then the file's bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import Listener, as_volume, run_program
+from cnnfilter.compute.network import as_volume, drop_single_channel, run_program
 from cnnfilter.compute.preparation import prepare
+from cnnfilter.compute.programs import Program
 from cnnfilter.compute.room import check_layers, check_result
 from cnnfilter.compute.strips import Part, Parts, join_parts
 from cnnfilter.compute.visible import keeps_alpha
 from cnnfilter.compute.weights import Model
-from cnnfilter.files.formats import Depth, Range, name_formats_of_pages
-from cnnfilter.files.images import Encoding
-from cnnfilter.files.levels import depth_of
+from cnnfilter.files.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
+from cnnfilter.files.images import Encoded, Encoding, encode_image, encode_pages
+from cnnfilter.files.levels import (
+    Extremes,
+    choose_depth,
+    clip_shorts,
+    depth_of,
+    find_extremes,
+    remark_on_clipping,
+    to_levels,
+)
 from cnnfilter.files.metadata import Metadata
-from cnnfilter.files.pictures import Pages, Picture
+from cnnfilter.files.outputs import Job
+from cnnfilter.files.pictures import Pages, Picture, Timing
 from cnnfilter.kernels import never_negative
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Visit
-from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
+from cnnfilter.telling import tell
+from cnnfilter.work import Settings
 
-if TYPE_CHECKING:
-    from cnnfilter.files.ranking import Ranking
-
-
-class Handling(NamedTuple):
-    """How pictures are run, and how results become files.
-
-    Parameters
-    ----------
-    range_, depth, encoding
-        How values become a file's levels, and the file's compression.
-    pipeline
-        Whether the network was written out as one: it sees colours alone, and its sums are remarked upon.
-    preparation
-        What is done to a picture first.
-    ranking
-        How many of a vector's classes are listed, and their names; None lists all values as they are.
-    """
-
-    range_: Range | None = None
-    depth: Depth | None = None
-    encoding: Encoding = Encoding()
-    pipeline: bool = False
-    preparation: Preparation = Preparation()
-    ranking: Ranking | None = None
+Watcher = Callable[[Part], None]
+"""Sees each part of a result when it is made, perhaps from several threads."""
 
 
-class Result(NamedTuple):
-    """What came out of a network, or of one of its layers.
+class FeatureMaps(NamedTuple):
+    """What comes out of a network, or of one of its layers.
 
     Parameters
     ----------
     parts
         (H, W, C), (H, W) or (length,) in the units of a picture in which `white` is white, with alpha (H, W, 1)
-        from 0 to 1 or None; part by part, and each part the first time when it is asked for.
+        from 0 to 1 or None; part by part. The network is run for a part when it is asked for, so that large results
+        need little memory.
     height
-        How many rows, or values of a vector, all parts have.
+        The number of rows, or of values of a vector, of all parts together.
     white, depth, matrix, metadata
-        As the picture had them.
+        As the picture has them.
+    notes
+        What is to be remarked.
     pages
-        The pages of the picture's file, of which this is made of the first, and what makes a result of each.
+        The pages of the picture's file, of which this is made of the first, or None.
+    lay_out_page
+        Returns what comes of the pixels of another page.
     """
 
     parts: Iterable[Part]
     height: int
     white: float
     depth: Depth
-    matrix: bool
+    matrix: bool = False
     metadata: Metadata = Metadata()
-    pages: tuple[Pages, Callable[[Array], Result]] | None = None
+    notes: tuple[str, ...] = ()
+    pages: Pages | None = None
+    lay_out_page: Callable[[Array], FeatureMaps] | None = None
 
     @property
     def values(self) -> Array:
@@ -84,71 +82,119 @@ class Result(NamedTuple):
         """All alpha, or None."""
         return join_parts(self.parts).alpha
 
+    def visit(self, take: Watcher, *, narrow: bool = False) -> None:
+        """Hand over all parts, the first one first, the others perhaps from several threads.
 
-def run_picture(
-    picture: Picture, model: Model, handling: Handling, layers: Sequence[str] = ()
-) -> tuple[dict[str, Result], list[str]]:
-    """Return what a network makes of a picture, and what is to be remarked.
+        Whole numbers of 16 bits may come as such if `narrow` allows it.
+        """
+        if isinstance(self.parts, Parts):
+            self.parts.visit(take, narrow=narrow)
+        else:
+            for part in self.parts:
+                take(part)
+
+
+def as_maps(values: Array, white: float, depth: Depth, *, matrix: bool = False) -> FeatureMaps:
+    """Return values that are there already as feature maps."""
+    return FeatureMaps([Part(slice(0, len(values)), values, None)], len(values), white, depth, matrix)
+
+
+class Result(NamedTuple):
+    """What one file is to hold.
 
     Parameters
     ----------
-    picture, model, handling
-        What is run on what, and how.
-    layers
-        The names of the layers whose outputs are wanted.
+    name
+        The file's.
+    pages
+        For each page or frame the pixels as the file holds them; one array of values for a matrix or a ranking.
+    clipped
+        The share of values that were clipped.
+    notes
+        What is to be remarked.
+    metadata
+        What the picture's file said.
+    timing
+        How frames follow each other, where the file is one of several pages.
+    """
 
-    Returns
-    -------
-    tuple
-        The result of the network under the empty name, or that of each of `layers` under its own.
+    name: str
+    pages: list[Array]
+    clipped: float = 0.0
+    notes: tuple[str, ...] = ()
+    metadata: Metadata = Metadata()
+    timing: Timing | None = None
+
+
+class File(NamedTuple):
+    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, and remarks."""
+
+    name: str
+    data: Encoded
+    shape: Shape
+    clipped: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def lay_out(picture: Picture, model: Model, settings: Settings) -> FeatureMaps:
+    """Return what a network makes of a picture, run part by part as it is asked for.
 
     Raises
     ------
     CnnFilterError
         If the network does not fit the picture, or its weights do not fit the network.
     """
-    pixels, colours = as_volume(picture.pixels), _colours(picture)
-    shape = _prepared_shape(colours, handling.preparation)
-    check_result(model.network.output(shape))
-    program = model.program(shape)
-    visits = program.network.visits(shape)
-    check_layers(program, visits, whole=bool(layers))
-    prepared = prepare(colours, handling.preparation)
-    white = picture.maximum * handling.preparation.scale
-    notes = [*picture.notes, *_remarks(visits, handling)]
-    alpha = pixels[:, :, 3:] if picture.has_alpha and not handling.pipeline and keeps_alpha(program) else None
-    notes += [_UNSEEN_ALPHA] * (picture.has_alpha and alpha is None)
-    if not layers:
-        parts = Parts(model.strips(shape), prepared, alpha, picture.maximum, white)
-        pages = (picture.pages, lambda page: _run_page(page, model, handling)) if picture.pages else None
-        made = Result(parts, parts.height, white, picture.depth, picture.matrix, picture.metadata, pages)
-        return {"": made}, notes
-    notes += [remark_on_pages(picture.pages)] * (picture.pages is not None)
-    found: dict[str, Array] = {}
-    run_program(program, prepared, white=white, listener=_keep(layers, found))
-    return {name: as_result(found[name], white, picture.depth, picture.matrix) for name in layers}, notes
-
-
-def _run_page(pixels: Array, model: Model, handling: Handling) -> Result:
-    """Return what a network makes of a page."""
-    return run_picture(Picture(pixels, depth_of(pixels.dtype)), model, handling)[0][""]
-
-
-def remark_on_pages(pages: Pages | None) -> str:
-    """Return a sentence that says how many pages there are, and that one is taken."""
-    count = pages.count if pages else 1
-    return (
-        f"the first of {count} pages is taken, since the output holds one; --page N takes another, and "
-        f"{name_formats_of_pages()} hold all"
+    program, shape, notes = _fit(picture, model, settings)
+    colours = prepare(_colours(picture), settings.preparation)
+    alpha = as_volume(picture.pixels)[:, :, 3:] if _shows_alpha(picture, program, settings) else None
+    white = picture.maximum * settings.preparation.scale
+    parts = Parts(model.strips(shape), colours, alpha, picture.maximum, white)
+    maps = FeatureMaps(parts, parts.height, white, picture.depth, picture.matrix, picture.metadata, notes)
+    if picture.pages is None:
+        return maps
+    return maps._replace(
+        pages=picture.pages,
+        lay_out_page=lambda pixels: lay_out(Picture(pixels, depth_of(pixels.dtype)), model, settings),
     )
 
 
-def as_result(values: Array, white: float, depth: Depth, matrix: bool = False) -> Result:
-    """Return values that are there already as a result."""
-    return Result([Part(slice(0, len(values)), values, None)], len(values), white, depth, matrix)
+def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
+    """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
+    program, _, notes = _fit(picture, model, settings, layers)
+    found: dict[str, Array] = {}
+
+    def keep(name: str, values: Array) -> None:
+        if name in layers:
+            found[name] = values
+
+    white = picture.maximum * settings.preparation.scale
+    run_program(program, prepare(_colours(picture), settings.preparation), white=white, listener=keep)
+    if picture.pages is not None:
+        notes = *notes, remark_on_pages(picture.pages)
+    return {
+        name: as_maps(found[name], white, picture.depth, matrix=picture.matrix)._replace(notes=notes) for name in layers
+    }
 
 
-_UNSEEN_ALPHA = "the picture has alpha, and the network sees its colours alone"
+def _fit(
+    picture: Picture, model: Model, settings: Settings, layers: Sequence[str] = ()
+) -> tuple[Program, Shape, tuple[str, ...]]:
+    """Return a network ready for a picture, the shape that it sees, and remarks; raise if it does not fit."""
+    program, shape = _load(picture, model, settings)
+    visits = program.network.visits(shape)
+    check_layers(program, visits, whole=bool(layers))
+    notes = [*picture.notes, *_remarks(visits, settings)]
+    if picture.has_alpha and (layers or not _shows_alpha(picture, program, settings)):
+        notes.append("the picture has alpha, and the network sees its colours alone")
+    return program, shape, tuple(notes)
+
+
+def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape]:
+    """Return a network ready for a picture, and the (H, W, C) that it sees."""
+    colours = _colours(picture)
+    shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
+    check_result(model.network.output(shape))
+    return model.program(shape), shape
 
 
 def _colours(picture: Picture) -> Array:
@@ -157,88 +203,182 @@ def _colours(picture: Picture) -> Array:
     return pixels[:, :, :3] if picture.has_alpha else pixels
 
 
-def _prepared_shape(colours: Array, preparation: Preparation) -> tuple[int, ...]:
-    return *(preparation.size or colours.shape[:2]), colours.shape[2]
+def _shows_alpha(picture: Picture, program: Program, settings: Settings) -> bool:
+    return picture.has_alpha and not settings.pipeline and keeps_alpha(program)
 
 
-def _keep(layers: Sequence[str], found: dict[str, Array]) -> Listener:
-    """Return what keeps the outputs of the named layers in `found`."""
-    wanted = frozenset(layers)
-
-    def keep(name: str, values: Array) -> None:
-        if name in wanted:
-            found[name] = values
-
-    return keep
-
-
-def _remarks(visits: Sequence[Visit], handling: Handling) -> list[str]:
+def _remarks(visits: Sequence[Visit], settings: Settings) -> list[str]:
     """Return what a careful reader would say of these layers at work."""
-    return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if handling.pipeline else [])]
+    return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if settings.pipeline else [])]
 
 
-def foresee_shapes(picture: Picture, model: Model, handling: Handling, layers: Sequence[str] = ()) -> dict[str, Shape]:
-    """Return the shapes of what `run_picture` would make, by the same names; nothing is run.
+def remark_on_pages(pages: Pages) -> str:
+    """Return a sentence that says how many pages there are, and that one is taken."""
+    return (
+        f"the first of {pages.count} pages is taken, since the output holds one; --page N takes another, and "
+        f"{name_formats_of_pages()} hold all"
+    )
+
+
+def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str = "") -> Shape:
+    """Return the shape of what a network, or one of its layers, would make of a picture; nothing is run.
 
     Raises
     ------
     CnnFilterError
         If the network does not fit the picture.
     """
-    shape = _prepared_shape(_colours(picture), handling.preparation)
-    check_result(model.network.output(shape))
-    program = model.program(shape)
-    if layers:
-        shapes = {visit.node.name: visit.outputs.shape for visit in program.network.visits(shape)}
-        return {name: _drop_one(shapes[name]) for name in layers}
-    result = program.network.output(shape)
-    if result[2:] == (3,) and picture.has_alpha and not handling.pipeline and keeps_alpha(program):
-        return {"": (*result[:2], 4)}
-    return {"": _drop_one(result)}
+    program, shape = _load(picture, model, settings)
+    if layer:
+        shapes = (visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
+        result = next(shapes)
+    else:
+        result = program.network.output(shape)
+        if result[2:] == (3,) and _shows_alpha(picture, program, settings):
+            return *result[:2], 4
+    return result[:2] if result[2:] == (1,) else result
 
 
-def _drop_one(shape: Shape) -> Shape:
-    """Return a shape without its channel axis if there is one channel."""
-    return shape[:2] if shape[2:] == (1,) else shape
+def name_files(job: Job, shape: Shape, settings: Settings) -> list[str]:
+    """Return the names of the files that hold a result of a shape.
 
-
-def visit_parts(parts: Iterable[Part], take: Callable[[Part], None], *, narrow: bool = False) -> None:
-    """Hand over all parts, the first one first, the others perhaps from several threads.
-
-    Whole numbers of 16 bits may come as such if `narrow` allows it.
+    A result goes into the job's file. A layer's output of which that can hold no picture goes into a picture
+    for each map, `PATH-01.png` and so on, or, a vector, into a text.
     """
-    if isinstance(parts, Parts | Watched):
-        parts.visit(take, narrow=narrow)
-        return
-    for part in parts:
-        take(part)
+    path, maps = Path(job.format_name), shape[2] if len(shape) == 3 else 1
+    if not job.layer or settings.ranking or is_matrix(path):
+        return [job.format_name]
+    if len(shape) == 1:
+        return [str(path.with_suffix(".txt"))]
+    if maps in {1, 3}:
+        return [job.format_name]
+    places = (str(number).zfill(max(2, len(str(maps)))) for number in range(1, maps + 1))
+    return [str(path.with_name(f"{path.stem}-{place}{path.suffix}")) for place in places]
 
 
-class Watched:
-    """The parts of a result, each of which a watcher sees when it is made.
+def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None = None) -> list[Result]:
+    """Return what the files of a job are to hold, in the order of `name_files`: the network is run part by part."""
+    name = job.format_name
+    if maps.pages and find_format(name).pages and not settings.ranking:
+        return [_run_pages(maps, maps.pages, name, settings)]
+    notes = (remark_on_pages(maps.pages),) if maps.pages else ()
+    if not job.layer and not settings.ranking:
+        return [_finish(_fill(maps, name, settings, watch=watch), notes)]
+    values = drop_single_channel(maps.values)
+    names = name_files(job, values.shape, settings)
+    if settings.ranking or (values.ndim == 1 and not is_matrix(name)):
+        return [Result(names[0], [values], notes=notes)]
+    if len(names) == 1:
+        return [_finish(_fill(maps, name, settings), notes)]
+    single = [as_maps(values[:, :, map_], maps.white, maps.depth, matrix=maps.matrix) for map_ in range(len(names))]
+    filled = [_fill(one, name, settings) for one, name in zip(single, names, strict=True)]
+    share = sum(result.clipped for result in filled) / len(filled)
+    first = _finish(filled[0]._replace(clipped=share), notes)._replace(clipped=filled[0].clipped)
+    return [first, *(result._replace(notes=()) for result in filled[1:])]
 
-    Parameters
-    ----------
-    parts
-        Those of the result.
-    watcher
-        Sees them first, perhaps from several threads, and again whenever they are made again.
-    """
 
-    def __init__(self, parts: Iterable[Part], watcher: Callable[[Part], None]) -> None:
-        self._parts, self._watcher = parts, watcher
+def _finish(result: Result, notes: tuple[str, ...] = ()) -> Result:
+    """Return a result with the remarks before its own, and with one on clipping behind them."""
+    remark = remark_on_clipping(result.clipped)
+    return result._replace(notes=(*notes, *result.notes, *([remark] if remark else [])))
 
-    def __iter__(self) -> Iterator[Part]:
-        """Yield all parts."""
-        for part in self._parts:
-            self._watcher(part)
-            yield part
 
-    def visit(self, take: Callable[[Part], None], *, narrow: bool = False) -> None:
-        """Hand over all parts, the first one first."""
+def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -> Result:
+    """Return what is made of every page, all brought into range alike."""
+    format_, notes = find_format(name), list[str]()
+    if format_.pages == "frames":
+        if Depth.SIXTEEN in {settings.depth, settings.depth or maps.depth}:
+            notes.append(f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages")
+        settings = settings._replace(depth=Depth.EIGHT)
+    assert maps.lay_out_page
+    each = list(map(maps.lay_out_page, pages))
+    found = [_find_extremes(one, settings.range_ or Range.CLIP) for one in each]
+    extremes = min(low for low, _ in found), max(high for _, high in found)
+    filled = [_fill(one, name, settings, extremes) for one in each]
+    notes += [note for result in filled for note in result.notes]
+    clipped = sum(result.clipped for result in filled) / len(filled)
+    pixels = [page for result in filled for page in result.pages]
+    return _finish(Result(name, pixels, clipped, tuple(notes), maps.metadata, pages.timing))
 
-        def see(part: Part) -> None:
-            self._watcher(part)
-            take(part)
 
-        visit_parts(self._parts, see)
+def _fill(
+    maps: FeatureMaps,
+    name: str,
+    settings: Settings,
+    extremes: Extremes | None = None,
+    watch: Watcher | None = None,
+) -> Result:
+    """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
+    depth, remark = choose_depth(find_format(name), settings.depth, maps.depth)
+    notes = [remark] if remark else []
+    # A matrix has no white of its own: its numbers are levels of the output.
+    white = maps.white * (257 if maps.matrix and depth is Depth.SIXTEEN else 1)
+    how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
+    extremes = extremes or _find_extremes(maps, how)
+    narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT
+    filled: list[Array] = []
+    outside: list[int] = []
+
+    def take(part: Part) -> None:
+        if watch:
+            watch(part)
+        if narrow and part.values.dtype == np.int16:
+            if not filled:
+                filled.append(np.empty((maps.height, *part.values.shape[1:]), np.uint8))
+            outside.append(clip_shorts(part.values, filled[0][part.rows]))
+            return
+        shown = _shown(part)
+        levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
+        held = drop_single_channel(levels.pixels)
+        if shown.alpha is not None:
+            held = _with_alpha(levels.pixels, shown.alpha, depth, white)
+        if not filled:
+            filled.append(held if len(held) == maps.height else np.empty((maps.height, *held.shape[1:]), held.dtype))
+            if shown is not part:
+                notes.append("the result has no place for alpha, so that it lies on black")
+        if filled[0] is not held:
+            filled[0][part.rows] = held
+        outside.append(levels.outside)
+
+    maps.visit(take, narrow=narrow)
+    return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), maps.metadata)
+
+
+def _find_extremes(maps: FeatureMaps, how: Range) -> Extremes:
+    """Return the least and the greatest of all values, if the range goes by them."""
+    if how not in {Range.SCALE, Range.MAX}:
+        return 0.0, 0.0
+    found: list[Extremes] = []
+    maps.visit(lambda part: found.append(find_extremes(_shown(part).values)))
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def _shown(part: Part) -> Part:
+    """Return a part of which a file can hold the alpha, or that lies on black."""
+    if part.alpha is None or part.values.shape[2] == 3:
+        return part
+    return part._replace(values=part.values * part.alpha, alpha=None)
+
+
+def _with_alpha(colours: Array, alpha: Array, depth: Depth, white: float) -> Array:
+    """Return colours and their alpha in one array; in a float file alpha is in the colours' units."""
+    if depth is Depth.FLOAT:
+        return np.concatenate([colours, (alpha * white).astype(colours.dtype)], axis=2)
+    held = to_levels(alpha, range_=None, maximum=1.0, depth=depth).pixels
+    return np.concatenate([colours, held], axis=2)
+
+
+def encode(result: Result, settings: Settings) -> File:
+    """Return the file that holds a result."""
+    first, encoding, notes = result.pages[0], Encoding(settings.quality, settings.compression), list(result.notes)
+    if settings.ranking:
+        from cnnfilter.files.ranking import rank  # noqa: PLC0415  for classes alone
+
+        data: Encoded = rank(first, settings.ranking, result.name, notes)
+    elif result.timing is not None:
+        if any(result.metadata):
+            tell("%s: EXIF and colour profile dropped: OpenCV writes none into files of several pictures", result.name)
+        data = encode_pages(result.pages, result.name, encoding, result.timing)
+    else:
+        data = encode_image(first, result.name, encoding, owned=True, metadata=result.metadata)
+    return File(result.name, data, first.shape, result.clipped, tuple(notes))

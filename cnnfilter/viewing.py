@@ -18,16 +18,16 @@ from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.levels import to_levels
 from cnnfilter.files.outputs import Job, spoken
 from cnnfilter.files.pictures import Picture
-from cnnfilter.plots.sheets import PLOT, Sheet, check_colormap, encode_figure, open_canvas, open_sheet
+from cnnfilter.plots.sheets import PLOT, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.plots.targets import EXPLAIN, Views
-from cnnfilter.rendering import File
-from cnnfilter.results import Handling, Result, Watched, remark_on_pages, run_picture
+from cnnfilter.results import FeatureMaps, File, Watcher, lay_out, remark_on_pages
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Layer
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.traces import Explained, span_around, trace
 from cnnfilter.traces.texts import explain_trace
+from cnnfilter.work import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,25 +41,6 @@ _LONG = 120
 _WEIGHED = "some pixels are transparent, and colors are weighed by alpha then; only opaque ones can be explained"
 
 
-class Viewer:
-    """Shows the work on inputs; raises an `OutputError` at once if a color map is unknown.
-
-    Parameters
-    ----------
-    views
-        What is to be shown.
-    """
-
-    def __init__(self, views: Views) -> None:
-        self._views = views
-        if views.colormap is not None:
-            check_colormap(views.colormap)
-
-    def attend(self, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
-        """Return what shows the work on an input, before it is done; `jobs` are those that show it."""
-        return Show(self._views, picture, jobs, models, handling)
-
-
 class Show:
     """Shows the work on one input.
 
@@ -69,23 +50,21 @@ class Show:
         What is to be shown, and the input.
     jobs
         Those that show it.
-    models, handling
+    models, settings
         The network for each kernel, and how images are run.
     """
 
     def __init__(
-        self, views: Views, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], handling: Handling
+        self, views: Views, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], settings: Settings
     ) -> None:
-        self._views, self._picture, self._models, self._handling = views, picture, models, handling
+        self._views, self._picture, self._models, self._settings = views, picture, models, settings
         self._seen: dict[int, Reducer] = {}
         # A pipeline's figure needs all layers, and that of a window other values: both run the network themselves.
-        self._watches = views.explain is None and not handling.pipeline and any(job.view == PLOT for job in jobs)
+        self._watches = views.explain is None and not settings.pipeline and any(job.view == PLOT for job in jobs)
 
-    def watch(self, job: Job, result: Result) -> Result:
-        """Return a result that is reduced for its figure, if there will be one, while it is written."""
-        if not self._watches:
-            return result
-        return result._replace(parts=Watched(result.parts, self._reduce(job.kernel, result).take))
+    def watch(self, job: Job, maps: FeatureMaps) -> Watcher | None:
+        """Return what reduces a result for its figure, if there will be one, while it is written."""
+        return self._reduce(job.kernel, maps).take if self._watches else None
 
     def show(self, job: Job, notes: list[str]) -> File:
         """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
@@ -121,8 +100,8 @@ class Show:
             from cnnfilter.plots.comparisons import draw_panels  # noqa: PLC0415
             from cnnfilter.plots.displays import Look  # noqa: PLC0415
 
-            grid, panels = self._layer_panels(name, sheet) if self._handling.pipeline else self._panels(name, notes)
-            look = Look(self._views.equalize, self._views.colormap, self._handling.range_)
+            grid, panels = self._layer_panels(name, sheet) if self._settings.pipeline else self._panels(name, notes)
+            look = Look(self._views.equalize, self._views.colormap, self._settings.range_)
             draw_panels(paper, panels, grid, look)
         if paper.remark:
             notes.append(paper.remark)
@@ -135,11 +114,11 @@ class Show:
         assert self._views.plot
         return arrange(self._views.plot, max(1, len(self._views.kernels)) + 1)
 
-    def _reduce(self, number: int, result: Result) -> Reducer:
+    def _reduce(self, number: int, maps: FeatureMaps) -> Reducer:
         """Return what reduces the result of a network for its figure."""
         from cnnfilter.plots.views import Reducer  # noqa: PLC0415
 
-        return self._seen.setdefault(number, Reducer(result, self._grid().side))
+        return self._seen.setdefault(number, Reducer(maps, self._grid().side))
 
     def _panels(self, name: str, notes: list[str]) -> tuple[Grid, list[Panel]]:
         """Return the panels of the input and of the results of all networks."""
@@ -150,15 +129,15 @@ class Show:
         panels = [Panel(PurePath(name).name, view_picture(self._picture, grid.side))]
         for number, model in enumerate(self._models):
             if number not in self._seen:
-                results, own = run_picture(self._picture, model, self._handling)
-                self._reduce(number, results[""])
-                notes += own
+                maps = lay_out(self._picture, model, self._settings)
+                self._reduce(number, maps)
+                notes += maps.notes
             panels.append(Panel(self._title(number), self._seen[number].view(), only_kernel(model)))
         return grid, panels
 
     def _layer_panels(self, name: str, sheet: Sheet) -> tuple[Grid, list[Panel]]:
         """Return the panels of the input and of what came out of each layer that is wanted."""
-        return run_layers(self._picture, name, self._models[0], self._handling, sheet, self._views.layers)
+        return run_layers(self._picture, name, self._models[0], self._settings, sheet, self._views.layers)
 
     def _title(self, number: int) -> str:
         """Return what a result is called: its kernel, or the words of its network."""
@@ -167,7 +146,7 @@ class Show:
     def _explain(self, name: str, notes: list[str]) -> bytes:
         texts = []
         for one in self._explained(notes):
-            held = _held(one.outcome, self._picture, self._handling)
+            held = _held(one.outcome, self._picture, self._settings)
             texts.append(explain_trace(one.traced, one.outcome, f"{name}, {one.title}", held))
         return "\n".join(texts).encode()
 
@@ -175,7 +154,7 @@ class Show:
         """Yield how the value comes about under each network."""
         assert self._views.explain is not None
         for number, model in enumerate(self._models):
-            one = _trace(self._picture, model, self._handling, self._views.explain, self._title(number))
+            one = _trace(self._picture, model, self._settings, self._views.explain, self._title(number))
             notes += one.notes
             yield one
 
@@ -209,7 +188,7 @@ def only_kernel(model: Model) -> Doubles | None:
 
 
 def run_layers(
-    picture: Picture, name: str, model: Model, handling: Handling, sheet: Sheet, layers: Sequence[str] = ()
+    picture: Picture, name: str, model: Model, settings: Settings, sheet: Sheet, layers: Sequence[str] = ()
 ) -> tuple[Grid, list[Panel]]:
     """Run a network on an image, and return the panels of the image and of the layers that are wanted, all if none is.
 
@@ -221,12 +200,12 @@ def run_layers(
     from cnnfilter.plots.comparisons import Panel, arrange, check_layers  # noqa: PLC0415  matplotlib is for figures
     from cnnfilter.plots.views import View, view_picture, view_values  # noqa: PLC0415
 
-    colors = prepare(_colors(picture), handling.preparation)
+    colors = prepare(_colors(picture), settings.preparation)
     program = model.program(colors.shape)
     names = layers or program.network.names
     check_layers(len(names))
     grid = arrange(sheet, len(names) + 1, large=False)
-    white = picture.maximum * handling.preparation.scale
+    white = picture.maximum * settings.preparation.scale
     views: dict[str, View] = {}
 
     def keep(layer: str, values: Array) -> None:
@@ -271,7 +250,7 @@ def _white(picture: Picture) -> float:
     return 0.0 if picture.matrix else picture.maximum
 
 
-def _trace(picture: Picture, model: Model, handling: Handling, place: Pair, title: str) -> Explained:
+def _trace(picture: Picture, model: Model, settings: Settings, place: Pair, title: str) -> Explained:
     """Return how a value comes about; its window has to be opaque."""
     colors = _colors(picture)
     traced = trace(model.program(colors.shape), colors, place)
@@ -279,17 +258,19 @@ def _trace(picture: Picture, model: Model, handling: Handling, place: Pair, titl
         alpha = picture.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
         if (alpha[traced.inside] < picture.maximum).any():
             raise ShapeError(_WEIGHED)
-    results, notes = run_picture(picture, model, handling)
+    maps = lay_out(picture, model, settings)
     rows, columns = (span_around(place[axis], place[axis], traced.output[axis]) for axis in (0, 1))
-    outputs = _cut(results[""], rows)[:, columns.start : columns.stop]
+    outputs = _cut(maps, rows)[:, columns.start : columns.stop]
     outcome = outputs[place[0] - rows.start, place[1] - columns.start]
-    return Explained(traced, outcome, title, colors, outputs, (rows.start, columns.start), _white(picture), notes)
+    return Explained(
+        traced, outcome, title, colors, outputs, (rows.start, columns.start), _white(picture), list(maps.notes)
+    )
 
 
-def _cut(result: Result, rows: range) -> Array:
+def _cut(maps: FeatureMaps, rows: range) -> Array:
     """Return some rows of a result, (rows, W, C); no more of it is made than needed."""
     found = []
-    for part in result.parts:
+    for part in maps.parts:
         if part.rows.start >= rows.stop:
             break
         first = max(rows.start - part.rows.start, 0)
@@ -297,10 +278,10 @@ def _cut(result: Result, rows: range) -> Array:
     return np.concatenate(found)
 
 
-def _held(outcome: Array, picture: Picture, handling: Handling) -> str:
+def _held(outcome: Array, picture: Picture, settings: Settings) -> str:
     """Return what a file of the picture's depth holds of values, or the empty string if that is the same."""
-    depth = handling.depth or picture.depth
-    range_ = handling.range_ or Range.CLIP
+    depth = settings.depth or picture.depth
+    range_ = settings.range_ or Range.CLIP
     if picture.matrix or depth is Depth.FLOAT or range_ in {Range.SCALE, Range.MAX}:
         return ""
     levels = to_levels(outcome, range_=range_, maximum=picture.maximum, depth=depth).pixels

@@ -1,33 +1,77 @@
-"""What is done with every input of a batch."""
+"""The settings of a command that runs networks on files, and the work that they ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from cnnfilter.compute.weights import Model
-from cnnfilter.files.outputs import Job
-from cnnfilter.files.pictures import Picture, Reading
-from cnnfilter.rendering import File
-from cnnfilter.results import Handling, Result
+from cnnfilter.spec.preparation import Preparation
 
-
-class Show(Protocol):
-    """What shows the work on one input: draws figures, explains values."""
-
-    def watch(self, job: Job, result: Result) -> Result:
-        """Return a result that is seen while it is written, so that it need not be made again to be drawn."""
-
-    def show(self, job: Job, notes: list[str]) -> File:
-        """Return what a job of this kind is to give, empty if it is done already; remarks are added to `notes`."""
+if TYPE_CHECKING:
+    from cnnfilter.compute.weights import Model
+    from cnnfilter.files.formats import Depth, Range
+    from cnnfilter.files.outputs import Job
+    from cnnfilter.files.ranking import Ranking
+    from cnnfilter.spec.geometry import Pair
+    from cnnfilter.spec.weights import Init
 
 
-class Viewer(Protocol):
-    """Who has something to show of each input."""
+class Settings(NamedTuple):
+    """What the options say that commands have in common, each by its name, and at the end what follows from them.
 
-    def attend(self, picture: Picture, views: Sequence[Job], models: Sequence[Model], handling: Handling) -> Show:
-        """Return what shows the work on an input, before it is done; `views` are the jobs that want to be shown."""
+    Parameters
+    ----------
+    preparation
+        What is done to images first: what the network's file says, and over it the options.
+    pipeline
+        Whether the network was written out as one: it sees colours alone, and its sums are remarked upon.
+    ranking
+        How `top` classes are listed, with their names; None lists all values as they are.
+    """
+
+    output: str | None = None
+    format_: str | None = None
+    in_place: bool = False
+    range_: Range | None = None
+    depth: Depth | None = None
+    quality: int | None = None
+    compression: int | None = None
+    no_clobber: bool = False
+    fail_fast: bool = False
+    allow_truncated: bool = False
+    page: int | None = None
+    max_pixels: int | None = None
+    dry_run: bool = False
+    jobs: int | None = None
+    update: bool = False
+    recursive: bool = False
+    files_from: str | None = None
+    null: bool = False
+    report: str | None = None
+    depfile: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    plot: str | None = None
+    equalize: bool = False
+    colormap: str | None = None
+    figure_size: tuple[float, float] | None = None
+    dpi: int | None = None
+    explain: Pair | None = None
+    animate: str | None = None
+    around: Pair | None = None
+    fps: float | None = None
+
+    weights: Path | None = None
+    init: Init | None = None
+    seed: int | None = None
+    save: tuple[str, ...] = ()
+    top: int | None = None
+    labels: Path | None = None
+
+    preparation: Preparation = Preparation()
+    pipeline: bool = False
+    ranking: Ranking | None = None
 
 
 class Work(NamedTuple):
@@ -35,39 +79,26 @@ class Work(NamedTuple):
 
     Parameters
     ----------
+    settings
+        How it is done.
     models
         The network for each kernel, or the one network, with its weights.
     jobs
         What is made, the jobs of an input in a row.
-    handling
-        How pictures are run, and how results become files.
-    reading
-        How pictures are read.
-    no_clobber, fail_fast, update
-        Whether files that exist are passed over, the first failure ends all, files that are up to date are passed
-        over.
+    names
+        What the results of several networks are called in figures; their networks' text unless given.
     stdin
         What standard input held, if it is an input.
-    spared
+    protected
         The identities of all files that are read, over which nothing is written but a job's own target.
     prerequisites
-        The files that results hang on beside their input: kernels, networks, weights, labels.
-    processes
-        How many inputs are worked on at a time, each on one core; 1 holds all to one core. Unless given as many as
-        there are cores, and a single one has all of them.
-    viewer
-        Who does the jobs that show the work; None if there are none.
+        The files that results depend on beside their input: kernels, networks, weights, labels.
     """
 
+    settings: Settings
     models: tuple[Model, ...]
     jobs: tuple[Job, ...]
-    handling: Handling = Handling()
-    reading: Reading = Reading()
-    no_clobber: bool = False
-    fail_fast: bool = False
-    update: bool = False
+    names: tuple[str, ...] = ()
     stdin: bytes = b""
-    spared: frozenset[str] = frozenset()
+    protected: frozenset[str] = frozenset()
     prerequisites: tuple[Path, ...] = ()
-    processes: int | None = None
-    viewer: Viewer | None = None

@@ -27,13 +27,12 @@ from cnnfilter.files.formats import Depth, Range
 from cnnfilter.files.images import Encoded
 from cnnfilter.files.outputs import Job, OutputRequest, plan_outputs
 from cnnfilter.files.pictures import Picture
-from cnnfilter.inputs import read_input
+from cnnfilter.filtering import read_input
 from cnnfilter.kernels import kernel_shape
-from cnnfilter.results import Handling
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.weights import Init, Need
 from cnnfilter.telling import listening, tell
-from cnnfilter.work import Work
+from cnnfilter.work import Settings, Work
 from cnnfilter.workers import work_in_order
 
 MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
@@ -83,13 +82,8 @@ def work(sources: list[str], output: str | None, *networks: str, **told: object)
     parsed = [parse_network(text, kernel_shape) for text in networks]
     kernels = tuple(f"k{number}" for number in range(len(parsed))) if len(parsed) > 1 else ()
     jobs = plan_outputs(sources, OutputRequest(output, kernels=kernels))
-    handled = {name: told.pop(name) for name in tuple(told) if name in Handling._fields}
-    return Work(
-        models=tuple(map(Model, parsed)),
-        jobs=tuple(jobs),
-        handling=Handling(**handled),  # type: ignore[arg-type]  # passed on as they are
-        **told,  # type: ignore[arg-type]
-    )
+    settings = Settings(**{name: told.pop(name) for name in tuple(told) if name in Settings._fields})  # type: ignore[arg-type]
+    return Work(settings, tuple(map(Model, parsed)), tuple(jobs), **told)  # type: ignore[arg-type]
 
 
 def test_every_input_is_read_run_and_written() -> None:
@@ -113,8 +107,7 @@ def test_the_first_failure_ends_it_where_that_is_asked() -> None:
     Path("b.npy").write_text("broken")
     recorder = Recorder()
     assert (
-        run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True, processes=1), recorder)
-        == 1
+        run_batch(work(["a.npy", "b.npy", "none.npy", "c.npy"], "out/", "relu", fail_fast=True, jobs=1), recorder) == 1
     )
     assert len(recorder.failures) == 1
     assert [path.name for path in Path("out").iterdir()] == ["a.npy"]
@@ -291,7 +284,7 @@ def test_a_process_holds_one_picture_at_a_time(
         np.save(name, MATRIX * number)
     recorder, details = Recorder(), list[str]()
     with listening(lambda _level, text: details.append(text)):
-        assert run_batch(work(names, output, "relu", processes=processes), recorder) == 0
+        assert run_batch(work(names, output, "relu", jobs=processes), recorder) == 0
     assert [text for text in details if text.startswith("held")] == ["held 1"] * 40
     assert [account.source for account in recorder.accounts] == names
 
@@ -316,7 +309,7 @@ def test_several_inputs_have_one_thread_of_opencv_each_and_one_core(monkeypatch:
     ):
         details: list[str] = []
         with listening(lambda _level, text, heard=details: heard.append(text)):  # type: ignore[misc]
-            run_batch(work(sources, "out/", "relu", processes=processes), Recorder())
+            run_batch(work(sources, "out/", "relu", jobs=processes), Recorder())
         assert [text for text in details if "OpenCV" in text] == [expected] * len(sources)
         assert (cv2.getNumThreads(), count_cores()) == (usual, cores)
 
@@ -353,7 +346,7 @@ def test_an_input_that_ends_its_process_fails_alone(
     monkeypatch.setattr("cnnfilter.compute.strips.run_program", crash_on(2, how))
     recorder = Recorder()
     sources = ["a.npy", "b.npy", "c.npy"]
-    assert run_batch(work(sources, "out/", "relu", processes=2), recorder) == 1
+    assert run_batch(work(sources, "out/", "relu", jobs=2), recorder) == 1
     assert recorder.failures == [f"b.npy: the process that worked on it {said}"]
     assert [account.source for account in recorder.accounts] == sources
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
@@ -370,7 +363,7 @@ def test_what_a_process_that_was_killed_has_half_written_is_removed(monkeypatch:
 
     monkeypatch.setattr(os, "replace", be_killed_or_replace)
     for _ in range(3):
-        assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu", processes=2), Recorder()) == 1
+        assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu", jobs=2), Recorder()) == 1
         assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "b.npy"]
 
 
@@ -379,9 +372,9 @@ def test_processes_that_begin_afresh_do_the_same(start: str, monkeypatch: pytest
     monkeypatch.setattr("cnnfilter.workers.START", start)
     recorder = Recorder()
     networks = ("dwconv:sobel-x,same maxpool:2,s1 res(relu lrn) cat(abs | relu)", "dwconv:[1 2;3 4],s2 relu")
-    assert run_batch(work(["a.npy", "none.npy", "b.npy"], None, *networks, processes=2), recorder) == 1
+    assert run_batch(work(["a.npy", "none.npy", "b.npy"], None, *networks, jobs=2), recorder) == 1
     alone = Recorder()
-    assert run_batch(work(["a.npy", "none.npy", "b.npy"], None, *networks, processes=1), alone) == 1
+    assert run_batch(work(["a.npy", "none.npy", "b.npy"], None, *networks, jobs=1), alone) == 1
     assert recorder == alone
     assert len(alone.outputs) == 8
 
@@ -394,7 +387,7 @@ def test_maps_of_two_inputs_with_one_name_are_not_written_over_each_other(
     model = Model(parse_network("conv:1x1,4", kernel_shape), RandomWeights(Init.HE, 1))
     jobs = tuple(Job(f"{name}.npy", 0, Path("x.png"), "x.png", "conv1") for name in "ab")
     recorder = Recorder()
-    assert run_batch(Work((model,), jobs, processes=2), recorder) == 1
+    assert run_batch(Work(Settings(jobs=2), (model,), jobs), recorder) == 1
     (failure,) = recorder.failures
     assert failure.endswith("x-01.png: was written for another input or layer already; a folder of its own keeps both")
     assert len(list(Path().glob("x-0[1-4].png"))) == 4
@@ -413,7 +406,7 @@ def test_random_weights_are_drawn_once_for_all_processes(monkeypatch: pytest.Mon
     for source in sources:
         cv2.imwrite(source, np.full((5, 5, 3), 7, np.uint8))
     model = Model(parse_network("conv:3x3,2 conv:3x3,3", kernel_shape), RandomWeights(Init.HE, 1))
-    assert run_batch(work(sources, "out/", "relu", processes=2)._replace(models=(model,)), Recorder()) == 0
+    assert run_batch(work(sources, "out/", "relu", jobs=2)._replace(models=(model,)), Recorder()) == 0
     assert Path("drawn.txt").read_text() == f"{os.getpid()}\n"
 
 
@@ -427,9 +420,7 @@ def test_what_a_first_input_does_not_tell_of_its_weights_is_no_matter(first: str
     writer.start()
     model = Model(parse_network("conv:3x3", kernel_shape), RandomWeights(Init.HE, 1))
     recorder = Recorder()
-    assert (
-        run_batch(work([first, "b.txt"], "out/", "relu", processes=2)._replace(models=(model,)), recorder) == failures
-    )
+    assert run_batch(work([first, "b.txt"], "out/", "relu", jobs=2)._replace(models=(model,)), recorder) == failures
     assert [line.split(": ")[0] for line in recorder.failures] == [first] * failures
 
 
@@ -444,9 +435,9 @@ def test_results_to_be_printed_do_not_pile_up_and_failures_end_a_batch_where_tha
 
     monkeypatch.setattr("cnnfilter.workers.work_in_order", spy)
     sources = ["a.npy", "b.npy", "c.npy"]
-    run_batch(work(sources, None, "relu", processes=2), Recorder())
-    run_batch(work(sources, "out/", "relu", processes=2), Recorder())
-    run_batch(work(sources, "out/", "relu", processes=2, fail_fast=True), Recorder())
+    run_batch(work(sources, None, "relu", jobs=2), Recorder())
+    run_batch(work(sources, "out/", "relu", jobs=2), Recorder())
+    run_batch(work(sources, "out/", "relu", jobs=2, fail_fast=True), Recorder())
     assert told == [3, 1000, 2]
 
 
@@ -458,7 +449,7 @@ def test_who_begins_afresh_cannot_read_our_pipes_so_that_they_are_read_here(monk
     Path("b.txt").write_text("-3\n")
     recorder = Recorder()
     jobs = (Job(f"/dev/fd/{own}", 0, None, "-.txt"), Job("b.txt", 0, None, "-.txt"))
-    planned = Work((Model(parse_network("relu", kernel_shape)),), jobs, processes=2)
+    planned = Work(Settings(jobs=2), (Model(parse_network("relu", kernel_shape)),), jobs)
     assert run_batch(planned, recorder) == 1  # a name without a suffix is no matrix
     os.close(own)
     assert recorder.outputs[-1] == b"0\n"
@@ -470,7 +461,7 @@ def test_a_model_that_several_shapes_are_asked_of_gives_each_its_own(processes: 
     for number, name in enumerate(names):
         np.save(name, np.ones((3, 3, 1 + number % 3)))
     model = Model(parse_network("conv:1x1,2", kernel_shape), RandomWeights(Init.HE, 1))
-    planned = work(names, "out/", "relu", processes=processes)._replace(models=(model,))
+    planned = work(names, "out/", "relu", jobs=processes)._replace(models=(model,))
     assert run_batch(planned, Recorder()) == 0
     for number in range(3):
         first = np.load(f"out/{number}.npy")

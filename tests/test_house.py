@@ -25,16 +25,13 @@ FLOORS = {
     "traces": 3,
     "library": 4,
     "results": 4,
-    "rendering": 4,
     "accounts": 4,
     "workers": 4,
-    "work": 4,
-    "inputs": 4,
+    "work": 3,
     "filtering": 4,
     "batch": 4,
     "plots": 4,
     "viewing": 4,
-    "rehearsal": 4,
     "cli": 5,
 }
 """Each part of the package, and its floor; `__init__` and `__main__` are doors."""

@@ -15,17 +15,17 @@ from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.files.ranking import Ranking
 from cnnfilter.kernels import kernel_shape
-from cnnfilter.rendering import encode_result
-from cnnfilter.results import Handling, as_result, run_picture
+from cnnfilter.results import as_maps, encode, lay_out, run, run_layers
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.weights import Init
+from cnnfilter.work import Settings
 from tests.cli.pictures import decode, rows
 
 GENERATOR = np.random.default_rng(4)
 COLOURS = GENERATOR.integers(0, 256, (6, 8, 3)).astype(np.uint8)
 CLEAR = np.dstack([COLOURS, np.zeros((6, 8), np.uint8)])
-PIPELINE = Handling(pipeline=True)
+PIPELINE = Settings(pipeline=True)
 
 
 def model(text: str) -> Model:
@@ -44,26 +44,24 @@ def job(name: str, layer: str = "") -> Job:
 
 
 def encoded(
-    values: Array, name: str, handling: Handling = PIPELINE, layer: str = ""
+    values: Array, name: str, settings: Settings = PIPELINE, layer: str = ""
 ) -> tuple[dict[str, bytes], list[str]]:
     """Return the files of a result of 8 bits, and the remarks."""
-    notes: list[str] = []
-    result = as_result(values, 255.0, Depth.EIGHT)
-    files = encode_result(result, job(name, layer), handling, notes)
-    return {file.name: bytes(file.data) for file in files}, notes
+    results = run(as_maps(values, 255.0, Depth.EIGHT), job(name, layer), settings)
+    files = [encode(result, settings) for result in results]
+    return {file.name: bytes(file.data) for file in files}, [note for file in files for note in file.notes]
 
 
-def test_the_result_of_the_network_has_no_name() -> None:
-    results, notes = run_picture(picture(COLOURS), model("relu maxpool:2@pool"), PIPELINE)
-    assert list(results) == [""]
-    assert np.array_equal(results[""].values, COLOURS.reshape(3, 2, 4, 2, 3).max(axis=(1, 3)))
-    assert (results[""].white, results[""].depth, results[""].matrix) == (255.0, Depth.EIGHT, False)
-    assert notes == []
+def test_the_result_of_the_network_is_in_the_units_of_the_picture() -> None:
+    maps = lay_out(picture(COLOURS), model("relu maxpool:2@pool"), PIPELINE)
+    assert np.array_equal(maps.values, COLOURS.reshape(3, 2, 4, 2, 3).max(axis=(1, 3)))
+    assert (maps.white, maps.depth, maps.matrix) == (255.0, Depth.EIGHT, False)
+    assert maps.notes == ()
 
 
 def test_layers_are_kept_under_their_names_in_the_order_that_was_asked_for() -> None:
     network = model("relu@first res(abs@inner dwconv:[2] | relu)@sum flatten@last")
-    results, _ = run_picture(picture(COLOURS), network, PIPELINE, ["last", "inner", "sum"])
+    results = run_layers(picture(COLOURS), network, PIPELINE, ["last", "inner", "sum"])
     assert list(results) == ["last", "inner", "sum"]
     assert np.array_equal(results["inner"].values, COLOURS)
     assert np.array_equal(results["sum"].values, 3.0 * COLOURS)
@@ -72,50 +70,51 @@ def test_layers_are_kept_under_their_names_in_the_order_that_was_asked_for() -> 
 
 def test_a_layer_that_is_kept_is_not_changed_by_those_behind_it() -> None:
     network = model("dwconv:[1]@a relu@b dwconv:[-1] relu")
-    results, _ = run_picture(picture(COLOURS), network, PIPELINE, ["a", "b"])
+    results = run_layers(picture(COLOURS), network, PIPELINE, ["a", "b"])
     assert np.array_equal(results["a"].values, COLOURS)
     assert np.array_equal(results["b"].values, COLOURS)
 
 
 def test_a_network_sees_colours_alone_and_a_filter_sees_alpha() -> None:
-    results, notes = run_picture(picture(CLEAR), model("dwconv:box:3"), PIPELINE)
-    assert results[""].alpha is None
-    assert np.allclose(results[""].values.mean(), COLOURS.mean(), atol=40)
-    assert notes == ["the picture has alpha, and the network sees its colours alone"]
-    results, notes = run_picture(picture(CLEAR), model("dwconv:box:3"), Handling())
-    assert results[""].alpha is not None
-    assert not results[""].values.any()
-    assert notes == []
+    maps = lay_out(picture(CLEAR), model("dwconv:box:3"), PIPELINE)
+    assert maps.alpha is None
+    assert np.allclose(maps.values.mean(), COLOURS.mean(), atol=40)
+    assert maps.notes == ("the picture has alpha, and the network sees its colours alone",)
+    maps = lay_out(picture(CLEAR), model("dwconv:box:3"), Settings())
+    assert maps.alpha is not None
+    assert not maps.values.any()
+    assert maps.notes == ()
 
 
 def test_white_is_scaled_as_the_picture_is() -> None:
-    handling = Handling(pipeline=True, preparation=Preparation(scale=1 / 255))
-    results, _ = run_picture(picture(COLOURS), model("relu"), handling)
-    assert results[""].white == pytest.approx(1)
-    (file,) = encode_result(results[""], job("x.png"), handling, [])
+    settings = Settings(pipeline=True, preparation=Preparation(scale=1 / 255))
+    maps = lay_out(picture(COLOURS), model("relu"), settings)
+    assert maps.white == pytest.approx(1)
+    (result,) = run(maps, job("x.png"), settings)
+    file = encode(result, settings)
     assert np.array_equal(decode(bytes(file.data)), COLOURS)
     assert (file.name, file.shape, file.clipped) == ("x.png", COLOURS.shape, 0)
 
 
 def test_what_equalize_takes_for_white_is_scaled_too() -> None:
-    plain, _ = run_picture(picture(COLOURS[:, :, :1]), model("equalize"), PIPELINE)
-    handling = Handling(pipeline=True, preparation=Preparation(scale=1 / 255))
-    scaled, _ = run_picture(picture(COLOURS[:, :, :1]), model("equalize"), handling)
-    assert scaled[""].values.max() == pytest.approx(1)
-    assert plain[""].values.max() == pytest.approx(255)
+    plain = lay_out(picture(COLOURS[:, :, :1]), model("equalize"), PIPELINE)
+    settings = Settings(pipeline=True, preparation=Preparation(scale=1 / 255))
+    scaled = lay_out(picture(COLOURS[:, :, :1]), model("equalize"), settings)
+    assert scaled.values.max() == pytest.approx(1)
+    assert plain.values.max() == pytest.approx(255)
 
 
 def test_weights_are_those_for_the_size_after_preparation() -> None:
     network = Model(parse_network("flatten fc:2", kernel_shape), RandomWeights(Init.HE))
-    handling = Handling(pipeline=True, preparation=Preparation(size=(3, 4)))
+    settings = Settings(pipeline=True, preparation=Preparation(size=(3, 4)))
     for pixels in (COLOURS, COLOURS[:5], COLOURS):
-        results, _ = run_picture(picture(pixels), network, handling)
-        assert results[""].values.shape == (2,)
+        maps = lay_out(picture(pixels), network, settings)
+        assert maps.values.shape == (2,)
 
 
 def test_a_network_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(ShapeError, match="maxpool:9"):
-        run_picture(picture(COLOURS), model("maxpool:9"), PIPELINE)
+        lay_out(picture(COLOURS), model("maxpool:9"), PIPELINE)
 
 
 def test_a_layer_of_one_or_three_maps_is_one_picture() -> None:
@@ -144,7 +143,7 @@ def test_numbers_are_as_long_as_the_largest() -> None:
 
 def test_each_map_has_its_own_range_and_all_have_one_remark() -> None:
     values = np.dstack([COLOURS[:, :, 0] * 4.0, COLOURS[:, :, 1] / 4.0])
-    files, notes = encoded(values, "x.png", Handling(range_=Range.SCALE, pipeline=True), layer="a")
+    files, notes = encoded(values, "x.png", Settings(range_=Range.SCALE, pipeline=True), layer="a")
     assert notes == []
     assert [int(decode(data).max()) for data in files.values()] == [255, 255]
     files, notes = encoded(values, "x.png", layer="a")
@@ -178,7 +177,7 @@ def test_what_the_network_gives_goes_into_one_file_or_none(shape: tuple[int, ...
 
 
 def test_a_ranking_takes_the_place_of_the_values() -> None:
-    files, notes = encoded(np.array([0.25, 0.75]), "x.csv", Handling(pipeline=True, ranking=Ranking(1)))
+    files, notes = encoded(np.array([0.25, 0.75]), "x.csv", Settings(pipeline=True, ranking=Ranking(1)))
     assert files == {"x.csv": b"1,0.75\n"}
     assert notes == []
 
@@ -190,7 +189,7 @@ def test_a_file_that_cannot_hold_the_values_is_an_error_that_names_it() -> None:
 
 @pytest.mark.parametrize(("depth", "white"), [(None, 255), (Depth.SIXTEEN, 65535)])
 def test_levels_are_of_the_depth_that_was_asked_for(depth: Depth | None, white: int) -> None:
-    files, _ = encoded(COLOURS, "x.png", Handling(depth=depth, pipeline=True))
+    files, _ = encoded(COLOURS, "x.png", Settings(depth=depth, pipeline=True))
     assert np.array_equal(decode(files["x.png"]), COLOURS.astype(np.uint16) * (white // 255))
 
 
@@ -201,15 +200,14 @@ def test_a_kernel_on_a_picture_goes_to_its_file_in_whole_numbers(monkeypatch: py
         kinds.append(values.dtype)
         return clip_shorts(values, pixels)
 
-    monkeypatch.setattr("cnnfilter.rendering.clip_shorts", spy)
-    for name, handling, count in (
-        ("a.png", Handling(), 1),
-        ("a.npy", Handling(), 0),
-        ("a.png", Handling(depth=Depth.SIXTEEN), 0),
-        ("a.png", Handling(range_=Range.ABS), 0),
+    monkeypatch.setattr("cnnfilter.results.clip_shorts", spy)
+    for name, settings, count in (
+        ("a.png", Settings(), 1),
+        ("a.npy", Settings(), 0),
+        ("a.png", Settings(depth=Depth.SIXTEEN), 0),
+        ("a.png", Settings(range_=Range.ABS), 0),
     ):
         kinds.clear()
-        results, _ = run_picture(picture(COLOURS), model("dwconv:sharpen,half"), handling)
-        (file,) = encode_result(results[""], job(name), handling, [])
-        assert file.shape == COLOURS.shape
+        (result,) = run(lay_out(picture(COLOURS), model("dwconv:sharpen,half"), settings), job(name), settings)
+        assert result.pages[0].shape == COLOURS.shape
         assert kinds == [np.dtype(np.int16)] * count

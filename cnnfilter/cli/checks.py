@@ -11,9 +11,9 @@ from cnnfilter.spec.layers import Flatten, Linear
 from cnnfilter.telling import warn
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.settings import FileOptions
     from cnnfilter.files.outputs import Job
     from cnnfilter.spec.network import Network
+    from cnnfilter.work import Settings
 
 
 def saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,19 +34,21 @@ def gives_vector(network: Network) -> bool:
     return any(isinstance(node.layer, Flatten | Linear) for node in network.nodes)
 
 
-def wanted_depth(options: FileOptions) -> Depth | None:
-    """Return the depth that was asked for; `--range none` asks for floats."""
-    if options.range_ == Range.NONE:
-        return Depth.FLOAT
-    return Depth(options.depth) if options.depth else None
+def check_results(jobs: list[Job], network: Network, settings: Settings) -> None:
+    """Raise a `CnnFilterError` if the files that are named cannot hold what comes out."""
+    jobs = [job for job in jobs if not job.view]
+    if settings.range_ is Range.NONE:
+        _check_floats(jobs, settings)
+    if settings.pipeline and settings.top is not None:
+        _check_text(jobs)
+    elif settings.pipeline and not settings.save and gives_vector(network):
+        _check_vector(jobs)
 
 
-def check_range(jobs: list[Job], options: FileOptions) -> None:
-    """Raise an `OutputError` if `none` is asked of a file that cannot hold floats, or shall not."""
-    if options.range_ != Range.NONE:
-        return
-    if options.depth not in {None, Depth.FLOAT}:
-        raise OutputError(f"--range none keeps floats as they are, and --depth {options.depth} does not")
+def _check_floats(jobs: list[Job], settings: Settings) -> None:
+    """Raise an `OutputError` if one of the files cannot hold floats, or shall not."""
+    if settings.depth not in {None, Depth.FLOAT}:
+        raise OutputError(f"--range none keeps floats as they are, and --depth {settings.depth} does not")
     for job in jobs:
         format_ = find_format(job.format_name)
         if Depth.FLOAT not in format_.depths:
@@ -55,10 +57,10 @@ def check_range(jobs: list[Job], options: FileOptions) -> None:
             )
 
 
-def remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
+def remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
     """Warn if no output can take the quality or the compression that was asked for."""
     names = {find_format(job.format_name).name for job in jobs if not job.view}
-    for option, value in (("quality", options.quality), ("compression", options.compression)):
+    for option, value in (("quality", settings.quality), ("compression", settings.compression)):
         takers = formats_taking(option)
         if value is not None and names.isdisjoint(takers):
             warn(
@@ -66,7 +68,7 @@ def remark_on_encoding(jobs: list[Job], options: FileOptions) -> None:
             )
 
 
-def check_text(jobs: list[Job]) -> None:
+def _check_text(jobs: list[Job]) -> None:
     """Raise an `OutputError` if classes shall go into a file that is no text."""
     for job in jobs:
         if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
@@ -74,7 +76,7 @@ def check_text(jobs: list[Job]) -> None:
             raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
 
 
-def check_vector(jobs: list[Job]) -> None:
+def _check_vector(jobs: list[Job]) -> None:
     """Raise an `OutputError` if a vector shall go into a picture."""
     for job in jobs:
         if not is_matrix(job.format_name):

@@ -16,27 +16,27 @@ from cnnfilter.files.outputs import STANDARD, Job, Resolver
 from cnnfilter.files.writing import write_whole
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.settings import FileOptions
+    from cnnfilter.work import Settings
 
 
 def check_companions(
-    jobs: Sequence[Job], options: FileOptions, spared: frozenset[str], prerequisites: Sequence[Path]
+    jobs: Sequence[Job], settings: Settings, spared: frozenset[str], prerequisites: Sequence[Path]
 ) -> None:
     """Raise an `OutputError` if options contradict each other, or the report or the rules cannot be written.
 
     Nor may they destroy a file that is read or made.
     """
-    if options.update and options.in_place:
+    if settings.update and settings.in_place:
         raise OutputError("--update compares an output with its input, and --in-place makes them one")
     made = [job for job in jobs if job.target or not job.view]
-    if options.depfile and (not made or any(job.target is None for job in made)):
+    if settings.depfile and (not made or any(job.target is None for job in made)):
         raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
-    if options.depfile:
+    if settings.depfile:
         from cnnfilter.files.make import check_names  # noqa: PLC0415  --depfile alone
 
         names = (name for job in jobs for name in (job.source, job.format_name))
         check_names((*names, *map(str, prerequisites)))
-    companions = [path for path in (options.report, options.depfile) if path]
+    companions = [path for path in (settings.report, settings.depfile) if path]
     resolver = Resolver()
     targets = {resolver.resolve(job.target) for job in jobs if job.target} if companions else set()
     for path in companions:
@@ -54,16 +54,16 @@ def check_companions(
 
 
 @contextmanager
-def attended(options: FileOptions, total: int) -> Iterator[Clerk]:
-    """Yield who hears of the inputs, with the bar and the report that go with the options."""
+def attended(settings: Settings, total: int) -> Iterator[Clerk]:
+    """Yield who hears of the inputs, with the bar and the report that go with the settings."""
     progress = None
-    if total > 1 and not (options.quiet or options.verbose or options.dry_run) and _is_terminal():
+    if total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal():
         from cnnfilter.cli.progress import Progress  # noqa: PLC0415  terminals alone
 
         progress = Progress(total)
-    report = _open(options.report) if options.report and not options.dry_run else None
-    console = Console(quiet=options.quiet)
-    clerk = Clerk(console, total, progress=progress, report=report, says_all=options.verbose)
+    report = _open(settings.report) if settings.report and not settings.dry_run else None
+    console = Console(quiet=settings.quiet)
+    clerk = Clerk(console, total, progress=progress, report=report, says_all=settings.verbose)
     try:
         yield clerk
     except BaseException:

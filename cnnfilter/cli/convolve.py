@@ -1,24 +1,22 @@
 """`cnnfilter convolve`: kernels on images."""
 
-from typing import Any, NamedTuple
-
 import click
 
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import filter_files
-from cnnfilter.cli.settings import FileOptions
-from cnnfilter.cli.views import take_views, view_options
+from cnnfilter.cli.views import view_options
 from cnnfilter.cli.words import NUMBER, Word
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels import kernel_name, kernel_shape
 from cnnfilter.spec.borders import Border
-from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, KernelWord, Normalization, common_size
+from cnnfilter.spec.convolutions import Conv, DepthwiseConv, KernelWord, Normalization, common_size
 from cnnfilter.spec.geometry import Padding, Pair, Window
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Activation, Function, Gray, Layer
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.pools import ChannelMode, ChannelPool
+from cnnfilter.work import Settings
 
 COMBINATIONS = {
     "magnitude": ChannelMode.MAGNITUDE,
@@ -26,51 +24,6 @@ COMBINATIONS = {
     "sum": ChannelMode.SUM,
     "mean": ChannelMode.AVG,
 }
-
-
-class KernelOptions(NamedTuple):
-    """What `convolve` is told beside its kernels, by the names of its options."""
-
-    stride: Pair
-    padding: Padding
-    dilation: Pair
-    border: Border
-    flip: bool
-    normalize: str
-    bias: float
-    activation: tuple[Layer, ...] | None
-    channels: str
-    combine: str | None
-
-
-def make_networks(kernels: tuple[KernelWord, ...], told: KernelOptions) -> list[Network]:
-    """Return the network of each kernel, or the one of all where they are combined."""
-    banks = [kernels] if told.combine else [(kernel,) for kernel in kernels]
-    return [Network(tuple(_layers(bank, told))) for bank in banks]
-
-
-def _layers(bank: tuple[KernelWord, ...], told: KernelOptions) -> list[Layer]:
-    convolution = _convolution(bank, told)
-    layers: list[Layer] = [Gray()] if told.channels == "gray" else []
-    layers.append(convolution)
-    if told.combine:
-        # A dwconv puts a channel's results side by side; a conv has summed the channels already.
-        size = len(bank) if isinstance(convolution, DepthwiseConv) else None
-        layers.append(ChannelPool(mode=COMBINATIONS[told.combine], size=size))
-    return [*layers, *(told.activation or ())]
-
-
-def _convolution(bank: tuple[KernelWord, ...], told: KernelOptions) -> Convolution:
-    each = told.channels == "each" and all(len(kernel.shape) == 2 for kernel in bank)
-    window = Window(common_size(bank), told.stride, told.padding, told.dilation)
-    return (DepthwiseConv if each else Conv)(
-        window=window,
-        kernels=bank,
-        bias=told.bias,
-        border=told.border,
-        flip=told.flip,
-        normalize=Normalization(told.normalize),
-    )
 
 
 def parse_activation(text: str) -> tuple[Layer, ...]:
@@ -105,7 +58,7 @@ Examples:
 @click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
 @click.option(
     "--normalize",
-    type=click.Choice([str(word) for word in Normalization]),
+    type=options.Choice(Normalization),
     default="none",
     show_default=True,
     help="Divide the kernel by its sum, or by the sum of its magnitudes.",
@@ -131,7 +84,21 @@ Examples:
 )
 @view_options
 @options.file_options
-def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> None:
+def command(
+    inputs: tuple[str, ...],
+    kernels: tuple[str, ...],
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    border: Border,
+    flip: bool,
+    normalize: Normalization,
+    bias: float,
+    activation: tuple[Layer, ...] | None,
+    channels: str,
+    combine: str | None,
+    settings: Settings,
+) -> None:
     """Lay kernels on images, and write what comes out.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
@@ -140,10 +107,24 @@ def command(inputs: tuple[str, ...], kernels: tuple[str, ...], **given: Any) -> 
     turns it. It is used as it is: --normalize divides. Without padding the output is smaller than the
     input: (n + before + after - d(k-1) - 1) // s + 1.
     """
-    told = KernelOptions(**{name: given.pop(name) for name in KernelOptions._fields})
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
-    networks = make_networks(words, told)
+
+    def make_network(*bank: KernelWord) -> Network:
+        each = channels == "each" and all(len(kernel.shape) == 2 for kernel in bank)
+        convolution = (DepthwiseConv if each else Conv)(
+            window=Window(common_size(bank), stride, padding, dilation),
+            kernels=bank,
+            bias=bias,
+            border=border,
+            flip=flip,
+            normalize=normalize,
+        )
+        layers: list[Layer] = [Gray(), convolution] if channels == "gray" else [convolution]
+        if combine:
+            # A dwconv puts a channel's results side by side; a conv has summed the channels already.
+            layers.append(ChannelPool(mode=COMBINATIONS[combine], size=len(bank) if each else None))
+        return Network((*layers, *(activation or ())))
+
+    networks = [make_network(*words)] if combine else list(map(make_network, words))
     names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))
-    views = take_views(given)
-    results = ("+".join(names),) if told.combine else names
-    filter_files(inputs, networks, FileOptions(**given), kernels=results, views=views)
+    filter_files(inputs, networks, settings, names=("+".join(names),) if combine else names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import reduce, wraps
 from typing import Any, TypeVar
 
 import click
@@ -11,11 +11,21 @@ import click
 from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
 from cnnfilter.files.formats import Depth, Range, name_formats_taking
 from cnnfilter.spec.borders import BorderMode, as_border
+from cnnfilter.work import Settings
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT))
+
+
+class Choice(click.Choice[Any]):
+    """A choice among the members of a `StrEnum`, written as their values."""
+
+    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:
+        """Return how a member is written."""
+        return str(choice)
+
 
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
@@ -80,13 +90,13 @@ _FILE_OPTIONS = (
     click.option(
         "--range",
         "range_",
-        type=click.Choice([str(word) for word in Range]),
+        type=Choice(Range),
         help="How results are brought into the file's range: clip (the default for 8 and 16 bits), abs,"
         " scale (min..max), max (x / max|x|), offset (+ half), none (the default for floats).",
     ),
     click.option(
         "--depth",
-        type=click.Choice([str(word) for word in Depth]),
+        type=Choice(Depth),
         help="Of the file's pixels. Default: as the input; floats for matrices.",
     ),
     click.option("--quality", type=click.IntRange(1, 100), help=f"Of {name_formats_taking('quality')}."),
@@ -145,5 +155,12 @@ def add_options(given: Sequence[Callable[[Any], Any]]) -> Callable[[Decorated], 
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(given), command)
 
 
-file_options = add_options(_FILE_OPTIONS)
-"""Adds the options of every command that writes files; they arrive as `**files`."""
+def file_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that writes files; all that `Settings` has fields for arrive as `settings`."""
+
+    @wraps(command)
+    def gather(*words: Any, **given: Any) -> None:
+        shared = {name: given.pop(name) for name in Settings._fields if name in given}
+        command(*words, **given, settings=Settings(**shared))
+
+    return add_options(_FILE_OPTIONS)(gather)

@@ -1,22 +1,20 @@
 """`cnnfilter pipeline`: a network of layers on images."""
 
-from typing import Any
-
 import click
 
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import filter_files
-from cnnfilter.cli.settings import FileOptions, NetworkOptions
-from cnnfilter.cli.views import figure_options, take_views
+from cnnfilter.cli.views import figure_options
 from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
-from cnnfilter.documents import Document, load_document
+from cnnfilter.documents import load_document
 from cnnfilter.errors import LanguageError
+from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Function
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, PoolMode
-from cnnfilter.spec.preparation import Preparation
 from cnnfilter.spec.values import replace
 from cnnfilter.spec.weights import Init
+from cnnfilter.work import Settings
 
 NUMBERS = Word("numbers", parse_numbers)
 
@@ -24,9 +22,7 @@ _NETWORK_OPTIONS = (
     click.option(
         "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
     ),
-    click.option(
-        "--init", type=click.Choice([str(init) for init in Init]), help="Random weights in place of trained ones."
-    ),
+    click.option("--init", type=options.Choice(Init), help="Random weights in place of trained ones."),
     click.option("--seed", type=click.IntRange(min=0), help="Of --init; the same seed gives the same weights."),
     click.option(
         "--save",
@@ -73,7 +69,15 @@ Examples:
 @options.add_options(_NETWORK_OPTIONS)
 @figure_options
 @options.file_options
-def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
+def command(
+    network: str,
+    inputs: tuple[str, ...],
+    resize: Pair | None,
+    input_scale: float | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    settings: Settings,
+) -> None:
     """Run a NETWORK, written in the layer language or in a file (.toml .json .txt), on images.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
@@ -86,13 +90,32 @@ def command(network: str, inputs: tuple[str, ...], **given: Any) -> None:
     follows; res(a b) adds its input, res(a | b) adds branches, cat(a | b) lays their channels side by side;
     @name names.
     """
-    views = take_views(given)
-    files = FileOptions(**{name: given.pop(name) for name in FileOptions._fields})
     document = load_document(network)
     if not document.network.layers:
         where = f"{document.path}: " if document.path else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
-    filter_files(inputs, [document.network], files, pipeline=understand(given, document), views=views)
+    _check(settings)
+    said = {"size": resize, "scale": input_scale, "mean": mean, "std": std}
+    preparation = replace(document.preparation, **{name: value for name, value in said.items() if value is not None})
+    settings = settings._replace(
+        weights=None if settings.init else settings.weights or document.weights,
+        labels=settings.labels or document.labels,
+        preparation=preparation,
+        pipeline=True,
+    )
+    filter_files(inputs, [document.network], settings, document=document)
+
+
+def _check(settings: Settings) -> None:
+    """Raise a `LanguageError` if two options contradict each other, or one needs another."""
+    if settings.init and settings.weights:
+        raise LanguageError("--init draws weights, and --weights reads them; one of them is enough")
+    if settings.seed is not None and not settings.init:
+        raise LanguageError("--seed belongs to --init he or --init uniform")
+    if settings.labels and settings.top is None:
+        raise LanguageError("--labels names the classes that --top N lists")
+    if settings.top is not None and settings.save:
+        raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
 
 
 _POOLS = [f"{mode}pool:2" for mode in PoolMode] + [f"global{mode}pool" for mode in PoolMode if mode.row.unbounded]
@@ -101,41 +124,3 @@ command.help = str(command.help).format(
     channels=" ".join(ChannelPool(mode=mode).op for mode in ChannelMode),
     functions=" ".join(Function),
 )
-
-
-def understand(told: dict[str, Any], document: Document) -> NetworkOptions:
-    """Return what the options say together with the network's file.
-
-    Raises
-    ------
-    LanguageError
-        If two options contradict each other, or one needs another.
-    """
-    if told["init"] and told["weights"]:
-        raise LanguageError("--init draws weights, and --weights reads them; one of them is enough")
-    if told["seed"] is not None and not told["init"]:
-        raise LanguageError("--seed belongs to --init he or --init uniform")
-    if told["labels"] and told["top"] is None:
-        raise LanguageError("--labels names the classes that --top N lists")
-    if told["top"] is not None and told["save"]:
-        raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
-    weights = None if told["init"] else told["weights"] or document.weights
-    labels = told["labels"] or document.labels
-    return NetworkOptions(
-        weights=weights,
-        init=told["init"],
-        seed=told["seed"] or 0,
-        save=told["save"],
-        top=told["top"],
-        labels=labels,
-        preparation=_prepare(told, document.preparation),
-        input=document.input if weights else None,
-        title=str(document.path or ""),
-        files=tuple(path for path in (document.path, weights, labels) if path),
-    )
-
-
-def _prepare(told: dict[str, Any], usual: Preparation) -> Preparation:
-    """Return what is done to images: what the network's file says, and over it what the options say."""
-    fields = {"size": told["resize"], "scale": told["input_scale"], "mean": told["mean"], "std": told["std"]}
-    return replace(usual, **{name: value for name, value in fields.items() if value is not None})

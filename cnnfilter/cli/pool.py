@@ -1,50 +1,21 @@
 """`cnnfilter pool`: one value for each window."""
 
-from typing import Any, NamedTuple
-
 import click
 from click.core import ParameterSource
 
 from cnnfilter.cli import options
 from cnnfilter.cli.base import Command
 from cnnfilter.cli.run import filter_files
-from cnnfilter.cli.settings import FileOptions
-from cnnfilter.cli.views import take_views, view_options
+from cnnfilter.cli.views import view_options
 from cnnfilter.cli.words import pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Padding, Pair, Window
 from cnnfilter.spec.layers import Layer
 from cnnfilter.spec.network import Network
 from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.work import Settings
 
 WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")
-
-
-class PoolOptions(NamedTuple):
-    """What `pool` is told, by the names of its options."""
-
-    mode: str
-    size: Pair
-    stride: Pair | None
-    padding: Padding
-    dilation: Pair
-    ceil: bool
-    count_include_pad: bool
-    global_: bool
-    over: str
-
-
-def make_layer(told: PoolOptions) -> Layer:
-    """Return the layer that the options describe."""
-    mode = PoolMode(told.mode)
-    if not told.global_ and told.over == "space":
-        window = Window(told.size, told.stride or told.size, told.padding, told.dilation, told.ceil)
-        return Pool(mode=mode, window=window, count_include_pad=told.count_include_pad)
-    if told.global_ and told.over == "channels":
-        raise LanguageError("--global and --over channels cannot be had together")
-    if not mode.row.unbounded:
-        raise LanguageError(f"{'--global' if told.global_ else '--over channels'} takes --mode max or avg, not {mode}")
-    return GlobalPool(mode=mode) if told.global_ else ChannelPool(mode=ChannelMode(mode))
 
 
 def _list_modes() -> str:
@@ -69,7 +40,7 @@ Examples:
 @click.option(
     "-m",
     "--mode",
-    type=click.Choice([str(word) for word in PoolMode]),
+    type=options.Choice(PoolMode),
     default="max",
     show_default=True,
     help=_list_modes(),
@@ -104,22 +75,43 @@ Examples:
 @view_options
 @options.file_options
 @click.pass_context
-def command(ctx: click.Context, /, inputs: tuple[str, ...], **given: Any) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    mode: PoolMode,
+    size: Pair,
+    stride: Pair | None,
+    padding: Padding,
+    dilation: Pair,
+    ceil: bool,
+    count_include_pad: bool,
+    global_: bool,
+    over: str,
+    settings: Settings,
+) -> None:
     """Take one value from each window of images, and write what comes out.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
 
     Padding is no pixel: it wins no maximum, and means divide by the pixels that are there.
     """
-    told = PoolOptions(**{name: given.pop(name) for name in PoolOptions._fields})
-    layer = make_layer(told)
-    if not isinstance(layer, Pool):
-        _refuse_window_options(ctx, layer)
-    views = take_views(given)
-    filter_files(inputs, [Network((layer,))], FileOptions(**given), views=views)
+    layer: Layer
+    if not global_ and over == "space":
+        window = Window(size, stride or size, padding, dilation, ceil)
+        layer = Pool(mode=mode, window=window, count_include_pad=count_include_pad)
+    else:
+        layer = _pool_all(mode, global_=global_, over=over)
+        for name in WINDOW_OPTIONS:
+            if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} means nothing with it")
+    filter_files(inputs, [Network((layer,))], settings)
 
 
-def _refuse_window_options(ctx: click.Context, layer: Layer) -> None:
-    for name in WINDOW_OPTIONS:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} means nothing with it")
+def _pool_all(mode: PoolMode, *, global_: bool, over: str) -> Layer:
+    """Return the layer that takes one value for each channel, or for each pixel."""
+    if global_ and over == "channels":
+        raise LanguageError("--global and --over channels cannot be had together")
+    if not mode.row.unbounded:
+        raise LanguageError(f"{'--global' if global_ else '--over channels'} takes --mode max or avg, not {mode}")
+    return GlobalPool(mode=mode) if global_ else ChannelPool(mode=ChannelMode(mode))

@@ -1,4 +1,4 @@
-"""From networks and the options for files to a batch, carried out and reported."""
+"""From networks and settings to a batch, carried out and reported."""
 
 from __future__ import annotations
 
@@ -9,23 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnfilter.cli.base import ended_in_order, told_log
-from cnnfilter.cli.checks import (
-    check_range,
-    check_text,
-    check_vector,
-    gives_vector,
-    remark_on_encoding,
-    saved_layers,
-    wanted_depth,
-)
+from cnnfilter.cli.checks import check_results, gives_vector, remark_on_encoding, saved_layers
 from cnnfilter.cli.companions import attended, check_companions, write_rules
-from cnnfilter.cli.settings import FileOptions, NetworkOptions
 from cnnfilter.cli.sources import collect, read_stdin
-from cnnfilter.cli.views import ViewOptions
-from cnnfilter.files.formats import (
-    Range,
-    looks_like_matrix,
-)
+from cnnfilter.cli.views import check_views, wants_views
+from cnnfilter.files.formats import Depth, Range, looks_like_matrix
 from cnnfilter.files.limits import allow_pixels
 from cnnfilter.files.outputs import (
     STANDARD,
@@ -38,24 +26,22 @@ from cnnfilter.files.outputs import (
 )
 from cnnfilter.kernels.words import KernelFile, recognize
 from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.weights import Init
 
 if TYPE_CHECKING:
     from cnnfilter.cli.clerk import Clerk
     from cnnfilter.compute.weights import Model
-    from cnnfilter.files.ranking import Ranking
+    from cnnfilter.documents import Document
     from cnnfilter.spec.network import Network
-    from cnnfilter.work import Work
+    from cnnfilter.work import Settings, Work
 
 
 def filter_files(
     inputs: Sequence[str],
     networks: Sequence[Network],
-    options: FileOptions,
+    settings: Settings,
     *,
-    kernels: tuple[str, ...] = (),
-    pipeline: NetworkOptions | None = None,
-    views: ViewOptions | None = None,
+    names: tuple[str, ...] = (),
+    document: Document | None = None,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed.
 
@@ -65,84 +51,68 @@ def filter_files(
         Paths, or `-`.
     networks
         One for each kernel, or one.
-    options
-        Where results go, and how they become files.
-    kernels
-        The words that name the results of several networks.
-    pipeline
-        What goes with a network that was written in the layer language, or None.
-    views
-        The figures and explanations that are wanted; where there are some, nothing else is made without `-o`.
+    settings
+        What is made of results, and how; where views are wanted, nothing else is made without `-o`.
+    names
+        What the results of several networks are called.
+    document
+        What holds a network that was written in the layer language.
 
     Raises
     ------
     CnnFilterError
         If outputs or networks are wrong; nothing is read or written then.
     """
-    gathered = collect(inputs, options)
+    gathered = collect(inputs, settings)
     sources = gathered.sources if gathered else inputs
-    prerequisites = (*_kernel_files(networks), *(pipeline.files if pipeline else ()))
+    said = (document and document.path, settings.weights, settings.labels)
+    prerequisites = (*_kernel_files(networks), *(path for path in said if path))
+    listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
     request = OutputRequest(
-        output=options.output,
-        format_=options.format_.removeprefix(".") if options.format_ else None,
-        kernels=kernels,
-        layers=saved_layers(networks[0], pipeline.save) if pipeline else (),
-        prints=pipeline is not None and (pipeline.top is not None or gives_vector(networks[0])),
-        in_place=options.in_place,
-        read_files=(*prerequisites, *_lists(options)),
+        output=settings.output,
+        format_=settings.format_.removeprefix(".") if settings.format_ else None,
+        kernels=names,
+        layers=saved_layers(networks[0], settings.save) if settings.pipeline else (),
+        prints=settings.pipeline and (settings.top is not None or gives_vector(networks[0])),
+        in_place=settings.in_place,
+        read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
         below=gathered.below if gathered else {},
     )
-    shown = views or ViewOptions()
-    shown.check(options.output)
-    ranked = pipeline is not None and pipeline.top is not None
-    jobs, stdin = _name_jobs(sources, request, shown, ranked=ranked), b""
+    check_views(settings)
+    jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = read_stdin()
-        request = request._replace(stdin_suffix=_stdin_suffix(stdin))
-        jobs = _name_jobs(sources, request, shown, ranked=ranked)
-    _check_results([job for job in jobs if not job.view], networks, options, pipeline)
-    spared = find_spared(sources, request)
-    check_companions(jobs, options, spared, prerequisites)
+        request = request._replace(stdin_suffix=".txt" if looks_like_matrix(stdin) or not stdin else "")
+        jobs = _name_jobs(sources, request, settings)
+    check_results(jobs, networks[0], settings)
+    protected = find_spared(sources, request)
+    check_companions(jobs, settings, protected, prerequisites)
     missing = gathered.failures if gathered else ()
     total = len(missing) + len(group_by_input(jobs))
     with (
-        attended(options, total) as clerk,
-        told_log(verbose=options.verbose, quiet=options.quiet, make_room=clerk.make_room),
+        attended(settings, total) as clerk,
+        told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=clerk.make_room),
     ):
-        work = _plan(jobs, networks, options, stdin=stdin, spared=spared, pipeline=pipeline)
-        work = work._replace(prerequisites=prerequisites)
-        if shown.wanted:
-            layers = pipeline.save if pipeline else ()
-            work = work._replace(viewer=shown.viewer(kernels, layers), processes=shown.processes(options.jobs, total))
+        work = _prepare(jobs, networks, settings, document)
+        work = work._replace(names=names, stdin=stdin, protected=protected, prerequisites=prerequisites)
         for path, reason in missing:
             _tell_missing(path, reason, clerk)
-        _carry_out(work, options, clerk)
+        _carry_out(work, clerk)
     if clerk.failed or clerk.troubles:
         click.get_current_context().exit(1)
 
 
-def _name_jobs(sources: Sequence[str], request: OutputRequest, views: ViewOptions, *, ranked: bool) -> list[Job]:
+def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:
     """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
-    if not views.wanted:
+    if not wants_views(settings):
         return plan_outputs(sources, request)
-    from cnnfilter.plots.targets import plan_views  # noqa: PLC0415  for those alone who want to see
+    from cnnfilter.plots.targets import plan_views, request_views  # noqa: PLC0415  for those alone who want to see
 
     check_sources(sources)
-    only_shown = request.output is None and not (request.in_place or ranked)
+    only_shown = request.output is None and not (request.in_place or settings.top is not None)
     jobs = [] if only_shown else plan_outputs(sources, request)
-    return plan_views(jobs, sources, views.request(), find_spared(sources, request))
-
-
-def _check_results(
-    jobs: list[Job], networks: Sequence[Network], options: FileOptions, pipeline: NetworkOptions | None
-) -> None:
-    """Raise a `CnnFilterError` if the files that are named cannot hold what comes out."""
-    check_range(jobs, options)
-    if pipeline and pipeline.top is not None:
-        check_text(jobs)
-    elif pipeline and not pipeline.save and gives_vector(networks[0]):
-        check_vector(jobs)
+    return plan_views(jobs, sources, request_views(settings), find_spared(sources, request))
 
 
 def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
@@ -154,91 +124,65 @@ def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
     account.close().tell_to(clerk)
 
 
-def _carry_out(work: Work, options: FileOptions, clerk: Clerk) -> None:
-    from cnnfilter.batch import run_batch  # noqa: PLC0415  loads the arrays' libraries
-
-    if options.dry_run:
-        from cnnfilter.rehearsal import rehearse  # noqa: PLC0415  nobody else needs it
+def _carry_out(work: Work, clerk: Clerk) -> None:
+    settings = work.settings
+    if settings.dry_run:
+        from cnnfilter.filtering import rehearse  # noqa: PLC0415  loads the arrays' libraries
 
         rehearse(work, clerk)
         return
-    if options.fail_fast and clerk.failed:
+    if settings.fail_fast and clerk.failed:
         return
+    from cnnfilter.batch import run_batch  # noqa: PLC0415  loads the arrays' libraries
+
     with ended_in_order():
         run_batch(work, clerk)
-    if options.depfile:
-        write_rules(Path(options.depfile), clerk, work.prerequisites)
+    if settings.depfile:
+        write_rules(Path(settings.depfile), clerk, work.prerequisites)
 
 
-def _plan(
-    jobs: list[Job],
-    networks: Sequence[Network],
-    options: FileOptions,
-    *,
-    stdin: bytes,
-    spared: frozenset[str],
-    pipeline: NetworkOptions | None,
-) -> Work:
-    # The arrays' libraries are loaded here, when all that can be refused without them has been.
-    if options.max_pixels:
-        allow_pixels(options.max_pixels)
-    from cnnfilter.files.images import Encoding  # noqa: PLC0415
-    from cnnfilter.files.pictures import Reading  # noqa: PLC0415
-    from cnnfilter.results import Handling  # noqa: PLC0415
+def _prepare(jobs: list[Job], networks: Sequence[Network], settings: Settings, document: Document | None) -> Work:
+    """Return the work, with what it needs to be loaded: weights, labels, and the arrays' libraries."""
+    if settings.max_pixels:
+        allow_pixels(settings.max_pixels)
     from cnnfilter.work import Work  # noqa: PLC0415
 
-    remark_on_encoding(jobs, options)
-    told = pipeline or NetworkOptions()
-    handling = Handling(
-        range_=Range(options.range_) if options.range_ else None,
-        depth=wanted_depth(options),
-        encoding=Encoding(options.quality, options.compression),
-        pipeline=pipeline is not None,
-        preparation=told.preparation,
-        ranking=_ranking(told),
-    )
-    return Work(
-        models=tuple(_model(network, told) for network in networks),
-        jobs=tuple(jobs),
-        handling=handling,
-        reading=Reading(options.allow_truncated, options.page, options.max_pixels),
-        no_clobber=options.no_clobber,
-        fail_fast=options.fail_fast,
-        update=options.update,
-        stdin=stdin,
-        spared=spared,
-        processes=options.jobs,
-    )
+    remark_on_encoding(jobs, settings)
+    if settings.range_ is Range.NONE:
+        settings = settings._replace(depth=Depth.FLOAT)
+    if settings.top is not None:
+        from cnnfilter.files.ranking import Ranking, read_labels  # noqa: PLC0415  for classes alone
+
+        labels = read_labels(settings.labels) if settings.labels else ()
+        settings = settings._replace(ranking=Ranking(settings.top, labels, str(settings.labels)))
+    models = tuple(_load_model(network, settings, document) for network in networks)
+    if settings.colormap is not None:
+        from cnnfilter.plots.sheets import check_colormap  # noqa: PLC0415  for figures alone
+
+        check_colormap(settings.colormap)
+    if settings.plot == "show" and len(group_by_input(jobs)) > 1:  # each window in its turn
+        settings = settings._replace(jobs=1)
+    return Work(settings, models, tuple(jobs))
 
 
-def _model(network: Network, told: NetworkOptions) -> Model:
+def _load_model(network: Network, settings: Settings, document: Document | None) -> Model:
     """Return a network with its weights; those that shall fit the input it names are tried at once."""
     from cnnfilter.compute.states import RandomWeights, StateDict  # noqa: PLC0415
     from cnnfilter.compute.weights import Model  # noqa: PLC0415
-    from cnnfilter.files.weights import keeps_order, read_weights  # noqa: PLC0415
 
     weights: RandomWeights | StateDict | None = None
-    if told.init:
-        weights = RandomWeights(Init(told.init), told.seed)
-    elif told.weights:
-        weights = StateDict(read_weights(told.weights), str(told.weights), ordered=keeps_order(told.weights))
-    model = Model(network, weights, told.title)
-    if told.input:
-        model.program(told.input)
+    if settings.init:
+        weights = RandomWeights(settings.init, settings.seed or 0)
+    elif settings.weights:
+        from cnnfilter.files.weights import keeps_order, read_weights  # noqa: PLC0415  trained ones alone
+
+        weights = StateDict(
+            read_weights(settings.weights), str(settings.weights), ordered=keeps_order(settings.weights)
+        )
+    model = Model(network, weights, str(document.path or "") if document else "")
+    if document and document.input and settings.weights:
+        model.program(document.input)
     return model
-
-
-def _ranking(told: NetworkOptions) -> Ranking | None:
-    from cnnfilter.files.ranking import Ranking, read_labels  # noqa: PLC0415
-
-    if told.top is None:
-        return None
-    return Ranking(told.top, read_labels(told.labels) if told.labels else (), str(told.labels))
-
-
-def _lists(options: FileOptions) -> tuple[Path, ...]:
-    """Return the file that inputs are listed in."""
-    return (Path(options.files_from),) if options.files_from and options.files_from != STANDARD else ()
 
 
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
@@ -246,7 +190,3 @@ def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
     layers = [node.layer for network in networks for node in network.walk()]
     found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
     return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))
-
-
-def _stdin_suffix(data: bytes) -> str:
-    return ".txt" if looks_like_matrix(data) or not data else ""

@@ -16,10 +16,10 @@ from cnnfilter.files.outputs import STANDARD, Gathered, gather, parse_list
 from cnnfilter.files.writing import is_directory
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.settings import FileOptions
+    from cnnfilter.work import Settings
 
 
-def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
+def collect(inputs: Sequence[str], settings: Settings) -> Gathered | None:
     """Return the inputs that the command line, a list and folders name, or None where they are those named.
 
     Raises
@@ -29,24 +29,24 @@ def collect(inputs: Sequence[str], options: FileOptions) -> Gathered | None:
     UsageError
         If no input is named.
     """
-    if options.null and not options.files_from:
+    if settings.null and not settings.files_from:
         raise OutputError("-0 says how the names in the list of --files-from end")
-    if not inputs and not options.files_from:
+    if not inputs and not settings.files_from:
         raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
-    if not options.files_from and not options.recursive:
+    if not settings.files_from and not settings.recursive:
         _refuse_folders(inputs)
         return None
-    words = (*inputs, *(_listed(options.files_from, null=options.null) if options.files_from else ()))
+    words = (*inputs, *(_listed(settings.files_from, null=settings.null) if settings.files_from else ()))
     if not words:
-        Console(quiet=options.quiet).remark(f"{options.files_from}: the list names no input")
-    if options.files_from == STANDARD and STANDARD in words:
+        Console(quiet=settings.quiet).remark(f"{settings.files_from}: the list names no input")
+    if settings.files_from == STANDARD and STANDARD in words:
         raise OutputError("standard input holds the list of inputs, and cannot be one of them")
-    if not options.recursive:
+    if not settings.recursive:
         _refuse_folders(words)
         return Gathered(words, {})
-    gathered = gather(words, options.output)
+    gathered = gather(words, settings.output)
     for remark in gathered.remarks:
-        Console(quiet=options.quiet).remark(remark)
+        Console(quiet=settings.quiet).remark(remark)
     return gathered
 
 

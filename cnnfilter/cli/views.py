@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +13,7 @@ from cnnfilter.errors import OutputError
 from cnnfilter.files.outputs import STANDARD
 
 if TYPE_CHECKING:
-    from cnnfilter.plots.targets import Views
-    from cnnfilter.spec.geometry import Pair
-    from cnnfilter.viewing import Viewer
-
-MOVIE_DPI = 100
-"""Pixels an inch of a moving picture, unless another number is asked for: it has many frames."""
+    from cnnfilter.work import Settings
 
 _LOOK_OPTIONS = (
     click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
@@ -60,63 +55,18 @@ def view_options(command: Decorated) -> Decorated:
     return figure_options(add_options(_WINDOW_OPTIONS)(command))
 
 
-class ViewOptions(NamedTuple):
-    """What is to be shown, by the names of the options."""
-
-    plot: str | None = None
-    equalize: bool = False
-    colormap: str | None = None
-    figure_size: tuple[float, float] | None = None
-    dpi: int | None = None
-    explain: Pair | None = None
-    animate: str | None = None
-    around: Pair | None = None
-    fps: float | None = None
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is."""
-        return self.plot is not None or self.animate is not None or self.explain is not None
-
-    def request(self, kernels: tuple[str, ...] = (), layers: tuple[str, ...] = ()) -> Views:
-        """Return what is shown of each input, named by its kernels, or by those of its layers that are wanted."""
-        from cnnfilter.plots.sheets import ANIMATE  # noqa: PLC0415  few commands draw
-        from cnnfilter.plots.targets import Views  # noqa: PLC0415
-
-        sheets = PlotOptions(self.plot, self.figure_size, self.dpi)
-        plot = None if self.plot is None else sheets.wanted(self.plot)
-        animate = None
-        if self.animate is not None:
-            animate = sheets.wanted(self.animate)._replace(option=ANIMATE, dpi=self.dpi or MOVIE_DPI)
-        return Views(plot, animate, self.explain, self.around, self.fps, self.equalize, self.colormap, kernels, layers)
-
-    def check(self, output: str | None) -> None:
-        """Raise an `OutputError` if an option needs another."""
-        belongs = {
-            "plot": ("equalize", "colormap"),
-            "animate": ("around", "fps"),
-        }
-        for owner, names in belongs.items():
-            for name in names:
-                if getattr(self, name) not in {None, False} and getattr(self, owner) is None:
-                    raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
-        if self.plot is None and self.animate is None:
-            PlotOptions(None, self.figure_size, self.dpi).check_alone()
-        if self.explain is not None and output == STANDARD:
-            raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
-
-    def processes(self, jobs: int | None, total: int) -> int | None:
-        """Return how many inputs are worked on at a time: one where windows show several, each in its turn."""
-        plot = self.request().plot
-        return 1 if plot and plot.in_window and total > 1 else jobs
-
-    def viewer(self, kernels: tuple[str, ...], layers: tuple[str, ...]) -> Viewer:
-        """Return what shows the work; matplotlib is loaded where something is drawn."""
-        from cnnfilter.viewing import Viewer  # noqa: PLC0415  for commands alone that show something
-
-        return Viewer(self.request(kernels, layers))
+def check_views(settings: Settings) -> None:
+    """Raise an `OutputError` if an option of figures, moving pictures or explanations needs another."""
+    for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
+        for name in names:
+            if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
+                raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
+    if settings.plot is None and settings.animate is None:
+        PlotOptions(None, settings.figure_size, settings.dpi).check_alone()
+    if settings.explain is not None and settings.output == STANDARD:
+        raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
 
 
-def take_views(given: dict[str, Any]) -> ViewOptions:
-    """Return the options of this kind, and take them out of `given`."""
-    return ViewOptions(**{name: given.pop(name) for name in ViewOptions._fields if name in given})
+def wants_views(settings: Settings) -> bool:
+    """Return whether the work is to be shown."""
+    return settings.plot is not None or settings.animate is not None or settings.explain is not None

@@ -8,8 +8,12 @@ from typing import NamedTuple
 
 from cnnfilter.errors import OutputError
 from cnnfilter.files.outputs import STANDARD, Job, Resolver, fill_template
-from cnnfilter.plots.sheets import PLOT, Sheet, check_sheet, check_spared
+from cnnfilter.plots.sheets import ANIMATE, DPI, PLOT, Sheet, check_sheet, check_spared
 from cnnfilter.spec.geometry import Pair
+from cnnfilter.work import Settings
+
+MOVIE_DPI = 100
+"""Pixels an inch of a moving picture, unless another number is asked for: it has many frames."""
 
 EXPLAIN = "explain"
 """What is made of an input beside its results, its figure and its moving picture."""
@@ -37,6 +41,15 @@ class Views(NamedTuple):
         sheet = self.plot if job.view == PLOT else self.animate
         assert sheet
         return sheet._replace(target=str(job.target)) if job.target else sheet
+
+
+def request_views(settings: Settings, kernels: tuple[str, ...] = ()) -> Views:
+    """Return what is shown of each input, where its results are named by their kernels."""
+    size, dpi = settings.figure_size, settings.dpi
+    plot = None if settings.plot is None else Sheet(settings.plot, size, dpi or DPI)
+    animate = None if settings.animate is None else Sheet(settings.animate, size, dpi or MOVIE_DPI, ANIMATE)
+    look = settings.equalize, settings.colormap
+    return Views(plot, animate, settings.explain, settings.around, settings.fps, *look, kernels, settings.save)
 
 
 def plan_views(jobs: Sequence[Job], sources: Sequence[str], views: Views, read: frozenset[str]) -> list[Job]:

@@ -13,7 +13,7 @@ from cnnfilter.compute.strips import Part
 from cnnfilter.files.levels import Extremes, find_extremes
 from cnnfilter.files.opencv import cv2
 from cnnfilter.files.pictures import Picture
-from cnnfilter.results import Result, visit_parts
+from cnnfilter.results import FeatureMaps
 from cnnfilter.spec.layers import Shape, show_shape
 
 SUBSTANTIAL = 0.1
@@ -158,7 +158,7 @@ class Reducer:
         So many pixels are drawn along an axis at least, if there are as many.
     """
 
-    def __init__(self, result: Result, side: int) -> None:
+    def __init__(self, result: FeatureMaps, side: int) -> None:
         self._result, self._side = result, side
         self._small: Floats | None = None
         self._alpha: Floats | None = None
@@ -190,7 +190,7 @@ class Reducer:
     def view(self) -> View:
         """Return the view."""
         if not self.complete:
-            visit_parts(self._result.parts, self.take)
+            self._result.visit(self.take)
         assert self._small is not None
         ends = self._extremes.values()
         span = min(low for low, _ in ends), max(high for _, high in ends)

@@ -16,7 +16,7 @@ from PIL import Image
 import cnnfilter
 from cnnfilter.cli import main
 from cnnfilter.files.pictures import Picture
-from cnnfilter.results import run_picture
+from cnnfilter.results import lay_out
 from tests.cli.conftest import Run
 
 SQUARE = "1 2\n3 4\n"
@@ -244,9 +244,9 @@ def test_a_mistake_of_our_own_fails_the_input_that_it_happens_on(
     def fail(picture: Picture, *words: Any) -> Any:
         if len(picture.pixels) == 1:
             raise ZeroDivisionError
-        return run_picture(picture, *words)
+        return lay_out(picture, *words)
 
-    monkeypatch.setattr("cnnfilter.filtering.run_picture", fail)
+    monkeypatch.setattr("cnnfilter.filtering.lay_out", fail)
     result = run("pool", "b.txt", "a.txt", "--size", "1", "-o", "out/", *["-v"] * verbose, status=1)
     lines = result.stderr.splitlines()
     assert (

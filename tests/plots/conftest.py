@@ -18,8 +18,9 @@ from cnnfilter.files.pictures import Picture
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.plots.papers import Paper
 from cnnfilter.plots.sheets import Sheet, Size, open_sheet
-from cnnfilter.results import Handling, Result, run_picture
+from cnnfilter.results import FeatureMaps, lay_out
 from cnnfilter.spec.language import parse_network
+from cnnfilter.work import Settings
 
 COLORS = np.random.default_rng(5).integers(0, 256, (40, 60, 3)).astype(np.uint8)
 
@@ -90,10 +91,10 @@ def model(words: str) -> Model:
     return Model(parse_network(words, kernel_shape))
 
 
-def result(picture: Picture, words: str) -> tuple[str, Model, Result]:
+def result(picture: Picture, words: str) -> tuple[str, Model, FeatureMaps]:
     """Return what a network makes of a picture, named by its words."""
     network = model(words)
-    return words, network, run_picture(picture, network, Handling())[0][""]
+    return words, network, lay_out(picture, network, Settings())
 
 
 def values_of(picture: Picture, words: str) -> Array:

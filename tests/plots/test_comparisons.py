@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ from matplotlib.colors import Normalize
 from cnnfilter.arrays import Array
 from cnnfilter.compute.strips import Part
 from cnnfilter.files.formats import Depth, Range
+from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import Panel, arrange, draw_panels
 from cnnfilter.plots.displays import GRAYS, SIGNED, Equalized, Look
 from cnnfilter.plots.papers import Paper
 from cnnfilter.plots.views import Reducer, view_picture
-from cnnfilter.results import Result, Watched
+from cnnfilter.results import FeatureMaps, run
 from cnnfilter.viewing import only_kernel
+from cnnfilter.work import Settings
 from tests.plots.conftest import COLORS, blank, result, values_of
 
 PLAIN = Look()
@@ -229,8 +232,8 @@ def test_what_is_seen_while_it_is_written_is_not_made_again(colors: Picture) -> 
     _, _, made = result(colors, "gray conv:sobel-x")
     seen = Reducer(made, 420)
     assert not seen.complete
-    watched = made._replace(parts=Watched(made.parts, seen.take))
-    assert np.array_equal(watched.values, made.values)
+    (written,) = run(made, Job("in.png", 0, Path("x.npy"), "x.npy"), Settings(), seen.take)
+    assert np.array_equal(written.pages[0], made.values)
     assert seen.complete
     view = seen.view()
     assert np.array_equal(view.values[:, :, 0], made.values)
@@ -242,7 +245,7 @@ def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int,
     values = np.random.default_rng(9).random((height, width, 2))
     edges = [0, 7, 300, 301, height]
     parts = [Part(slice(*rows), values[slice(*rows)], None) for rows in pairwise(edges)]
-    view = Reducer(Result(parts, height, 1.0, Depth.FLOAT, matrix=False), side).view()
+    view = Reducer(FeatureMaps(parts, height, 1.0, Depth.FLOAT, matrix=False), side).view()
     factor = max(1, max(height, width) // side)
     assert view.values.shape == (-(-height // factor), -(-width // factor), 2)
     assert (view.low, view.high) == (values.min(), values.max())

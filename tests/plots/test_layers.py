@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from cnnfilter import results
 from cnnfilter.arrays import Array
 from cnnfilter.compute.states import RandomWeights
 from cnnfilter.compute.weights import Model
@@ -15,13 +16,13 @@ from cnnfilter.files.pictures import Picture
 from cnnfilter.plots.comparisons import draw_panels
 from cnnfilter.plots.displays import Look
 from cnnfilter.plots.papers import Paper
-from cnnfilter.results import Handling, run_picture
 from cnnfilter.spec.weights import Init
 from cnnfilter.viewing import run_layers
+from cnnfilter.work import Settings
 from tests.plots.conftest import blank, model, texts_on
 from tests.plots.test_comparisons import drawn, panels, titles
 
-HANDLING = Handling(pipeline=True)
+SETTINGS = Settings(pipeline=True)
 
 
 def draw(picture: Picture, network: Model | str, *names: str) -> Paper:
@@ -34,7 +35,7 @@ def draw(picture: Picture, network: Model | str, *names: str) -> Paper:
 
 def draw_on(paper: Paper, picture: Picture, network: Model, names: Sequence[str] = ()) -> None:
     """Draw the layers of a network that are named, or all, on a paper."""
-    grid, drawn = run_layers(picture, "input.png", network, HANDLING, paper.sheet, names)
+    grid, drawn = run_layers(picture, "input.png", network, SETTINGS, paper.sheet, names)
     draw_panels(paper, drawn, grid, Look())
 
 
@@ -69,10 +70,10 @@ def test_each_layer_has_a_panel_in_the_order_of_the_run(colors: Picture) -> None
 
 def test_layers_hold_what_came_out_of_them(colors: Picture) -> None:
     names = ["gray1", "conv1", "maxpool1"]
-    results, _ = run_picture(colors, model("gray conv:box:3 maxpool:4"), HANDLING, names)
+    found = results.run_layers(colors, model("gray conv:box:3 maxpool:4"), SETTINGS, names)
     paper = draw(colors, "gray conv:box:3 maxpool:4")
     for axes, name in zip(panels(paper)[1:], names, strict=True):
-        assert np.array_equal(drawn(axes), results[name].values[:, :, 0])
+        assert np.array_equal(drawn(axes), found[name].values[:, :, 0])
 
 
 def test_a_filter_stands_above_its_map(colors: Picture) -> None:
