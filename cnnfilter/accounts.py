@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cnnfilter.files.outputs import spoken
-from cnnfilter.telling import Level, tell, warn
+from cnnfilter.telling import Level, PlanLine, tell, warn
 
 if TYPE_CHECKING:
     from cnnfilter.files.images import Encoded
     from cnnfilter.spec.layers import Shape
 
-_PLAN = re.compile(r"(\w[\w ]* in float\d+): ")
-"""How the floor below tells of a convolution's plan: its engine and arithmetic, and the reason."""
-
 
 class Listener(Protocol):
-    """Who is told what happens."""
+    """Hears what happens to the inputs of a batch."""
 
     def remark(self, source: str, note: str) -> None:
         """Hear what is right but perhaps not meant so, and of which input."""
@@ -35,10 +31,7 @@ class Listener(Protocol):
 
 
 class Output(NamedTuple):
-    """A file that was written, or None for standard output, the shape of what it holds, and the share clipped.
-
-    A figure has the shape of its pixels, (H, W), and an explanation none.
-    """
+    """A file, None for standard output; the shape of what it holds, () for an explanation; the share clipped."""
 
     path: str | None
     shape: Shape
@@ -46,25 +39,9 @@ class Output(NamedTuple):
 
 
 class Account:
-    """What came of one input.
+    """What came of one input: its shape once it has been read, its outputs, and those that were there already.
 
-    Parameters
-    ----------
-    source
-        Its path, or `-`.
-
-    Attributes
-    ----------
-    shape
-        (H, W) or (H, W, C), once it has been read.
-    outputs, passed_over
-        What was made of it, and what stood already.
-    engines
-        What laid the kernels, and in which arithmetic.
-    errors
-        Why it failed, or some of its outputs did.
-    seconds
-        How long it took.
+    `engines` names what laid the kernels, and in which arithmetic; `errors` says why it or one of its outputs failed.
     """
 
     def __init__(self, source: str) -> None:
@@ -80,9 +57,9 @@ class Account:
 
     def hear(self, level: Level, text: str) -> None:
         """Keep what the floors below tell."""
-        self._events.append((level, text))
-        if (match := _PLAN.match(text)) and match[1] not in self.engines:
-            self.engines.append(match[1])
+        self._events.append((level, str(text)))
+        if isinstance(text, PlanLine) and text.method not in self.engines:
+            self.engines.append(text.method)
 
     def remark(self, notes: Iterable[str]) -> None:
         """Keep what is right but perhaps not meant so, each note once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,6 @@ from cnnfilter.files.outputs import Job
 from cnnfilter.files.pictures import Pages, Picture, Timing
 from cnnfilter.kernels import never_negative
 from cnnfilter.spec.layers import Shape
-from cnnfilter.spec.network import Visit
 from cnnfilter.spec.remarks import remark_on_borders, remark_on_sums
 from cnnfilter.telling import tell
 from cnnfilter.work import Settings
@@ -144,11 +143,10 @@ def lay_out(picture: Picture, model: Model, settings: Settings) -> FeatureMaps:
     CnnFilterError
         If the network does not fit the picture, or its weights do not fit the network.
     """
-    program, shape, notes = _fit(picture, model, settings)
-    colours = prepare(_colours(picture), settings.preparation)
+    program, colours, notes = _fit(picture, model, settings)
     alpha = as_volume(picture.pixels)[:, :, 3:] if _shows_alpha(picture, program, settings) else None
     white = picture.maximum * settings.preparation.scale
-    parts = Parts(model.strips(shape), colours, alpha, picture.maximum, white)
+    parts = Parts(model.strips(colours.shape), colours, alpha, picture.maximum, white)
     maps = FeatureMaps(parts, parts.height, white, picture.depth, picture.matrix, picture.metadata, notes)
     if picture.pages is None:
         return maps
@@ -160,7 +158,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings) -> FeatureMaps:
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
     """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
-    program, _, notes = _fit(picture, model, settings, layers)
+    program, colours, notes = _fit(picture, model, settings, whole=True)
     found: dict[str, Array] = {}
 
     def keep(name: str, values: Array) -> None:
@@ -168,48 +166,42 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
             found[name] = values
 
     white = picture.maximum * settings.preparation.scale
-    run_program(program, prepare(_colours(picture), settings.preparation), white=white, listener=keep)
+    run_program(program, colours, white=white, listener=keep)
     if picture.pages is not None:
         notes = *notes, remark_on_pages(picture.pages)
-    return {
-        name: as_maps(found[name], white, picture.depth, matrix=picture.matrix)._replace(notes=notes) for name in layers
-    }
+    maps = {name: as_maps(found[name], white, picture.depth, matrix=picture.matrix) for name in layers}
+    return {name: one._replace(notes=notes) for name, one in maps.items()}
 
 
 def _fit(
-    picture: Picture, model: Model, settings: Settings, layers: Sequence[str] = ()
-) -> tuple[Program, Shape, tuple[str, ...]]:
-    """Return a network ready for a picture, the shape that it sees, and remarks; raise if it does not fit."""
-    program, shape = _load(picture, model, settings)
+    picture: Picture, model: Model, settings: Settings, *, whole: bool = False
+) -> tuple[Program, Array, tuple[str, ...]]:
+    """Return a network ready for a picture, the (H, W, C) that it sees, and remarks; raise if it does not fit.
+
+    `whole` says that what is between the layers is wanted too.
+    """
+    program, shape, colours = _load(picture, model, settings)
     visits = program.network.visits(shape)
-    check_layers(program, visits, whole=bool(layers))
-    notes = [*picture.notes, *_remarks(visits, settings)]
-    if picture.has_alpha and (layers or not _shows_alpha(picture, program, settings)):
+    check_layers(program, visits, whole=whole)
+    notes = [*picture.notes, *remark_on_borders(visits)]
+    if settings.pipeline:
+        notes += remark_on_sums(visits, never_negative)
+    if picture.has_alpha and not _shows_alpha(picture, program, settings):
         notes.append("the picture has alpha, and the network sees its colours alone")
-    return program, shape, tuple(notes)
+    return program, prepare(colours, settings.preparation), tuple(notes)
 
 
-def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape]:
-    """Return a network ready for a picture, and the (H, W, C) that it sees."""
-    colours = _colours(picture)
+def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape, Array]:
+    """Return a network ready for a picture, the shape that it sees, and the picture's colours, (H, W, C)."""
+    pixels = as_volume(picture.pixels)
+    colours = pixels[:, :, :3] if picture.has_alpha else pixels
     shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
     check_result(model.network.output(shape))
-    return model.program(shape), shape
-
-
-def _colours(picture: Picture) -> Array:
-    """Return what a network sees of a picture: (H, W, C) without alpha."""
-    pixels = as_volume(picture.pixels)
-    return pixels[:, :, :3] if picture.has_alpha else pixels
+    return model.program(shape), shape, colours
 
 
 def _shows_alpha(picture: Picture, program: Program, settings: Settings) -> bool:
     return picture.has_alpha and not settings.pipeline and keeps_alpha(program)
-
-
-def _remarks(visits: Sequence[Visit], settings: Settings) -> list[str]:
-    """Return what a careful reader would say of these layers at work."""
-    return [*remark_on_borders(visits), *(remark_on_sums(visits, never_negative) if settings.pipeline else [])]
 
 
 def remark_on_pages(pages: Pages) -> str:
@@ -228,10 +220,9 @@ def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str
     CnnFilterError
         If the network does not fit the picture.
     """
-    program, shape = _load(picture, model, settings)
+    program, shape, _ = _load(picture, model, settings)
     if layer:
-        shapes = (visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
-        result = next(shapes)
+        result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
     else:
         result = program.network.output(shape)
         if result[2:] == (3,) and _shows_alpha(picture, program, settings):
@@ -331,7 +322,7 @@ def _fill(
         levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
         held = drop_single_channel(levels.pixels)
         if shown.alpha is not None:
-            held = _with_alpha(levels.pixels, shown.alpha, depth, white)
+            held = np.concatenate([held, _alpha_levels(shown.alpha, depth, white, held.dtype)], axis=2)
         if not filled:
             filled.append(held if len(held) == maps.height else np.empty((maps.height, *held.shape[1:]), held.dtype))
             if shown is not part:
@@ -360,12 +351,11 @@ def _shown(part: Part) -> Part:
     return part._replace(values=part.values * part.alpha, alpha=None)
 
 
-def _with_alpha(colours: Array, alpha: Array, depth: Depth, white: float) -> Array:
-    """Return colours and their alpha in one array; in a float file alpha is in the colours' units."""
+def _alpha_levels(alpha: Array, depth: Depth, white: float, dtype: np.dtype[Any]) -> Array:
+    """Return alpha as a file holds it; in a float file it is in the colours' units."""
     if depth is Depth.FLOAT:
-        return np.concatenate([colours, (alpha * white).astype(colours.dtype)], axis=2)
-    held = to_levels(alpha, range_=None, maximum=1.0, depth=depth).pixels
-    return np.concatenate([colours, held], axis=2)
+        return (alpha * white).astype(dtype)
+    return to_levels(alpha, range_=None, maximum=1.0, depth=depth).pixels
 
 
 def encode(result: Result, settings: Settings) -> File:

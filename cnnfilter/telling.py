@@ -33,6 +33,22 @@ def tell(message: str, *values: object, level: Level = Level.DETAIL) -> None:
         sys.modules["logging"].getLogger("cnnfilter").debug(message, *values)
 
 
+class PlanLine(str):
+    """What is told of a kernel's plan; `method` is its engine and arithmetic."""
+
+    method = ""
+
+
+def tell_plan(method: str, reason: str) -> None:
+    """Tell with which engine and arithmetic a kernel is laid, and why."""
+    if listener := _LISTENER.get():
+        line = PlanLine(f"{method}: {reason}")
+        line.method = method
+        listener(Level.DETAIL, line)
+    else:
+        tell("%s: %s", method, reason)
+
+
 def warn(message: str) -> None:
     """Tell what is right but perhaps not meant so."""
     if listener := _LISTENER.get():

@@ -23,7 +23,7 @@ from cnnfilter.compute.planning import MOST_PLANES, SPREADING, Engine, Plan, Tas
 from cnnfilter.spec.borders import Border
 from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.values import replace
-from cnnfilter.telling import tell
+from cnnfilter.telling import tell_plan
 
 
 @ieee_arithmetic
@@ -85,14 +85,14 @@ def _lay(
         apart = bank.reshape(*bank.shape[:2], groups, outputs)
         if (apart == apart[:, :, :1]).all():
             return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
-        tell("%s in %s: kernels of their own for %d channels", Engine.TAPS, numbers.dtype, groups)
+        tell_plan(f"{Engine.TAPS} in {numbers.dtype}", f"kernels of their own for {groups} channels")
         return add_taps(padded, bank, window, output, finish)
     if groups == 1 and inputs > 1 and _same_on_all(bank):
         padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
     if outputs * inputs > 1 and (bank.all() or padded.finite):
         plan = plan_bank(bank.shape, numbers, output)
         if groups > 1 or inputs * outputs > MOST_PLANES or plan.price <= _price_planes(padded, bank, window, numbers):
-            tell("%s", plan)
+            tell_plan(plan.method, plan.reason)
             return multiply_patches(padded, bank, window, output, groups, finish)
     if inputs == 1:
         return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
@@ -147,7 +147,7 @@ def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Number
 def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
     """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
     plan = choose_plan(padded, kernel, window, numbers)
-    tell("%s", plan)
+    tell_plan(plan.method, plan.reason)
     return carry_out(plan, padded, window, finish)
 
 

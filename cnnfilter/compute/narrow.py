@@ -18,7 +18,7 @@ from cnnfilter.spec.borders import Border
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Window
 from cnnfilter.spec.layers import Shape
-from cnnfilter.telling import tell
+from cnnfilter.telling import tell_plan
 
 _LARGEST = 2**15 - 1
 
@@ -75,7 +75,7 @@ def lay_narrowly(narrow: NarrowPlan, volume: Array) -> Array:
     ndarray
         int16 (H', W', C), without its channel axis if there is one channel.
     """
-    tell("%s", narrow.plan)
+    tell_plan(narrow.plan.method, narrow.plan.reason)
     core = cut_to_core(_pad(volume, narrow.window, narrow.border), narrow.plan, narrow.window)
     shorts = filter_to_shorts(core, narrow.plan.core.weights, narrow.bias)
     return shorts[:, :, 0] if volume.shape[2] == 1 else shorts

@@ -118,8 +118,13 @@ class Plan(NamedTuple):
     exact: bool = False
     price: float = 0.0
 
+    @property
+    def method(self) -> str:
+        """The engine and its arithmetic, as reports name them."""
+        return f"{self.engine}{' by phases' if self.phases else ''} in {self.dtype}"
+
     def __str__(self) -> str:
-        return f"{self.engine}{' by phases' if self.phases else ''} in {self.dtype}: {self.reason}"
+        return f"{self.method}: {self.reason}"
 
 
 _SMALL = 150.0
