@@ -9,11 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from cnnfilter.documents import load_document, shape_of_kernel
-from cnnfilter.plots.boxes import COLORS, make_scale, make_scales
-from cnnfilter.plots.layout import Drawing, lines_of
-from cnnfilter.plots.networks import draw_network
+from cnnfilter.plots.networks import (
+    COLORS,
+    MOST_STEPS,
+    Drawing,
+    draw_network,
+    lines_of,
+    make_scale,
+    make_scales,
+    make_steps,
+    walk_steps,
+)
 from cnnfilter.plots.sheets import Sheet, open_sheet
-from cnnfilter.plots.steps import MOST_STEPS, count_volumes, make_steps, walk_steps
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape, show_shape
 from cnnfilter.telling import listening
@@ -85,7 +92,7 @@ def test_equal_neighbors_are_joined_where_there_are_many() -> None:
     words = "res(conv:3x3,3,p1@a relu conv:3x3,3,p1@b)+relu"
     assert [step.times for step in drawing_of(f"3x {words}").steps] == [1, 1, 1]
     (joined,) = drawing_of(f"9x {words}").steps
-    assert (joined.times, joined.name) == (9, "res1 to res9")
+    assert (joined.times, joined.name, joined.last) == (9, "res1", "res9")
     conv, other = drawing_of(f"{MOST_STEPS}x conv:3x3,3,p1 conv:1x1,3").steps
     assert (conv.times, other.times) == (MOST_STEPS, 1)
     assert [line.text for line in lines_of(conv)][:3] == [f"{MOST_STEPS}x", "conv1", f"to conv{MOST_STEPS}"]
@@ -111,7 +118,7 @@ def test_each_volume_is_a_box_with_its_size_below_it(figure: Figure, sheet: Shee
     draw_network(figure, sheet, drawing)
     steps = list(walk_steps(drawing.steps))
     assert set(faces(figure, "front")) == {"input", *(step.main.node.name for step in steps)}
-    assert len(faces(figure, "front")) == 1 + count_volumes(drawing.steps)
+    assert len(faces(figure, "front")) == 1 + len(steps)
     words = words_on(figure)
     for shape in (drawing.input, *(step.shape for step in steps)):
         assert show_shape(shape) in words
