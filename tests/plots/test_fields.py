@@ -13,10 +13,9 @@ from cnnfilter import network
 from cnnfilter.arrays import Array
 from cnnfilter.documents import load_document, shape_of_kernel
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.fields import Fields, draw_fields, table_of
+from cnnfilter.plots.fields import Fields, choose_section, choose_zoom, draw_fields, table_of
 from cnnfilter.plots.frames import Frame, find_frames
 from cnnfilter.plots.samples import Backdrop
-from cnnfilter.plots.sections import choose_section, choose_zoom
 from cnnfilter.plots.sheets import Sheet
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape
