@@ -172,13 +172,13 @@ class Show:
             title = f"{PurePath(name).name}, {self._title(0)}"
             paper = Paper(figure, sheet)
             program = self._models[0].program(colors.shape)
-            reel = animate(program, colors, self._views.around, title, _white(self._picture), paper)
-            if (seconds := round(reel.length / fps)) >= _LONG:
+            movie = animate(program, colors, self._views.around, title, _white(self._picture), paper)
+            if (seconds := round(movie.length / fps)) >= _LONG:
                 notes.append(
-                    f"the moving picture has {reel.length} windows and runs for {seconds // 60} min {seconds % 60} s; "
+                    f"the moving picture has {movie.length} windows and runs for {seconds // 60} min {seconds % 60} s; "
                     "--around Y,X shows fewer, a larger --fps is faster"
                 )
-            return File(sheet.target, encode_movie(reel, sheet.target, fps), paper.pixels)
+            return File(sheet.target, encode_movie(movie, sheet.target, fps), paper.pixels)
 
 
 def only_kernel(model: Model) -> Doubles | None:

@@ -20,14 +20,14 @@ _LEAST = 4
 
 
 class Excerpt(NamedTuple):
-    """A part of an input, and the windows that lie in it.
+    """A part of an input, and the windows in it.
 
     Parameters
     ----------
     places
         The rows and the columns of the output whose windows these are.
     seen
-        The rows and the columns of the input that are shown; below 0 and beyond the end lies padding.
+        The rows and the columns of the input that are shown; below 0 and beyond the end is padding.
     """
 
     places: tuple[range, range]
@@ -45,14 +45,12 @@ class Excerpt(NamedTuple):
 
     def describe(self, shape: Shape) -> str:
         """Return which part of an input (H, W, C) is shown, or the empty string for all of it."""
-        rows, columns = (
-            range(max(span.start, 0), min(span.stop, size)) for span, size in zip(self.seen, shape, strict=False)
+        (top, bottom), (left, right) = (
+            (max(span.start, 0), min(span.stop, size)) for span, size in zip(self.seen, shape[:2], strict=True)
         )
-        if (len(rows), len(columns)) == shape[:2]:
+        if (bottom - top, right - left) == shape[:2]:
             return ""
-        return (
-            f"rows {rows[0]} to {rows[-1]}, columns {columns[0]} to {columns[-1]} of {show_pair((shape[0], shape[1]))}"
-        )
+        return f"rows {top} to {bottom - 1}, columns {left} to {right - 1} of {show_pair((shape[0], shape[1]))}"
 
 
 def choose_excerpt(layer: Layer, shape: Shape, output: Shape, place: Pair | None) -> Excerpt:
@@ -70,7 +68,7 @@ def choose_excerpt(layer: Layer, shape: Shape, output: Shape, place: Pair | None
     Raises
     ------
     ShapeError
-        If the input is too large and no place is given, the place lies outside, or windows are too large.
+        If the input is too large and no place is given, the place is outside, or windows are too large.
     """
     height, width = shape[:2]
     if place and (place[0] >= height or place[1] >= width):
@@ -83,8 +81,8 @@ def choose_excerpt(layer: Layer, shape: Shape, output: Shape, place: Pair | None
             else f"--around Y,X takes about {CROP}x{CROP} pixels around one"
         )
         raise ShapeError(f"{height}x{width} is too large to animate, which goes up to {LARGEST}x{LARGEST}; {hint}")
-    axes = [_choose(layer, shape, output[axis], axis, None if whole else place) for axis in (0, 1)]
-    excerpt = Excerpt((axes[0][0], axes[1][0]), (axes[0][1], axes[1][1]))
+    rows, columns = (_choose(layer, shape, output[axis], axis, None if whole else place) for axis in (0, 1))
+    excerpt = Excerpt((rows[0], columns[0]), (rows[1], columns[1]))
     sides = len(excerpt.seen[0]), len(excerpt.seen[1])
     if max(*sides, *excerpt.size) > MOST_PADDED:
         what = f"an input of {show_pair(sides)} with its padding" if whole else f"a window of {show_pair(sides)}"
@@ -94,25 +92,17 @@ def choose_excerpt(layer: Layer, shape: Shape, output: Shape, place: Pair | None
 
 def _choose(layer: Layer, shape: Shape, count: int, axis: int, place: Pair | None) -> tuple[range, range]:
     """Return which of `count` windows along an axis are animated, and what is shown of the input."""
-    window = getattr(layer, "window", None)
     size = shape[axis]
     if isinstance(layer, GlobalPool):
         return range(1), range(size)
-    pad, stride, extent = 0, 1, 1
-    if window is not None:
-        pad, stride, extent = window.pads(shape[0], shape[1])[axis], window.stride[axis], window.extent[axis]
+    before, after, stride, extent = 0, 0, 1, 1
+    if window := getattr(layer, "window", None):
+        pads = window.pads(shape[0], shape[1])
+        before, after, stride, extent = pads[axis], pads[axis + 2], window.stride[axis], window.extent[axis]
     if place is None:
-        return range(count), range(
-            -pad, max(size, (count - 1) * stride - pad + extent, size + _after(layer, shape, axis))
-        )
-    nearest = min(max(round((place[axis] + pad - (extent - 1) / 2) / stride), 0), count - 1)
+        return range(count), range(-before, max(size + after, (count - 1) * stride - before + extent))
+    nearest = min(max(round((place[axis] + before - (extent - 1) / 2) / stride), 0), count - 1)
     fitting = min(max((CROP - extent) // stride + 1, _LEAST), max((MOST_PADDED - extent) // stride + 1, 1), count)
     first = min(max(0, nearest - fitting // 2), count - fitting)
     places = range(first, first + fitting)
-    return places, range(places[0] * stride - pad, places[-1] * stride - pad + extent)
-
-
-def _after(layer: Layer, shape: Shape, axis: int) -> int:
-    """Return how much padding a layer has behind the input."""
-    window = getattr(layer, "window", None)
-    return int(window.pads(shape[0], shape[1])[axis + 2]) if window is not None else 0
+    return places, range(first * stride - before, places[-1] * stride - before + extent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import PurePath
 from typing import NamedTuple
@@ -20,24 +20,27 @@ from cnnfilter.plots.panels import draw_pixels, frame_cells, mark_axes, write_nu
 from cnnfilter.plots.papers import Box, Paper
 from cnnfilter.plots.views import SUBSTANTIAL
 from cnnfilter.spec.geometry import Pair
-from cnnfilter.spec.layers import Shape
+from cnnfilter.spec.layers import Layer, Shape
 from cnnfilter.spec.pools import ChannelPool, Pool
 from cnnfilter.traces import Explained, Reach, Trace, Weighing, find_picked, find_sources, read_values, span_around
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
 
-_CELL, _HEAD, _FOOT = 2.5, 0.35, 0.3
-_GAP = 0.55
+_CELL, _HEAD, _FOOT, _GAP = 2.5, 0.35, 0.3, 0.55
+"""Inches of a panel, above, below and beside it."""
+
+Numbers = Callable[[Paper, Box, Axes, Display], float]
+"""Writes numbers into the cells of axes in a box, and returns the size of their letters or 0."""
 
 
-class Line(NamedTuple):
+class _Row(NamedTuple):
     """A row of panels: a channel of the input, the map that it goes into, its place among the map's channels.
 
     `last` says whether the map is complete with it, and drawn.
     """
 
-    explained: Explained
+    one: Explained
     channel: int
     map: int
     place: int = 0
@@ -53,84 +56,86 @@ def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> Non
     ShapeError
         If there are too many rows to be read.
     """
-    lines = [line for one in explained for line in _lines(one)]
-    if len(lines) > MOST_ROWS:
+    rows = [row for one in explained for row in _rows(one)]
+    if len(rows) > MOST_ROWS:
         raise ShapeError(
-            f"{len(lines)} channels and maps are too many for one figure, which holds {MOST_ROWS}; "
+            f"{len(rows)} channels and maps are too many for one figure, which holds {MOST_ROWS}; "
             "--explain without --plot prints them"
         )
-    columns = 4 if any(line.weighing for line in lines) else 3
-    heights = [_CELL * _ratio(line) for line in lines]
-    paper.lay_out(0.4 + sum(heights) + (_HEAD + _FOOT) * len(lines), columns * (_CELL + _GAP) + 0.5)
+    columns = 4 if any(row.weighing for row in rows) else 3
+    heights = [_CELL * _ratio(row.one) for row in rows]
+    paper.lay_out(0.4 + sum(heights) + (_HEAD + _FOOT) * len(rows), columns * (_CELL + _GAP) + 0.5)
     head = f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]"
     paper.text(_GAP, 0.12, head, fontsize=11 * paper.zoom)
-    top = 0.4
-    for line, height in zip(lines, heights, strict=True):
-        boxes = [Box(_GAP + column * (_CELL + _GAP), top + _HEAD, _CELL, height) for column in range(columns)]
-        _draw_line(paper, boxes, line)
+    top = 0.4 + _HEAD
+    for row, height in zip(rows, heights, strict=True):
+        _draw_row(paper, [Box(_GAP + at * (_CELL + _GAP), top, _CELL, height) for at in range(columns)], row)
         top += height + _HEAD + _FOOT
 
 
-def _ratio(line: Line) -> float:
+def _ratio(one: Explained) -> float:
     """Return the ratio of height to width that the tallest panel of a row has, at most 1."""
-    traced = line.explained.traced
-    rows, columns = _spans(traced)
-    shapes = [(len(rows), len(columns)), traced.values.shape[:2], line.explained.outputs.shape[:2]]
-    return float(min(1.0, max(1 / 8, *(height / width for height, width in shapes))))
+    shapes = [tuple(map(len, _spans(one.traced))), one.traced.values.shape, one.outputs.shape]
+    return float(min(1.0, max(1 / 8, *(shape[0] / shape[1] for shape in shapes))))
 
 
 def _spans(traced: Trace) -> tuple[range, range]:
     """Return which rows and columns of the input are drawn."""
-    reach, shape = traced.reach, traced.shape
+    rows, columns = traced.reach.rows, traced.reach.columns
     return (
-        span_around(int(reach.rows[0]), int(reach.rows[-1]), shape[0]),
-        span_around(int(reach.columns[0]), int(reach.columns[-1]), shape[1]),
+        span_around(int(rows[0]), int(rows[-1]), traced.shape[0]),
+        span_around(int(columns[0]), int(columns[-1]), traced.shape[1]),
     )
 
 
-def _lines(one: Explained) -> Iterator[Line]:
+def _rows(one: Explained) -> Iterator[_Row]:
     """Yield the rows for a result: of a convolution for each channel that a map adds up."""
+    combined = max(1, len(one.traced.weighings) // max(1, len(one.outcome)))
     for number, weighing in enumerate(one.traced.weighings):
-        combined = len(one.traced.weighings) // len(one.outcome) if len(one.outcome) else 1
         for place, channel in enumerate(weighing.channels):
             last = place == len(weighing.channels) - 1 and number % combined == combined - 1
-            yield Line(one, channel, number // combined, place, weighing, last)
+            yield _Row(one, channel, number // combined, place, weighing, last)
     if not one.traced.weighings:
-        together = isinstance(one.traced.layer, ChannelPool)
-        for channel in range(one.traced.shape[2]):
-            last = not together or channel == one.traced.shape[2] - 1
-            yield Line(one, channel, 0 if together else channel, last=last)
+        together, channels = isinstance(one.traced.layer, ChannelPool), one.traced.shape[2]
+        for channel in range(channels):
+            last = not together or channel == channels - 1
+            yield _Row(one, channel, 0 if together else channel, last=last)
 
 
-def _draw_line(paper: Paper, boxes: list[Box], line: Line) -> None:
-    _draw_window(paper, boxes[0], line)
-    traced, weighing = line.explained.traced, line.weighing
+def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
+    _draw_window(paper, boxes[0], row)
+    weighing = row.weighing
     if weighing is None:
-        _draw_chosen(paper, boxes[1], line)
+        _draw_pooled(paper, boxes[1], row)
     else:
-        kernel = weighing.weights[:, :, line.place]
+        kernel = weighing.weights[:, :, row.place]
         _sign(paper, boxes[0], "×")
         name = PurePath(weighing.kernel).name if len(weighing.kernel) < 20 else "kernel"
-        slices = f", slice {line.place}" if len(weighing.channels) > 1 else ""
+        slices = f", slice {row.place}" if len(weighing.channels) > 1 else ""
         draw_cells(paper, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
         _sign(paper, boxes[1], "=")
-        products = traced.products(weighing)[:, :, line.place]
+        products = row.one.traced.products(weighing)[:, :, row.place]
         reach = float(np.abs(products[np.isfinite(products)]).max(initial=0)) or 1.0
         display = Display(products, colormap=SIGNED, norm=Normalize(-reach, reach), odd=find_odd(products))
         draw_cells(paper, boxes[2], display, f"products, sum {show_end(float(products.sum()))}")
-    if line.last:
+    if row.last:
         _sign(paper, boxes[-2], "→")
-        _draw_output(paper, boxes[-1], line)
+        _draw_output(paper, boxes[-1], row)
 
 
 def _sign(paper: Paper, box: Box, sign: str) -> None:
     """Write a sign between a box and the next one."""
-    paper.text(
-        box.left + box.width + 0.13, box.top + box.height / 2, sign, fontsize=15 * paper.zoom, ha="center", va="center"
-    )
+    style = {"fontsize": 15 * paper.zoom, "ha": "center", "va": "center"}
+    paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, **style)
 
 
-def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0)) -> tuple[Axes, Box]:
+def _write_numbers(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
+    return write_numbers(paper, place, axes, display, display.pixels)
+
+
+def draw_cells(
+    paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0), numbers: Numbers = _write_numbers
+) -> tuple[Axes, Box]:
     """Draw cells with their numbers, the first of them at a (row, column), and return the axes and their box."""
     rows, columns = display.pixels.shape[:2]
     place = paper.square(box, rows / columns)
@@ -138,17 +143,18 @@ def draw_cells(paper: Paper, box: Box, display: Display, title: str, first: Pair
     draw_pixels(axes, display, (rows, columns))
     for image in axes.images:
         image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
-    points = write_numbers(paper, place, axes, display, display.pixels)
+    points = numbers(paper, place, axes, display)
     for text in axes.texts:
         column, row = text.get_position()
         text.set_position((column + first[1], row + first[0]))
     if points:
         draw_grid(axes, first, (rows, columns))
-    for axis, size, start in ((axes.yaxis, rows, first[0]), (axes.xaxis, columns, first[1])):
-        high, wide = paper.real(place)
-        room = (high / 0.2 if axis is axes.yaxis else wide / 0.32) / paper.zoom
-        step = max(1, ceil(size / max(room, 1)))
-        axis.set_ticks(range(start, start + size, step))
+    high, wide = paper.real(place)
+    for axis, size, start, room in (
+        (axes.yaxis, rows, first[0], high / 0.2),
+        (axes.xaxis, columns, first[1], wide / 0.32),
+    ):
+        axis.set_ticks(range(start, start + size, max(1, ceil(size / max(room / paper.zoom, 1)))))
     mark_axes(paper, axes)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
     paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
@@ -166,75 +172,67 @@ def draw_grid(axes: Axes, first: Pair, size: Pair) -> None:
 def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
     """Return part of a channel of the input, (rows, columns), padding as the border has it, or nan for a pool."""
     spans = zip((rows, columns), traced.shape, strict=False)
-    places = [find_sources(np.array(span), size, traced.layer) for span, size in spans]
-    return read_values(colors, places[0], places[1], traced.layer, gray=traced.gray)[:, :, channel]
+    ys, xs = (find_sources(np.array(span), size, traced.layer) for span, size in spans)
+    return read_values(colors, ys, xs, traced.layer, gray=traced.gray)[:, :, channel]
 
 
 def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:
-    """Lay light, hatched cells over what lies beyond the input, below its numbers."""
+    """Lay light, hatched cells over what is beyond the input, below its numbers."""
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-    parts = [
-        (top, left, 0, right),
-        (shape[0], left, bottom, right),
-        (0, left, shape[0], 0),
-        (0, shape[1], shape[0], right),
-    ]
-    for high, near, low, far in parts:
-        if low > high and far > near:
-            _hatch(axes, high, near, low, far)
+    height, width = shape[:2]
+    _hatch(axes, top, left, 0, right)
+    _hatch(axes, height, left, bottom, right)
+    _hatch(axes, 0, left, height, 0)
+    _hatch(axes, 0, width, height, right)
     for text in axes.texts:
         column, row = text.get_position()
-        if not (0 <= row < shape[0] and 0 <= column < shape[1]):
+        if not (0 <= row < height and 0 <= column < width):
             text.set_color("#666666")
 
 
 def _hatch(axes: Axes, top: int, left: int, bottom: int, right: int) -> None:
-    """Lay light, hatched cells over some."""
-    cells = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, zorder=1, linewidth=0)
-    cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
-    axes.add_patch(cells)
+    """Lay light, hatched cells over some, if there are any."""
+    if bottom > top and right > left:
+        cells = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, zorder=1, linewidth=0)
+        cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
+        axes.add_patch(cells)
 
 
-def draw_input(paper: Paper, box: Box, one: Explained, channel: int, values: Doubles, first: Pair) -> Axes:
-    """Draw part of a channel of the input, (rows, columns), the first of them at a (row, column)."""
-    shape = one.traced.shape
-    display = display_input(values, one, _within(values.shape, first, shape))
-    of = f", channel {channel}" if shape[2] > 1 else ", luma" if one.traced.gray else ""
-    return draw_cells(paper, box, display, f"input {shape[0]}x{shape[1]}{of}", first)[0]
-
-
-def _within(size: Pair, first: Pair, shape: Shape) -> Array:
-    """Return of (rows, columns) of cells, the first of them at a (row, column), which lie in an input of a shape."""
-    inside = [
-        (first[axis] + np.arange(size[axis]) >= 0) & (first[axis] + np.arange(size[axis]) < shape[axis])
-        for axis in (0, 1)
-    ]
-    return np.logical_and.outer(*inside)
+def draw_input(
+    paper: Paper, box: Box, one: Explained, channel: int, span: tuple[range, range], numbers: Numbers = _write_numbers
+) -> Axes:
+    """Draw rows and columns of a channel of the input with their numbers, what is beyond it hatched."""
+    rows, columns = span
+    height, width, channels = one.traced.shape
+    values = read_channel(one.traced, one.colors, channel, rows, columns)
+    inside = np.logical_and.outer([0 <= row < height for row in rows], [0 <= column < width for column in columns])
+    of = f", channel {channel}" if channels > 1 else ", luma" if one.traced.gray else ""
+    display = display_input(values, one, inside)
+    axes, _ = draw_cells(paper, box, display, f"input {height}x{width}{of}", (rows[0], columns[0]), numbers)
+    hatch_padding(axes, rows, columns, one.traced.shape)
+    return axes
 
 
 def display_input(values: Doubles, one: Explained, inside: Array) -> Display:
-    """Return how part of an input is drawn: as a plain figure draws all of it; padding is told by `inside`."""
+    """Return how part of an input is drawn: as a plain figure draws all of it; what is not `inside` is padding."""
     finite = one.colors[np.isfinite(one.colors)].astype(np.float64)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    odd = find_odd(values) * inside
-    if low < 0 and (not one.white or -finite[finite < 0].sum() > SUBSTANTIAL * np.abs(finite).sum()):
-        reach = max(-low, high)
-        return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach), odd=odd)
-    if one.white:
-        return Display(values, colormap=GRAYS, norm=Normalize(0, one.white), odd=odd)
-    return Display(values, colormap=GRAYS, norm=Normalize(0, high or 1.0), odd=odd)
+    signed = low < 0 and (not one.white or -finite[finite < 0].sum() > SUBSTANTIAL * np.abs(finite).sum())
+    reach = max(-low, high)
+    norm = Normalize(-reach, reach) if signed else Normalize(0, one.white or high or 1.0)
+    return Display(values, colormap=SIGNED if signed else GRAYS, norm=norm, odd=find_odd(values) * inside)
 
 
-def _draw_window(paper: Paper, box: Box, line: Line) -> None:
-    """Draw the input with the window framed, and what lies in the padding hatched."""
-    traced = line.explained.traced
-    reach, shape = traced.reach, traced.shape
-    rows, columns = _spans(traced)
-    values = read_channel(traced, line.explained.colors, line.channel, rows, columns)
-    axes = draw_input(paper, box, line.explained, line.channel, values, (rows[0], columns[0]))
-    hatch_padding(axes, rows, columns, shape)
-    _dim_skipped(axes, reach)
-    _scale_lines(paper, frame_window(axes, reach))
+def _draw_window(paper: Paper, box: Box, row: _Row) -> None:
+    """Draw the input with the window framed, and white haze over the cells that a dilated one leaves out."""
+    reach = row.one.traced.reach
+    axes = draw_input(paper, box, row.one, row.channel, _spans(row.one.traced))
+    for y in range(reach.rows[0], reach.rows[-1] + 1):
+        for x in range(reach.columns[0], reach.columns[-1] + 1):
+            if y not in reach.rows or x not in reach.columns:
+                haze = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="white", alpha=0.65, linewidth=0, zorder=4)
+                axes.add_patch(haze)
+    _scale_lines(paper, *frame_window(axes, reach))
 
 
 def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
@@ -250,72 +248,54 @@ def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
     return frames
 
 
-def _scale_lines(paper: Paper, frames: Sequence[Rectangle]) -> None:
+def _scale_lines(paper: Paper, *frames: Rectangle) -> None:
     """Make frames as much thinner as letters are smaller."""
     for frame in frames:
         frame.set_linewidth(frame.get_linewidth() * paper.zoom)
 
 
-def _dim_skipped(axes: Axes, reach: Reach) -> None:
-    """Lay white haze over the cells that a dilated window passes over."""
-    seen = {(int(row), int(column)) for row in reach.rows for column in reach.columns}
-    for row in range(int(reach.rows[0]), int(reach.rows[-1]) + 1):
-        for column in range(int(reach.columns[0]), int(reach.columns[-1]) + 1):
-            if (row, column) not in seen:
-                haze = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", alpha=0.65, linewidth=0, zorder=4)
-                axes.add_patch(haze)
-
-
-def _draw_chosen(paper: Paper, box: Box, line: Line) -> None:
+def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
     """Draw the window of a pool alone, the value that wins framed."""
-    one = line.explained
-    values = one.traced.values[:, :, line.channel]
-    display = display_input(values, one, one.traced.inside)
-    layer = one.traced.layer
-    mode = getattr(layer, "mode", "")
-    axes, _ = draw_cells(paper, box, display, f"window, {mode}")
-    for row, column in np.argwhere(~one.traced.inside):
-        _hatch(axes, row, column, row + 1, column + 1)
-    if isinstance(layer, Pool) and (place := find_picked(layer.mode, values)):
-        _scale_lines(paper, [frame_cells(axes, *place, 1, 1)])
+    traced, layer = row.one.traced, row.one.traced.layer
+    values = traced.values[:, :, row.channel]
+    axes, _ = draw_cells(
+        paper, box, display_input(values, row.one, traced.inside), f"window, {getattr(layer, 'mode', '')}"
+    )
+    for y, x in np.argwhere(~traced.inside):
+        _hatch(axes, y, x, y + 1, x + 1)
+    if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
+        _scale_lines(paper, frame_cells(axes, *picked, 1, 1))
 
 
-def _draw_output(paper: Paper, box: Box, line: Line) -> None:
+def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
     """Draw the output, its value framed, with what was added to the sum."""
-    one = line.explained
-    values = np.asarray(one.outputs[:, :, line.map], dtype=np.float64)
+    one = row.one
+    values = np.asarray(one.outputs[:, :, row.map], dtype=np.float64)
     display = display_output(values, one)._replace(odd=find_odd(values))
-    axes, _ = draw_cells(paper, box, display, _output_title(line), one.corner)
-    _scale_lines(paper, [frame_cells(axes, *one.traced.place, 1, 1)])
+    axes, _ = draw_cells(paper, box, display, _output_title(row), one.corner)
+    _scale_lines(paper, frame_cells(axes, *one.traced.place, 1, 1))
 
 
 def display_output(values: Doubles, one: Explained) -> Display:
     """Return how outputs are drawn: around 0 where some are negative, else from black on."""
     finite = values[np.isfinite(values)]
-    if finite.size and finite.min() < 0:
-        reach = float(np.abs(finite).max())
-        return Display(values, colormap=SIGNED, norm=Normalize(-reach, reach))
-    most = max(float(finite.max(initial=0)), one.white, 1e-9)
-    return Display(values, colormap=GRAYS, norm=Normalize(0, most))
+    signed = finite.min(initial=0) < 0
+    most = max(float(np.abs(finite).max(initial=0)), 0.0 if signed else one.white, 1e-9)
+    return Display(values, colormap=SIGNED if signed else GRAYS, norm=Normalize(-most if signed else 0, most))
 
 
-def _output_title(line: Line) -> str:
-    one = line.explained
-    number = f",{line.map}" if len(one.outcome) > 1 else ""
-    biased = line.weighing and line.weighing.bias and not _channel_sums(line)
-    added = f", bias {show_short(line.weighing.bias)}" if line.weighing and biased else ""
-    functions = "".join(f", {activation.op}" for activation in one.traced.activations)
-    functions = (f", {one.traced.combination.op}" if one.traced.combination else "") + functions
-    place = ",".join(map(str, one.traced.place))
-    return f"output [{place}{number}] = {_channel_sums(line)}{show_end(float(one.outcome[line.map]))}{added}{functions}"
-
-
-def _channel_sums(line: Line) -> str:
-    """Return the sums of a convolution's channels, or the empty string for one, or where they are not the result."""
-    traced, weighing = line.explained.traced, line.weighing
-    if weighing is None or len(weighing.channels) == 1 or traced.combination or traced.activations:
-        return ""
-    sums = traced.products(weighing).sum(axis=(0, 1))
-    bias = [weighing.bias] if weighing.bias else []
-    first, *others = [show_short(float(number)) for number in [*sums, *bias]]
-    return first + "".join(f" - {other[1:]}" if other.startswith("-") else f" + {other}" for other in others) + " = "
+def _output_title(row: _Row) -> str:
+    """Return where a value is, what it is, and what made it of the products: its channels, the bias, the functions."""
+    one, traced, weighing = row.one, row.one.traced, row.weighing
+    functions: list[Layer] = [traced.combination] if traced.combination else []
+    functions += traced.activations
+    added = []
+    sums = ""
+    if weighing and len(weighing.channels) > 1 and not functions:
+        numbers = [*traced.products(weighing).sum(axis=(0, 1)), *([weighing.bias] if weighing.bias else [])]
+        sums = " + ".join(show_short(float(number)) for number in numbers).replace("+ -", "- ") + " = "
+    elif weighing and weighing.bias:
+        added = [f"bias {show_short(weighing.bias)}"]
+    place = ",".join(map(str, (*traced.place, row.map) if len(one.outcome) > 1 else traced.place))
+    value = f"{sums}{show_end(float(one.outcome[row.map]))}"
+    return ", ".join([f"output [{place}] = {value}", *added, *(function.op for function in functions)])

@@ -13,24 +13,24 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.compute.network import run_program
 from cnnfilter.errors import ShapeError
-from cnnfilter.plots.animations import Reel, animate
+from cnnfilter.plots.animations import Movie, animate
 from cnnfilter.plots.movies import PAUSE, encode_movie, make_palette
 from tests.plots.conftest import blank
 from tests.traces.test_traces import NUMBERS, program
 
 
-def reel(words: str, volume: Array) -> Reel:
+def reel(words: str, volume: Array) -> Movie:
     """Return the moving picture of a network at work."""
     return animate(program(words), volume, None, "input.txt, kernel", 0.0, blank(dpi=60))
 
 
-def drawn_by(movie: Reel) -> list[Array]:
+def drawn_by(movie: Movie) -> list[Array]:
     """Return all frames of a moving picture, (H, W, 4)."""
-    return [shot.pixels.copy() for shot in movie.shots]
+    return [frame.copy() for frame in movie.frames]
 
 
 @pytest.fixture
-def sharpened(samples: Path) -> Reel:
+def sharpened(samples: Path) -> Movie:
     """Return the moving picture of a kernel on a 5x5 matrix, without padding: 9 windows."""
     return reel("conv:sharpen", np.loadtxt(samples / "sharpen-5x5.txt")[:, :, None])
 
@@ -46,13 +46,13 @@ def gif_frames(data: bytes) -> tuple[list[Array], list[int]]:
     return frames, times
 
 
-def test_a_gif_has_a_frame_for_each_window_and_rests_on_the_last(sharpened: Reel) -> None:
+def test_a_gif_has_a_frame_for_each_window_and_rests_on_the_last(sharpened: Movie) -> None:
     frames, times = gif_frames(encode_movie(sharpened, "a.gif", 4))
     assert len(frames) == sharpened.length == 9
     assert times == [250] * 8 + [PAUSE]
 
 
-def test_the_frames_of_a_gif_are_those_that_were_drawn(sharpened: Reel) -> None:
+def test_the_frames_of_a_gif_are_those_that_were_drawn(sharpened: Movie) -> None:
     volume = np.array([[105.0, 102, 100, 97, 96]] * 5)[:, :, None]
     expected = drawn_by(reel("conv:sharpen", volume))
     frames, _ = gif_frames(encode_movie(reel("conv:sharpen", volume), "a.gif", 4))
@@ -63,7 +63,7 @@ def test_the_frames_of_a_gif_are_those_that_were_drawn(sharpened: Reel) -> None:
         assert (frame[(drawn == 255).all(axis=2)] == 255).all()
 
 
-def test_all_frames_of_a_gif_have_one_palette(sharpened: Reel) -> None:
+def test_all_frames_of_a_gif_have_one_palette(sharpened: Movie) -> None:
     data = encode_movie(sharpened, "a.gif", 4)
     image = Image.open(io.BytesIO(data))
     colors = set()
@@ -73,7 +73,7 @@ def test_all_frames_of_a_gif_have_one_palette(sharpened: Reel) -> None:
     assert len(colors) <= 256
 
 
-def test_nothing_flickers_outside_of_what_moves(sharpened: Reel) -> None:
+def test_nothing_flickers_outside_of_what_moves(sharpened: Movie) -> None:
     frames, _ = gif_frames(encode_movie(sharpened, "a.gif", 4))
     still = (np.stack(frames) == frames[0]).all(axis=(0, 3))
     assert still[:20].all()  # the title
@@ -81,7 +81,7 @@ def test_nothing_flickers_outside_of_what_moves(sharpened: Reel) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])
-def test_webp_and_apng_hold_the_frames_without_loss(sharpened: Reel, suffix: str, samples: Path) -> None:
+def test_webp_and_apng_hold_the_frames_without_loss(sharpened: Movie, suffix: str, samples: Path) -> None:
     expected = drawn_by(reel("conv:sharpen", np.loadtxt(samples / "sharpen-5x5.txt")[:, :, None]))
     data = encode_movie(sharpened, f"a{suffix}", 5)
     read, animation = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
@@ -160,7 +160,7 @@ def test_a_part_of_a_photo_has_the_values_of_the_whole() -> None:
     results = np.asarray(run_program(network, photo))
     movie = animate(network, photo, (31, 20), "photo.png, sobel-x", 255.0, paper)
     texts = []
-    for _ in movie.shots:
+    for _ in movie.frames:
         texts += [text.get_text() for text in paper.figure.texts if text.get_text().startswith("o[")]
     assert len(texts) == movie.length == 25
     for text in texts:
