@@ -28,8 +28,9 @@ def draw_volumes(sheet: Sheet, document: Document, shape: Shape) -> None:
     totals = summarize(document.network, shape).totals
     counts = f"{totals.parameters:,} parameters, {totals.macs:,} MACs"
     # What draws loads matplotlib, when all that can be refused without it has been.
-    from cnnfilter.plots.networks import Drawing, draw_network, make_steps  # noqa: PLC0415
+    from cnnfilter.plots.networks import draw_network  # noqa: PLC0415
     from cnnfilter.plots.sheets import open_sheet  # noqa: PLC0415
+    from cnnfilter.plots.steps import Drawing, make_steps  # noqa: PLC0415
 
     drawing = Drawing(make_steps(document.network, shape), shape, _title(document), counts)
     with open_sheet(sheet) as figure:

@@ -9,18 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from cnnfilter.documents import load_document, shape_of_kernel
-from cnnfilter.plots.networks import (
-    COLORS,
-    MOST_STEPS,
-    Drawing,
-    draw_network,
-    lines_of,
-    make_scale,
-    make_scales,
-    make_steps,
-    walk_steps,
-)
+from cnnfilter.plots.networks import draw_network, make_scale, make_scales
 from cnnfilter.plots.sheets import Sheet, open_sheet
+from cnnfilter.plots.steps import COLORS, MOST_STEPS, Drawing, lines_of, make_steps, walk_steps
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape, show_shape
 from cnnfilter.telling import listening
