@@ -211,7 +211,7 @@ def _set_stage(one: Explained, work: Sequence[tuple[Trace, Array]], excerpt: Exc
     paper.lay_out(layout.bottom + lines * _LINE + _FOOT, layout.width)
     part = excerpt.describe(one.traced.shape)
     title = f"{one.title}: {part}" if part else one.title
-    paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.25, text_width))
+    paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.5, text_width))
     inputs = [
         draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(layout.inputs)
     ]
