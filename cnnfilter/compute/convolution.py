@@ -9,9 +9,15 @@ which is cross-correlation, as in every framework for CNNs (Goodfellow et al., D
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
 from cnnfilter.compute.engines.bands import filter_by_bands, filter_sheared
-from cnnfilter.compute.engines.direct import filter_directly, filter_separably, sum_boxes
+from cnnfilter.compute.engines.direct import (
+    filter_directly,
+    filter_separably,
+    filter_to_shorts,
+    has_native_border,
+    sum_boxes,
+)
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.engines.fourier import filter_by_fourier
 from cnnfilter.compute.engines.patches import multiply_patches
@@ -25,6 +31,8 @@ from cnnfilter.spec.geometry import Pair, Window
 from cnnfilter.spec.values import replace
 from cnnfilter.telling import tell_plan
 
+_LARGEST_SHORT = 2**15 - 1
+
 
 @ieee_arithmetic
 def convolve_volume(
@@ -35,7 +43,8 @@ def convolve_volume(
     border: Border,
     groups: int = 1,
     bias: float | Doubles = 0.0,
-) -> Floats:
+    shorts: bool = False,
+) -> Array:
     """Return the feature maps that a bank of kernels makes of a volume.
 
     Parameters
@@ -52,12 +61,15 @@ def convolve_volume(
         Channels and outputs fall into so many groups, in their order.
     bias
         Added to every output: one number, or one for each, (out,).
+    shorts
+        Whether results may be whole numbers of 16 bits, which take half the memory.
 
     Returns
     -------
     ndarray
         (H', W', out); float32 for 8-bit, 16-bit and float32 volumes unless whole numbers need float64,
-        else float64.
+        else float64. int16 if `shorts` allows it, and one kernel of whole numbers without a stride gives such of the
+        8 bits of each channel.
 
     Raises
     ------
@@ -69,16 +81,22 @@ def convolve_volume(
     divisor = common_divisor(bank)
     numerators = np.rint(bank * divisor) if divisor > 1 else bank
     numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
+    if shorts and numbers.whole and numbers.bound <= _LARGEST_SHORT and divisor == 1:
+        one = bank.shape[2] == 1 and bank.shape[3] == volume.shape[2] and bool((bank == bank[..., :1]).all())
+        fits = one and window.stride == (1, 1) and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
+        numbers = numbers._replace(shorts=fits and numbers.narrow)
     finish = Finish(biases, divisor if numbers.whole else 1)
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
     maps = _lay(padded, numerators if numbers.whole else bank, window, output, groups, numbers, finish)
+    if maps.dtype == np.int16:
+        return maps
     keeps_double = numbers.whole and divisor == 1 and volume.dtype != np.float32
     return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
 
 
 def _lay(
     padded: Padded, bank: Doubles, window: Window, output: Pair, groups: int, numbers: Numbers, finish: Finish
-) -> Floats:
+) -> Array:
     """Return the feature maps of a bank: (H', W', out)."""
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
     if inputs == 1 and groups > 1:
@@ -105,7 +123,7 @@ def _lay(
     return finish(maps)
 
 
-def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
+def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
     """Return each channel filtered by each of (kh, kw, m) kernels, a channel's results side by side: (H', W', C m)."""
     count = kernels.shape[2]
     if count == 1:
@@ -136,22 +154,24 @@ def _price_planes(padded: Padded, bank: Doubles, window: Window, numbers: Number
 
 
 def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
-    """Return how to lay a kernel on each channel; pixels are only looked at where the plan hangs on them."""
+    """Return how to lay a kernel on each channel; pixels are only looked at where the plan depends on them."""
     task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation)
     plan = plan_kernel(kernel, numbers, task)
+    if plan.engine is Engine.BOXES and not padded.tame:
+        plan = plan_kernel(kernel, numbers, task._replace(tame=False))
     if plan.engine in SPREADING and not padded.finite:
         return plan_kernel(kernel, numbers, task._replace(finite=False))
     return plan
 
 
-def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Floats:
+def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
     """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
     plan = choose_plan(padded, kernel, window, numbers)
     tell_plan(plan.method, plan.reason)
     return carry_out(plan, padded, window, finish)
 
 
-def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Floats:
+def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:
     """Return what a plan makes of each channel: (H', W', C)."""
     finish = finish._replace(rounds=plan.rounds)
     if not plan.core.weights.any():  # OpenCV keeps one of the zeros, which times nan would be nan
@@ -173,10 +193,12 @@ def cut_to_core(padded: Padded, plan: Plan, window: Window) -> Padded:
     return inner
 
 
-def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Floats:
+def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Array:
     """Call a plan's engine."""
     kernel = plan.core.weights
     match plan.engine:
+        case Engine.DIRECT if plan.shorts and has_native_border(padded, (kernel.shape[0], kernel.shape[1])):
+            return filter_to_shorts(padded, kernel, float(finish.bias[0]))
         case Engine.DIRECT:
             return filter_directly(padded, kernel, stride, finish)
         case Engine.SEPARABLE:

@@ -38,7 +38,12 @@ def as_volume(image: Array) -> Array:
 
 
 def run_program(
-    program: Program, image: Array, *, white: float | None = None, listener: Listener | None = None
+    program: Program,
+    image: Array,
+    *,
+    white: float | None = None,
+    listener: Listener | None = None,
+    shorts: bool = False,
 ) -> Array:
     """Return what comes out of a network.
 
@@ -53,6 +58,8 @@ def run_program(
         for floats, else 255.
     listener
         Who hears what comes out of each layer, those in blocks included.
+    shorts
+        Whether what one kernel makes of 8 bits may be whole numbers of 16 bits.
 
     Returns
     -------
@@ -67,6 +74,10 @@ def run_program(
     volume = as_volume(image)
     program.network.output(volume.shape)
     level = white_of(volume) if white is None else white
+    if shorts and len(program.steps) == 1:
+        ((node, kernels, *_),) = program.steps
+        if kernels and isinstance(node.layer, Convolution):
+            return drop_single_channel(convolve_by_layer(volume, node.layer, kernels, shorts=True))
     result = drop_single_channel(_run(program.steps, volume, level, listener))
     return result.copy() if np.may_share_memory(result, image) else result
 
@@ -151,7 +162,7 @@ def convolve_by_step(volume: Array, layer: Convolution, step: Step) -> Array:
     )
 
 
-def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels) -> Array:
+def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, shorts: bool = False) -> Array:
     """Return the feature maps of a layer whose kernels are given: (H', W', out)."""
     channels = volume.shape[2]
     return convolve_volume(
@@ -161,6 +172,7 @@ def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels) -> Ar
         border=layer.border,
         groups=layer.groups_of(channels),
         bias=build_bias(layer, kernels, channels),
+        shorts=shorts,
     )
 
 

@@ -29,6 +29,9 @@ WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 _MOST_SUMMED = 2**24
 """No engine adds up more pixels on the way to a result."""
 
+_LARGEST_TAME = 2.0**30
+"""Running sums in float64 of numbers below it are off by less than a millionth."""
+
 _REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
 """Those that reach for pixels of the other side, if there is much to fill."""
 
@@ -121,15 +124,23 @@ class Padded:
     @cached_property
     def finite(self) -> bool:
         """Whether no pixel is nan or infinite, or so large that sums on the way to a result may be."""
+        return self._is_below(float(np.finfo(float_type(self.volume.dtype)).max) / _MOST_SUMMED)
+
+    @cached_property
+    def tame(self) -> bool:
+        """Whether no pixel is nan, infinite, or so large that the others would be lost beside it in a running sum."""
+        return self._is_below(_LARGEST_TAME)
+
+    def _is_below(self, limit: float) -> bool:
+        """Return whether all magnitudes are below a limit; whole numbers are."""
         volume = self.volume
         if volume.dtype.kind != "f":
             return True
         if volume.flags.c_contiguous and volume.dtype.itemsize >= 4:
             flat = volume.reshape(-1)
-            if np.isfinite(np.dot(flat, flat)):  # one pass, at the memory's own speed
+            if float(np.dot(flat, flat)) < limit * limit:  # one pass, at the memory's own speed
                 return True
-        largest = np.maximum(volume.max(initial=0), -volume.min(initial=0))
-        return bool(largest < np.finfo(float_type(volume.dtype)).max / _MOST_SUMMED)
+        return max(float(volume.max(initial=0)), -float(volume.min(initial=0))) < limit
 
     @cached_property
     def ordered(self) -> bool:

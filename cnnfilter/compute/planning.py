@@ -1,4 +1,8 @@
-"""Which engine carries out a convolution, and in which arithmetic: pure functions of a few facts."""
+"""Which engine carries out a convolution, and in which arithmetic: pure functions of a few facts.
+
+What each engine takes was measured by tests/benchmarks/calibrate.py on 6 megapixels, two cores of a Xeon with
+AVX-512, OpenCV 5.0 and OpenBLAS 0.3.30; only ratios matter.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.compute import prices
-from cnnfilter.compute.engines.bands import Factors
-from cnnfilter.compute.engines.factors import MISSING, Core, find_diagonal, find_factors, trim
-from cnnfilter.compute.exactness import Dtype, Numbers, is_whole
+from cnnfilter.compute.exactness import (
+    MISSING,
+    Core,
+    Dtype,
+    Factors,
+    Numbers,
+    find_diagonal,
+    find_factors,
+    is_whole,
+    trim,
+)
 from cnnfilter.spec.geometry import Pair, show_pair
 
 EXACT_FOURIER = {"float32": 2.0**18, "float64": 2.0**44}
@@ -28,13 +39,13 @@ Phases = Literal["", "stride", "dilation"]
 
 
 class Engine(StrEnum):
-    """A way to carry out a convolution, each a module of `engines`."""
+    """A way to carry out a convolution."""
 
     DIRECT = "direct"
-    """The image at once by OpenCV's filter2D, weight by weight."""
+    """By OpenCV's filter2D, weight by weight."""
 
     SEPARABLE = "separable"
-    """The image at once by OpenCV's sepFilter2D, columns by rows."""
+    """By OpenCV's sepFilter2D, columns by rows."""
 
     BANDS = "bands"
     """Columns by rows as products with banded matrices."""
@@ -68,8 +79,8 @@ class Task(NamedTuple):
         (rows, columns) of the padded image.
     channels, stride, dilation
         As they are.
-    finite
-        Whether all pixels are.
+    finite, tame
+        Whether all pixels are, and small enough for running sums.
     """
 
     size: Pair
@@ -77,6 +88,7 @@ class Task(NamedTuple):
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
     finite: bool = True
+    tame: bool = True
 
     @property
     def values(self) -> float:
@@ -97,12 +109,16 @@ class Plan(NamedTuple):
         Why, for a person.
     core
         The part of the kernel that is laid.
-    factors
+    factors, direction
         For columns by rows, or the weights along a diagonal with its direction.
     phases
-        Whether rows and columns that the stride or the dilation parts are filtered apart.
+        Whether rows and columns that the stride or the dilation separates are filtered one after the other.
     rounds
         Whether results are rounded to the whole numbers they are known to be.
+    exact
+        Whether sums are whole numbers that its arithmetic holds.
+    shorts
+        Whether results are whole numbers of 16 bits.
     price
         The microseconds that it should take.
     """
@@ -110,12 +126,13 @@ class Plan(NamedTuple):
     engine: Engine
     dtype: Dtype
     reason: str
-    core: Core
+    core: Core = Core(0, 0, np.zeros((1, 1)))
     factors: Factors = ()
     direction: int = 0
     phases: Phases = ""
     rounds: bool = False
     exact: bool = False
+    shorts: bool = False
     price: float = 0.0
 
     @property
@@ -125,6 +142,60 @@ class Plan(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.method}: {self.reason}"
+
+
+class Prices(NamedTuple):
+    """Microseconds for a call, nanoseconds for each number, and for each number and weight."""
+
+    call: float
+    number: float
+    weight: float
+
+
+_DIRECT = Prices(10, 0.55, 0.021)
+_DIRECT_ROW = Prices(10, 0.55, 0.030)
+_SEPARABLE = Prices(20, 0.75, 0.029)
+_SEPARABLE_NARROW = Prices(20, 0.10, 0.025)
+_BANDS = Prices(120, 0.80, 0)
+_BAND = Prices(0, 0.30, 0.0104)
+_FEW_WEIGHTS = Prices(0, 0.20, 0)
+_SHEARED = Prices(120, 1.00, 0.013)
+_BOXES = Prices(60, 1.50, 0.010)
+_BOXES_NARROW = Prices(60, 0.80, 0.005)
+_BOXES_EXACT = Prices(20, 0.45, 0)
+_FOURIER = Prices(250, 4.8, 0)
+_TAPS = Prices(30, 0.80, 1.2)
+_PATCHES = Prices(30, 0.40, 0.45)
+_PRODUCT = 0.0085
+_INTERLEAVED = 1.3
+_CONVERTED = 0.3
+_ADDED = 0.8
+"""For each number: channels taken apart, 8 bits made floats, results added to others."""
+
+_PHASE = 50.0
+"""Microseconds for each image of every so many rows and columns."""
+
+_SLOWER = {"float32": 1.0, "float64": 2.2}
+"""How many times as long an arithmetic takes."""
+
+
+def _price_pass(weights: Doubles) -> float:
+    """Return the price of a column or a row as a band."""
+    if len(weights) == 1:
+        return 0.1
+    return _FEW_WEIGHTS.number if np.count_nonzero(weights) <= 2 else _BAND.number + _BAND.weight * len(weights)
+
+
+def _price_direct(weights: Doubles, values: float) -> float:
+    """Return the price of the weights that are not zero; OpenCV skips the others."""
+    rates = _DIRECT_ROW if len(weights) == 1 else _DIRECT
+    return float(rates.call + values * (rates.number + rates.weight * np.count_nonzero(weights)))
+
+
+def _price_phase(steps: Pair, channels: int) -> float:
+    """Return the price of each number that is read with steps between."""
+    alone = min(0.95 * float(np.sqrt(steps[0] * steps[1])), 4.2)
+    return alone if channels == 1 else max(alone, 3.0)
 
 
 _SMALL = 150.0
@@ -155,7 +226,7 @@ def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
     extent = [gap * (side - 1) + 1 for gap, side in zip(task.dilation, shape, strict=True)]
     if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype]:
         nothing_beats_it = kernel.size <= _FEW_TO_LAY and not numbers.narrow
-        if nothing_beats_it or prices.price_direct(kernel, task.values) < _SMALL:
+        if nothing_beats_it or _price_direct(kernel, task.values) < _SMALL:
             return _plan_directly(_Look(trim(_spread(kernel, task.dilation)), numbers, task))
     return min(all_plans(kernel, numbers, task), key=lambda plan: plan.price)
 
@@ -170,10 +241,9 @@ def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
     """
     depth, maps = shape[0] * shape[1] * shape[2], shape[3]
     values = output[0] * output[1] / 1000
-    price = prices.PATCHES.call + values * depth * (prices.PATCHES.weight + prices.PRODUCT * maps)
+    price = _PATCHES.call + values * depth * (_PATCHES.weight + _PRODUCT * maps)
     reason = f"{depth} x {maps} weights, {numbers}"
-    nothing = Core(0, 0, np.zeros((1, 1)))
-    return Plan(Engine.PATCHES, numbers.dtype, reason, nothing, price=price * prices.SLOWER[numbers.dtype])
+    return Plan(Engine.PATCHES, numbers.dtype, reason, price=price * _SLOWER[numbers.dtype])
 
 
 def all_plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
@@ -217,20 +287,21 @@ class _Look(NamedTuple):
 
     def plan(self, engine: Engine, price: float, reason: str, **more: Any) -> Plan:
         """Return a plan in the numbers' own arithmetic, its price that in float32."""
-        slower = prices.SLOWER[self.numbers.dtype]
+        slower = _SLOWER[self.numbers.dtype]
         return Plan(engine, self.numbers.dtype, reason, self.core, price=price * slower, **more)
 
 
 def _plan_taps(look: _Look) -> Plan:
-    rates, values = prices.TAPS, look.task.values
+    rates, values = _TAPS, look.task.values
     price = rates.call + values * (rates.number + rates.weight * look.nonzero / look.kept)
     return look.plan(Engine.TAPS, price, f"{look.nonzero} weights, {look.numbers}")
 
 
 def _plan_directly(look: _Look) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
-    plan = look.plan(Engine.DIRECT, prices.price_direct(look.core.weights, look.task.values), look.words)
-    return plan._replace(price=plan.price + look.task.values * prices.CONVERTED * look.numbers.narrow)
+    plan = look.plan(Engine.DIRECT, _price_direct(look.core.weights, look.task.values), look.words)
+    shorts = look.numbers.shorts and bool(look.core.weights.any())
+    return plan._replace(price=plan.price + look.task.values * _CONVERTED * look.numbers.narrow, shorts=shorts)
 
 
 def _plan_diagonal(look: _Look) -> list[Plan]:
@@ -239,7 +310,7 @@ def _plan_diagonal(look: _Look) -> list[Plan]:
     diagonal = find_diagonal(look.core.weights) if height > 2 else None
     if not diagonal or look.task.size[1] <= 2 * width:
         return []
-    rates = prices.SHEARED
+    rates = _SHEARED
     price = rates.call + look.task.values * (rates.number + rates.weight * height)
     factors = ((diagonal[0], np.ones(1)),)
     reason = f"a diagonal of {height}, {look.numbers}"
@@ -250,9 +321,9 @@ def _plan_boxes(look: _Look) -> list[Plan]:
     """Return the plan for weights that are all equal, whose sums may run on without loss."""
     weights, numbers = look.core.weights, look.numbers
     runs = numbers.whole or numbers.dtype == "float32"
-    if not runs or weights.size == 1 or (weights != weights[0, 0]).any():
+    if not runs or weights.size == 1 or not (look.task.tame or numbers.whole) or (weights != weights[0, 0]).any():
         return []
-    rates = prices.BOXES_NARROW if numbers.narrow else prices.BOXES
+    rates = (_BOXES_EXACT if numbers.whole else _BOXES_NARROW) if numbers.narrow else _BOXES
     price = rates.call + look.task.values * (rates.number + rates.weight * len(weights))
     return [look.plan(Engine.BOXES, price, f"{show_pair(weights.shape)} equal weights, {numbers}", exact=numbers.whole)]
 
@@ -268,13 +339,13 @@ def _plan_factors(look: _Look) -> list[Plan]:
     rounds = numbers.whole and not (exact and all(is_whole(vector) for pair in factors for vector in pair))
     if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
         return []
-    rates = prices.SEPARABLE_NARROW if numbers.narrow else prices.SEPARABLE
+    rates = _SEPARABLE_NARROW if numbers.narrow else _SEPARABLE
     each = rates.number + rates.weight * sum(weights.shape)
-    opencv = rates.call + task.values * (len(factors) * each + (len(factors) - 1) * prices.ADDED)
-    bands = prices.BANDS.call + task.values * (prices.BANDS.number + prices.INTERLEAVED * (task.channels > 1))
+    opencv = rates.call + task.values * (len(factors) * each + (len(factors) - 1) * _ADDED)
+    bands = _BANDS.call + task.values * (_BANDS.number + _INTERLEAVED * (task.channels > 1))
     for column, row in factors:
-        bands += task.values / task.stride[0] * prices.price_pass(column)
-        bands += task.values / look.kept * prices.price_pass(row)
+        bands += task.values / task.stride[0] * _price_pass(column)
+        bands += task.values / look.kept * _price_pass(row)
     reason = f"{show_pair(weights.shape)} weights of rank {len(factors)}, {numbers}"
     return [
         look.plan(engine, price, reason, factors=factors, rounds=rounds)
@@ -290,7 +361,7 @@ def _plan_fourier(look: _Look) -> list[Plan]:
     dtype: Dtype = numbers.dtype
     if numbers.whole and numbers.bound >= EXACT_FOURIER["float32"]:
         dtype = "float64"
-    price = (prices.FOURIER.call + look.task.values * prices.FOURIER.number) * prices.SLOWER[dtype]
+    price = (_FOURIER.call + look.task.values * _FOURIER.number) * _SLOWER[dtype]
     return [Plan(Engine.FOURIER, dtype, look.words, look.core, rounds=numbers.whole, price=price)]
 
 
@@ -305,8 +376,8 @@ def _plan_strides(look: _Look) -> list[Plan]:
         for row in range(task.stride[0])
         for column in range(task.stride[1])
     )
-    each = prices.price_phase(task.stride, task.channels) + prices.DIRECT.weight * look.nonzero / phases
-    price = phases * (prices.DIRECT.call + task.values / look.kept * each)
+    each = _price_phase(task.stride, task.channels) + _DIRECT.weight * look.nonzero / phases
+    price = phases * (_DIRECT.call + task.values / look.kept * each)
     return [look.plan(Engine.DIRECT, price, f"{look.words}, every {show_pair(task.stride)}th result", phases="stride")]
 
 
@@ -316,8 +387,8 @@ def _plan_gaps(look: _Look, kernel: Doubles) -> list[Plan]:
     if task.dilation == (1, 1) or task.stride != (1, 1) or kernel.size > LARGEST_DIRECT[numbers.dtype]:
         return []
     phases = task.dilation[0] * task.dilation[1]
-    price = prices.price_direct(kernel, task.values) + phases * prices.PHASE
-    price += task.values * prices.price_phase(task.dilation, task.channels)
+    price = _price_direct(kernel, task.values) + phases * _PHASE
+    price += task.values * _price_phase(task.dilation, task.channels)
     reason = f"{show_pair(kernel.shape)} weights {show_pair(task.dilation)} apart, {numbers}"
     plan = look.plan(Engine.DIRECT, price, reason, phases="dilation")
     return [plan._replace(core=Core(0, 0, kernel))]

@@ -8,14 +8,12 @@ the picture does it see padding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
-from cnnfilter.compute.narrow import NarrowPlan, lay_narrowly, plan_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.padded import Places, find_places
 from cnnfilter.compute.programs import Program, Step
@@ -64,11 +62,6 @@ class Strip(Value):
     source: Places | slice
     program: Program
     shape: Shape
-
-    @cached_property
-    def narrow(self) -> NarrowPlan | None:
-        """How whole numbers of 16 bits are made of 8 bits, if they can be."""
-        return plan_narrowly(self.program, self.shape)
 
 
 class Parts:
@@ -122,9 +115,8 @@ class Parts:
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         colours = self._colours[strip.source]
         if self._alpha is None:
-            if narrow and colours.dtype == np.uint8 and strip.narrow:
-                return Part(strip.rows, lay_narrowly(strip.narrow, colours), None)
-            return Part(strip.rows, run_program(strip.program, colours, white=self._white), None)
+            values = run_program(strip.program, colours, white=self._white, shorts=narrow)
+            return Part(strip.rows, values, None)
         alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self._opaque)
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))
 

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage, signal  # type: ignore[import-untyped]
 
+import cnnfilter
 from cnnfilter import convolve
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
 from cnnfilter.compute.convolution import convolve_volume
@@ -769,3 +770,19 @@ def test_pairs_of_numbers_are_height_first() -> None:
     image[0, 0] = 1
     result = convolve_plane(image, np.array([[1, 2, 3]]), "full", stride=as_pair("1x2", "stride"))
     assert result.tolist()[0] == [3.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("shape", [(600, 800), (300, 400, 3)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weight", [1 / 625, 0.3, 1.0])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, 1e30])
+def test_what_is_odd_in_a_float_image_stays_within_the_windows_of_a_box(
+    odd: float, weight: float, dtype: str, shape: tuple[int, ...]
+) -> None:
+    image = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype)
+    clean = cnnfilter.convolve(image, np.full((25, 25), weight), padding="half")
+    image[150, 200] = odd
+    found = cnnfilter.convolve(image, np.full((25, 25), weight), padding="half")
+    window = slice(138, 163), slice(188, 213)
+    clean[window] = found[window] = 0
+    assert np.allclose(found, clean, rtol=1e-4, atol=0)

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, float_type
-from cnnfilter.compute.narrow import lay_narrowly, plan_narrowly
 from cnnfilter.compute.network import run_program
 from cnnfilter.compute.programs import Program, load_program
 from cnnfilter.compute.strips import Part, Parts, cut_program
@@ -54,8 +53,8 @@ def program_of(text: str) -> Program:
 
 def run_narrowly(program: Program, volume: Array) -> Array | None:
     """Return what a network makes in whole numbers of 16 bits, or None."""
-    narrow = plan_narrowly(program, volume.shape)
-    return lay_narrowly(narrow, volume) if narrow else None
+    result = run_program(program, volume, shorts=True)
+    return result if result.dtype == np.int16 else None
 
 
 def picture_of(shape: tuple[int, ...], seed: int = 0) -> Array:
@@ -150,11 +149,10 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
         assert np.array_equal(found[True], found[False])
 
 
-def test_plans_are_kept_with_the_strips_of_pictures_that_are_alike() -> None:
+def test_strips_are_kept_for_pictures_that_are_alike() -> None:
     model = Model(parse_network("dwconv:sharpen,half", kernel_shape))
     (strip,) = model.strips((20, 30, 3))
     assert model.strips((20, 30, 3))[0] is strip
-    assert strip.narrow is strip.narrow is not None
     assert model.strips((20, 31, 3))[0] is not strip
 
 
@@ -168,4 +166,4 @@ def test_kernels_for_other_engines_are_left_to_them(text: str, engine: str) -> N
     with listening(lambda _level, text: told.append(text)):
         run_program(program, np.zeros(shape, np.uint8))
     assert told[0].startswith(engine)
-    assert plan_narrowly(program, shape) is None
+    assert run_narrowly(program, np.zeros(shape, np.uint8)) is None

@@ -16,13 +16,11 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.engines.finish import Finish
+from cnnfilter.compute.exactness import Factors
 from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.tiles import Memory, Tile, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
 from cnnfilter.spec.geometry import Pair
-
-Factors = tuple[tuple[Doubles, Doubles], ...]
-"""Pairs of a column (kh,) and a row (kw,), the sum of whose products is the kernel."""
 
 _BLOCK = 16
 """Results of a product along the column or row."""

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.compute.engines.bands import Factors
-from cnnfilter.compute.engines.factors import MOST_PAIRS, find_diagonal, find_factors, trim
+from cnnfilter.compute.exactness import MOST_PAIRS, Factors, find_diagonal, find_factors, trim
 from cnnfilter.kernels import formulas
 
 SPARSE = hnp.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.sampled_from([0, 0, 0, 2]))
