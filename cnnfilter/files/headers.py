@@ -1,4 +1,4 @@
-"""What image files promise in their headers: the size of the picture, how many pages or frames there are."""
+"""What image files promise in their headers: their size, and how many pages or frames there are."""
 
 import re
 import struct
@@ -16,7 +16,7 @@ class Header(NamedTuple):
     Parameters
     ----------
     height, width
-        Of the first page, as it lies in the file.
+        Of the first page, as it is in the file.
     depth
         Bytes that a pixel takes when it is decoded, at least.
     pages
@@ -24,15 +24,15 @@ class Header(NamedTuple):
     total
         The pixels of all pages.
     is_whole
-        Whether the file reaches to its end undamaged, as far as that can be told without decoding it.
+        Whether the file reaches to its end undamaged, as far as that can be seen without decoding it.
     channels
-        Those of the picture once it has been read: 1, 3 or 4; else its head does not tell.
+        Those of the image once it has been read: 1, 3 or 4; any other number where its head does not say.
     orientation
-        How the picture is turned before it is shown, as EXIF numbers it.
+        How the image is turned before it is shown, as EXIF numbers it.
     directories
         Those of a TIFF, one for each page.
     format
-        Its name, as `recognize` tells it.
+        Its name, as `recognize` returns it.
     """
 
     height: int
@@ -53,19 +53,15 @@ class Header(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """(H, W) or (H, W, C), upright, as the first page is once it has been read; None where that is not told."""
+        """(H, W) or (H, W, C), upright, as the first page is once it has been read; None where that is not known."""
         if self.height < 1 or self.width < 1 or self.channels not in {1, 3, 4}:
             return None
-        sides = (self.width, self.height) if self.orientation in _ON_ITS_SIDE else (self.height, self.width)
+        sides = (self.width, self.height) if self.orientation in {5, 6, 7, 8} else (self.height, self.width)
         return sides if self.channels == 1 else (*sides, self.channels)
 
 
-_ON_ITS_SIDE = {5, 6, 7, 8}
-"""Orientations that exchange height and width."""
-
-
 def read_header(data: bytes) -> Header | None:
-    """Return what a file, or a map of it, promises, or None where that cannot be told.
+    """Return what a file, or a map of it, promises, or None where that is not known.
 
     Examples
     --------
@@ -117,26 +113,23 @@ def _jpeg(data: bytes) -> Header:
         while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
             place += 1
         marker = data[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame
             height, width, components = struct.unpack_from(">HHB", data, place + 5)
             found = Header(height, width, 1 if components == 1 else 3, channels=min(components, 3))
-        if marker == _JPEG_EXIF and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
+        if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
             (length,) = struct.unpack_from(">H", data, place + 2)
             orientation = read_orientation(data[place + 4 : place + 2 + length])
-        if marker == _JPEG_SCAN:
-            return found._replace(is_whole=data.rfind(_JPEG_END, place) > 0, orientation=orientation)
+        if marker == 0xDA:  # a scan
+            return found._replace(is_whole=data.rfind(b"\xff\xd9", place) > 0, orientation=orientation)
         place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
 
 
-_JPEG_SCAN, _JPEG_EXIF, _JPEG_END = 0xDA, 0xE1, b"\xff\xd9"
-
-
 def _gif(data: bytes) -> Header:
-    """GIF 89a: a screen, then blocks to a trailer; each picture is a frame."""
+    """GIF 89a: a screen, then blocks to a trailer; each image is a frame."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     place, pages = 13 + _colours(flags), 0
-    while place < len(data) and data[place] != _GIF_TRAILER:
-        if data[place] == _GIF_PICTURE and place + 9 < len(data):
+    while place < len(data) and data[place] != 0x3B:  # the trailer
+        if data[place] == 0x2C and place + 9 < len(data):  # an image
             pages += 1
             place += 11 + _colours(data[place + 9])
         else:
@@ -147,16 +140,13 @@ def _gif(data: bytes) -> Header:
     return Header(height, width, 4, max(1, pages), is_whole=place < len(data))
 
 
-_GIF_TRAILER, _GIF_PICTURE = 0x3B, 0x2C
-
-
 def _colours(flags: int) -> int:
     """Return how long the table of colours is that a GIF's flags announce."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _webp(data: bytes) -> Header:
-    """WebP container (RFC 9649): one picture, or a canvas and a chunk for each frame."""
+    """WebP container (RFC 9649): one image, or a canvas and a chunk for each frame."""
     is_whole = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
     if data[12:16] == b"VP8 ":
         width, height = struct.unpack_from("<HH", data, 26)
@@ -167,7 +157,7 @@ def _webp(data: bytes) -> Header:
         return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, is_whole=is_whole, channels=channels)
     across, far_across, down, far_down = struct.unpack_from("<HBHB", data, 24)
     width, height = across + (far_across << 16) + 1, down + (far_down << 16) + 1
-    pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & _WEBP_ALPHA else 3
+    pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & 0x10 else 3
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)
         pages += name == b"ANMF"
@@ -177,19 +167,13 @@ def _webp(data: bytes) -> Header:
     return Header(height, width, 4, max(1, pages), 0, is_whole, channels, orientation)
 
 
-_WEBP_ALPHA = 0x10
-"""A bit of the extended header's flags."""
-
-
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
     directories = tuple(tiff.read_directories(data))
     if not directories:
         return None
-    sizes = [(directory.number(tiff.HEIGHT), directory.number(tiff.WIDTH)) for directory in directories]
-    depths = [
-        directory.number(tiff.SAMPLES, 1) * max(1, directory.number(tiff.BITS, 1) // 8) for directory in directories
-    ]
+    sizes = [(page.number(tiff.HEIGHT), page.number(tiff.WIDTH)) for page in directories]
+    depths = [page.number(tiff.SAMPLES, 1) * max(1, page.number(tiff.BITS, 1) // 8) for page in directories]
     first, last = directories[0], directories[-1]
     in_colours = first.number(tiff.PHOTOMETRIC) in {tiff.PALETTE, tiff.SEPARATED}
     channels = 3 if in_colours else first.number(tiff.SAMPLES, 1)
@@ -244,15 +228,10 @@ def _avif(data: bytes) -> Header | None:
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     head = data[: data.find(b"mdat")]
     coding, turns = head.find(b"av1C"), head.find(b"\0\0\0\x09irot")
-    channels = 4 if _AVIF_ALPHA in head else 1 if head[coding + 6] & _AVIF_MONOCHROME else 3
+    has_alpha = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" in head
+    channels = 4 if has_alpha else 1 if head[coding + 6] & 0x10 else 3  # grey
     orientation = 6 if turns >= 0 and head[turns + 8] & 1 else 1
     return Header(height, width, 3, max(1, pages), channels=channels, orientation=orientation) if sizes else None
-
-
-_AVIF_MONOCHROME = 0x10
-"""A bit of the AV1 codec configuration."""
-
-_AVIF_ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 
 
 def _jpeg_2000(data: bytes) -> Header | None:
@@ -260,12 +239,9 @@ def _jpeg_2000(data: bytes) -> Header | None:
     box = data.find(b"ihdr", 0, 512)
     if box > 0:
         height, width, components, bits = struct.unpack_from(">IIHB", data, box + 4)
-        channels = components
-    else:
-        channels = 0
-        right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
-        height, width, components, bits = bottom - top, right - left, 3, 7
-    return Header(height, width, components * (1 + (bits & 0x7F) // 8), channels=channels)
+        return Header(height, width, components * (1 + (bits & 0x7F) // 8), channels=components)
+    right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
+    return Header(bottom - top, right - left)
 
 
 _READERS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], Header | None]]] = {

@@ -78,10 +78,8 @@ def encode_image(
         tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
     data = _encode(lambda: cv2.imencode(suffix, swapped, parameters))
     if data is None:
-        raise ImageFileError(
-            f"{format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory",
-            path=path,
-        )
+        reason = f"{format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory"
+        raise ImageFileError(reason, path=path)
     return data
 
 
@@ -90,19 +88,9 @@ def encode_pages(
 ) -> Encoded:
     """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation.
 
-    Parameters
-    ----------
-    pages
-        Each as `encode_image` takes it; frames are uint8, and all of one size.
-    path, encoding
-        As for `encode_image`.
-    timing
-        How frames follow each other; a second each, for ever, unless given. A TIFF has no place for it.
-
-    Raises
-    ------
-    ImageFileError
-        If the format holds one picture only, or frames differ in size.
+    Each is as `encode_image` takes it; frames are uint8, and all of one size. They follow each other as `timing` says;
+    unless it does, each is shown for a second, for ever. `ImageFileError` if the format holds one picture only, or
+    frames differ in size.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, encoding)
@@ -127,9 +115,8 @@ def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
     """Return frames with as many channels each; `ImageFileError` if they differ in size."""
     if len({frame.shape[:2] for frame in frames}) > 1:
         sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
-        raise ImageFileError(
-            f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one", path=path
-        )
+        reason = f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one"
+        raise ImageFileError(reason, path=path)
     most = max(frame.ndim if frame.ndim == 2 else frame.shape[2] for frame in frames)
     return [_add_channels(frame, most) for frame in frames]
 
@@ -155,17 +142,14 @@ def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
 def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     """Return the pixels in a type and with channels that the format holds."""
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
-        raise ImageFileError(
-            f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}", path=path
-        )
+        reason = f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}"
+        raise ImageFileError(reason, path=path)
     fitted = _fit_channels(pixels, format_, path)
     if fitted.dtype == np.float64 and not format_.doubles:
         fitted = fitted.astype(np.float32)  # OpenCV would make 8 bits of it
     if min(fitted.shape[:2]) < format_.smallest_side:
-        least = format_.smallest_side
-        raise ImageFileError(
-            f"{format_.name} needs {least} pixels on each side, and gets {fitted.shape[:2]}", path=path
-        )
+        reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and gets {fitted.shape[:2]}"
+        raise ImageFileError(reason, path=path)
     if not format_.signed and fitted.min() < 0:
         raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
     return fitted
@@ -187,10 +171,8 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     if channels == 4:
         raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
     if channels == 3:
-        raise ImageFileError(
-            f"{format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one",
-            path=path,
-        )
+        reason = f"{format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
+        raise ImageFileError(reason, path=path)
     raise ImageFileError(
         f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
         "--plot draws them, and --save all, of pipeline, writes a picture for each map",

@@ -160,18 +160,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, matrix: bool = False) -> Picture:
-    """Return the picture or the matrix in a file's bytes.
-
-    Parameters
-    ----------
-    data
-        The whole file.
-    name
-        Its name, for the message.
-    reading
-        How it is read.
-    matrix
-        Whether it is a matrix.
+    """Return the picture, or if it is one the matrix, in a whole file; its name is for messages.
 
     Raises
     ------
@@ -301,35 +290,16 @@ _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def _finish(pixels: Array, file: _File, *, page: int = 0, exif: bytes = b"", red_first: bool = False) -> Array:
-    """Return what OpenCV decoded as the file means it.
+    """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.
 
-    Parameters
-    ----------
-    pixels
-        (H, W[, C]), BGR, or RGB if `red_first`.
-    file
-        Where they are from.
-    page
-        The page of a TIFF, from 0.
-    exif
-        Its EXIF block; a TIFF comes turned from OpenCV, and an AVIF is turned by its boxes.
-
-    Returns
-    -------
-    ndarray
-        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright.
-
-    Raises
-    ------
-    ImageFileError
-        If the pixels are of a type that is not computed with.
+    `page` is that of a TIFF, from 0. `ImageFileError` if the pixels are of a type that is not computed with.
     """
     data, name, format_, header = file
     if header.directories:
         pixels = restore_alpha(pixels, header.directories[page], name)
     elif finish := _FINISHERS.get(format_):
         pixels = finish(pixels, data)
-    if exif and format_ not in {"AVIF", "TIFF"}:
+    if exif and format_ not in {"AVIF", "TIFF"}:  # OpenCV turns a TIFF, and its boxes turn an AVIF
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)

@@ -5,7 +5,6 @@ TIFF 6.0 (sections 2, 8, 14, 15 and 18) and BigTIFF, which has wider counts and 
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -42,11 +41,8 @@ STARTS = tuple(_LAYOUTS)
 _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 """The kinds of values that are whole numbers: BYTE, SHORT, LONG, IFD, LONG8."""
 
-_MOST_TAGS = 65_535
-"""As many as a classic directory can count."""
-
-_MOST_DIRECTORIES = 100_000
-"""More pages than any file has; longer chains are slips or attacks."""
+_MOST_TAGS, _MOST_DIRECTORIES = 65_535, 100_000
+"""As many tags as a classic directory can count, and more pages than any file has; more are slips or attacks."""
 
 
 class Tag(NamedTuple):
@@ -82,13 +78,7 @@ class Directory(NamedTuple):
 
 
 def read_directories(data: bytes) -> Iterator[Directory]:
-    """Yield the directories in the order of their links; none where a block has none, or from where it is cut off.
-
-    Parameters
-    ----------
-    data
-        From the byte order mark on.
-    """
+    """Yield the directories of a block, in the order of their links; none where it has none, or is cut off."""
     layout = _LAYOUTS.get(data[:4])
     if layout is None:
         return
@@ -138,15 +128,10 @@ def read_orientation(exif: bytes) -> int:
 
 
 def apply_orientation(pixels: Array, orientation: int) -> Array:
-    """Return the pixels turned upright; (H, W[, C]) becomes (W, H[, C]) from 5 to 8.
+    """Return the pixels of a file turned upright; (H, W[, C]) becomes (W, H[, C]) from 5 to 8.
 
-    Parameters
-    ----------
-    pixels
-        As they are in the file.
-    orientation
-        Where the file's first row and column belong: 1 top left (nothing to do), 2 top right, 3 bottom
-        right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
+    The orientation says where the file's first row and column belong: 1 top left (nothing to do), 2 top right, 3 bottom
+    right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
     """
     if orientation in {5, 6, 7, 8}:
         pixels = np.swapaxes(pixels, 0, 1)
@@ -157,17 +142,13 @@ def apply_orientation(pixels: Array, orientation: int) -> Array:
     return np.ascontiguousarray(pixels)
 
 
-class _Alpha(IntEnum):
-    """What the tag ExtraSamples says of the last channel."""
-
-    UNKNOWN = 0
-    MULTIPLIED = 1
-    STRAIGHT = 2
+_UNKNOWN, _MULTIPLIED, _STRAIGHT = 0, 1, 2
+"""What the tag ExtraSamples says of the last channel."""
 
 
-def _alpha_of(directory: Directory) -> _Alpha:
+def _alpha_of(directory: Directory) -> int:
     tag = directory.tags.get(EXTRA_SAMPLES)
-    return _Alpha(tag.value) if tag and tag.length == 1 and tag.value in set(_Alpha) else _Alpha.UNKNOWN
+    return tag.value if tag and tag.length == 1 and tag.value in {_MULTIPLIED, _STRAIGHT} else _UNKNOWN
 
 
 def take_alpha_as_it_is(data: bytes, directories: Sequence[Directory]) -> bytes:
@@ -181,11 +162,11 @@ def take_alpha_as_it_is(data: bytes, directories: Sequence[Directory]) -> bytes:
     changed = bytearray(data)
     for directory in directories:
         if not _is_grey_with_alpha(directory):
-            if _alpha_of(directory) is not _Alpha.UNKNOWN:
-                directory.rewrite(changed, {EXTRA_SAMPLES: _Alpha.UNKNOWN})
+            if _alpha_of(directory) != _UNKNOWN:
+                directory.rewrite(changed, {EXTRA_SAMPLES: _UNKNOWN})
         elif _can_be_widened(directory):
             widths = {tag: 2 * directory.number(tag) for tag in (WIDTH, TILE_WIDTH)}
-            single = {SAMPLES: 1, EXTRA_SAMPLES: _Alpha.UNKNOWN, PREDICTOR: 1, ORIENTATION: 1}
+            single = {SAMPLES: 1, EXTRA_SAMPLES: _UNKNOWN, PREDICTOR: 1, ORIENTATION: 1}
             directory.rewrite(changed, widths | single)
     return bytes(changed)
 
@@ -198,7 +179,7 @@ def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
         return _separate_alpha(pixels, directory)
     if directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
         return pixels[:, :, :3]
-    if _alpha_of(directory) is _Alpha.MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
+    if _alpha_of(directory) == _MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
         return _divide_by_alpha(pixels)
     return pixels
 
@@ -230,7 +211,7 @@ def _separate_alpha(pixels: Array, directory: Directory) -> Array:
     if directory.number(PREDICTOR, 1) == 2:
         pairs = np.cumsum(pairs, axis=1, dtype=pairs.dtype)
     whole = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(ORIENTATION, 1))
-    return _divide_by_alpha(whole) if _alpha_of(directory) is _Alpha.MULTIPLIED else whole
+    return _divide_by_alpha(whole) if _alpha_of(directory) == _MULTIPLIED else whole
 
 
 def _divide_by_alpha(pixels: Array) -> Array:

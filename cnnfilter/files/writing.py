@@ -26,19 +26,16 @@ _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 
 def is_special(path: Path) -> bool:
     """Return whether a path is that of a device, a pipe or a socket, or a link to one."""
-    return _is_special(_mode(path))
+    mode = _mode(path)
+    return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _is_special(mode: int | None) -> bool:
-    return mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def _mode(path: Path) -> int | None:
-    """Return the kind and the permissions of the file at a path; None if there is none."""
+def _mode(path: Path) -> int:
+    """Return the kind and the permissions of the file at a path; 0 if there is none."""
     try:
         return os.stat(path).st_mode  # noqa: PTH116  a batch asks for each file
     except (OSError, ValueError):
-        return None
+        return 0
 
 
 def is_directory(path: Path) -> bool:
@@ -150,33 +147,22 @@ def hold(descriptor: int) -> None:
 def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | None = None) -> None:
     """Write a file that appears whole or not at all.
 
-    The bytes go to a temporary file in the same folder, which then takes the target's place and mode. A link is
-    replaced itself: what it leads to stays as it is.
-
-    Parameters
-    ----------
-    path, data
-        The file, and what it is to hold.
-    unfinished
-        What knows of the temporary file while there is one.
-
-    Raises
-    ------
-    ImageFileError
-        If the system refuses, or the target is a device or a pipe; it is then as it was.
+    The bytes go to a temporary file in the same folder, of which `unfinished` knows, and which then takes the target's
+    place and mode. A link is replaced itself: what it leads to stays as it is. `ImageFileError` if the system refuses,
+    or the target is a device or a pipe; it is then as it was.
     """
-    mode = _mode(path)
-    if _is_special(mode):
+    if is_special(path):
         raise ImageFileError(SPECIAL, path=path)
+    mode = _mode(path)
     temporary = name_temporary(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         if unfinished:
             unfinished.begin(temporary)
-        with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else 0o600), "wb") as file:
+        with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
             hold(file.fileno())
             file.write(data)
-        if mode is not None:
+        if mode:
             temporary.chmod(stat.S_IMODE(mode))
         os.replace(temporary, path)  # noqa: PTH105  Path.replace makes one more path
     except BaseException as error:
