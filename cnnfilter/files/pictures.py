@@ -265,10 +265,9 @@ def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
         (pixels, kinds, blocks), _ = call_opencv(
             lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name
         )
-    if damage and not allow_truncated:
-        raise ImageFileError(f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there", path=name)
-    if pixels is None:
-        raise ImageFileError(_CUT_OFF, path=name)
+    if pixels is None or (damage and not allow_truncated):
+        reason = f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there" if damage else _CUT_OFF
+        raise ImageFileError(reason, path=name)
     metadata = read_metadata(kinds, blocks)
     finished = _finish(pixels, file, exif=metadata.exif, red_first=flags == _RED_FIRST)
     picture = _as_picture(finished, metadata)
