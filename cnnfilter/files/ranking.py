@@ -8,9 +8,8 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError, ShapeError
+from cnnfilter.files.formats import find_format
 from cnnfilter.numbers import align
-
-_SEPARATORS = {".txt": " ", ".csv": ",", ".tsv": "\t"}
 
 _SLACK = 1e-3
 """How far the sum of probabilities may lie from 1."""
@@ -59,8 +58,8 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
     OutputError
         If the file is no text.
     """
-    separator = _SEPARATORS.get(PurePath(path).suffix.lower())
-    if separator is None:
+    separator = find_format(path).separator
+    if not separator:
         raise OutputError("--top writes lines of text, into .txt, .csv or .tsv", path=path)
     if values.size != values.shape[-1]:
         raise ShapeError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import KernelError, nearest
-from cnnfilter.files.tables import Rows, inline_dimensions, parse_inline
+from cnnfilter.files.matrices import Rows, inline_dimensions, parse_inline
 from cnnfilter.kernels.made import RECIPES, read_arguments
 from cnnfilter.kernels.readers import SUFFIXES, npy_shape, read_text_kernel
 from cnnfilter.numbers import DECIMAL

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnfilter.files.tables import Rows, Table, inline_dimensions, parse_inline, parse_table
+from cnnfilter.files.matrices import Rows, Table, inline_dimensions, parse_inline, parse_table
 from cnnfilter.numbers import show_number
 
 NUMBERS = st.one_of(st.integers(-1000, 1000).map(float), st.floats(allow_nan=False, allow_infinity=False))
