@@ -51,25 +51,16 @@ def allow_pixels(number: int) -> None:
 def check_header(header: Header, name: str, most_pixels: int | None = None) -> None:
     """Raise an `ImageFileError` if a file promises more pixels than are allowed, or than memory could hold.
 
-    Parameters
-    ----------
-    header
-        What it promises.
-    name
-        Its name, for the message.
-    most_pixels
-        How many are allowed, in all pages; None for as many as OpenCV reads.
+    As many are allowed in all pages as `most_pixels` says, or as OpenCV reads.
     """
     limit = largest_picture() if most_pixels is None else most_pixels
     size = f"{header.height}x{header.width} pixels"
     what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {header.pixels} in all,"
     one = "" if header.pages == 1 else "--page N reads one page; "
     if header.pixels > limit:
-        raise ImageFileError(
-            f"{what} are more than the limit of {limit}; {one}--max-pixels N, or the environment variable "
-            f"{VARIABLE}, sets another",
-            path=name,
-        )
+        variable = f"the environment variable {VARIABLE}"
+        reason = f"{what} are more than the limit of {limit}; {one}--max-pixels N, or {variable}, sets another"
+        raise ImageFileError(reason, path=name)
     if lack := lacks_memory(2 * header.pixels * header.depth):  # the image and its result
         raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
 

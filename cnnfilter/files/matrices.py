@@ -194,7 +194,7 @@ def _decode_numpy(data: bytes, name: str) -> Doubles:
 
 
 def encode_matrix(matrix: Array, path: str | PurePath) -> bytes:
-    """Return the bytes of a `.npy` or text file, by the suffix of its name, that holds (length,), (H, W) or (H, W, C)."""
+    """Return the bytes of a `.npy` or text file, by its suffix, that holds (length,), (H, W) or (H, W, C)."""
     if separator := find_format(path).separator:
         return format_matrix(matrix, separator).encode()
     import numpy as np  # noqa: PLC0415
