@@ -1,8 +1,6 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
-import re
-import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -10,6 +8,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.files.corrections import CORRECTIONS, decode_pam
 from cnnfilter.files.formats import Depth
 from cnnfilter.files.headers import Header, read_header, recognize
 from cnnfilter.files.levels import MAXIMA, depth_of
@@ -181,7 +180,7 @@ def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, ma
     if reading.page and reading.page > 1:
         picture = _as_picture(pages[reading.page - 1])
     elif file.format == "PAM":
-        picture = _as_picture(_decode_pam(data, name))
+        picture = _decode_pam(file)
     elif file.format == "JPEG":
         picture = _decode_jpeg(file, allow_truncated=reading.allow_truncated)
     else:
@@ -193,6 +192,22 @@ def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, ma
 
 def _as_picture(pixels: Array, metadata: Metadata | None = None) -> Picture:
     return Picture(pixels, depth_of(pixels.dtype), metadata=metadata or Metadata())
+
+
+_UNREADABLE = "not an image that can be read, or cut off or damaged"
+_CUT_OFF = "the JPEG is cut off or damaged; --allow-truncated takes what is there"
+_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
+
+_JPEG_END = b"\xff\xd9"
+
+_JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
+"""Tables, scans and restart intervals, which follow scans."""
+
+_JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
+"""How libjpeg's complaints begin that mean lost pixels."""
+
+_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+"""What libjpeg can do by itself, and so without a pass over the pixels."""
 
 
 def _check(file: _File, reading: Reading) -> None:
@@ -218,14 +233,19 @@ def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
         raise ImageFileError(reason, path=name) from error
 
 
+def _call_decoder(
+    data: bytes, name: str, flags: int = cv2.IMREAD_UNCHANGED
+) -> tuple[tuple[Array | None, Sequence[int], Sequence[Array]], list[str]]:
+    """Return the pixels of a file or None, the kinds and the blocks of its metadata, and the libraries' complaints."""
+    return call_opencv(lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name)
+
+
 def _decode(file: _File) -> Picture:
     """Return the first picture in a file, and what else it says."""
     data, name, format_, header = file
     if header.directories:
         data = take_alpha_as_it_is(data, header.directories)
-    (pixels, kinds, blocks), _ = call_opencv(
-        lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED), name
-    )
+    (pixels, kinds, blocks), _ = _call_decoder(data, name)
     if pixels is None:
         raise ImageFileError(_UNREADABLE, path=name)
     metadata = read_metadata(kinds, blocks)
@@ -234,20 +254,11 @@ def _decode(file: _File) -> Picture:
     return _as_picture(_finish(pixels, file, exif=metadata.exif), metadata)
 
 
-_UNREADABLE = "not an image that can be read, or cut off or damaged"
-_CUT_OFF = "the JPEG is cut off or damaged; --allow-truncated takes what is there"
-_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
-
-_JPEG_END = b"\xff\xd9"
-
-_JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
-"""Tables, scans and restart intervals, which follow scans."""
-
-_JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
-"""How libjpeg's complaints begin that mean lost pixels."""
-
-_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-"""What libjpeg can do by itself, and so without a pass over the pixels."""
+def _decode_pam(file: _File) -> Picture:
+    pixels = decode_pam(file.data)
+    if pixels is None:
+        raise ImageFileError(_UNREADABLE, path=file.name)
+    return _as_picture(pixels)
 
 
 def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
@@ -256,15 +267,11 @@ def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
     flags = _RED_FIRST if header.channels == 3 else cv2.IMREAD_UNCHANGED
     if allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         data += _JPEG_END
-    (pixels, kinds, blocks), lines = call_opencv(
-        lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name
-    )
+    (pixels, kinds, blocks), lines = _call_decoder(data, name, flags)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
     if pixels is None and allow_truncated:  # the cut may be in a table between two scans
         data = data[: max(map(data.rfind, _JPEG_SEGMENTS))] + _JPEG_END
-        (pixels, kinds, blocks), _ = call_opencv(
-            lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name
-        )
+        (pixels, kinds, blocks), _ = _call_decoder(data, name, flags)
     if pixels is None or (damage and not allow_truncated):
         reason = f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there" if damage else _CUT_OFF
         raise ImageFileError(reason, path=name)
@@ -272,20 +279,6 @@ def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
     finished = _finish(pixels, file, exif=metadata.exif, red_first=flags == _RED_FIRST)
     picture = _as_picture(finished, metadata)
     return picture._replace(notes=(_TRUNCATED,)) if damage or len(data) != len(file.data) else picture
-
-
-_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
-
-_JPEG_END = b"\xff\xd9"
-
-_JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
-"""Tables, scans and restart intervals, which follow scans."""
-
-_JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
-"""How libjpeg's complaints begin that mean lost pixels."""
-
-_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-"""What libjpeg can do by itself, and so without a pass over the pixels."""
 
 
 def _finish(pixels: Array, file: _File, *, page: int = 0, exif: bytes = b"", red_first: bool = False) -> Array:
@@ -296,8 +289,8 @@ def _finish(pixels: Array, file: _File, *, page: int = 0, exif: bytes = b"", red
     data, name, format_, header = file
     if header.directories:
         pixels = restore_alpha(pixels, header.directories[page], name)
-    elif finish := _FINISHERS.get(format_):
-        pixels = finish(pixels, data)
+    elif correct := CORRECTIONS.get(format_):
+        pixels = correct(pixels, data)
     if exif and format_ not in {"AVIF", "TIFF"}:  # OpenCV turns a TIFF, and its boxes turn an AVIF
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
@@ -323,98 +316,3 @@ def swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
         part = slice(row, row + _ROWS_AT_ONCE)
         target[part] = cv2.cvtColor(pixels[part], code)
     return target
-
-
-def _show_transparent_level(pixels: Array, data: bytes) -> Array:
-    """Return a PNG with alpha if it calls one level of grey transparent (PNG 1.3, 11.3.1.1), which OpenCV skips."""
-    level = _find_level(data) if pixels.ndim == 2 else None
-    if level is None:
-        return pixels
-    bits, white = data[24], np.iinfo(pixels.dtype).max
-    spread = level * (white // ((1 << bits) - 1)) if bits <= 16 else level
-    alpha = np.where(pixels == spread, 0, white).astype(pixels.dtype)
-    return np.stack([pixels, pixels, pixels, alpha], axis=-1)
-
-
-def _find_level(data: bytes) -> int | None:
-    """Return the level that the chunk `tRNS` names, or None if there is no such chunk before the pixels."""
-    place, name = 8, b""
-    while place + 10 <= len(data) and name != b"IDAT":
-        length, name = struct.unpack_from(">I4s", data, place)
-        if name == b"tRNS":
-            return int.from_bytes(data[place + 8 : place + 10])
-        place += length + 12
-    return None
-
-
-_HEAD = re.compile(rb"P([2356])\s(?:\s|#[^\n]*\n)*\d+\s(?:\s|#[^\n]*\n)*\d+\s(?:\s|#[^\n]*\n)*(\d+)")
-"""Of PGM and PPM, up to white."""
-
-_LINE = re.compile(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d{1,9})\s*$")
-"""Of the head of a PAM."""
-
-_LONGEST_HEAD = 65_536
-
-
-def _spread_levels(pixels: Array, data: bytes) -> Array:
-    """Return a PGM or PPM with white at 255 or 65535, where OpenCV leaves it at what the file calls white."""
-    match = _HEAD.match(data[:_LONGEST_HEAD])
-    if not match or pixels.dtype.kind != "u" or (match[1] in b"23" and pixels.dtype == np.uint8):
-        return pixels
-    return _spread(pixels, int(match[2]))
-
-
-def _spread(pixels: Array, white: int) -> Array:
-    """Return whole numbers up to `white` as such up to 255 or 65535; those above it are white."""
-    full = np.iinfo(pixels.dtype).max
-    if white in {0, full}:
-        return pixels
-    return np.rint(np.minimum(pixels, white) * float(full) / white).astype(pixels.dtype)
-
-
-def _decode_pam(data: bytes, name: str) -> Array:
-    """Return the picture in a PAM, of which OpenCV takes red for blue, and drops a second channel.
-
-    Two channels, grey and alpha, are made four.
-    """
-    end = data.find(b"ENDHDR\n", 0, _LONGEST_HEAD)
-    found = {match[1]: int(match[2]) for line in data[: max(0, end)].splitlines() if (match := _LINE.match(line))}
-    height, width, depth, white = (found.get(key, 0) for key in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
-    kind = np.dtype(np.uint8 if white < 256 else ">u2")
-    start, count = end + len(b"ENDHDR\n"), height * width * depth
-    if not (1 <= depth <= 4 and 1 <= white <= 65_535 and count and start + count * kind.itemsize <= len(data)):
-        raise ImageFileError(_UNREADABLE, path=name)
-    raw = np.frombuffer(data, kind, count, start).reshape(height, width, depth)
-    pixels = _spread(raw.astype(kind.newbyteorder("="), copy=True), white)
-    if depth == 2:
-        return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
-    return pixels[:, :, 0] if depth == 1 else pixels
-
-
-def _finish_avif(pixels: Array, data: bytes) -> Array:
-    """Return an AVIF turned by its boxes (ISO/IEC 23008-12), and 10 or 12 bits spread over 0..65535."""
-    start = data.find(b"meta")
-    head = data[start : start - 4 + int.from_bytes(data[start - 4 : start])] if start >= 4 else b""
-    turns, mirror = _find_property(head, b"irot"), _find_property(head, b"imir")
-    pixels = np.rot90(pixels, (turns or 0) & 3)
-    if mirror is not None:
-        pixels = pixels[:, ::-1] if mirror & 1 else pixels[::-1]
-    if pixels.dtype == np.uint16:
-        coding = head.find(b"av1C")
-        white = 4095 if 0 <= coding < len(head) - 6 and head[coding + 6] & 0x20 else 1023
-        pixels = np.rint(pixels * (65535.0 / white)).clip(0, 65535).astype(np.uint16)
-    return np.ascontiguousarray(pixels)
-
-
-def _find_property(head: bytes, name: bytes) -> int | None:
-    """Return the one byte of a property box, or None if the file has none of that name."""
-    start = head.find(b"\0\0\0\x09" + name)
-    return head[start + 8] if 0 <= start < len(head) - 8 else None
-
-
-_FINISHERS: dict[str, Callable[[Array, bytes], Array]] = {
-    "PNG": _show_transparent_level,
-    "Netpbm": _spread_levels,
-    "AVIF": _finish_avif,
-}
-"""What OpenCV leaves undone of each format."""
