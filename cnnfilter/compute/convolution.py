@@ -12,8 +12,10 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
 from cnnfilter.compute.engines.bands import filter_by_bands, filter_sheared
 from cnnfilter.compute.engines.direct import (
+    filter_dilated,
     filter_directly,
     filter_separably,
+    filter_strided,
     filter_to_shorts,
     has_native_border,
     sum_boxes,
@@ -21,7 +23,6 @@ from cnnfilter.compute.engines.direct import (
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.engines.fourier import filter_by_fourier
 from cnnfilter.compute.engines.patches import multiply_patches
-from cnnfilter.compute.engines.phases import filter_dilated, filter_strided
 from cnnfilter.compute.engines.taps import add_taps
 from cnnfilter.compute.exactness import Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.padded import Padded
@@ -195,9 +196,9 @@ def cut_to_core(padded: Padded, plan: Plan, window: Window) -> Padded:
 
 def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Array:
     """Call a plan's engine."""
-    kernel = plan.core.weights
+    kernel, size = plan.core.weights, (plan.core.weights.shape[0], plan.core.weights.shape[1])
     match plan.engine:
-        case Engine.DIRECT if plan.shorts and has_native_border(padded, (kernel.shape[0], kernel.shape[1])):
+        case Engine.DIRECT if plan.shorts and has_native_border(padded, size):
             return filter_to_shorts(padded, kernel, float(finish.bias[0]))
         case Engine.DIRECT:
             return filter_directly(padded, kernel, stride, finish)
@@ -208,14 +209,12 @@ def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Arr
         case Engine.SHEARED:
             return filter_sheared(padded, plan.factors[0][0], plan.direction, stride, finish)
         case Engine.BOXES:
-            return sum_boxes(
-                padded, (kernel.shape[0], kernel.shape[1]), float(kernel[0, 0]), stride, finish, exact=plan.exact
-            )
+            return sum_boxes(padded, size, float(kernel[0, 0]), stride, finish, exact=plan.exact)
         case Engine.FOURIER:
             return filter_by_fourier(padded, kernel, stride, finish)
         case Engine.TAPS:
             bank = np.repeat(kernel[:, :, None, None], padded.shape[2], axis=3)
-            window = Window((kernel.shape[0], kernel.shape[1]), stride)
+            window = Window(size, stride)
             return add_taps(padded, bank, window, window.output(*padded.shape[:2]), finish)
         case Engine.PATCHES:
             raise NotImplementedError(plan.engine)

@@ -10,7 +10,7 @@ from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.channels import pool_channels, pool_globally
 from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.engines.products import multiply_rows
+from cnnfilter.compute.engines.patches import multiply_rows
 from cnnfilter.compute.exactness import settle_numbers
 from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
 from cnnfilter.compute.pooling import pool_volume

@@ -1,8 +1,9 @@
-"""What each engine costs on this machine, as the table and the constants of `cnnfilter.compute.prices`.
+"""What each engine costs on this machine beside the plain call of OpenCV: the prices of `cnnfilter.compute.planning`.
 
     python -m tests.benchmarks.calibrate [--rounds N]
 
-Every engine lays kernels of several sizes on 6 megapixels, in turn; the medians are the table. A price is a line
+Every engine lays kernels of several sizes on 6 megapixels, in turn with the call that its user would write without
+us; the medians are the table, so that an engine that loses is seen. A price is a line
 through them: nanoseconds for each number, and for each number and weight that the engine counts.
 """
 
@@ -12,6 +13,7 @@ from functools import partial
 from statistics import median
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
@@ -76,6 +78,8 @@ ROWS = (
     Row("sheared", Engine.SHEARED, _diagonal, lambda size: size),
     Row("boxes", Engine.BOXES, _equal, lambda size: size),
     Row("boxes, 8 bits", Engine.BOXES, _equal, lambda size: size, "uint8"),
+    Row("boxes, exact", Engine.BOXES, lambda size: np.ones((size, size)), lambda _: 0, "uint8"),
+    Row("boxes, exact, RGB", Engine.BOXES, lambda size: np.ones((size, size)), lambda _: 0, "uint8", channels=3),
     Row("Fourier", Engine.FOURIER, _dense, lambda _: 0),
     Row("direct, RGB", Engine.DIRECT, _dense, lambda size: size**2, channels=3),
     Row("separable, RGB", Engine.SEPARABLE, _product, lambda size: 2 * size, channels=3),
@@ -101,6 +105,30 @@ def calls_of(row: Row, image: Array) -> Iterator[tuple[int, Call]]:
                 break
 
 
+CALLS = {Engine.SEPARABLE: "sepFilter2D", Engine.BANDS: "sepFilter2D", Engine.BOXES: "boxFilter"}
+"""The call of OpenCV beside an engine; `filter2D` beside the others."""
+
+
+def plain_call(row: Row, image: Array, size: int) -> Call:
+    """Return OpenCV's own call for a row's kernel; what a stride leaves out is made and dropped."""
+    kernel, name = row.kernel(size), CALLS.get(row.engine, "filter2D")
+    gaps = np.pad(np.ones((1, 1)), (0, row.dilation - 1))
+    sides = [row.dilation * (side - 1) + 1 for side in kernel.shape]
+    spread = np.kron(kernel, gaps)[: sides[0], : sides[1]]
+
+    def call() -> object:
+        if name == "boxFilter":
+            filtered = cv2.boxFilter(image, cv2.CV_32F, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        elif name == "sepFilter2D":
+            column, line = kernel[:, 0], kernel[0] / kernel[0, 0]
+            filtered = cv2.sepFilter2D(image, cv2.CV_32F, line, column, borderType=cv2.BORDER_CONSTANT)
+        else:
+            filtered = cv2.filter2D(image, cv2.CV_32F, spread, borderType=cv2.BORDER_CONSTANT)
+        return filtered if row.stride == 1 else np.ascontiguousarray(filtered[:: row.stride, :: row.stride])
+
+    return call
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Time the engines, and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calibrate")
@@ -113,16 +141,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("float32", 1): generator.uniform(0, 255, (HEIGHT, WIDTH, 1)).astype(np.float32),
         ("float32", 3): generator.uniform(0, 255, (HEIGHT, WIDTH, 3)).astype(np.float32),
         ("uint8", 1): generator.integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8),
+        ("uint8", 3): generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8),
     }
-    calls = {(row.name, size): call for row in ROWS for size, call in calls_of(row, images[row.dtype, row.channels])}
+    calls: dict[tuple[str, int], Call] = {}
+    for row in ROWS:
+        for size, call in calls_of(row, images[row.dtype, row.channels]):
+            calls[row.name, size] = call
+            calls[f"    {CALLS.get(row.engine, 'filter2D')} for {row.name}", size] = plain_call(
+                row, images[row.dtype, row.channels], size
+            )
     labels = {f"{name} {size}": (name, size) for name, size in calls}
     firsts = {label: time_call(calls[key])[0] for label, key in labels.items()}
     seconds = call_in_turn({label: calls[key] for label, key in labels.items()}, firsts, options.rounds)
     times = {key: 1000 * median(seconds[label]) for label, key in labels.items()}
-    print(f"\n{'milliseconds, by kernel size':28}" + "".join(f"{size:8}" for size in SIZES))
-    for row in ROWS:
-        cells = (f"{times[row.name, size]:8.1f}" if (row.name, size) in times else " " * 8 for size in SIZES)
-        print(f"{row.name:28}{''.join(cells)}".rstrip())
+    print(f"\n{'milliseconds, by kernel size':40}" + "".join(f"{size:8}" for size in SIZES))
+    for name in dict.fromkeys(name for name, _ in times):
+        cells = (f"{times[name, size]:8.1f}" if (name, size) in times else " " * 8 for size in SIZES)
+        print(f"{name:40}{''.join(cells)}".rstrip())
     print(f"\n{'nanoseconds':28}  number  weight")
     for row in ROWS:
         print(f"{row.name:28}  {'  '.join(f'{price:6.4f}' for price in fit(row, times))}")

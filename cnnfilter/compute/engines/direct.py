@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.engines.finish import Finish
+from cnnfilter.compute.engines.finish import UNFINISHED, Finish
 from cnnfilter.compute.padded import WHITE, Padded
 from cnnfilter.compute.tiles import Tile, cut_strips, make_tiles
 from cnnfilter.files.opencv import cv2
@@ -57,6 +57,33 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
         return _filter_at_once(run, padded, size)
     return _filter_in_strips(run, _Strips(padded, size, native), stride, finish, padded.dtype)
+
+
+def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
+    """Return every s-th result, as the sum over s x s phases of the image by those of the kernel: (H', W', C)."""
+    rows = (padded.shape[0] - kernel.shape[0]) // stride[0] + 1
+    columns = (padded.shape[1] - kernel.shape[1]) // stride[1] + 1
+    total: Floats | None = None
+    for row in range(min(stride[0], kernel.shape[0])):
+        for column in range(min(stride[1], kernel.shape[1])):
+            weights = kernel[row :: stride[0], column :: stride[1]]
+            if not weights.any():
+                continue
+            part = filter_directly(padded.every((row, column), stride), weights, (1, 1), UNFINISHED)[:rows, :columns]
+            total = np.array(part) if total is None else np.add(total, part, out=total)
+    return np.zeros((rows, columns, padded.shape[2]), padded.dtype) if total is None else total
+
+
+def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair) -> Floats:
+    """Return what a kernel with gaps gives: each of d x d phases of the image filtered without: (H', W', C)."""
+    rows = padded.shape[0] - dilation[0] * (kernel.shape[0] - 1)
+    columns = padded.shape[1] - dilation[1] * (kernel.shape[1] - 1)
+    results = np.empty((rows, columns, padded.shape[2]), padded.dtype)
+    for row in range(min(dilation[0], rows)):
+        for column in range(min(dilation[1], columns)):
+            part = padded.every((row, column), dilation)
+            results[row :: dilation[0], column :: dilation[1]] = filter_directly(part, kernel, (1, 1), UNFINISHED)
+    return results
 
 
 def filter_to_shorts(padded: Padded, kernel: Doubles, bias: float) -> Array:

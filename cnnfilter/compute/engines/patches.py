@@ -12,11 +12,10 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnfilter.arrays import Floats
+from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.engines.finish import UNFINISHED, Finish
-from cnnfilter.compute.engines.products import multiply_rows
 from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.tiles import Memory, cut
+from cnnfilter.compute.tiles import Memory, Tile, cut, make_tiles
 from cnnfilter.spec.geometry import Pair, Window
 
 _PATCHES = 1 << 21
@@ -27,6 +26,9 @@ _SMALL_PRODUCT = 1 << 20
 
 _DEEPEST = 512
 """... and those with a single column, unless sums are made in parts."""
+
+_AT_ONCE = 1 << 17
+"""Products held at a time: 1 MB, in the cache of a core."""
 
 _FEW_PLACES = 8
 """Kernels about as large as the image, whose products are long and few."""
@@ -112,3 +114,25 @@ def _steps(strides: tuple[int, ...], window: Window) -> tuple[int, ...]:
         window.dilation[1] * across,
         deep,
     )
+
+
+def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
+    """Return (n, depth) rows times a (depth, out) matrix: (n, out), summed in float64, pairwise.
+
+    BLAS adds up one by one what is left over of a vector's products, which is too coarse for long ones in float32, and
+    cuts them by the number of cores.
+    """
+    kernels = np.ascontiguousarray(matrix.T)
+    vectors = rows.astype(np.float64)
+    results = np.empty((len(rows), len(kernels)))
+
+    memory = Memory(np.dtype(np.float64))
+
+    def make(tile: Tile) -> None:
+        products = memory("products", tile.size[0], kernels.shape[1])
+        for number, vector in enumerate(vectors):
+            np.multiply(kernels[tile.rows], vector, out=products)
+            products.sum(axis=1, out=results[number, tile.rows])
+
+    make_tiles(cut(len(kernels), 1, max(1, _AT_ONCE // max(1, kernels.shape[1])), 1), make)
+    return results
