@@ -293,11 +293,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
 
 
 def _fill(
-    maps: FeatureMaps,
-    name: str,
-    settings: Settings,
-    extremes: Extremes | None = None,
-    watch: Watcher | None = None,
+    maps: FeatureMaps, name: str, settings: Settings, extremes: Extremes | None = None, watch: Watcher | None = None
 ) -> Result:
     """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
     depth, remark = choose_depth(find_format(name), settings.depth, maps.depth)

@@ -78,9 +78,7 @@ Examples:
     " (0.299 R + 0.587 G + 0.114 B). A 3-D kernel always sums.",
 )
 @click.option(
-    "--combine",
-    type=click.Choice(list(COMBINATIONS)),
-    help="Make one result of several kernels, pixel by pixel.",
+    "--combine", type=click.Choice(list(COMBINATIONS)), help="Make one result of several kernels, pixel by pixel."
 )
 @view_options
 @options.file_options

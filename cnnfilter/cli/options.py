@@ -95,9 +95,7 @@ _FILE_OPTIONS = (
         " scale (min..max), max (x / max|x|), offset (+ half), none (the default for floats).",
     ),
     click.option(
-        "--depth",
-        type=Choice(Depth),
-        help="Of the file's pixels. Default: as the input; floats for matrices.",
+        "--depth", type=Choice(Depth), help="Of the file's pixels. Default: as the input; floats for matrices."
     ),
     click.option("--quality", type=click.IntRange(1, 100), help=f"Of {name_formats_taking('quality')}."),
     click.option(

@@ -37,29 +37,9 @@ Examples:
 """,
 )
 @options.inputs_argument
-@click.option(
-    "-m",
-    "--mode",
-    type=options.Choice(PoolMode),
-    default="max",
-    show_default=True,
-    help=_list_modes(),
-)
-@click.option(
-    "--size",
-    type=pair("size"),
-    metavar="N|HxW",
-    default="2",
-    show_default=True,
-    help="Of the window.",
-)
-@click.option(
-    "-s",
-    "--stride",
-    type=pair("stride"),
-    metavar="N|HxW",
-    help="Pixels between windows. Default: the size.",
-)
+@click.option("-m", "--mode", type=options.Choice(PoolMode), default="max", show_default=True, help=_list_modes())
+@click.option("--size", type=pair("size"), metavar="N|HxW", default="2", show_default=True, help="Of the window.")
+@click.option("-s", "--stride", type=pair("stride"), metavar="N|HxW", help="Pixels between windows. Default: the size.")
 @options.padding_option
 @options.dilation_option
 @click.option("--ceil", is_flag=True, help="Let a last window hang over the end.")
