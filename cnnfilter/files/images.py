@@ -12,9 +12,8 @@ from cnnfilter.files.formats import Format, find_format
 from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.matrices import encode_matrix
 from cnnfilter.files.metadata import Metadata, as_blocks, carry
-from cnnfilter.files.opencv import cv2
+from cnnfilter.files.opencv import capture_stderr, cv2
 from cnnfilter.files.pictures import Timing, swap_red_and_blue
-from cnnfilter.files.quiet import capture_stderr
 from cnnfilter.telling import tell
 
 _STILL = 1000

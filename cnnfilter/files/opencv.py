@@ -1,10 +1,19 @@
-"""OpenCV, or one line on what it lacks."""
+"""OpenCV, or one line on what it lacks; and what its libraries write to standard error, kept from the user.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+libpng and libjpeg write there by themselves, past OpenCV's log level, and their complaint is all that tells of a
+JPEG that is damaged in its middle. So descriptor 2 leads into memory around each call, for one thread at a time.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from cnnfilter.errors import MissingLibraryError
 from cnnfilter.files.limits import check_environment
+
+Made = TypeVar("Made")
 
 _PACKAGES = {
     "libGL.so.1": "libgl1",
@@ -35,7 +44,7 @@ try:
 except ImportError as error:
     raise MissingLibraryError(explain_import_error(error)) from error
 
-__all__ = ["cv2"]
+__all__ = ["capture_stderr", "cv2", "explain_import_error", "held_to_one_thread", "hold_to_one_thread"]
 
 
 def hold_to_one_thread() -> None:
@@ -52,3 +61,67 @@ def held_to_one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
+
+
+_LOCK = threading.Lock()
+
+if hasattr(os, "register_at_fork"):  # a child must not begin with descriptor 2 led away, or with the lock taken
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+
+_LIBRARIES = (
+    b"libpng ",
+    b"Corrupt JPEG data",
+    b"Premature end of JPEG",
+    b"Inconsistent progression",
+    b"Invalid SOS parameters",
+    b"Unknown Adobe color transform",
+    b"Warning: unknown JFIF revision",
+)
+"""How the lines of libpng (pngerror.c) and libjpeg (jerror.h) begin; all others come from other threads."""
+
+
+def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
+    """Return what a function returns, and the lines that the image libraries wrote meanwhile.
+
+    What other threads and programs wrote is passed on afterwards.
+    """
+    with _LOCK:
+        try:
+            kept = os.dup(2)
+        except OSError:  # the process was started without it
+            kept = -1
+        memory = _open_memory()
+        os.dup2(memory, 2)
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        said: list[bytes] = []
+        try:
+            made = call()
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+            if size := os.lseek(memory, 0, os.SEEK_CUR):
+                os.lseek(memory, 0, os.SEEK_SET)
+                said = os.read(memory, size).splitlines(keepends=True)
+            _lead_back(kept, memory, b"".join(line for line in said if not line.startswith(_LIBRARIES)))
+    return made, [line.decode("utf-8", "replace").rstrip("\r\n") for line in said if line.startswith(_LIBRARIES)]
+
+
+def _open_memory() -> int:
+    """Return the descriptor of a file without a name."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("stderr")
+    import tempfile  # noqa: PLC0415  it costs 3 ms, and Linux needs none
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _lead_back(kept: int, memory: int, others: bytes) -> None:
+    """Let descriptor 2 lead where it led before, and write there what is not about images."""
+    if kept >= 0:
+        os.dup2(kept, 2)
+        os.close(kept)
+        with suppress(OSError):  # nobody may listen there any more
+            os.write(2, others)
+    elif memory != 2:
+        os.close(2)
+    os.close(memory)

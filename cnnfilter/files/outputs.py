@@ -295,7 +295,7 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
     excluded = ""
     if output:
         excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent)
-    search = _Search(excluded)
+    search = _FolderSearch(excluded)
     for word in words:
         if Path(word).is_dir():
             search.add_folder(word)
@@ -307,7 +307,7 @@ def gather(words: Sequence[str], output: str | None) -> Gathered:
     return Gathered(tuple(search.sources), search.below, tuple(search.failures), tuple(remarks))
 
 
-class _Search:
+class _FolderSearch:
     """What is found in folders, but for those in one that is excluded."""
 
     def __init__(self, excluded: str) -> None:

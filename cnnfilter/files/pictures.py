@@ -15,8 +15,7 @@ from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.limits import VARIABLE, check_header, is_endless
 from cnnfilter.files.matrices import decode_matrix
 from cnnfilter.files.metadata import Metadata, find_avif_profile, read_metadata
-from cnnfilter.files.opencv import cv2
-from cnnfilter.files.quiet import capture_stderr
+from cnnfilter.files.opencv import capture_stderr, cv2
 from cnnfilter.files.tiff import apply_orientation, read_orientation, restore_alpha, take_alpha_as_it_is
 
 Made = TypeVar("Made")
@@ -47,7 +46,7 @@ class Timing(NamedTuple):
     loops: int = 0
 
 
-class _File(NamedTuple):
+class _EncodedImage(NamedTuple):
     """The bytes of an image file, its name for messages, its format, and its header, an empty one if unreadable."""
 
     data: bytes
@@ -67,7 +66,7 @@ class Pages:
         How frames follow each other, known when all have been asked for.
     """
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: _EncodedImage) -> None:
         self._file = file
         self.count = file.header.pages
         self.timing = Timing()
@@ -174,7 +173,7 @@ def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, ma
     if not data:
         raise ImageFileError("the file is empty", path=name)
     header = read_header(data)
-    file = _File(data, name, header.format if header else recognize(data), header or Header(0, 0))
+    file = _EncodedImage(data, name, header.format if header else recognize(data), header or Header(0, 0))
     pages = Pages(file)
     _check(file, reading)
     if reading.page and reading.page > 1:
@@ -210,7 +209,7 @@ _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 """What libjpeg can do by itself, and so without a pass over the pixels."""
 
 
-def _check(file: _File, reading: Reading) -> None:
+def _check(file: _EncodedImage, reading: Reading) -> None:
     """Raise an `ImageFileError` if a file has no such page, or promises too much, or is cut off."""
     name, header = file.name, file.header
     if reading.page and reading.page > header.pages:
@@ -240,7 +239,7 @@ def _call_decoder(
     return call_opencv(lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name)
 
 
-def _decode(file: _File) -> Picture:
+def _decode(file: _EncodedImage) -> Picture:
     """Return the first picture in a file, and what else it says."""
     data, name, format_, header = file
     if header.directories:
@@ -254,14 +253,14 @@ def _decode(file: _File) -> Picture:
     return _as_picture(_finish(pixels, file, exif=metadata.exif), metadata)
 
 
-def _decode_pam(file: _File) -> Picture:
+def _decode_pam(file: _EncodedImage) -> Picture:
     pixels = decode_pam(file.data)
     if pixels is None:
         raise ImageFileError(_UNREADABLE, path=file.name)
     return _as_picture(pixels)
 
 
-def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
+def _decode_jpeg(file: _EncodedImage, *, allow_truncated: bool) -> Picture:
     """Return the picture in a JPEG, as far as it goes if that is allowed."""
     data, name, _, header = file
     flags = _RED_FIRST if header.channels == 3 else cv2.IMREAD_UNCHANGED
@@ -281,7 +280,7 @@ def _decode_jpeg(file: _File, *, allow_truncated: bool) -> Picture:
     return picture._replace(notes=(_TRUNCATED,)) if damage or len(data) != len(file.data) else picture
 
 
-def _finish(pixels: Array, file: _File, *, page: int = 0, exif: bytes = b"", red_first: bool = False) -> Array:
+def _finish(pixels: Array, file: _EncodedImage, *, page: int = 0, exif: bytes = b"", red_first: bool = False) -> Array:
     """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.
 
     `page` is that of a TIFF, from 0. `ImageFileError` if the pixels are of a type that is not computed with.

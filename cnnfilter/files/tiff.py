@@ -19,7 +19,7 @@ PALETTE, SEPARATED = 3, 5
 """Photometric interpretations: numbers of colours, and inks, such as CMYK."""
 
 
-class _Layout(NamedTuple):
+class _TagLayout(NamedTuple):
     """Where a file keeps its first directory, and the forms of its offsets, its counts and the heads of its entries."""
 
     start: int
@@ -29,10 +29,10 @@ class _Layout(NamedTuple):
 
 
 _LAYOUTS = {
-    b"II*\0": _Layout(4, "<I", "<H", "<HHI"),
-    b"MM\0*": _Layout(4, ">I", ">H", ">HHI"),
-    b"II+\0": _Layout(8, "<Q", "<Q", "<HHQ"),
-    b"MM\0+": _Layout(8, ">Q", ">Q", ">HHQ"),
+    b"II*\0": _TagLayout(4, "<I", "<H", "<HHI"),
+    b"MM\0*": _TagLayout(4, ">I", ">H", ">HHI"),
+    b"II+\0": _TagLayout(8, "<Q", "<Q", "<HHQ"),
+    b"MM\0+": _TagLayout(8, ">Q", ">Q", ">HHQ"),
 }
 
 STARTS = tuple(_LAYOUTS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.files.quiet import capture_stderr
+from cnnfilter.files.opencv import capture_stderr
 from tests.files import decode_pixels
 
 BAD = "Corrupt JPEG data: bad Huffman code"
