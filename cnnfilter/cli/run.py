@@ -94,7 +94,8 @@ def filter_files(
         request = request._replace(stdin_suffix=".txt" if looks_like_matrix(stdin) or not stdin else "")
         jobs = _name_jobs(sources, request, settings)
     _check_results(jobs, networks[0], settings)
-    protected = find_spared(sources, request)
+    writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
+    protected = find_spared(sources, request) if writes_more else frozenset()
     check_companions(jobs, settings, protected, prerequisites)
     missing = gathered.failures if gathered else ()
     total = len(missing) + len(group_by_input(jobs))
