@@ -172,31 +172,21 @@ def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Number
     return carry_out(plan, padded, window, finish)
 
 
-def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:
+def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:  # noqa: PLR0912  one branch an engine
     """Return what a plan makes of each channel: (H', W', C)."""
     finish = finish._replace(rounds=plan.rounds)
-    if not plan.core.weights.any():  # OpenCV keeps one of the zeros, which times nan would be nan
+    (top, left, kernel), stride = plan.core, window.stride
+    size = kernel.shape[0], kernel.shape[1]
+    if not kernel.any():  # OpenCV keeps one of the zeros, which times nan would be nan
         return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))
     if plan.phases == "dilation":
-        return finish(filter_dilated(padded, plan.core.weights, window.dilation))
-    inner = cut_to_core(padded, plan, window)
+        return finish(filter_dilated(padded, kernel, window.dilation))
+    cut = top, left, window.extent[0] - top - size[0], window.extent[1] - left - size[1]
+    if any(cut) or padded.dtype != plan.dtype:
+        padded = padded.inner(cut)
+        padded.dtype = np.dtype(plan.dtype)
     if plan.phases == "stride":
-        return finish(filter_strided(inner, plan.core.weights, window.stride))
-    return _run_engine(plan, inner, window.stride, finish)
-
-
-def cut_to_core(padded: Padded, plan: Plan, window: Window) -> Padded:
-    """Return what the weights of a plan's core are laid on, in the plan's arithmetic."""
-    bottom = window.extent[0] - plan.core.top - plan.core.weights.shape[0]
-    right = window.extent[1] - plan.core.left - plan.core.weights.shape[1]
-    inner = padded.inner((plan.core.top, plan.core.left, bottom, right))
-    inner.dtype = np.dtype(plan.dtype)
-    return inner
-
-
-def _run_engine(plan: Plan, padded: Padded, stride: Pair, finish: Finish) -> Array:
-    """Call a plan's engine."""
-    kernel, size = plan.core.weights, (plan.core.weights.shape[0], plan.core.weights.shape[1])
+        return finish(filter_strided(padded, kernel, stride))
     match plan.engine:
         case Engine.DIRECT if plan.shorts and has_native_border(padded, size):
             return filter_to_shorts(padded, kernel, float(finish.bias[0]))

@@ -81,7 +81,7 @@ def common_divisor(bank: Doubles) -> int:
     >>> common_divisor(np.array([1 / 9, 2 / 3])), common_divisor(np.array([0.1234567]))
     (9, 1)
     """
-    if bank.size > MOST_WEIGHTS or _denominator(float(bank.flat[0])) == 0:
+    if bank.size > MOST_WEIGHTS or (np.rint(bank) == bank).all() or _denominator(float(bank.flat[0])) == 0:
         return 1
     divisor = 1
     weights = np.sort(np.abs(bank), axis=None)  # numpy.unique would load numpy.ma, which costs a command 6 ms

@@ -70,17 +70,14 @@ class Padded:
         self.follows_volume = True
         self._rows = find_places(volume.shape[0], sides[0], sides[2], border.mode)
         self._columns = find_places(volume.shape[1], sides[1], sides[3], border.mode)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(rows, columns, channels)."""
-        return len(self._rows), len(self._columns), self.volume.shape[2]
+        self.shape = len(self._rows), len(self._columns), volume.shape[2]
 
     def every(self, start: Pair, step: Pair) -> Padded:
         """Return every `step`-th padded row and column from `start` on."""
         part = copy(self)
         part._rows = self._rows[start[0] :: step[0]]
         part._columns = self._columns[start[1] :: step[1]]
+        part.shape = len(part._rows), len(part._columns), self.shape[2]
         part.follows_volume = False
         return part
 
@@ -88,6 +85,7 @@ class Padded:
         """Return some of the channels."""
         some = copy(self)
         some.volume = self.volume[:, :, part]
+        some.shape = *self.shape[:2], some.volume.shape[2]
         return some
 
     def in_own_type(self) -> Padded:
@@ -110,6 +108,7 @@ class Padded:
         part = copy(self)
         part._rows = self._rows[cut[0] : len(self._rows) - cut[2]]
         part._columns = self._columns[cut[1] : len(self._columns) - cut[3]]
+        part.shape = len(part._rows), len(part._columns), self.shape[2]
         top, left, bottom, right = (side - less for side, less in zip(self.sides, cut, strict=True))
         part.sides = max(top, 0), max(left, 0), max(bottom, 0), max(right, 0)
         if self.follows_volume and min(top, left, bottom, right) < 0:
