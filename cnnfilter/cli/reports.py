@@ -15,7 +15,7 @@ from cnnfilter.spec.geometry import PaddingWord
 from cnnfilter.spec.layers import Layer, show_shape
 from cnnfilter.spec.pools import Pool
 from cnnfilter.spec.printing import show_padding
-from cnnfilter.spec.summary import COUNTING_RULE, Row
+from cnnfilter.spec.summary import COUNTING_RULE, LayerCosts
 
 if TYPE_CHECKING:
     from cnnfilter.spec.network import Network
@@ -51,7 +51,7 @@ def write_report(summary: Summary, network: Network, report: Report, comparisons
             return "\n".join([*write_markdown(head, rows, flush_right=_NUMBERS), "", *_footer(summary, end="  ")])
         case Report.CSV:
             compared = [f"{way}_{count}" for way in _WAYS for count in ("parameters", "macs")] if comparisons else []
-            return write_csv(["number", *Row._fields, *compared], _plain_rows(summary, comparisons))
+            return write_csv(["number", *LayerCosts._fields, *compared], _plain_rows(summary, comparisons))
         case Report.JSON:
             return _json(summary, comparisons)
         case Report.EXPLAIN:
@@ -84,13 +84,13 @@ def _cells(summary: Summary, network: Network, comparisons: Comparisons) -> tupl
     return head, [row + [""] * (len(head) - len(row)) for row in rows]
 
 
-def _field(row: Row) -> tuple[str, str]:
+def _field(row: LayerCosts) -> tuple[str, str]:
     if row.receptive_field == "all" or row.jump is None:
         return "all", ""
     return show_shape(row.receptive_field), show_shape(row.jump)
 
 
-def _indents(rows: Iterable[Row]) -> Iterator[str]:
+def _indents(rows: Iterable[LayerCosts]) -> Iterator[str]:
     """Yield what stands before each layer: two spaces for each block around it, a dash where a branch begins."""
     seen: dict[int, int] = {}
     for row in rows:
@@ -99,7 +99,7 @@ def _indents(rows: Iterable[Row]) -> Iterator[str]:
         yield "  " * (row.depth - 1) + "- " if begins else "  " * row.depth
 
 
-def _text(row: Row, layer: Layer) -> str:
+def _text(row: LayerCosts, layer: Layer) -> str:
     """Return the layer, and the pixels that a word for its padding came to; a block by what it does."""
     match layer:
         case Residual(adds_input=True):
@@ -134,7 +134,7 @@ def _mebibytes(values: int) -> str:
     return f"{values * FLOAT_BYTES / 2**20:,.1f} MiB"
 
 
-def _json_row(row: Row, comparison: Comparison | None) -> dict[str, Any]:
+def _json_row(row: LayerCosts, comparison: Comparison | None) -> dict[str, Any]:
     """Return what is known of a layer by the names of the schema; what does not apply is left out."""
     content: dict[str, Any] = {key: value for key, value in row._asdict().items() if value is not None}
     for key in ("statistics", "depth", "branch"):

@@ -27,7 +27,7 @@ from cnnfilter.spec.remarks import remark_on_borders, remark_on_sizes, remark_on
 from cnnfilter.spec.summary import Summary, summarize
 
 if TYPE_CHECKING:
-    from cnnfilter.spec.solving import Part
+    from cnnfilter.spec.solving import OpenPart
 
 
 SOUGHT = 99_991
@@ -274,7 +274,7 @@ def _comparisons(network: Network, summary: Summary) -> Any:
 
 def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console, *, keeps_stride: bool) -> None:
     """Print each layer that makes the target, or say that there is none, and leave with status 1."""
-    from cnnfilter.spec.solving import Part, solve  # noqa: PLC0415  only --solve needs it
+    from cnnfilter.spec.solving import OpenPart, solve  # noqa: PLC0415  only --solve needs it
 
     if not answer.solve or not answer.target:
         raise LanguageError("--solve PART and --target HxW belong together")
@@ -282,7 +282,7 @@ def print_solutions(network: Network, shape: Shape, answer: Answer, console: Con
         raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
     if len(network.layers) != 1:
         raise LanguageError(f"--solve needs one layer, and the network has {len(network.layers)}")
-    part, layer = Part(answer.solve), network.layers[0]
+    part, layer = OpenPart(answer.solve), network.layers[0]
     solution = solve(layer, part, shape, answer.target, keeps_stride=keeps_stride)
     for found in solution.layers:
         click.echo(show_layer(found))
@@ -295,7 +295,7 @@ def print_solutions(network: Network, shape: Shape, answer: Answer, console: Con
         click.get_current_context().exit(1)
 
 
-def _nothing_found(part: Part, nearest: tuple[Layer, ...], shape: Shape, target: Pair) -> str:
+def _nothing_found(part: OpenPart, nearest: tuple[Layer, ...], shape: Shape, target: Pair) -> str:
     sizes = [f"{show_layer(layer)} gives {show_shape(layer.output(shape)[:2])}" for layer in nearest]
     near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""
     return f"no {part} gives {show_pair(target)}{near}"

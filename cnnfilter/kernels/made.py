@@ -20,9 +20,10 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
 
 
 class Recipe(NamedTuple):
-    """A made kernel: the arguments it takes in their order, what it does, and where it is described."""
+    """A made kernel: its arguments in their order, those that show on a sample what it does, and where it is from."""
 
     arguments: tuple[str, ...]
+    shown: str
     description: str
     source: str
     optional: tuple[str, ...] = ()
@@ -31,30 +32,35 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "box": Recipe(("n",), "mean of N x N pixels; sums to 1", "moving average, in common use"),
+    "box": Recipe(("n",), "7", "mean of N x N pixels; sums to 1", "moving average, in common use"),
     "gaussian": Recipe(
         ("n", "sigma"),
+        "13:2",
         "Gaussian blur; sigma is N/6 unless given, N 6 sigma rounded up to odd; sums to 1",
         "sampled Gaussian; Marr and Hildreth, Theory of edge detection, 1980",
         optional=("n", "sigma"),
     ),
-    "line-vertical": Recipe(("n",), "`|` a column of ones: bright vertical lines of N pixels", "line of ones"),
-    "line-horizontal": Recipe(("n",), "`-` a row of ones: bright horizontal lines of N pixels", "line of ones"),
-    "line-diagonal": Recipe(("n",), "`\\` ones falling to the right: lines of N pixels at 45 degrees", "line of ones"),
-    "line-antidiagonal": Recipe(
-        ("n",), "`/` ones rising to the right: lines of N pixels at 45 degrees", "line of ones"
+    "line-vertical": Recipe(("n",), "9", "`|` a column of ones: bright vertical lines of N pixels", "line of ones"),
+    "line-horizontal": Recipe(("n",), "9", "`-` a row of ones: bright horizontal lines of N pixels", "line of ones"),
+    "line-diagonal": Recipe(
+        ("n",), "9", "`\\` ones falling to the right: lines of N pixels at 45 degrees", "line of ones"
     ),
-    "frame": Recipe(("n",), "`□` ones around the rim of N x N: bright squares of that size", "line of ones"),
+    "line-antidiagonal": Recipe(
+        ("n",), "9", "`/` ones rising to the right: lines of N pixels at 45 degrees", "line of ones"
+    ),
+    "frame": Recipe(("n",), "9", "`□` ones around the rim of N x N: bright squares of that size", "line of ones"),
     "disk": Recipe(
-        ("n",), "mean of the pixels in a circle N wide, as a lens out of focus; sums to 1", "pillbox filter"
+        ("n",), "9", "mean of the pixels in a circle N wide, as a lens out of focus; sums to 1", "pillbox filter"
     ),
     "motion": Recipe(
         ("n", "angle"),
+        "13:30",
         "mean along a line of N pixels at ANGLE degrees, anticlockwise from the horizontal; sums to 1",
         "linear motion blur, in common use",
     ),
     "log": Recipe(
         ("n", "sigma"),
+        "11:1.5",
         "Laplacian of a Gaussian: blobs and edges at one scale, dark blobs positive; sums to 0",
         "Marr and Hildreth, Theory of edge detection, 1980",
         optional=("sigma",),
@@ -62,17 +68,19 @@ RECIPES = {
     ),
     "dog": Recipe(
         ("n", "s1", "s2"),
+        "13:1:2",
         "Gaussian S1 minus Gaussian S2: what lies between two scales; sums to 0",
         "Marr and Hildreth, Theory of edge detection, 1980",
         signed=True,
     ),
     "gabor": Recipe(
         ("n", "sigma", "angle", "wavelength"),
+        "13:2.5:45:6",
         "a wave under a Gaussian: stripes WAVELENGTH apart, crossed by the direction ANGLE; sums to 0",
         "Daugman, Uncertainty relation for resolution in space, 1985",
         signed=True,
     ),
-    "identity": Recipe(("n",), "a single one in the centre of N x N: the image itself", "unit impulse"),
+    "identity": Recipe(("n",), "3", "a single one in the centre of N x N: the image itself", "unit impulse"),
 }
 
 
@@ -148,6 +156,17 @@ def usage(name: str) -> str:
     'motion:N:ANGLE'
     """
     return ":".join([name, *(argument.upper() for argument in RECIPES[name].arguments)])
+
+
+def shown_word(name: str) -> str:
+    """Return the word of a made kernel at the size that shows on a sample what it does.
+
+    Examples
+    --------
+    >>> shown_word("motion")
+    'motion:13:30'
+    """
+    return f"{name}:{RECIPES[name].shown}"
 
 
 def make(name: str, arguments: dict[str, float]) -> Doubles:

@@ -7,7 +7,7 @@ from math import floor
 from typing import NamedTuple
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.fields import Field, Span
+from cnnfilter.spec.fields import Field, Interval
 from cnnfilter.spec.geometry import Pair, show_pair
 from cnnfilter.spec.network import Visit
 
@@ -50,7 +50,7 @@ class Frames(NamedTuple):
     whole: tuple[str, ...]
 
 
-def _seen(span: Span, place: int) -> Pair:
+def _seen(span: Interval, place: int) -> Pair:
     return span.first + place * span.step, span.last + place * span.step
 
 

@@ -21,7 +21,7 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exactness import common_divisor
 from cnnfilter.compute.network import convolve_by_layer
 from cnnfilter.kernels import Kernel, load_kernel, names
-from cnnfilter.kernels.made import RECIPES
+from cnnfilter.kernels.made import RECIPES, shown_word
 from cnnfilter.kernels.words import Made, recognize
 from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plots.displays import GRAYS, SIGNED, UNSIGNED, scale_of
@@ -50,23 +50,6 @@ _LARGEST_NUMBERED = 15
 
 _PANEL, _CELL = 3.7, 0.34
 """Inches of a panel, its color bar and its labels included, and of a cell with a number in it."""
-
-SHOWN = {
-    "box": "box:7",
-    "gaussian": "gaussian:13:2",
-    "line-vertical": "line-vertical:9",
-    "line-horizontal": "line-horizontal:9",
-    "line-diagonal": "line-diagonal:9",
-    "line-antidiagonal": "line-antidiagonal:9",
-    "frame": "frame:9",
-    "disk": "disk:9",
-    "motion": "motion:13:30",
-    "log": "log:11:1.5",
-    "dog": "dog:13:1:2",
-    "gabor": "gabor:13:2.5:45:6",
-    "identity": "identity:3",
-}
-"""Kernels that are made to size, each at one that shows on the sample what it does."""
 
 _COLUMNS, _WIDTH = 7, 1.6
 """Of the sheet of all kernels: how many side by side, and inches of one with its result."""
@@ -325,7 +308,7 @@ def _ways_to_write(weights: Doubles) -> Iterator[list[str]]:
 
 def all_kernels() -> dict[str, Kernel]:
     """Return each kernel that has a name, those that are made at a size that shows what they do."""
-    words = [SHOWN[name] if name in RECIPES else name for name in names()]
+    words = [shown_word(name) if name in RECIPES else name for name in names()]
     return {word: load_kernel(word) for word in words}
 
 

@@ -5,7 +5,7 @@ from math import prod
 
 from cnnfilter.spec.blocks import Concatenation, Residual
 from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.fields import Field, Span
+from cnnfilter.spec.fields import Field, Interval
 from cnnfilter.spec.geometry import PaddingWord, Window
 from cnnfilter.spec.layers import Flatten, Gray, Linear, show_shape
 from cnnfilter.spec.network import Visit
@@ -138,8 +138,8 @@ def _field(visit: Visit) -> Iterator[Explanation]:
 
 def _axis_field(window: Window, axis: int, before: Field, after: Field) -> tuple[str, str, str]:
     """Return how size, jump and first pixel of a receptive field come about along one axis."""
-    old: Span = before[axis]
-    new: Span = after[axis]
+    old: Interval = before[axis]
+    new: Interval = after[axis]
     padding = (old.first - new.first) // old.step
     return (
         f"{old.length} + {window.dilation[axis]}*({window.size[axis]}-1)*{old.step} = {new.length}",

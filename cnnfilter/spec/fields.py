@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cnnfilter.spec.geometry import Pair, Window
 
 
-class Span(NamedTuple):
+class Interval(NamedTuple):
     """Along one axis: the pixels `first` to `last` that output 0 sees; the next output sees those `step` further.
 
     Pixels are counted from the image's edge; below 0, and beyond its end, lies padding.
@@ -20,10 +20,10 @@ class Span(NamedTuple):
     last: int
     step: int
 
-    def through(self, before: int, extent: int, stride: int) -> "Span":
+    def through(self, before: int, extent: int, stride: int) -> "Interval":
         """Return the span behind a window of `extent` values that starts `before` values early."""
         first = self.first - before * self.step
-        return Span(first, self.last + (extent - 1 - before) * self.step, self.step * stride)
+        return Interval(first, self.last + (extent - 1 - before) * self.step, self.step * stride)
 
     @property
     def length(self) -> int:
@@ -34,8 +34,8 @@ class Span(NamedTuple):
 class Field(NamedTuple):
     """A receptive field, rows and columns."""
 
-    rows: Span
-    columns: Span
+    rows: Interval
+    columns: Interval
 
     def through(self, window: Window, height: int, width: int) -> "Field":
         """Return the field of what a window makes of (height, width) values that have this one.
@@ -68,7 +68,7 @@ class Field(NamedTuple):
         return self.rows.first, self.columns.first
 
 
-PIXEL = Field(Span(0, 0, 1), Span(0, 0, 1))
+PIXEL = Field(Interval(0, 0, 1), Interval(0, 0, 1))
 """What a pixel of the input sees: itself."""
 
 
@@ -85,5 +85,7 @@ def unite(fields: Iterable[Field | None]) -> Field | None:
     return Field(_hull([field.rows for field in known]), _hull([field.columns for field in known]))
 
 
-def _hull(spans: list[Span]) -> Span:
-    return Span(min(span.first for span in spans), max(span.last for span in spans), max(span.step for span in spans))
+def _hull(spans: list[Interval]) -> Interval:
+    return Interval(
+        min(span.first for span in spans), max(span.last for span in spans), max(span.step for span in spans)
+    )

@@ -16,7 +16,7 @@ from cnnfilter.spec.pools import Pool
 from cnnfilter.spec.values import replace
 
 
-class Part(StrEnum):
+class OpenPart(StrEnum):
     """What of a window can be left open."""
 
     STRIDE = "stride"
@@ -46,7 +46,7 @@ MOST_PAIRS = 1000
 """So many solutions that differ along the axes are listed."""
 
 
-def solve(layer: Layer, part: Part, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> Solution:
+def solve(layer: Layer, part: OpenPart, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> Solution:
     """Return the layers that differ from `layer` in one part, and make `target` of an input of `shape`.
 
     Parameters
@@ -68,11 +68,11 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair, *, keeps_stride:
     """
     if not isinstance(layer, Windowed):
         raise ShapeError(f"{layer.op} has no {part} to be found; conv, dwconv and the pools have")
-    if part is Part.KERNEL and isinstance(layer, Convolution) and layer.kernels:
+    if part is OpenPart.KERNEL and isinstance(layer, Convolution) and layer.kernels:
         raise ShapeError(f"kernel {layer.kernels[0].text} has its size; a size such as 3x3 in its place is left open")
     window, follows = layer.window, _follows(layer, part, keeps_stride=keeps_stride)
     same = window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
-    if same and part in {Part.KERNEL, Part.DILATION} and not follows:
+    if same and part in {OpenPart.KERNEL, OpenPart.DILATION} and not follows:
         raise ShapeError(
             f"with padding {window.padding} the size does not depend on the {part}; the stride alone sets it"
         )
@@ -80,7 +80,7 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair, *, keeps_stride:
     axes = [search.outputs(axis, shape[axis], target[axis]) for axis in (0, 1)]
     rows, columns = ([value for value, size in axes[axis] if size == target[axis]] for axis in (0, 1))
     endless = bool(rows and columns) and search.is_endless(shape, target)
-    if part is Part.STRIDE:  # to 1 leads every stride that is large enough
+    if part is OpenPart.STRIDE:  # to 1 leads every stride that is large enough
         rows, columns = (_and_larger(*pair) for pair in ((rows, columns, target[0]), (columns, rows, target[1])))
     alike = sorted(set(rows) & set(columns))
     if found := tuple(search.fitting(((value, value) for value in alike), shape)):
@@ -92,10 +92,10 @@ def solve(layer: Layer, part: Part, shape: Shape, target: Pair, *, keeps_stride:
     return Solution((), tuple(search.fitting(around, shape)))
 
 
-def _follows(layer: Windowed, part: Part, *, keeps_stride: bool) -> bool:
+def _follows(layer: Windowed, part: OpenPart, *, keeps_stride: bool) -> bool:
     """Return whether the stride goes with the size, as a pool's does unless told."""
     return (
-        part is Part.KERNEL
+        part is OpenPart.KERNEL
         and isinstance(layer, Pool)
         and layer.window.stride == layer.window.size
         and not keeps_stride
@@ -111,7 +111,7 @@ class _Search(NamedTuple):
     """A layer of which one part is tried; its stride may go with its size."""
 
     layer: Windowed
-    part: Part
+    part: OpenPart
     follows: bool
 
     def outputs(self, axis: int, size: int, target: int) -> list[Pair]:
@@ -125,7 +125,7 @@ class _Search(NamedTuple):
         for value in candidates[max(0, first - 1) :]:
             result = self.output(axis, size, value)
             found += [(value, result)] if result else []
-            if sign * result > sign * target or (self.part is Part.STRIDE and result == 1):
+            if sign * result > sign * target or (self.part is OpenPart.STRIDE and result == 1):
                 break
         return found
 
@@ -143,19 +143,19 @@ class _Search(NamedTuple):
         before, after = window.pads(size, size)[axis::2]
         room = size if isinstance(window.padding, PaddingWord) else size + before + after
         match self.part:
-            case Part.PADDING:
+            case OpenPart.PADDING:
                 most = window.extent[axis] // 2 if isinstance(self.layer, Pool) else LARGEST
                 return range(2 * most + 1)
-            case Part.DILATION if window.size[axis] == 1:
+            case OpenPart.DILATION if window.size[axis] == 1:
                 return range(1, 2)
-            case Part.KERNEL | Part.DILATION if self.grows:
+            case OpenPart.KERNEL | OpenPart.DILATION if self.grows:
                 return range(1, self.first_beyond(axis) if isinstance(self.layer, Pool) else LARGEST + 1)
-            case Part.KERNEL | Part.DILATION:
+            case OpenPart.KERNEL | OpenPart.DILATION:
                 values = range(1, min(room, LARGEST) + 1)
                 return values[
                     bisect_left(values, x=True, key=lambda value: self.allows(axis, max(before, after), value)) :
                 ]
-            case Part.STRIDE:
+            case OpenPart.STRIDE:
                 return range(1, LARGEST + 1)
 
     def allows(self, axis: int, padding: int, value: int) -> bool:
@@ -171,31 +171,31 @@ class _Search(NamedTuple):
     @property
     def grows(self) -> bool:
         """Whether a larger value leads to a larger size, or to the same."""
-        return self.part is Part.PADDING or (
-            self.part is not Part.STRIDE and self.layer.window.padding is PaddingWord.FULL
+        return self.part is OpenPart.PADDING or (
+            self.part is not OpenPart.STRIDE and self.layer.window.padding is PaddingWord.FULL
         )
 
     @property
     def goes_up_and_down(self) -> bool:
         """Whether sizes neither grow nor shrink with the value."""
-        return self.layer.window.padding is PaddingWord.HALF and self.part in {Part.KERNEL, Part.DILATION}
+        return self.layer.window.padding is PaddingWord.HALF and self.part in {OpenPart.KERNEL, OpenPart.DILATION}
 
     def is_endless(self, shape: Shape, target: Pair) -> bool:
         """Return whether there are solutions beyond all that are tried."""
-        without_gaps = self.part is Part.DILATION and self.layer.window.size == (1, 1)
+        without_gaps = self.part is OpenPart.DILATION and self.layer.window.size == (1, 1)
         up_and_down = self.goes_up_and_down and any(
             self.output(axis, shape[axis], LARGEST - odd) == target[axis] for axis in (0, 1) for odd in (0, 1)
         )
-        return (self.part is Part.STRIDE and 1 in target) or without_gaps or up_and_down
+        return (self.part is OpenPart.STRIDE and 1 in target) or without_gaps or up_and_down
 
     def changed(self, pair: Pair) -> Windowed:
         """Return the layer with the part changed; paddings are given by how many pixels they have in all."""
         window, (rows, columns) = self.layer.window, pair
-        changes: dict[Part, dict[str, object]] = {
-            Part.STRIDE: {"stride": pair},
-            Part.KERNEL: {"size": pair, "stride": pair if self.follows else window.stride},
-            Part.DILATION: {"dilation": pair},
-            Part.PADDING: {"padding": (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)},
+        changes: dict[OpenPart, dict[str, object]] = {
+            OpenPart.STRIDE: {"stride": pair},
+            OpenPart.KERNEL: {"size": pair, "stride": pair if self.follows else window.stride},
+            OpenPart.DILATION: {"dilation": pair},
+            OpenPart.PADDING: {"padding": (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)},
         }
         return replace(self.layer, window=replace(window, **changes[self.part]))
 

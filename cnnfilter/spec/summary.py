@@ -19,7 +19,7 @@ COUNTING_RULE = (
 """What is counted, in a sentence."""
 
 
-class Row(NamedTuple):
+class LayerCosts(NamedTuple):
     """What is known of one layer; sizes are (height, width, channels) or (length,).
 
     `padding` is (top, left, bottom, right), None for a layer without a window. `receptive_field` is
@@ -63,7 +63,7 @@ class Summary(NamedTuple):
 
     input: Shape
     network: str
-    rows: tuple[Row, ...]
+    rows: tuple[LayerCosts, ...]
     totals: Totals
     peak: int
 
@@ -95,9 +95,9 @@ def summarize(network: Network, shape: Shape, visits: Sequence[Visit] | None = N
     return Summary(shape, str(network), rows, _totals(rows), peak)
 
 
-def _row(visit: Visit) -> Row:
+def _row(visit: Visit) -> LayerCosts:
     layer, shape, field = visit.layer, visit.inputs.shape, visit.outputs.field
-    return Row(
+    return LayerCosts(
         name=visit.node.name,
         op=layer.op,
         text=show_layer(layer),
@@ -115,7 +115,7 @@ def _row(visit: Visit) -> Row:
     )
 
 
-def _totals(rows: tuple[Row, ...]) -> Totals:
+def _totals(rows: tuple[LayerCosts, ...]) -> Totals:
     macs = sum(row.macs for row in rows)
     return Totals(
         parameters=sum(row.parameters for row in rows),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels import kernel_shape
 from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.solving import Part, solve
+from cnnfilter.spec.solving import OpenPart, solve
 from tests.cli.conftest import Run
 
 
@@ -130,25 +130,25 @@ def test_what_is_found_is_what_trying_every_number_finds(
     size: int, target: int, kernel: int, stride: int, padding: int, dilation: int
 ) -> None:
     layer = f"conv:{kernel}x{kernel},s{stride},p{padding},d{dilation}"
-    tried: dict[Part, list[int]] = {
-        Part.STRIDE: [s for s in range(1, 40) if formula(size, kernel, s, padding, dilation) == target],
-        Part.KERNEL: [k for k in range(1, 40) if formula(size, k, stride, padding, dilation) == target],
-        Part.DILATION: [d for d in range(1, 40) if formula(size, kernel, stride, padding, d) == target],
+    tried: dict[OpenPart, list[int]] = {
+        OpenPart.STRIDE: [s for s in range(1, 40) if formula(size, kernel, s, padding, dilation) == target],
+        OpenPart.KERNEL: [k for k in range(1, 40) if formula(size, k, stride, padding, dilation) == target],
+        OpenPart.DILATION: [d for d in range(1, 40) if formula(size, kernel, stride, padding, d) == target],
     }
     for part, values in tried.items():
         found = found_numbers(layer, part, size, target)
-        if part is Part.STRIDE and target == 1 and values:
+        if part is OpenPart.STRIDE and target == 1 and values:
             assert found == values[:1]
-        elif part is Part.DILATION and kernel == 1 and values:
+        elif part is OpenPart.DILATION and kernel == 1 and values:
             assert found == [1]
         else:
             assert found == values
 
 
-def found_numbers(layer: str, part: Part, size: int, target: int) -> list[int]:
+def found_numbers(layer: str, part: OpenPart, size: int, target: int) -> list[int]:
     """Return the numbers that --solve finds for a part of a conv on a square of this size."""
     (conv,) = parse_network(layer, kernel_shape).layers
-    field = {Part.KERNEL: "size"}.get(part, part.value)
+    field = {OpenPart.KERNEL: "size"}.get(part, part.value)
     found = solve(conv, part, (size, size, 1), (target, target)).layers
     pairs = [getattr(other.window, field) for other in found]  # type: ignore[attr-defined]  # of convs
     assert all(down == across for down, across in pairs)
@@ -162,7 +162,7 @@ def test_every_padding_that_is_even_or_has_one_more_at_the_end_is_found(
     (conv,) = parse_network(f"conv:{kernel}x{kernel},s{stride},d{dilation}", kernel_shape).layers
     found = [
         layer.window.padding[0] + layer.window.padding[2]  # type: ignore[attr-defined]  # of convs
-        for layer in solve(conv, Part.PADDING, (size, size, 1), (target, target)).layers
+        for layer in solve(conv, OpenPart.PADDING, (size, size, 1), (target, target)).layers
     ]
     tried = [
         total
@@ -174,7 +174,7 @@ def test_every_padding_that_is_even_or_has_one_more_at_the_end_is_found(
 
 
 @given(
-    st.sampled_from(list(Part)),
+    st.sampled_from(list(OpenPart)),
     st.integers(1, 14),
     st.integers(1, 14),
     st.integers(1, 14),
@@ -184,7 +184,7 @@ def test_every_padding_that_is_even_or_has_one_more_at_the_end_is_found(
     ),
 )
 def test_every_layer_that_is_found_makes_the_target(
-    part: Part, height: int, width: int, rows: int, columns: int, layer: str
+    part: OpenPart, height: int, width: int, rows: int, columns: int, layer: str
 ) -> None:
     (start,) = parse_network(layer, kernel_shape).layers
     solution = solve(start, part, (height, width, 2), (rows, columns))
@@ -196,7 +196,7 @@ def test_every_layer_that_is_found_makes_the_target(
 
 
 def test_what_is_printed_reads_back_and_gives_the_target(run: Run) -> None:
-    for part in Part:
+    for part in OpenPart:
         printed = solved(run, "30x20x4", "conv:3x3,8,s2,p1,g2", "--solve", part, "--target", "15x10")
         assert printed
         for layer in printed:
@@ -207,4 +207,4 @@ def test_what_is_printed_reads_back_and_gives_the_target(run: Run) -> None:
 def test_a_block_is_no_layer_to_be_solved() -> None:
     (block,) = parse_network("res(relu)", kernel_shape).layers
     with pytest.raises(ShapeError, match="res has no stride"):
-        solve(block, Part.STRIDE, (8, 8, 1), (4, 4))
+        solve(block, OpenPart.STRIDE, (8, 8, 1), (4, 4))

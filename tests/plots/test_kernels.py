@@ -12,10 +12,9 @@ from cnnfilter import convolve
 from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels import Kernel, load_kernel, names
-from cnnfilter.kernels.made import RECIPES
+from cnnfilter.kernels.made import RECIPES, shown_word
 from cnnfilter.plots.kernels import (
     MOST_PLANES,
-    SHOWN,
     Plane,
     caption_of,
     draw_kernels,
@@ -215,7 +214,7 @@ def test_a_caption_has_the_arguments_of_its_kernel_and_no_marks_of_code(word: st
 
 @pytest.mark.parametrize("name", list(names()))
 def test_no_caption_has_marks_of_code_or_names_of_arguments(name: str) -> None:
-    word = SHOWN[name] if name in RECIPES else name
+    word = shown_word(name) if name in RECIPES else name
     caption = caption_of(word, load_kernel(word).description)
     assert "`" not in caption
     assert not re.search(r"\b(N|ANGLE|WAVELENGTH|S1|S2)\b", caption)

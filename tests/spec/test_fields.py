@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import cnnfilter
 from cnnfilter.spec.blocks import Block, Residual
 from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.fields import PIXEL, Field, Span, unite
+from cnnfilter.spec.fields import PIXEL, Field, Interval, unite
 from cnnfilter.spec.geometry import Pair, Window, output_size
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Layer, Shape
@@ -89,8 +89,8 @@ def test_what_is_joined_with_the_whole_sees_the_whole() -> None:
 
 
 def test_of_different_steps_the_largest_is_taken() -> None:
-    wide = Field(Span(-2, 2, 2), Span(0, 4, 1))
-    assert unite([PIXEL, wide]) == Field(Span(-2, 2, 2), Span(0, 4, 1))
+    wide = Field(Interval(-2, 2, 2), Interval(0, 4, 1))
+    assert unite([PIXEL, wide]) == Field(Interval(-2, 2, 2), Interval(0, 4, 1))
     assert unite([wide, PIXEL]) == unite([PIXEL, wide])
 
 
@@ -99,7 +99,7 @@ def test_a_span_through_a_window_is_as_long_as_the_formula_says(
     taps: int, stride: int, dilation: int, padding: int
 ) -> None:
     window = Window((taps, 1), (stride, 1), (padding, 0, padding, 0), (dilation, 1))
-    before = Field(Span(-3, 7, 4), Span(0, 0, 1))
+    before = Field(Interval(-3, 7, 4), Interval(0, 0, 1))
     after = before.through(window, 100, 100).rows
     assert after.length == before.rows.length + dilation * (taps - 1) * before.rows.step
     assert after.step == before.rows.step * stride
@@ -136,7 +136,7 @@ def follow(layers: tuple[Layer, ...], axis: int, seen: Seen, found: list[Seen]) 
     return seen
 
 
-def check(span: Span, seen: Seen, *, even: bool) -> None:
+def check(span: Interval, seen: Seen, *, even: bool) -> None:
     """Assert that a span is what the values see, where that lies within the image, and else holds it.
 
     Where branches of different steps were joined, not `even`, this is so of the first value only.

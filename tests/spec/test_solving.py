@@ -14,7 +14,7 @@ from cnnfilter.spec.geometry import PaddingWord, Pair, Window
 from cnnfilter.spec.layers import Layer, Shape
 from cnnfilter.spec.pools import Pool, PoolMode
 from cnnfilter.spec.printing import show_layer
-from cnnfilter.spec.solving import Part, solve
+from cnnfilter.spec.solving import OpenPart, solve
 from cnnfilter.spec.values import replace
 from tests.spec.strategies import PADDINGS, output_or_none, pairs
 
@@ -27,7 +27,7 @@ def layer_of(text: str) -> Layer:
 
 def found(text: str, part: str, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> list[str]:
     """Return the layers that are found, as texts."""
-    solution = solve(layer_of(text), Part(part), shape, target, keeps_stride=keeps_stride)
+    solution = solve(layer_of(text), OpenPart(part), shape, target, keeps_stride=keeps_stride)
     return [show_layer(layer) for layer in solution.layers]
 
 
@@ -111,14 +111,14 @@ def test_a_stride_that_is_kept_does_not_go_with_the_size(
 
 
 def test_of_strides_that_lead_to_one_value_the_smallest_is_found() -> None:
-    solution = solve(layer_of("conv:3x3"), Part.STRIDE, (8, 8, 1), (1, 1))
+    solution = solve(layer_of("conv:3x3"), OpenPart.STRIDE, (8, 8, 1), (1, 1))
     assert [show_layer(layer) for layer in solution.layers] == ["conv:3x3,s6"]
     assert solution.endless
-    oblong = solve(layer_of("conv:3x3"), Part.STRIDE, (8, 7, 1), (1, 1))
+    oblong = solve(layer_of("conv:3x3"), OpenPart.STRIDE, (8, 7, 1), (1, 1))
     assert [show_layer(layer) for layer in oblong.layers] == ["conv:3x3,s6"]
     assert oblong.endless
-    assert not solve(layer_of("conv:3x3"), Part.STRIDE, (8, 8, 1), (2, 2)).endless
-    assert not solve(layer_of("conv:3x3"), Part.KERNEL, (8, 8, 1), (1, 1)).endless
+    assert not solve(layer_of("conv:3x3"), OpenPart.STRIDE, (8, 8, 1), (2, 2)).endless
+    assert not solve(layer_of("conv:3x3"), OpenPart.KERNEL, (8, 8, 1), (1, 1)).endless
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_of_strides_that_lead_to_one_value_the_smallest_is_found() -> None:
 def test_where_larger_values_lead_there_too_it_is_told(
     text: str, part: str, shape: Shape, target: Pair, endless: bool
 ) -> None:
-    solution = solve(layer_of(text), Part(part), shape, target)
+    solution = solve(layer_of(text), OpenPart(part), shape, target)
     assert solution.endless is endless
     assert not (endless and solution.nearest)
 
@@ -159,7 +159,7 @@ class TestPairsThatAreTooMany:
         self, stride: int, listed: int, more: int
     ) -> None:
         layer = Conv(window=Window((1, 1), stride=(stride, stride)), outputs=1)
-        solution = solve(layer, Part.PADDING, (1, 1, 1), (1, 2))
+        solution = solve(layer, OpenPart.PADDING, (1, 1, 1), (1, 2))
         every = sorted(sum(pair) for pair in product(range(stride), range(stride, 2 * stride)))
         assert (len(solution.layers), solution.more) == (listed, more)
         assert len(set(solution.layers)) == listed
@@ -168,19 +168,19 @@ class TestPairsThatAreTooMany:
         assert sums == every[:listed]
 
     def test_millions_are_counted_too(self) -> None:
-        solution = solve(layer_of("conv:1x1,s2000"), Part.PADDING, (1, 1, 1), (1, 2))
+        solution = solve(layer_of("conv:1x1,s2000"), OpenPart.PADDING, (1, 1, 1), (1, 2))
         assert (len(solution.layers), solution.more) == (1000, 2000**2 - 1000)
 
     def test_where_one_number_will_do_all_are_listed(self) -> None:
-        solution = solve(layer_of("conv:1x1,s1200"), Part.PADDING, (1, 1, 1), (2, 2))
+        solution = solve(layer_of("conv:1x1,s1200"), OpenPart.PADDING, (1, 1, 1), (2, 2))
         assert (len(solution.layers), solution.more) == (1200, 0)
 
     def test_those_that_a_pool_cannot_have_are_not_counted(self) -> None:
-        solution = solve(layer_of("avgpool:40"), Part.PADDING, (40, 80, 1), (1, 3))
+        solution = solve(layer_of("avgpool:40"), OpenPart.PADDING, (40, 80, 1), (1, 3))
         assert (len(solution.layers), solution.more) == (40, 0)
 
     def test_those_that_a_pool_cannot_have_hide_none_that_it_can(self) -> None:
-        solution = solve(layer_of("avgpool:99,s60,p30"), Part.KERNEL, (60, 120, 1), (2, 2))
+        solution = solve(layer_of("avgpool:99,s60,p30"), OpenPart.KERNEL, (60, 120, 1), (2, 2))
         assert [show_layer(found_layer) for found_layer in solution.layers[:2]] == [
             "avgpool:60x61,s60,p30",
             "avgpool:60x62,s60,p30",
@@ -201,7 +201,7 @@ class TestPairsThatAreTooMany:
 def test_where_there_is_none_the_nearest_are_told(
     text: str, part: str, shape: Shape, target: Pair, nearest: list[str]
 ) -> None:
-    solution = solve(layer_of(text), Part(part), shape, target)
+    solution = solve(layer_of(text), OpenPart(part), shape, target)
     assert solution.layers == ()
     assert sorted({show_layer(layer) for layer in solution.nearest}) == sorted(set(nearest))
 
@@ -227,20 +227,20 @@ def test_where_there_is_none_the_nearest_are_told(
 )
 def test_what_has_no_such_part_is_refused(text: str, part: str, message: str) -> None:
     with pytest.raises(ShapeError) as caught:
-        solve(layer_of(text), Part(part), (8, 8, 1), (8, 8))
+        solve(layer_of(text), OpenPart(part), (8, 8, 1), (8, 8))
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("part", Part)
+@pytest.mark.parametrize("part", OpenPart)
 @pytest.mark.parametrize("text", ["conv:3x3", "conv:3x3,full,s2", "maxpool:2", "conv:2x3,half,d2"])
-def test_no_more_is_found_than_one_can_read(text: str, part: Part) -> None:
+def test_no_more_is_found_than_one_can_read(text: str, part: OpenPart) -> None:
     solution = solve(layer_of(text), part, (9, 9, 1), (1, 1))
     assert len(solution.layers) < 10
     assert all(layer.output((9, 9, 1))[:2] == (1, 1) for layer in solution.layers)
 
 
-@pytest.mark.parametrize("part", Part)
-def test_a_target_beyond_all_bounds_is_not_found(part: Part) -> None:
+@pytest.mark.parametrize("part", OpenPart)
+def test_a_target_beyond_all_bounds_is_not_found(part: OpenPart) -> None:
     solution = solve(layer_of("conv:3x3"), part, (9, 9, 1), (10**9, 10**9))
     assert solution.layers == ()
     assert solution.nearest
@@ -265,25 +265,25 @@ FAR = (998, 999)
 """Values, an even and an odd one, that lead only to targets to which values without end lead."""
 
 
-def changed(layer: Convolution | Pool, part: Part, pair: Pair, *, keeps_stride: bool) -> Convolution | Pool:
+def changed(layer: Convolution | Pool, part: OpenPart, pair: Pair, *, keeps_stride: bool) -> Convolution | Pool:
     """Return the layer with one part changed; paddings are given by their sums, an odd pixel at the end."""
-    if part is Part.PADDING:
+    if part is OpenPart.PADDING:
         first = tuple(total // 2 for total in pair)
         window = replace(layer.window, padding=first + tuple((total + 1) // 2 for total in pair))
     else:
-        field = {Part.STRIDE: "stride", Part.KERNEL: "size", Part.DILATION: "dilation"}[part]
+        field = {OpenPart.STRIDE: "stride", OpenPart.KERNEL: "size", OpenPart.DILATION: "dilation"}[part]
         window = replace(layer.window, **{field: pair})
-        follows = part is Part.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size
+        follows = part is OpenPart.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size
         if follows and not keeps_stride:
             window = replace(window, stride=pair)  # as it does where a pool's stride is left out
     return replace(layer, window=window)
 
 
 def every_pair(
-    layer: Convolution | Pool, part: Part, shape: Shape, target: Pair, *, keeps_stride: bool
+    layer: Convolution | Pool, part: OpenPart, shape: Shape, target: Pair, *, keeps_stride: bool
 ) -> dict[Convolution | Pool, Pair]:
     """Return all layers with values up to `MOST`, and few `FAR` beyond, that lead to the target."""
-    values = range(0 if part is Part.PADDING else 1, MOST)
+    values = range(0 if part is OpenPart.PADDING else 1, MOST)
     tried = [*product(values, values), *product(values, FAR), *product(FAR, values), *product(FAR, FAR)]
     candidates = {changed(layer, part, pair, keeps_stride=keeps_stride): pair for pair in tried}
     return {
@@ -296,16 +296,16 @@ def every_pair(
 @settings(max_examples=150)
 @given(
     windowed(),
-    st.sampled_from(Part),
+    st.sampled_from(OpenPart),
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(2)),
     st.tuples(st.integers(1, 9), st.integers(1, 9)) | st.integers(1, 9).map(lambda size: (size, size)),
     st.booleans(),
 )
 def test_what_is_found_leads_to_the_target_and_nothing_smaller_is_missed(
-    layer: Convolution | Pool, part: Part, shape: Shape, target: Pair, keeps_stride: bool
+    layer: Convolution | Pool, part: OpenPart, shape: Shape, target: Pair, keeps_stride: bool
 ) -> None:
     without_effect = {PaddingWord.SAME, PaddingWord.SAME_LOWER}
-    assume(layer.window.padding not in without_effect or part in {Part.STRIDE, Part.PADDING})
+    assume(layer.window.padding not in without_effect or part in {OpenPart.STRIDE, OpenPart.PADDING})
     solution = solve(layer, part, shape, target, keeps_stride=keeps_stride)
     by_layer = every_pair(layer, part, shape, target, keeps_stride=keeps_stride)
     assert len(set(solution.layers)) == len(solution.layers)
@@ -318,30 +318,30 @@ def test_what_is_found_leads_to_the_target_and_nothing_smaller_is_missed(
     bound = bounds(layer, part, shape)
     within = {pair for pair in by_layer.values() if pair[0] <= bound[0] and pair[1] <= bound[1]}
     wanted = {pair for pair in within if pair[0] == pair[1]} or within
-    if part is Part.STRIDE and 1 in target and wanted:  # every larger one leads to 1 as well
+    if part is OpenPart.STRIDE and 1 in target and wanted:  # every larger one leads to 1 as well
         wanted = {min(wanted, key=sum)}
     assert set(chosen) >= wanted
 
 
-def far(layer: Convolution | Pool, part: Part, leading: Iterable[Pair]) -> set[Pair]:
+def far(layer: Convolution | Pool, part: OpenPart, leading: Iterable[Pair]) -> set[Pair]:
     """Return those of the pairs that have a `FAR` value, along an axis where values make a difference.
 
     A window of one pixel by several is dilated along one axis only; the other is not spoken of.
     """
-    one = part is Part.DILATION and layer.window.size != (1, 1)
+    one = part is OpenPart.DILATION and layer.window.size != (1, 1)
     axes = [axis for axis in (0, 1) if not (one and layer.window.size[axis] == 1)]
     return {pair for pair in leading if any(pair[axis] in FAR for axis in axes)}
 
 
-def bounds(layer: Convolution | Pool, part: Part, shape: Shape) -> Pair:
+def bounds(layer: Convolution | Pool, part: OpenPart, shape: Shape) -> Pair:
     """Return up to which values along each axis nothing may be missed.
 
     With `half` larger kernels than the image change nothing; a window of one pixel is not dilated.
     """
     rows, columns = MOST, MOST
-    if part is Part.DILATION:
+    if part is OpenPart.DILATION:
         rows, columns = (MOST if taps > 1 else 1 for taps in layer.window.size)
-    if part in {Part.KERNEL, Part.DILATION} and layer.window.padding is PaddingWord.HALF:
+    if part in {OpenPart.KERNEL, OpenPart.DILATION} and layer.window.padding is PaddingWord.HALF:
         return min(rows, shape[0]), min(columns, shape[1])
     return rows, columns
 

@@ -11,7 +11,7 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.printing import show_layer
-from cnnfilter.spec.summary import Row, Summary, Totals, summarize
+from cnnfilter.spec.summary import LayerCosts, Summary, Totals, summarize
 from tests.spec.strategies import kernel_shape, networks_for
 
 
@@ -26,7 +26,7 @@ def test_a_row_has_all_that_is_known_of_a_layer() -> None:
         input=(224, 224, 3),
         network="conv:7x7,64,s2,p3@stem batchnorm",
         rows=(
-            Row(
+            LayerCosts(
                 name="stem",
                 op="conv",
                 text="conv:7x7,64,s2,p3",
@@ -42,7 +42,7 @@ def test_a_row_has_all_that_is_known_of_a_layer() -> None:
                 depth=0,
                 branch=0,
             ),
-            Row(
+            LayerCosts(
                 name="batchnorm1",
                 op="batchnorm",
                 text="batchnorm",
