@@ -100,7 +100,11 @@ class Show:
             from cnnfilter.plots.comparisons import draw_panels  # noqa: PLC0415
             from cnnfilter.plots.displays import Look  # noqa: PLC0415
 
-            grid, panels = self._layer_panels(name, sheet) if self._settings.pipeline else self._panels(name, notes)
+            if self._settings.pipeline:
+                model, layers = self._models[0], self._views.layers
+                grid, panels = run_layers(self._picture, name, model, self._settings, sheet, layers)
+            else:
+                grid, panels = self._panels(name, notes)
             look = Look(self._views.equalize, self._views.colormap, self._settings.range_)
             draw_panels(paper, panels, grid, look)
         if paper.remark:
@@ -134,10 +138,6 @@ class Show:
                 notes += maps.notes
             panels.append(Panel(self._title(number), self._seen[number].view(), only_kernel(model)))
         return grid, panels
-
-    def _layer_panels(self, name: str, sheet: Sheet) -> tuple[Grid, list[Panel]]:
-        """Return the panels of the input and of what came out of each layer that is wanted."""
-        return run_layers(self._picture, name, self._models[0], self._settings, sheet, self._views.layers)
 
     def _title(self, number: int) -> str:
         """Return what a result is called: its kernel, or the words of its network."""

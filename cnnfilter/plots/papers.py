@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import floor
-from typing import Any, NamedTuple
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.plots.sheets import Sheet, Size, set_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 INK, FRAME = "#222222", "#e66100"
 """Of letters and axes; of what is framed: an orange that people who confuse red and green see too, and that is in no
@@ -75,6 +75,8 @@ class Paper:
         OutputError
             If it would have too many pixels.
         """
+        import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
+
         self._height, self._width = height, width
         fitted = set_size(self.figure, self.sheet, (height, width))
         self._stretch = fitted.height / height, fitted.width / width
