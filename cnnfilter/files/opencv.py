@@ -44,7 +44,7 @@ try:
 except ImportError as error:
     raise MissingLibraryError(explain_import_error(error)) from error
 
-__all__ = ["capture_stderr", "cv2", "explain_import_error", "held_to_one_thread", "hold_to_one_thread"]
+__all__ = ["Made", "capture_stderr", "cv2", "explain_import_error", "held_to_one_thread", "hold_to_one_thread"]
 
 
 def hold_to_one_thread() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from cnnfilter.files.levels import MAXIMA, depth_of
 from cnnfilter.files.limits import VARIABLE, check_header, is_endless
 from cnnfilter.files.matrices import decode_matrix
 from cnnfilter.files.metadata import Metadata, find_avif_profile, read_metadata
-from cnnfilter.files.opencv import capture_stderr, cv2
+from cnnfilter.files.opencv import Made, capture_stderr, cv2
 from cnnfilter.files.tiff import apply_orientation, read_orientation, restore_alpha, take_alpha_as_it_is
-
-Made = TypeVar("Made")
 
 
 class Reading(NamedTuple):
