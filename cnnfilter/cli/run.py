@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnfilter.cli.base import Console, ended_in_order, told_log
-from cnnfilter.cli.companions import attended, check_companions, write_rules
+from cnnfilter.cli.clerk import attended, check_companions, write_rules
 from cnnfilter.cli.views import check_views, wants_views
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.files.formats import Depth, Range, find_format, formats_taking, is_matrix, looks_like_matrix

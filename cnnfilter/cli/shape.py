@@ -150,7 +150,7 @@ def command(words: tuple[str, ...], **given: Any) -> None:
     answer = Answer(**given)
     sheet = plot.sheet([Path(word) for word in words])
     check_plot(answer, is_wanted=sheet is not None)
-    shape, document = understand(words, one, Layout(answer.layout), solving=answer.solve)
+    shape, document = read_words(words, one, Layout(answer.layout), solving=answer.solve)
     console = Console(quiet=answer.quiet)
     if answer.compare and answer.report == Report.EXPLAIN:
         raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
@@ -182,7 +182,7 @@ def check_plot(answer: Answer, *, is_wanted: bool) -> None:
         raise LanguageError("--solve prints layers, and --plot draws a network")
 
 
-def understand(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: str | None) -> tuple[Shape, Document]:
+def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: str | None) -> tuple[Shape, Document]:
     """Return the size and the network that the words mean.
 
     Raises
