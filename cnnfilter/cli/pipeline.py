@@ -11,7 +11,7 @@ from cnnfilter.documents import load_document
 from cnnfilter.errors import LanguageError
 from cnnfilter.spec.geometry import Pair
 from cnnfilter.spec.layers import Function
-from cnnfilter.spec.pools import ChannelMode, ChannelPool, PoolMode
+from cnnfilter.spec.pools import ChannelMode, PoolMode
 from cnnfilter.spec.values import replace
 from cnnfilter.spec.weights import Init
 from cnnfilter.work import Settings
@@ -121,6 +121,6 @@ def _check(settings: Settings) -> None:
 _POOLS = [f"{mode}pool:2" for mode in PoolMode] + [f"global{mode}pool" for mode in PoolMode if mode.row.unbounded]
 command.help = str(command.help).format(
     pools=" ".join(_POOLS),
-    channels=" ".join(ChannelPool(mode=mode).op for mode in ChannelMode),
+    channels=" ".join(mode.op for mode in ChannelMode),
     functions=" ".join(Function),
 )

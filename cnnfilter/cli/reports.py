@@ -74,7 +74,7 @@ def _cells(summary: Summary, network: Network, comparisons: Comparisons) -> tupl
     """Return the head and the rows."""
     start = ["", "input", "", show_shape(summary.input), f"{prod(summary.input):,}", "", "", "1x1", "1x1"]
     head, rows = [*_HEAD, *_COMPARED[: 4 * bool(comparisons)]], [start]
-    layers = [node.layer for node in network.walk()]
+    layers = [node.layer for node in network.all_nodes]
     indents = _indents(summary.rows)
     for number, (row, layer, indent) in enumerate(zip(summary.rows, layers, indents, strict=True), 1):
         counts = [f"{count:,}" for count in (row.activations, row.parameters, row.macs)]

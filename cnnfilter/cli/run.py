@@ -316,6 +316,6 @@ def _load_model(network: Network, settings: Settings, document: Document | None)
 
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
     """Return the files from which the kernels of networks are read."""
-    layers = [node.layer for network in networks for node in network.walk()]
+    layers = [node.layer for network in networks for node in network.all_nodes]
     found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
     return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))

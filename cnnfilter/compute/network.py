@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import reduce
 from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,15 +17,22 @@ from cnnfilter.compute.normalization import equalize, normalize_batch, normalize
 from cnnfilter.compute.pooling import pool_volume
 from cnnfilter.compute.programs import Kernels, Program, Step, Tensors, build_bank, build_bias
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.blocks import Block, Residual
+from cnnfilter.spec.blocks import Concatenation, Residual
 from cnnfilter.spec.borders import Border
-from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.layers import Activation, Dropout, Flatten, Gray, Linear, Softmax
+from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv
+from cnnfilter.spec.layers import Activation, Dropout, Flatten, Gray, Layer, Linear, Softmax
 from cnnfilter.spec.norms import BatchNorm, Equalize, LocalResponseNorm
 from cnnfilter.spec.pools import ChannelPool, GlobalPool, Pool
 
 Listener = Callable[[str, Array], None]
 """Hears the name of each layer and what came out of it: (H, W, C) or (length,)."""
+
+
+class Setting(NamedTuple):
+    """What holds for all layers of a run: the level of white, and who hears what comes out of each."""
+
+    white: float = 255.0
+    listener: Listener | None = None
 
 
 def as_volume(image: Array) -> Array:
@@ -73,12 +81,12 @@ def run_program(
     """
     volume = as_volume(image)
     program.network.output(volume.shape)
-    level = white_of(volume) if white is None else white
     if shorts and len(program.steps) == 1:
         ((node, kernels, *_),) = program.steps
         if kernels and isinstance(node.layer, Convolution):
             return drop_single_channel(convolve_by_layer(volume, node.layer, kernels, shorts=True))
-    result = drop_single_channel(_run(program.steps, volume, level, listener))
+    setting = Setting(white_of(volume) if white is None else white, listener)
+    result = drop_single_channel(run_steps(program.steps, volume, setting))
     return result.copy() if np.may_share_memory(result, image) else result
 
 
@@ -94,72 +102,35 @@ def drop_single_channel(values: Array) -> Array:
     return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
 
 
-def _run(steps: tuple[Step, ...], values: Array, white: float, listener: Listener | None) -> Array:
+def run_steps(steps: tuple[Step, ...], values: Array, setting: Setting) -> Array:
+    """Return what layers in a row make of a volume (H, W, C) or a vector (length,)."""
     for step in steps:
-        if isinstance(step.node.layer, Block):
-            values = _run_block(step, values, white, listener)
-        else:
-            values = apply(step, values, white)
-        if listener:
-            listener(step.node.name, values)
+        values = RUN[type(step.node.layer)](values, step.node.layer, step, setting)
+        if setting.listener:
+            setting.listener(step.node.name, values)
     return values
 
 
 @ieee_arithmetic
-def _run_block(step: Step, values: Array, white: float, listener: Listener | None) -> Array:
-    ends = [_run(branch, values, white, listener) for branch in step.branches]
-    if not isinstance(step.node.layer, Residual):
-        return np.concatenate(ends, axis=-1)
-    summands = [*ends, values] if step.node.layer.adds_input else ends
+def _add(values: Array, layer: Residual, step: Step, setting: Setting) -> Array:
+    summands = [run_steps(branch, values, setting) for branch in step.branches]
+    if layer.adds_input:
+        summands.append(values)
     kind = np.result_type(*(float_type(summand.dtype) for summand in summands))
     return np.asarray(reduce(add, [summand.astype(kind, copy=False) for summand in summands]))
 
 
-def apply(step: Step, values: Array, white: float = 255.0) -> Array:  # noqa: PLR0912  one branch a kind of layer
-    """Return what one layer, no block, makes of a volume (H, W, C) or a vector (length,)."""
-    match step.node.layer:
-        case Convolution() as layer:
-            return convolve_by_step(values, layer, step)
-        case Linear():
-            return connect_fully(values, step.tensors)
-        case BatchNorm(eps=eps):
-            return normalize_batch(values, step.tensors, eps)
-        case Pool() as layer:
-            return pool_volume(values, layer)
-        case GlobalPool() as layer:
-            return pool_globally(values, layer)
-        case ChannelPool() as layer:
-            return pool_channels(values, layer)
-        case Activation() as layer:
-            return activate(values, layer)
-        case LocalResponseNorm() as layer:
-            return normalize_locally(values, layer)
-        case Softmax():
-            return softmax(values)
-        case Flatten():
-            return values.reshape(-1)
-        case Gray():
-            return to_gray(values)
-        case Equalize():
-            return equalize(values, white)
-        case Dropout():
-            return values
-        case layer:
-            raise NotImplementedError(layer.op)
+def _concatenate(values: Array, _: Concatenation, step: Step, setting: Setting) -> Array:
+    return np.concatenate([run_steps(branch, values, setting) for branch in step.branches], axis=-1)
 
 
-def convolve_by_step(volume: Array, layer: Convolution, step: Step) -> Array:
+def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
     """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
     if step.kernels:
         return convolve_by_layer(volume, layer, step.kernels)
-    return convolve_volume(
-        volume,
-        step.tensors["weight"],
-        layer.window,
-        border=layer.border,
-        groups=layer.groups_of(volume.shape[2]),
-        bias=step.tensors.get("bias", layer.bias),
-    )
+    bias = step.tensors.get("bias", layer.bias)
+    groups = layer.groups_of(volume.shape[2])
+    return convolve_volume(volume, step.tensors["weight"], layer.window, border=layer.border, groups=groups, bias=bias)
 
 
 def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, shorts: bool = False) -> Array:
@@ -193,3 +164,24 @@ def to_gray(volume: Array) -> Array:
         return volume
     luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
     return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
+
+
+RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {
+    Conv: _convolve,
+    DepthwiseConv: _convolve,
+    Linear: lambda values, _, step, __: connect_fully(values, step.tensors),
+    Pool: lambda values, layer, *_: pool_volume(values, layer),
+    GlobalPool: lambda values, layer, *_: pool_globally(values, layer),
+    ChannelPool: lambda values, layer, *_: pool_channels(values, layer),
+    Activation: lambda values, layer, *_: activate(values, layer),
+    Softmax: lambda values, *_: softmax(values),
+    BatchNorm: lambda values, layer, step, _: normalize_batch(values, step.tensors, layer.eps),
+    LocalResponseNorm: lambda values, layer, *_: normalize_locally(values, layer),
+    Equalize: lambda values, _, __, setting: equalize(values, setting.white),
+    Gray: lambda values, *_: to_gray(values),
+    Flatten: lambda values, *_: values.reshape(-1),
+    Dropout: lambda values, *_: values,
+    Residual: _add,
+    Concatenation: _concatenate,
+}
+"""What each kind of layer makes of a volume (H, W, C) or a vector (length,)."""

@@ -15,7 +15,6 @@ from cnnfilter.kernels import Kernel, load_kernel
 from cnnfilter.spec.convolutions import Convolution, DepthwiseConv, Normalization
 from cnnfilter.spec.network import Network, Node
 from cnnfilter.spec.printing import show_layer
-from cnnfilter.spec.weights import learns
 
 copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))  # programs go to other processes
 
@@ -64,28 +63,22 @@ def load_program(network: Network, weights: Mapping[str, Tensors] | None = None)
     KernelError
         If a kernel cannot be read or normalised, all are more than memory holds, or a layer has no weights.
     """
-    _check_kernels(network)
+    words = [word for node in network.all_nodes if isinstance(node.layer, Convolution) for word in node.layer.kernels]
+    if lack := lacks_memory(_KERNEL * sum(prod(word.shape) for word in words)):
+        raise KernelError(f"the network's {len(words)} kernels {lack}")
     return Program(network, _load_steps(network.nodes, weights or {}))
 
 
 def _load_steps(nodes: tuple[Node, ...], weights: Mapping[str, Tensors]) -> tuple[Step, ...]:
-    return tuple(_load_step(node, weights) for node in nodes)
-
-
-def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
-    layer = node.layer
-    if node.branches:
-        return Step(node, branches=tuple(_load_steps(branch, weights) for branch in node.branches))
-    if isinstance(layer, Convolution) and layer.kernels:
-        return Step(node, kernels=_load_kernels(layer))
-    if not learns(node):
-        return Step(node)
-    if node.name not in weights:
-        raise KernelError(
-            f"{node.name} ({show_layer(layer)}) has no weights, so only its size is known (`cnnfilter shape`); "
-            "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
+    return tuple(
+        Step(
+            node,
+            _load_kernels(node.layer) if isinstance(node.layer, Convolution) else (),
+            _find_tensors(node, weights) if node.layer.learns else MappingProxyType({}),
+            tuple(_load_steps(branch, weights) for branch in node.branches),
         )
-    return Step(node, tensors=weights[node.name])
+        for node in nodes
+    )
 
 
 def _load_kernels(layer: Convolution) -> Kernels:
@@ -97,12 +90,13 @@ def _load_kernels(layer: Convolution) -> Kernels:
     return tuple(kernels)
 
 
-def _check_kernels(network: Network) -> None:
-    """Raise a `KernelError` if the kernels that a network names are more than memory holds."""
-    layers = [node.layer for node in network.walk()]
-    words = [word for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
-    if lack := lacks_memory(_KERNEL * sum(prod(word.shape) for word in words)):
-        raise KernelError(f"the network's {len(words)} kernels {lack}")
+def _find_tensors(node: Node, weights: Mapping[str, Tensors]) -> Tensors:
+    if node.name not in weights:
+        raise KernelError(
+            f"{node.name} ({show_layer(node.layer)}) has no weights, so only its size is known (`cnnfilter shape`); "
+            "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
+        )
+    return weights[node.name]
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:

@@ -11,11 +11,12 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import KernelError
-from cnnfilter.spec.convolutions import Conv
-from cnnfilter.spec.layers import Linear
+from cnnfilter.spec.convolutions import Conv, Convolution
+from cnnfilter.spec.layers import Layer, Linear
+from cnnfilter.spec.norms import BatchNorm
 from cnnfilter.spec.printing import show_layer
 from cnnfilter.spec.values import Value
-from cnnfilter.spec.weights import Init, Kind, Need
+from cnnfilter.spec.weights import Init, Need
 from cnnfilter.telling import Level, tell, warn
 
 MOST_NAMED = 4
@@ -99,7 +100,7 @@ class StateDict(Value):
         matched = {}
         doubtful = False
         for need in wanted:
-            alike = [group for group in left if _kind(self.groups[group]) is need.kind]
+            alike = [group for group in left if isinstance(need.layer, _kind(self.groups[group]))]
             fitting = [group for group in alike if _fits(need, self.groups[group])]
             if not fitting:
                 near = alike or left
@@ -140,7 +141,7 @@ class RandomWeights(Value):
         return {need.name: self._draw(need, generator) for need in wanted}
 
     def _draw(self, need: Need, generator: np.random.Generator) -> dict[str, Array]:
-        if need.kind is Kind.BATCHNORM:
+        if isinstance(need.layer, BatchNorm):
             ones = {"weight", "running_var"}
             return {name: np.full(shape, float(name in ones), np.float32) for name, shape in need.tensors.items()}
         inputs = prod(need.tensors["weight"][1:])
@@ -154,11 +155,11 @@ class RandomWeights(Value):
         return drawn
 
 
-def _kind(group: Mapping[str, Array]) -> Kind | None:
-    """Return the kind of weights that tensors look like."""
+def _kind(group: Mapping[str, Array]) -> type[Layer] | tuple[()]:
+    """Return the kind of layers that tensors look like those of."""
     if "running_mean" in group:
-        return Kind.BATCHNORM
-    return {4: Kind.CONVOLUTION, 2: Kind.LINEAR}.get(group["weight"].ndim) if "weight" in group else None
+        return BatchNorm
+    return {4: Convolution, 2: Linear}.get(group["weight"].ndim, ()) if "weight" in group else ()
 
 
 def _fits(need: Need, group: Mapping[str, Array]) -> bool:
@@ -187,7 +188,7 @@ def _show_need(need: Need) -> str:
 def _hint(need: Need, group: Mapping[str, Array]) -> str:
     """Return what to do where a bias is too many or missing, or only the picture's channels or size differ."""
     common = all(group[part].shape == shape for part, shape in need.tensors.items() if part in group)
-    if need.kind is not Kind.BATCHNORM and common and set(group) ^ set(need.tensors) == {"bias"}:
+    if not isinstance(need.layer, BatchNorm) and common and set(group) ^ set(need.tensors) == {"bias"}:
         return "; nobias leaves a layer's bias out" if "bias" in need.tensors else "; without nobias it has a bias"
     given, wanted = group["weight"].shape if "weight" in group else (), need.tensors["weight"]
     alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
@@ -198,7 +199,7 @@ def _hint(need: Need, group: Mapping[str, Array]) -> str:
         return "; the weights are for 3 channels, and 1 is given: conv:[1],[1],[1] before makes three of one"
     if channels == (1, 3):
         return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
-    if need.kind is Kind.LINEAR and any(len(part) == 3 for part in need.parts):
+    if isinstance(need.layer, Linear) and any(len(part) == 3 for part in need.parts):
         return f"; the weights are for {given[1]} inputs, from a picture of another size: --resize HxW"
     return ""
 

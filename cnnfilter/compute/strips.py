@@ -22,10 +22,8 @@ from cnnfilter.compute.visible import run_visible
 from cnnfilter.spec.borders import BorderMode
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.geometry import Pair
-from cnnfilter.spec.layers import Activation, Dropout, Gray, Layer, Shape, Softmax
+from cnnfilter.spec.layers import Layer, Shape, WindowLayer
 from cnnfilter.spec.network import Network
-from cnnfilter.spec.norms import BatchNorm, LocalResponseNorm
-from cnnfilter.spec.pools import ChannelPool, Pool
 from cnnfilter.spec.values import Value, replace
 from cnnfilter.telling import hushed
 
@@ -34,9 +32,6 @@ _LARGEST_STRIP = 1 << 20
 
 _FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}
 """Borders of which a strip at the edge knows all."""
-
-_WINDOWED = Convolution | Pool
-_POINTWISE = Activation | BatchNorm | ChannelPool | Dropout | Gray | LocalResponseNorm | Softmax
 
 
 class Part(NamedTuple):
@@ -138,7 +133,9 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
     whole = [Strip(slice(0, program.network.output(shape)[0]), slice(None), program, shape)]
     if not all(_can_be_cut(layer, before) for layer, before in zip(layers, shapes[:-1], strict=True)):
         return whole
-    windowed = [(layer, before) for layer, before in zip(layers, shapes, strict=False) if isinstance(layer, _WINDOWED)]
+    windowed = [
+        (layer, before) for layer, before in zip(layers, shapes, strict=False) if isinstance(layer, WindowLayer)
+    ]
     if any(_folds(layer, before) for layer, before in windowed[1:]):
         return whole
     height = shapes[-1][0]
@@ -151,14 +148,10 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
 
 def _can_be_cut(layer: Layer, shape: Shape) -> bool:
     """Return whether a layer gives its rows one by one, none from windows that hang over the end."""
-    if isinstance(layer, _POINTWISE):
-        return len(shape) == 3
-    if not isinstance(layer, _WINDOWED):
-        return False
-    window = layer.window
-    return not window.ceil or window.output(shape[0], shape[1]) == replace(window, ceil=False).output(
-        shape[0], shape[1]
-    )
+    if not isinstance(layer, WindowLayer):
+        return layer.ROWS == "point" and len(shape) == 3
+    inside = replace(layer.window, ceil=False)
+    return not layer.window.ceil or layer.window.output(*shape[:2]) == inside.output(*shape[:2])
 
 
 def _folds(layer: Layer, shape: Shape) -> bool:
@@ -174,7 +167,7 @@ def _choose_rows(layers: list[Layer], shapes: list[Shape], largest: int) -> int:
     rows, reach, most = 1, 0, 1
     for layer, before, after in zip(reversed(layers), reversed(shapes[:-1]), reversed(shapes[1:]), strict=True):
         most = max(most, rows * after[1] * after[2])
-        if isinstance(layer, _WINDOWED):
+        if isinstance(layer, WindowLayer):
             pads = layer.window.pads(before[0], before[1])
             reach = reach * layer.window.stride[0] + max(layer.window.extent[0] - 1, pads[0], pads[2])
             rows *= layer.window.stride[0]
@@ -187,10 +180,10 @@ def _cut(program: Program, shapes: list[Shape], rows: Pair) -> Strip:
     first, last = rows
     steps: list[Step] = []
     source: Places | None = None
-    windowed = [step for step in program.steps if isinstance(step.node.layer, _WINDOWED)]
+    windowed = [step for step in program.steps if isinstance(step.node.layer, WindowLayer)]
     for step, shape in zip(reversed(program.steps), reversed(shapes[:-1]), strict=True):
         layer = step.node.layer
-        if not isinstance(layer, _WINDOWED):
+        if not isinstance(layer, WindowLayer):
             steps.insert(0, step)
             continue
         window = layer.window

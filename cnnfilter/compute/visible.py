@@ -5,23 +5,23 @@ alpha (Porter and Duff, Compositing digital images, 1984); a kernel with negativ
 invisible neighbour for the pixel in its centre, and leaves alpha as it is there.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.channels import pool_globally
 from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.network import apply
+from cnnfilter.compute.network import Setting, run_steps
 from cnnfilter.compute.padded import Padded
 from cnnfilter.compute.pooling import find_loser, pool_volume, window_sums
 from cnnfilter.compute.programs import Kernels, Program, build_bank, build_bias
-from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode
-from cnnfilter.spec.convolutions import Conv, Convolution
-from cnnfilter.spec.layers import Flatten, Softmax
-from cnnfilter.spec.norms import Equalize, LocalResponseNorm
+from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv
+from cnnfilter.spec.layers import Layer
 from cnnfilter.spec.pools import GlobalPool, Pool, PoolMode
 from cnnfilter.spec.values import replace
-from cnnfilter.spec.weights import learns
 
 _INVISIBLE = 1e-6
 """Less alpha than this is none: a tenth of the smallest step of 16 bits."""
@@ -52,26 +52,17 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
     if colours.dtype.kind == "f":
         colours = np.where((alpha <= _INVISIBLE) & ~np.isfinite(colours), 0, colours).astype(colours.dtype)
     for step in program.steps:
-        match step.node.layer:
-            case Convolution() as layer:
-                colours, alpha = _convolve(colours, alpha, layer, step.kernels)
-            case Pool() as layer:
-                colours, alpha = _pool(colours, alpha, layer)
-            case GlobalPool() as layer:
-                colours, alpha = _pool_globally(colours, alpha, layer)
-            case _:
-                colours = apply(step, colours)
+        layer = step.node.layer
+        if layer.ALPHA == "weigh":
+            colours, alpha = WEIGH[type(layer)](colours, alpha, layer, step.kernels)
+        else:
+            colours = run_steps((step,), colours, Setting())
     return colours, alpha
 
 
 def keeps_alpha(program: Program) -> bool:
     """Return whether each layer of a program knows what to do with alpha."""
-    return not any(
-        learns(node)
-        or isinstance(node.layer, Block | Equalize | Flatten | LocalResponseNorm | Softmax)
-        or (isinstance(node.layer, Convolution) and any(len(word.shape) > 2 for word in node.layer.kernels))
-        for node in program.network.walk()
-    )
+    return all(node.layer.takes_alpha for node in program.network.all_nodes)
 
 
 def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
@@ -172,3 +163,12 @@ def _pool_globally(colours: Array, alpha: Floats, layer: GlobalPool) -> tuple[Ar
     total = max(float(weights.sum()), _INVISIBLE)
     mean = (colours * weights).sum(axis=(0, 1), keepdims=True) / total
     return mean.astype(float_type(colours.dtype)), pooled_alpha
+
+
+WEIGH: dict[type[Layer], Callable[[Array, Floats, Any, Kernels], tuple[Array, Floats]]] = {
+    Conv: _convolve,
+    DepthwiseConv: _convolve,
+    Pool: lambda colours, alpha, layer, _: _pool(colours, alpha, layer),
+    GlobalPool: lambda colours, alpha, layer, _: _pool_globally(colours, alpha, layer),
+}
+"""What the layers that weigh by alpha make of colours and alpha."""

@@ -8,24 +8,13 @@ from typing import Any
 from cnnfilter.errors import LanguageError, nearest
 from cnnfilter.numbers import parse_number, show_number
 from cnnfilter.spec.language import BLOCKS, NAME
-from cnnfilter.spec.ops import OPS, SHORT
-from cnnfilter.spec.options import FLAGS
+from cnnfilter.spec.ops import BARE_KEYS, OPS, SHORT
+from cnnfilter.spec.options import FLAGS, KEYS
 
 OPTION_KEYS = {
-    "stride": "s{}",
-    "padding": "p={}",
-    "dilation": "d{}",
-    "groups": "g{}",
-    "outputs": "{}",
-    "slope": "{}",
-    "rate": "{}",
-    "border": "border={}",
-    "normalize": "normalize={}",
-    "bias": "bias={}",
-    "eps": "eps={}",
-    "alpha": "alpha={}",
-    "beta": "beta={}",
-    "k": "k={}",
+    **{"stride": "s{}", "padding": "p={}", "dilation": "d{}", "groups": "g{}"},
+    **dict.fromkeys(BARE_KEYS, "{}"),
+    **{key: f"{key}={{}}" for key in KEYS if key != "p"},
 }
 """The keys of a layer written as a table, and how the language says them."""
 

@@ -13,6 +13,9 @@ Branch = tuple[Layer, ...]
 class Block(Layer):
     """What `Residual` and `Concatenation` have in common; a branch without layers hands its input on."""
 
+    ROWS = "whole"
+    ALPHA = "none"
+
     branches: tuple[Branch, ...]
 
     def __post_init__(self) -> None:
@@ -46,14 +49,11 @@ class Residual(Block):
     He et al., "Deep residual learning for image recognition" (2015).
     """
 
-    @property
-    def op(self) -> str:
-        """`res`."""
-        return "res"
+    op = "res"
 
     def ends(self, flow: Flow) -> list[Flow]:
         """Return the branches' outputs, and the input beside a single one."""
-        return [*super().ends(flow), *[flow] * self.adds_input]
+        return [*super().ends(flow), flow] if self.adds_input else super().ends(flow)
 
     @property
     def adds_input(self) -> bool:
@@ -79,10 +79,7 @@ class Concatenation(Block):
     Szegedy et al., "Going deeper with convolutions" (2014).
     """
 
-    @property
-    def op(self) -> str:
-        """`cat`."""
-        return "cat"
+    op = "cat"
 
     def join(self, ends: Sequence[Flow]) -> Flow:
         """Return (height, width, all channels), or the length of all vectors together."""

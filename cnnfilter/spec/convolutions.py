@@ -5,9 +5,8 @@ from math import prod
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.borders import Border
-from cnnfilter.spec.fields import Field
-from cnnfilter.spec.geometry import Pair, Window, show_pair
-from cnnfilter.spec.layers import Layer, Shape, show_shape
+from cnnfilter.spec.geometry import Pair, show_pair
+from cnnfilter.spec.layers import Shape, WindowLayer, show_shape
 from cnnfilter.spec.values import Value
 
 
@@ -45,7 +44,7 @@ def common_size(kernels: tuple[KernelWord, ...]) -> Pair:
     return next(iter(sizes))
 
 
-class Convolution(Layer):
+class Convolution(WindowLayer):
     """What `Conv` and `DepthwiseConv` have in common.
 
     Parameters
@@ -63,13 +62,22 @@ class Convolution(Layer):
         what its weights are divided by.
     """
 
-    window: Window
     kernels: tuple[KernelWord, ...] = ()
     bias: float = 0.0
     learned_bias: bool = False
     border: Border = Border()
     flip: bool = False
     normalize: Normalization = Normalization.NONE
+
+    @property
+    def learns(self) -> bool:
+        """Whether its kernels are known by size alone."""
+        return not self.kernels
+
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether all its kernels are given, each in one slice that lies on every channel."""
+        return bool(self.kernels) and all(len(kernel.shape) == 2 for kernel in self.kernels)
 
     def groups_of(self, channels: int) -> int:
         """Return into how many groups `channels` fall, each filtered by kernels of its own."""
@@ -83,10 +91,6 @@ class Convolution(Layer):
         """Return (height', width', out)."""
         height, width, channels = self.volume(shape)
         return *self.window.output(height, width), self.bank(channels)[3]
-
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the field that the window's values have together."""
-        return field and field.through(self.window, *shape[:2])
 
     def tensors(self, shape: Shape) -> dict[str, Shape]:
         """Return the weight (out, in / groups, kh, kw), and the bias (out,); none for kernels by name."""
@@ -116,6 +120,10 @@ class Conv(Convolution):
     448
     """
 
+    BARE = "outputs"
+    COUNTS = "number of outputs"
+    op = "conv"
+
     outputs: int = 1
     groups: int = 1
 
@@ -123,11 +131,6 @@ class Conv(Convolution):
         for subject, number in (("number of outputs", self.outputs), ("number of groups", self.groups)):
             if number < 1:
                 raise ShapeError(f"{subject} {number} is below 1, the least that is allowed")
-
-    @property
-    def op(self) -> str:
-        """`conv`."""
-        return "conv"
 
     def groups_of(self, channels: int) -> int:
         """Return the layer's groups, which must divide both the channels and the outputs."""
@@ -153,6 +156,10 @@ class Conv(Convolution):
 class DepthwiseConv(Convolution):
     """Each channel filtered by itself; `multiplier` outputs for each, or one for each kernel."""
 
+    BARE = "multiplier"
+    COUNTS = "number of outputs"
+    op = "dwconv"
+
     multiplier: int = 1
 
     def __post_init__(self) -> None:
@@ -164,11 +171,6 @@ class DepthwiseConv(Convolution):
                     f"kernel {kernel.text} has {show_shape(kernel.shape)} weights; dwconv takes a single slice, "
                     "conv takes more"
                 )
-
-    @property
-    def op(self) -> str:
-        """`dwconv`."""
-        return "dwconv"
 
     def groups_of(self, channels: int) -> int:
         """Return one group for each channel."""

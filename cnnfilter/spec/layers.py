@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from math import prod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.spec.fields import PIXEL, Field
+from cnnfilter.spec.geometry import Window
 from cnnfilter.spec.values import Value, by_name
 
 Shape = tuple[int, ...]
@@ -49,8 +50,8 @@ def show_shape(shape: Shape) -> str:
 class Flow(NamedTuple):
     """What is known of the values between two layers.
 
-    `field` is the part of the input that they see, None for the whole of it. `parts` tells of a vector
-    which volumes were flattened into it, and in which lengths the rest came, in their order.
+    `field` is the part of the input that they see, None for the whole of it. `parts` are the volumes that were
+    flattened into a vector, and the lengths of what else it was made of, in their order.
     """
 
     shape: Shape
@@ -73,7 +74,7 @@ def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[i
     value
         The size; one channel unless it says more.
     layout
-        `chw` where the channels stand first: `CxHxW`.
+        `chw` where the channels are first: `CxHxW`.
 
     Raises
     ------
@@ -101,9 +102,28 @@ def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[i
 
 
 class Layer(Value):
-    """A step of a network; `name` is its `@name`, or empty."""
+    """A step of a network; `name` is its `@name`, or empty.
+
+    Each class says in capitals what others have to know of it. What it computes is a row of `compute.network.RUN`.
+    """
 
     NAMED_ONLY = True
+
+    ROWS: ClassVar[Literal["point", "window", "whole"]]
+    """Of what a row of the output is made: of the same row, of those that a window sees, or of all."""
+
+    ALPHA: ClassVar[Literal["keep", "weigh", "none"]]
+    """Whether the alpha of an image stays as it is, has a part in what comes out, or has no place behind the layer."""
+
+    BARE: ClassVar[str] = ""
+    """The field that the language writes as a number without a key."""
+
+    COUNTS: ClassVar[str] = ""
+    """What that number counts; empty where it need not be whole."""
+
+    KEYS: ClassVar[tuple[str, ...]] = ()
+    """The fields that are written `key=number`."""
+
     name: str = by_name(default="", kw_only=True)
 
     @property
@@ -111,13 +131,27 @@ class Layer(Value):
         """The word that the language has for this layer."""
         raise NotImplementedError
 
+    @property
+    def learns(self) -> bool:
+        """Whether training sets numbers of it, which a file of weights then has."""
+        return False
+
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether an image's alpha can go through it."""
+        return self.ALPHA != "none"
+
+    def usual(self, field: str) -> object:
+        """Return the value of a field that need not be written, or None."""
+        return getattr(type(self), field, None)
+
     def output(self, shape: Shape) -> Shape:
         """Return the shape that comes out when `shape` goes in; `ShapeError` where it cannot go in."""
         return shape
 
     def sees(self, field: Field | None, shape: Shape) -> Field | None:
         """Return the receptive field of the outputs, where `field` is that of the inputs; None is all."""
-        return field
+        return None if self.ROWS == "whole" else field
 
     def follow(self, flow: Flow) -> Flow:
         """Return what is known of the outputs from what is known of the inputs."""
@@ -129,11 +163,11 @@ class Layer(Value):
 
     def parameters(self, shape: Shape) -> int:
         """Return how many numbers training would set, for an input of `shape`."""
-        return 0
+        return sum(prod(size) for name, size in self.tensors(shape).items() if not name.startswith("running_"))
 
     def statistics(self, shape: Shape) -> int:
         """Return how many numbers are measured in training rather than set, for an input of `shape`."""
-        return 0
+        return sum(prod(size) for name, size in self.tensors(shape).items() if name.startswith("running_"))
 
     def macs(self, shape: Shape) -> int:
         """Return how many multiplications by weights an input of `shape` takes."""
@@ -146,8 +180,25 @@ class Layer(Value):
         return shape[0], shape[1], shape[2]
 
 
+class WindowLayer(Layer):
+    """A layer that makes each value of what a window sees."""
+
+    ROWS = "window"
+    ALPHA = "weigh"
+
+    window: Window
+
+    def sees(self, field: Field | None, shape: Shape) -> Field | None:
+        """Return the field that the window's values have together."""
+        return field and field.through(self.window, *shape[:2])
+
+
 class Activation(Layer):
     """A function of each value; `slope` is the negative slope of leakyrelu, the alpha of elu."""
+
+    ROWS = "point"
+    ALPHA = "keep"
+    BARE = "slope"
 
     function: Function
     slope: float | None = None
@@ -157,23 +208,25 @@ class Activation(Layer):
         """The function's name."""
         return str(self.function)
 
+    def usual(self, field: str) -> object:
+        """Return PyTorch's slope for the function."""
+        return SLOPES.get(self.function)
+
 
 class Softmax(Layer):
     """exp(x) / sum(exp(x)) over the channels of each pixel, or over a vector."""
 
-    @property
-    def op(self) -> str:
-        """`softmax`."""
-        return "softmax"
+    ROWS = "point"
+    ALPHA = "none"
+    op = "softmax"
 
 
 class Flatten(Layer):
     """All values in one row, in the order row, column, channel."""
 
-    @property
-    def op(self) -> str:
-        """`flatten`."""
-        return "flatten"
+    ROWS = "whole"
+    ALPHA = "none"
+    op = "flatten"
 
     def output(self, shape: Shape) -> Shape:
         """Return (height x width x channels,)."""
@@ -187,13 +240,12 @@ class Flatten(Layer):
 class Gray(Layer):
     """Luma of red, green and blue; a single channel passes as it is."""
 
+    ROWS = "point"
+    ALPHA = "keep"
+    op = "gray"
+
     WEIGHTS: ClassVar[tuple[float, float, float]] = (0.299, 0.587, 0.114)
     """Rec. ITU-R BT.601, section 2.5.1."""
-
-    @property
-    def op(self) -> str:
-        """`gray`."""
-        return "gray"
 
     def output(self, shape: Shape) -> Shape:
         """Return (height, width, 1)."""
@@ -206,17 +258,19 @@ class Gray(Layer):
 class Linear(Layer):
     """A fully connected layer on a vector."""
 
+    ROWS = "whole"
+    ALPHA = "none"
+    BARE = "outputs"
+    COUNTS = "number of outputs"
+    op = "linear"
+    learns = True
+
     outputs: int
     bias: bool = True
 
     def __post_init__(self) -> None:
         if self.outputs < 1:
             raise ShapeError(f"number of outputs {self.outputs} is below 1, the least that is allowed")
-
-    @property
-    def op(self) -> str:
-        """`linear`."""
-        return "linear"
 
     def output(self, shape: Shape) -> Shape:
         """Return (outputs,)."""
@@ -231,12 +285,8 @@ class Linear(Layer):
 
     def tensors(self, shape: Shape) -> dict[str, Shape]:
         """Return the weight (outputs, inputs), and the bias (outputs,)."""
-        tensors: dict[str, Shape] = {"weight": (self.outputs, prod(shape))}
+        tensors: dict[str, Shape] = {"weight": (*self.output(shape), prod(shape))}
         return tensors | {"bias": (self.outputs,)} if self.bias else tensors
-
-    def parameters(self, shape: Shape) -> int:
-        """Return inputs x outputs, and the biases."""
-        return self.macs(shape) + (self.outputs if self.bias else 0)
 
     def macs(self, shape: Shape) -> int:
         """Return inputs x outputs."""
@@ -246,13 +296,13 @@ class Linear(Layer):
 class Dropout(Layer):
     """In training a share of the values is set to 0; here, where nothing is trained, all pass."""
 
+    ROWS = "point"
+    ALPHA = "keep"
+    BARE = "rate"
+    op = "dropout"
+
     rate: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
             raise ShapeError(f"dropout of {self.rate} is not a share from 0 to 1")
-
-    @property
-    def op(self) -> str:
-        """`dropout`."""
-        return "dropout"

@@ -1,7 +1,7 @@
 """A network: layers one after the other, their names, and what is known of the values between them."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Node(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """A layer at work: what goes in and what comes out, and where it stands.
+    """A layer at work: what goes in and what comes out, and where it is.
 
     `depth` is the number of blocks around it, `branch` its branch in the innermost one, from 1, or 0.
     `live` counts the values that are held while it works: its input, its output, and what blocks around
@@ -59,7 +59,7 @@ class Network(Value):
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        given = {node.layer.name for node in self.walk()}
+        given = {node.layer.name for node in self.all_nodes}
         for name, count in Counter(self.names).items():
             if count > 1 and name in given:
                 raise LanguageError(f"{count} layers have the name @{name}; names must differ")
@@ -72,14 +72,15 @@ class Network(Value):
         """The layers with their names and numbers; those in blocks are in the blocks' nodes."""
         return _number(self.layers, Counter())
 
-    def walk(self) -> Iterator[Node]:
-        """Yield all nodes in the order of execution, those in blocks before the block."""
-        yield from _walk(self.nodes)
+    @cached_property
+    def all_nodes(self) -> tuple[Node, ...]:
+        """All nodes in the order of execution, those in blocks before the block."""
+        return tuple(_walk(self.nodes))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Each layer's `@name`, or its op and the count of that op from 1: `conv1`, `relu1`, `conv2`."""
-        return tuple(node.name for node in self.walk())
+        return tuple(node.name for node in self.all_nodes)
 
     def visits(self, shape: Shape) -> tuple[Visit, ...]:
         """Return each layer at work, in the order of execution, when `shape` goes into the first.
@@ -92,11 +93,10 @@ class Network(Value):
             If a layer cannot take what the one before it gives; the message names the layer.
         """
         if shape not in self._visited:
-            alone = sum(1 for _ in self.walk()) == 1
-            found = tuple(_visit(self.nodes, Flow(shape), _Place(alone=alone)))
             if len(self._visited) == _SHAPES_KEPT:
                 self._visited.clear()
-            self._visited[shape] = found
+            alone = len(self.all_nodes) == 1
+            self._visited[shape] = tuple(_visit(self.nodes, Flow(shape), _Place(alone=alone)))
         return self._visited[shape]
 
     @cached_property
@@ -128,7 +128,7 @@ def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
 
 
 class _Place(NamedTuple):
-    """Where layers stand, and how many values are held beside the input and the output of the one at work.
+    """Where layers are, and how many values are held beside the input and the output of the one at work.
 
     `kept` are those of the first layer's input, where they are needed again after the last.
     """
@@ -140,36 +140,36 @@ class _Place(NamedTuple):
     kept: int = 0
 
 
-def _visit(nodes: tuple[Node, ...], flow: Flow, place: _Place) -> Generator[Visit, None, Flow]:
-    """Yield the visits of layers in a row, and return what comes out of the last."""
+def _visit(nodes: tuple[Node, ...], flow: Flow, place: _Place) -> list[Visit]:
+    """Return the visits of layers in a row, those in blocks before the block's."""
+    visits: list[Visit] = []
     for node in nodes:
-        # The branches go first, so that an error within one names the layer that it is about.
-        inputs = (yield from _visit_branches(node, flow, place)) if node.branches else [flow.shape]
+        held = prod(flow.shape)
+        if node.branches:
+            # The branches go first, so that an error within one names the layer that it is about.
+            inner, held = _visit_branches(node, flow, place)
+            visits += inner
         outputs = _follow(node, flow, place)
-        live = place.held + sum(map(prod, [*inputs, outputs.shape]))
-        yield Visit(node, flow, outputs, place.depth, place.branch, live)
+        live = place.held + held + prod(outputs.shape)
+        visits.append(Visit(node, flow, outputs, place.depth, place.branch, live))
         flow = outputs
         place = place._replace(held=place.held + place.kept, kept=0)
-    return flow
+    return visits
 
 
-def _visit_branches(node: Node, flow: Flow, place: _Place) -> Generator[Visit, None, list[Shape]]:
-    """Yield the visits of a block's branches, and return the shapes that are held when they are joined."""
-    ends: list[Shape] = []
+def _visit_branches(node: Node, flow: Flow, place: _Place) -> tuple[list[Visit], int]:
+    """Return the visits of a block's branches, and how many values are held when their outputs are joined."""
+    visits: list[Visit] = []
+    ends, size = 0, prod(flow.shape)
     # A branch without layers hands on the input itself, which is then held, and counted, once.
     hands_on = not all(node.branches) or (isinstance(node.layer, Residual) and node.layer.adds_input)
     for number, branch in enumerate(node.branches, 1):
         needed = hands_on or number < len(node.branches) or place.kept
-        inside = _Place(
-            alone=place.alone,
-            depth=place.depth + 1,
-            branch=number,
-            held=place.held + sum(map(prod, ends)),
-            kept=prod(flow.shape) if needed else 0,
-        )
-        end = yield from _visit(branch, flow, inside)
-        ends += [end.shape] if branch else []
-    return [*ends, *[flow.shape] * bool(hands_on or place.kept)]
+        inside = _Place(place.alone, place.depth + 1, number, place.held + ends, size if needed else 0)
+        inner = _visit(branch, flow, inside)
+        visits += inner
+        ends += prod(inner[-1].outputs.shape) if inner else 0
+    return visits, ends + (size if hands_on or place.kept else 0)
 
 
 def _follow(node: Node, flow: Flow, place: _Place) -> Flow:

@@ -1,7 +1,6 @@
 """Layers that bring values to a common scale: by batches, by neighbouring channels, by how frequent they are."""
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.fields import Field
 from cnnfilter.spec.layers import Layer, Shape
 
 
@@ -11,28 +10,21 @@ class BatchNorm(Layer):
     (x - mean) / sqrt(variance + eps) * weight + bias (Ioffe and Szegedy, "Batch Normalization", 2015).
     """
 
+    ROWS = "point"
+    ALPHA = "none"
+    KEYS = ("eps",)
+    op = "batchnorm"
+    learns = True
+
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
         if self.eps < 0:
             raise ShapeError(f"eps {self.eps} is negative; it is added to a variance")
 
-    @property
-    def op(self) -> str:
-        """`batchnorm`."""
-        return "batchnorm"
-
     def tensors(self, shape: Shape) -> dict[str, Shape]:
         """Return weight, bias, mean and variance: a number for each channel."""
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (shape[-1],))
-
-    def parameters(self, shape: Shape) -> int:
-        """Return a scale and a shift for each channel."""
-        return 2 * shape[-1]
-
-    def statistics(self, shape: Shape) -> int:
-        """Return a mean and a variance for each channel."""
-        return 2 * shape[-1]
 
 
 class LocalResponseNorm(Layer):
@@ -41,6 +33,13 @@ class LocalResponseNorm(Layer):
     The channels lie around the value's own, one more before it where `size` is even, as in PyTorch and
     Caffe (Krizhevsky et al., "ImageNet classification with deep CNNs", 2012, has alpha without the division).
     """
+
+    ROWS = "point"
+    ALPHA = "none"
+    BARE = "size"
+    COUNTS = "number of channels"
+    KEYS = ("alpha", "beta", "k")
+    op = "lrn"
 
     size: int = 5
     alpha: float = 1e-4
@@ -51,11 +50,6 @@ class LocalResponseNorm(Layer):
         if self.size < 1:
             raise ShapeError(f"number of channels {self.size} is below 1, the least that is allowed")
 
-    @property
-    def op(self) -> str:
-        """`lrn`."""
-        return "lrn"
-
     def output(self, shape: Shape) -> Shape:
         """Return (height, width, channels)."""
         return self.volume(shape)
@@ -64,15 +58,10 @@ class LocalResponseNorm(Layer):
 class Equalize(Layer):
     """Each channel's values spread so that all levels are about as frequent, from black to white."""
 
-    @property
-    def op(self) -> str:
-        """`equalize`."""
-        return "equalize"
+    ROWS = "whole"
+    ALPHA = "none"
+    op = "equalize"
 
     def output(self, shape: Shape) -> Shape:
         """Return (height, width, channels)."""
         return self.volume(shape)
-
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the whole: each value depends on how frequent all are."""
-        return None

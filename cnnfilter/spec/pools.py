@@ -4,9 +4,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple, Self
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.fields import Field
-from cnnfilter.spec.geometry import Window
-from cnnfilter.spec.layers import Layer, Shape
+from cnnfilter.spec.layers import Layer, Shape, WindowLayer
 
 
 class _Mode(NamedTuple):
@@ -61,12 +59,16 @@ class ChannelMode(StrEnum):
     MIN = "min"
     MAGNITUDE = "magnitude"
 
+    @property
+    def op(self) -> str:
+        """The word for a layer of this mode."""
+        return self if self is ChannelMode.MAGNITUDE else f"channel{self}"
 
-class Pool(Layer):
+
+class Pool(WindowLayer):
     """One value for each window of each channel."""
 
     mode: PoolMode
-    window: Window
     count_include_pad: bool = False
 
     def __post_init__(self) -> None:
@@ -88,13 +90,12 @@ class Pool(Layer):
                 raise ShapeError(f"padding {pad} is more than half of a pooling window that spans {extent}")
         return *self.window.output(height, width), channels
 
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the field that the window's values have together."""
-        return field and field.through(self.window, *shape[:2])
-
 
 class GlobalPool(Layer):
     """One value for each channel: the greatest, or the mean."""
+
+    ROWS = "whole"
+    ALPHA = "weigh"
 
     mode: PoolMode
 
@@ -107,13 +108,14 @@ class GlobalPool(Layer):
         """Return (1, 1, channels)."""
         return 1, 1, self.volume(shape)[2]
 
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the whole input."""
-        return None
-
 
 class ChannelPool(Layer):
     """One value for every `size` neighbouring channels, or for all of them, pixel by pixel."""
+
+    ROWS = "point"
+    ALPHA = "keep"
+    BARE = "size"
+    COUNTS = "number of channels"
 
     mode: ChannelMode
     size: int | None = None
@@ -125,7 +127,7 @@ class ChannelPool(Layer):
     @property
     def op(self) -> str:
         """`magnitude`, `channelmax`, `channelavg`, `channelsum` or `channelmin`."""
-        return "magnitude" if self.mode is ChannelMode.MAGNITUDE else f"channel{self.mode}"
+        return self.mode.op
 
     def output(self, shape: Shape) -> Shape:
         """Return (height, width, channels / size)."""

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from cnnfilter.numbers import show_number
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.borders import BorderMode
-from cnnfilter.spec.convolutions import Conv, Convolution, DepthwiseConv, Normalization
+from cnnfilter.spec.convolutions import Conv, Convolution, Normalization
 from cnnfilter.spec.geometry import NO_PADDING, Padding, PaddingWord, Pair, Sides, Window, show_pair
-from cnnfilter.spec.layers import SLOPES, Activation, Dropout, Layer, Linear
-from cnnfilter.spec.norms import BatchNorm, LocalResponseNorm
+from cnnfilter.spec.layers import Layer, Linear
 from cnnfilter.spec.options import reads_as_kernel
-from cnnfilter.spec.pools import ChannelPool, Pool
+from cnnfilter.spec.pools import Pool
 
 
 def show_layer(layer: Layer) -> str:
@@ -33,8 +32,8 @@ def show_network(layers: Iterable[Layer]) -> str:
 
     Examples
     --------
-    >>> show_network([Linear(outputs=10, name="scores"), BatchNorm()])
-    'linear:10@scores batchnorm'
+    >>> show_network([Linear(outputs=10, name="scores"), Linear(outputs=2, bias=False)])
+    'linear:10@scores linear:2,nobias'
     """
     return " ".join(show_layer(layer) + (f"@{layer.name}" if layer.name else "") for layer in layers)
 
@@ -48,59 +47,45 @@ def show_padding(padding: Sides) -> str:
 
 
 def _options(layer: Layer) -> Iterator[str]:
+    """Yield the options that are not the usual ones."""
     match layer:
         case Convolution():
-            yield from _convolution(layer)
+            yield from _show_convolution(layer)
         case Pool():
             yield _show_number_or_pair(layer.window.size)
-            yield from _moves(layer.window, layer.window.size)
-            yield from ["ceil"] * layer.window.ceil
-            yield from ["countpad"] * layer.count_include_pad
-        case ChannelPool(size=size) if size is not None:
-            yield str(size)
-        case Activation(function=function, slope=slope) if slope != SLOPES.get(function) and slope is not None:
-            yield show_number(slope)
-        case Linear():
-            yield str(layer.outputs)
-            yield from ["nobias"] * (not layer.bias)
-        case BatchNorm():
-            yield from _changed(layer, BatchNorm(), "eps")
-        case Dropout(rate=rate) if rate != Dropout().rate:
-            yield show_number(rate)
-        case LocalResponseNorm():
-            yield from [str(layer.size)] * (layer.size != LocalResponseNorm().size)
-            yield from _changed(layer, LocalResponseNorm(), "alpha", "beta", "k")
+            yield from _show_moves(layer.window, layer.window.size)
+            yield from _show_flags(ceil=layer.window.ceil, countpad=layer.count_include_pad)
+        case _:
+            for field in filter(None, (layer.BARE, *layer.KEYS)):
+                number = getattr(layer, field)
+                if number is not None and number != layer.usual(field):
+                    yield f"{'' if field == layer.BARE else f'{field}='}{show_number(number)}"
+            yield from _show_flags(nobias=isinstance(layer, Linear) and not layer.bias)
 
 
-def _changed(layer: Layer, usual: Layer, *names: str) -> Iterator[str]:
-    """Yield the named numbers of a layer that are not the usual ones."""
-    for name in names:
-        number = getattr(layer, name)
-        if number != getattr(usual, name):
-            yield f"{name}={show_number(number)}"
-
-
-def _convolution(layer: Convolution) -> Iterator[str]:
+def _show_convolution(layer: Convolution) -> Iterator[str]:
     if layer.kernels:
         yield from (_show_kernel(kernel.text) for kernel in layer.kernels)
     else:
         yield show_pair(layer.window.size)
-    match layer:
-        case Conv(outputs=outputs, groups=groups):
-            yield from [str(outputs)] * (outputs > 1)
-            yield from [f"g{groups}"] * (groups > 1)
-        case DepthwiseConv(multiplier=multiplier):
-            yield from [str(multiplier)] * (multiplier > 1)
-    yield from _moves(layer.window, (1, 1))
+    if (number := getattr(layer, layer.BARE)) > 1:
+        yield str(number)
+    if isinstance(layer, Conv) and layer.groups > 1:
+        yield f"g{layer.groups}"
+    yield from _show_moves(layer.window, (1, 1))
     if layer.bias:
         yield f"bias={show_number(layer.bias)}"
     elif not layer.kernels and not layer.learned_bias:
         yield "nobias"
     if layer.border.mode is not BorderMode.ZERO:
         yield f"border={layer.border}"
-    yield from ["flip"] * layer.flip
+    yield from _show_flags(flip=layer.flip)
     if layer.normalize is not Normalization.NONE:
         yield f"normalize={layer.normalize}"
+
+
+def _show_flags(**flags: bool) -> list[str]:
+    return [name for name, given in flags.items() if given]
 
 
 def _show_kernel(text: str) -> str:
@@ -109,7 +94,7 @@ def _show_kernel(text: str) -> str:
     return text if bare else f"[{text}]"
 
 
-def _moves(window: Window, usual_stride: Pair) -> Iterator[str]:
+def _show_moves(window: Window, usual_stride: Pair) -> Iterator[str]:
     """Yield stride, padding and dilation where they are not the usual ones."""
     if window.stride != usual_stride:
         yield f"s{_show_number_or_pair(window.stride)}"

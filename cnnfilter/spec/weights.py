@@ -7,8 +7,7 @@ from typing import NamedTuple
 from cnnfilter.spec.blocks import Block
 from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.layers import Gray, Layer, Linear, Shape
-from cnnfilter.spec.network import Network, Node
-from cnnfilter.spec.norms import BatchNorm
+from cnnfilter.spec.network import Network
 from cnnfilter.spec.pools import ChannelPool
 
 
@@ -19,18 +18,10 @@ class Init(StrEnum):
     UNIFORM = "uniform"
 
 
-class Kind(StrEnum):
-    """Layers whose weights look alike."""
-
-    CONVOLUTION = "conv"
-    LINEAR = "linear"
-    BATCHNORM = "batchnorm"
-
-
 class Need(NamedTuple):
     """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
 
-    `parts` tells how its input vector came about, see `Flow`; `first` whether the picture's own channels go in.
+    `parts` are what its input vector was made of, see `Flow`; `first` is whether the image's own channels go in.
     """
 
     name: str
@@ -38,19 +29,6 @@ class Need(NamedTuple):
     tensors: dict[str, Shape]
     parts: tuple[Shape, ...]
     first: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """Which kind of weights it is."""
-        if isinstance(self.layer, Linear):
-            return Kind.LINEAR
-        return Kind.BATCHNORM if isinstance(self.layer, BatchNorm) else Kind.CONVOLUTION
-
-
-def learns(node: Node) -> bool:
-    """Return whether training sets numbers of a layer, which a file of weights then has."""
-    layer = node.layer
-    return isinstance(layer, Linear | BatchNorm) or (isinstance(layer, Convolution) and not layer.kernels)
 
 
 def needs(network: Network, shape: Shape) -> Iterator[Need]:
@@ -63,7 +41,7 @@ def needs(network: Network, shape: Shape) -> Iterator[Need]:
     """
     first = True
     for visit in network.visits(shape):
-        if learns(visit.node):
+        if visit.layer.learns:
             tensors = visit.layer.tensors(visit.inputs.shape)
             yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
         first = first and not isinstance(visit.layer, Block | ChannelPool | Convolution | Gray | Linear)

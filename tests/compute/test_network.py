@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import apply, as_volume, drop_single_channel, run_program, to_gray
+from cnnfilter.compute.network import Setting, as_volume, drop_single_channel, run_program, run_steps, to_gray
 from cnnfilter.compute.programs import Program, build_bank, build_bias, load_program, normalize
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels import kernel_shape
@@ -395,7 +395,7 @@ class TestShapes:
         program = program_of(text)
         values: Array = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
         for step, visit in zip(program.steps, program.network.visits(shape), strict=True):
-            values = apply(step, values)
+            values = run_steps((step,), values, Setting())
             assert values.shape == visit.outputs.shape, step.node.layer
         assert np.isfinite(values).all()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import apply
+from cnnfilter.compute.network import Setting, run_steps
 from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
 from cnnfilter.compute.programs import Step
 from cnnfilter.kernels import kernel_shape
@@ -252,6 +252,6 @@ class TestDropout:
     @pytest.mark.parametrize("shape", [(2, 3, 4), (6,)], ids=str)
     def test_all_values_pass(self, text: str, dtype: str, shape: tuple[int, ...]) -> None:
         values = np.random.default_rng(0).integers(0, 9, shape).astype(dtype)
-        result = apply(step_of(text), values)
+        result = run_steps((step_of(text),), values, Setting())
         assert result.dtype == dtype
         assert np.array_equal(result, values)

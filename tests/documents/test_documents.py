@@ -51,7 +51,7 @@ def refusal(name: str, content: str | bytes | dict[str, object]) -> str:
 
 def weights_of(network: Network) -> list[list[list[float]]]:
     """Return the weights of all kernels, slice by slice."""
-    kernels = [kernel for node in network.walk() for kernel in getattr(node.layer, "kernels", ())]
+    kernels = [kernel for node in network.all_nodes for kernel in getattr(node.layer, "kernels", ())]
     return [load_kernel(kernel.text).weights.tolist() for kernel in kernels]
 
 

@@ -100,7 +100,7 @@ def test_every_layer_of_a_network_is_in_its_drawing(name: str) -> None:
         for branch in [tuple(itertools.chain(*step.branches))]
         if step.branches
     )
-    assert drawn + inside == len(list(document.network.walk()))
+    assert drawn + inside == len(list(document.network.all_nodes))
 
 
 @pytest.mark.parametrize("name", READABLE)

@@ -52,7 +52,7 @@ def test_a_repeat_in_a_repeat_numbers_a_name_twice() -> None:
 
 def test_layers_are_numbered_in_the_order_in_which_they_run() -> None:
     network = parse("relu res(tanh | cat(abs | gelu)) silu")
-    assert [(node.number, node.layer.op) for node in network.walk()] == [
+    assert [(node.number, node.layer.op) for node in network.all_nodes] == [
         *((1, "relu"), (2, "tanh"), (3, "abs"), (4, "gelu"), (5, "cat"), (6, "res"), (7, "silu")),
     ]
     assert [node.number for node in network.nodes] == [1, 6, 7]
@@ -61,7 +61,7 @@ def test_layers_are_numbered_in_the_order_in_which_they_run() -> None:
 
 @given(networks())
 def test_every_layer_has_one_number_and_one_name(network: Network) -> None:
-    nodes = list(network.walk())
+    nodes = list(network.all_nodes)
     assert [node.number for node in nodes] == list(range(1, len(nodes) + 1))
     assert network.names == tuple(node.name for node in nodes)
     assert len(set(network.names)) == len(nodes)
@@ -74,7 +74,7 @@ def test_each_layer_takes_what_the_one_before_it_in_its_branch_gave(
 ) -> None:
     network = data.draw(networks_for(shape))
     visits = {visit.node.number: visit for visit in network.visits(shape)}
-    assert list(visits) == [node.number for node in network.walk()]
+    assert list(visits) == [node.number for node in network.all_nodes]
 
     def check(nodes: tuple[Node, ...], flow: Flow, depth: int, branch: int) -> None:
         for node in nodes:

@@ -252,7 +252,7 @@ class TestRemarksOnSizes:
     @given(st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)), st.data())
     def test_a_remark_is_a_line_that_begins_with_its_layers(self, shape: Shape, data: st.DataObject) -> None:
         network = data.draw(networks_for(shape))
-        places = {f"layer {node.number}, {node.name}": node.number for node in network.walk()}
+        places = {f"layer {node.number}, {node.name}": node.number for node in network.all_nodes}
         said = []
         for remark in remark_on_sizes(network.visits(shape)):
             assert remark.splitlines() == [remark]

@@ -99,7 +99,7 @@ def test_the_totals_are_the_sums_of_the_rows(shape: Shape, data: st.DataObject) 
     assert table.input == shape
     assert table.network == str(network)
     assert [row.name for row in table.rows] == list(network.names)
-    assert [row.text for row in table.rows] == [show_layer(node.layer) for node in network.walk()]
+    assert [row.text for row in table.rows] == [show_layer(node.layer) for node in network.all_nodes]
     assert [row.output for row in table.rows] == [visit.outputs.shape for visit in network.visits(shape)]
     assert all(row.activations == prod(row.output) for row in table.rows)
     for subject in ("parameters", "statistics", "macs", "activations"):

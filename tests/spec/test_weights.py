@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
+from cnnfilter.spec.convolutions import Convolution
 from cnnfilter.spec.language import parse_network
 from cnnfilter.spec.layers import Shape
 from cnnfilter.spec.network import Network
-from cnnfilter.spec.weights import Kind, Need, learns, needs
+from cnnfilter.spec.weights import Need, needs
 from tests.spec.strategies import kernel_shape, networks_for
 
 
@@ -51,13 +52,13 @@ def test_kernels_by_name_and_layers_without_weights_need_nothing(text: str) -> N
 
 def test_layers_in_blocks_need_theirs_in_the_order_of_execution() -> None:
     found = needed("conv:1x1,2 res(bn@a | conv:1x1,2 cat(conv:1x1@b | conv:1x1)) flatten fc:3", (5, 5, 4))
-    assert [(need.name, need.kind) for need in found] == [
-        ("conv1", Kind.CONVOLUTION),
-        ("a", Kind.BATCHNORM),
-        ("conv2", Kind.CONVOLUTION),
-        ("b", Kind.CONVOLUTION),
-        ("conv4", Kind.CONVOLUTION),
-        ("linear1", Kind.LINEAR),
+    assert [(need.name, need.layer.op) for need in found] == [
+        ("conv1", "conv"),
+        ("a", "batchnorm"),
+        ("conv2", "conv"),
+        ("b", "conv"),
+        ("conv4", "conv"),
+        ("linear1", "linear"),
     ]
 
 
@@ -75,14 +76,14 @@ def test_layers_in_blocks_need_theirs_in_the_order_of_execution() -> None:
 )
 def test_a_linear_knows_which_volumes_its_input_was_flattened_from(text: str, parts: tuple[Shape, ...]) -> None:
     need = needed(text, (4, 6, 2))[-1]
-    assert need.kind is Kind.LINEAR
+    assert need.layer.op == "linear"
     assert need.parts == parts
     assert sum(map(prod, parts)) == need.tensors["weight"][1]
 
 
 def test_a_batchnorm_of_a_vector_knows_it_too() -> None:
     (need,) = needed("flatten bn", (4, 6, 2))
-    assert (need.kind, need.parts) == (Kind.BATCHNORM, ((4, 6, 2),))
+    assert (need.layer.op, need.parts) == ("batchnorm", ((4, 6, 2),))
 
 
 def test_a_network_that_does_not_fit_is_refused_before_weights_are() -> None:
@@ -94,11 +95,11 @@ def test_a_network_that_does_not_fit_is_refused_before_weights_are() -> None:
 def test_what_is_needed_is_what_the_table_counts(shape: Shape, data: st.DataObject) -> None:
     network: Network = data.draw(networks_for(shape))
     found = list(needs(network, shape))
-    assert [need.name for need in found] == [node.name for node in network.walk() if learns(node)]
+    assert [need.name for need in found] == [node.name for node in network.all_nodes if node.layer.learns]
     by_name = {visit.node.name: visit for visit in network.visits(shape)}
     for need in found:
         layer, inputs = need.layer, by_name[need.name].inputs.shape
-        one_bias = need.kind is Kind.CONVOLUTION and bool(getattr(layer, "bias", 0))
+        one_bias = isinstance(layer, Convolution) and bool(getattr(layer, "bias", 0))
         counted = layer.parameters(inputs) + layer.statistics(inputs)
         added = layer.output(inputs)[-1] if one_bias else 0
         assert sum(map(prod, need.tensors.values())) == counted - added
