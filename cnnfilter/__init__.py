@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cnnfilter.errors import (
-        CnnFilterError,
-        ImageFileError,
-        KernelError,
-        LanguageError,
-        OutputError,
-        ShapeError,
-    )
-    from cnnfilter.library import convolve, kernel, network, pool, read_image, write_image
+    from cnnfilter.api import convolve, kernel, network, pool, read_image, write_image
+    from cnnfilter.errors import CnnFilterError, ImageFileError, KernelError, LanguageError, OutputError, ShapeError
 
 __all__ = [
     "CnnFilterError",
@@ -41,7 +34,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    value = getattr(import_module(f"{__name__}.{'errors' if name.endswith('Error') else 'library'}"), name)
+    value = getattr(import_module(f"{__name__}.{'errors' if name.endswith('Error') else 'api'}"), name)
     globals()[name] = value
     return value
 

@@ -85,7 +85,7 @@ def ask_for_report(error: Exception) -> str:
     """
     from traceback import format_exception  # noqa: PLC0415  only a bug needs it
 
-    from cnnfilter.telling import tell  # noqa: PLC0415
+    from cnnfilter.log import tell  # noqa: PLC0415
 
     for part in format_exception(error):
         for line in part.splitlines():

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 import cnnfilter
+from cnnfilter.api import RunnableNetwork
 from cnnfilter.cli import main
-from cnnfilter.library import Network
 from tests.conftest import ROOT
 
 NETWORK = ROOT / "samples" / "digits.toml"
@@ -51,7 +51,7 @@ DIGITS = read_digits()
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
+def network() -> RunnableNetwork:
     """Return the network, with the weights that its file names."""
     return cnnfilter.network(str(NETWORK))
 
@@ -62,14 +62,14 @@ def test_the_table_has_two_digits_of_each_kind() -> None:
 
 
 @pytest.mark.parametrize("digit", DIGITS, ids=[f"{digit.label}-{number % 2}" for number, digit in enumerate(DIGITS)])
-def test_a_digit_is_as_probable_as_by_pytorch(network: Network, digit: Digit) -> None:
+def test_a_digit_is_as_probable_as_by_pytorch(network: RunnableNetwork, digit: Digit) -> None:
     found = network.run(digit.picture)
     assert found.shape == (10,)
     assert found.sum() == pytest.approx(1, abs=1e-5)
     assert found[digit.label] == pytest.approx(digit.probability, abs=1e-4)
 
 
-def test_the_sample_picture_is_a_seven(network: Network, samples: Path) -> None:
+def test_the_sample_picture_is_a_seven(network: RunnableNetwork, samples: Path) -> None:
     picture = cnnfilter.read_image(samples / "digit-7.png")
     assert (picture.shape, picture.dtype.name) == ((8, 8), "uint8")
     found = network.run(picture)
@@ -77,13 +77,13 @@ def test_the_sample_picture_is_a_seven(network: Network, samples: Path) -> None:
     assert found[7] > 0.99
 
 
-def test_a_grey_digit_in_colour_is_the_same_digit(network: Network) -> None:
+def test_a_grey_digit_in_colour_is_the_same_digit(network: RunnableNetwork) -> None:
     for digit in DIGITS:
         found = network.run(np.dstack([digit.picture] * 3))
         assert found[digit.label] == pytest.approx(digit.probability, abs=1e-4)
 
 
-def test_the_weights_are_those_of_the_layers(network: Network, samples: Path) -> None:
+def test_the_weights_are_those_of_the_layers(network: RunnableNetwork, samples: Path) -> None:
     with np.load(samples / "digits.npz") as weights:
         assert {name: weights[name].shape for name in weights} == SHAPES
         assert {weights[name].dtype for name in weights} == {np.dtype(np.float32)}

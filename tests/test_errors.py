@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import CnnFilterError, ImageFileError, KernelError, MissingLibraryError, OutputError, TextError
-from cnnfilter.files.matrices import decode_matrix, parse_table
+from cnnfilter.io.matrices import decode_matrix, parse_table
 
 KINDS = (CnnFilterError, ImageFileError, KernelError, MissingLibraryError, OutputError, TextError)
 

@@ -17,19 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from cnnfilter.documents import read_document
 from cnnfilter.errors import CnnFilterError
-from cnnfilter.files.matrices import decode_matrix
-from cnnfilter.files.weights import read_weights
-from cnnfilter.kernels import describe, kernel_name, kernel_shape, load_kernel, names, never_negative
+from cnnfilter.io.matrices import decode_matrix
+from cnnfilter.io.weights import read_weights
 from cnnfilter.kernels.readers import SUFFIXES
-from cnnfilter.spec.explanations import explain
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.network import Network
-from cnnfilter.spec.ops import OPS, SHORT
-from cnnfilter.spec.options import known_words
-from cnnfilter.spec.printing import show_network
-from cnnfilter.spec.summary import summarize
+from cnnfilter.kernels.spec import describe, kernel_name, kernel_shape, load_kernel, names, never_negative
+from cnnfilter.network_files import read_document
+from cnnfilter.nn.formulas import explain
+from cnnfilter.nn.language import OPS, SHORT, parse_network
+from cnnfilter.nn.layer_options import known_words
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.printing import show_network
+from cnnfilter.nn.summary import summarize
 
 EXAMPLES = settings(max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "150")))
 

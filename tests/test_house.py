@@ -9,32 +9,27 @@ from pathlib import Path
 import pytest
 
 import cnnfilter
+from cnnfilter.cli import COMMANDS
 
 PACKAGE = Path(cnnfilter.__file__).parent
 
-FLOORS = {
-    "errors": 0,
-    "numbers": 0,
-    "arrays": 0,
-    "telling": 0,
-    "spec": 1,
-    "files": 1,
-    "kernels": 2,
-    "documents": 3,
-    "compute": 3,
-    "traces": 3,
-    "library": 4,
-    "results": 4,
-    "accounts": 4,
-    "workers": 4,
-    "work": 3,
-    "filtering": 4,
-    "batch": 4,
-    "plots": 4,
-    "viewing": 4,
-    "cli": 5,
-}
-"""Each part of the package, and its floor; `__init__` and `__main__` are doors."""
+FLOORS = (
+    "log",
+    "errors",
+    "numbers",
+    "arrays",
+    "nn",
+    "io",
+    "kernels",
+    "network_files",
+    "compute",
+    "api",
+    "explain",
+    "plot",
+    "run",
+    "cli",
+)
+"""The rooms of the package from the lowest floor to the highest; `__init__` and `__main__` are doors."""
 
 HEAVY = ("numpy", "cv2", "matplotlib", "scipy", "numpy.ma", "numpy.random", "safetensors", "tomllib")
 """What a command loads only if it needs it: `numpy.ma` and `numpy.random` come with a careless call of numpy."""
@@ -54,16 +49,31 @@ def imports_of(path: Path) -> Iterator[str]:
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in FLOORS)
 
 
+def room_of(path: Path) -> str:
+    """Return the room of a module: a folder of the package, or the module itself."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_module_imports_from_a_floor_above_its_own(path: Path) -> None:
-    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    above = {name for name in imports_of(path) if FLOORS[name] > FLOORS[part]}
-    assert not above
+def test_every_module_imports_from_floors_below_its_own(path: Path) -> None:
+    floor = FLOORS.index(room_of(path))
+    assert {name for name in imports_of(path) if FLOORS.index(name) >= floor} <= {room_of(path)}
 
 
-def test_every_part_of_the_package_has_a_floor() -> None:
-    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-    assert parts - {"__init__", "__main__"} == set(FLOORS)
+def test_every_room_of_the_package_has_a_floor() -> None:
+    assert {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"} == set(FLOORS)
+
+
+def test_no_two_modules_have_one_name_but_for_the_files_of_commands() -> None:
+    names = [path.name for path in MODULES if path.name != "__init__.py"]
+    names = [name for name in names if name.removesuffix(".py") not in COMMANDS]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_no_two_classes_have_one_name() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MODULES]
+    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert sorted(names) == sorted(set(names))
 
 
 def loaded_after(*arguments: str) -> set[str]:

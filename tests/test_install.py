@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.kernels.words import fixed_names
+from cnnfilter.kernels.spec import fixed_names
 from tests.conftest import ROOT
 
-ASK = "from cnnfilter.kernels import kernel_shape, words; print(words.fixed_folder(), kernel_shape('sobel-x'))"
+ASK = "from cnnfilter.kernels.spec import fixed_folder, kernel_shape; print(fixed_folder(), kernel_shape('sobel-x'))"
 
 
 def build(hook: str, folder: Path) -> Path:

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from cnnfilter.cli import main
-from cnnfilter.documents import load_document
-from cnnfilter.files.formats import FORMATS
-from cnnfilter.kernels import names
+from cnnfilter.io.formats import FORMATS
+from cnnfilter.kernels.spec import names
+from cnnfilter.network_files import load_document
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

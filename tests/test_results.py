@@ -6,20 +6,18 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.states import RandomWeights
-from cnnfilter.compute.weights import Model
+from cnnfilter.compute.classes import Ranking
+from cnnfilter.compute.state_dict import Model, RandomWeights
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
-from cnnfilter.files.formats import Depth, Range
-from cnnfilter.files.levels import clip_shorts
-from cnnfilter.files.outputs import Job
-from cnnfilter.files.pictures import Picture
-from cnnfilter.files.ranking import Ranking
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.results import as_maps, encode, lay_out, run, run_layers
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.preparation import Preparation
-from cnnfilter.spec.weights import Init
-from cnnfilter.work import Settings
+from cnnfilter.io.decode import Picture
+from cnnfilter.io.formats import Depth, Range
+from cnnfilter.io.levels import clip_shorts
+from cnnfilter.io.paths import Job
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.network import Init, Preparation
+from cnnfilter.run.result import as_maps, encode, lay_out, run, run_layers
+from cnnfilter.run.settings import Settings
 from tests.cli.pictures import decode, rows
 
 GENERATOR = np.random.default_rng(4)
@@ -200,7 +198,7 @@ def test_a_kernel_on_a_picture_goes_to_its_file_in_whole_numbers(monkeypatch: py
         kinds.append(values.dtype)
         return clip_shorts(values, pixels)
 
-    monkeypatch.setattr("cnnfilter.results.clip_shorts", spy)
+    monkeypatch.setattr("cnnfilter.run.result.clip_shorts", spy)
     for name, settings, count in (
         ("a.png", Settings(), 1),
         ("a.npy", Settings(), 0),

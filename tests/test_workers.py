@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cnnfilter.workers import START, work_in_order
+from cnnfilter.run.process_pool import START, work_in_order
 
 
 class Calling(NamedTuple):
@@ -62,7 +62,7 @@ def give_back(task: Any) -> Any:
 
 @pytest.mark.parametrize("start", [START, "spawn"])
 def test_outcomes_come_in_the_order_of_the_tasks(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnnfilter.workers.START", start)
+    monkeypatch.setattr("cnnfilter.run.process_pool.START", start)
     assert list(outcomes(range(30), square_slowly, 4, 100)) == [task * task for task in range(30)]
     assert not multiprocessing.active_children()
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cnnfilter import __version__
-from cnnfilter.cli.base import leave
+from cnnfilter.cli.console import leave
 
 COMMANDS = {
     "convolve": "Lay kernels on images.",

@@ -3,20 +3,25 @@
 import click
 
 from cnnfilter.cli import options
-from cnnfilter.cli.base import Command
-from cnnfilter.cli.run import filter_files
-from cnnfilter.cli.views import view_options
-from cnnfilter.cli.words import NUMBER, Word
+from cnnfilter.cli.batch import filter_files
+from cnnfilter.cli.console import Command
+from cnnfilter.cli.options import NUMBER, Word, view_options
 from cnnfilter.errors import LanguageError
-from cnnfilter.kernels import kernel_name, kernel_shape
-from cnnfilter.spec.borders import Border
-from cnnfilter.spec.convolutions import Conv, DepthwiseConv, KernelWord, Normalization, common_size
-from cnnfilter.spec.geometry import Padding, Pair, Window
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.layers import Activation, Function, Gray, Layer
-from cnnfilter.spec.network import Network
-from cnnfilter.spec.pools import ChannelMode, ChannelPool
-from cnnfilter.work import Settings
+from cnnfilter.kernels.spec import kernel_name, kernel_shape
+from cnnfilter.nn.geometry import Border, Padding, Pair, Window
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.layers import Activation, Function, Gray, Layer
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.window_layers import (
+    ChannelMode,
+    ChannelPool,
+    Conv,
+    DepthwiseConv,
+    KernelWord,
+    Normalization,
+    common_size,
+)
+from cnnfilter.run.settings import Settings
 
 COMBINATIONS = {
     "magnitude": ChannelMode.MAGNITUDE,

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnnfilter.cli.base import Command
-from cnnfilter.cli.plotting import PlotOptions, plot_options
-from cnnfilter.cli.words import KernelWordType
+from cnnfilter.cli.console import Command
+from cnnfilter.cli.options import KernelWordType, PlotOptions, plot_options
 from cnnfilter.errors import OutputError
-from cnnfilter.kernels import describe, load_kernel, names
-from cnnfilter.kernels.made import RECIPES, usage
+from cnnfilter.kernels.recipes import RECIPES, usage
+from cnnfilter.kernels.spec import describe, load_kernel, names
 from cnnfilter.numbers import align, round_digits, show_number
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
-    from cnnfilter.kernels import Kernel
-    from cnnfilter.plots.sheets import Sheet
+    from cnnfilter.kernels.spec import Kernel
+    from cnnfilter.plot.sheet import Sheet
 
 SHOWN_DIGITS = 6
 
@@ -70,16 +69,18 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
     """Draw some kernels, or all that have names."""
     # What draws loads matplotlib, when all that can be refused without it has been.
     kernels = [load_kernel(word) for word in words]
-    from cnnfilter.plots.kernels import (  # noqa: PLC0415
+    from cnnfilter.plot.kernel_sheet import (  # noqa: PLC0415  # noqa: PLC0415
+        WHITE,
         all_kernels,
         caption_of,
         draw_gallery,
         draw_kernels,
         lay_kernel,
+        make_sample,
         planes_of,
+        read_sample,
     )
-    from cnnfilter.plots.samples import WHITE, make_sample, read_sample  # noqa: PLC0415
-    from cnnfilter.plots.sheets import open_sheet  # noqa: PLC0415
+    from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
 
     picture, note = read_sample(image) if image else (make_sample(), "a picture made by formulas")
     with open_sheet(sheet) as figure:
@@ -95,7 +96,7 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
 
 
 def _matrix(word: str, kernel: Kernel) -> str:
-    from cnnfilter.files.matrices import format_matrix  # noqa: PLC0415  numpy only where a matrix is shown
+    from cnnfilter.io.matrices import format_matrix  # noqa: PLC0415  numpy only where a matrix is shown
 
     if kernel.weights.ndim == 4:
         raise click.UsageError(f"{word} has 4 dimensions, and a text holds 3")
@@ -104,7 +105,7 @@ def _matrix(word: str, kernel: Kernel) -> str:
 
 def _portrait(word: str, kernel: Kernel) -> str:
     """Return a kernel's name, matrix and measures."""
-    from cnnfilter.compute.exactness import common_divisor  # noqa: PLC0415  numpy only where a kernel is shown
+    from cnnfilter.compute.exact import common_divisor  # noqa: PLC0415  numpy only where a kernel is shown
 
     divisor = common_divisor(kernel.weights)
     weights = kernel.weights

@@ -1,17 +1,126 @@
-"""The vocabulary of options: each stands here once, with the words and types that all commands use."""
+"""Options of the commands, and the types of their values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce, wraps
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from cnnfilter.cli.words import PADDING, KernelWordType, Word, pair
-from cnnfilter.files.formats import Depth, Range, name_formats_taking
-from cnnfilter.spec.borders import BorderMode, as_border
-from cnnfilter.work import Settings
+from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
+from cnnfilter.io.formats import Depth, Range, name_formats_taking
+from cnnfilter.io.paths import STANDARD
+from cnnfilter.nn.geometry import BorderMode, PaddingWord, as_border, as_padding, as_pair
+from cnnfilter.numbers import parse_number
+from cnnfilter.run.settings import Settings
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from cnnfilter.plot.sheet import Sheet
+
+
+class Word(click.ParamType):  # type: ignore[type-arg]
+    """A word that a function of the floors below understands; its errors become usage errors."""
+
+    def __init__(self, name: str, understand: Callable[[str], object], words: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.understand = understand
+        self.words = words
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return what the word means."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.understand(value)
+        except (CnnFilterError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the known words that begin as the incomplete one does."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+class KernelWordType(click.ParamType):  # type: ignore[type-arg]
+    """A kernel: a name, a file, or the matrix itself. It is looked up when the network is made."""
+
+    name = "kernel"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the names that begin as the incomplete one does, or files for a path."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+        from cnnfilter.kernels.spec import describe, names  # noqa: PLC0415
+
+        if "/" in incomplete or incomplete.startswith("."):
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
+
+
+def pair(subject: str) -> Word:
+    """Return the type of a number or HxW."""
+    return Word(subject, lambda text: as_pair(text, subject))
+
+
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Return numbers parted by commas.
+
+    Examples
+    --------
+    >>> parse_numbers("0.485,0.456,1/2")
+    (0.485, 0.456, 0.5)
+    """
+    return tuple(parse_number(word.strip()) for word in text.split(","))
+
+
+def parse_place(text: str) -> tuple[int, int]:
+    """Return (row, column) from `Y,X`, both counted from 0.
+
+    Examples
+    --------
+    >>> parse_place("2,31")
+    (2, 31)
+    """
+    match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", text, re.ASCII)
+    if not match:
+        raise LanguageError(f"position {text!r} is not Y,X, a row and a column from 0 on, such as 2,31")
+    return int(match[1]), int(match[2])
+
+
+class FileName(click.Path):
+    """The name of a file, completed as one; whether it can be read is found out later."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; an empty name is a mistake."""
+        if value == "":
+            self.fail("the name is empty; a variable of the shell may be unset", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = FileName()
+PADDING = Word("padding", as_padding, tuple(PaddingWord))
+NUMBER = Word("number", parse_number)
+PLACE = Word("position", parse_place)
+
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -162,3 +271,123 @@ def file_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*words, **given, settings=Settings(**shared))
 
     return add_options(_FILE_OPTIONS)(gather)
+
+
+class PlotOptions(NamedTuple):
+    """The options of a figure, by their names."""
+
+    plot: str | None = None
+    figure_size: tuple[float, float] | None = None
+    dpi: int | None = None
+
+    def sheet(self, inputs: Iterable[Path] = ()) -> Sheet | None:
+        """Return the figure that is wanted, checked, or None.
+
+        Raises
+        ------
+        OutputError
+            If it could not be saved, would replace one of the `inputs`, or is told of without being wanted.
+        """
+        if self.plot is None:
+            self.check_alone()
+            return None
+        from cnnfilter.plot.sheet import check_sheet  # noqa: PLC0415  few commands draw
+
+        sheet = self.wanted(self.plot)
+        check_sheet(sheet, inputs)
+        return sheet
+
+    def check_alone(self) -> None:
+        """Raise an `OutputError` if a figure is told of, where none is wanted."""
+        if self.figure_size or self.dpi:
+            raise OutputError("--figure-size and --dpi tell of a figure; --plot FILE asks for one")
+
+    def wanted(self, target: str) -> Sheet:
+        """Return a figure of these options, not checked."""
+        from cnnfilter.plot.sheet import DPI, Sheet  # noqa: PLC0415  few commands draw
+
+        return Sheet(target, self.figure_size, self.dpi or DPI)
+
+
+def _inches(text: str) -> tuple[float, float]:
+    from cnnfilter.plot.sheet import as_inches  # noqa: PLC0415  few commands draw
+
+    return as_inches(text)
+
+
+def plot_options(what: str) -> Callable[[Decorated], Decorated]:
+    """Return what adds the options of a figure to a command; `what` says what is drawn."""
+    return add_options(
+        (
+            click.option(
+                "--plot",
+                type=FILE,
+                metavar="FILE|show",
+                help=f"{what} FILE is .png, .svg or .pdf; show opens a window.",
+            ),
+            click.option(
+                "--figure-size",
+                type=Word("figure size", _inches),
+                metavar="HxW",
+                help="Of the figure, in inches. Default: what suits it.",
+            ),
+            click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150."),
+        )
+    )
+
+
+_LOOK_OPTIONS = (
+    click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
+    click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
+)
+
+_WINDOW_OPTIONS = (
+    click.option(
+        "--explain",
+        type=PLACE,
+        metavar="Y,X",
+        help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
+    ),
+    click.option(
+        "--animate",
+        type=FILE,
+        metavar="FILE",
+        help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32; of 100 pixels"
+        " an inch but for --dpi.",
+    ),
+    click.option(
+        "--around", type=PLACE, metavar="Y,X", help="Animate about 12x12 pixels around this one of a larger input."
+    ),
+    click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
+)
+
+
+def figure_options(command: Decorated) -> Decorated:
+    """Add the options of figures."""
+    plot = plot_options(
+        "Draw the input and what comes out side by side; several inputs take a template such as {stem}-plot.png."
+        " Without -o nothing else is written."
+    )
+    return plot(add_options(_LOOK_OPTIONS)(command))
+
+
+def view_options(command: Decorated) -> Decorated:
+    """Add those of figures, explanations and moving pictures, for commands that lay one window on the input."""
+    return figure_options(add_options(_WINDOW_OPTIONS)(command))
+
+
+def check_views(settings: Settings) -> None:
+    """Raise an `OutputError` if an option of figures, moving pictures or explanations needs another."""
+    for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
+        for name in names:
+            if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
+                raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
+    if settings.plot is None and settings.animate is None:
+        PlotOptions(None, settings.figure_size, settings.dpi).check_alone()
+    if settings.explain is not None and settings.output == STANDARD:
+        raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
+
+
+def wants_views(settings: Settings) -> bool:
+    """Return whether the work is to be shown."""
+    return settings.plot is not None or settings.animate is not None or settings.explain is not None

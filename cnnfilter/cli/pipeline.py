@@ -3,18 +3,17 @@
 import click
 
 from cnnfilter.cli import options
-from cnnfilter.cli.base import Command
-from cnnfilter.cli.run import filter_files
-from cnnfilter.cli.views import figure_options
-from cnnfilter.cli.words import NUMBER, PATH, Word, pair, parse_numbers
-from cnnfilter.documents import load_document
+from cnnfilter.cli.batch import filter_files
+from cnnfilter.cli.console import Command
+from cnnfilter.cli.options import NUMBER, PATH, Word, figure_options, pair, parse_numbers
 from cnnfilter.errors import LanguageError
-from cnnfilter.spec.geometry import Pair
-from cnnfilter.spec.layers import Function
-from cnnfilter.spec.pools import ChannelMode, PoolMode
-from cnnfilter.spec.values import replace
-from cnnfilter.spec.weights import Init
-from cnnfilter.work import Settings
+from cnnfilter.network_files import load_document
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.layers import Function
+from cnnfilter.nn.network import Init
+from cnnfilter.nn.window_layers import ChannelMode, PoolMode
+from cnnfilter.run.settings import Settings
 
 NUMBERS = Word("numbers", parse_numbers)
 

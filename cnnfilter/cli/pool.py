@@ -4,16 +4,15 @@ import click
 from click.core import ParameterSource
 
 from cnnfilter.cli import options
-from cnnfilter.cli.base import Command
-from cnnfilter.cli.run import filter_files
-from cnnfilter.cli.views import view_options
-from cnnfilter.cli.words import pair
+from cnnfilter.cli.batch import filter_files
+from cnnfilter.cli.console import Command
+from cnnfilter.cli.options import pair, view_options
 from cnnfilter.errors import LanguageError
-from cnnfilter.spec.geometry import Padding, Pair, Window
-from cnnfilter.spec.layers import Layer
-from cnnfilter.spec.network import Network
-from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
-from cnnfilter.work import Settings
+from cnnfilter.nn.geometry import Padding, Pair, Window
+from cnnfilter.nn.layers import Layer
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.run.settings import Settings
 
 WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")
 

@@ -9,25 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cnnfilter.cli.base import Command, Console, told_log
-from cnnfilter.cli.drawings import draw_units, draw_volumes, names_picture
-from cnnfilter.cli.plotting import PlotOptions, plot_options
-from cnnfilter.cli.reports import Report, show_last_size, write_report
-from cnnfilter.cli.words import PADDING, PLACE, KernelWordType, pair
-from cnnfilter.documents import Document, load_document, names_document, naming, shape_of_kernel
+from cnnfilter.cli.console import Command, Console, told_log
+from cnnfilter.cli.options import PADDING, PLACE, KernelWordType, PlotOptions, pair, plot_options
+from cnnfilter.cli.tables import Report, draw_units, draw_volumes, names_picture, show_last_size, write_report
 from cnnfilter.errors import LanguageError, ShapeError
-from cnnfilter.spec.convolutions import Conv, KernelWord
-from cnnfilter.spec.geometry import NO_PADDING, Padding, Pair, Window, as_pair, show_pair
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.layers import Layer, Layout, Shape, as_shape, show_shape
-from cnnfilter.spec.network import Network, Visit
-from cnnfilter.spec.ops import LARGEST_COUNT
-from cnnfilter.spec.printing import show_layer
-from cnnfilter.spec.remarks import remark_on_borders, remark_on_sizes, remark_on_sums
-from cnnfilter.spec.summary import Summary, summarize
+from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
+from cnnfilter.nn.geometry import NO_PADDING, Padding, Pair, Window, as_pair, show_pair
+from cnnfilter.nn.language import LARGEST_COUNT, parse_network
+from cnnfilter.nn.layers import Layer, Layout, Shape, as_shape, show_shape
+from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
+from cnnfilter.nn.network import Network, Visit
+from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.summary import Summary, summarize
+from cnnfilter.nn.window_layers import Conv, KernelWord
 
 if TYPE_CHECKING:
-    from cnnfilter.spec.solving import OpenPart
+    from cnnfilter.nn.solve import OpenPart
 
 
 SOUGHT = 99_991
@@ -219,8 +216,8 @@ def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
 
 def _size_of_picture(path: str) -> Shape:
     # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
-    from cnnfilter.files.formats import is_matrix  # noqa: PLC0415
-    from cnnfilter.files.pictures import decode_picture, read_bytes  # noqa: PLC0415
+    from cnnfilter.io.decode import decode_picture, read_bytes  # noqa: PLC0415
+    from cnnfilter.io.formats import is_matrix  # noqa: PLC0415
 
     picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
     height, width, channels = (*picture.pixels.shape, 1)[:3]
@@ -261,20 +258,20 @@ def tell_remarks(visits: Sequence[Visit], console: Console) -> None:
 
 
 def _never_negative(word: str) -> bool:
-    from cnnfilter.kernels import never_negative  # noqa: PLC0415  most networks name no kernel
+    from cnnfilter.kernels.spec import never_negative  # noqa: PLC0415  most networks name no kernel
 
     return never_negative(word)
 
 
 def _comparisons(network: Network, summary: Summary) -> Any:
-    from cnnfilter.spec.sharing import compare  # noqa: PLC0415  only --compare needs it
+    from cnnfilter.nn.summary import compare  # noqa: PLC0415  only --compare needs it
 
     return [compare(visit) for visit in network.visits(summary.input)]
 
 
 def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console, *, keeps_stride: bool) -> None:
     """Print each layer that makes the target, or say that there is none, and leave with status 1."""
-    from cnnfilter.spec.solving import OpenPart, solve  # noqa: PLC0415  only --solve needs it
+    from cnnfilter.nn.solve import OpenPart, solve  # noqa: PLC0415  only --solve needs it
 
     if not answer.solve or not answer.target:
         raise LanguageError("--solve PART and --target HxW belong together")

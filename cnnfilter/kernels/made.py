@@ -1,192 +1,120 @@
-"""Kernels that are made to size: their arguments, read without numpy, and their formulas."""
+"""The formulas of the made kernels, a function each, named as in the list of recipes.
 
-from __future__ import annotations
+Each returns an (N, N) array of float64. Coordinates run from the centre, x to the right and y downwards;
+for an even N the centre lies between pixels, and lines run through the pixel before it, as `same` has it.
+"""
 
-from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+import numpy as np
 
-from cnnfilter.errors import KernelError, nearest
-from cnnfilter.numbers import parse_number, show_number
-
-if TYPE_CHECKING:
-    from cnnfilter.arrays import Doubles
+from cnnfilter.arrays import Doubles
 
 
-LARGEST_SIDE = 4001
-"""The largest made kernel: 128 MB of float64, and beyond any image it could be laid on with sense."""
-
-SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
-"""Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit."""
-
-
-class Recipe(NamedTuple):
-    """A made kernel: its arguments in their order, those that show on a sample what it does, and where it is from."""
-
-    arguments: tuple[str, ...]
-    shown: str
-    description: str
-    source: str
-    optional: tuple[str, ...] = ()
-    signed: bool = False
-    """Whether it has negative weights."""
+def _grid(side: int) -> tuple[Doubles, Doubles]:
+    """Return y as a column and x as a row, in pixels from the centre."""
+    offsets = np.arange(side, dtype=np.float64) - (side - 1) / 2
+    return offsets[:, None], offsets[None, :]
 
 
-RECIPES = {
-    "box": Recipe(("n",), "7", "mean of N x N pixels; sums to 1", "moving average, in common use"),
-    "gaussian": Recipe(
-        ("n", "sigma"),
-        "13:2",
-        "Gaussian blur; sigma is N/6 unless given, N 6 sigma rounded up to odd; sums to 1",
-        "sampled Gaussian; Marr and Hildreth, Theory of edge detection, 1980",
-        optional=("n", "sigma"),
-    ),
-    "line-vertical": Recipe(("n",), "9", "`|` a column of ones: bright vertical lines of N pixels", "line of ones"),
-    "line-horizontal": Recipe(("n",), "9", "`-` a row of ones: bright horizontal lines of N pixels", "line of ones"),
-    "line-diagonal": Recipe(
-        ("n",), "9", "`\\` ones falling to the right: lines of N pixels at 45 degrees", "line of ones"
-    ),
-    "line-antidiagonal": Recipe(
-        ("n",), "9", "`/` ones rising to the right: lines of N pixels at 45 degrees", "line of ones"
-    ),
-    "frame": Recipe(("n",), "9", "`□` ones around the rim of N x N: bright squares of that size", "line of ones"),
-    "disk": Recipe(
-        ("n",), "9", "mean of the pixels in a circle N wide, as a lens out of focus; sums to 1", "pillbox filter"
-    ),
-    "motion": Recipe(
-        ("n", "angle"),
-        "13:30",
-        "mean along a line of N pixels at ANGLE degrees, anticlockwise from the horizontal; sums to 1",
-        "linear motion blur, in common use",
-    ),
-    "log": Recipe(
-        ("n", "sigma"),
-        "11:1.5",
-        "Laplacian of a Gaussian: blobs and edges at one scale, dark blobs positive; sums to 0",
-        "Marr and Hildreth, Theory of edge detection, 1980",
-        optional=("sigma",),
-        signed=True,
-    ),
-    "dog": Recipe(
-        ("n", "s1", "s2"),
-        "13:1:2",
-        "Gaussian S1 minus Gaussian S2: what lies between two scales; sums to 0",
-        "Marr and Hildreth, Theory of edge detection, 1980",
-        signed=True,
-    ),
-    "gabor": Recipe(
-        ("n", "sigma", "angle", "wavelength"),
-        "13:2.5:45:6",
-        "a wave under a Gaussian: stripes WAVELENGTH apart, crossed by the direction ANGLE; sums to 0",
-        "Daugman, Uncertainty relation for resolution in space, 1985",
-        signed=True,
-    ),
-    "identity": Recipe(("n",), "3", "a single one in the centre of N x N: the image itself", "unit impulse"),
-}
+def _sum_to_one(matrix: Doubles) -> Doubles:
+    return np.asarray(matrix / matrix.sum())
 
 
-def read_arguments(name: str, words: list[str]) -> dict[str, float]:
-    """Return the arguments of a made kernel by name, those that were left out filled in.
+def box(side: int) -> Doubles:
+    """Return equal weights."""
+    return np.full((side, side), 1 / side**2)
 
-    Parameters
-    ----------
-    name
-        A name in `RECIPES`.
-    words
-        The arguments, by place or as `key=value`.
 
-    Raises
-    ------
-    KernelError
-        If an argument is unknown, missing, given twice, no number, or out of its range.
+def gaussian(side: int, sigma: float) -> Doubles:
+    """Return exp(-(x^2 + y^2) / (2 sigma^2)), divided by its sum."""
+    y, x = _grid(side)
+    profile = np.exp(-(x**2) / (2 * sigma**2))
+    return _sum_to_one(np.exp(-(y**2) / (2 * sigma**2)) * profile)
 
-    Examples
-    --------
-    >>> read_arguments("gaussian", ["sigma=2.5"])
-    {'n': 15.0, 'sigma': 2.5}
+
+def line_vertical(side: int) -> Doubles:
+    """Return ones in the middle column."""
+    matrix = np.zeros((side, side))
+    matrix[:, (side - 1) // 2] = 1
+    return matrix
+
+
+def line_horizontal(side: int) -> Doubles:
+    """Return ones in the middle row."""
+    return line_vertical(side).T.copy()
+
+
+def line_diagonal(side: int) -> Doubles:
+    """Return ones from the top left to the bottom right."""
+    return np.eye(side)
+
+
+def line_antidiagonal(side: int) -> Doubles:
+    """Return ones from the bottom left to the top right."""
+    return np.eye(side)[:, ::-1].copy()
+
+
+def frame(side: int) -> Doubles:
+    """Return ones around the rim."""
+    matrix = np.ones((side, side))
+    matrix[1:-1, 1:-1] = 0
+    return matrix
+
+
+def disk(side: int) -> Doubles:
+    """Return equal weights for the pixels whose centre lies in the circle inscribed in the square."""
+    y, x = _grid(side)
+    return _sum_to_one((x**2 + y**2 <= (side / 2) ** 2).astype(np.float64))
+
+
+def motion(side: int, angle: float) -> Doubles:
+    """Return a line through the centre, one unit for each step along its longer axis.
+
+    A step that falls between two pixels is shared by them in proportion, as Wu's anti-aliased lines are
+    (An efficient antialiasing technique, SIGGRAPH 1991).
     """
-    recipe = RECIPES[name]
-    given: dict[str, float] = {}
-    for place, word in enumerate(words):
-        key, equals, value = word.rpartition("=")
-        if not equals:
-            if place >= len(recipe.arguments):
-                raise KernelError(f"{usage(name)}; {word!r} is one argument too many")
-            key = recipe.arguments[place]
-        if key not in recipe.arguments or key in given:
-            fault = "given twice" if key in given else f"unknown{nearest(key, recipe.arguments)}"
-            raise KernelError(f"{usage(name)}; argument {key!r} is {fault}")
-        given[key] = _number(name, key, value)
-    return {key: given[key] for key in _complete(name, given)}
+    direction = np.deg2rad(angle)
+    along, across = np.cos(direction), -np.sin(direction)
+    if abs(along) < abs(across):
+        return np.ascontiguousarray(_slanted_line(side, along / across).T)
+    return _slanted_line(side, across / along)
 
 
-def _number(name: str, key: str, value: str) -> float:
-    try:
-        number = parse_number(value)
-    except ValueError as error:
-        raise KernelError(f"{usage(name)}; {key}: {error}") from error
-    if key == "n":
-        if not number.is_integer() or not 1 <= number <= LARGEST_SIDE:
-            raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
-    elif key != "angle" and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
-        raise KernelError(
-            f"{usage(name)}; {key} is {value}, and must be above 0: from {SMALLEST_SCALE} to {LARGEST_SCALE}"
-        )
-    return number
+def _slanted_line(side: int, slope: float) -> Doubles:
+    """Return a line with one unit in each column, at the height slope * x."""
+    columns = np.arange(side)
+    centre = (side - 1) / 2
+    rows = np.round(centre + slope * (columns - centre), 9)
+    below = np.floor(rows).astype(int)
+    matrix = np.zeros((side, side))
+    matrix[below, columns] = 1 - (rows - below)
+    matrix[np.minimum(below + 1, side - 1), columns] += rows - below
+    return _sum_to_one(matrix)
 
 
-def _complete(name: str, given: dict[str, float]) -> tuple[str, ...]:
-    """Fill in `n` and `sigma` from each other, and return the names in their order."""
-    recipe = RECIPES[name]
-    if "n" in given and "sigma" in recipe.optional:
-        given.setdefault("sigma", given["n"] / 6)
-    if "sigma" in given and "n" in recipe.optional and "n" not in given:
-        given["n"] = _number(name, "n", show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
-    missing = [key for key in recipe.arguments if key not in given]
-    if missing:
-        raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing")
-    return recipe.arguments
+def log(side: int, sigma: float) -> Doubles:
+    """Return the Laplacian of a Gaussian, (r^2 - 2 sigma^2) / sigma^4 * G, less its mean."""
+    y, x = _grid(side)
+    radius_squared = x**2 + y**2
+    matrix = (radius_squared - 2 * sigma**2) / sigma**4 * gaussian(side, sigma)
+    return np.asarray(matrix - matrix.mean())
 
 
-def usage(name: str) -> str:
-    """Return how a made kernel is called.
-
-    Examples
-    --------
-    >>> usage("motion")
-    'motion:N:ANGLE'
-    """
-    return ":".join([name, *(argument.upper() for argument in RECIPES[name].arguments)])
+def dog(side: int, inner: float, outer: float) -> Doubles:
+    """Return the difference of two Gaussians."""
+    return np.asarray(gaussian(side, inner) - gaussian(side, outer))
 
 
-def shown_word(name: str) -> str:
-    """Return the word of a made kernel at the size that shows on a sample what it does.
-
-    Examples
-    --------
-    >>> shown_word("motion")
-    'motion:13:30'
-    """
-    return f"{name}:{RECIPES[name].shown}"
+def gabor(side: int, sigma: float, angle: float, wavelength: float) -> Doubles:
+    """Return exp(-r^2 / (2 sigma^2)) * cos(2 pi u / wavelength), u along `angle`, less what makes it sum to 0."""
+    y, x = _grid(side)
+    direction = np.deg2rad(angle)
+    envelope = np.exp(-(x**2 + y**2) / (2 * sigma**2))
+    wave = np.cos(2 * np.pi * (x * np.cos(direction) - y * np.sin(direction)) / wavelength)
+    return np.asarray(envelope * (wave - (envelope * wave).sum() / envelope.sum()))
 
 
-def make(name: str, arguments: dict[str, float]) -> Doubles:
-    """Return the matrix of a made kernel, (N, N) of float64.
-
-    Parameters
-    ----------
-    name
-        A name in `RECIPES`.
-    arguments
-        What `read_arguments` returned.
-
-    Examples
-    --------
-    >>> make("frame", {"n": 3.0})
-    array([[1., 1., 1.], [1., 0., 1.], [1., 1., 1.]])
-    """
-    from cnnfilter.kernels import formulas  # noqa: PLC0415  the first need of numpy
-
-    formula = getattr(formulas, name.replace("-", "_"))
-    side = int(arguments["n"])
-    matrix: Doubles = formula(side, *(value for key, value in arguments.items() if key != "n"))
+def identity(side: int) -> Doubles:
+    """Return a one in the middle, zeros around it."""
+    matrix = np.zeros((side, side))
+    matrix[(side - 1) // 2, (side - 1) // 2] = 1
     return matrix

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import KernelError
-from cnnfilter.files.matrices import Table, parse_table
+from cnnfilter.io.matrices import Table, parse_table
 from cnnfilter.numbers import parse_number
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".mat", ".npy")

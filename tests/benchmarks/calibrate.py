@@ -1,4 +1,4 @@
-"""What each engine costs on this machine beside the plain call of OpenCV: the prices of `cnnfilter.compute.planning`.
+"""What each engine costs on this machine beside the plain call of OpenCV: the prices of `cnnfilter.compute.plan`.
 
     python -m tests.benchmarks.calibrate [--rounds N]
 
@@ -17,12 +17,11 @@ import cv2
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.convolution import carry_out
-from cnnfilter.compute.engines.finish import UNFINISHED
-from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import Engine
-from cnnfilter.spec.borders import Border
-from cnnfilter.spec.geometry import Window, as_padding
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.convolve import carry_out
+from cnnfilter.compute.engines import UNFINISHED
+from cnnfilter.compute.plan import Engine
+from cnnfilter.nn.geometry import Border, Window, as_padding
 from tests.benchmarks.core_kernels import HEIGHT, WIDTH
 from tests.benchmarks.machine import heading, warn_if_busy
 from tests.benchmarks.timing import Call, call_in_turn, time_call

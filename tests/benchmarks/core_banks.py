@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.spec.borders import Border
-from cnnfilter.spec.geometry import Window
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.nn.geometry import Border, Window
 from tests.benchmarks.cells import Cell
 from tests.benchmarks.machine import to_tensor, torch_on_all_cores
 from tests.benchmarks.timing import Call

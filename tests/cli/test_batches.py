@@ -367,7 +367,7 @@ def test_a_report_that_cannot_be_written_is_told_and_the_work_is_done(run: Run, 
 def test_a_terminal_sees_a_bar_that_makes_room_for_what_is_said(
     run: Run, three: dict[str, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cnnfilter.cli.clerk._is_terminal", lambda: True)
+    monkeypatch.setattr("cnnfilter.cli.report._is_terminal", lambda: True)
     Path("b.png").write_text("no picture")
     said = run("pool", *three, "-o", "out/", status=1).stderr
     lines = re.sub(r"\r\x1b\[K\[[#-]{24}\] \d of 3, \d+\.\d/s, \d+:\d\d left", "<bar>", said)

@@ -15,8 +15,8 @@ from PIL import Image
 
 import cnnfilter
 from cnnfilter.cli import main
-from cnnfilter.files.pictures import Picture
-from cnnfilter.results import lay_out
+from cnnfilter.io.decode import Picture
+from cnnfilter.run.result import lay_out
 from tests.cli.conftest import Run
 
 SQUARE = "1 2\n3 4\n"
@@ -246,7 +246,7 @@ def test_a_mistake_of_our_own_fails_the_input_that_it_happens_on(
             raise ZeroDivisionError
         return lay_out(picture, *words)
 
-    monkeypatch.setattr("cnnfilter.filtering.lay_out", fail)
+    monkeypatch.setattr("cnnfilter.run.one_input.lay_out", fail)
     result = run("pool", "b.txt", "a.txt", "--size", "1", "-o", "out/", *["-v"] * verbose, status=1)
     lines = result.stderr.splitlines()
     assert (

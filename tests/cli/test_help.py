@@ -14,10 +14,9 @@ from click.testing import CliRunner
 from cnnfilter import __version__
 from cnnfilter.cli import COMMANDS, main
 from cnnfilter.errors import MissingLibraryError
-from cnnfilter.kernels import names
-from cnnfilter.spec.borders import BorderMode
-from cnnfilter.spec.geometry import PaddingWord
-from cnnfilter.spec.layers import Function
+from cnnfilter.kernels.spec import names
+from cnnfilter.nn.geometry import BorderMode, PaddingWord
+from cnnfilter.nn.layers import Function
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
 

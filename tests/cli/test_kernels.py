@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.cli import main
-from cnnfilter.kernels import names
+from cnnfilter.kernels.spec import names
 from tests.cli.conftest import Run
 from tests.cli.pictures import rows, text_of
 from tests.conftest import ROOT

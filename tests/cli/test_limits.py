@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.weights import Model
-from cnnfilter.files import limits
-from cnnfilter.files.limits import free_memory
+from cnnfilter.compute.state_dict import Model
+from cnnfilter.io import paths as limits
+from cnnfilter.io.paths import free_memory
 from tests.cli.conftest import Run
 
 WORDS = [

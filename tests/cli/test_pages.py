@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from cnnfilter.arrays import Array
-from cnnfilter.files.images import encode_pages
-from cnnfilter.files.pictures import Timing, decode_picture
+from cnnfilter.io.decode import Timing, decode_picture
+from cnnfilter.io.encode import encode_pages
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.solving import OpenPart, solve
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.solve import OpenPart, solve
 from tests.cli.conftest import Run
 
 

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.convolution import carry_out
-from cnnfilter.compute.engines.finish import UNFINISHED, Finish
-from cnnfilter.compute.exactness import settle_numbers
-from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import Engine, Plan, Task, all_plans
-from cnnfilter.kernels import formulas
-from cnnfilter.spec.borders import Border
-from cnnfilter.spec.geometry import Pair, Window
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.convolve import carry_out
+from cnnfilter.compute.engines import UNFINISHED, Finish
+from cnnfilter.compute.exact import settle_numbers
+from cnnfilter.compute.plan import Engine, Plan, Task, all_plans
+from cnnfilter.kernels import made as formulas
+from cnnfilter.nn.geometry import Border, Pair, Window
 
 
 def random(seed: int = 0) -> np.random.Generator:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnfilter.arrays import Array
-from cnnfilter.spec.geometry import Pair, Sides
+from cnnfilter.nn.geometry import Pair, Sides
 
 Values = list[Any]
 """Rows of columns of channels."""

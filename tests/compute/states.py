@@ -5,13 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import as_volume, run_program
-from cnnfilter.compute.states import StateDict
-from cnnfilter.compute.weights import Model
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.network import Network
-from cnnfilter.spec.weights import needs
+from cnnfilter.compute.forward import as_volume, run_program
+from cnnfilter.compute.state_dict import Model, StateDict
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.network import Network, needs
 
 Shape = tuple[int, ...]
 Tensors = dict[str, Array]

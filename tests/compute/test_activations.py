@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import special  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Doubles, float_type
-from cnnfilter.compute.activations import activate, error_function, sigmoid, softmax
-from cnnfilter.spec.layers import SLOPES, Activation, Function
+from cnnfilter.compute.elementwise import activate, error_function, sigmoid, softmax
+from cnnfilter.nn.layers import SLOPES, Activation, Function
 
 
 def elu(x: float, alpha: float) -> float:

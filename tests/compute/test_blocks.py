@@ -6,16 +6,13 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import as_volume, drop_single_channel, run_program
-from cnnfilter.compute.programs import load_program
-from cnnfilter.compute.states import RandomWeights
-from cnnfilter.compute.weights import Model
+from cnnfilter.compute.forward import as_volume, drop_single_channel, load_program, run_program
+from cnnfilter.compute.state_dict import Model, RandomWeights
 from cnnfilter.errors import KernelError, ShapeError
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.network import Network
-from cnnfilter.spec.weights import Init
-from tests.spec.strategies import REAL_KERNELS, networks_for
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.network import Init, Network
+from tests.nn.strategies import REAL_KERNELS, networks_for
 
 BRANCHES = (
     "conv:[1 -2; 0 3],same",

@@ -12,12 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage, signal  # type: ignore[import-untyped]
 
 import cnnfilter
-from cnnfilter import convolve
+from cnnfilter.api import convolve
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
-from cnnfilter.compute.convolution import convolve_volume
+from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.borders import Border, BorderMode, as_border
-from cnnfilter.spec.geometry import Pair, Window, as_padding, as_pair
+from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window, as_border, as_padding, as_pair
 from tests.compute.laying import KINDS, LAYOUTS, lay_by_every_plan, random, random_image
 from tests.compute.plain import Beyond, Move, convolve_plainly, pad_plainly
 

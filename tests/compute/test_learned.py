@@ -7,13 +7,12 @@ import pytest
 from scipy import signal  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import as_volume
+from cnnfilter.compute.forward import as_volume
 from cnnfilter.errors import KernelError
-from cnnfilter.files.weights import as_tensors
-from cnnfilter.spec.blocks import Residual
-from cnnfilter.spec.layers import Activation, Flatten, Function, Linear
-from cnnfilter.spec.network import Node
-from cnnfilter.spec.pools import GlobalPool, Pool
+from cnnfilter.io.weights import as_tensors
+from cnnfilter.nn.layers import Activation, Flatten, Function, Linear, Residual
+from cnnfilter.nn.network import Node
+from cnnfilter.nn.window_layers import GlobalPool, Pool
 from tests.compute.plain import (
     Beyond,
     Move,

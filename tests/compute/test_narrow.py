@@ -6,14 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, float_type
-from cnnfilter.compute.network import run_program
-from cnnfilter.compute.programs import Program, load_program
-from cnnfilter.compute.strips import Part, Parts, cut_program
-from cnnfilter.compute.weights import Model
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.kernels.words import fixed_names
-from cnnfilter.spec.language import parse_network
-from cnnfilter.telling import listening
+from cnnfilter.compute.forward import Program, load_program, run_program
+from cnnfilter.compute.state_dict import Model
+from cnnfilter.compute.tiles import Part, Parts, cut_program
+from cnnfilter.kernels.spec import fixed_names, kernel_shape
+from cnnfilter.log import listening
+from cnnfilter.nn.language import parse_network
 
 NARROW = {
     "a kernel": "dwconv:sharpen,half",

@@ -8,12 +8,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import Setting, as_volume, drop_single_channel, run_program, run_steps, to_gray
-from cnnfilter.compute.programs import Program, build_bank, build_bias, load_program, normalize
+from cnnfilter.compute.forward import (
+    Program,
+    Setting,
+    as_volume,
+    build_bank,
+    build_bias,
+    drop_single_channel,
+    load_program,
+    normalize,
+    run_program,
+    run_steps,
+    to_gray,
+)
 from cnnfilter.errors import KernelError, ShapeError
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.convolutions import Convolution, Normalization
-from cnnfilter.spec.language import parse_network
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.window_layers import Convolution, Normalization
 from tests.compute.plain import Beyond, Move, convolve_plainly
 
 

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.network import Setting, run_steps
-from cnnfilter.compute.normalization import equalize, normalize_batch, normalize_locally
-from cnnfilter.compute.programs import Step
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.norms import LocalResponseNorm
+from cnnfilter.compute.elementwise import equalize, normalize_batch, normalize_locally
+from cnnfilter.compute.forward import Setting, Step, run_steps
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.layers import LocalResponseNorm
 from tests.compute.plain import equalize_plainly, normalize_batch_plainly, normalize_locally_plainly
 
 

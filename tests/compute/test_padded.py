@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Floats, ieee_arithmetic
-from cnnfilter.compute.padded import Padded
-from cnnfilter.spec.borders import Border, BorderMode
-from cnnfilter.spec.geometry import Pair, Sides
+from cnnfilter.compute.borders import Padded
+from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides
 
 DTYPES = ("bool", "uint8", "int16", "uint16", "int64", "float16", "float32", "float64", ">f4", ">i2")
 

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.exactness import EXACT_FLOAT32, Dtype, Numbers, common_divisor, settle_numbers
-from cnnfilter.compute.planning import EXACT_FOURIER, SPREADING, Engine, Plan, Task, all_plans, plan_bank, plan_kernel
-from cnnfilter.kernels import formulas
-from cnnfilter.spec.borders import as_border
-from cnnfilter.spec.geometry import Pair
+from cnnfilter.compute.exact import EXACT_FLOAT32, Dtype, Numbers, common_divisor, settle_numbers
+from cnnfilter.compute.plan import EXACT_FOURIER, SPREADING, Engine, Plan, Task, all_plans, plan_bank, plan_kernel
+from cnnfilter.kernels import made as formulas
+from cnnfilter.nn.geometry import Pair, as_border
 
 PHOTO: Pair = (2000, 3000)
 """(rows, columns) of an image that is large enough for every engine."""

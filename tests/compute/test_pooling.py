@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Array, float_type
-from cnnfilter.compute.channels import pool_channels, pool_globally
-from cnnfilter.compute.pooling import pool_volume
+from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.geometry import Pair, Sides, Window, as_padding
-from cnnfilter.spec.pools import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.nn.geometry import Pair, Sides, Window, as_padding
+from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from tests.compute.plain import Move, join_plainly, pool_plainly
 
 DTYPES = ("bool", "uint8", "int16", "uint16", "int64", "float16", "float32", "float64")
@@ -257,7 +256,7 @@ class TestMedian:
     ) -> None:
         image = random_volume("uint8", (60, 50))
         whole = pool_plane(image, "median", Window(window))
-        monkeypatch.setattr("cnnfilter.compute.medians._VALUES_AT_ONCE", 100)
+        monkeypatch.setattr("cnnfilter.compute.pool._VALUES_AT_ONCE", 100)
         parts = pool_plane(image, "median", Window(window))
         assert np.array_equal(parts, whole)
         assert whole[0, 0] == np.median(image[: window[0], : window[1]])

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.preparation import prepare, resize
+from cnnfilter.compute.elementwise import prepare, resize
 from cnnfilter.errors import ShapeError
-from cnnfilter.spec.preparation import Preparation
+from cnnfilter.nn.network import Preparation
 
 GENERATOR = np.random.default_rng(3)
 PICTURE = GENERATOR.integers(0, 256, (12, 18, 3)).astype(np.uint8)

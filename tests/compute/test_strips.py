@@ -6,17 +6,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute import strips
-from cnnfilter.compute.network import run_program
-from cnnfilter.compute.programs import Program, load_program
-from cnnfilter.compute.states import RandomWeights
-from cnnfilter.compute.strips import Part, Parts, cut_program, join_parts
-from cnnfilter.compute.visible import run_visible
-from cnnfilter.compute.weights import Model
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.weights import Init
-from cnnfilter.telling import listening
+from cnnfilter.compute import tiles as strips
+from cnnfilter.compute.alpha import run_visible
+from cnnfilter.compute.forward import Program, load_program, run_program
+from cnnfilter.compute.state_dict import Model, RandomWeights
+from cnnfilter.compute.tiles import Part, Parts, cut_program, join_parts
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.log import listening
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.network import Init
 
 CUT = {
     "a small kernel": "dwconv:sharpen,half",

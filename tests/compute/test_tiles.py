@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Floats
-from cnnfilter.compute import tiles
-from cnnfilter.compute.tiles import Memory, Tile, count_cores, cut, make_tiles
+from cnnfilter.compute import threads as tiles
+from cnnfilter.compute.threads import Memory, Tile, count_cores, cut, make_tiles
 
 CORES = pytest.mark.parametrize("cores", [1, 2, 4])
 

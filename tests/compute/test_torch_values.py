@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.network import as_volume, drop_single_channel, run_program
-from cnnfilter.compute.programs import load_program
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.convolutions import Conv
-from cnnfilter.spec.language import parse_network
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.forward import as_volume, drop_single_channel, load_program, run_program
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.window_layers import Conv
 from tests.reference.values import TOLERANCE, VALUES, Values
 
 

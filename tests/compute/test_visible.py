@@ -10,16 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.network import run_program
-from cnnfilter.compute.programs import load_program
-from cnnfilter.compute.visible import keeps_alpha, run_visible
+from cnnfilter.compute.alpha import keeps_alpha, run_visible
+from cnnfilter.compute.forward import load_program, run_program
 from cnnfilter.errors import ShapeError
-from cnnfilter.kernels import kernel_shape
-from cnnfilter.spec.borders import as_border
-from cnnfilter.spec.convolutions import Convolution
-from cnnfilter.spec.geometry import Pair, Sides
-from cnnfilter.spec.language import parse_network
-from cnnfilter.spec.pools import Pool, PoolMode
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.geometry import Pair, Sides, as_border
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.window_layers import Convolution, Pool, PoolMode
 from tests.compute.plain import Beyond, Move, count_outputs, join_plainly, pad_plainly
 
 BORDERS = ("zero", "edge", "reflect", "symmetric", "wrap", "constant:50")

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.network import run_program
-from cnnfilter.compute.states import RandomWeights, StateDict
-from cnnfilter.compute.weights import Model, bind
+from cnnfilter.compute.forward import run_program
+from cnnfilter.compute.state_dict import Model, RandomWeights, StateDict, bind
 from cnnfilter.errors import KernelError, ShapeError
-from cnnfilter.spec.weights import Init, Need, needs
+from cnnfilter.nn.network import Init, Need, needs
 from tests.compute.states import IMAGE, Shape, Tensors, network_of, renamed, run, tensors_of
 
 

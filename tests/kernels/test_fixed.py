@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.kernels import describe, kernel_shape, load_kernel
-from cnnfilter.kernels.words import fixed_folder, fixed_names
+from cnnfilter.kernels.spec import describe, fixed_folder, fixed_names, kernel_shape, load_kernel
 
 NAMES = sorted(fixed_names())
 

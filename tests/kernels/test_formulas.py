@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage  # type: ignore[import-untyped]  # it has no types
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.kernels import formulas, load_kernel
+from cnnfilter.kernels import made as formulas
+from cnnfilter.kernels.spec import load_kernel
 
 
 def weights(word: str) -> Doubles:

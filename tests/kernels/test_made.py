@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.errors import KernelError
-from cnnfilter.kernels import kernel_shape, load_kernel
-from cnnfilter.kernels.made import LARGEST_SIDE, RECIPES, make, read_arguments, usage
+from cnnfilter.kernels.recipes import LARGEST_SIDE, RECIPES, make, read_arguments, usage
+from cnnfilter.kernels.spec import kernel_shape, load_kernel
 
 SUM_ONE = ("box", "gaussian", "disk", "motion", "identity")
 SUM_ZERO = ("log", "dog", "gabor")

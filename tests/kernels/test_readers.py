@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import KernelError
-from cnnfilter.kernels import Kernel, kernel_shape, load_kernel
 from cnnfilter.kernels.readers import npy_shape
+from cnnfilter.kernels.spec import Kernel, kernel_shape, load_kernel
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,21 @@ import numpy as np
 import pytest
 
 from cnnfilter.errors import KernelError
-from cnnfilter.kernels import describe, kernel_name, kernel_shape, load_kernel, names, never_negative
-from cnnfilter.kernels.made import RECIPES
-from cnnfilter.kernels.words import Inline, KernelFile, Made, fixed_folder, fixed_names, recognize
+from cnnfilter.kernels.recipes import RECIPES
+from cnnfilter.kernels.spec import (
+    Inline,
+    KernelFile,
+    Made,
+    describe,
+    fixed_folder,
+    fixed_names,
+    kernel_name,
+    kernel_shape,
+    load_kernel,
+    names,
+    never_negative,
+    recognize,
+)
 
 
 @pytest.fixture(autouse=True)

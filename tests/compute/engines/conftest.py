@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cnnfilter.compute import tiles
+from cnnfilter.compute import threads as tiles
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -5,14 +5,13 @@ import pytest
 from scipy import ndimage, signal  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.engines.finish import UNFINISHED
-from cnnfilter.compute.engines.patches import multiply_patches
-from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import Engine
-from cnnfilter.kernels import formulas
-from cnnfilter.spec.borders import Border
-from cnnfilter.spec.geometry import Pair, Window
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.engines import UNFINISHED
+from cnnfilter.compute.plan import Engine
+from cnnfilter.compute.products import multiply_patches
+from cnnfilter.kernels import made as formulas
+from cnnfilter.nn.geometry import Border, Pair, Window
 from tests.compute.laying import FAST, lay_by_every_plan, random
 
 ALLOWED = 1e-5

@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute import tiles
-from cnnfilter.compute.convolution import convolve_volume
-from cnnfilter.compute.engines.finish import Finish
-from cnnfilter.compute.exactness import settle_numbers
-from cnnfilter.compute.padded import Padded
-from cnnfilter.compute.planning import Engine
-from cnnfilter.spec.borders import Border, BorderMode, as_border
-from cnnfilter.spec.geometry import Pair, Sides, Window, as_padding
+from cnnfilter.compute import threads as tiles
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.engines import Finish
+from cnnfilter.compute.exact import settle_numbers
+from cnnfilter.compute.plan import Engine
+from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window, as_border, as_padding
 from tests.compute.laying import (
     FAST,
     KINDS,

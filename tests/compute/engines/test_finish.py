@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Floats
-from cnnfilter.compute.engines.finish import UNFINISHED, Finish
+from cnnfilter.compute.engines import UNFINISHED, Finish
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

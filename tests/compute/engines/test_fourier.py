@@ -6,12 +6,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import signal  # type: ignore[import-untyped]
 
-from cnnfilter.compute.engines.finish import UNFINISHED
-from cnnfilter.compute.engines.fourier import SIDES, choose_side, filter_by_fourier
-from cnnfilter.compute.padded import Padded
-from cnnfilter.files.opencv import cv2
-from cnnfilter.spec.borders import Border
-from cnnfilter.spec.geometry import Pair
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.engines import SIDES, UNFINISHED, choose_side, filter_by_fourier
+from cnnfilter.io.opencv import cv2
+from cnnfilter.nn.geometry import Border, Pair
 
 LENGTHS = st.one_of(st.integers(1, 100), st.integers(1, 20000))
 

@@ -9,7 +9,7 @@ import pytest
 
 import cnnfilter
 from cnnfilter.arrays import Array
-from cnnfilter.compute.engines.patches import multiply_rows
+from cnnfilter.compute.products import multiply_rows
 from tests.compute.laying import random
 
 

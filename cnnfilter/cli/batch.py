@@ -1,0 +1,324 @@
+"""From networks and settings to a batch: inputs found, outputs checked, the work carried out and reported."""
+
+from __future__ import annotations
+
+import errno
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnnfilter.cli.console import Console, ended_in_order, told_log
+from cnnfilter.cli.options import check_views, wants_views
+from cnnfilter.cli.report import attended, check_companions, write_rules
+from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
+from cnnfilter.io.atomic import is_directory
+from cnnfilter.io.formats import Depth, Range, find_format, formats_taking, is_matrix, looks_like_matrix
+from cnnfilter.io.paths import (
+    STANDARD,
+    Gathered,
+    Job,
+    OutputRequest,
+    allow_pixels,
+    check_sources,
+    find_spared,
+    gather,
+    group_by_input,
+    parse_list,
+    plan_outputs,
+)
+from cnnfilter.kernels.spec import KernelFile, recognize
+from cnnfilter.log import warn
+from cnnfilter.nn.layers import Flatten, Linear
+from cnnfilter.nn.window_layers import Convolution
+
+if TYPE_CHECKING:
+    from cnnfilter.cli.report import Clerk
+    from cnnfilter.compute.state_dict import Model
+    from cnnfilter.network_files import Document
+    from cnnfilter.nn.network import Network
+    from cnnfilter.run.settings import Settings, Work
+
+
+def filter_files(
+    inputs: Sequence[str],
+    networks: Sequence[Network],
+    settings: Settings,
+    *,
+    names: tuple[str, ...] = (),
+    document: Document | None = None,
+) -> None:
+    """Run each network on each input, and leave with status 1 if an input failed.
+
+    Parameters
+    ----------
+    inputs
+        Paths, or `-`.
+    networks
+        One for each kernel, or one.
+    settings
+        What is made of results, and how; where views are wanted, nothing else is made without `-o`.
+    names
+        What the results of several networks are called.
+    document
+        What holds a network that was written in the layer language.
+
+    Raises
+    ------
+    CnnFilterError
+        If outputs or networks are wrong; nothing is read or written then.
+    """
+    gathered = _collect(inputs, settings)
+    sources = gathered.sources if gathered else inputs
+    said = (document and document.path, settings.weights, settings.labels)
+    prerequisites = (*_kernel_files(networks), *(path for path in said if path))
+    listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
+    request = OutputRequest(
+        output=settings.output,
+        format_=settings.format_.removeprefix(".") if settings.format_ else None,
+        kernels=names,
+        layers=_saved_layers(networks[0], settings.save) if settings.pipeline else (),
+        prints=settings.pipeline and (settings.top is not None or _gives_vector(networks[0])),
+        in_place=settings.in_place,
+        read_files=(*prerequisites, *([listed] if listed else ())),
+        stdin_suffix=".txt",
+        below=gathered.below if gathered else {},
+    )
+    check_views(settings)
+    jobs, stdin = _name_jobs(sources, request, settings), b""
+    if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
+        stdin = _read_stdin()
+        request = request._replace(stdin_suffix=".txt" if looks_like_matrix(stdin) or not stdin else "")
+        jobs = _name_jobs(sources, request, settings)
+    _check_results(jobs, networks[0], settings)
+    writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
+    protected = find_spared(sources, request) if writes_more else frozenset()
+    check_companions(jobs, settings, protected, prerequisites)
+    missing = gathered.failures if gathered else ()
+    total = len(missing) + len(group_by_input(jobs))
+    with (
+        attended(settings, total) as clerk,
+        told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=clerk.make_room),
+    ):
+        work = _prepare(jobs, networks, settings, document)
+        work = work._replace(names=names, stdin=stdin, protected=protected, prerequisites=prerequisites)
+        for path, reason in missing:
+            _tell_missing(path, reason, clerk)
+        _carry_out(work, clerk)
+    if clerk.failed or clerk.troubles:
+        click.get_current_context().exit(1)
+
+
+def _collect(inputs: Sequence[str], settings: Settings) -> Gathered | None:
+    """Return the inputs that the command line, a list and folders name, or None where they are those named.
+
+    Raises
+    ------
+    CnnFilterError
+        If a list cannot be read, or standard input would be read twice.
+    UsageError
+        If no input is named.
+    """
+    if settings.null and not settings.files_from:
+        raise OutputError("-0 says how the names in the list of --files-from end")
+    if not inputs and not settings.files_from:
+        raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
+    if not settings.files_from and not settings.recursive:
+        _refuse_folders(inputs)
+        return None
+    words = (*inputs, *(_listed(settings.files_from, null=settings.null) if settings.files_from else ()))
+    if not words:
+        Console(quiet=settings.quiet).remark(f"{settings.files_from}: the list names no input")
+    if settings.files_from == STANDARD and STANDARD in words:
+        raise OutputError("standard input holds the list of inputs, and cannot be one of them")
+    if not settings.recursive:
+        _refuse_folders(words)
+        return Gathered(words, {})
+    gathered = gather(words, settings.output)
+    for remark in gathered.remarks:
+        Console(quiet=settings.quiet).remark(remark)
+    return gathered
+
+
+def _refuse_folders(words: Sequence[str]) -> None:
+    """Raise an `OutputError` if an input is a folder, which nobody said to look into."""
+    for word in words:
+        if is_directory(Path(word)):
+            raise OutputError(f"{word}: is a folder; -r takes the pictures in it")
+
+
+def _listed(path: str, *, null: bool) -> tuple[str, ...]:
+    try:
+        return parse_list(_read_stdin() if path == STANDARD else Path(path).read_bytes(), null=null)
+    except OSError as error:
+        raise ImageFileError(f"{path}: {error.strerror or error}") from error
+
+
+def _read_stdin() -> bytes:
+    """Return all that standard input holds."""
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer.read()
+
+
+def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:
+    """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
+    if not wants_views(settings):
+        return plan_outputs(sources, request)
+    from cnnfilter.run.views import plan_views, request_views  # noqa: PLC0415  for those alone who want to see
+
+    check_sources(sources)
+    only_shown = request.output is None and not (request.in_place or settings.top is not None)
+    jobs = [] if only_shown else plan_outputs(sources, request)
+    return plan_views(jobs, sources, request_views(settings), find_spared(sources, request))
+
+
+def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the layers whose outputs are wanted, each once; `all` is every one."""
+    names = network.names
+    for name in save:
+        if name not in names and name != "all":
+            raise LanguageError(f"--save {name}: no layer has this name{nearest(name, names)}; {', '.join(names)} have")
+    wanted = names if "all" in save else tuple(dict.fromkeys(save))
+    for name in wanted:
+        if re.fullmatch(r".*-\d+", name) and name[: name.rfind("-")] in wanted:
+            raise LanguageError(f"--save: the maps of {name[: name.rfind('-')]} would be written like layer {name}")
+    return wanted
+
+
+def _gives_vector(network: Network) -> bool:
+    """Return whether a vector comes out at the end, whatever goes in."""
+    return any(isinstance(node.layer, Flatten | Linear) for node in network.nodes)
+
+
+def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:
+    """Raise a `CnnFilterError` if the files that are named cannot hold what comes out."""
+    jobs = [job for job in jobs if not job.view]
+    if settings.range_ is Range.NONE:
+        _check_floats(jobs, settings)
+    if settings.pipeline and settings.top is not None:
+        _check_text(jobs)
+    elif settings.pipeline and not settings.save and _gives_vector(network):
+        _check_vector(jobs)
+
+
+def _check_floats(jobs: list[Job], settings: Settings) -> None:
+    """Raise an `OutputError` if one of the files cannot hold floats, or shall not."""
+    if settings.depth not in {None, Depth.FLOAT}:
+        raise OutputError(f"--range none keeps floats as they are, and --depth {settings.depth} does not")
+    for job in jobs:
+        format_ = find_format(job.format_name)
+        if Depth.FLOAT not in format_.depths:
+            raise OutputError(
+                f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
+            )
+
+
+def _remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
+    """Warn if no output can take the quality or the compression that was asked for."""
+    names = {find_format(job.format_name).name for job in jobs if not job.view}
+    for option, value in (("quality", settings.quality), ("compression", settings.compression)):
+        takers = formats_taking(option)
+        if value is not None and names.isdisjoint(takers):
+            warn(
+                f"--{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}"
+            )
+
+
+def _check_text(jobs: list[Job]) -> None:
+    """Raise an `OutputError` if classes shall go into a file that is no text."""
+    for job in jobs:
+        if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
+            where = job.target or "standard output"
+            raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
+
+
+def _check_vector(jobs: list[Job]) -> None:
+    """Raise an `OutputError` if a vector shall go into a picture."""
+    for job in jobs:
+        if not is_matrix(job.format_name):
+            where = job.target or "standard output"
+            raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
+
+
+def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
+    """Tell that a folder holds no input, as one that failed."""
+    from cnnfilter.run.outcome import Account  # noqa: PLC0415  few folders are empty
+
+    account = Account(path)
+    account.failure(f"{path}: {reason}")
+    account.close().tell_to(clerk)
+
+
+def _carry_out(work: Work, clerk: Clerk) -> None:
+    settings = work.settings
+    if settings.dry_run:
+        from cnnfilter.run.one_input import rehearse  # noqa: PLC0415  loads the arrays' libraries
+
+        rehearse(work, clerk)
+        return
+    if settings.fail_fast and clerk.failed:
+        return
+    from cnnfilter.run.many_inputs import run_batch  # noqa: PLC0415  loads the arrays' libraries
+
+    with ended_in_order():
+        run_batch(work, clerk)
+    if settings.depfile:
+        write_rules(Path(settings.depfile), clerk, work.prerequisites)
+
+
+def _prepare(jobs: list[Job], networks: Sequence[Network], settings: Settings, document: Document | None) -> Work:
+    """Return the work, with what it needs to be loaded: weights, labels, and the arrays' libraries."""
+    if settings.max_pixels:
+        allow_pixels(settings.max_pixels)
+    from cnnfilter.run.settings import Work  # noqa: PLC0415
+
+    _remark_on_encoding(jobs, settings)
+    if settings.range_ is Range.NONE:
+        settings = settings._replace(depth=Depth.FLOAT)
+    if settings.top is not None:
+        from cnnfilter.compute.classes import Ranking, read_labels  # noqa: PLC0415  for classes alone
+
+        labels = read_labels(settings.labels) if settings.labels else ()
+        settings = settings._replace(ranking=Ranking(settings.top, labels, str(settings.labels)))
+    models = tuple(_load_model(network, settings, document) for network in networks)
+    if settings.colormap is not None:
+        from cnnfilter.plot.sheet import check_colormap  # noqa: PLC0415  for figures alone
+
+        check_colormap(settings.colormap)
+    if settings.plot == "show" and len(group_by_input(jobs)) > 1:  # each window in its turn
+        settings = settings._replace(jobs=1)
+    return Work(settings, models, tuple(jobs))
+
+
+def _load_model(network: Network, settings: Settings, document: Document | None) -> Model:
+    """Return a network with its weights; those that shall fit the input it names are tried at once."""
+    from cnnfilter.compute.state_dict import (  # noqa: PLC0415
+        Model,
+        RandomWeights,
+        StateDict,
+    )
+
+    weights: RandomWeights | StateDict | None = None
+    if settings.init:
+        weights = RandomWeights(settings.init, settings.seed or 0)
+    elif settings.weights:
+        from cnnfilter.io.weights import keeps_order, read_weights  # noqa: PLC0415  trained ones alone
+
+        weights = StateDict(
+            read_weights(settings.weights), str(settings.weights), ordered=keeps_order(settings.weights)
+        )
+    model = Model(network, weights, str(document.path or "") if document else "")
+    if document and document.input and settings.weights:
+        model.program(document.input)
+    return model
+
+
+def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
+    """Return the files from which the kernels of networks are read."""
+    layers = [node.layer for network in networks for node in network.all_nodes]
+    found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
+    return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))

@@ -1,0 +1,171 @@
+"""Networks on pictures with transparent pixels, so that no colour bleeds from where nothing is seen.
+
+Colours are (H, W, C), their visibility alpha is (H, W, 1) from 0 to 1. A blur is an average weighted by
+alpha (Porter and Duff, Compositing digital images, 1984); a kernel with negative weights takes an
+invisible neighbour for the pixel in its centre, and leaves alpha as it is there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.forward import Kernels, Program, Setting, build_bank, build_bias, run_steps
+from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import BorderMode
+from cnnfilter.nn.layers import Layer
+from cnnfilter.nn.window_layers import Conv, Convolution, DepthwiseConv, GlobalPool, Pool, PoolMode
+
+_INVISIBLE = 1e-6
+"""Less alpha than this is none: a tenth of the smallest step of 16 bits."""
+
+
+@ieee_arithmetic
+def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array, Floats]:
+    """Return the colours and the alpha that come out of a network.
+
+    Parameters
+    ----------
+    program
+        The network and its kernels; its kernels are 2-D.
+    colours, alpha
+        (H, W, C), and (H, W, 1) from 0 to 1.
+
+    Returns
+    -------
+    tuple of ndarray
+        (H', W', C') and (H', W', 1).
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+    """
+    program.network.output(colours.shape)
+    if colours.dtype.kind == "f":
+        colours = np.where((alpha <= _INVISIBLE) & ~np.isfinite(colours), 0, colours).astype(colours.dtype)
+    for step in program.steps:
+        layer = step.node.layer
+        if layer.ALPHA == "weigh":
+            colours, alpha = WEIGH[type(layer)](colours, alpha, layer, step.kernels)
+        else:
+            colours = run_steps((step,), colours, Setting())
+    return colours, alpha
+
+
+def keeps_alpha(program: Program) -> bool:
+    """Return whether each layer of a program knows what to do with alpha."""
+    return all(node.layer.takes_alpha for node in program.network.all_nodes)
+
+
+def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+    weights = _stack(kernels)
+    averages = bool((weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all())
+    maps, alpha = (_average if averages else _difference)(colours, alpha, layer, kernels)
+    return maps + build_bias(layer, kernels, colours.shape[2]).astype(maps.dtype), alpha
+
+
+def _average(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+    """Weigh each pixel by its alpha: S sum(k a c) / sum(k a), and sum(k a) / S for alpha."""
+    weighted = _filter(colours * alpha, build_bank(layer, kernels, colours.shape[2]), layer)
+    coverage = _filter_alpha(alpha, layer, kernels)
+    sums = _stack(kernels).sum(axis=(0, 1)).astype(coverage.dtype)
+    seen = coverage > _INVISIBLE * sums
+    factor = np.where(seen, sums / np.where(seen, coverage, 1), 0)
+    maps = weighted * np.tile(factor, weighted.shape[2] // factor.shape[2])
+    return maps, np.clip((coverage / sums).mean(axis=2, keepdims=True), 0, 1)
+
+
+def _difference(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+    """Take an invisible neighbour for the centre: sum k (a c + (1 - a) c0); alpha as it is at the centre."""
+    known = _filter(colours * alpha, build_bank(layer, kernels, colours.shape[2]), layer)
+    missing = _stack(kernels).sum(axis=(0, 1)) - _filter_alpha(alpha, layer, kernels)
+    centre = _at_centre(colours.astype(known.dtype), layer)
+    if isinstance(layer, Conv):
+        centre = centre.sum(axis=2, keepdims=True)
+    filled = centre[:, :, :, None] * missing.astype(known.dtype)[:, :, None, :]
+    return known + filled.reshape(known.shape), _at_centre(alpha, _for_alpha(layer))
+
+
+def _stack(kernels: Kernels) -> Doubles:
+    """Return 2-D kernels side by side: (kh, kw, kernels)."""
+    return np.stack([kernel.weights for kernel in kernels], axis=-1)
+
+
+def _filter(volume: Floats, bank: Doubles, layer: Convolution) -> Floats:
+    groups = layer.groups_of(volume.shape[2])
+    return convolve_volume(volume, bank, layer.window, border=layer.border, groups=groups)
+
+
+def _filter_alpha(alpha: Floats, layer: Convolution, kernels: Kernels) -> Floats:
+    """Return sum(k a) for each kernel: (H', W', kernels)."""
+    bank = _stack(kernels)[:, :, None, :]
+    return convolve_volume(alpha, bank, layer.window, border=_for_alpha(layer).border)
+
+
+def _for_alpha(layer: Convolution) -> Convolution:
+    """Return the layer with the border that alpha has: a constant colour is opaque, zero is invisible."""
+    constant = layer.border.mode is BorderMode.CONSTANT
+    return replace(layer, border=replace(layer.border, value=1.0)) if constant else layer
+
+
+def _at_centre(volume: Floats, layer: Convolution) -> Floats:
+    """Return the pixels under the centre of each window, (H', W', C)."""
+    window = layer.window
+    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), layer.border, volume.dtype.name)
+    rows, columns = window.output(volume.shape[0], volume.shape[1])
+    centre = [(size - 1) // 2 * gap for size, gap in zip(window.size, window.dilation, strict=True)]
+    return padded.every((centre[0], centre[1]), window.stride).read(slice(0, rows), slice(0, columns))
+
+
+def _pool(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:
+    """Pool the visible pixels; an average is weighted by alpha, and alpha is pooled as the colours are."""
+    hidden = alpha <= _INVISIBLE
+    if layer.mode.row.averages:
+        return _pool_sums(colours, alpha, layer)
+    if layer.mode.row.picks:
+        loser = colours.dtype.type(find_loser(layer.mode, colours.dtype))
+        pooled = pool_volume(np.where(hidden, loser, colours), layer)
+    else:
+        visible = np.where(hidden, np.nan, colours.astype(np.float64))
+        pooled = np.nan_to_num(pool_volume(visible, layer)).astype(float_type(colours.dtype))
+    seen = pool_volume((~hidden).astype(np.uint8), replace(layer, mode=PoolMode.MAX))
+    return np.where(seen, pooled, 0).astype(pooled.dtype), np.asarray(pool_volume(alpha, layer))
+
+
+def _pool_sums(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:
+    """Return sum(a c) / sum(a), or sqrt(sum(a c^2)), and the mean of alpha."""
+    rows, columns, _ = layer.output(colours.shape)
+    size = rows, columns
+    power = 2 if layer.mode is PoolMode.L2 else 1
+    sums = window_sums(colours.astype(np.float64) ** power * alpha, layer.window, size)
+    coverage = window_sums(alpha.astype(np.float64), layer.window, size)
+    seen = coverage > _INVISIBLE
+    pooled = np.sqrt(sums) if power == 2 else np.where(seen, sums / np.where(seen, coverage, 1), 0)
+    mean = pool_volume(alpha, replace(layer, mode=PoolMode.AVG))
+    return pooled.astype(float_type(colours.dtype)), np.asarray(mean)
+
+
+def _pool_globally(colours: Array, alpha: Floats, layer: GlobalPool) -> tuple[Array, Floats]:
+    pooled_alpha = np.asarray(pool_globally(alpha, layer))
+    if layer.mode is PoolMode.MAX:
+        seen = np.where(alpha > _INVISIBLE, colours, colours.dtype.type(find_loser(layer.mode, colours.dtype)))
+        greatest = pool_globally(seen, layer)
+        return np.where(pooled_alpha > _INVISIBLE, greatest, 0).astype(colours.dtype), pooled_alpha
+    weights = alpha.astype(np.float64)
+    total = max(float(weights.sum()), _INVISIBLE)
+    mean = (colours * weights).sum(axis=(0, 1), keepdims=True) / total
+    return mean.astype(float_type(colours.dtype)), pooled_alpha
+
+
+WEIGH: dict[type[Layer], Callable[[Array, Floats, Any, Kernels], tuple[Array, Floats]]] = {
+    Conv: _convolve,
+    DepthwiseConv: _convolve,
+    Pool: lambda colours, alpha, layer, _: _pool(colours, alpha, layer),
+    GlobalPool: lambda colours, alpha, layer, _: _pool_globally(colours, alpha, layer),
+}
+"""What the layers that weigh by alpha make of colours and alpha."""

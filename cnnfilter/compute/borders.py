@@ -1,0 +1,210 @@
+"""A volume with its border: padding, conversion and steps are made where it is read, not before."""
+
+from __future__ import annotations
+
+from copy import copy
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.arrays import Array, Floats, float_type
+from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window
+
+Places = NDArray[np.intp]
+"""For each padded row or column, which of the volume's it is; -1 stands for the border's value."""
+
+_FOLDED = {
+    BorderMode.EDGE: "edge",
+    BorderMode.REFLECT: "reflect",
+    BorderMode.SYMMETRIC: "symmetric",
+    BorderMode.WRAP: "wrap",
+}
+"""The borders that repeat pixels of the volume, by numpy's words."""
+
+WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""The largest pixel of the types that OpenCV's filters read as they are."""
+
+_MOST_SUMMED = 2**24
+"""No engine adds up more pixels on the way to a result."""
+
+_LARGEST_TAME = 2.0**30
+"""Running sums in float64 of numbers below it are off by less than a millionth."""
+
+_REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
+"""Those that reach for pixels of the other side, if there is much to fill."""
+
+
+class Padded:
+    """A volume (H, W, C) with padding around it, read in parts as numbers of one type.
+
+    Parameters
+    ----------
+    volume
+        (H, W, C), of any type and strides.
+    sides
+        Pixels added on the (top, left, bottom, right).
+    border
+        What they hold.
+    dtype
+        What is read.
+
+    Attributes
+    ----------
+    shape
+        Of what can be read: (H + top + bottom, W + left + right, C).
+    follows_volume
+        Whether it is the volume with its sides, and not some of its rows and columns.
+
+    Examples
+    --------
+    >>> padded = Padded(np.arange(4).reshape(2, 2, 1), (1, 0, 0, 1), Border(BorderMode.EDGE), "float32")
+    >>> padded.read(slice(0, 2), slice(1, 3))[:, :, 0]
+    array([[1., 1.],
+           [1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, volume: Array, sides: Sides, border: Border, dtype: str) -> None:
+        self.volume, self.sides, self.border, self.dtype = volume, sides, border, np.dtype(dtype)
+        self.follows_volume = True
+        self._rows = find_places(volume.shape[0], sides[0], sides[2], border.mode)
+        self._columns = find_places(volume.shape[1], sides[1], sides[3], border.mode)
+        self.shape = len(self._rows), len(self._columns), volume.shape[2]
+
+    def every(self, start: Pair, step: Pair) -> Padded:
+        """Return every `step`-th padded row and column from `start` on."""
+        part = copy(self)
+        part._rows = self._rows[start[0] :: step[0]]
+        part._columns = self._columns[start[1] :: step[1]]
+        part.shape = len(part._rows), len(part._columns), self.shape[2]
+        part.follows_volume = False
+        return part
+
+    def channels(self, part: slice) -> Padded:
+        """Return some of the channels."""
+        some = copy(self)
+        some.volume = self.volume[:, :, part]
+        some.shape = *self.shape[:2], some.volume.shape[2]
+        return some
+
+    def in_own_type(self) -> Padded:
+        """Return the same to be read as the volume's own 8 or 16 bits, if its border can be written in them."""
+        limit = WHITE.get(self.volume.dtype)
+        if limit is None or not (float(self.border.value).is_integer() and 0 <= self.border.value <= limit):
+            return self
+        own = copy(self)
+        own.dtype = self.volume.dtype
+        return own
+
+    def whole(self) -> Floats:
+        """Return all of it; the volume itself where that is the same."""
+        if self.follows_volume and not any(self.sides):
+            return np.asarray(self.volume.astype(self.dtype, copy=False))
+        return self.read(slice(None), slice(None))
+
+    def inner(self, cut: Sides) -> Padded:
+        """Return what is left without some rows and columns on the (top, left, bottom, right)."""
+        part = copy(self)
+        part._rows = self._rows[cut[0] : len(self._rows) - cut[2]]
+        part._columns = self._columns[cut[1] : len(self._columns) - cut[3]]
+        part.shape = len(part._rows), len(part._columns), self.shape[2]
+        top, left, bottom, right = (side - less for side, less in zip(self.sides, cut, strict=True))
+        part.sides = max(top, 0), max(left, 0), max(bottom, 0), max(right, 0)
+        if self.follows_volume and min(top, left, bottom, right) < 0:
+            height, width = self.volume.shape[:2]
+            last = max(height + min(bottom, 0), 0), max(width + min(right, 0), 0)
+            kept = self.volume[max(-top, 0) : last[0], max(-left, 0) : last[1]]
+            if kept.size and self.border.mode not in _REFLECTING:
+                return Padded(kept, part.sides, self.border, self.dtype.name)
+            part.follows_volume = False
+        return part
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether no pixel is nan or infinite, or so large that sums on the way to a result may be."""
+        return self._is_below(float(np.finfo(float_type(self.volume.dtype)).max) / _MOST_SUMMED)
+
+    @cached_property
+    def tame(self) -> bool:
+        """Whether no pixel is nan, infinite, or so large that the others would be lost beside it in a running sum."""
+        return self._is_below(_LARGEST_TAME)
+
+    def _is_below(self, limit: float) -> bool:
+        """Return whether all magnitudes are below a limit; whole numbers are."""
+        volume = self.volume
+        if volume.dtype.kind != "f":
+            return True
+        if volume.flags.c_contiguous and volume.dtype.itemsize >= 4:
+            flat = volume.reshape(-1)
+            if float(np.dot(flat, flat)) < limit * limit:  # one pass, at the memory's own speed
+                return True
+        return max(float(volume.max(initial=0)), -float(volume.min(initial=0))) < limit
+
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether all pixels can be compared: whether none is nan."""
+        return self.volume.dtype.kind != "f" or self.finite or not bool(np.isnan(self.volume).any())
+
+    def peek(self, rows: slice) -> Array:
+        """Return whole rows, where they are if they are a part of the volume: not to be written to."""
+        if self.follows_volume and not (self.sides[1] or self.sides[3]) and self.volume.dtype == self.dtype:
+            runs = _find_runs(self._rows[rows])
+            if len(runs) == 1 and len(part := self.volume[runs[0][1]]) == len(self._rows[rows]):
+                return part
+        return self.read(rows, slice(None))
+
+    def read(self, rows: slice, columns: slice, out: Floats | None = None) -> Floats:
+        """Return a part, (rows, columns, C), in `out` if it is given.
+
+        At most a few slices are copied, each with the conversion on the way: as fast as OpenCV's `copyMakeBorder`,
+        which takes neither all types nor parts of an image that see its other side.
+        """
+        wanted = self._rows[rows], self._columns[columns]
+        values = np.empty((len(wanted[0]), len(wanted[1]), self.volume.shape[2]), self.dtype) if out is None else out
+        if any((places < 0).any() for places in wanted):
+            values[...] = self.border.value
+        across = _find_runs(wanted[1])
+        for into_rows, from_rows in _find_runs(wanted[0]):
+            for into_columns, from_columns in across:
+                values[into_rows, into_columns] = self.volume[from_rows, from_columns]
+        return values
+
+
+def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
+    """Return which row, or column, of `size` stands at each place of the padded ones; -1 is the border's value."""
+    places = np.arange(-before, size + after)
+    if mode in _FOLDED:
+        return np.asarray(np.pad(np.arange(size), (before, after), mode=_FOLDED[mode]))  # type: ignore[call-overload]
+    places[places >= size] = -1
+    return np.maximum(places, -1)
+
+
+def _find_runs(places: Places) -> list[tuple[slice, slice]]:
+    """Return the runs of places that are a step apart: which ones, and what they take of the volume."""
+    inside = np.flatnonzero(places >= 0)
+    if not len(inside):
+        return []
+    start, end = int(inside[0]), int(inside[-1]) + 1
+    steps = np.diff(places)
+    breaks = (np.flatnonzero(np.diff(steps)) + 2).tolist()
+    runs = []
+    while start < end:
+        stop = min(next((place for place in breaks if place > start + 1), end), end)
+        first, last = int(places[start]), int(places[stop - 1])
+        if last < first:
+            taken = slice(first, last - 1 if last else None, int(steps[start]))
+        else:
+            taken = slice(first, last + 1, int(steps[start]) if last > first else 1)
+        runs.append((slice(start, stop), taken))
+        start = stop
+    return runs
+
+
+def pad_to_windows(volume: Array, window: Window, output: Pair, fill: float, dtype: str) -> Padded:
+    """Return the volume with padding, and with as much more at the end as the last windows hang over."""
+    pads = window.pads(volume.shape[0], volume.shape[1])
+    after = [
+        max(0, (output[axis] - 1) * window.stride[axis] + window.extent[axis] - pads[axis] - volume.shape[axis])
+        for axis in (0, 1)
+    ]
+    return Padded(volume, (pads[0], pads[1], after[0], after[1]), Border(BorderMode.CONSTANT, fill), dtype)

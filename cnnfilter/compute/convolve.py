@@ -1,0 +1,210 @@
+"""Convolution of volumes by banks of kernels: the formula, and the engines that carry it out.
+
+For stride s, dilation d and a padded volume x the output at row i, column j, map m is
+
+    y[i, j, m] = bias + sum over a, b, c of x[i*s + a*d, j*s + b*d, c] * k[a, b, c, m]
+
+which is cross-correlation, as in every framework for CNNs (Goodfellow et al., Deep Learning, eq. 9.6).
+"""
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.engines import (
+    UNFINISHED,
+    Finish,
+    add_taps,
+    filter_by_fourier,
+    filter_dilated,
+    filter_directly,
+    filter_separably,
+    filter_strided,
+    filter_to_shorts,
+    has_native_border,
+    sum_boxes,
+)
+from cnnfilter.compute.exact import Numbers, common_divisor, settle_numbers
+from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
+from cnnfilter.compute.products import multiply_patches
+from cnnfilter.compute.separable import filter_by_bands, filter_sheared
+from cnnfilter.log import tell_plan
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import Border, Pair, Window
+
+_LARGEST_SHORT = 2**15 - 1
+
+
+@ieee_arithmetic
+def convolve_volume(
+    volume: Array,
+    bank: Doubles,
+    window: Window,
+    *,
+    border: Border,
+    groups: int = 1,
+    bias: float | Doubles = 0.0,
+    shorts: bool = False,
+) -> Array:
+    """Return the feature maps that a bank of kernels makes of a volume.
+
+    Parameters
+    ----------
+    volume
+        (H, W, C).
+    bank
+        (kh, kw, C / groups, out), laid on the volume as it is.
+    window
+        Size (kh, kw), stride, padding and dilation.
+    border
+        What the padding holds.
+    groups
+        Channels and outputs fall into so many groups, in their order.
+    bias
+        Added to every output: one number, or one for each, (out,).
+    shorts
+        Whether results may be whole numbers of 16 bits, which take half the memory.
+
+    Returns
+    -------
+    ndarray
+        (H', W', out); float32 for 8-bit, 16-bit and float32 volumes unless whole numbers need float64,
+        else float64. int16 if `shorts` allows it, and one kernel of whole numbers without a stride gives such of the
+        8 bits of each channel.
+
+    Raises
+    ------
+    ShapeError
+        If the window is larger than the padded volume.
+    """
+    output = window.output(volume.shape[0], volume.shape[1])
+    biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
+    divisor = common_divisor(bank)
+    numerators = np.rint(bank * divisor) if divisor > 1 else bank
+    numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
+    if shorts and numbers.whole and numbers.bound <= _LARGEST_SHORT and divisor == 1:
+        one = bank.shape[2] == 1 and bank.shape[3] == volume.shape[2] and bool((bank == bank[..., :1]).all())
+        fits = one and window.stride == (1, 1) and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
+        numbers = numbers._replace(shorts=fits and numbers.narrow)
+    finish = Finish(biases, divisor if numbers.whole else 1)
+    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
+    maps = _lay(padded, numerators if numbers.whole else bank, window, output, groups, numbers, finish)
+    if maps.dtype == np.int16:
+        return maps
+    keeps_double = numbers.whole and divisor == 1 and volume.dtype != np.float32
+    return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
+
+
+def _lay(
+    padded: Padded, bank: Doubles, window: Window, output: Pair, groups: int, numbers: Numbers, finish: Finish
+) -> Array:
+    """Return the feature maps of a bank: (H', W', out)."""
+    inputs, outputs = bank.shape[2], bank.shape[3] // groups
+    if inputs == 1 and groups > 1:
+        apart = bank.reshape(*bank.shape[:2], groups, outputs)
+        if (apart == apart[:, :, :1]).all():
+            return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
+        tell_plan(f"{Engine.TAPS} in {numbers.dtype}", f"kernels of their own for {groups} channels")
+        return add_taps(padded, bank, window, output, finish)
+    if groups == 1 and inputs > 1 and _same_on_all(bank):
+        padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
+    if outputs * inputs > 1 and (bank.all() or padded.finite):
+        plan = plan_bank(bank.shape, numbers, output)
+        if groups > 1 or inputs * outputs > MOST_PLANES or plan.price <= _price_planes(padded, bank, window, numbers):
+            tell_plan(plan.method, plan.reason)
+            return multiply_patches(padded, bank, window, output, groups, finish)
+    if inputs == 1:
+        return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
+    maps = np.zeros((*output, bank.shape[3]), padded.dtype)
+    for map_ in range(bank.shape[3]):
+        first = map_ // outputs * inputs
+        for plane in range(inputs):
+            channel = padded.channels(slice(first + plane, first + plane + 1))
+            maps[:, :, map_] += _lay_kernel(channel, bank[:, :, plane, map_], window, numbers, UNFINISHED)[:, :, 0]
+    return finish(maps)
+
+
+def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
+    """Return each channel filtered by each of (kh, kw, m) kernels, a channel's results side by side: (H', W', C m)."""
+    count = kernels.shape[2]
+    if count == 1:
+        return _lay_kernel(padded, kernels[:, :, 0], window, numbers, finish)
+    parts = [
+        _lay_kernel(padded, kernels[:, :, number], window, numbers, finish.of(slice(number, None, count)))
+        for number in range(count)
+    ]
+    return np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
+
+
+def _same_on_all(bank: Doubles) -> bool:
+    """Return whether a bank lays the same weights on all channels."""
+    return bool((bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all())
+
+
+def _add_channels(padded: Padded) -> Padded:
+    """Return the sum of all channels as the only one, for kernels that are the same on each."""
+    volume = padded.volume.astype(padded.dtype, copy=False).sum(axis=2, keepdims=True)
+    border = replace(padded.border, value=padded.border.value * padded.shape[2])
+    return Padded(volume, padded.sides, border, padded.dtype.name)
+
+
+def _price_planes(padded: Padded, bank: Doubles, window: Window, numbers: Numbers) -> float:
+    """Return the price of a bank's kernels one by one, by that of the first: a look at each takes too long."""
+    first = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
+    return float(first.price * bank.shape[2] * bank.shape[3])
+
+
+def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
+    """Return how to lay a kernel on each channel; pixels are only looked at where the plan depends on them."""
+    task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation)
+    plan = plan_kernel(kernel, numbers, task)
+    if plan.engine is Engine.BOXES and not padded.tame:
+        plan = plan_kernel(kernel, numbers, task._replace(tame=False))
+    if plan.engine in SPREADING and not padded.finite:
+        return plan_kernel(kernel, numbers, task._replace(finite=False))
+    return plan
+
+
+def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
+    plan = choose_plan(padded, kernel, window, numbers)
+    tell_plan(plan.method, plan.reason)
+    return carry_out(plan, padded, window, finish)
+
+
+def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:  # noqa: PLR0912  one branch an engine
+    """Return what a plan makes of each channel: (H', W', C)."""
+    finish = finish._replace(rounds=plan.rounds)
+    (top, left, kernel), stride = plan.core, window.stride
+    size = kernel.shape[0], kernel.shape[1]
+    if not kernel.any():  # OpenCV keeps one of the zeros, which times nan would be nan
+        return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))
+    if plan.phases == "dilation":
+        return finish(filter_dilated(padded, kernel, window.dilation))
+    cut = top, left, window.extent[0] - top - size[0], window.extent[1] - left - size[1]
+    if any(cut) or padded.dtype != plan.dtype:
+        padded = padded.inner(cut)
+        padded.dtype = np.dtype(plan.dtype)
+    if plan.phases == "stride":
+        return finish(filter_strided(padded, kernel, stride))
+    match plan.engine:
+        case Engine.DIRECT if plan.shorts and has_native_border(padded, size):
+            return filter_to_shorts(padded, kernel, float(finish.bias[0]))
+        case Engine.DIRECT:
+            return filter_directly(padded, kernel, stride, finish)
+        case Engine.SEPARABLE:
+            return filter_separably(padded, plan.factors, stride, finish)
+        case Engine.BANDS:
+            return filter_by_bands(padded, plan.factors, stride, finish)
+        case Engine.SHEARED:
+            return filter_sheared(padded, plan.factors[0][0], plan.direction, stride, finish)
+        case Engine.BOXES:
+            return sum_boxes(padded, size, float(kernel[0, 0]), stride, finish, exact=plan.exact)
+        case Engine.FOURIER:
+            return filter_by_fourier(padded, kernel, stride, finish)
+        case Engine.TAPS:
+            bank = np.repeat(kernel[:, :, None, None], padded.shape[2], axis=3)
+            window = Window(size, stride)
+            return add_taps(padded, bank, window, window.output(*padded.shape[:2]), finish)
+        case Engine.PATCHES:
+            raise NotImplementedError(plan.engine)

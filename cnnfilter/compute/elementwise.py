@@ -1,0 +1,219 @@
+"""Activations, normalisation layers, and the preprocessing of images."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from math import erf, factorial
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.errors import ShapeError
+from cnnfilter.io.opencv import cv2
+from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.layers import SLOPES, Activation, Function, LocalResponseNorm
+from cnnfilter.nn.network import Preparation
+
+
+@ieee_arithmetic
+def activate(values: Array, layer: Activation) -> Floats:
+    """Return the function of each value, in the same shape.
+
+    Parameters
+    ----------
+    values
+        Any shape; 8 and 16 bits become float32.
+    layer
+        The function, and its slope where it takes one.
+    """
+    floats: Floats = values.astype(float_type(values.dtype), copy=False)
+    if layer.function in _SLOPED:
+        slope = SLOPES[layer.function] if layer.slope is None else layer.slope
+        return _SLOPED[layer.function](floats, slope)
+    return _FUNCTIONS[layer.function](floats)
+
+
+@ieee_arithmetic
+def softmax(values: Array) -> Floats:
+    """Return exp(x) / sum(exp(x)) along the last axis: a vector's values, or each pixel's channels."""
+    floats = values.astype(float_type(values.dtype), copy=False)
+    powers = np.exp(floats - floats.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def sigmoid(values: Floats) -> Floats:
+    """Return 1 / (1 + exp(-x)), by powers that cannot overflow."""
+    power = np.exp(-np.abs(values))
+    return np.asarray(np.where(values < 0, power, 1) / (1 + power))
+
+
+def error_function(values: Floats) -> Floats:
+    """Return erf(x), within 2e-15 in float64.
+
+    A Taylor series around the nearest of a row of points at which `math.erf` is known: the derivatives
+    of erf are Hermite polynomials times its slope (Abramowitz and Stegun, 7.1.19).
+
+    Examples
+    --------
+    >>> bool(abs(error_function(np.array([0.3]))[0] - erf(0.3)) < 2e-15)
+    True
+    """
+    step, coefficients = _erf_table()
+    inside = np.clip(np.nan_to_num(values), -_ERF_REACH, _ERF_REACH)
+    nearest = np.rint(inside / step)
+    offset = inside - nearest * step
+    index = (nearest + _ERF_REACH / step).astype(np.intp)
+    result = np.zeros_like(inside)
+    for coefficient in coefficients[::-1]:
+        result = result * offset + coefficient[index]
+    return np.where(np.isnan(values), values, result).astype(values.dtype)
+
+
+_ERF_REACH = 6.0
+"""erf(6) is 1 to the last bit of float64."""
+
+
+@cache
+def _erf_table() -> tuple[float, Doubles]:
+    """Return the distance of the points, and for each point its Taylor coefficients from order 0 on."""
+    from numpy.polynomial import hermite  # noqa: PLC0415  only gelu needs it
+
+    step, orders = 1 / 64, 7
+    points = np.arange(-_ERF_REACH, _ERF_REACH + step, step)
+    slopes = 2 / np.sqrt(np.pi) * np.exp(-(points**2))
+    rows = [np.array([erf(point) for point in points])]
+    for order in range(orders):
+        polynomial = hermite.hermval(points, [0] * order + [1])
+        rows.append((-1) ** order * polynomial * slopes / factorial(order + 1))
+    return step, np.stack(rows)
+
+
+def gelu(values: Floats) -> Floats:
+    """Return x * (1 + erf(x / sqrt 2)) / 2, the exact form."""
+    return np.asarray(values * (0.5 + 0.5 * error_function(values / values.dtype.type(np.sqrt(2)))))
+
+
+def _leaky(values: Floats, slope: float) -> Floats:
+    return np.where(values < 0, values * values.dtype.type(slope), values)
+
+
+def _elu(values: Floats, alpha: float) -> Floats:
+    return np.where(values < 0, values.dtype.type(alpha) * np.expm1(np.minimum(values, 0)), values)
+
+
+_FUNCTIONS: dict[Function, Callable[[Floats], Floats]] = {
+    Function.RELU: lambda values: np.maximum(values, 0),
+    Function.RELU6: lambda values: np.clip(values, 0, 6),
+    Function.GELU: gelu,
+    Function.SILU: lambda values: np.asarray(values * sigmoid(values)),
+    Function.SIGMOID: sigmoid,
+    Function.TANH: np.tanh,
+    Function.ABS: np.abs,
+}
+_SLOPED: dict[Function, Callable[[Floats, float], Floats]] = {Function.LEAKYRELU: _leaky, Function.ELU: _elu}
+
+
+@ieee_arithmetic
+def normalize_batch(values: Array, tensors: Mapping[str, Array], eps: float) -> Floats:
+    """Return (x - mean) / sqrt(variance + eps) * weight + bias, channel by channel.
+
+    Parameters
+    ----------
+    values
+        (H, W, C) or (length,).
+    tensors
+        `weight`, `bias`, `running_mean`, `running_var`, each (C,).
+    eps
+        Added to the variance.
+    """
+    weight, bias, mean, variance = (
+        tensors[name].astype(np.float64) for name in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = weight / np.sqrt(variance + eps)
+    kind = float_type(values.dtype)
+    return np.asarray(values * scale.astype(kind) + (bias - mean * scale).astype(kind), dtype=kind)
+
+
+@ieee_arithmetic
+def normalize_locally(volume: Array, layer: LocalResponseNorm) -> Floats:
+    """Return each value divided by (k + alpha / size * sum of squares) ** beta of the channels around it, (H, W, C).
+
+    Channels beyond the first and the last count as 0.
+    """
+    kind = float_type(volume.dtype)
+    channels = volume.shape[2]
+    before, after = (min(reach, channels - 1) for reach in (layer.size // 2, (layer.size - 1) // 2))
+    squares = np.square(volume.astype(np.float64))
+    padded = np.pad(squares, ((0, 0), (0, 0), (before, after)))
+    sums = sum((padded[:, :, start : start + channels] for start in range(before + 1 + after)), np.zeros(()))
+    return np.asarray(volume / (layer.k + layer.alpha / layer.size * sums) ** layer.beta, dtype=kind)
+
+
+@ieee_arithmetic
+def equalize(volume: Array, white: float) -> Floats:
+    """Return each channel with its levels spread from 0 to `white`, in the order that they had.
+
+    A level v becomes white * (n(v) - n(least)) / (n(greatest) - n(least)), where n(v) counts the pixels up to
+    v: Gonzalez and Woods, "Digital Image Processing", section 3.3, without their rounding. A channel of a
+    single level stays as it is, as does nan.
+    """
+    planes = [_equalize_plane(volume[:, :, channel], white) for channel in range(volume.shape[2])]
+    return np.stack(planes, axis=2).astype(float_type(volume.dtype))
+
+
+def _equalize_plane(plane: Array, white: float) -> Doubles:
+    levels, places, counts = np.unique(plane, return_inverse=True, return_counts=True, equal_nan=False)
+    counts = np.where(np.isnan(levels), 0, counts) if levels.dtype.kind == "f" else counts
+    upto = np.cumsum(counts)
+    if upto[-1] == upto[0]:
+        return plane.astype(np.float64)
+    spread = white * (upto - upto[0]) / (upto[-1] - upto[0])
+    spread = np.where(np.isnan(levels), np.nan, spread) if levels.dtype.kind == "f" else spread
+    return np.asarray(spread[places].reshape(plane.shape), dtype=np.float64)
+
+
+_NOTHING = Preparation()
+"""What leaves a volume as it is."""
+
+
+@ieee_arithmetic
+def prepare(volume: Array, preparation: Preparation) -> Array:
+    """Return (resized volume x scale - mean) / std, without any rounding; as it is where nothing is asked.
+
+    Parameters
+    ----------
+    volume
+        (H, W, C).
+    preparation
+        What is done.
+
+    Returns
+    -------
+    ndarray
+        (H', W', C), float32 for 8 bits, 16 bits and float32, else float64; the volume itself where nothing is asked.
+
+    Raises
+    ------
+    ShapeError
+        If there are several means or deviations, and not one for each channel.
+    """
+    if preparation == _NOTHING:
+        return volume
+    floats: Floats = volume.astype(float_type(volume.dtype))
+    if preparation.size and preparation.size != volume.shape[:2]:
+        floats = resize(floats, preparation.size)
+    for subject, numbers in (("mean", preparation.mean), ("std", preparation.std)):
+        if len(numbers) not in {1, volume.shape[2]}:
+            raise ShapeError(f"{subject} has {len(numbers)} numbers, for an image whose channels are {volume.shape[2]}")
+    mean, std = (np.array(numbers, dtype=floats.dtype) for numbers in (preparation.mean, preparation.std))
+    return np.asarray((floats * floats.dtype.type(preparation.scale) - mean) / std)
+
+
+def resize(volume: Floats, size: Pair) -> Floats:
+    """Return a volume of another (height, width): means of areas where it shrinks, linear where it grows."""
+    smaller = min(size[0], volume.shape[0]), min(size[1], volume.shape[1])
+    planes = []
+    for channel in range(volume.shape[2]):
+        plane = np.ascontiguousarray(volume[:, :, channel])
+        shrunk = cv2.resize(plane, smaller[::-1], interpolation=cv2.INTER_AREA)
+        planes.append(cv2.resize(shrunk, size[::-1], interpolation=cv2.INTER_LINEAR))
+    return np.stack(planes, axis=2)

@@ -1,0 +1,379 @@
+"""Engines of convolution: OpenCV, taps, Fourier transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, Floats
+from cnnfilter.compute.borders import WHITE, Padded
+from cnnfilter.compute.threads import Memory, Tile, cut, cut_strips, make_tiles
+from cnnfilter.io.opencv import cv2
+from cnnfilter.nn.geometry import BorderMode, Pair, Window
+
+
+class Finish(NamedTuple):
+    """Rounding, division, bias.
+
+    Parameters
+    ----------
+    bias
+        Added to the outputs, (out,).
+    divisor
+        By which whole sums are divided, once.
+    rounds
+        Whether sums are rounded to the whole numbers that they are known to be.
+    """
+
+    bias: Doubles
+    divisor: int = 1
+    rounds: bool = False
+
+    def of(self, outputs: slice) -> Finish:
+        """Return the same for some of the outputs."""
+        return self._replace(bias=self.bias[outputs])
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether sums are results."""
+        return not (self.rounds or self.divisor > 1 or self.bias.any())
+
+    def __call__(self, sums: Floats) -> Floats:
+        """Return sums (H', W', out) as results, in place."""
+        if self.rounds:
+            np.rint(sums, out=sums)
+            sums += 0.0  # -0 becomes 0
+        if self.divisor > 1:
+            sums /= self.divisor
+        if self.bias.any():
+            sums += self.bias.astype(sums.dtype)
+        return sums
+
+
+UNFINISHED = Finish(np.zeros(1))
+"""Leaves sums as they are: they are added to others first."""
+
+
+_BORDERS = {
+    BorderMode.ZERO: cv2.BORDER_CONSTANT,
+    BorderMode.EDGE: cv2.BORDER_REPLICATE,
+    BorderMode.REFLECT: cv2.BORDER_REFLECT_101,
+    BorderMode.SYMMETRIC: cv2.BORDER_REFLECT,
+}
+"""No filter takes a wrapped border, nor the value of a constant one."""
+
+_DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
+
+_SIDE_BY_SIDE = 4
+"""Channels that OpenCV filters at a time."""
+
+MOST_CHANNELS = 128
+"""What an image of OpenCV 5 holds."""
+
+_LARGEST_SUM = 2**31
+"""Where the whole numbers of 32 bits end in which `boxFilter` adds up pixels of 8 and 16 bits."""
+
+Filter = Callable[[Array, tuple[int, int], int], Array]
+"""Filters an image, given its anchor (x, y) and OpenCV's border."""
+
+
+def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish) -> Floats:
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
+    weights = np.ascontiguousarray(kernel, dtype=padded.dtype)
+
+    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+        floats = np.ascontiguousarray(image, dtype=padded.dtype)  # faster than OpenCV's own way through 8 bits
+        return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
+
+    size = kernel.shape[0], kernel.shape[1]
+    native = has_native_border(padded, size)
+    if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
+        return _filter_at_once(run, padded, size)
+    return _filter_in_strips(run, _Strips(padded, size, native), stride, finish, padded.dtype)
+
+
+def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
+    """Return every s-th result, as the sum over s x s phases of the image by those of the kernel: (H', W', C)."""
+    rows = (padded.shape[0] - kernel.shape[0]) // stride[0] + 1
+    columns = (padded.shape[1] - kernel.shape[1]) // stride[1] + 1
+    total: Floats | None = None
+    for row in range(min(stride[0], kernel.shape[0])):
+        for column in range(min(stride[1], kernel.shape[1])):
+            weights = kernel[row :: stride[0], column :: stride[1]]
+            if not weights.any():
+                continue
+            part = filter_directly(padded.every((row, column), stride), weights, (1, 1), UNFINISHED)[:rows, :columns]
+            total = np.array(part) if total is None else np.add(total, part, out=total)
+    return np.zeros((rows, columns, padded.shape[2]), padded.dtype) if total is None else total
+
+
+def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair) -> Floats:
+    """Return what a kernel with gaps gives: each of d x d phases of the image filtered without: (H', W', C)."""
+    rows = padded.shape[0] - dilation[0] * (kernel.shape[0] - 1)
+    columns = padded.shape[1] - dilation[1] * (kernel.shape[1] - 1)
+    results = np.empty((rows, columns, padded.shape[2]), padded.dtype)
+    for row in range(min(dilation[0], rows)):
+        for column in range(min(dilation[1], columns)):
+            part = padded.every((row, column), dilation)
+            results[row :: dilation[0], column :: dilation[1]] = filter_directly(part, kernel, (1, 1), UNFINISHED)
+    return results
+
+
+def filter_to_shorts(padded: Padded, kernel: Doubles, bias: float) -> Array:
+    """Return each channel of 8 bits filtered by a (kh, kw) kernel, with a bias: int16 (H', W', C).
+
+    The caller knows that OpenCV can make the border, and that all sums are whole numbers of 16 bits.
+    """
+    weights = kernel.astype(np.float32)
+
+    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+        return np.asarray(cv2.filter2D(image, cv2.CV_16S, weights, anchor=anchor, delta=bias, borderType=border))
+
+    return _filter_at_once(run, padded, (kernel.shape[0], kernel.shape[1]))
+
+
+def filter_separably(
+    padded: Padded, factors: tuple[tuple[Doubles, Doubles], ...], stride: Pair, finish: Finish
+) -> Floats:
+    """Return each channel filtered by the sum of (column, row) products: (H', W', C)."""
+    pairs = [(column.astype(padded.dtype), row.astype(padded.dtype)) for column, row in factors]
+
+    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+        total: Array | None = None
+        for column, row in pairs:
+            part = cv2.sepFilter2D(image, _DEPTHS[padded.dtype], row, column, anchor=anchor, borderType=border)
+            total = part if total is None else np.add(total, part, out=total)
+        return np.asarray(total)
+
+    size = len(factors[0][0]), len(factors[0][1])
+    own = padded.in_own_type()
+    native = has_native_border(padded, size) and padded.volume.dtype == own.dtype
+    if native and stride == (1, 1) and finish.does_nothing and len(factors) == 1:
+        return _filter_at_once(run, padded, size)
+    return _filter_in_strips(run, _Strips(padded if native else own, size, native), stride, finish, padded.dtype)
+
+
+def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish, *, exact: bool) -> Floats:
+    """Return `weight` times the sum over each window of `size`, channel by channel: (H', W', C).
+
+    Sums run on from pixel to pixel, whatever the size: in whole numbers where pixels have 8 or 16 bits, else in
+    float64. Where they are exact, OpenCV makes the border; else sums run along each strip with its padding.
+    """
+    own = padded.in_own_type()
+    source = own if WHITE.get(own.dtype, _LARGEST_SUM) * size[0] * size[1] < _LARGEST_SUM else padded
+
+    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+        pixels = np.ascontiguousarray(image, dtype=source.dtype)
+        depth = _DEPTHS[padded.dtype]
+        sums = cv2.boxFilter(pixels, depth, size[::-1], anchor=anchor, normalize=False, borderType=border)
+        return np.asarray(sums if weight == 1 else np.multiply(sums, padded.dtype.type(weight), out=sums))
+
+    native = exact and has_native_border(padded, size)
+    if native and stride == (1, 1) and padded.volume.dtype == source.dtype:
+        return finish(_filter_at_once(run, padded, size))
+    strips = _Strips(source, size, native)
+    return _filter_in_strips(run, strips, stride, finish, padded.dtype, MOST_CHANNELS)
+
+
+def has_native_border(padded: Padded, size: Pair) -> bool:
+    """Return whether OpenCV makes the border of the volume as it is, and its results are in the right places."""
+    height, width, channels = padded.shape
+    top, left, _, _ = padded.sides
+    return (
+        padded.follows_volume
+        and padded.border.mode in _BORDERS
+        and channels <= _SIDE_BY_SIDE
+        and height - size[0] < padded.volume.shape[0]
+        and width - size[1] < padded.volume.shape[1]
+        and top < size[0]
+        and left < size[1]
+    )
+
+
+def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Array:
+    """Filter with OpenCV's border, on its threads."""
+    top, left, _, _ = padded.sides
+    image = np.ascontiguousarray(padded.volume)
+    filtered = run(image, (left, top), _BORDERS[padded.border.mode]).reshape(image.shape)
+    return filtered[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
+
+
+class _Strips(NamedTuple):
+    """Rows of an image for a kernel of a size: of the volume, whose border OpenCV makes, or of the padded volume."""
+
+    padded: Padded
+    size: Pair
+    native: bool
+
+    def filter(self, run: Filter, channels: slice, first: int, count: int) -> Array:
+        """Return so many rows of results from `first` on."""
+        padded, size = self.padded, self.size
+        if not self.native:
+            part = np.ascontiguousarray(padded.peek(slice(first, first + count + size[0] - 1))[:, :, channels])
+            return run(part, (0, 0), cv2.BORDER_CONSTANT).reshape(part.shape)[:count]
+        top, left, _, _ = padded.sides
+        start, stop = first - top, first - top + count - 1 + size[0]
+        if start < 0:  # what is reflected beyond an edge is on the other side of the window
+            stop += size[0]
+        if stop > len(padded.volume):
+            start -= size[0]
+        start = max(start, 0)
+        part = np.ascontiguousarray(padded.volume[start:stop, :, channels])
+        return run(part, (left, top), _BORDERS[padded.border.mode]).reshape(part.shape)[first - start :][:count]
+
+
+def _filter_in_strips(
+    run: Filter, strips: _Strips, stride: Pair, finish: Finish, dtype: np.dtype[Any], at_once: int = _SIDE_BY_SIDE
+) -> Floats:
+    """Filter a few rows at a time; keep what the stride keeps."""
+    (height, width, channels), size = strips.padded.shape, strips.size
+    rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
+    results = np.empty((rows, columns, channels), dtype)
+
+    def make(tile: Tile) -> None:
+        kept = (tile.size[0] - 1) * stride[0] + 1
+        for first in range(0, channels, at_once):
+            part = slice(first, first + at_once)
+            filtered = strips.filter(run, part, tile.rows.start * stride[0], kept)
+            results[tile.rows, :, part] = filtered[:: stride[0], : width - size[1] + 1 : stride[1]]
+        finish(results[tile.rows])
+
+    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), make)
+    return results
+
+
+_TILE = 1 << 16
+"""Numbers of a tile of results."""
+
+_FEW = 128
+"""Sums of more products one by one need float64, lest their rounding errors add up."""
+
+
+def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish: Finish) -> Floats:
+    """Return the feature maps of a (kh, kw, 1, out) bank, out / C for each channel in turn: (H', W', out)."""
+    channels, outputs = padded.shape[2], bank.shape[3]
+    multiplier = outputs // channels
+    results = np.empty((*output, outputs), padded.dtype)
+    weights = bank.astype(padded.dtype).reshape(*bank.shape[:2], channels, multiplier)
+    sums_in = padded.dtype if bank[..., 0, 0].size <= _FEW else np.dtype(np.float64)
+    at_once = max(1, _TILE // (outputs * output[1]))
+
+    def make(tile: Tile) -> None:
+        source = padded.read(
+            slice(
+                tile.rows.start * window.stride[0],
+                (tile.rows.stop - 1) * window.stride[0] + window.extent[0],
+            ),
+            slice(None),
+        )
+        sums = np.zeros((*tile.size, channels, multiplier), sums_in)
+        product = np.empty_like(sums)
+        for row in range(window.size[0]):
+            for column in range(window.size[1]):
+                if not weights[row, column].any():
+                    continue
+                top, left = row * window.dilation[0], column * window.dilation[1]
+                pixels = source[
+                    top : top + (tile.size[0] - 1) * window.stride[0] + 1 : window.stride[0],
+                    left : left + (tile.size[1] - 1) * window.stride[1] + 1 : window.stride[1],
+                ]
+                np.multiply(pixels[..., None], weights[row, column], out=product)
+                sums += product
+        results[tile.rows] = finish(sums.reshape(*tile.size, outputs).astype(padded.dtype, copy=False))
+
+    make_tiles(cut(output[0], output[1], at_once, output[1]), make)
+    return results
+
+
+SIDES = (32, 64, 128, 256, 512, 640, 1024, 2048, 4096)
+"""Sides of tiles that OpenCV transforms fast."""
+
+_IN_CACHE = 640
+"""The largest side of tiles that stay in the cache; beyond, a pixel takes half as long again."""
+
+
+def choose_side(length: int, kernel: int) -> int:
+    """Return the side of the tiles that cover so many padded pixels along an axis with the least work.
+
+    A large tile spends less on what the kernel overlaps, a small one on what lies beyond the end.
+
+    Examples
+    --------
+    >>> choose_side(4000, 25), choose_side(4000, 600), choose_side(40, 25)
+    (640, 4000, 40)
+    """
+    whole = cv2.getOptimalDFTSize(length)
+    results = length - kernel + 1
+
+    def work(side: int) -> float:
+        tiles = -(-results // (side - kernel + 1))
+        return tiles * side * (1.0 if side <= _IN_CACHE else 1.5)
+
+    return min((side for side in (*SIDES, whole) if kernel <= side <= whole), key=work)
+
+
+def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish) -> Floats:
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
+    channels = padded.shape[2]
+    results = np.empty(
+        (
+            (padded.shape[0] - kernel.shape[0]) // stride[0] + 1,
+            (padded.shape[1] - kernel.shape[1]) // stride[1] + 1,
+            channels,
+        ),
+        padded.dtype,
+    )
+    phases = [
+        (padded.every((row, column), stride), kernel[row :: stride[0], column :: stride[1]])
+        for row in range(min(stride[0], kernel.shape[0]))
+        for column in range(min(stride[1], kernel.shape[1]))
+    ]
+    largest = phases[0][1].shape
+    sides = tuple(choose_side(length + size - 1, size) for length, size in zip(results.shape[:2], largest, strict=True))
+    spectra = [_transform(_filled(weights.astype(padded.dtype), sides)) for _, weights in phases]
+
+    memory = Memory(padded.dtype)
+
+    def make(tile: Tile) -> None:
+        totals = memory("totals", channels, *sides)
+        pixels, plane, product = (
+            memory("pixels", *sides, channels),
+            memory("plane", *sides),
+            memory("product", *sides),
+        )
+        rows = slice(tile.rows.start, tile.rows.start + sides[0])
+        columns = slice(tile.columns.start, tile.columns.start + sides[1])
+        for number, ((part, _), spectrum) in enumerate(zip(phases, spectra, strict=True)):
+            shape = len(range(*rows.indices(part.shape[0]))), len(range(*columns.indices(part.shape[1])))
+            pixels[shape[0] :] = 0
+            pixels[:, shape[1] :] = 0
+            part.read(rows, columns, pixels[: shape[0], : shape[1]])
+            for channel in range(channels):
+                np.copyto(plane, pixels[:, :, channel])
+                cv2.dft(plane, dst=plane)
+                into = product if number else totals[channel]
+                cv2.mulSpectrums(plane, spectrum, 0, c=into, conjB=True)
+                if number:
+                    totals[channel] += product
+        for channel in range(channels):
+            cv2.idft(totals[channel], dst=plane, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+            results[tile.rows, tile.columns, channel] = plane[: tile.size[0], : tile.size[1]]
+        finish(results[tile.rows, tile.columns])
+
+    steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
+    make_tiles(cut(results.shape[0], results.shape[1], *steps), make)
+    return results
+
+
+def _filled(values: Floats, sides: tuple[int, ...]) -> Floats:
+    """Return values with zeros after them."""
+    filled = np.zeros(sides, values.dtype)
+    filled[: values.shape[0], : values.shape[1]] = values
+    return filled
+
+
+def _transform(values: Floats) -> Floats:
+    """Return a spectrum, packed as OpenCV packs it."""
+    return np.asarray(cv2.dft(values))

@@ -1,1 +1,0 @@
-"""Ways to carry out a convolution, each a module: what it takes, what it costs, and the work itself."""

@@ -1,0 +1,235 @@
+"""What is known of pixels and weights before any is multiplied: whole numbers, the largest sum, what makes a kernel."""
+
+from __future__ import annotations
+
+from math import gcd, lcm
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, float_type
+from cnnfilter.nn.geometry import Border
+
+EXACT_FLOAT32 = 2.0**24
+"""Up to here float32 holds every whole number."""
+
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
+LARGEST_DIVISOR = 2**20
+"""Weights with a larger common divisor are taken for fractions, which costs an error of one part in 10^7."""
+
+MOST_WEIGHTS = 2**20
+"""Larger banks are trained ones, in which no divisor is sought."""
+
+Dtype = Literal["float32", "float64"]
+
+
+class Numbers(NamedTuple):
+    """What is known of pixels and weights.
+
+    Parameters
+    ----------
+    dtype
+        Of the arithmetic.
+    whole
+        Whether all weights and all pixels are whole numbers.
+    bound
+        The largest result that can be: sum |k| x max |x|; infinite for fractions.
+    narrow
+        Whether pixels have 8 bits.
+    shorts
+        Whether results are wanted as whole numbers of 16 bits, and fit.
+    """
+
+    dtype: Dtype
+    whole: bool = False
+    bound: float = np.inf
+    narrow: bool = False
+    shorts: bool = False
+
+    def __str__(self) -> str:
+        return f"whole numbers to {self.bound:.0f}" if self.whole else "fractions"
+
+
+def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
+    """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""
+    single = float_type(volume.dtype) is np.float32 and not _exceeds_float32(bank)
+    whole = float(border.value).is_integer() and is_whole(bank)
+    if not whole or not (volume.dtype.kind in "bui" or is_whole(volume)):
+        return Numbers("float32" if single else "float64", narrow=volume.dtype == np.uint8)
+    heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
+    bound = heaviest * max(_largest(volume), abs(border.value)) + abs(bias)
+    if not np.isfinite(bound):
+        return Numbers("float32" if single else "float64")
+    return Numbers("float32" if single and bound < EXACT_FLOAT32 else "float64", True, bound, volume.dtype == np.uint8)
+
+
+def _exceeds_float32(bank: Array) -> bool:
+    """Return whether some weights would be infinities in float32, which make nan of 0; large banks are not copied."""
+    if bank.dtype == np.float32:
+        return False
+    return bool(bank.max(initial=0.0) > _LARGEST_FLOAT32 or bank.min(initial=0.0) < -_LARGEST_FLOAT32)
+
+
+def common_divisor(bank: Doubles) -> int:
+    """Return the smallest number that makes whole numbers of all weights, or 1 if there is none up to 2**20.
+
+    So the mean of nine pixels is their exact sum divided by 9, rounded once.
+
+    Examples
+    --------
+    >>> common_divisor(np.array([1 / 9, 2 / 3])), common_divisor(np.array([0.1234567]))
+    (9, 1)
+    """
+    if bank.size > MOST_WEIGHTS or (np.rint(bank) == bank).all() or _denominator(float(bank.flat[0])) == 0:
+        return 1
+    divisor = 1
+    weights = np.sort(np.abs(bank), axis=None)  # numpy.unique would load numpy.ma, which costs a command 6 ms
+    for weight in weights[np.append(True, weights[1:] != weights[:-1])]:
+        divisor = lcm(divisor, _denominator(float(weight)))
+        if not 0 < divisor <= LARGEST_DIVISOR:
+            return 1
+    return divisor
+
+
+def _denominator(weight: float) -> int:
+    """Return the denominator of the fraction that a weight is to the last bit, or 0."""
+    if weight.is_integer():
+        return 1
+    from fractions import Fraction  # noqa: PLC0415  most kernels are whole numbers
+
+    fraction = Fraction(weight).limit_denominator(LARGEST_DIVISOR)
+    return fraction.denominator if float(fraction) == weight else 0
+
+
+_SAMPLE = 4096
+"""So many numbers tell of most photos in float32 that they are fractions."""
+
+
+def is_whole(array: Array) -> bool:
+    """Return whether all are whole numbers."""
+    flat = array.flat[:_SAMPLE]
+    with np.errstate(invalid="ignore"):
+        if not (np.rint(flat) == flat).all():
+            return False
+        return array.size <= _SAMPLE or all(bool((np.rint(row) == row).all()) for row in array)
+
+
+def _largest(volume: Array) -> float:
+    """Return the largest magnitude: by the type for 8 and 16 bits, so that a plan does not hang on the pixels."""
+    if volume.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        return float(np.iinfo(volume.dtype).max)
+    return max(abs(float(volume.min(initial=0))), abs(float(volume.max(initial=0))))
+
+
+Factors = tuple[tuple[Doubles, Doubles], ...]
+"""Pairs of a column (kh,) and a row (kw,), the sum of whose products is the kernel."""
+
+MOST_PAIRS = 4
+"""Sums of more products of a column and a row cost more than a Fourier transform."""
+
+MISSING = 1e-7
+"""The share of the sum of magnitudes that may be missing: a hundredth of the error that is allowed."""
+
+
+class Core(NamedTuple):
+    """The part of a kernel that is not zero around its edges: its first row and column, and its weights."""
+
+    top: int
+    left: int
+    weights: Doubles
+
+
+def trim(kernel: Doubles) -> Core:
+    """Return a (kh, kw) kernel without the rows and columns of zeros around it; one zero is left of nothing.
+
+    Examples
+    --------
+    >>> trim(np.array([[0.0, 1.0, 0.0], [0.0, 2.0, 0.0]]))
+    Core(top=0, left=1, weights=array([[1.],
+           [2.]]))
+    """
+    rows, columns = np.flatnonzero(kernel.any(axis=1)), np.flatnonzero(kernel.any(axis=0))
+    if not len(rows):
+        return Core(0, 0, kernel[:1, :1])
+    top, left = int(rows[0]), int(columns[0])
+    return Core(top, left, kernel[top : rows[-1] + 1, left : columns[-1] + 1])
+
+
+def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:
+    r"""Return the weights along `\` (1) or `/` (-1), from the top, if there are no others.
+
+    Examples
+    --------
+    >>> find_diagonal(np.eye(2)[::-1])
+    (array([1., 1.]), -1)
+    """
+    if weights.shape[0] != weights.shape[1]:
+        return None
+    for direction in (1, -1):
+        along = np.diagonal(weights[:, ::direction])
+        if np.count_nonzero(along) == np.count_nonzero(weights):
+            return along.copy(), direction
+    return None
+
+
+def find_factors(weights: Doubles, missing: float = MISSING) -> tuple[Factors, bool]:
+    """Return columns and rows whose products add up to the kernel, and whether they do so to the last bit.
+
+    At most a share of `missing` of the sum of magnitudes is lost.
+
+    Rows that are multiples of one another are one row; the factors of whole numbers are whole numbers then.
+    Else the singular value decomposition tells; a kernel that takes more than 4 pairs has none.
+
+    Examples
+    --------
+    >>> find_factors(np.array([[2.0, 4.0], [3.0, 6.0]]))
+    (((array([2., 3.]), array([1., 2.])),), True)
+    """
+    for matrix in (weights, weights.T):
+        groups = _group_rows(matrix, missing)
+        if groups and _lost(groups, matrix) <= missing:
+            pairs = groups if matrix is weights else tuple((row, column) for column, row in groups)
+            return pairs, bool((_product(pairs) == weights).all())
+    if min(weights.shape) <= MOST_PAIRS:
+        return (), False
+    left, values, right = np.linalg.svd(weights)
+    for rank in range(1, MOST_PAIRS + 1):
+        pairs = tuple((left[:, place] * values[place], right[place]) for place in range(rank))
+        if _lost(pairs, weights) <= missing:
+            return pairs, False
+    return (), False
+
+
+def _group_rows(weights: Doubles, missing: float) -> Factors:
+    """Return a (column, row) pair for each set of rows that are multiples of one; none if there are many."""
+    pairs: list[tuple[Doubles, Doubles]] = []
+    left = weights.any(axis=1)
+    tolerance = missing * np.abs(weights).max()
+    while left.any():
+        if len(pairs) == MOST_PAIRS // 2:
+            return ()
+        row = _primitive(weights[int(np.flatnonzero(left)[np.abs(weights[left]).max(axis=1).argmax()])])
+        column = np.where(left, weights @ row / (row @ row), 0.0)
+        near = np.rint(column)
+        column = np.where(np.abs(near - column) < 1e-9, near, column)
+        alike = left & (np.abs(weights - column[:, None] * row).max(axis=1) <= tolerance)
+        pairs.append((np.where(alike, column, 0.0), row))
+        left &= ~alike
+    return tuple(pairs)
+
+
+def _primitive(row: Doubles) -> Doubles:
+    """Return a row of whole numbers divided by what they share, any other as it is."""
+    if not (np.rint(row) == row).all() or np.abs(row).max() > 2**31:
+        return row
+    return row / gcd(*row.astype(np.int64).tolist())
+
+
+def _lost(factors: Factors, weights: Doubles) -> float:
+    """Return by what share of a kernel's sum of magnitudes its factors miss it."""
+    return float(np.abs(_product(factors) - weights).sum() / np.abs(weights).sum())
+
+
+def _product(factors: Factors) -> Doubles:
+    return np.asarray(sum(np.outer(column, row) for column, row in factors))

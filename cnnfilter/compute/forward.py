@@ -1,0 +1,329 @@
+"""A network that runs on an array."""
+
+import copyreg
+from collections.abc import Callable, Mapping
+from functools import reduce
+from math import prod
+from operator import add
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.elementwise import activate, equalize, normalize_batch, normalize_locally, softmax
+from cnnfilter.compute.exact import settle_numbers
+from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
+from cnnfilter.compute.products import multiply_rows
+from cnnfilter.errors import KernelError, ShapeError
+from cnnfilter.io.paths import lacks_memory
+from cnnfilter.kernels.spec import Kernel, load_kernel
+from cnnfilter.nn.geometry import Border
+from cnnfilter.nn.layers import (
+    Activation,
+    BatchNorm,
+    Concatenation,
+    Dropout,
+    Equalize,
+    Flatten,
+    Gray,
+    Layer,
+    Linear,
+    LocalResponseNorm,
+    Residual,
+    Softmax,
+)
+from cnnfilter.nn.network import Network, Node
+from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.window_layers import ChannelPool, Conv, Convolution, DepthwiseConv, GlobalPool, Normalization, Pool
+
+copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))  # programs go to other processes
+
+Kernels = tuple[Kernel, ...]
+
+Tensors = Mapping[str, Array]
+"""What training set of one layer, by the names of PyTorch, and in our order: `weight` is (kh, kw, in / groups,
+out) of a convolution, (inputs, outputs) of a linear; `bias`, `running_mean`, `running_var` have a number for
+each output."""
+
+_KERNEL = 8
+"""Bytes of a kernel's weight, float64."""
+
+ZERO_SUM = 1e-6
+"""A kernel's sum counts as zero up to this share of the sum of its magnitudes."""
+
+
+class Step(NamedTuple):
+    """A layer ready to run: its kernels as they are laid on the image, or what training set, or its branches."""
+
+    node: Node
+    kernels: Kernels = ()
+    tensors: Tensors = MappingProxyType({})
+    branches: tuple[tuple["Step", ...], ...] = ()
+
+
+class Program(NamedTuple):
+    """A network ready to run."""
+
+    network: Network
+    steps: tuple[Step, ...]
+
+
+def load_program(network: Network, weights: Mapping[str, Tensors] | None = None) -> Program:
+    """Return a network ready to run, its kernels read, normalised and turned.
+
+    Parameters
+    ----------
+    network
+        The layers.
+    weights
+        For the name of each layer that learns, what training set.
+
+    Raises
+    ------
+    KernelError
+        If a kernel cannot be read or normalised, all are more than memory holds, or a layer has no weights.
+    """
+    words = [word for node in network.all_nodes if isinstance(node.layer, Convolution) for word in node.layer.kernels]
+    if lack := lacks_memory(_KERNEL * sum(prod(word.shape) for word in words)):
+        raise KernelError(f"the network's {len(words)} kernels {lack}")
+    return Program(network, _load_steps(network.nodes, weights or {}))
+
+
+def _load_steps(nodes: tuple[Node, ...], weights: Mapping[str, Tensors]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            node,
+            _load_kernels(node.layer) if isinstance(node.layer, Convolution) else (),
+            _find_tensors(node, weights) if node.layer.learns else MappingProxyType({}),
+            tuple(_load_steps(branch, weights) for branch in node.branches),
+        )
+        for node in nodes
+    )
+
+
+def _load_kernels(layer: Convolution) -> Kernels:
+    kernels = []
+    for word in layer.kernels:
+        kernel = load_kernel(word.text)
+        weights = normalize(kernel.weights, layer.normalize, word.text)
+        kernels.append(kernel._replace(weights=weights[::-1, ::-1] if layer.flip else weights))
+    return tuple(kernels)
+
+
+def _find_tensors(node: Node, weights: Mapping[str, Tensors]) -> Tensors:
+    if node.name not in weights:
+        raise KernelError(
+            f"{node.name} ({show_layer(node.layer)}) has no weights, so only its size is known (`cnnfilter shape`); "
+            "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
+        )
+    return weights[node.name]
+
+
+def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:
+    """Return weights divided by their sum, or by the sum of their magnitudes, map by map.
+
+    Raises
+    ------
+    KernelError
+        If that sum is zero: for `sum`, at most 1e-6 of the sum of magnitudes.
+
+    Examples
+    --------
+    >>> normalize(np.array([[1.0, -2.0]]), Normalization.ABS)
+    array([[ 0.33333333, -0.66666667]])
+    """
+    if how is Normalization.NONE:
+        return weights
+    magnitudes = np.abs(weights).sum(axis=(0, 1, 2)[: weights.ndim])
+    sums = weights.sum(axis=(0, 1, 2)[: weights.ndim]) if how is Normalization.SUM else magnitudes
+    if (np.abs(sums) <= ZERO_SUM * magnitudes).any():
+        hint = "`abs` divides by the sum of magnitudes" if magnitudes.any() else "all its weights are 0"
+        raise KernelError(f"{name} sums to zero and cannot be normalised by its sum; {hint}")
+    return np.asarray(weights / sums)
+
+
+def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
+    """Return the weights of a layer on `channels` inputs: (kh, kw, in / groups, out)."""
+    shape = layer.bank(channels)
+    if isinstance(layer, DepthwiseConv):
+        single = [kernel.weights.reshape(*shape[:2], 1) for kernel in kernels]
+        return np.tile(np.concatenate(single, axis=2), channels)[:, :, None, :]
+    parts = []
+    for kernel in kernels:
+        weights = kernel.weights.reshape(*kernel.weights.shape, *[1] * (4 - kernel.weights.ndim))
+        parts.append(np.broadcast_to(weights, (*shape[:2], shape[2], weights.shape[3])))
+    return np.concatenate(parts, axis=3)
+
+
+def build_bias(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
+    """Return what is added to each output, (out,): the layer's bias and its kernels' offsets."""
+    offsets = np.array(
+        [kernel.offset for kernel, word in zip(kernels, layer.kernels, strict=True) for _ in range(word.maps)]
+    )
+    repeats = layer.bank(channels)[3] // len(offsets)
+    return layer.bias + np.tile(offsets, repeats)
+
+
+Listener = Callable[[str, Array], None]
+"""Hears the name of each layer and what came out of it: (H, W, C) or (length,)."""
+
+
+class Setting(NamedTuple):
+    """What holds for all layers of a run: the level of white, and who hears what comes out of each."""
+
+    white: float = 255.0
+    listener: Listener | None = None
+
+
+def as_volume(image: Array) -> Array:
+    """Return an image as (H, W, C), or raise a `ShapeError` if it has not 2 or 3 dimensions or no pixel."""
+    if image.ndim not in {2, 3} or image.size == 0:
+        raise ShapeError(f"an image is (height, width) or (height, width, channels), not {image.shape}")
+    if image.dtype.kind not in "buif":
+        raise ShapeError(f"an image holds numbers, not {image.dtype}")
+    native = image.astype(image.dtype.newbyteorder("="), copy=False)
+    return native[:, :, None] if image.ndim == 2 else native
+
+
+def run_program(
+    program: Program,
+    image: Array,
+    *,
+    white: float | None = None,
+    listener: Listener | None = None,
+    shorts: bool = False,
+) -> Array:
+    """Return what comes out of a network.
+
+    Parameters
+    ----------
+    program
+        The network, its kernels and its weights.
+    image
+        (H, W) or (H, W, C).
+    white
+        The level of white, to which `equalize` spreads; by the image's type unless given: 65535 for 16 bits, 1
+        for floats, else 255.
+    listener
+        Who hears what comes out of each layer, those in blocks included.
+    shorts
+        Whether what one kernel makes of 8 bits may be whole numbers of 16 bits.
+
+    Returns
+    -------
+    ndarray
+        (H', W', C'), without its channel axis if there is one channel; (length,) after `flatten`.
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+    """
+    volume = as_volume(image)
+    program.network.output(volume.shape)
+    if shorts and len(program.steps) == 1:
+        ((node, kernels, *_),) = program.steps
+        if kernels and isinstance(node.layer, Convolution):
+            return drop_single_channel(convolve_by_layer(volume, node.layer, kernels, shorts=True))
+    setting = Setting(white_of(volume) if white is None else white, listener)
+    result = drop_single_channel(run_steps(program.steps, volume, setting))
+    return result.copy() if np.may_share_memory(result, image) else result
+
+
+def white_of(volume: Array) -> float:
+    """Return the level of white by an image's type: 65535 for 16 bits, 1 for floats, else 255."""
+    if volume.dtype.kind == "f":
+        return 1.0
+    return 65535.0 if volume.dtype == np.uint16 else 255.0
+
+
+def drop_single_channel(values: Array) -> Array:
+    """Return a volume of one channel as (H, W), anything else as it is."""
+    return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
+
+
+def run_steps(steps: tuple[Step, ...], values: Array, setting: Setting) -> Array:
+    """Return what layers in a row make of a volume (H, W, C) or a vector (length,)."""
+    for step in steps:
+        values = RUN[type(step.node.layer)](values, step.node.layer, step, setting)
+        if setting.listener:
+            setting.listener(step.node.name, values)
+    return values
+
+
+@ieee_arithmetic
+def _add(values: Array, layer: Residual, step: Step, setting: Setting) -> Array:
+    summands = [run_steps(branch, values, setting) for branch in step.branches]
+    if layer.adds_input:
+        summands.append(values)
+    kind = np.result_type(*(float_type(summand.dtype) for summand in summands))
+    return np.asarray(reduce(add, [summand.astype(kind, copy=False) for summand in summands]))
+
+
+def _concatenate(values: Array, _: Concatenation, step: Step, setting: Setting) -> Array:
+    return np.concatenate([run_steps(branch, values, setting) for branch in step.branches], axis=-1)
+
+
+def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
+    """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
+    if step.kernels:
+        return convolve_by_layer(volume, layer, step.kernels)
+    bias = step.tensors.get("bias", layer.bias)
+    groups = layer.groups_of(volume.shape[2])
+    return convolve_volume(volume, step.tensors["weight"], layer.window, border=layer.border, groups=groups, bias=bias)
+
+
+def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, shorts: bool = False) -> Array:
+    """Return the feature maps of a layer whose kernels are given: (H', W', out)."""
+    channels = volume.shape[2]
+    return convolve_volume(
+        volume,
+        build_bank(layer, kernels, channels),
+        layer.window,
+        border=layer.border,
+        groups=layer.groups_of(channels),
+        bias=build_bias(layer, kernels, channels),
+        shorts=shorts,
+    )
+
+
+@ieee_arithmetic
+def connect_fully(vector: Array, tensors: Tensors) -> Array:
+    """Return the outputs of a fully connected layer, (outputs,): vector @ weight + bias, of a convolution's types."""
+    weight, bias = tensors["weight"], tensors.get("bias", np.zeros(1))
+    numbers = settle_numbers(vector[None, None], weight[None, None], Border(), float(np.abs(bias).max()))
+    keeps_double = numbers.whole and vector.dtype != np.float32
+    outputs = multiply_rows(vector[None], weight)[0] + bias
+    return np.asarray(outputs, dtype=numbers.dtype if keeps_double else float_type(vector.dtype))
+
+
+@ieee_arithmetic
+def to_gray(volume: Array) -> Array:
+    """Return the luma of a volume of 3 channels, (H, W, 1); one channel passes as it is."""
+    if volume.shape[2] == 1:
+        return volume
+    luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
+    return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
+
+
+RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {
+    Conv: _convolve,
+    DepthwiseConv: _convolve,
+    Linear: lambda values, _, step, __: connect_fully(values, step.tensors),
+    Pool: lambda values, layer, *_: pool_volume(values, layer),
+    GlobalPool: lambda values, layer, *_: pool_globally(values, layer),
+    ChannelPool: lambda values, layer, *_: pool_channels(values, layer),
+    Activation: lambda values, layer, *_: activate(values, layer),
+    Softmax: lambda values, *_: softmax(values),
+    BatchNorm: lambda values, layer, step, _: normalize_batch(values, step.tensors, layer.eps),
+    LocalResponseNorm: lambda values, layer, *_: normalize_locally(values, layer),
+    Equalize: lambda values, _, __, setting: equalize(values, setting.white),
+    Gray: lambda values, *_: to_gray(values),
+    Flatten: lambda values, *_: values.reshape(-1),
+    Dropout: lambda values, *_: values,
+    Residual: _add,
+    Concatenation: _concatenate,
+}
+"""What each kind of layer makes of a volume (H, W, C) or a vector (length,)."""

@@ -1,0 +1,361 @@
+"""Pooling over windows and over channels."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.compute.borders import Padded, Places, pad_to_windows
+from cnnfilter.compute.engines import MOST_CHANNELS, UNFINISHED, Finish, sum_boxes
+from cnnfilter.compute.exact import EXACT_FLOAT32
+from cnnfilter.compute.threads import Tile, cut, cut_strips, make_tiles
+from cnnfilter.io.opencv import cv2
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import Pair, Window
+from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+
+_VALUES_AT_ONCE = 1 << 22
+"""Those of windows that are sorted at a time: 32 MB of float64."""
+
+
+def find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
+    """Return the median of each window's pixels that are there, (H', W', C); nan, as the padding is, is not there.
+
+    Between two integers it is rounded half to even, if `dtype` holds no fractions.
+    """
+    padded = pad_to_windows(volume, window, output, np.nan, "float64")
+    if _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
+        return _blur_by_median(volume, window, output, dtype)
+    if volume.dtype.kind in "iu" and volume.dtype.itemsize > 4:  # float64 does not hold them, but their ranks
+        known, padded.volume = np.unique(volume, return_inverse=True)
+        padded.volume = padded.volume.reshape(volume.shape)
+        low, high = _find_middles(padded, window, output)
+        return _meet(known[_as_places(low)], known[_as_places(high)], dtype)
+    lower, upper = _find_middles(padded, window, output)
+    medians = np.clip(lower / 2 + upper / 2, lower, upper)
+    return (medians if dtype.kind == "f" else np.rint(medians)).astype(dtype, copy=False)
+
+
+def _meet(lower: Array, upper: Array, dtype: np.dtype[Any]) -> Array:
+    """Return what lies half way between whole numbers, rounded half to even if `dtype` holds no fractions."""
+    if dtype.kind == "f":
+        return np.asarray(lower.astype(dtype) / 2 + upper.astype(dtype) / 2)
+    below = lower + ((upper - lower).astype(np.uint64) // 2).astype(lower.dtype)
+    return np.asarray(below + ((upper - lower) & below & 1), dtype=dtype)
+
+
+def _as_places(ranks: Doubles) -> Places:
+    """Return ranks as indices; where no pixel was, any does."""
+    return np.nan_to_num(ranks).astype(np.intp)
+
+
+def _find_middles(padded: Padded, window: Window, output: Pair) -> tuple[Doubles, Doubles]:
+    """Return the two pixels in the middle of each window's, in order, which are one where their number is odd."""
+    pixels = padded.whole().astype(np.float64, copy=False)
+    extent, stride, dilation = window.extent, window.stride, window.dilation
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, extent, axis=(0, 1))
+    windows = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]][: output[0], : output[1]]
+    step = max(1, _VALUES_AT_ONCE // max(1, windows[0].size))
+    parts = [_middle(windows[row : row + step]) for row in range(0, output[0], step)]
+    return np.concatenate([low for low, _ in parts]), np.concatenate([high for _, high in parts])
+
+
+def _is_blurred(volume: Array, window: Window) -> bool:
+    """Return whether OpenCV's medianBlur takes these pixels and this window."""
+    side = window.size[0]
+    if window.size != (side, side) or side % 2 == 0 or window.dilation != (1, 1) or volume.shape[2] > 4:
+        return False
+    return side <= {np.dtype(np.uint8): 255, np.dtype(np.uint16): 5, np.dtype(np.float32): 5}.get(volume.dtype, 0)
+
+
+def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
+    """Return the medians of windows that lie in the image."""
+    results = np.empty((*output, volume.shape[2]), dtype)
+    reach = window.size[0] // 2
+    columns = slice(reach, reach + (output[1] - 1) * window.stride[1] + 1, window.stride[1])
+
+    def make(tile: Tile) -> None:
+        first, kept = tile.rows.start * window.stride[0], (tile.size[0] - 1) * window.stride[0] + 1
+        source = np.ascontiguousarray(volume[first : first + kept + 2 * reach])
+        medians = cv2.medianBlur(source, window.size[0]).reshape(source.shape)
+        results[tile.rows] = medians[reach : reach + kept : window.stride[0], columns]
+
+    make_tiles(cut_strips(*output, volume.shape[1] * volume.shape[2], window.size[0], window.stride[0]), make)
+    return results
+
+
+def _middle(windows: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the pixels in the middle of each window of (rows, columns, channels, kh, kw), nan aside."""
+    values = np.sort(windows.reshape(*windows.shape[:3], -1), axis=-1)
+    counts = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
+    lower = np.take_along_axis(values, np.maximum(counts - 1, 0) // 2, axis=-1)
+    upper = np.take_along_axis(values, counts // 2, axis=-1)
+    return lower[..., 0], upper[..., 0]
+
+
+@ieee_arithmetic
+def pool_globally(volume: Array, layer: GlobalPool) -> Array:
+    """Return one value for each channel, (1, 1, C): the greatest, of the volume's type, or the mean, as floats."""
+    if layer.mode is PoolMode.MAX:
+        return np.asarray(volume.max(axis=(0, 1), keepdims=True))
+    mean = volume.mean(axis=(0, 1), keepdims=True, dtype=np.float64)
+    return np.asarray(mean, dtype=float_type(volume.dtype))
+
+
+@ieee_arithmetic
+def pool_channels(volume: Array, layer: ChannelPool) -> Array:
+    """Return one value for every `size` neighbouring channels, (H, W, C / size).
+
+    max and min keep the volume's type; sums, means and magnitudes, sqrt(sum of squares), are floats.
+    """
+    channels = layer.output(volume.shape)[2]
+    groups = volume.reshape(*volume.shape[:2], channels, -1)
+    if layer.mode in _KEEPS_TYPE:
+        return _KEEPS_TYPE[layer.mode](groups)
+    return _IN_DOUBLE[layer.mode](groups.astype(np.float64)).astype(float_type(volume.dtype))
+
+
+_KEEPS_TYPE: dict[ChannelMode, Callable[[Array], Array]] = {
+    ChannelMode.MAX: lambda groups: np.asarray(groups.max(axis=-1)),
+    ChannelMode.MIN: lambda groups: np.asarray(groups.min(axis=-1)),
+}
+_IN_DOUBLE: dict[ChannelMode, Callable[[Doubles], Doubles]] = {
+    ChannelMode.AVG: lambda groups: groups.mean(axis=-1),
+    ChannelMode.SUM: lambda groups: groups.sum(axis=-1),
+    ChannelMode.MAGNITUDE: lambda groups: np.sqrt(np.square(groups).sum(axis=-1)),
+}
+
+
+@ieee_arithmetic
+def pool_volume(volume: Array, layer: Pool, *, keeps_type: bool = False) -> Array:
+    """Return the pooled volume.
+
+    Parameters
+    ----------
+    volume
+        (H, W, C).
+    layer
+        Mode, window and what counts.
+    keeps_type
+        Whether medians are of the volume's type, those between two integers rounded half to even.
+
+    Returns
+    -------
+    ndarray
+        (H', W', C), of the volume's type under max and min; float32 (float64 for float64 volumes and
+        integers of more than 16 bits) under avg, l2 and median. nan is no pixel to a median; elsewhere
+        it spreads to each window that sees it.
+
+    Raises
+    ------
+    ShapeError
+        If the window is larger than the padded volume, or the padding more than half the window.
+    """
+    rows, columns, _ = layer.output(volume.shape)
+    of_medians = volume.dtype if keeps_type else np.dtype(float_type(volume.dtype))
+    pooled = RUN[layer.mode](volume, layer, (rows, columns), of_medians)
+    down, across = window_counts(replace(layer, count_include_pad=False), volume.shape)
+    pooled[down == 0] = 0
+    pooled[:, across == 0] = 0
+    return pooled
+
+
+def find_loser(mode: PoolMode, dtype: np.dtype[Any]) -> float:
+    """Return what never comes out of a window that sees another value: nan where a mode picks none."""
+    if mode.row.picks is None:
+        return np.nan
+    least, greatest = (-np.inf, np.inf) if dtype.kind == "f" else (False, True)
+    if dtype.kind in "iu":
+        least, greatest = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return least if mode.row.picks == "greatest" else greatest
+
+
+def _average(volume: Array, layer: Pool, output: Pair) -> Floats:
+    rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
+    if (rows == rows[0]).all() and (columns == columns[0]).all():
+        means = window_sums(volume, layer.window, output, divisor=int(rows[0] * columns[0]))
+    else:
+        means = window_sums(volume, layer.window, output)
+        means /= np.multiply.outer(rows, columns)[:, :, None].astype(means.dtype)
+    return means.astype(float_type(volume.dtype), copy=False)
+
+
+def _add_squares(volume: Array, layer: Pool, output: Pair) -> Floats:
+    sums = window_sums(volume, layer.window, output, squared=True)
+    return np.asarray(np.sqrt(sums, out=sums), dtype=float_type(volume.dtype))
+
+
+def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False, divisor: int = 1) -> Floats:
+    """Return the sum over each window, or that of squares, divided once, (H', W', C).
+
+    Padding and overhang add nothing. float32 where it holds the exact sum, or few enough are added that it makes no
+    difference, else float64.
+    """
+    dtype = _type_of_sums(volume.dtype, window.size[0] * window.size[1], squared=squared)
+    if squared:
+        volume = np.square(volume, dtype=dtype)
+    padded = pad_to_windows(volume, window, output, 0.0, dtype)
+    finish = UNFINISHED._replace(divisor=divisor)
+    if _tiles_exactly(window):
+        return _reduce_by_area(padded, window, output, finish)
+    overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
+    if window.dilation == (1, 1) and overlaps and dtype == "float32" and padded.tame:
+        return sum_boxes(padded, window.size, 1.0, window.stride, finish, exact=volume.dtype.kind != "f")
+    return finish(_join_taps(padded, window, output, np.add))
+
+
+def _tiles_exactly(window: Window) -> bool:
+    """Return whether windows lie side by side, and hold so many pixels that OpenCV's mean by area is exact."""
+    pixels = window.size[0] * window.size[1]
+    return window.stride == window.size and window.dilation == (1, 1) and pixels & (pixels - 1) == 0 and pixels > 1
+
+
+def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish) -> Floats:
+    """Return the sums over windows side by side: a reduction in size, whose means times a power of two are exact."""
+    results = np.empty((*output, padded.shape[2]), padded.dtype)
+    scale = padded.dtype.type(window.size[0] * window.size[1] / finish.divisor)
+    width = output[1] * window.size[1]
+
+    def make(tile: Tile) -> None:
+        rows = slice(tile.rows.start * window.size[0], tile.rows.stop * window.size[0])
+        source = padded.peek(rows)[:, :width]
+        for channels in _sides(padded.shape[2]):
+            part = np.ascontiguousarray(source[:, :, channels])
+            into = results[tile.rows, :, channels]
+            shape = output[1], tile.size[0]
+            if into.flags.c_contiguous:
+                cv2.resize(part, shape, dst=into, interpolation=cv2.INTER_AREA)
+            else:
+                into[...] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(into.shape)
+            if scale != 1:
+                into *= scale
+
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.dtype), output[1]), make)
+    return results
+
+
+def _sides(channels: int) -> list[slice]:
+    """Return the channels in parts that OpenCV takes."""
+    return [tile.columns for tile in cut(1, channels, 1, MOST_CHANNELS)]
+
+
+def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
+    """Return the type of a sum of so many values of a type."""
+    if dtype in _LARGEST:
+        return "float32" if count * _LARGEST[dtype] ** (2 if squared else 1) < EXACT_FLOAT32 else "float64"
+    return "float32" if dtype == np.float32 and not squared and count <= _FEW_SUMMED else "float64"
+
+
+_LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""The largest pixel of the types whose sums are counted exactly."""
+
+_FEW_SUMMED = 128
+"""So many values float32 adds up with an error below 1e-5 of the sum of their magnitudes."""
+
+
+def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return how many rows of each row of windows, and columns of each column, count: (H',) and (W',)."""
+    window = layer.window
+    pads = window.pads(shape[0], shape[1])
+    output = layer.output(shape)
+    counts = []
+    for axis in (0, 1):
+        starts = np.arange(output[axis]) * window.stride[axis] - pads[axis]
+        before, after = (pads[axis], pads[axis + 2]) if layer.count_include_pad else (0, 0)
+        gap, size = window.dilation[axis], window.size[axis]
+        first, end = (np.clip(-((starts - edge) // gap), 0, size) for edge in (-before, shape[axis] + after))
+        counts.append(end - first)
+    return counts[0], counts[1]
+
+
+def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, sweep: Callable[..., Any]) -> Array:
+    """Return the extreme of each window, (H', W', C): by OpenCV where windows overlap, else of views.
+
+    `join` finds that of two arrays, `sweep` is OpenCV's for a window.
+    """
+    window = layer.window
+    padded = pad_to_windows(volume, window, output, find_loser(layer.mode, volume.dtype), volume.dtype.name)
+    overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
+    if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
+        return _join_taps(padded, window, output, join)
+    results = np.empty((*output, volume.shape[2]), volume.dtype)
+    kernel = np.ones(window.size, np.uint8)
+
+    def make(tile: Tile) -> None:
+        kept = (tile.size[0] - 1) * window.stride[0] + 1
+        first = tile.rows.start * window.stride[0]
+        source = padded.peek(slice(first, first + kept + window.size[0] - 1))
+        last = (output[1] - 1) * window.stride[1] + 1
+        for channels in _sides(volume.shape[2]):
+            part = np.ascontiguousarray(source[:, :, channels])
+            swept = sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
+            results[tile.rows, :, channels] = swept[: kept : window.stride[0], : last : window.stride[1]]
+
+    make_tiles(cut(*output, _rows_at_once(window, volume.shape, volume.dtype), output[1]), make)
+    return results
+
+
+_SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}
+"""What OpenCV's morphology takes."""
+
+
+def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
+    """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
+    results = np.empty((*output, padded.shape[2]), padded.dtype)
+    source = padded.in_own_type()
+
+    def make(tile: Tile) -> None:
+        first = tile.rows.start * window.stride[0]
+        taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
+        down = _join_axis(source.peek(slice(first, first + taken)), 0, tile.size[0], window, join, padded.dtype)
+        results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
+
+    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.volume.dtype), output[1]), make)
+    return results
+
+
+def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]) -> Array:
+    """Return what `count` windows join along one axis."""
+    size = window.size[axis]
+    side_by_side = window.stride[axis] == size and window.dilation[axis] == 1 and source.dtype == dtype
+    if side_by_side and axis == 0 and size > 2:
+        return np.asarray(join.reduce(source[: count * size].reshape(count, size, *source.shape[1:]), axis=1))
+    if side_by_side and axis == 1 and join is np.add and source.shape[2] == 1:
+        return source[:, : count * size].reshape(len(source), count, size) @ np.ones((size, 1), dtype)
+    taps = [_take(source, axis, tap * window.dilation[axis], count, window.stride[axis]) for tap in range(size)]
+    if len(taps) == 1:
+        return taps[0].astype(dtype, copy=False)
+    joined = np.asarray(join(taps[0], taps[1], dtype=dtype))
+    for tap in taps[2:]:
+        join(joined, tap, out=joined)
+    return joined
+
+
+def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Return how many rows of results are made at a time, so that what they are made of stays in the cache."""
+    row = shape[1] * shape[2] * dtype.itemsize
+    if shape[0] * row <= 2 * _BYTES_AT_ONCE:  # threads would take longer to begin
+        return shape[0]
+    return max(1, _BYTES_AT_ONCE // (window.stride[0] * row), 2 * window.size[0] // window.stride[0])
+
+
+_BYTES_AT_ONCE = 1 << 21
+"""Bytes of pixels that a tile of windows covers: the cache of a core. Threads wait for each other at smaller ones."""
+
+
+def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array:
+    """Return every `stride`-th row or column, `count` of them: a view."""
+    part = slice(start, start + (count - 1) * stride + 1, stride)
+    return array[part] if axis == 0 else array[:, part]
+
+
+RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {
+    PoolMode.MAX: lambda volume, layer, output, _: _find_extremes(volume, layer, output, np.maximum, cv2.dilate),
+    PoolMode.MIN: lambda volume, layer, output, _: _find_extremes(volume, layer, output, np.minimum, cv2.erode),
+    PoolMode.AVG: lambda volume, layer, output, _: _average(volume, layer, output),
+    PoolMode.L2: lambda volume, layer, output, _: _add_squares(volume, layer, output),
+    PoolMode.MEDIAN: lambda volume, layer, output, dtype: find_medians(volume, layer.window, output, dtype),
+}
+"""What each mode makes of a volume, (H', W', C), of windows that see a pixel; nan is no pixel to those that neither
+pick nor average. The last argument is the type of what lies between two values."""

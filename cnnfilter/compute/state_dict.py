@@ -1,0 +1,345 @@
+"""Weights for a network, by name or in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from math import prod, sqrt
+from typing import Any, Protocol
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.compute.forward import Program, Tensors, load_program, normalize
+from cnnfilter.compute.tiles import Strip, cut_program
+from cnnfilter.errors import KernelError
+from cnnfilter.io.paths import lacks_memory
+from cnnfilter.log import Level, tell, warn
+from cnnfilter.nn.frozen import Value
+from cnnfilter.nn.layers import BatchNorm, Layer, Linear, Residual, Shape
+from cnnfilter.nn.network import Init, Need, Network, needs
+from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.window_layers import Conv, Convolution
+
+MOST_NAMED = 4
+"""So many problems a message names; the others it counts."""
+
+
+class Weights(Protocol):
+    """Where the weights of a network come from."""
+
+    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        """Return the tensors of each need by its name, in PyTorch's order of axes; `KernelError` if some lack."""
+
+
+class StateDict(Value):
+    """Tensors by their names, `NAME.weight`, in the order in which layers without those names take them.
+
+    Parameters
+    ----------
+    tensors
+        `NAME.weight` is (out, in / groups, kh, kw) or (out, in), or (C,) with `NAME.running_mean` beside it.
+    source
+        What messages call it.
+    ordered
+        Whether the order is that of the layers, as far as anybody knows; that of names is not.
+    """
+
+    tensors: Mapping[str, Array]
+    source: str = "weights"
+    ordered: bool = True
+
+    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        """Return the tensors of each need, matched by name, or in order by kind and shape."""
+        matched = self._match_names(wanted) if self._has_names_of(wanted) else self._match_in_order(wanted)
+        left = [name for name in self.groups if name not in matched.values()]
+        if left:
+            raise self._error(f"no layer takes {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)}")
+        for need in wanted:
+            tell("%s <- %s", need.name, self._show(matched[need.name]), level=Level.ONCE)
+        return {name: self.groups[group] for name, group in matched.items()}
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, Array]]:
+        """The tensors of each layer, by what stands before the last point of their names."""
+        groups: dict[str, dict[str, Array]] = {}
+        for name, tensor in self.tensors.items():
+            group, _, part = name.rpartition(".")
+            if part != "num_batches_tracked":
+                groups.setdefault(group, {})[part] = tensor
+        return groups
+
+    def _has_names_of(self, wanted: list[Need]) -> bool:
+        """Return whether the tensors are named as the layers are.
+
+        A counted name, `conv1`, may be a coincidence: such names count if they are all there, on one side.
+        """
+        names = {need.name for need in wanted}
+        common = names & set(self.groups)
+        given = any(need.layer.name for need in wanted if need.name in common)
+        return bool(common) and (given or common in (names, set(self.groups)))
+
+    def _match_names(self, wanted: list[Need]) -> dict[str, str]:
+        missing = [need for need in wanted if need.name not in self.groups]
+        if missing:
+            raise self._error(
+                f"nothing for {', '.join(map(_show_need, missing[:MOST_NAMED]))}{_more(missing)}{self._left(wanted)}"
+            )
+        for need in wanted:
+            if not _fits(need, self.groups[need.name]):
+                hint = _hint(need, self.groups[need.name])
+                raise self._error(f"{_misfit(need, self.groups[need.name])}{hint}")
+        return {need.name: need.name for need in wanted}
+
+    def _left(self, wanted: list[Need]) -> str:
+        names = {need.name for need in wanted}
+        left = [group for group in self.groups if group not in names]
+        return f"; it has {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)} for no layer" if left else ""
+
+    def _match_in_order(self, wanted: list[Need]) -> dict[str, str]:
+        """Return for each need the first group that is left, of its kind and shapes."""
+        left = list(self.groups)
+        matched = {}
+        doubtful = False
+        for need in wanted:
+            alike = [group for group in left if isinstance(need.layer, _kind(self.groups[group]))]
+            fitting = [group for group in alike if _fits(need, self.groups[group])]
+            if not fitting:
+                near = alike or left
+                shown = f"{', '.join(map(self._show, near[:MOST_NAMED]))}{_more(near)}" if near else "nothing"
+                hint = _hint(need, self.groups[alike[0]]) if alike else ""
+                raise self._error(f"nothing fits {_show_need(need)}; left is {shown}{hint}")
+            doubtful |= len(fitting) > 1
+            matched[need.name] = fitting[0]
+            left.remove(fitting[0])
+        if doubtful and not self.ordered:
+            warn(
+                f"{self.source}: no name is that of a layer, and layers alike took theirs in the order of names, which "
+                "need not be that of the network; -v lists the pairs, and .npz keeps the order"
+            )
+        return matched
+
+    def _show(self, group: str) -> str:
+        return ", ".join(f"{group}.{part} {tensor.shape}".lstrip(".") for part, tensor in self.groups[group].items())
+
+    def _error(self, reason: str) -> KernelError:
+        return KernelError(f"{self.source}: {reason}")
+
+
+class RandomWeights(Value):
+    """Weights drawn at random, the same for the same seed.
+
+    `he`: normal with variance 2 / inputs, biases 0 (He et al., "Delving deep into rectifiers", 2015);
+    `uniform`: weights and biases even within 1 / sqrt(inputs), as PyTorch begins. Batch norms pass values
+    on as they are, but for their eps.
+    """
+
+    init: Init
+    seed: int = 0
+
+    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        """Return tensors for each need."""
+        generator = np.random.default_rng(self.seed)
+        return {need.name: self._draw(need, generator) for need in wanted}
+
+    def _draw(self, need: Need, generator: np.random.Generator) -> dict[str, Array]:
+        if isinstance(need.layer, BatchNorm):
+            ones = {"weight", "running_var"}
+            return {name: np.full(shape, float(name in ones), np.float32) for name, shape in need.tensors.items()}
+        inputs = prod(need.tensors["weight"][1:])
+        drawn = {}
+        for name, shape in need.tensors.items():
+            if self.init is Init.UNIFORM:
+                tensor = generator.uniform(-1 / sqrt(inputs), 1 / sqrt(inputs), shape)
+            else:
+                tensor = generator.normal(0, sqrt(2 / inputs), shape) if name == "weight" else np.zeros(shape)
+            drawn[name] = tensor.astype(np.float32)
+        return drawn
+
+
+def _kind(group: Mapping[str, Array]) -> type[Layer] | tuple[()]:
+    """Return the kind of layers that tensors look like those of."""
+    if "running_mean" in group:
+        return BatchNorm
+    return {4: Convolution, 2: Linear}.get(group["weight"].ndim, ()) if "weight" in group else ()
+
+
+def _fits(need: Need, group: Mapping[str, Array]) -> bool:
+    return need.tensors == {part: tensor.shape for part, tensor in group.items()}
+
+
+def _misfit(need: Need, group: Mapping[str, Array]) -> str:
+    """Return which tensor of a group does not fit a layer, and what would."""
+    layer = f"{need.name} ({show_layer(need.layer)})"
+    for part, shape in need.tensors.items():
+        if part not in group:
+            return f"{need.name}.{part} {shape} is missing"
+        if group[part].shape != shape:
+            axes = "(in, out)" if len(shape) == 2 else "(kh, kw, in, out)"
+            turned = f"; it lies the other way round, {axes}" if group[part].shape == shape[::-1] != shape else ""
+            return f"{need.name}.{part} is {group[part].shape}, and {layer} needs {shape}{turned}"
+    extra = next(part for part in group if part not in need.tensors)
+    return f"{need.name}.{extra} {group[extra].shape} is too many for {layer}"
+
+
+def _show_need(need: Need) -> str:
+    shapes = ", ".join(f"{part} {shape}" for part, shape in need.tensors.items())
+    return f"{need.name} ({show_layer(need.layer)}; {shapes})"
+
+
+def _hint(need: Need, group: Mapping[str, Array]) -> str:
+    """Return what to do where a bias is too many or missing, or only the picture's channels or size differ."""
+    common = all(group[part].shape == shape for part, shape in need.tensors.items() if part in group)
+    if not isinstance(need.layer, BatchNorm) and common and set(group) ^ set(need.tensors) == {"bias"}:
+        return "; nobias leaves a layer's bias out" if "bias" in need.tensors else "; without nobias it has a bias"
+    given, wanted = group["weight"].shape if "weight" in group else (), need.tensors["weight"]
+    alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
+    if not alike or given[1] == wanted[1]:
+        return ""
+    channels = _channels(need, given[1], wanted[1])
+    if channels == (3, 1):
+        return "; the weights are for 3 channels, and 1 is given: conv:[1],[1],[1] before makes three of one"
+    if channels == (1, 3):
+        return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
+    if isinstance(need.layer, Linear) and any(len(part) == 3 for part in need.parts):
+        return f"; the weights are for {given[1]} inputs, from a picture of another size: --resize HxW"
+    return ""
+
+
+def _channels(need: Need, given: int, wanted: int) -> tuple[int, int] | None:
+    """Return for how many channels of the picture weights are, and how many it has, where that can be told."""
+    if not need.first:
+        return None
+    if isinstance(need.layer, Conv) and need.layer.groups == 1:
+        return given, wanted
+    if isinstance(need.layer, Linear) and len(need.parts) == 1:
+        height, width, channels = need.parts[0]
+        return (given // (height * width), channels) if given % (height * width) == 0 else None
+    return None
+
+
+def _more(items: list[str] | list[Need]) -> str:
+    return f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+
+
+_WEIGHT = 12
+"""Bytes of a weight: drawn as float64, held as float32."""
+
+
+class Model:
+    """A network and where its weights come from: a program for each shape of input.
+
+    Parameters
+    ----------
+    network
+        The layers.
+    weights
+        For the layers that learn; None if there are none.
+    title
+        What the network is called; its text unless given.
+    """
+
+    def __init__(self, network: Network, weights: Weights | None = None, title: str = "") -> None:
+        self.network = network
+        self.weights = weights
+        self.title = title or str(network)
+        self._kept: tuple[Shape, Program] | None = None
+        self._cut: tuple[Shape, list[Strip]] | None = None
+        if weights is None:
+            self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process: kernels that have been read, while weights are bound there anew."""
+        return {**self.__dict__, "_kept": None if self.weights else self._kept, "_cut": None}
+
+    def program(self, shape: Shape) -> Program:
+        """Return the network ready to run on (height, width, channels); the last one is kept.
+
+        Raises
+        ------
+        KernelError
+            If weights are missing, left over, or do not fit.
+        ShapeError
+            If a layer cannot take what the one before it gives.
+        """
+        if self._kept is None or (self.weights and shape != self._kept[0]):
+            bound = bind(self.network, shape, self.weights) if self.weights else {}
+            self._kept = shape, load_program(self.network, bound)
+        return self._kept[1]
+
+    def strips(self, shape: Shape) -> list[Strip]:
+        """Return the program cut for (height, width, channels); the last ones are kept: pictures of a batch are alike.
+
+        Raises
+        ------
+        KernelError, ShapeError
+            As `program` does.
+        """
+        if self._cut is None or shape != self._cut[0]:
+            self._cut = shape, cut_program(self.program(shape), shape)
+        return self._cut[1]
+
+
+def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]:
+    """Return the tensors of each layer that learns, in our order of axes, for an input of `shape`.
+
+    Columns of a linear behind `flatten` are turned from PyTorch's order, channel, row, column, to ours.
+
+    Raises
+    ------
+    KernelError
+        If weights are missing, left over, or do not fit, or are more than memory holds.
+    """
+    wanted = list(needs(network, shape))
+    _check_needs(wanted)
+    if isinstance(weights, StateDict):
+        _check_sums(network, shape)
+    found = weights.find(wanted)
+    return {need.name: _turn(need, found[need.name]) for need in wanted}
+
+
+def _check_needs(needs: Iterable[Need]) -> None:
+    """Raise a `KernelError` if the weights that a network needs are more than memory holds."""
+    counts = {need.name: sum(prod(shape) for shape in need.tensors.values()) for need in needs}
+    if lack := lacks_memory(_WEIGHT * sum(counts.values())):
+        largest = max(counts, key=counts.__getitem__)
+        raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
+
+
+def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
+    """Return tensors in our order: (kh, kw, in, out), (in, out), vectors as `flatten` has them here."""
+    layer = need.layer
+    if isinstance(layer, Convolution):
+        bank = normalize(tensors["weight"].transpose(2, 3, 1, 0), layer.normalize, need.name)
+        return {**tensors, "weight": bank[::-1, ::-1] if layer.flip else bank}
+    order = _order(need.parts)
+    if isinstance(layer, Linear):
+        return {**tensors, "weight": tensors["weight"][:, order].T}
+    return {name: tensor[order] for name, tensor in tensors.items()} if need.parts else tensors
+
+
+def _order(parts: Iterable[Shape]) -> Array:
+    """Return for each place of a vector, as it is here, its place in PyTorch."""
+    orders, start = [], 0
+    for part in parts:
+        places = np.arange(start, start + prod(part))
+        if len(part) == 3:
+            height, width, channels = part
+            places = places.reshape(channels, height, width).transpose(1, 2, 0).ravel()
+        orders.append(places)
+        start += prod(part)
+    return np.concatenate(orders) if orders else np.arange(0)
+
+
+def _check_sums(network: Network, shape: Shape) -> None:
+    """Raise a `KernelError` if a block adds vectors of which one is flattened here in another order than in PyTorch."""
+    for visit in network.visits(shape):
+        layer = visit.layer
+        if not isinstance(layer, Residual) or len(visit.outputs.shape) != 1:
+            continue
+        first, *others = (_order(end.parts) for end in layer.ends(visit.inputs))
+        if not all(np.array_equal(first, other) for other in others):
+            raise KernelError(
+                f"{visit.node.name} adds a flattened volume to a vector of other order; PyTorch flattens by channel, "
+                "row, column, so that weights from there cannot be used in it"
+            )

@@ -1,0 +1,153 @@
+"""Work on parts of an array in threads."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from math import prod
+from threading import Thread, local
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from cnnfilter.arrays import Floats
+
+
+class Tile(NamedTuple):
+    """A part of a result."""
+
+    rows: slice
+    columns: slice
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+Task = TypeVar("Task")
+
+_MOST_AT_ONCE = 3 << 19
+"""Numbers read for a strip: 6 MB of float32. Smaller ones stay in the cache, but the calls for them cost more."""
+
+_LEAST_AT_ONCE = 1 << 19
+"""Numbers whose calls cost more than what another core would save."""
+
+_SHARES = 4
+"""Strips for cores to share, as many on every machine, so that the last bits of results do not depend on it."""
+
+_IN_WORKER = ContextVar("_IN_WORKER", default=False)
+"""Whether this is done in a thread that was begun here: the other cores have work already."""
+
+
+def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
+    """Return the tiles of at most rows x columns that cover height x width.
+
+    Examples
+    --------
+    >>> [tile.size for tile in cut(3, 4, 2, 4)]
+    [(2, 4), (1, 4)]
+    """
+    return [
+        Tile(slice(top, min(top + rows, height)), slice(left, min(left + columns, width)))
+        for top in range(0, height, rows)
+        for left in range(0, width, columns)
+    ]
+
+
+def cut_strips(rows: int, columns: int, numbers: int, size: int, stride: int) -> list[Tile]:
+    """Return strips that cover rows x columns of results: few enough to be worth the calls, enough for all cores.
+
+    Parameters
+    ----------
+    rows, columns
+        Of the results.
+    numbers
+        In each row that is read.
+    size, stride
+        Rows that a result is made of, and from one result to the next.
+
+    Examples
+    --------
+    >>> len(cut_strips(2000, 3000, 3000, 5, 1)), len(cut_strips(100, 100, 100, 5, 1))
+    (4, 1)
+    """
+    most = max(_MOST_AT_ONCE // numbers, 2 * size) // stride
+    share = max(-(-rows // _SHARES), _LEAST_AT_ONCE // numbers // stride)
+    return cut(rows, columns, max(1, min(most, share)), columns)
+
+
+def count_cores() -> int:
+    """Return on how many cores this process may run, and this thread may have company."""
+    if _IN_WORKER.get():
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_tiles(tiles: Sequence[Task], make: Callable[[Task], None]) -> None:
+    """Make all tiles, or other parts of a result, on as many threads as there are cores and tiles.
+
+    Parameters
+    ----------
+    tiles
+        What is to be made, in any order: none depends on another.
+    make
+        Makes one of them, in any of the threads.
+    """
+    queue = iter(tiles)  # next() of a list's iterator is atomic
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for tile in queue:
+                make(tile)
+        except BaseException as failure:  # raised where the tiles were asked for
+            failures.append(failure)
+            deque(queue, maxlen=0)
+
+    others = min(count_cores(), len(tiles)) - 1
+    if others < 1:
+        work()
+    else:
+        with kept_to_one_core():
+            # numpy's error state is in the context, and a thread starts with an empty one
+            threads = [Thread(target=copy_context().run, args=(work,)) for _ in range(others)]
+            for thread in threads:
+                thread.start()
+            work()
+            for thread in threads:
+                thread.join()
+    if failures:
+        raise failures[0]
+
+
+@contextmanager
+def kept_to_one_core() -> Iterator[None]:
+    """Do all the work of the block on the core of this thread: the others have work already."""
+    before = _IN_WORKER.set(True)
+    try:
+        yield
+    finally:
+        _IN_WORKER.reset(before)
+
+
+class Memory(local):
+    """Arrays by name, of one type, for each thread its own.
+
+    Each call with a name gives the same memory, whatever it held before: fresh pages cost more than the arithmetic
+    done on them.
+    """
+
+    def __init__(self, dtype: np.dtype[np.floating]) -> None:
+        self._dtype = dtype
+        self._arrays: dict[str, Floats] = {}
+
+    def __call__(self, name: str, *shape: int) -> Floats:
+        """Return a C-contiguous array of a shape."""
+        size = prod(shape)
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, self._dtype)
+        return self._arrays[name][:size].reshape(shape)

@@ -1,0 +1,1 @@
+"""How one value comes about, as data and as text."""

@@ -1,0 +1,279 @@
+"""A trace as text: the window, the kernel, every product, the sum, and the formula in symbols and in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.elementwise import activate
+from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
+from cnnfilter.nn.geometry import BorderMode, Window, show_pair
+from cnnfilter.nn.layers import Gray, show_shape
+from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, Convolution, GlobalPool, Normalization, Pool, PoolMode
+from cnnfilter.numbers import align, as_operand, show_digits, show_exact
+
+MOST_LISTED = 25
+"""A larger window's products with weights of 0 are counted, not listed; longer sums are not written out."""
+
+show_value = partial(show_digits, digits=7)
+
+
+def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -> str:
+    """Return how a value came about, in lines with their ends.
+
+    Parameters
+    ----------
+    traced
+        What it is made of.
+    outcome
+        (C,): what the run itself gave at this place, which is stated as the result.
+    subject
+        What is looked at, for the first line: the input, and the kernel or pool.
+    held
+        What a file holds of the result, where that is something else.
+    """
+    lines = [f"{subject}: output {_at(traced.place)}, {show_shape(traced.shape)} -> {show_shape(traced.output)}"]
+    if traced.gray:
+        shares = " + ".join(f"{weight} {color}" for weight, color in zip(Gray.WEIGHTS, "RGB", strict=True))
+        lines.append(_line("input", f"i is {shares}"))
+    lines += _explain_convolution(traced) if traced.weighings else _explain_pool(traced)
+    lines += [*_explain_rest(traced), ""]
+    for number, value in enumerate(outcome):
+        place = (*traced.place, number) if len(outcome) > 1 else traced.place
+        lines.append(_line("result", f"o{_at(place)} = {show_exact(value)}"))
+    if held:
+        lines.append(_line("in a file", held))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _line(subject: str, text: str) -> str:
+    return f"{subject:<10}{text}"
+
+
+def _at(place: Iterable[int]) -> str:
+    return f"[{','.join(str(int(number)) for number in place)}]"
+
+
+def _operand(number: float) -> str:
+    return as_operand(show_value(number))
+
+
+def _list(numbers: Doubles) -> str:
+    """Return numbers one after the other, or the count of many."""
+    return ", ".join(map(show_value, numbers)) if len(numbers) <= MOST_LISTED else f"{len(numbers)} values"
+
+
+def _explain_geometry(traced: Trace, window: Window) -> Iterator[str]:
+    """Yield the numbers behind the formula, and where the window lies."""
+    (sy, sx), (dy, dx), pads = window.stride, window.dilation, window.pads(traced.shape[0], traced.shape[1])
+    border = f", border {traced.layer.border}" if isinstance(traced.layer, Convolution) and any(pads) else ""
+    steps = f"stride sy = {sy}, sx = {sx}; dilation dy = {dy}, dx = {dx}"
+    yield _line("with", f"{steps}; padding top = {pads[0]}, left = {pads[1]}{border}")
+    parts = []
+    for axis, (name, taps) in enumerate((("rows", traced.reach.rows), ("columns", traced.reach.columns))):
+        gaps = f" in steps of {window.dilation[axis]}" if window.dilation[axis] > 1 else ""
+        sum_ = f"{window.stride[axis]}*{traced.place[axis]} - {pads[axis]} = {taps[0]}"
+        parts.append(f"{name} {taps[0]} to {taps[-1]}{gaps} ({sum_})")
+    beyond = np.count_nonzero(~traced.inside)
+    padded = f"; {beyond} of its {traced.inside.size} places lie in the padding" if beyond else ""
+    yield _line("window", f"{', '.join(parts)} of the {show_pair((traced.shape[0], traced.shape[1]))} input{padded}")
+
+
+def _show_index(window: Window, traced: Trace) -> str:
+    """Return which pixel lies under the weight at row r and column c."""
+    top, left, _, _ = window.pads(traced.shape[0], traced.shape[1])
+    (sy, sx), (dy, dx) = window.stride, window.dilation
+    return f"{sy}*{traced.place[0]} + {dy}*r - {top}, {sx}*{traced.place[1]} + {dx}*c - {left}"
+
+
+def _explain_convolution(traced: Trace) -> Iterator[str]:
+    layer = traced.layer
+    assert isinstance(layer, Convolution)
+    kh, kw = layer.window.size
+    summed = len(traced.weighings[0].channels) > 1
+    channel, over = (",k", f"r < {kh}, c < {kw}, k < {traced.shape[2]}") if summed else ("", f"r < {kh}, c < {kw}")
+    rest = f"{channel}] * f[r,c{channel}]" + (" + b" if any(weighing.bias for weighing in traced.weighings) else "")
+    yield _line("formula", f"o[y,x] = sum over {over} of i[sy*y + dy*r - top, sx*x + dx*c - left{rest}")
+    yield _line("here", f"o{_at(traced.place)} = sum over {over} of i[{_show_index(layer.window, traced)}{rest}")
+    yield from _explain_geometry(traced, layer.window)
+    if layer.flip:
+        yield _line("flip", "the kernel is turned by 180 degrees, and shown as it is laid on the window")
+    for number, weighing in enumerate(traced.weighings):
+        yield ""
+        if len(traced.weighings) > 1:
+            own = f"channel {weighing.channels[0]}" if len(weighing.channels) < traced.shape[2] else f"map {number}"
+            yield f"{own}, kernel {weighing.kernel}"
+        if layer.normalize is not Normalization.NONE:
+            what = "their sum" if layer.normalize is Normalization.SUM else "the sum of their magnitudes"
+            yield f"  the kernel's weights are divided by {what}, {show_value(weighing.divisor)}"
+        yield from _explain_map(traced, weighing)
+
+
+def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
+    """Yield how one map's sum comes about, channel by channel."""
+    products = traced.products(weighing)
+    for place, channel in enumerate(weighing.channels):
+        if len(weighing.channels) > 1:
+            yield f"  channel {channel}"
+        yield from _show_window(traced, weighing.weights[:, :, place], channel)
+        yield from _list_products(traced, weighing, place, channel)
+    if len(weighing.channels) > 1:
+        totals = products.sum(axis=(0, 1))
+        each = zip(weighing.channels, totals, strict=True)
+        yield f"  sums      {', '.join(f'channel {channel}: {show_value(total)}' for channel, total in each)}"
+        yield f"  sum       {_add(totals)}"
+    else:
+        yield f"  sum       {_add(products.ravel())}"
+    if weighing.bias:
+        yield f"  bias      {_add([products.sum(), weighing.bias])}"
+
+
+def _show_window(traced: Trace, weights: Doubles, channel: int) -> Iterator[str]:
+    """Yield the window's values and the kernel's weights side by side."""
+    left = _show_values(traced, channel)
+    right = align([list(map(show_value, row)) for row in weights], range(weights.shape[1]), " ")
+    wide = max(map(len, left))
+    yield f"  {'i':<{wide}}    f"
+    yield from (f"  {row:<{wide}}    {across}" for row, across in zip(left, right, strict=True))
+
+
+def _show_values(traced: Trace, channel: int) -> list[str]:
+    """Return a channel of the window in aligned rows; padding is in parentheses, one that is no pixel a point."""
+    words = []
+    for row, inside in zip(traced.values[:, :, channel], traced.inside, strict=True):
+        shown = zip(map(show_value, row), np.isnan(row), inside, strict=True)
+        words.append([text if there else "(.)" if odd else f"({text})" for text, odd, there in shown])
+    if not traced.inside.all():  # a place is kept for the parenthesis
+        words = [[word if word.endswith(")") else f"{word} " for word in row] for row in words]
+    return align(words, range(len(words[0])), " ")
+
+
+def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) -> Iterator[str]:
+    """Yield each product as texts print it; of a large window those with a weight that is not 0."""
+    index = f",{channel}" if traced.shape[2] > 1 else ""
+    own = f",{place}" if len(weighing.channels) > 1 else ""
+    weights, products = weighing.weights[:, :, place], traced.products(weighing)[:, :, place]
+    rows = []
+    for (row, column), weight in np.ndenumerate(weights):
+        if weight or weights.size <= MOST_LISTED:
+            left = f"i[{traced.reach.rows[row]},{traced.reach.columns[column]}{index}]*f[{row},{column}{own}]"
+            value, product = float(traced.values[row, column, channel]), float(products[row, column])
+            right = f"= {show_value(value)}*{_operand(weight)} = {show_value(product)}"
+            rows.append((left, right, f" {_name_source(traced, row, column, index)}"))
+    yield from (f"  {line}" for line in align(rows, gap=" "))
+    if len(rows) < weights.size:
+        yield f"  {weights.size - len(rows)} products with weight 0 add nothing"
+
+
+def _name_source(traced: Trace, row: int, column: int, index: str) -> str:
+    """Return what a place in the padding holds, or the empty string for a pixel."""
+    if traced.inside[row, column]:
+        return ""
+    assert isinstance(traced.layer, Convolution)
+    mode = traced.layer.border.mode
+    if mode in {BorderMode.ZERO, BorderMode.CONSTANT}:
+        return f"padding, {traced.layer.border}"
+    return f"padding, {mode}: i[{traced.reach.row_sources[row]},{traced.reach.column_sources[column]}{index}]"
+
+
+def _add(numbers: Sequence[float] | Doubles) -> str:
+    """Return the sum of numbers, each written out where they are few."""
+    total = show_value(float(np.sum(numbers)))
+    if len(numbers) == 1:
+        return total
+    if len(numbers) > MOST_LISTED:
+        return f"{len(numbers)} products add up to {total}"
+    signs = "".join(f" {'-' if number < 0 else '+'} {show_value(abs(number))}" for number in numbers[1:])
+    return f"{show_value(numbers[0])}{signs} = {total}"
+
+
+def _explain_pool(traced: Trace) -> Iterator[str]:
+    match layer := traced.layer:
+        case Pool(mode=mode, window=window):
+            rows, columns = window.size
+            pixel = "v = i[sy*y + dy*r - top, sx*x + dx*c - left]"
+            yield _line("formula", f"o[y,x] = {mode.row.formula}, {pixel}; r < {rows}, c < {columns}")
+            yield _line("here", f"v = i[{_show_index(window, traced)}]")
+            yield from _explain_geometry(traced, window)
+            yield _line("padding", "counts as 0, and is divided by" if layer.count_include_pad else "is no pixel")
+        case GlobalPool(mode=mode):
+            yield _line("formula", f"o[0,0] = {'max' if mode is PoolMode.MAX else 'mean'} of all i[y,x]")
+        case ChannelPool(mode=combining):
+            yield _line("formula", f"o[y,x] = {combining} over k of i[y,x,k]")
+            yield _line("values", _combine(traced.values.ravel(), combining))
+            return
+        case _:
+            raise NotImplementedError(layer.op)
+    for channel in range(traced.shape[2]):
+        yield ""
+        if traced.shape[2] > 1:
+            yield f"channel {channel}"
+        if max(traced.inside.shape) <= MOST_LISTED:
+            yield "  i"
+            yield from (f"  {row}" for row in _show_values(traced, channel))
+        yield f"  {_pool(traced, mode, channel)}"
+
+
+def _pool(traced: Trace, mode: PoolMode, channel: int) -> str:
+    """Return what a mode makes of the pixels in a window, in numbers."""
+    values = traced.values[:, :, channel]
+    pixels = values[traced.inside]
+    listed, few = _list(pixels), len(pixels) <= MOST_LISTED
+    if not len(pixels):
+        return "no pixel lies in the window: 0"
+    if mode is PoolMode.AVG:
+        count, total = count_places(traced), pixels.sum()
+        added = f"({' + '.join(map(_operand, pixels))})/{count} = " if few else f"sum of {listed}: "
+        return f"{added}{show_value(total)}/{count} = {show_value(total / count)}"
+    if mode is PoolMode.L2:
+        return _take_root(pixels, few=few)
+    if mode is PoolMode.MEDIAN:
+        ordered = np.sort(pixels)
+        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        mean = f"({_operand(low)} + {_operand(high)})/2 = {show_value((low + high) / 2)}"
+        return f"in order {_list(ordered)}; in the middle {show_value(low) if len(ordered) % 2 else mean}"
+    if place := find_picked(mode, values):
+        where = _at((traced.reach.rows[place[0]], traced.reach.columns[place[1]]))
+        return f"{mode}({listed}) = {show_value(values[place])} = i{where}"
+    return f"{mode}({listed}) = {show_value(pool_window(pixels[:, None], mode).item())}"
+
+
+def _take_root(values: Doubles, *, few: bool = True) -> str:
+    """Return the square root of a sum of squares, each written out if they are few."""
+    total = float(np.square(values).sum())
+    squares = f"sqrt({' + '.join(f'{_operand(value)}^2' for value in values)}) = " if few else ""
+    return f"{squares}sqrt({show_value(total)}) = {show_value(total**0.5)}"
+
+
+def _combine(values: Doubles, mode: ChannelMode) -> str:
+    """Return what becomes of the values of channels or maps, in numbers."""
+    match mode:
+        case ChannelMode.MAGNITUDE:
+            return _take_root(values)
+        case ChannelMode.SUM:
+            return _add(values)
+        case ChannelMode.AVG:
+            return f"({' + '.join(map(_operand, values))})/{len(values)} = {show_value(values.sum() / len(values))}"
+        case ChannelMode.MAX | ChannelMode.MIN:
+            best = values.max() if mode is ChannelMode.MAX else values.min()
+            return f"{mode}({', '.join(map(show_value, values))}) = {show_value(best)}"
+
+
+def _explain_rest(traced: Trace) -> Iterator[str]:
+    """Yield what the combination of kernels and the activations make of the sums."""
+    values = traced.sums()
+    if (combination := traced.combination) is not None:
+        combined = traced.combined()
+        yield ""
+        yield from (_line("combined", _combine(part, combination.mode)) for part in values.reshape(len(combined), -1))
+        values = combined
+    for activation in traced.activations:
+        after = np.asarray(activate(values, activation), dtype=np.float64)
+        yield ""
+        for pair in zip(map(show_value, values), map(show_value, after), strict=True):
+            yield _line("then", f"{show_layer(activation)}({pair[0]}) = {pair[1]}")
+        values = after

@@ -1,0 +1,281 @@
+"""What one value of a result is made of: where its window lies, what is in it, and what becomes of that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.borders import Places, find_places
+from cnnfilter.compute.elementwise import activate
+from cnnfilter.compute.forward import Program, Step, build_bank, build_bias, to_gray
+from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
+from cnnfilter.errors import ShapeError
+from cnnfilter.kernels.spec import load_kernel
+from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
+from cnnfilter.nn.layers import Activation, Gray, Layer, Shape, show_shape
+from cnnfilter.nn.window_layers import (
+    ChannelPool,
+    Convolution,
+    DepthwiseConv,
+    GlobalPool,
+    Normalization,
+    Pool,
+    PoolMode,
+)
+
+WHOLE = 12
+"""An input or output up to this size is shown whole, of a larger one what lies around the window."""
+
+AROUND = 3
+"""The number of pixels that are shown on each side of it."""
+
+
+class Reach(NamedTuple):
+    """Where a window lies in the input.
+
+    `rows` (kh,) and `columns` (kw,) are below 0 or beyond the input in the padding. The sources are those of the input
+    that they are, or that the border repeats there; -1 where it has a value of its own.
+    """
+
+    rows: Places
+    columns: Places
+    row_sources: Places
+    column_sources: Places
+
+
+class Weighing(NamedTuple):
+    """What one map of a convolution makes of a window.
+
+    `kernel` is the word of its kernel, `channels` those of the input that it adds up, `weights` (kh, kw, channels) as
+    they are laid on the window; these were divided by `divisor`, which is 1 unless the kernel was normalized.
+    """
+
+    kernel: str
+    channels: tuple[int, ...]
+    weights: Doubles
+    bias: float = 0.0
+    divisor: float = 1.0
+
+
+class Trace(NamedTuple):
+    """How one value for each map of a result comes about.
+
+    `layer` is the convolution or pool; `shape` goes into it, `output` comes out of the network; `place` is the
+    (row, column) of the value. `values` (kh, kw, C) are in the window, padding included, which is nan for a pool: of a
+    color image their luma if it was made `gray`. `weighings` are there for convolutions alone, map by map, with the
+    `combination` and the `activations` behind.
+    """
+
+    layer: Layer
+    shape: Shape
+    output: Shape
+    place: Pair
+    reach: Reach
+    values: Doubles
+    weighings: tuple[Weighing, ...] = ()
+    gray: bool = False
+    combination: ChannelPool | None = None
+    activations: tuple[Activation, ...] = ()
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(kh, kw): which places of the window are pixels of the input."""
+        rows, columns = self.reach.rows, self.reach.columns
+        return np.logical_and.outer((rows >= 0) & (rows < self.shape[0]), (columns >= 0) & (columns < self.shape[1]))
+
+    def products(self, weighing: Weighing) -> Doubles:
+        """Return (kh, kw, channels): each value times its weight; one of 0 takes nothing of nan or infinity."""
+        values = np.where(weighing.weights == 0, 0.0, self.values[:, :, weighing.channels])
+        return np.asarray(values * weighing.weights)
+
+    def sums(self) -> Doubles:
+        """Return what the layer gives, before what comes behind it: a value for each map."""
+        if self.weighings:
+            return np.array([self.products(weighing).sum() + weighing.bias for weighing in self.weighings])
+        return _pool(self)
+
+    def combined(self) -> Doubles:
+        """Return what the combination of several kernels makes of the sums, or the sums."""
+        sums = self.sums()
+        return pool_channels(sums[None, None], self.combination).ravel() if self.combination else sums
+
+    def results(self) -> Doubles:
+        """Return the value of each map in double precision."""
+        values = self.combined()
+        for activation in self.activations:
+            values = np.asarray(activate(values, activation), dtype=np.float64)
+        return values
+
+
+class Explained(NamedTuple):
+    """A value, and what lies around it.
+
+    `outcome` (C,) is what the run gave, `title` what the result is called, `colors` (H, W, C) the input, `outputs`
+    (h, w, C) the output around the value with its first at `corner`. `white` is 0 for a matrix, `notes` are warnings.
+    """
+
+    traced: Trace
+    outcome: Array
+    title: str
+    colors: Array
+    outputs: Array
+    corner: Pair
+    white: float
+    notes: list[str]
+
+
+def span_around(first: int, last: int, size: int) -> range:
+    """Return the rows or columns that are drawn of `size`, with a window from `first` to `last`: all of a few.
+
+    Examples
+    --------
+    >>> span_around(-1, 1, 5), span_around(100, 102, 600)
+    (range(-1, 5), range(97, 106))
+    """
+    if size <= WHOLE:
+        return range(min(0, first), max(size, last + 1))
+    return range(min(first, max(0, first - AROUND)), max(last + 1, min(size, last + 1 + AROUND)))
+
+
+def trace(program: Program, volume: Array, place: Pair) -> Trace:
+    """Return how the value at a place of a program's output comes about.
+
+    The program is one that `convolve` and `pool` make: perhaps `gray`, one convolution or pool, and what works on each
+    place. The volume is (H, W, C), the place a (row, column) in the output.
+
+    Raises
+    ------
+    ShapeError
+        If the place lies outside the output.
+    """
+    output = program.network.output(volume.shape)
+    if not (place[0] < output[0] and place[1] < output[1]):
+        raise ShapeError(
+            f"position {place[0]},{place[1]} lies outside the output of {show_shape(output)}; "
+            f"rows go to {output[0] - 1}, columns to {output[1] - 1}"
+        )
+    starts_gray = isinstance(program.steps[0].node.layer, Gray)
+    first, *rest = program.steps[1:] if starts_gray else program.steps
+    layer, gray, behind = first.node.layer, starts_gray and volume.shape[2] > 1, [step.node.layer for step in rest]
+    shape = (*volume.shape[:2], 1 if gray else volume.shape[2])
+    reach = find_reach(layer, shape, place)
+    return Trace(
+        layer=layer,
+        shape=shape,
+        output=output,
+        place=place,
+        reach=reach,
+        values=read_values(volume, reach.row_sources, reach.column_sources, layer, gray=gray),
+        weighings=_weigh(layer, first, shape[2]) if isinstance(layer, Convolution) else (),
+        gray=gray,
+        combination=next((layer for layer in behind if isinstance(layer, ChannelPool)), None),
+        activations=tuple(layer for layer in behind if isinstance(layer, Activation)),
+    )
+
+
+def find_reach(layer: Layer, shape: Shape, place: Pair) -> Reach:
+    """Return where the window of an output lies in an input of a shape (H, W, C)."""
+    if isinstance(layer, Convolution | Pool):
+        taps = [_find_taps(layer.window, shape, place, axis) for axis in (0, 1)]
+    elif isinstance(layer, GlobalPool):
+        taps = [np.arange(size) for size in shape[:2]]
+    else:
+        taps = [np.array([at]) for at in place]
+    sources = [find_sources(tap, size, layer) for tap, size in zip(taps, shape, strict=False)]
+    return Reach(taps[0], taps[1], sources[0], sources[1])
+
+
+def _find_taps(window: Window, shape: Shape, place: Pair, axis: int) -> Places:
+    start = place[axis] * window.stride[axis] - window.pads(shape[0], shape[1])[axis]
+    return start + np.arange(window.size[axis]) * window.dilation[axis]
+
+
+def _border_of(layer: Layer) -> Border:
+    """Return what lies beyond the input of a layer: nan, which is no pixel, for a pool."""
+    return layer.border if isinstance(layer, Convolution) else Border(BorderMode.CONSTANT, np.nan)
+
+
+def find_sources(taps: Places, size: int, layer: Layer) -> Places:
+    """Return which of the input's rows or columns each tap sees, or -1."""
+    before, after = max(0, -int(taps[0])), max(0, int(taps[-1]) + 1 - size)
+    return find_places(size, before, after, _border_of(layer).mode)[taps + before]
+
+
+def read_values(volume: Array, rows: Places, columns: Places, layer: Layer, *, gray: bool) -> Doubles:
+    """Return what a layer sees at rows and columns of its input, -1 those of the border's own value: (kh, kw, C)."""
+    seen = volume[rows[:, None], columns]
+    values = np.array(to_gray(seen) if gray else seen, dtype=np.float64)
+    values[np.logical_or.outer(rows < 0, columns < 0)] = _border_of(layer).value
+    return values
+
+
+def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...]:
+    """Return the weights of each map; those of a dwconv see one channel each."""
+    bank, biases = build_bank(layer, step.kernels, channels), build_bias(layer, step.kernels, channels)
+    words = [word.text for word in layer.kernels for _ in range(word.maps)]
+    divisors = [divisor for word in layer.kernels for divisor in _divisors(word.text, layer.normalize)]
+    alone = isinstance(layer, DepthwiseConv)
+    return tuple(
+        Weighing(
+            kernel=words[number % len(words)],
+            channels=(number // len(words),) if alone else tuple(range(channels)),
+            weights=bank[..., number],
+            bias=float(biases[number]),
+            divisor=divisors[number % len(words)],
+        )
+        for number in range(bank.shape[3])
+    )
+
+
+def _divisors(word: str, how: Normalization) -> list[float]:
+    """Return what the weights of each map of a kernel are divided by."""
+    weights = load_kernel(word).weights
+    maps = weights.reshape(-1, weights.shape[3] if weights.ndim == 4 else 1)
+    if how is Normalization.NONE:
+        return [1.0] * maps.shape[1]
+    return [float(total) for total in (np.abs(maps) if how is Normalization.ABS else maps).sum(axis=0)]
+
+
+def _pool(traced: Trace) -> Doubles:
+    """Return what a pool makes of the window alone: the pixels of it that are there."""
+    pixels = traced.values[traced.inside]
+    match traced.layer:
+        case GlobalPool() as layer:
+            return np.ravel(pool_globally(traced.values, layer)).astype(np.float64)
+        case ChannelPool() as layer:
+            return np.ravel(pool_channels(traced.values, layer)).astype(np.float64)
+        case Pool() if not len(pixels):
+            return np.zeros(traced.shape[2])
+        case Pool(mode=mode) as layer:
+            pooled = pool_window(pixels, mode)
+            return pooled * len(pixels) / count_places(traced) if layer.count_include_pad and mode == "avg" else pooled
+        case layer:
+            raise NotImplementedError(layer.op)
+
+
+def pool_window(pixels: Doubles, mode: PoolMode) -> Doubles:
+    """Return what a mode makes of all pixels (pixels, C) together: (C,)."""
+    alone = Pool(mode=mode, window=Window((len(pixels), 1)))
+    return np.ravel(pool_volume(pixels[:, None], alone)).astype(np.float64)
+
+
+def find_picked(mode: PoolMode, values: Doubles) -> Pair | None:
+    """Return the (row, column) of the value that a mode picks of a window, nan aside; None where it picks none."""
+    if mode.row.picks is None or np.isnan(values).all():
+        return None
+    find = np.nanargmax if mode.row.picks == "greatest" else np.nanargmin
+    row, column = np.unravel_index(find(values), values.shape)
+    return int(row), int(column)
+
+
+def count_places(traced: Trace) -> int:
+    """Return what an average divides by: pixels, and with `count_include_pad` padding, never what hangs over."""
+    layer, (height, width, _) = traced.layer, traced.shape
+    if not isinstance(layer, Pool) or not layer.count_include_pad:
+        return int(np.count_nonzero(traced.inside))
+    _, _, bottom, right = layer.window.pads(height, width)
+    rows, columns = traced.reach.rows < height + bottom, traced.reach.columns < width + right
+    return int(np.count_nonzero(rows)) * int(np.count_nonzero(columns))

@@ -1,0 +1,1 @@
+"""Files: images, matrices and weights, read and written."""

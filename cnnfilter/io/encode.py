@@ -1,0 +1,189 @@
+"""Image files written through OpenCV, a picture or many in each."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.decode import Timing, swap_red_and_blue
+from cnnfilter.io.formats import Format, find_format
+from cnnfilter.io.levels import MAXIMA, depth_of
+from cnnfilter.io.matrices import encode_matrix
+from cnnfilter.io.metadata import Metadata, as_blocks, carry
+from cnnfilter.io.opencv import capture_stderr, cv2
+from cnnfilter.log import tell
+
+_STILL = 1000
+"""Milliseconds for which a page is shown that comes from a file without times."""
+
+Encoded = bytes | memoryview
+"""What goes into a file."""
+
+
+class Encoding(NamedTuple):
+    """How a file is compressed: quality 1 to 100 (JPEG, WebP, AVIF), compression 0 to 9 (PNG), None for the usual."""
+
+    quality: int | None = None
+    compression: int | None = None
+
+
+def encode_image(
+    pixels: Array,
+    path: str | Path,
+    encoding: Encoding | None = None,
+    *,
+    owned: bool = False,
+    metadata: Metadata | None = None,
+) -> Encoded:
+    """Return the bytes of an image or matrix file.
+
+    Parameters
+    ----------
+    pixels
+        (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of a type that the format holds: uint8,
+        uint16, or floats (float64 only in TIFF, elsewhere float32). A matrix holds any.
+    path
+        The file's name; its suffix is the format.
+    encoding
+        Quality and compression.
+    owned
+        Whether the pixels may be changed, since nothing uses them again.
+    metadata
+        What the picture's file said, which is carried on where it stays true.
+
+    Raises
+    ------
+    ImageFileError
+        If the format cannot hold the channels or the type, or OpenCV cannot write the size.
+    OutputError
+        If the suffix is unknown.
+    """
+    format_, suffix = find_format(path), Path(path).suffix.lower()
+    if format_.is_matrix:
+        return encode_matrix(pixels, path)
+    fitted = _fit(pixels, format_, path)
+    parameters = _parameters(format_, encoding)
+    swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
+    kept, lost = carry(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
+    if lost:
+        tell("%s: %s", path, lost)
+    if any(kept):
+        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, *as_blocks(kept), parameters))
+        if data is not None:
+            return data
+        tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
+    data = _encode(lambda: cv2.imencode(suffix, swapped, parameters))
+    if data is None:
+        reason = f"{format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory"
+        raise ImageFileError(reason, path=path)
+    return data
+
+
+def encode_pages(
+    pages: Sequence[Array], path: str | Path, encoding: Encoding | None = None, timing: Timing | None = None
+) -> Encoded:
+    """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation.
+
+    Each is as `encode_image` takes it; frames are uint8, and all of one size. They follow each other as `timing` says;
+    unless it does, each is shown for a second, for ever. `ImageFileError` if the format holds one picture only, or
+    frames differ in size.
+    """
+    format_, suffix = find_format(path), Path(path).suffix.lower()
+    parameters = _parameters(format_, encoding)
+    fitted = [_fit(page, format_, path) for page in pages]
+    if format_.pages != "pages":
+        fitted = _make_alike(fitted, path)
+    swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
+    if format_.pages == "pages":
+        data = _encode(lambda: cv2.imencodemulti(suffix, swapped, parameters))
+    else:
+        animation, timing = cv2.Animation(), timing or Timing()
+        animation.frames = swapped
+        animation.durations = timing.durations or (_STILL,) * len(swapped)
+        animation.loop_count = timing.loops
+        data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
+    if data is None:
+        raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
+    return data
+
+
+def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
+    """Return frames with as many channels each; `ImageFileError` if they differ in size."""
+    if len({frame.shape[:2] for frame in frames}) > 1:
+        sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
+        reason = f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one"
+        raise ImageFileError(reason, path=path)
+    most = max(frame.ndim if frame.ndim == 2 else frame.shape[2] for frame in frames)
+    return [_add_channels(frame, most) for frame in frames]
+
+
+def _add_channels(frame: Array, channels: int) -> Array:
+    """Return a frame as grey (2), colours (3) or colours and opaque alpha (4)."""
+    if frame.ndim == 2 and channels > 2:
+        frame = np.repeat(frame[:, :, None], 3, axis=2)
+    if channels == 4 and frame.shape[2] == 3:
+        frame = np.concatenate([frame, np.full_like(frame[:, :, :1], np.iinfo(frame.dtype).max)], axis=2)
+    return frame
+
+
+def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
+    """Return what OpenCV encodes, or None if it cannot."""
+    try:
+        (written, data), _ = capture_stderr(call)
+    except cv2.error:
+        return None
+    return data.data if written else None
+
+
+def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
+    """Return the pixels in a type and with channels that the format holds."""
+    if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
+        reason = f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}"
+        raise ImageFileError(reason, path=path)
+    fitted = _fit_channels(pixels, format_, path)
+    if fitted.dtype == np.float64 and not format_.doubles:
+        fitted = fitted.astype(np.float32)  # OpenCV would make 8 bits of it
+    if min(fitted.shape[:2]) < format_.smallest_side:
+        reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and gets {fitted.shape[:2]}"
+        raise ImageFileError(reason, path=path)
+    if not format_.signed and fitted.min() < 0:
+        raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
+    return fitted
+
+
+def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
+    """Return the pixels with as many channels as the format holds; grey is repeated, nothing is dropped."""
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim not in {2, 3} or pixels.size == 0:
+        raise ImageFileError(f"a result of shape {pixels.shape} is no picture; a .npy or .txt file holds it", path=path)
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if channels == 1 and 1 not in format_.channels:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    if channels in format_.channels:
+        return pixels
+    if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[depth_of(pixels.dtype)]).all():
+        return pixels[:, :, :3].copy()  # all is opaque
+    if channels == 4:
+        raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
+    if channels == 3:
+        reason = f"{format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
+        raise ImageFileError(reason, path=path)
+    raise ImageFileError(
+        f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
+        "--plot draws them, and --save all, of pipeline, writes a picture for each map",
+        path=path,
+    )
+
+
+def _parameters(format_: Format, encoding: Encoding | None) -> list[int]:
+    """Return what OpenCV is told when it writes a format."""
+    if not format_.parameter:
+        return []
+    flag, usual, option = format_.parameter
+    asked = getattr(encoding, option, None) if option else None
+    value = usual if asked is None else asked
+    return [] if value is None else [getattr(cv2, flag), value]

@@ -1,0 +1,260 @@
+"""What image files promise in their headers: their size, and how many pages or frames there are."""
+
+import re
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+from zlib import crc32
+
+from cnnfilter.io import tiff
+from cnnfilter.io.tiff import Directory, read_orientation
+
+
+class Header(NamedTuple):
+    """What a file promises.
+
+    Parameters
+    ----------
+    height, width
+        Of the first page, as it is in the file.
+    depth
+        Bytes that a pixel takes when it is decoded, at least.
+    pages
+        How many pages or frames there are.
+    total
+        The pixels of all pages.
+    is_whole
+        Whether the file reaches to its end undamaged, as far as that can be seen without decoding it.
+    channels
+        Those of the image once it has been read: 1, 3 or 4; any other number where its head does not say.
+    orientation
+        How the image is turned before it is shown, as EXIF numbers it.
+    directories
+        Those of a TIFF, one for each page.
+    format
+        Its name, as `recognize` returns it.
+    """
+
+    height: int
+    width: int
+    depth: int = 3
+    pages: int = 1
+    total: int = 0
+    is_whole: bool = True
+    channels: int = 0
+    orientation: int = 1
+    directories: tuple[Directory, ...] = ()
+    format: str = ""
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of all pages."""
+        return self.total or self.height * self.width * self.pages
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """(H, W) or (H, W, C), upright, as the first page is once it has been read; None where that is not known."""
+        if self.height < 1 or self.width < 1 or self.channels not in {1, 3, 4}:
+            return None
+        sides = (self.width, self.height) if self.orientation in {5, 6, 7, 8} else (self.height, self.width)
+        return sides if self.channels == 1 else (*sides, self.channels)
+
+
+def read_header(data: bytes) -> Header | None:
+    """Return what a file, or a map of it, promises, or None where that is not known.
+
+    Examples
+    --------
+    >>> read_header(b"P6 640 480 255 ")[:2]
+    (480, 640)
+    """
+    name = recognize(data)
+    try:
+        header = _READERS[name][1](data) if name else None
+    except (struct.error, IndexError, ValueError):
+        return None
+    return header._replace(format=name) if header else None
+
+
+def recognize(data: bytes) -> str:
+    """Return the name of the format of an image file by its first bytes, or the empty string."""
+    head = data[:64]
+    return next((name for name, (belongs, _) in _READERS.items() if belongs(head)), "")
+
+
+def _png(data: bytes) -> Header:
+    """PNG 1.3 (W3C, 2023), sections 5.3, 11.2.1 and 11.3.6: chunks, each with its checksum."""
+    width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
+    pages, place, name, orientation, sound, animated = 1, 8, b"", 1, True, False
+    channels = seen = {0: 1, 4: 4, 6: 4}.get(kind, 3)
+    file = memoryview(data)
+    while sound and name != b"IEND" and place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + length  # OpenCV takes memory for any length, and has crashed on chunks of false names
+        if name == b"acTL":
+            (pages,) = struct.unpack_from(">I", data, place + 8)
+        elif name == b"tRNS":
+            seen = 4
+        elif name == b"eXIf":
+            orientation = read_orientation(data[place + 8 : end])
+        sound = end + 4 <= len(data)
+        animated = animated or name == b"acTL"
+        if name != b"IDAT" or animated:  # else libpng takes its sum while it reads on
+            sound = sound and file[end : end + 4] == crc32(file[place + 4 : end]).to_bytes(4)
+        place = end + 4
+    depth = channels * max(1, bits // 8)
+    return Header(height, width, depth, max(1, pages), 0, sound and name == b"IEND", seen, orientation)
+
+
+def _jpeg(data: bytes) -> Header:
+    """ITU-T T.81, annex B: segments up to the first scan, behind which somewhere an end must come."""
+    place, found, orientation = 2, Header(0, 0), 1
+    while True:
+        while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
+            place += 1
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame
+            height, width, components = struct.unpack_from(">HHB", data, place + 5)
+            found = Header(height, width, 1 if components == 1 else 3, channels=min(components, 3))
+        if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
+            (length,) = struct.unpack_from(">H", data, place + 2)
+            orientation = read_orientation(data[place + 4 : place + 2 + length])
+        if marker == 0xDA:  # a scan
+            return found._replace(is_whole=data.rfind(b"\xff\xd9", place) > 0, orientation=orientation)
+        place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
+
+
+def _gif(data: bytes) -> Header:
+    """GIF 89a: a screen, then blocks to a trailer; each image is a frame."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    place, pages = 13 + _colours(flags), 0
+    while place < len(data) and data[place] != 0x3B:  # the trailer
+        if data[place] == 0x2C and place + 9 < len(data):  # an image
+            pages += 1
+            place += 11 + _colours(data[place + 9])
+        else:
+            place += 2
+        while place < len(data) and data[place]:
+            place += data[place] + 1
+        place += 1
+    return Header(height, width, 4, max(1, pages), is_whole=place < len(data))
+
+
+def _colours(flags: int) -> int:
+    """Return how long the table of colours is that a GIF's flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _webp(data: bytes) -> Header:
+    """WebP container (RFC 9649): one image, or a canvas and a chunk for each frame."""
+    is_whole = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
+    if data[12:16] == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return Header(height & 0x3FFF, width & 0x3FFF, is_whole=is_whole, channels=3)
+    if data[12:16] == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        channels = 4 if bits >> 28 & 1 else 3
+        return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, is_whole=is_whole, channels=channels)
+    across, far_across, down, far_down = struct.unpack_from("<HBHB", data, 24)
+    width, height = across + (far_across << 16) + 1, down + (far_down << 16) + 1
+    pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & 0x10 else 3
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        pages += name == b"ANMF"
+        if name == b"EXIF":
+            orientation = read_orientation(data[place + 8 : place + 8 + length])
+        place += 8 + length + length % 2
+    return Header(height, width, 4, max(1, pages), 0, is_whole, channels, orientation)
+
+
+def _tiff(data: bytes) -> Header | None:
+    """Return the size of the first page, and the sum of all."""
+    directories = tuple(tiff.read_directories(data))
+    if not directories:
+        return None
+    sizes = [(page.number(tiff.HEIGHT), page.number(tiff.WIDTH)) for page in directories]
+    depths = [page.number(tiff.SAMPLES, 1) * max(1, page.number(tiff.BITS, 1) // 8) for page in directories]
+    first, last = directories[0], directories[-1]
+    in_colours = first.number(tiff.PHOTOMETRIC) in {tiff.PALETTE, tiff.SEPARATED}
+    channels = 3 if in_colours else first.number(tiff.SAMPLES, 1)
+    end = last.link + struct.calcsize(last.form)
+    is_whole = end <= len(data) and not any(data[last.link : end])
+    total = sum(height * width for height, width in sizes)
+    orientation = first.number(tiff.ORIENTATION, 1)
+    header = Header(*sizes[0], max(1, *depths), len(sizes), total, is_whole, channels, orientation)
+    return header._replace(directories=directories)
+
+
+def _bmp(data: bytes) -> Header:
+    """Windows bitmap, with a header of 12 or of 40 bytes and more; the pixels tell of palettes and masks."""
+    if data[14] == 12:
+        return Header(*reversed(struct.unpack_from("<HH", data, 18)))
+    width, height, _, bits = struct.unpack_from("<iiHH", data, 18)
+    return Header(abs(height), abs(width), channels=3 if bits == 24 else 0)
+
+
+_NETPBM = re.compile(rb"P([1-6Ff])\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*([-+.\d]*)")
+"""Netpbm's formats, and PFM."""
+
+
+def _netpbm(data: bytes) -> Header | None:
+    match = _NETPBM.match(data[:4096])
+    if not match:
+        return None
+    colour = match[1] in b"36F"
+    size = 4 if match[1] in b"Ff" else 1 + (match[1] not in b"14" and float(match[4] or 0) > 255)
+    channels = 3 if colour else 1
+    return Header(int(match[3]), int(match[2]), channels * size, channels=channels)
+
+
+def _pam(data: bytes) -> Header | None:
+    """Netpbm's PAM: named lines."""
+    found = {name: int(number) for name, number in re.findall(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d+)", data[:4096])}
+    if not {b"WIDTH", b"HEIGHT", b"DEPTH"} <= set(found):
+        return None
+    return Header(found[b"HEIGHT"], found[b"WIDTH"], found[b"DEPTH"] * (1 + (found.get(b"MAXVAL", 0) > 255)))
+
+
+def _radiance(data: bytes) -> Header | None:
+    match = re.search(rb"\n[-+]Y (\d+) [-+]X (\d+)\n", data[:65_536])
+    return Header(int(match[1]), int(match[2]), 12, channels=3) if match else None
+
+
+def _avif(data: bytes) -> Header | None:
+    """ISO/IEC 23008-12: the largest `ispe`, and of a sequence as many samples as its first `stsz` counts."""
+    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:65_536])]
+    table = data.find(b"stsz")
+    pages = struct.unpack_from(">I", data, table + 12)[0] if table > 0 and b"avis" in data[8:64] else 1
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    head = data[: data.find(b"mdat")]
+    coding, turns = head.find(b"av1C"), head.find(b"\0\0\0\x09irot")
+    has_alpha = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" in head
+    channels = 4 if has_alpha else 1 if head[coding + 6] & 0x10 else 3  # grey
+    orientation = 6 if turns >= 0 and head[turns + 8] & 1 else 1
+    return Header(height, width, 3, max(1, pages), channels=channels, orientation=orientation) if sizes else None
+
+
+def _jpeg_2000(data: bytes) -> Header | None:
+    """ITU-T T.800: the box `ihdr`, or the marker SIZ of a bare stream."""
+    box = data.find(b"ihdr", 0, 512)
+    if box > 0:
+        height, width, components, bits = struct.unpack_from(">IIHB", data, box + 4)
+        return Header(height, width, components * (1 + (bits & 0x7F) // 8), channels=components)
+    right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
+    return Header(bottom - top, right - left)
+
+
+_READERS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], Header | None]]] = {
+    "PNG": (lambda head: head[:8] == b"\x89PNG\r\n\x1a\n", _png),
+    "JPEG": (lambda head: head[:2] == b"\xff\xd8", _jpeg),
+    "GIF": (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _gif),
+    "WebP": (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _webp),
+    "TIFF": (lambda head: head[:4] in tiff.STARTS, _tiff),
+    "BMP": (lambda head: head[:2] == b"BM", _bmp),
+    "PAM": (lambda head: head[:2] == b"P7", _pam),
+    "Netpbm": (lambda head: head[:1] == b"P", _netpbm),
+    "Radiance HDR": (lambda head: head[:2] == b"#?", _radiance),
+    "AVIF": (lambda head: head[4:8] == b"ftyp" and b"avi" in head[8:], _avif),
+    "JPEG 2000": (lambda head: head[4:8] == b"jP  " or head[:4] == b"\xff\x4f\xff\x51", _jpeg_2000),
+}
+"""What a file of each format begins with, and what reads its header."""

@@ -1,0 +1,155 @@
+"""From results to what a file holds: range, depth, one rounding and one saturation, at the end."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from cnnfilter.arrays import Array, float_type, ieee_arithmetic
+from cnnfilter.errors import OutputError
+from cnnfilter.io.formats import Depth, Format, Range
+
+MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
+"""White, by depth."""
+
+_TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16}
+
+Extremes = tuple[float, float]
+"""The least and the greatest finite value."""
+
+
+class Levels(NamedTuple):
+    """What a file is to hold, and how many values had to be clipped."""
+
+    pixels: Array
+    outside: int = 0
+
+    @property
+    def clipped(self) -> float:
+        """The share of values that had to be clipped."""
+        return self.outside / max(1, self.pixels.size)
+
+
+def depth_of(dtype: np.dtype[Any]) -> Depth:
+    """Return the depth of an array's type: 8 for uint8, 16 for uint16, float for the rest."""
+    return next((depth for depth, kind in _TYPES.items() if kind == dtype), Depth.FLOAT)
+
+
+def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[Depth, str]:
+    """Return the depth a file gets, and a sentence if it is not the one that was wanted, or the empty string.
+
+    That of the input, `given`, is kept where none was asked and the format can hold it.
+    """
+    wanted, deepest = asked or (Depth.FLOAT if format_.is_matrix else given), format_.depths[-1]
+    if wanted in format_.depths:
+        return wanted, ""
+    order = list(Depth)
+    if asked is None and order.index(deepest) > order.index(wanted):
+        return deepest, ""
+    return deepest, f"{format_.name} cannot hold depth {wanted}; it is written with {deepest}"
+
+
+@ieee_arithmetic
+def to_levels(
+    values: Array, *, range_: Range | None, maximum: float, depth: Depth, extremes: Extremes | None = None
+) -> Levels:
+    """Return values as a file of some depth holds them.
+
+    Parameters
+    ----------
+    values
+        Any shape, in the input's units: white is `maximum`.
+    range_
+        How they are brought into range; None is `clip` for 8 and 16 bits, `none` for floats; `none` for 8 and 16
+        bits is an `OutputError`.
+    maximum
+        White of the input: 255, 65535, or 1.
+    depth
+        Of the file. 8 and 16 bits scale by their white / `maximum` and round half to even; floats stay
+        in the input's units.
+    extremes
+        What `scale` and `max` go by, where the values are a part of what goes into the file.
+
+    Returns
+    -------
+    Levels
+        uint8, uint16, or floats as they came.
+
+    Examples
+    --------
+    >>> to_levels(np.array([-3.0, 0.5, 1.5, 260.0]), range_=None, maximum=255.0, depth=Depth.EIGHT)
+    Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), outside=2)
+    """
+    how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
+    floats = values.astype(float_type(values.dtype), copy=False)
+    if depth is not Depth.FLOAT and how is Range.NONE:
+        raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
+    if how is Range.NONE:
+        return Levels(floats)
+    white = maximum if depth is Depth.FLOAT else MAXIMA[depth]
+    arranged = _arrange(floats, how, maximum, extremes)
+    if white != maximum:
+        arranged = arranged * (white / maximum)
+    if how is Range.OFFSET:
+        # Half of white, or the level above it: 127.5 would round 0 and 1 to one level, 2 and 3 to the next.
+        arranged = arranged + (white / 2 if depth is Depth.FLOAT else (white + 1) / 2)
+    if depth is Depth.FLOAT:  # rounding in float32 may end just above white
+        return _saturate(arranged, white * (1 + 1e-6), white, arranged.dtype)
+    return _saturate(np.rint(arranged), white, white, _TYPES[depth], owned=True)
+
+
+def find_extremes(values: Array) -> Extremes:
+    """Return the least and the greatest finite value; (0, 0) of nothing finite."""
+    if not values.size:
+        return 0.0, 0.0
+    low, high = float(values.min()), float(values.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    return find_extremes(values[np.isfinite(values)])
+
+
+def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes | None) -> Array:
+    """Return the values moved as asked, still in the input's units and before anything is cut off."""
+    low, high = extremes or (find_extremes(values) if how in {Range.SCALE, Range.MAX} else (0.0, 0.0))
+    match how:
+        case Range.ABS:
+            return np.abs(values)
+        case Range.SCALE:
+            return (values - low) * maximum / (high - low) if high > low else np.zeros_like(values)
+        case Range.MAX:
+            peak = max(abs(low), abs(high))
+            return values * maximum / peak if peak > 0 else values
+        case _:
+            return values
+
+
+def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, owned: bool = False) -> Levels:
+    """Cut off what is beyond 0 and white, and count what is beyond 0 and `most`; nan becomes 0."""
+    if not values.size:
+        return Levels(values.astype(dtype))
+    low, high = values.min(), values.max()
+    outside = 0
+    if not (low >= 0 and high <= most):
+        outside = values.size - int(np.count_nonzero((values >= 0) & (values <= most)))
+    if not (low >= 0 and high <= white):
+        values = np.clip(values, 0, white, out=values if owned else None)
+        if np.isnan(low):
+            values = np.nan_to_num(values)
+    return Levels(values.astype(dtype, copy=False), outside)
+
+
+def clip_shorts(values: Array, pixels: Array) -> int:
+    """Put int16 values into uint8 pixels, as `clip` does, and return how many were outside."""
+    outside = int(np.count_nonzero(values.view(np.uint16) > 255))  # without a sign those below 0 are the largest
+    np.clip(values, 0, 255, out=pixels, casting="unsafe")
+    return outside
+
+
+def remark_on_clipping(clipped: float) -> str:
+    """Return a sentence on the share of clipped values, or the empty string if it is below 0.1 %."""
+    if clipped <= 0.001:
+        return ""
+    return (
+        f"{100 * clipped:.1f} % of the values lay outside the file's range and were clipped; "
+        "--range abs, scale, max or offset shows them, --range none with a float file keeps them"
+    )

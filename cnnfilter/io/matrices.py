@@ -1,0 +1,227 @@
+"""Matrices: rows of numbers as text, in files or on the command line, and `.npy`. Strict: no guess is made.
+
+numpy is loaded where arrays are made: the sizes of kernels are known without it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
+
+from cnnfilter.errors import ImageFileError, TextError
+from cnnfilter.io.formats import find_format
+from cnnfilter.numbers import align, join_rows, parse_number, show_exact
+
+if TYPE_CHECKING:
+    from cnnfilter.arrays import Array, Doubles
+
+
+Rows = list[list[float]]
+
+
+class Table(NamedTuple):
+    """Rows of numbers, a list of rows for each channel, and the comments above them."""
+
+    channels: list[Rows]
+    comments: list[str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns), and the channels if there are several."""
+        rows = self.channels[0]
+        size = len(rows), len(rows[0])
+        return size if len(self.channels) == 1 else (*size, len(self.channels))
+
+
+def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
+    r"""Return the table that a text writes: a row a line, spaces, tabs or commas, `#` comments.
+
+    A blank line between rows starts the next channel, or is skipped. `TextError`, with line and column, if a row is
+    ragged, a word is not a number, or there is no row.
+
+    Examples
+    --------
+    >>> parse_table("# mean\n1/2, 1/2").channels
+    [[[0.5, 0.5]]]
+    """
+    channels: list[Rows] = [[]]
+    comments: list[str] = []
+    first: int | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        content, sign, comment = line.partition("#")
+        if not content.strip():
+            if sign and not channels[0]:
+                comments.append(comment.strip())
+            if not sign and channels[-1] and blank_starts_channel:
+                channels.append([])
+            continue
+        row = _parse_row(content, number, first)
+        first = len(row)
+        channels[-1].append(row)
+    if not channels[-1]:
+        channels.pop()
+    if not channels:
+        raise TextError("no row of numbers")
+    heights = list(map(len, channels))
+    for number, height in enumerate(heights, 1):
+        if height != heights[0]:
+            reason = f"channel {number} has {height} rows, channel 1 has {heights[0]}; all channels need as many"
+            raise TextError(reason)
+    return Table(channels, comments)
+
+
+def _parse_row(content: str, line: int, length: int | None) -> list[float]:
+    """Return the numbers of a line, which has `length` of them if that is known."""
+    row: list[float] = []
+    column = 1
+    for column, word in _words(content):
+        try:
+            row.append(parse_number(word))
+        except ValueError as error:
+            raise TextError(f"line {line}, column {column}: {error}", line=line, column=column) from error
+    if length not in {None, len(row)}:
+        reason = f"the row ends with {len(row)} numbers, and the first row has {length}"
+        raise TextError(f"line {line}, column {column}: {reason}", line=line, column=column)
+    return row
+
+
+def _words(content: str) -> Iterator[tuple[int, str]]:
+    """Yield each word with the column it starts in; an empty place beside a comma is a word too."""
+    for match in re.finditer(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)", content.rstrip()):
+        yield match.start() + 1, match[0].strip()
+
+
+def parse_inline(text: str) -> list[list[Rows]]:
+    """Return an inline matrix: `;` ends a row, `;;` a slice (a channel), `;;;` a feature map.
+
+    For each map there are its slices, for each slice its rows; a matrix alone is one slice of one map. `ValueError` if
+    a row is empty or ragged, a word is not a number, or slices or maps differ in size.
+
+    Examples
+    --------
+    >>> parse_inline("1 2; 3 4")
+    [[[[1.0, 2.0], [3.0, 4.0]]]]
+    >>> parse_inline("1 2;; 3 4")
+    [[[[1.0, 2.0]], [[3.0, 4.0]]]]
+    """
+    matrix = join_rows(text).rstrip("; \t")
+    maps = [[_parse_rows(part) for part in piece.split(";;")] for piece in matrix.split(";;;")]
+    if len({len(slices) for slices in maps}) > 1:
+        raise ValueError("every map needs as many slices")
+    if len({(len(rows), len(rows[0])) for slices in maps for rows in slices}) > 1:
+        raise ValueError("every slice needs as many rows, and as many numbers in them")
+    return maps
+
+
+def inline_dimensions(text: str) -> int:
+    """Return 4 for an inline matrix with maps, 3 for one with slices, else 2.
+
+    Examples
+    --------
+    >>> inline_dimensions("1 2; 3 4;"), inline_dimensions("1 2; 3 4;;")
+    (2, 3)
+    """
+    longest = max(map(len, re.findall(";+", join_rows(text))), default=1)
+    return max(2, 1 + longest)
+
+
+def _parse_rows(text: str) -> Rows:
+    """Return the rows of one slice, separated by `;`."""
+    rows: Rows = []
+    for number, part in enumerate(text.split(";"), 1):
+        words = [word for _, word in _words(part.strip())]
+        try:
+            rows.append([parse_number(word) for word in words])
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from error
+        if not words or len(rows[-1]) != len(rows[0]):
+            raise ValueError(f"row {number} has {len(words)} numbers, row 1 has {len(rows[0])}; all need as many")
+    return rows
+
+
+def decode_matrix(data: bytes, name: str) -> Doubles:
+    """Return the matrix in a text or a `.npy` file, by its first bytes: (H, W), or (H, W, C) of channels; float64.
+
+    Raises
+    ------
+    ImageFileError
+        If the text is ragged, empty, or holds a word that is not a number (with line and column), or the
+        `.npy` file is cut off or holds no real numbers in 2 or 3 dimensions.
+    """
+    if data.startswith(b"\x93NUMPY"):
+        return _decode_numpy(data, name)
+    try:
+        return stack_channels(parse_table(data.decode("utf-8-sig")).channels)
+    except UnicodeDecodeError as error:
+        raise ImageFileError("neither a text nor a .npy file", path=name) from error
+    except TextError as error:
+        raise ImageFileError(error, path=name, line=error.line, column=error.column) from error
+
+
+def stack_channels(channels: list[Rows]) -> Doubles:
+    """Return the rows of each channel as one array: (H, W), or (H, W, C) for several.
+
+    Examples
+    --------
+    >>> stack_channels([[[1.0, 2.0]], [[3.0, 4.0]]]).tolist()
+    [[[1.0, 3.0], [2.0, 4.0]]]
+    """
+    import numpy as np  # noqa: PLC0415
+
+    planes = np.array(channels)
+    return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+
+
+def _decode_numpy(data: bytes, name: str) -> Doubles:
+    import numpy as np  # noqa: PLC0415
+
+    try:
+        matrix = np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # numpy reads the header by Python's own parser, which raises what it likes
+        reason = str(error) if isinstance(error, ValueError | EOFError) else ""
+        told = reason if 0 < len(reason) < 200 and "\n" not in reason and " at 0x" not in reason else ""
+        raise ImageFileError(
+            f"not a whole .npy file of numbers ({told or 'its header is damaged'})", path=name
+        ) from error
+    if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
+        raise ImageFileError(
+            f"{matrix.dtype} of shape {matrix.shape}; real numbers in 2 or 3 dimensions are read",
+            path=name,
+        )
+    return np.ascontiguousarray(matrix, dtype=np.float64)
+
+
+def encode_matrix(matrix: Array, path: str | PurePath) -> bytes:
+    """Return the bytes of a `.npy` or text file, by its suffix, that holds (length,), (H, W) or (H, W, C)."""
+    if separator := find_format(path).separator:
+        return format_matrix(matrix, separator).encode()
+    import numpy as np  # noqa: PLC0415
+
+    file = io.BytesIO()
+    np.save(file, matrix, allow_pickle=False)
+    return file.getvalue()
+
+
+def format_matrix(matrix: Array, separator: str = " ") -> str:
+    r"""Return a matrix, (length,), (H, W) or (H, W, C), as text: a row a line, a blank line between channels.
+
+    Columns are flush right where the separator is a space.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> format_matrix(np.array([[1.0, -10.5], [2.0, 3.0]]))
+    '1 -10.5\n2     3\n'
+    """
+    channels = matrix.transpose(2, 0, 1) if matrix.ndim == 3 else [matrix if matrix.ndim == 2 else matrix[None]]
+    return "\n".join(
+        _format_channel([list(map(show_exact, row)) for row in channel], separator) for channel in channels
+    )
+
+
+def _format_channel(rows: list[list[str]], separator: str) -> str:
+    lines = align(rows, range(len(rows[0])), separator) if separator == " " else map(separator.join, rows)
+    return "".join(f"{line}\n" for line in lines)

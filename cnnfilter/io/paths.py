@@ -1,0 +1,454 @@
+"""Paths: inputs that are found, outputs that are named, limits."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from cnnfilter.errors import ImageFileError, MissingLibraryError, OutputError
+from cnnfilter.io.atomic import SPECIAL, is_directory, is_special
+from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
+
+if TYPE_CHECKING:
+    from cnnfilter.io.headers import Header
+
+
+OPENCV_LIMIT = 1 << 30
+"""So many pixels OpenCV reads unless its environment variable says otherwise (imgcodecs, loadsave.cpp)."""
+
+VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+
+_WORTH_ASKING = 1 << 28
+"""Bytes below which the system is not asked for its free memory."""
+
+_NUMBER = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
+"""What OpenCV understands in its variables; anything else ends the process when it is loaded."""
+
+
+def largest_picture() -> int:
+    """Return how many pixels OpenCV reads, by its environment variable or by itself."""
+    match = _NUMBER.fullmatch(os.environ.get(VARIABLE, ""))
+    return int(match[1]) << {"": 0, "K": 10, "M": 20}[(match[2] or "")[:1].upper()] if match else OPENCV_LIMIT
+
+
+def check_environment() -> None:
+    """Raise a `MissingLibraryError` if OpenCV would end the process over one of its variables."""
+    for variable in (VARIABLE, "OPENCV_IO_MAX_IMAGE_WIDTH", "OPENCV_IO_MAX_IMAGE_HEIGHT"):
+        text = os.environ.get(variable)
+        if text is not None and not _NUMBER.fullmatch(text):
+            raise MissingLibraryError(
+                f"OpenCV cannot be loaded: {variable} is {text!r}, and must be a number, such as {OPENCV_LIMIT}"
+            )
+
+
+def allow_pixels(number: int) -> None:
+    """Let OpenCV read pictures of so many pixels; in effect if it has not been loaded yet."""
+    if number > largest_picture():
+        os.environ[VARIABLE] = str(number)
+
+
+def check_header(header: Header, name: str, most_pixels: int | None = None) -> None:
+    """Raise an `ImageFileError` if a file promises more pixels than are allowed, or than memory could hold.
+
+    As many are allowed in all pages as `most_pixels` says, or as OpenCV reads.
+    """
+    limit = largest_picture() if most_pixels is None else most_pixels
+    size = f"{header.height}x{header.width} pixels"
+    what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {header.pixels} in all,"
+    one = "" if header.pages == 1 else "--page N reads one page; "
+    if header.pixels > limit:
+        variable = f"the environment variable {VARIABLE}"
+        reason = f"{what} are more than the limit of {limit}; {one}--max-pixels N, or {variable}, sets another"
+        raise ImageFileError(reason, path=name)
+    if lack := lacks_memory(2 * header.pixels * header.depth):  # the image and its result
+        raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
+
+
+def is_endless(path: Path) -> bool:
+    """Return whether a path is that of a device: `/dev/zero` gives bytes for ever. A terminal is a stream."""
+    mode = path.stat().st_mode
+    if stat.S_ISBLK(mode):
+        return True
+    if not stat.S_ISCHR(mode):
+        return False
+    with path.open("rb", buffering=0) as file:
+        return not file.isatty()
+
+
+def lacks_memory(needed: int) -> str:
+    """Return how many bytes are needed and how many are free, if there are fewer; else the empty string."""
+    if needed <= _WORTH_ASKING or needed <= (free := free_memory()):
+        return ""
+    return f"need {needed >> 20} MB of memory, and {free >> 20} MB are free"
+
+
+def free_memory() -> int:
+    """Return how many bytes this process can still have, as far as the system tells; else more than any machine has."""
+    free = [1 << 62]
+    with suppress(OSError, ValueError, StopIteration):  # what Linux calls available: free, or given back by caches
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+    with suppress(OSError, ValueError):  # what a container's group (version 2) still has
+        most, now = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        free.append(max(0, int(most) - int(now)))
+    with suppress(ImportError, OSError, ValueError, IndexError):  # what `ulimit -v` leaves
+        from resource import RLIM_INFINITY, RLIMIT_AS, getpagesize, getrlimit  # noqa: PLC0415  Windows has none
+
+        if (limit := getrlimit(RLIMIT_AS)[0]) != RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            free.append(max(0, limit - pages * getpagesize()))
+    return min(free)
+
+
+STANDARD = "-"
+"""Standard input, or standard output."""
+
+
+def spoken(source: str) -> str:
+    """Return what an input is called in a message."""
+    return "standard input" if source == STANDARD else source
+
+
+class Job(NamedTuple):
+    """One result to be made: an input, which of the kernels, and where it goes.
+
+    Parameters
+    ----------
+    source
+        The input's path, or `-`.
+    kernel
+        The place of the kernel among those asked for, from 0.
+    target
+        The output's path; None prints.
+    format_name
+        A name whose suffix is the format: the target's, or `-.png` for standard output.
+    layer
+        The layer whose output is wanted; empty for what the network gives.
+    view
+        `plot`, `animate` or `explain` for what shows the work; empty for its result.
+    """
+
+    source: str
+    kernel: int
+    target: Path | None
+    format_name: str
+    layer: str = ""
+    view: str = ""
+
+
+class Resolver:
+    """Finds what many paths lead to; each folder is looked up once, as long as this is kept."""
+
+    def __init__(self) -> None:
+        self._resolve_folder = cache(os.path.realpath)
+
+    def resolve(self, path: str | Path) -> str:
+        """Return a path without links, as `os.path.realpath` does."""
+        folder, name = os.path.split(path)
+        if name in {"", os.curdir, os.pardir} or os.path.islink(path):  # noqa: PTH114  as text: a batch asks for each
+            return os.path.realpath(path)
+        return os.path.join(self._resolve_folder(folder), name)  # noqa: PTH118  as text: it is compared
+
+    def identities(self, path: str | Path) -> Iterator[str]:
+        """Yield what shows whether two paths are one file: the resolved path, and the file's number."""
+        yield self.resolve(path)
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116  a batch asks for each file
+            yield f"{status.st_dev}:{status.st_ino}"
+
+
+def group_by_input(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Return the jobs of each input; one that is named again later is an input again."""
+    return [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
+
+
+class OutputRequest(NamedTuple):
+    """What was said of the outputs.
+
+    Parameters
+    ----------
+    output
+        `-o`: a file, a folder, a template, `-`, or None where nothing was said.
+    format_
+        `--format`, without its dot, or None.
+    kernels
+        A name for each result of an input; empty if each input has one result.
+    layers
+        The layers whose outputs are wanted, each a result of an input; empty for the network's own.
+    prints
+        Whether results without `output` are printed for pictures too, as vectors are.
+    in_place
+        Whether an output may be its own input.
+    read_files
+        The files that kernels, networks, weights, labels and lists are read from, which no output may be.
+    stdin_suffix
+        What standard input's name would end in, `.txt` for a matrix; empty for a picture.
+    below
+        For inputs from deep in a folder where they lie in it, and so where their results lie in the folder `-o`.
+    """
+
+    output: str | None
+    format_: str | None = None
+    kernels: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    prints: bool = False
+    in_place: bool = False
+    read_files: tuple[Path, ...] = ()
+    stdin_suffix: str = ""
+    below: Mapping[str, str] = MappingProxyType({})
+
+
+def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
+    """Return a job for each input and kernel, every output named and checked.
+
+    Raises
+    ------
+    OutputError
+        If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
+        overwrite an input or a kernel.
+    """
+    check_sources(sources)
+    if request.output == "":
+        raise OutputError(_EMPTY)
+    if request.format_ is not None:
+        find_format(f"-.{request.format_}")
+    if request.layers and request.output in {None, STANDARD}:
+        raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
+    labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]
+    jobs = [
+        _job(source, f"{index:0{len(str(len(sources)))}}", kernel, label, request)
+        for index, source in enumerate(sources, 1)
+        for kernel, label in enumerate(labels)
+    ]
+    _check_apart(jobs, sources, request)
+    return jobs
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Raise an `OutputError` if an input has no name, or is standard input for the second time."""
+    if "" in sources:
+        raise OutputError(_EMPTY)
+    if sum(source == STANDARD for source in sources) > 1:
+        raise OutputError("standard input can be read once only, and '-' is given twice")
+
+
+_EMPTY = "the name of an input or output is empty; a variable of the shell may be unset"
+
+
+def _job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
+    name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
+    output = source if request.output is None and request.in_place and source != STANDARD else request.output
+    if output is None or output == STANDARD:
+        return Job(source, kernel, None, _printed_format(name, output, request))
+    suffix = f".{request.format_}" if request.format_ else name.suffix
+    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
+    fields |= {"layer" if request.layers else "kernel": label} if label else {}
+    in_folder = _is_folder(output)
+    place = fill_template(output, fields) if request.output else output
+    ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
+    target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
+    _check_target(target, is_folder=in_folder)
+    if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
+        raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
+    return Job(source, 0, target, str(target), label) if request.layers else Job(source, kernel, target, str(target))
+
+
+def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
+    """Return the name whose suffix is the format of what goes to standard output."""
+    if output is None and request.prints:
+        return f"-.{request.format_ or 'txt'}"
+    if output is None and not is_matrix(name):
+        given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
+        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it")
+    if request.format_:
+        return f"-.{request.format_}"
+    if is_matrix(name):
+        return f"-{name.suffix if output else '.txt'}"
+    if not name.suffix:
+        raise OutputError("standard output needs a format, such as --format png")
+    find_format(name)
+    return f"-{name.suffix}"
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or is_directory(Path(output))
+
+
+def fill_template(template: str, fields: dict[str, str]) -> str:
+    """Return a template with its fields filled in, or raise an `OutputError` for a field that is unknown."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in fields:
+            known = ", ".join(f"{{{field}}}" for field in fields)
+            raise OutputError(f"unknown field {match[0]}; known are {known}", path=template)
+        return fields[match[1]]
+
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
+        raise OutputError("a brace has no partner", path=template)
+    filled = re.sub(r"\{([^{}]*)\}", fill, template)
+    before, after = Path(template), Path(filled)
+    if after.parts.count("..") > before.parts.count("..") or after.is_absolute() > before.is_absolute():
+        raise OutputError(f"the name of an input leads out of the folder that {template} names", path=filled)
+    return filled
+
+
+def _check_target(target: Path, *, is_folder: bool) -> None:
+    find_format(target)
+    if is_directory(target):
+        raise OutputError("is a folder", path=target)
+    if is_special(target):
+        raise OutputError(SPECIAL, path=target)
+    if not is_folder and not is_directory(target.parent):
+        raise OutputError(f"no such folder: {target.parent}", path=target)
+    nearest = next(folder for folder in target.parents if os.path.lexists(folder))
+    if is_folder and not is_directory(nearest):
+        raise OutputError("is not a folder", path=nearest)
+
+
+def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
+    """Raise an `OutputError` if outputs fall together, or on an input."""
+    if request.output == STANDARD and len(jobs) > 1:
+        raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
+    resolver = Resolver()
+    inputs = {identity: source for source in sources for identity in resolver.identities(source)}
+    read = {identity for path in request.read_files for identity in resolver.identities(path)}
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        real, *number = resolver.identities(job.target)
+        if real in taken:
+            raise OutputError(_together(job, taken[real], request))
+        taken[real] = job
+        for identity in (real, *number):
+            owner = inputs.get(identity)
+            if owner is not None and not (request.in_place and owner == job.source):
+                remedy = "only itself may it be" if request.in_place else "--in-place allows to replace it"
+                raise OutputError(f"the output is the input {owner}; {remedy}", path=job.target)
+            if identity in read:
+                reason = "the output is read too, as a kernel, a network, weights, labels or a list"
+                raise OutputError(reason, path=job.target)
+
+
+def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str]:
+    """Return the identities of all files that are read, which no name made later may have."""
+    resolver = Resolver()
+    paths: list[str | Path] = [*sources, *request.read_files]
+    return frozenset(identity for path in paths for identity in resolver.identities(path))
+
+
+def _together(job: Job, other: Job, request: OutputRequest) -> str:
+    """Return what is wrong with two results of one name, and what keeps both."""
+    in_folder = bool(request.output) and _is_folder(request.output or "")
+    if (job.kernel, job.layer, job.source) == (other.kernel, other.layer, other.source):
+        return f"{job.target}: its input {job.source} is given twice"
+    if job.source == other.source:
+        kind = "layer" if request.layers else "kernel"
+        remedy = "their names must differ" if in_folder else f"use a folder, or a template with {{{kind}}}"
+        return f"{job.target}: the results of two {kind}s would be written to it; {remedy}"
+    remedy = "a folder takes several" if request.output and not in_folder else "a template with {index} parts them"
+    return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
+
+
+class Gathered(NamedTuple):
+    """All inputs.
+
+    Parameters
+    ----------
+    sources
+        Paths, or `-`, in the order in which they were given; those of a folder by name.
+    below
+        Where an input lies below the folder that was given, for those that lie deeper.
+    failures
+        Folders that could not be looked into, or hold no picture, each with the reason.
+    remarks
+        What was passed over.
+    """
+
+    sources: tuple[str, ...]
+    below: dict[str, str]
+    failures: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def gather(words: Sequence[str], output: str | None) -> Gathered:
+    """Return all inputs that words name: files, `-`, and folders for the pictures in them and below.
+
+    Hidden files and folders are skipped, and so is the folder that the results go into, by `-o`.
+    """
+    excluded = ""
+    if output:
+        excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent)
+    search = _FolderSearch(excluded)
+    for word in words:
+        if Path(word).is_dir():
+            search.add_folder(word)
+        elif word == STANDARD or os.path.lexists(word):
+            search.sources.append(word)
+        else:
+            search.failures.append((word, os.strerror(errno.ENOENT)))
+    remarks = (f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in search.skipped.items())
+    return Gathered(tuple(search.sources), search.below, tuple(search.failures), tuple(remarks))
+
+
+class _FolderSearch:
+    """What is found in folders, but for those in one that is excluded."""
+
+    def __init__(self, excluded: str) -> None:
+        self._excluded = excluded
+        self.sources: list[str] = []
+        self.below: dict[str, str] = {}
+        self.failures: list[tuple[str, str]] = []
+        self.skipped: dict[str, list[str]] = defaultdict(list)
+
+    def add_folder(self, top: str) -> None:
+        """Add the pictures in a folder and below; links to folders are not followed."""
+        before = len(self.sources), len(self.failures)
+        for folder, folders, names in os.walk(top, onerror=self._fail):
+            kept = (name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != self._excluded)
+            inner = os.path.relpath(folder, top)
+            for name in sorted(names):
+                if not name.startswith("."):
+                    self._add_file(Path(folder, name), "" if inner == "." else inner)
+        if before == (len(self.sources), len(self.failures)):
+            self.failures.append((top, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
+
+    def _fail(self, error: OSError) -> None:
+        self.failures.append((str(error.filename), error.strerror or str(error)))
+
+    def _add_file(self, path: Path, inner: str) -> None:
+        source, name = str(path), path.name.lower()
+        if name.endswith(READ_ONLY_SUFFIXES):
+            why = "are of formats that are not written; --format, or a template, writes another"
+            self.skipped[why].append(source)
+        elif name.endswith(IMAGE_SUFFIXES) and path.exists() and not path.is_file():  # reading would wait for ever
+            self.skipped["are no regular files"].append(source)
+        elif name.endswith(IMAGE_SUFFIXES):
+            self.sources.append(source)
+            if inner:
+                self.below[source] = inner
+
+
+def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:
+    r"""Return the names in a list, a line each, or each ended by a NUL; empty ones are none.
+
+    Examples
+    --------
+    >>> parse_list(b"a b.png\r\n\nc.png", null=False)
+    ('a b.png', 'c.png')
+    """
+    names = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    if any(b"\0" in name for name in names):
+        raise ImageFileError("the list of inputs has NULs in it, which -0 takes for the ends of names")
+    return tuple(os.fsdecode(name) for name in names if name)

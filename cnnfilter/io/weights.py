@@ -1,0 +1,131 @@
+"""Files of trained weights: state dicts in `.npz` and `.safetensors`."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import KernelError, MissingLibraryError
+from cnnfilter.io.paths import lacks_memory
+
+SUFFIXES = (".npz", ".safetensors")
+
+
+def keeps_order(path: str | Path) -> bool:
+    """Return whether a file of weights has them in the order in which they were written."""
+    return Path(path).suffix.lower() == ".npz"
+
+
+def read_weights(path: str | Path) -> dict[str, Array]:
+    """Return the tensors of a file by their names, as float32, or float64 where the file has that.
+
+    They are in the file's order for `.npz`; in natural order of the names, `2` before `10`, for `.safetensors`,
+    which keeps none.
+
+    Raises
+    ------
+    KernelError
+        If the file cannot be read, is cut off, or holds something else than finite numbers.
+    MissingLibraryError
+        If a `.safetensors` is given and the package `safetensors` is not installed.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise KernelError(
+            f"weights are read from {' and '.join(SUFFIXES)}; in PyTorch, numpy.savez(path, "
+            "**{name: tensor.numpy() for name, tensor in model.state_dict().items()}) writes the first",
+            path=path,
+        )
+    tensors = _read_numpy(path) if suffix == ".npz" else _read_safetensors(path)
+    if not tensors:
+        raise KernelError("holds no weights", path=path)
+    return as_tensors(tensors, f"{path}: ")
+
+
+def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]:
+    """Return tensors as float32, or float64 where they are that; `KernelError` if one holds no finite numbers."""
+    return {str(name): _as_floats(np.asarray(tensor), f"{source}{name}") for name, tensor in tensors.items()}
+
+
+def _read_numpy(path: str | Path) -> dict[str, Any]:
+    try:
+        with _open(path) as file:
+            return _load_members(np.load(file, allow_pickle=False), path)
+    except KernelError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy's own parser raise what they like
+        raise KernelError(f"not a whole .npz file of numbers ({_first_line(error)})", path=path) from error
+
+
+def _load_members(members: Any, path: str | Path) -> dict[str, Any]:
+    if isinstance(members, np.ndarray):
+        raise KernelError("holds one array without a name; weights have names, as numpy.savez gives them", path=path)
+    if lack := lacks_memory(sum(member.file_size for member in members.zip.infolist())):
+        raise KernelError(f"its tensors {lack}", path=path)
+    return {name: members[name] for name in members.files}
+
+
+def _read_safetensors(path: str | Path) -> dict[str, Any]:
+    try:
+        from safetensors.numpy import load  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise MissingLibraryError(
+            ".safetensors needs the package safetensors (pip install safetensors); .npz needs none",
+            path=path,
+        ) from error
+    with _open(path) as file:
+        data = file.read()
+    try:
+        tensors = load(data)
+    except Exception as error:  # the library's own errors, and numpy's for types it lacks, such as bfloat16
+        raise KernelError(
+            f"not a whole .safetensors file of numbers that numpy has, such as float32 ({_first_line(error)})",
+            path=path,
+        ) from error
+    return {name: tensors[name] for name in sorted(tensors, key=natural_order)}
+
+
+def _open(path: str | Path) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise KernelError(error.strerror or error, path=path) from error
+
+
+def _first_line(error: Exception) -> str:
+    if "allow_pickle" in str(error):
+        return "it holds Python's own objects, or text"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def natural_order(name: str) -> list[list[tuple[int, int, str]]]:
+    """Return a key that sorts names part by part, with the numbers in them as numbers.
+
+    Examples
+    --------
+    >>> sorted(["layer10.weight", "layer2.weight"], key=natural_order)
+    ['layer2.weight', 'layer10.weight']
+    >>> sorted(["fc2.weight", "fc.weight"], key=natural_order)
+    ['fc.weight', 'fc2.weight']
+    """
+    parts = (re.findall(r"[0-9]+|[^0-9]+", part) for part in name.split("."))
+    return [
+        [(0, len(word.lstrip("0")), word.lstrip("0")) if "0" <= word[0] <= "9" else (1, 0, word) for word in words]
+        for words in parts
+    ]
+
+
+def _as_floats(tensor: Array, name: str) -> Array:
+    if tensor.dtype.kind not in "buif":
+        hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
+        raise KernelError(f"{name} holds {tensor.dtype}, and weights are numbers{hint}")
+    is_double = tensor.dtype.kind == "f" and tensor.dtype.itemsize >= np.dtype(np.float64).itemsize
+    floats: Array = tensor.astype(np.float64 if is_double else np.float32, copy=False)
+    if not np.isfinite(floats).all():
+        raise KernelError(f"{name} holds nan or infinity; weights are finite")
+    if name.endswith("running_var") and floats.min(initial=0) < 0:
+        raise KernelError(f"{name} is negative, and no variance is")
+    return floats

@@ -1,0 +1,192 @@
+"""Kernels that are made to size: their arguments, read without numpy, and their formulas."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+from cnnfilter.errors import KernelError, nearest
+from cnnfilter.numbers import parse_number, show_number
+
+if TYPE_CHECKING:
+    from cnnfilter.arrays import Doubles
+
+
+LARGEST_SIDE = 4001
+"""The largest made kernel: 128 MB of float64, and beyond any image it could be laid on with sense."""
+
+SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
+"""Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit."""
+
+
+class Recipe(NamedTuple):
+    """A made kernel: its arguments in their order, those that show on a sample what it does, and where it is from."""
+
+    arguments: tuple[str, ...]
+    shown: str
+    description: str
+    source: str
+    optional: tuple[str, ...] = ()
+    signed: bool = False
+    """Whether it has negative weights."""
+
+
+RECIPES = {
+    "box": Recipe(("n",), "7", "mean of N x N pixels; sums to 1", "moving average, in common use"),
+    "gaussian": Recipe(
+        ("n", "sigma"),
+        "13:2",
+        "Gaussian blur; sigma is N/6 unless given, N 6 sigma rounded up to odd; sums to 1",
+        "sampled Gaussian; Marr and Hildreth, Theory of edge detection, 1980",
+        optional=("n", "sigma"),
+    ),
+    "line-vertical": Recipe(("n",), "9", "`|` a column of ones: bright vertical lines of N pixels", "line of ones"),
+    "line-horizontal": Recipe(("n",), "9", "`-` a row of ones: bright horizontal lines of N pixels", "line of ones"),
+    "line-diagonal": Recipe(
+        ("n",), "9", "`\\` ones falling to the right: lines of N pixels at 45 degrees", "line of ones"
+    ),
+    "line-antidiagonal": Recipe(
+        ("n",), "9", "`/` ones rising to the right: lines of N pixels at 45 degrees", "line of ones"
+    ),
+    "frame": Recipe(("n",), "9", "`□` ones around the rim of N x N: bright squares of that size", "line of ones"),
+    "disk": Recipe(
+        ("n",), "9", "mean of the pixels in a circle N wide, as a lens out of focus; sums to 1", "pillbox filter"
+    ),
+    "motion": Recipe(
+        ("n", "angle"),
+        "13:30",
+        "mean along a line of N pixels at ANGLE degrees, anticlockwise from the horizontal; sums to 1",
+        "linear motion blur, in common use",
+    ),
+    "log": Recipe(
+        ("n", "sigma"),
+        "11:1.5",
+        "Laplacian of a Gaussian: blobs and edges at one scale, dark blobs positive; sums to 0",
+        "Marr and Hildreth, Theory of edge detection, 1980",
+        optional=("sigma",),
+        signed=True,
+    ),
+    "dog": Recipe(
+        ("n", "s1", "s2"),
+        "13:1:2",
+        "Gaussian S1 minus Gaussian S2: what lies between two scales; sums to 0",
+        "Marr and Hildreth, Theory of edge detection, 1980",
+        signed=True,
+    ),
+    "gabor": Recipe(
+        ("n", "sigma", "angle", "wavelength"),
+        "13:2.5:45:6",
+        "a wave under a Gaussian: stripes WAVELENGTH apart, crossed by the direction ANGLE; sums to 0",
+        "Daugman, Uncertainty relation for resolution in space, 1985",
+        signed=True,
+    ),
+    "identity": Recipe(("n",), "3", "a single one in the centre of N x N: the image itself", "unit impulse"),
+}
+
+
+def read_arguments(name: str, words: list[str]) -> dict[str, float]:
+    """Return the arguments of a made kernel by name, those that were left out filled in.
+
+    Parameters
+    ----------
+    name
+        A name in `RECIPES`.
+    words
+        The arguments, by place or as `key=value`.
+
+    Raises
+    ------
+    KernelError
+        If an argument is unknown, missing, given twice, no number, or out of its range.
+
+    Examples
+    --------
+    >>> read_arguments("gaussian", ["sigma=2.5"])
+    {'n': 15.0, 'sigma': 2.5}
+    """
+    recipe = RECIPES[name]
+    given: dict[str, float] = {}
+    for place, word in enumerate(words):
+        key, equals, value = word.rpartition("=")
+        if not equals:
+            if place >= len(recipe.arguments):
+                raise KernelError(f"{usage(name)}; {word!r} is one argument too many")
+            key = recipe.arguments[place]
+        if key not in recipe.arguments or key in given:
+            fault = "given twice" if key in given else f"unknown{nearest(key, recipe.arguments)}"
+            raise KernelError(f"{usage(name)}; argument {key!r} is {fault}")
+        given[key] = _number(name, key, value)
+    return {key: given[key] for key in _complete(name, given)}
+
+
+def _number(name: str, key: str, value: str) -> float:
+    try:
+        number = parse_number(value)
+    except ValueError as error:
+        raise KernelError(f"{usage(name)}; {key}: {error}") from error
+    if key == "n":
+        if not number.is_integer() or not 1 <= number <= LARGEST_SIDE:
+            raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
+    elif key != "angle" and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
+        raise KernelError(
+            f"{usage(name)}; {key} is {value}, and must be above 0: from {SMALLEST_SCALE} to {LARGEST_SCALE}"
+        )
+    return number
+
+
+def _complete(name: str, given: dict[str, float]) -> tuple[str, ...]:
+    """Fill in `n` and `sigma` from each other, and return the names in their order."""
+    recipe = RECIPES[name]
+    if "n" in given and "sigma" in recipe.optional:
+        given.setdefault("sigma", given["n"] / 6)
+    if "sigma" in given and "n" in recipe.optional and "n" not in given:
+        given["n"] = _number(name, "n", show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
+    missing = [key for key in recipe.arguments if key not in given]
+    if missing:
+        raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing")
+    return recipe.arguments
+
+
+def usage(name: str) -> str:
+    """Return how a made kernel is called.
+
+    Examples
+    --------
+    >>> usage("motion")
+    'motion:N:ANGLE'
+    """
+    return ":".join([name, *(argument.upper() for argument in RECIPES[name].arguments)])
+
+
+def shown_word(name: str) -> str:
+    """Return the word of a made kernel at the size that shows on a sample what it does.
+
+    Examples
+    --------
+    >>> shown_word("motion")
+    'motion:13:30'
+    """
+    return f"{name}:{RECIPES[name].shown}"
+
+
+def make(name: str, arguments: dict[str, float]) -> Doubles:
+    """Return the matrix of a made kernel, (N, N) of float64.
+
+    Parameters
+    ----------
+    name
+        A name in `RECIPES`.
+    arguments
+        What `read_arguments` returned.
+
+    Examples
+    --------
+    >>> make("frame", {"n": 3.0})
+    array([[1., 1., 1.], [1., 0., 1.], [1., 1., 1.]])
+    """
+    from cnnfilter.kernels import made  # noqa: PLC0415  the first need of numpy
+
+    formula = getattr(made, name.replace("-", "_"))
+    side = int(arguments["n"])
+    matrix: Doubles = formula(side, *(value for key, value in arguments.items() if key != "n"))
+    return matrix

@@ -1,0 +1,413 @@
+"""Network files: TOML, JSON and text, read and written."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
+from cnnfilter.io.paths import is_endless
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.language import BARE_KEYS, BLOCKS, NAME, OPS, SHORT, parse_network
+from cnnfilter.nn.layer_options import FLAGS, KEYS
+from cnnfilter.nn.layers import Block, Layer, Shape, as_shape
+from cnnfilter.nn.network import Network, Preparation
+from cnnfilter.nn.window_layers import Convolution
+from cnnfilter.numbers import parse_number, show_number
+
+OPTION_KEYS = {
+    **{"stride": "s{}", "padding": "p={}", "dilation": "d{}", "groups": "g{}"},
+    **dict.fromkeys(BARE_KEYS, "{}"),
+    **{key: f"{key}={{}}" for key in KEYS if key != "p"},
+}
+"""The keys of a layer written as a table, and how the language says them."""
+
+
+def write_network(content: Mapping[str, Any]) -> str:
+    r"""Return the network of a file in the language.
+
+    Parameters
+    ----------
+    content
+        What the file says: `network`, a text, or `layers`, texts and tables.
+
+    Raises
+    ------
+    LanguageError
+        If it is none of these, or a table has a key that is unknown.
+
+    Examples
+    --------
+    >>> write_network({"layers": [{"op": "conv", "kernel": [[0, 1], [1, 0]], "stride": 2}, "relu"]})
+    'conv:[0 1; 1 0],s2\nrelu'
+    """
+    if "network" in content:
+        rows = content.get("layers")
+        if isinstance(rows, list) and any(isinstance(row, str) for row in rows):
+            raise LanguageError("network and layers are given; layers beside a network are the rows that --json prints")
+        return as_text(content, "network")
+    if "layers" not in content:
+        raise LanguageError('there are no layers; a file has layers = ["conv:3x3,16", "relu"]')
+    return _write_layers(content["layers"])
+
+
+def _write_layers(layers: object) -> str:
+    if isinstance(layers, str):
+        return layers
+    if not isinstance(layers, list):
+        raise LanguageError(f"layers are a list of texts and tables, not {layers!r}")
+    return "\n".join(_write_item(item, number) for number, item in enumerate(layers, 1))
+
+
+def _write_item(item: object, number: int) -> str:
+    if isinstance(item, str):
+        return item
+    try:
+        return _write_table(item)
+    except LanguageError as error:
+        raise LanguageError(f"item {number}, {error}") from error
+
+
+def _write_table(table: object) -> str:
+    """Return a layer or a block that is written as a table in the language."""
+    if not isinstance(table, dict) or not isinstance(table.get("op"), str):
+        raise LanguageError(f'a layer is a text or a table with op, such as {{op = "relu"}}, not {table!r}')
+    rest = {key: value for key, value in table.items() if key not in {"op", "name", "repeat"}}
+    name, repeat = table.get("name"), table.get("repeat", 1)
+    op = table["op"]
+    if op not in (known := [*OPS, *SHORT, *BLOCKS]):
+        raise LanguageError(f"unknown layer {op!r}{nearest(op, known)}")
+    if not (name is None or (isinstance(name, str) and NAME.fullmatch(name))):
+        raise LanguageError(f"{op}: name {name!r} is none; letters, digits, '_', '.' and '-' are, as in conv1")
+    if type(repeat) is not int or repeat < 1:
+        raise LanguageError(f"{op}: repeat {repeat!r} is no whole number from 1")
+    written = _write_block(op, rest) if op in BLOCKS else _write_layer(op, rest)
+    return f"{repeat}x " * (repeat != 1) + written + (f"@{name}" if name is not None else "")
+
+
+def _write_block(op: str, table: Mapping[str, Any]) -> str:
+    if set(table) not in ({"body"}, {"branches"}):
+        raise LanguageError(f"{op} has body, a list of layers, or branches, a list of such lists")
+    branches = [table["body"]] if "body" in table else table["branches"]
+    if not isinstance(branches, list):
+        raise LanguageError(f"{op}: branches are a list of lists of layers")
+    lines = "\n|".join(map(_write_layers, branches))  # a comment ends with its line
+    return f"{op}({lines}\n)"
+
+
+def _write_layer(op: str, table: Mapping[str, Any]) -> str:
+    options = [option for key, value in table.items() for option in _write_option(op, key, value)]
+    if table.get("bias") is True and ("[" in "".join(options) or SHORT.get(op, op) not in {"conv", "dwconv", "linear"}):
+        raise LanguageError(f"{op}: bias = true is for layers with learned weights; a number is added elsewhere")
+    return f"{op}:{','.join(options)}" if options else op
+
+
+def _write_option(op: str, key: str, value: object) -> Iterator[str]:
+    """Yield an option of a table as the language has it."""
+    if key in {"kernel", "size"}:
+        yield _write_kernel(op, value)
+    elif key == "kernels":
+        if not isinstance(value, list):
+            raise LanguageError(f"{op}: kernels is a list of names and matrices; kernel is one")
+        yield from (_write_kernel(op, kernel) for kernel in value)
+    elif key == "bias" and isinstance(value, bool):
+        yield from [] if value else ["nobias"]
+    elif key in FLAGS:
+        if not isinstance(value, bool):
+            raise LanguageError(f"{op}: {key} is true or false, not {value!r}")
+        yield from [key] * value
+    elif key in OPTION_KEYS:
+        yield OPTION_KEYS[key].format(_write_value(op, key, value))
+    else:
+        known = [*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "repeat"]
+        raise LanguageError(f"{op}: unknown key {key!r}{nearest(key, known)}; known are {', '.join(known)}")
+
+
+def _write_value(op: str, key: str, value: object) -> str:
+    """Return a number, a word, or the numbers of a pair or of four sides."""
+    if isinstance(value, str) and not re.search(r"[\s,+()|@\[\]]", value):
+        return value
+    if _is_number(value):
+        return show_number(value)  # type: ignore[arg-type]
+    if isinstance(value, list) and len(value) in {2, 4} and all(type(number) is int for number in value):
+        return ("x" if len(value) == 2 else "/").join(map(str, value))
+    raise LanguageError(f"{op}: {key} {value!r} is neither a number, nor a list of two or four, nor one word")
+
+
+def _write_kernel(op: str, value: object) -> str:
+    """Return a size, a kernel word, or a matrix of numbers as the language has it."""
+    if isinstance(value, str):
+        if not re.fullmatch(r"\d+(x\d+)?", value, re.ASCII):
+            return f"[{value}]"
+        value = int(value) if "x" not in value else [int(side) for side in value.split("x")]
+    if type(value) is int:
+        return _write_size(op, [value, value]) if "conv" in op else str(value)
+    if isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value):
+        return _write_size(op, value)
+    return f"[{_write_matrix(op, value)}]"
+
+
+def _write_size(op: str, sides: list[int]) -> str:
+    if min(sides) < 1:
+        raise LanguageError(f"{op}: the sides of a kernel are at least 1, not {min(sides)}")
+    return "x".join(map(str, sides))
+
+
+def _write_matrix(op: str, value: object) -> str:
+    """Return nested lists of numbers, (kh, kw[, in[, out]]), as an inline matrix."""
+    shape = _shape_of(value)
+    if shape is None or not 2 <= len(shape) <= 4:
+        raise LanguageError(
+            f"{op}: a kernel is a name, a size, or numbers as even lists, (kh, kw), (kh, kw, in) or (kh, kw, in, out)"
+        )
+    rows, columns, inputs, outputs = (*shape, 1, 1)[:4]
+
+    def number(row: int, column: int, plane: int, output: int) -> str:
+        entry: Any = value
+        for index in (row, column, plane, output)[: len(shape)]:
+            entry = entry[index]
+        return show_number(parse_number(entry) if isinstance(entry, str) else entry)
+
+    maps = [
+        ";; ".join(
+            "; ".join(" ".join(number(row, column, plane, output) for column in range(columns)) for row in range(rows))
+            for plane in range(inputs)
+        )
+        for output in range(outputs)
+    ]
+    return ";;; ".join(maps) + ";" * (len(shape) - 1 if len(shape) > 2 else 0)
+
+
+def _shape_of(value: object) -> tuple[int, ...] | None:
+    """Return the shape of nested lists of numbers, or None if they are uneven or hold something else."""
+    if not isinstance(value, list):
+        return () if _is_number(value) or _is_fraction(value) else None
+    shapes = {_shape_of(item) for item in value}
+    inner = shapes.pop() if len(shapes) == 1 else None
+    return None if inner is None else (len(value), *inner)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def as_text(content: Mapping[str, Any], key: str) -> str:
+    """Return the text under a key, empty where there is none; `LanguageError` if it is something else."""
+    value = content.get(key, "")
+    if not isinstance(value, str):
+        raise LanguageError(f"{key} {value!r} is no text")
+    return value
+
+
+def _is_fraction(value: object) -> bool:
+    """Return whether a text is a number, such as `1/9`."""
+    try:
+        return isinstance(value, str) and parse_number(value) is not None
+    except ValueError:
+        return False
+
+
+SUFFIXES = (".toml", ".json", ".txt")
+
+DOCUMENT_KEYS = ("input", "weights", "labels", "input_scale", "mean", "std", "layers", "network")
+"""What a TOML or JSON file says; `network` is a text of the language, and `layers` beside it is for reading."""
+
+
+class Document(NamedTuple):
+    """A network, and what the file that it comes from says beside it.
+
+    Parameters
+    ----------
+    network
+        The layers.
+    input
+        The (height, width, channels) that it is for, or None.
+    weights, labels
+        The file of its weights, and that of its classes' names, or None.
+    preparation
+        What was done to the images when it was trained: `input_scale`, `mean` and `std`.
+    path
+        The file, or None for a text.
+    """
+
+    network: Network
+    input: Shape | None = None
+    weights: Path | None = None
+    labels: Path | None = None
+    preparation: Preparation = Preparation()
+    path: Path | None = None
+
+
+@contextmanager
+def naming(document: Document) -> Iterator[None]:
+    """Put the file's name before the messages of errors about its network, while the block runs."""
+    try:
+        yield
+    except CnnFilterError as error:
+        if document.path is None:
+            raise
+        raise type(error)(f"{document.path}: {error}") from error
+
+
+def load_document(text: str) -> Document:
+    """Return the network that a text writes, or that the file has whose path it is.
+
+    Raises
+    ------
+    LanguageError
+        If a word is wrong, or the file cannot be read; the message names the file, and the line of a text.
+    """
+    return read_document(Path(text)) if names_document(text) else Document(parse_network(text, shape_of_kernel))
+
+
+def read_document(path: Path) -> Document:
+    """Return what a network file says; `LanguageError`, with the file's name, if it cannot be read."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise LanguageError(f"{path}: network files are {', '.join(SUFFIXES)}, not {path.suffix or 'without suffix'}")
+    try:
+        return _read(path)
+    except CnnFilterError as error:
+        raise LanguageError(f"{path}: {error}") from error
+    except OSError as error:
+        raise LanguageError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise LanguageError(f"{path}: not a text in UTF-8") from error
+    except RecursionError as error:
+        raise LanguageError(f"{path}: lists in lists in lists, deeper than anything that can be read") from error
+    except (ValueError, OverflowError) as error:  # numbers beyond all measure
+        raise LanguageError(f"{path}: cannot be read ({error})") from error
+
+
+def names_document(text: str) -> bool:
+    """Return whether a text is the path of a network file, rather than a network.
+
+    Examples
+    --------
+    >>> names_document("nets/lenet.toml"), names_document("conv:kernel.txt"), names_document("relu tanh")
+    (True, False, False)
+    """
+    op = re.split(r"[:(+@\s]", text, maxsplit=1)[0]
+    if "\n" in text or op in OPS or op in SHORT or op in BLOCKS or re.fullmatch(r"\d+x", op):
+        return False
+    return text.lower().endswith(SUFFIXES) or _is_file(text)
+
+
+def _is_file(text: str) -> bool:
+    """Return whether a text is the path of a file; one that no file can have is none."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: Path) -> Document:
+    if is_endless(path):
+        raise LanguageError("is a device, and holds no network")
+    text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
+    if path.suffix.lower() == ".txt":
+        network = parse_network(text, lambda word: shape_of_kernel(_seen_from(word, path.parent)), lines=True)
+        return Document(_relocate(network, path.parent), path=path)
+    content = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
+    if unknown := [
+        key for key in content if key not in DOCUMENT_KEYS and not ("network" in content and key == "totals")
+    ]:
+        raise LanguageError(
+            f"unknown key {unknown[0]!r}{nearest(unknown[0], DOCUMENT_KEYS)}; known are {', '.join(DOCUMENT_KEYS)}"
+        )
+    network = parse_network(write_network(content), lambda word: shape_of_kernel(_seen_from(word, path.parent)))
+    weights, labels = as_text(content, "weights"), as_text(content, "labels")
+    return Document(
+        network=_relocate(network, path.parent),
+        input=as_shape(_sizes(content["input"])) if "input" in content else None,
+        weights=path.parent / weights if weights else None,
+        labels=path.parent / labels if labels else None,
+        preparation=Preparation(
+            scale=_numbers(content, "input_scale", 1.0)[0],
+            mean=_numbers(content, "mean", 0.0),
+            std=_numbers(content, "std", 1.0),
+        ),
+        path=path,
+    )
+
+
+def _numbers(content: Mapping[str, Any], key: str, usual: float) -> tuple[float, ...]:
+    """Return the numbers under a key: one, a list of them, or texts such as `1/255`."""
+    value = content.get(key, usual)
+    items = value if isinstance(value, list) and key != "input_scale" else [value]
+    try:
+        return tuple(parse_number(str(item)) for item in items)
+    except ValueError as error:
+        raise LanguageError(f'{key} {value!r} is no number, such as 0.5 or "1/255"') from error
+
+
+_DEEP_KEY = re.compile(r"(?<![^\s.=\[\]{},#])(?:[^\s.=\[\]{},#]++[ \t]*+\.[ \t]*+){100}")
+
+
+def _load_toml(text: str) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  only files need it
+
+    if _DEEP_KEY.search(text):  # tomllib takes memory by the square of a key's parts
+        raise LanguageError("a key has more than 100 parts")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LanguageError(f"not TOML: {error}") from error
+
+
+def _load_json(text: str) -> dict[str, Any]:
+    import json  # noqa: PLC0415  only files need it
+
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise LanguageError(f"not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise LanguageError("a network file is a JSON object, with input and network, or layers")
+    return content
+
+
+def _sizes(value: object) -> str | Sequence[int]:
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, str) or (isinstance(value, list) and all(type(size) is int for size in value)):
+        return value
+    raise LanguageError(f'input {value!r} is no size, such as "224x224x3"')
+
+
+def shape_of_kernel(word: str) -> Shape:
+    """Return the shape of the kernel that a word names; what knows kernels is loaded with the first of them."""
+    from cnnfilter.kernels.spec import kernel_shape  # noqa: PLC0415  most networks name none, and start sooner without
+
+    return kernel_shape(word)
+
+
+def _seen_from(word: str, folder: Path) -> str:
+    """Return a kernel word in which a file's path starts from the folder of the network file."""
+    from cnnfilter.kernels.spec import KernelFile, recognize  # noqa: PLC0415  as above
+
+    if folder == Path() or Path(word).is_absolute():
+        return word
+    try:
+        kernel = recognize(word)
+        is_path = isinstance(kernel, KernelFile) and kernel.path == Path(word)
+    except KernelError:
+        is_path = (folder / word).exists()
+    if not is_path:
+        return word
+    return str(folder / word) if folder.is_absolute() else f"./{folder / word}"
+
+
+def _relocate(network: Network, folder: Path) -> Network:
+    return Network(tuple(_relocate_layer(layer, folder) for layer in network.layers))
+
+
+def _relocate_layer(layer: Layer, folder: Path) -> Layer:
+    if isinstance(layer, Block):
+        branches = tuple(tuple(_relocate_layer(inner, folder) for inner in branch) for branch in layer.branches)
+        return replace(layer, branches=branches)
+    if isinstance(layer, Convolution) and layer.kernels:
+        kernels = tuple(replace(kernel, text=_seen_from(kernel.text, folder)) for kernel in layer.kernels)
+        return replace(layer, kernels=kernels)
+    return layer

@@ -1,0 +1,1 @@
+"""Networks as values: layers, sizes, the language, network files. No arrays."""

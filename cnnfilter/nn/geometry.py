@@ -1,0 +1,412 @@
+"""Sizes: windows, strides, padding, borders, and what one unit sees."""
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from operator import index
+from typing import NamedTuple
+
+from cnnfilter.errors import LanguageError, ShapeError, nearest
+from cnnfilter.nn.frozen import Value
+from cnnfilter.numbers import parse_number, show_number
+
+Pair = tuple[int, int]
+"""(height, width)."""
+
+Sides = tuple[int, int, int, int]
+"""Pixels on the (top, left, bottom, right)."""
+
+
+class PaddingWord(StrEnum):
+    """Paddings that follow from the window and the size of the image."""
+
+    VALID = "valid"
+    SAME = "same"
+    SAME_LOWER = "same-lower"
+    HALF = "half"
+    FULL = "full"
+
+
+Padding = Sides | PaddingWord
+"""A padding as it was asked for: pixels on each side, or a word."""
+
+LARGEST = 100_000
+"""The largest kernel side, stride, dilation or padding: beyond any use, and small enough to add up."""
+
+NO_PADDING: Sides = (0, 0, 0, 0)
+
+_NUMBER = r"-?\d{1,18}"
+_PAIR = rf"{_NUMBER}(x{_NUMBER})?"
+_SIDES = rf"{_NUMBER}(/{_NUMBER}){{3}}"
+
+
+def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> Pair:
+    """Return (height, width) from `3`, `"3"`, `"3x2"` or `(3, 2)`.
+
+    Parameters
+    ----------
+    value
+        One number for both axes, or two.
+    subject
+        What the number is, for the message: `stride`, `kernel size`.
+    least
+        The smallest number allowed.
+
+    Raises
+    ------
+    LanguageError
+        If a text is neither a number nor `HxW`.
+    ShapeError
+        If a number is below `least` or absurdly large, or there are not one or two of them.
+
+    Examples
+    --------
+    >>> as_pair("3x2", "stride")
+    (3, 2)
+    """
+    if isinstance(value, str):
+        if not re.fullmatch(_PAIR, value, re.ASCII):
+            raise LanguageError(f"{subject} {value!r} is neither a number nor HxW, such as 3 or 3x2")
+        value = [int(number) for number in value.split("x")]
+    sizes = _whole_numbers(value, subject)
+    if len(sizes) not in {1, 2}:
+        raise ShapeError(f"{subject} {sizes} has {len(sizes)} numbers; one or two (height, width) are allowed")
+    _check_numbers(sizes, subject, least)
+    return sizes[0], sizes[-1]
+
+
+def as_padding(value: int | str | Sequence[int]) -> Padding:
+    """Return the padding meant by a word, a number, `HxW`, `T/L/B/R`, or a tuple of 1, 2 or 4 numbers.
+
+    Raises
+    ------
+    LanguageError
+        If a text is none of these.
+    ShapeError
+        If a number is negative.
+
+    Examples
+    --------
+    >>> as_padding("1x0")
+    (1, 0, 1, 0)
+    >>> as_padding("0/1/1/0")
+    (0, 1, 1, 0)
+    >>> as_padding("same")
+    <PaddingWord.SAME: 'same'>
+    """
+    if isinstance(value, str):
+        return _padding_from_text(value)
+    sizes = _whole_numbers(value, "padding")
+    if len(sizes) == 4:
+        return _as_sides(sizes)
+    rows, columns = as_pair(sizes, "padding", least=0)
+    return rows, columns, rows, columns
+
+
+def _padding_from_text(text: str) -> Padding:
+    if text in list(PaddingWord):
+        return NO_PADDING if text == PaddingWord.VALID else PaddingWord(text)
+    if re.fullmatch(_SIDES, text, re.ASCII):
+        return _as_sides([int(number) for number in text.split("/")])
+    if re.fullmatch(_PAIR, text, re.ASCII):
+        return as_padding([int(number) for number in text.split("x")])
+    words = ", ".join(PaddingWord)
+    raise LanguageError(f"padding {text!r} is unknown: a number, HxW, T/L/B/R, or {words}{nearest(text, PaddingWord)}")
+
+
+def _as_sides(numbers: Sequence[int]) -> Sides:
+    _check_numbers(numbers, "padding", 0)
+    top, left, bottom, right = (int(number) for number in numbers)
+    return top, left, bottom, right
+
+
+def _whole_numbers(value: int | Sequence[int], subject: str) -> list[int]:
+    """Return one or more whole numbers as a list; those of numpy are numbers too, 2.5 is none."""
+    try:
+        return [index(number) for number in value] if isinstance(value, Iterable) else [index(value)]
+    except TypeError as error:
+        raise ShapeError(f"{subject} {value!r} is not a whole number, or one for height and one for width") from error
+
+
+def _check_numbers(numbers: Sequence[int], subject: str, least: int) -> None:
+    for number in numbers:
+        if number < least:
+            raise ShapeError(f"{subject} {number} is below {least}, the least that is allowed")
+        if number > LARGEST:
+            raise ShapeError(f"{subject} {number} is above {LARGEST}, the most that is allowed")
+
+
+def same_padding(size: int, extent: int, stride: int) -> Pair:
+    """Return the padding (before, after) that gives ceil(size / stride) outputs along one axis.
+
+    An odd pixel goes to the end, as in TensorFlow's SAME and ONNX's SAME_UPPER.
+
+    Parameters
+    ----------
+    size, extent, stride
+        Pixels of the image, pixels that the dilated kernel spans, pixels between two windows.
+
+    Examples
+    --------
+    >>> same_padding(224, 3, 2)
+    (0, 1)
+    """
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + extent - size, 0)
+    return total // 2, total - total // 2
+
+
+def output_size(size: int, before: int, after: int, extent: int, stride: int, *, ceil: bool = False) -> int:
+    """Return how many windows fit along one axis.
+
+    With `ceil` a last window may hang over the end, unless it would start beyond the image and its
+    leading padding.
+
+    Raises
+    ------
+    ShapeError
+        If the kernel spans more pixels than the padded image has.
+
+    Examples
+    --------
+    >>> output_size(224, 3, 3, 7, 2)
+    112
+    """
+    room = size + before + after - extent
+    if room < 0:
+        raise ShapeError(f"a kernel that spans {extent} pixels is larger than the padded input of {room + extent}")
+    if not ceil:
+        return room // stride + 1
+    outputs = -(-room // stride) + 1
+    return outputs - 1 if (outputs - 1) * stride >= size + before else outputs
+
+
+class Window(Value):
+    """A kernel's or a pool's window and how it moves over an image.
+
+    Parameters
+    ----------
+    size, stride, dilation
+        (height, width) in pixels, each at least 1.
+    padding
+        Pixels added on each side, or a word.
+    ceil
+        Whether a last window may hang over the end of the padded image.
+
+    Examples
+    --------
+    >>> Window((7, 7), stride=(2, 2), padding=(3, 3, 3, 3)).output(224, 224)
+    (112, 112)
+    """
+
+    size: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = NO_PADDING
+    dilation: Pair = (1, 1)
+    ceil: bool = False
+
+    def __post_init__(self) -> None:
+        for subject in ("size", "stride", "dilation"):
+            as_pair(getattr(self, subject), "kernel size" if subject == "size" else subject)
+        if not isinstance(self.padding, PaddingWord):
+            _as_sides(self.padding)
+
+    @property
+    def extent(self) -> Pair:
+        """The (height, width) that the kernel spans, gaps of the dilation included."""
+        return (
+            self.dilation[0] * (self.size[0] - 1) + 1,
+            self.dilation[1] * (self.size[1] - 1) + 1,
+        )
+
+    def pads(self, height: int, width: int) -> Sides:
+        """Return the pixels added to an image of this size on its (top, left, bottom, right)."""
+        if not isinstance(self.padding, PaddingWord):
+            return self.padding
+        top, bottom = self._axis_padding(self.padding, 0, height)
+        left, right = self._axis_padding(self.padding, 1, width)
+        return top, left, bottom, right
+
+    def output(self, height: int, width: int) -> Pair:
+        """Return the (height, width) of what comes out of an image of this size.
+
+        Raises
+        ------
+        ShapeError
+            If the window is larger than the padded image.
+        """
+        top, left, bottom, right = self.pads(height, width)
+        if self.extent[0] > height + top + bottom or self.extent[1] > width + left + right:
+            raise ShapeError(self._too_large(height, width))
+        return (
+            output_size(height, top, bottom, self.extent[0], self.stride[0], ceil=self.ceil),
+            output_size(width, left, right, self.extent[1], self.stride[1], ceil=self.ceil),
+        )
+
+    def _axis_padding(self, word: PaddingWord, axis: int, size: int) -> Pair:
+        extent, stride = self.extent[axis], self.stride[axis]
+        match word:
+            case PaddingWord.SAME:
+                return same_padding(size, extent, stride)
+            case PaddingWord.SAME_LOWER:
+                before, after = same_padding(size, extent, stride)
+                return after, before
+            case PaddingWord.HALF:
+                return (extent - 1) // 2, (extent - 1) // 2
+            case PaddingWord.FULL:
+                return extent - 1, extent - 1
+            case PaddingWord.VALID:
+                return 0, 0
+
+    def _too_large(self, height: int, width: int) -> str:
+        top, left, bottom, right = self.pads(height, width)
+        dilated = f" (spanning {show_pair(self.extent)} by its dilation)" if self.extent != self.size else ""
+        padded = f" padded to {height + top + bottom}x{width + left + right}" if any((top, left, bottom, right)) else ""
+        return (
+            f"a window of {show_pair(self.size)}{dilated} is larger than the input of {height}x{width}{padded}; "
+            "a smaller one, or padding such as `same`, would fit"
+        )
+
+
+def show_pair(pair: Pair) -> str:
+    """Return `HxW`.
+
+    Examples
+    --------
+    >>> show_pair((3, 2))
+    '3x2'
+    """
+    return f"{pair[0]}x{pair[1]}"
+
+
+class BorderMode(StrEnum):
+    """How the pixels beyond the edge follow from those within."""
+
+    ZERO = "zero"
+    EDGE = "edge"
+    REFLECT = "reflect"
+    SYMMETRIC = "symmetric"
+    WRAP = "wrap"
+    CONSTANT = "constant"
+
+
+class Border(Value):
+    """A border's mode, and its value where the mode is `constant`.
+
+    Examples
+    --------
+    >>> str(Border(BorderMode.CONSTANT, 255.0))
+    'constant:255'
+    """
+
+    mode: BorderMode = BorderMode.ZERO
+    value: float = 0.0
+
+    def __str__(self) -> str:
+        return f"constant:{show_number(self.value)}" if self.mode is BorderMode.CONSTANT else str(self.mode)
+
+
+def as_border(value: str | Border) -> Border:
+    """Return the border named `zero`, `edge`, `reflect`, `symmetric`, `wrap` or `constant:V`.
+
+    Raises
+    ------
+    LanguageError
+        If the word is unknown, or V is not a finite number.
+
+    Examples
+    --------
+    >>> as_border("constant:0.5").value
+    0.5
+    """
+    if isinstance(value, Border):
+        return value
+    word, colon, number = value.partition(":")
+    if word not in list(BorderMode) or bool(colon) != (word == BorderMode.CONSTANT):
+        names = ", ".join(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)
+        raise LanguageError(f"border {value!r} is unknown: {names} or constant:V{nearest(word, BorderMode)}")
+    try:
+        return Border(BorderMode(word), parse_number(number) if colon else 0.0)
+    except ValueError as error:
+        raise LanguageError(f"border {value!r}: {error}; a number is needed, as in constant:255") from error
+
+
+class Interval(NamedTuple):
+    """Along one axis: the pixels `first` to `last` that output 0 sees; the next output sees those `step` further.
+
+    Pixels are counted from the image's edge; below 0, and beyond its end, lies padding.
+    """
+
+    first: int
+    last: int
+    step: int
+
+    def through(self, before: int, extent: int, stride: int) -> "Interval":
+        """Return the span behind a window of `extent` values that starts `before` values early."""
+        first = self.first - before * self.step
+        return Interval(first, self.last + (extent - 1 - before) * self.step, self.step * stride)
+
+    @property
+    def length(self) -> int:
+        """How many pixels it holds."""
+        return self.last - self.first + 1
+
+
+class Field(NamedTuple):
+    """A receptive field, rows and columns."""
+
+    rows: Interval
+    columns: Interval
+
+    def through(self, window: Window, height: int, width: int) -> "Field":
+        """Return the field of what a window makes of (height, width) values that have this one.
+
+        Examples
+        --------
+        >>> field = PIXEL.through(Window((7, 7), stride=(2, 2), padding=(3, 3, 3, 3)), 224, 224)
+        >>> field.size, field.jump, field.first
+        ((7, 7), (2, 2), (-3, -3))
+        """
+        top, left, _, _ = window.pads(height, width)
+        return Field(
+            self.rows.through(top, window.extent[0], window.stride[0]),
+            self.columns.through(left, window.extent[1], window.stride[1]),
+        )
+
+    @property
+    def size(self) -> Pair:
+        """(height, width) in pixels of the input."""
+        return self.rows.length, self.columns.length
+
+    @property
+    def jump(self) -> Pair:
+        """How far the fields of two neighbouring values lie apart, (down, across)."""
+        return self.rows.step, self.columns.step
+
+    @property
+    def first(self) -> Pair:
+        """Where the field of the first value begins, (row, column); negative in the padding."""
+        return self.rows.first, self.columns.first
+
+
+PIXEL = Field(Interval(0, 0, 1), Interval(0, 0, 1))
+"""What a pixel of the input sees: itself."""
+
+
+def unite(fields: Iterable[Field | None]) -> Field | None:
+    """Return the field of values that are made of several, None (the whole input) if one of them is.
+
+    Where the steps differ the largest is taken, and the field is that of the first value.
+    """
+    known = []
+    for field in fields:
+        if field is None:
+            return None
+        known.append(field)
+    return Field(_hull([field.rows for field in known]), _hull([field.columns for field in known]))
+
+
+def _hull(spans: list[Interval]) -> Interval:
+    return Interval(
+        min(span.first for span in spans), max(span.last for span in spans), max(span.step for span in spans)
+    )

@@ -1,0 +1,403 @@
+"""The layer language: from words to layers."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from cnnfilter.errors import CnnFilterError, LanguageError, nearest
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import NO_PADDING, Border, Pair, Window
+from cnnfilter.nn.layer_options import KernelShape, Options, Token, looks_like_option, read_options, split, tokenize
+from cnnfilter.nn.layers import (
+    SLOPES,
+    Activation,
+    BatchNorm,
+    Block,
+    Branch,
+    Concatenation,
+    Dropout,
+    Equalize,
+    Flatten,
+    Function,
+    Gray,
+    Layer,
+    Linear,
+    LocalResponseNorm,
+    Residual,
+    Softmax,
+)
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.window_layers import (
+    ChannelMode,
+    ChannelPool,
+    Conv,
+    Convolution,
+    DepthwiseConv,
+    GlobalPool,
+    Normalization,
+    Pool,
+    PoolMode,
+    common_size,
+)
+from cnnfilter.numbers import show_number
+
+LARGEST_COUNT = 10**9
+"""Of outputs, windows and channels; whole numbers to 2**53 are read exactly."""
+
+
+class Op(NamedTuple):
+    """A word for a layer: the options it takes, and what makes the layer from them."""
+
+    options: frozenset[str]
+    build: Callable[[Options], Layer]
+
+
+def _build_plain(word: str, kind: type[Layer], fixed: dict[str, Any], options: Options) -> Layer:
+    """Return a layer whose options are a number without a key, numbers with one, and `nobias`."""
+    given = {name: getattr(options, name) for name in kind.KEYS if getattr(options, name) is not None}
+    if options.number is not None:
+        given[kind.BARE] = _count(options.number, kind.COUNTS) if kind.COUNTS else options.number
+    elif kind is Linear:
+        raise LanguageError(f"the {kind.COUNTS} is needed, as in {word}:10")
+    if options.nobias:
+        given["bias"] = False
+    return kind(**{**fixed, **given})
+
+
+def _count(number: float, subject: str) -> int:
+    """Return a bare number as a whole number."""
+    if not number.is_integer() or number > LARGEST_COUNT:
+        raise LanguageError(f"{subject} {show_number(number)} is not a whole number up to {LARGEST_COUNT}")
+    return int(number)
+
+
+def _build_convolution(kind: type[Convolution], options: Options) -> Layer:
+    if options.nobias and options.bias is not None:
+        raise LanguageError("bias= and nobias contradict each other")
+    own: dict[str, Any] = {} if options.groups is None else {"groups": options.groups}
+    if options.number is not None:
+        own[kind.BARE] = _count(options.number, kind.COUNTS)
+    size = _kernel_size(options)
+    return kind(
+        window=_window(options, size, stride=(1, 1)),
+        kernels=options.kernels or (),
+        bias=options.bias or 0.0,
+        learned_bias=not options.kernels and not options.nobias and options.bias is None,
+        border=options.border or Border(),
+        flip=bool(options.flip),
+        normalize=options.normalize or Normalization.NONE,
+        **own,
+    )
+
+
+def _kernel_size(options: Options) -> Pair:
+    """Return the size of the kernels, given or by themselves."""
+    if not options.kernels:
+        if options.size is None:
+            raise LanguageError("a kernel size such as 3x3, or a kernel such as sobel-x, is needed")
+        return options.size
+    size = common_size(options.kernels)
+    if options.size not in {None, size}:
+        raise LanguageError(f"the size given is not the {size[0]}x{size[1]} of kernel {options.kernels[0].text}")
+    if options.number is not None:
+        raise LanguageError("the number of outputs follows from the kernels; leave it out")
+    return size
+
+
+def _build_pool(mode: PoolMode, options: Options) -> Layer:
+    if (options.size is None) == (options.number is None):
+        raise LanguageError("one window is needed, as in maxpool:2 or maxpool:3x2")
+    side = 1 if options.number is None else _count(options.number, "window")
+    size = options.size or (side, side)
+    return Pool(mode=mode, window=_window(options, size, stride=size), count_include_pad=bool(options.countpad))
+
+
+def _window(options: Options, size: Pair, stride: Pair) -> Window:
+    """Return a window as it was asked for; `stride` unless another is given."""
+    return Window(
+        size=size,
+        stride=options.stride or stride,
+        padding=NO_PADDING if options.padding is None else options.padding,
+        dilation=options.dilation or (1, 1),
+        ceil=bool(options.ceil),
+    )
+
+
+_WINDOW = frozenset({"size", "number", "stride", "padding", "dilation"})
+_CONVOLUTION = _WINDOW | {"nobias", "bias", "flip", "normalize", "border", "kernels"}
+
+_PLAIN: dict[str, tuple[type[Layer], dict[str, Any]]] = {
+    "linear": (Linear, {}),
+    **{str(function): (Activation, {"function": function, "slope": SLOPES.get(function)}) for function in Function},
+    "batchnorm": (BatchNorm, {}),
+    "dropout": (Dropout, {}),
+    "lrn": (LocalResponseNorm, {}),
+    "equalize": (Equalize, {}),
+    "softmax": (Softmax, {}),
+    "flatten": (Flatten, {}),
+    "gray": (Gray, {}),
+    **{f"global{mode}pool": (GlobalPool, {"mode": mode}) for mode in PoolMode if mode.row.unbounded},
+    **{mode.op: (ChannelPool, {"mode": mode}) for mode in ChannelMode},
+}
+"""The words of layers without a window: their class, and the fields that the word sets."""
+
+
+def _plain_options(word: str, kind: type[Layer]) -> frozenset[str]:
+    """Return the options that a layer without a window takes."""
+    takes_number = word in SLOPES if kind is Activation else bool(kind.BARE)
+    return frozenset([*kind.KEYS, *(["number"] if takes_number else []), *(["nobias"] if kind is Linear else [])])
+
+
+OPS = {
+    "conv": Op(_CONVOLUTION | {"groups"}, partial(_build_convolution, Conv)),
+    "dwconv": Op(_CONVOLUTION, partial(_build_convolution, DepthwiseConv)),
+    **{
+        word: Op(_plain_options(word, kind), partial(_build_plain, word, kind, fixed))
+        for word, (kind, fixed) in _PLAIN.items()
+    },
+    **{
+        f"{mode}pool": Op(
+            _WINDOW | {"ceil", "countpad"} if mode.row.averages else _WINDOW | {"ceil"}, partial(_build_pool, mode)
+        )
+        for mode in PoolMode
+    },
+}
+"""Every word for a layer; what it computes is a row of `compute.network.RUN`."""
+
+BARE_KEYS = tuple(dict.fromkeys(kind.BARE for kind, _ in _PLAIN.values() if kind.BARE not in {"", "size"}))
+"""What tables in network files call the numbers that the language writes without a key; sizes are a window's there."""
+
+SHORT = {"bn": "batchnorm", "fc": "linear", "dense": "linear", "gap": "globalavgpool", "gmp": "globalmaxpool"}
+
+
+MOST_LAYERS = 10_000
+"""More layers than any network has; a larger number is a slip or an attack."""
+
+DEEPEST = 50
+"""Blocks in blocks; none of the published networks goes below 3."""
+
+BLOCKS: dict[str, type[Block]] = {"res": Residual, "cat": Concatenation}
+
+NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+"""What a layer can be called."""
+
+_REPEAT = re.compile(r"\d+x", re.ASCII)
+
+
+def parse_network(text: str | Sequence[str], kernel_shape: KernelShape, *, lines: bool = False) -> Network:
+    """Return the network that a text, or a list of words, writes.
+
+    Parameters
+    ----------
+    text
+        Layers in the language; a list's items may hold several words each.
+    kernel_shape
+        What tells the shape of a kernel from its word.
+    lines
+        Whether errors name the line, as for a file.
+
+    Raises
+    ------
+    LanguageError
+        If a word is wrong; the message has the layer's number, its text and the nearest known word.
+
+    Examples
+    --------
+    >>> network = parse_network("2x relu res(maxpool:3,s1,p1)", kernel_shape=len)
+    >>> network.names
+    ('relu1', 'relu2', 'maxpool1', 'res1')
+    """
+    written = text if isinstance(text, str) else "\n".join(text)
+    return Network(_Reader(tokenize(written, lines=lines), kernel_shape, lines=lines).read())
+
+
+class _Reader:
+    """Reads tokens one after the other, and counts the layers."""
+
+    def __init__(self, tokens: list[Token], kernel_shape: KernelShape, *, lines: bool) -> None:
+        self.tokens = tokens
+        self.kernel_shape = kernel_shape
+        self.lines = lines
+        self.place = 0
+        self.count = 0
+        self.depth = 0
+
+    def read(self) -> Branch:
+        """Return the layers of the whole text."""
+        layers = self.network()
+        if token := self.next():
+            raise self.error(f"{token.text!r} stands outside of a block, as in res(relu | tanh)", token)
+        return layers
+
+    def next(self) -> Token | None:
+        """Return the token to be read, or None at the end."""
+        return self.tokens[self.place] if self.place < len(self.tokens) else None
+
+    def take(self, sign: str) -> Token | None:
+        """Read a token if it is the sign."""
+        token = self.next()
+        if token is None or token.text != sign:
+            return None
+        self.place += 1
+        return token
+
+    def network(self) -> Branch:
+        """Read items up to the end, or to a sign that ends a branch."""
+        layers: list[Layer] = []
+        repeat: Token | None = None
+        while (token := self.next()) and token.text not in {")", "|"}:
+            if not token.spaced and self.place and (before := self.tokens[self.place - 1].text) not in {"(", "|"}:
+                raise self.error(
+                    f"{token.text!r} stands directly behind {before!r}; white space or + parts layers", token
+                )
+            if not _REPEAT.fullmatch(token.text):
+                layers += self.unit() if repeat is None else self.repeated(repeat)
+                repeat = None
+            elif repeat:
+                raise self.error(f"{token.text!r} follows another repeat; one number of repeats is enough", token)
+            else:
+                repeat = token
+                self.place += 1
+        if repeat:
+            raise self.error(f"nothing follows {repeat.text!r}; a layer to repeat is needed after it", repeat)
+        return tuple(layers)
+
+    def repeated(self, repeat: Token) -> Branch:
+        """Read a unit, and return it as often as the word before it says."""
+        before = self.count
+        unit = self.unit()
+        times = self.times(repeat)
+        self.count = before + (self.count - before) * times
+        self.check_count(repeat)
+        return tuple(_number_names(layer, number) for number in range(1, times + 1) for layer in unit)
+
+    def times(self, repeat: Token) -> int:
+        """Return how often a unit is repeated; a number beyond all bounds is just beyond them."""
+        digits = repeat.text[:-1].lstrip("0")
+        if not digits:
+            raise self.error(f"{repeat.text!r} repeats nothing; 1x is the least", repeat)
+        return int(digits) if len(digits) <= len(str(MOST_LAYERS)) else MOST_LAYERS + 1
+
+    def check_count(self, token: Token) -> None:
+        """Raise a `LanguageError` if there are too many layers."""
+        if self.count > MOST_LAYERS:
+            raise self.error(f"{token.text!r}: more than {MOST_LAYERS} layers in all are not allowed", token)
+
+    def unit(self) -> Branch:
+        """Read layers and blocks that `+` holds together."""
+        layers = [self.part()]
+        while (plus := self.next()) and plus.text == "+" and not plus.spaced:
+            self.place += 1
+            layers.append(self.part(plus))
+        return tuple(layers)
+
+    def part(self, plus: Token | None = None) -> Layer:
+        """Read a layer, or a block; after a `+` it must follow without white space."""
+        token = self.next()
+        if token is None or token.text in set("|+)") or (plus and token.spaced):
+            where = plus or token
+            raise self.error(
+                f"layer {self.count + 1}: a layer is missing beside '+', which stands between two without white space",
+                where,
+            )
+        self.place += 1
+        opening = self.next()
+        if opening and opening.text == "(" and token.text in BLOCKS and not opening.spaced:
+            return self.block(token)
+        return self.layer(token, opens=bool(opening and opening.text == "("))
+
+    def layer(self, token: Token, *, opens: bool) -> Layer:
+        """Return the layer that a word writes."""
+        self.count += 1
+        self.check_count(token)
+        try:
+            if opens or token.text == "(":
+                raise LanguageError(_unexpected_opening(token.text))
+            return _layer(token.text, self.kernel_shape)
+        except CnnFilterError as error:
+            raise self.error(f"layer {self.count}, {token.text!r}: {error}", token) from error
+
+    def block(self, token: Token) -> Layer:
+        """Read the branches of a block, and its name."""
+        opening = self.take("(")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.error(f"more than {DEEPEST} blocks within each other are not allowed", token)
+        branches = [self.network()]
+        while self.take("|"):
+            branches.append(self.network())
+        if not self.take(")"):
+            raise self.error(f"'{token.text}(' is never closed; ')' ends a block", opening)
+        self.depth -= 1
+        self.count += 1
+        self.check_count(token)
+        try:
+            return BLOCKS[token.text](branches=tuple(branches), name=self.block_name())
+        except CnnFilterError as error:
+            raise self.error(f"layer {self.count}, '{token.text}(...)': {error}", token) from error
+
+    def block_name(self) -> str:
+        """Read the `@name` behind a block, if there is one."""
+        token = self.next()
+        if token is None or token.spaced or not token.text.startswith("@"):
+            return ""
+        self.place += 1
+        return _check_name(token.text[1:])
+
+    def error(self, message: str, token: Token | None) -> LanguageError:
+        """Return an error that names the line if lines are to be named."""
+        return LanguageError(f"line {token.line}, {message}" if self.lines and token else message)
+
+
+def _number_names(layer: Layer, number: int) -> Layer:
+    """Return the layer as it is in a repeat: names get the repeat's number."""
+    if isinstance(layer, Block):
+        branches = tuple(tuple(_number_names(inner, number) for inner in branch) for branch in layer.branches)
+        layer = replace(layer, branches=branches)
+    return replace(layer, name=f"{layer.name}.{number}") if layer.name else layer
+
+
+def _layer(text: str, kernel_shape: KernelShape) -> Layer:
+    body, *names = split(text, "@")
+    word, colon, rest = body.partition(":")
+    op = OPS[_find_op(word)]
+    options = read_options(
+        split(rest, ",") if colon else [], kernel_shape=kernel_shape if "kernels" in op.options else None
+    )
+    for said in options.said():
+        if said not in op.options:
+            raise LanguageError(f"{word} has no {said}")
+    return replace(op.build(options), name=_check_name("@".join(names)) if names else "")
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise LanguageError(f"'@{name}' is no name; letters, digits, '_', '.' and '-' are, as in @conv1")
+    return name
+
+
+def _find_op(word: str) -> str:
+    """Return the canonical word for a layer, or raise a `LanguageError` that says what was perhaps meant."""
+    canonical = SHORT.get(word, word)
+    if canonical in OPS:
+        return canonical
+    if match := re.match(r"(\d+x)(?=[a-z])", word):
+        raise LanguageError(f"a repeat is a word of its own: '{match[1]} {word[match.end() :]}'")
+    if word in BLOCKS:
+        raise LanguageError(f"{word} needs its branches directly behind it, as in {word}(conv:3x3,p1 | conv:1x1)")
+    if re.fullmatch(r"\d+(x\d+){1,2}", word, re.ASCII):
+        raise LanguageError(f"{word!r} is a size, which stands before all layers, or behind its layer by a colon")
+    if looks_like_option(word):
+        raise LanguageError(f"{word!r} is an option, which follows its layer by a comma, without white space")
+    raise LanguageError(f"unknown layer {word!r}{nearest(word, [*OPS, *SHORT, *BLOCKS])}")
+
+
+def _unexpected_opening(word: str) -> str:
+    """Return what is wrong with a '(' that opens no block."""
+    if match := re.match(r"(\d+x)(?=[a-z])", word):
+        return f"a repeat is a word of its own: '{match[1]} {word[match.end() :]}('"
+    if word in BLOCKS:
+        return f"'(' follows {word} directly, without white space"
+    hint = nearest(word, BLOCKS)
+    return f"'(' directly follows res or cat, and stands inside [...] elsewhere{hint}"

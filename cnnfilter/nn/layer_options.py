@@ -1,0 +1,272 @@
+"""The words of a layer: tokens, and options by their form."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
+from cnnfilter.nn.geometry import Border, Padding, PaddingWord, Pair, as_border, as_padding, as_pair
+from cnnfilter.nn.window_layers import KernelWord, Normalization
+from cnnfilter.numbers import join_rows, parse_number
+
+SIGNS = "()|+"
+"""What parts words without white space; inside `[...]` nothing does."""
+
+
+LONGEST_SHOWN = 60
+"""So much of a text a message repeats."""
+
+
+class Token(NamedTuple):
+    """A word or a sign; `spaced` tells whether white space, or nothing at all, stands before it."""
+
+    text: str
+    line: int
+    spaced: bool
+
+
+def tokenize(text: str, *, lines: bool = False) -> list[Token]:
+    """Return the words and signs of a text, comments left out; errors name the line if `lines`.
+
+    Raises
+    ------
+    LanguageError
+        If a square bracket has no partner.
+
+    Examples
+    --------
+    >>> [token.text for token in tokenize("res(conv:[1 -1],same)+relu  # a comment")]
+    ['res', '(', 'conv:[1 -1],same', ')', '+', 'relu']
+    """
+    tokens: list[Token] = []
+    position, line, spaced = 0, 1, True
+    while position < len(text):
+        sign = text[position]
+        if sign == "#" and (spaced or tokens[-1].text in set("(|")):
+            position = (text + "\n").index("\n", position)
+        elif sign.isspace():
+            line += sign == "\n"
+            position, spaced = position + 1, True
+        else:
+            try:
+                end = position + 1 if sign in SIGNS else _end_of_word(text, position)
+            except LanguageError as error:
+                raise LanguageError(f"line {line}, {error}" if lines else str(error)) from error
+            tokens.append(Token(text[position:end], line, spaced))
+            line += text.count("\n", position, end)
+            position, spaced = end, False
+    return tokens
+
+
+def _end_of_word(text: str, start: int) -> int:
+    return next(_separators(text, start, lambda sign: sign.isspace() or sign in SIGNS), len(text))
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Return the parts of a word between separators that stand outside square brackets.
+
+    Examples
+    --------
+    >>> split("[1,2],same", ",")
+    ['[1,2]', 'same']
+    """
+    start, parts = 0, []
+    for end in (*_separators(text, 0, separator.__eq__), len(text)):
+        parts.append(text[start:end])
+        start = end + 1
+    return parts
+
+
+def _separators(text: str, start: int, separates: Callable[[str], bool]) -> Iterator[int]:
+    """Yield where separators stand outside square brackets, from `start` on."""
+    depth = 0
+    for position in range(start, len(text)):
+        sign = text[position]
+        depth += (sign == "[") - (sign == "]")
+        if depth < 0:
+            raise LanguageError(f"{_begin(text, start)}: {sign!r} at place {position - start + 1} has no partner")
+        if depth == 0 and separates(sign):
+            yield position
+    if depth:
+        raise LanguageError(f"{_begin(text, start)}: '[' is never closed")
+
+
+def _begin(text: str, start: int) -> str:
+    """Return the beginning of what is wrong, for a message."""
+    first = text[start:].splitlines()[0]
+    return repr(first if len(first) <= LONGEST_SHOWN else f"{first[:LONGEST_SHOWN]}...")
+
+
+KernelShape = Callable[[str], tuple[int, ...]]
+"""What tells the shape of the kernel that a word names, or raises a `KernelError`."""
+
+
+class Options:
+    """What the options of one layer said; None where nothing was said."""
+
+    size: Pair | None = None
+    number: float | None = None
+    stride: Pair | None = None
+    padding: Padding | None = None
+    dilation: Pair | None = None
+    groups: int | None = None
+    nobias: bool | None = None
+    bias: float | None = None
+    flip: bool | None = None
+    normalize: Normalization | None = None
+    border: Border | None = None
+    ceil: bool | None = None
+    countpad: bool | None = None
+    eps: float | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    k: float | None = None
+    kernels: tuple[KernelWord, ...] | None = None
+
+    def said(self) -> list[str]:
+        """Return the names of the options that were given."""
+        return list(vars(self))
+
+
+FLAGS = ("nobias", "flip", "ceil", "countpad")
+LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
+NUMBERS = ("bias", "eps", "alpha", "beta", "k")
+KEYS = ("p", "border", "normalize", *NUMBERS)
+SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
+"""What people write who know the words of other tools, and the letter it is here."""
+
+_LETTER = re.compile(r"([spdg])([-+.\dx].*)", re.DOTALL)
+_PLAIN_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
+
+
+def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> Options:
+    """Return what the option words of one layer say.
+
+    Parameters
+    ----------
+    words
+        The options, in any order.
+    kernel_shape
+        What knows kernels, for the words that are no option; None for a layer that takes no kernel.
+
+    Raises
+    ------
+    LanguageError
+        If a word is unknown, has a bad value, or says again what was said.
+    KernelError
+        If a word that must be a kernel is none.
+
+    Examples
+    --------
+    >>> options = read_options(["3x3", "16", "s2"], kernel_shape=None)
+    >>> options.size, options.number, options.stride
+    ((3, 3), 16.0, (2, 2))
+    """
+    options = Options()
+    for word in words:
+        name, value = _read_option(word, kernel_shape)
+        if name == "kernels" and isinstance(value, KernelWord):
+            options.kernels = (*(options.kernels or ()), value)
+        elif getattr(options, name) is not None:
+            raise LanguageError(_said_twice(name, word))
+        else:
+            setattr(options, name, value)
+    return options
+
+
+def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, object]:
+    """Return which field of `Options` a word sets, and to what."""
+    if match := _LETTER.fullmatch(word):
+        return _read_letter(match[1], match[2])
+    if re.fullmatch(r"\d+x\d+", word, re.ASCII):
+        return "size", as_pair(word, "size")
+    if _PLAIN_NUMBER.fullmatch(word):
+        return "number", _number(word)
+    if word in FLAGS:
+        return word, True
+    if word in list(PaddingWord):
+        return "padding", as_padding(word)
+    key, equals, value = word.partition("=")
+    if equals and key in KEYS:
+        return _read_key(key, value)
+    if equals and key in SPELLED_OUT:
+        written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
+        raise LanguageError(f"{word!r} is written {written}")
+    bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
+    if "\n" in bare:
+        bare = join_rows(bare)
+    hint = nearest(f"{key}=" if equals else word, known_words())
+    if kernel_shape is None or not bare:
+        raise LanguageError(f"unknown option {word!r}{hint}")
+    try:
+        return "kernels", KernelWord(bare, kernel_shape(bare))
+    except KernelError as error:
+        if hint:
+            raise LanguageError(f"neither an option nor a kernel: {word!r}{hint}") from error
+        raise
+
+
+def reads_as_kernel(word: str) -> bool:
+    """Return whether a bare word of a conv is taken for a kernel rather than for an option."""
+    try:
+        return _read_option(word, lambda _: (1, 1))[0] == "kernels"
+    except CnnFilterError:
+        return False
+
+
+def looks_like_option(word: str) -> bool:
+    """Return whether a word is an option of some layer, or means to be one.
+
+    Examples
+    --------
+    >>> looks_like_option("same"), looks_like_option("s2"), looks_like_option("relu")
+    (True, True, False)
+    """
+    key, equals, _ = word.partition("=")
+    return word in {*FLAGS, *PaddingWord} or bool(_LETTER.fullmatch(word)) or bool(equals and key in KEYS)
+
+
+def known_words() -> list[str]:
+    """Return the words that are options by themselves."""
+    return [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
+
+
+def _read_letter(letter: str, value: str) -> tuple[str, object]:
+    name = LETTERS[letter]
+    match letter:
+        case "p":
+            return name, as_padding(value)
+        case "g":
+            rows, columns = as_pair(value, "groups")
+            if rows != columns:
+                raise LanguageError(f"groups {value!r} is not one number")
+            return name, rows
+        case _:
+            return name, as_pair(value, name)
+
+
+def _read_key(key: str, value: str) -> tuple[str, object]:
+    match key:
+        case "p":
+            return "padding", as_padding(value)
+        case "border":
+            return "border", as_border(value)
+        case "normalize":
+            if value not in list(Normalization):
+                raise LanguageError(f"normalize={value} is unknown: {', '.join(Normalization)}")
+            return "normalize", Normalization(value)
+        case _:
+            return key, _number(value, f"{key}: ")
+
+
+def _number(text: str, subject: str = "") -> float:
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise LanguageError(f"{subject}{error}") from error
+
+
+def _said_twice(name: str, word: str) -> str:
+    if name == "number":
+        return f"{word!r} is a second bare number; a kernel or window size is written 3x3"
+    return f"{word!r} sets the {name} a second time"

@@ -1,0 +1,136 @@
+"""What a careful reader would say of a network that is right, but perhaps not meant so."""
+
+from collections.abc import Callable, Iterable, Iterator
+from math import gcd
+
+from cnnfilter.nn.geometry import PaddingWord, Window, show_pair
+from cnnfilter.nn.layers import Block, Flow, Shape
+from cnnfilter.nn.network import Visit
+from cnnfilter.nn.printing import show_layer, show_padding
+from cnnfilter.nn.window_layers import Conv, Convolution, Pool
+
+
+def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
+    """Return a remark for each border that has no padding to fill."""
+    return [
+        f"{show_layer(layer)}: border {layer.border} has no effect with padding 0; try padding same"
+        for visit in visits
+        if isinstance(layer := visit.layer, Convolution)
+        and layer.border.mode != "zero"
+        and not any(layer.window.pads(*visit.inputs.shape[:2]))
+    ]
+
+
+def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:
+    """Return a remark for each conv that adds up channels under a kernel meant for one, such as a blur.
+
+    Parameters
+    ----------
+    visits
+        The layers at work.
+    never_negative
+        What tells whether a kernel, by its word, has no negative weight.
+    """
+    found = []
+    for visit in visits:
+        layer = visit.layer
+        if not isinstance(layer, Conv) or (slices := layer.bank(visit.inputs.shape[2])[2]) < 2:
+            continue
+        if any(never_negative(kernel.text) for kernel in layer.kernels if kernel.slices is None):
+            found.append(
+                f"{show_layer(layer)} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
+            )
+    return found
+
+
+def remark_on_sizes(visits: Iterable[Visit]) -> list[str]:
+    """Return a remark for layers that pass over pixels, shift the image, or see more than there is.
+
+    Layers of which the same is to be said share a remark.
+    """
+    found: dict[str, list[str]] = {}
+    shape: Shape = ()
+    seen_all = False
+    for visit in visits:
+        shape = shape or visit.inputs.shape
+        field = visit.outputs.field
+        for remark in _of_visit(visit):
+            found.setdefault(remark, []).append(_name(visit))
+        if field and not seen_all and (field.size[0] > shape[0] or field.size[1] > shape[1]):
+            seen_all = True
+            size = show_pair((shape[0], shape[1]))
+            remark = (
+                f"from here on a value's receptive field, {show_pair(field.size)}, is larger than the input of {size}"
+            )
+            found[remark] = [_name(visit)]
+    return [f"{_join(names)}: {remark}" for remark, names in found.items()]
+
+
+def _name(visit: Visit) -> str:
+    return f"layer {visit.node.number}, {visit.node.name}"
+
+
+def _join(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more
+
+
+MOST_NAMED = 4
+"""So many layers a remark names; the others it counts."""
+
+
+def _of_visit(visit: Visit) -> Iterator[str]:
+    layer, flow = visit.layer, visit.inputs
+    if isinstance(layer, Convolution | Pool):
+        mends = "padding" if isinstance(layer, Convolution) else "ceil or padding"
+        yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)
+        yield from _on_even(layer.window, flow.shape[0], flow.shape[1])
+    if isinstance(layer, Block):
+        yield from _on_branches(layer.ends(flow))
+
+
+def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[str]:
+    """Yield what is said of rows and columns that no window reaches: those between windows, and the last ones."""
+    last = []
+    gaps: dict[str, list[str]] = {}
+    for axis, (name, size) in enumerate((("row", height), ("column", width))):
+        outputs, stride = window.output(height, width)[axis], window.stride[axis]
+        before = window.pads(height, width)[axis]
+        if _has_gaps(window, axis, size, before, outputs):
+            kernel, dilation = window.size[axis], window.dilation[axis]
+            cause = f"is larger than the window of {kernel}"
+            if dilation > 1:
+                cause = f"and a window of {kernel} dilated by {dilation} pass over them"
+            gaps.setdefault(f"the stride of {stride} {cause}", []).append(name)
+            continue
+        missed = min(size, size + before - (outputs - 1) * stride - window.extent[axis])
+        if missed > 0:
+            last.append(f"the last {f'{missed} {name}s' if missed > 1 else name}")
+    for cause, names in gaps.items():
+        yield f"no window reaches some {' and '.join(f'{name}s' for name in names)}: {cause}"
+    if last:
+        yield f"no window reaches {' and '.join(last)} of {height}x{width}; {mends} would take them in"
+
+
+def _has_gaps(window: Window, axis: int, size: int, before: int, outputs: int) -> bool:
+    """Return whether windows pass over pixels of the image that lie before the last one that they touch."""
+    kernel, stride, dilation = window.size[axis], window.stride[axis], window.dilation[axis]
+    behind = (outputs - 1) * stride + window.extent[axis] - before
+    reached = {weight * dilation % stride for weight in range(min(kernel, stride // gcd(stride, dilation)))}
+    # What windows pass over comes again with each stride.
+    return any(place % stride not in reached for place in range(before, before + min(size, behind, stride)))
+
+
+def _on_even(window: Window, height: int, width: int) -> Iterator[str]:
+    pads = window.pads(height, width)
+    same = window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
+    if same and (pads[0] != pads[2] or pads[1] != pads[3]) and not all(size % 2 for size in window.extent):
+        side = "end" if window.padding is PaddingWord.SAME else "start"
+        yield f"an even window has no centre: `{window.padding}` pads {show_padding(pads)}, one more at the {side}"
+
+
+def _on_branches(ends: list[Flow]) -> Iterator[str]:
+    jumps = {end.field.jump: None for end in ends if end.field}
+    if len(jumps) > 1:
+        each = " and ".join(map(show_pair, jumps))
+        yield f"its branches have jumps of {each}, so that their values do not lie over the same pixels"

@@ -1,0 +1,257 @@
+"""A network: its layers in order, their names, weights and preprocessing."""
+
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cached_property
+from math import prod
+from typing import NamedTuple
+
+from cnnfilter.errors import LanguageError, ShapeError
+from cnnfilter.nn.frozen import Value
+from cnnfilter.nn.geometry import Pair, show_pair
+from cnnfilter.nn.layers import Block, Flow, Gray, Layer, Linear, Residual, Shape
+from cnnfilter.nn.printing import show_layer, show_network
+from cnnfilter.nn.window_layers import ChannelPool, Convolution
+
+
+class Node(NamedTuple):
+    """A layer at its place: its name, its number from 1 in the order of execution, and what is in its branches."""
+
+    layer: Layer
+    name: str
+    number: int
+    branches: tuple[tuple["Node", ...], ...] = ()
+
+
+class Visit(NamedTuple):
+    """A layer at work: what goes in and what comes out, and where it is.
+
+    `depth` is the number of blocks around it, `branch` its branch in the innermost one, from 1, or 0.
+    `live` counts the values that are held while it works: its input, its output, and what blocks around
+    it still need.
+    """
+
+    node: Node
+    inputs: Flow
+    outputs: Flow
+    depth: int
+    branch: int
+    live: int
+
+    @property
+    def layer(self) -> Layer:
+        """The layer."""
+        return self.node.layer
+
+
+_SHAPES_KEPT = 4
+"""So many shapes are remembered with what each layer makes of them."""
+
+
+class Network(Value):
+    """Layers in the order in which they are applied.
+
+    Raises
+    ------
+    LanguageError
+        If two layers have the same name, given as `@name` or by their count.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        given = {node.layer.name for node in self.all_nodes}
+        for name, count in Counter(self.names).items():
+            if count > 1 and name in given:
+                raise LanguageError(f"{count} layers have the name @{name}; names must differ")
+
+    def __str__(self) -> str:
+        return show_network(self.layers)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The layers with their names and numbers; those in blocks are in the blocks' nodes."""
+        return _number(self.layers, Counter())
+
+    @cached_property
+    def all_nodes(self) -> tuple[Node, ...]:
+        """All nodes in the order of execution, those in blocks before the block."""
+        return tuple(_walk(self.nodes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each layer's `@name`, or its op and the count of that op from 1: `conv1`, `relu1`, `conv2`."""
+        return tuple(node.name for node in self.all_nodes)
+
+    def visits(self, shape: Shape) -> tuple[Visit, ...]:
+        """Return each layer at work, in the order of execution, when `shape` goes into the first.
+
+        Those of the last shapes are kept: pictures of a batch are alike.
+
+        Raises
+        ------
+        ShapeError
+            If a layer cannot take what the one before it gives; the message names the layer.
+        """
+        if shape not in self._visited:
+            if len(self._visited) == _SHAPES_KEPT:
+                self._visited.clear()
+            alone = len(self.all_nodes) == 1
+            self._visited[shape] = tuple(_visit(self.nodes, Flow(shape), _Place(alone=alone)))
+        return self._visited[shape]
+
+    @cached_property
+    def _visited(self) -> dict[Shape, tuple[Visit, ...]]:
+        return {}
+
+    def output(self, shape: Shape) -> Shape:
+        """Return what comes out of the last layer."""
+        visits = self.visits(shape)
+        return visits[-1].outputs.shape if visits else shape
+
+
+def _number(layers: tuple[Layer, ...], counts: Counter[str]) -> tuple[Node, ...]:
+    """Return the layers as nodes; `counts` has how many of each op came before, and `""` how many in all."""
+    nodes = []
+    for layer in layers:
+        inner = layer.branches if isinstance(layer, Block) else ()
+        branches = tuple(_number(branch, counts) for branch in inner)
+        counts.update((layer.op, ""))
+        nodes.append(Node(layer, layer.name or f"{layer.op}{counts[layer.op]}", counts[""], branches))
+    return tuple(nodes)
+
+
+def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    for node in nodes:
+        for branch in node.branches:
+            yield from _walk(branch)
+        yield node
+
+
+class _Place(NamedTuple):
+    """Where layers are, and how many values are held beside the input and the output of the one at work.
+
+    `kept` are those of the first layer's input, where they are needed again after the last.
+    """
+
+    alone: bool
+    depth: int = 0
+    branch: int = 0
+    held: int = 0
+    kept: int = 0
+
+
+def _visit(nodes: tuple[Node, ...], flow: Flow, place: _Place) -> list[Visit]:
+    """Return the visits of layers in a row, those in blocks before the block's."""
+    visits: list[Visit] = []
+    for node in nodes:
+        held = prod(flow.shape)
+        if node.branches:
+            # The branches go first, so that an error within one names the layer that it is about.
+            inner, held = _visit_branches(node, flow, place)
+            visits += inner
+        outputs = _follow(node, flow, place)
+        live = place.held + held + prod(outputs.shape)
+        visits.append(Visit(node, flow, outputs, place.depth, place.branch, live))
+        flow = outputs
+        place = place._replace(held=place.held + place.kept, kept=0)
+    return visits
+
+
+def _visit_branches(node: Node, flow: Flow, place: _Place) -> tuple[list[Visit], int]:
+    """Return the visits of a block's branches, and how many values are held when their outputs are joined."""
+    visits: list[Visit] = []
+    ends, size = 0, prod(flow.shape)
+    # A branch without layers hands on the input itself, which is then held, and counted, once.
+    hands_on = not all(node.branches) or (isinstance(node.layer, Residual) and node.layer.adds_input)
+    for number, branch in enumerate(node.branches, 1):
+        needed = hands_on or number < len(node.branches) or place.kept
+        inside = _Place(place.alone, place.depth + 1, number, place.held + ends, size if needed else 0)
+        inner = _visit(branch, flow, inside)
+        visits += inner
+        ends += prod(inner[-1].outputs.shape) if inner else 0
+    return visits, ends + (size if hands_on or place.kept else 0)
+
+
+def _follow(node: Node, flow: Flow, place: _Place) -> Flow:
+    """Return what comes out of a layer; its errors name it."""
+    try:
+        return node.layer.follow(flow)
+    except ShapeError as error:
+        number = "" if place.alone else f"layer {node.number}, "
+        raise ShapeError(f"{number}{show_layer(node.layer)}: {error}") from error
+
+
+class Init(StrEnum):
+    """How random weights are drawn."""
+
+    HE = "he"
+    UNIFORM = "uniform"
+
+
+class Need(NamedTuple):
+    """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
+
+    `parts` are what its input vector was made of, see `Flow`; `first` is whether the image's own channels go in.
+    """
+
+    name: str
+    layer: Layer
+    tensors: dict[str, Shape]
+    parts: tuple[Shape, ...]
+    first: bool = False
+
+
+def needs(network: Network, shape: Shape) -> Iterator[Need]:
+    """Yield what each layer that learns needs, in the order of execution, for an input of `shape`.
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+    """
+    first = True
+    for visit in network.visits(shape):
+        if visit.layer.learns:
+            tensors = visit.layer.tensors(visit.inputs.shape)
+            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
+        first = first and not isinstance(visit.layer, Block | ChannelPool | Convolution | Gray | Linear)
+
+
+MOST_PIXELS = 2**28
+"""Larger than any photo; more would take all the memory that a machine has."""
+
+
+class Preparation(Value):
+    """Resized, scaled, and freed of the training set's mean, in this order.
+
+    Parameters
+    ----------
+    size
+        The (height, width) that it is resized to, or None.
+    scale
+        What its values are multiplied by: 1/255 brings 8 bits to 0..1.
+    mean, std
+        What is then subtracted, and what the rest is divided by: one number, or one for each channel.
+
+    Raises
+    ------
+    ShapeError
+        If the size is beyond all measure, the scale or a deviation is not above 0, or there is no mean or deviation.
+    """
+
+    size: Pair | None = None
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if self.size and self.size[0] * self.size[1] > MOST_PIXELS:
+            raise ShapeError(f"a size of {show_pair(self.size)} has more than {MOST_PIXELS} pixels, the most allowed")
+        if self.scale <= 0:
+            raise ShapeError(f"an input scale of {self.scale:g} is not above 0")
+        if not self.mean or not self.std:
+            raise ShapeError("a mean and a deviation are one number, or one for each channel, and none is given")
+        if min(self.std) <= 0:
+            raise ShapeError(f"a standard deviation of {min(self.std):g} is not above 0")

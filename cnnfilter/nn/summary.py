@@ -1,0 +1,159 @@
+"""What comes out of each layer, and what it costs."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Literal, NamedTuple
+
+from cnnfilter.errors import ShapeError
+from cnnfilter.nn.geometry import Pair, Sides
+from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.network import Network, Visit
+from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.window_layers import Convolution, Pool
+
+COUNTING_RULE = (
+    "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; "
+    "biases, norms, pools and activations count none. FLOPs are 2 x MACs."
+)
+"""What is counted, in a sentence."""
+
+
+class LayerCosts(NamedTuple):
+    """What is known of one layer; sizes are (height, width, channels) or (length,).
+
+    `padding` is (top, left, bottom, right), None for a layer without a window. `receptive_field` is
+    (height, width) in pixels of the input, `jump` their distance from one value to the next, `first` the
+    (row, column) where the first value's begins; "all" and None where the whole input is seen. `depth` counts
+    the blocks around the layer, and `branch` is its branch in the innermost, from 1, or 0.
+    """
+
+    name: str
+    op: str
+    text: str
+    output: Shape
+    activations: int
+    parameters: int
+    statistics: int
+    macs: int
+    padding: Sides | None
+    receptive_field: Pair | Literal["all"]
+    jump: Pair | None
+    first: Pair | None
+    depth: int = 0
+    branch: int = 0
+
+
+class Totals(NamedTuple):
+    """Sums over the layers, those that blocks add included; `flops` is 2 x `macs`."""
+
+    parameters: int
+    statistics: int
+    macs: int
+    flops: int
+    activations: int
+
+
+class Summary(NamedTuple):
+    """The table of a network for an input of one shape.
+
+    `peak` is the largest number of values that are held at one time, where each layer's input, its output
+    and what blocks still need are held, and nothing else.
+    """
+
+    input: Shape
+    network: str
+    rows: tuple[LayerCosts, ...]
+    totals: Totals
+    peak: int
+
+
+def summarize(network: Network, shape: Shape, visits: Sequence[Visit] | None = None) -> Summary:
+    """Return sizes, parameters, multiplications and receptive fields of each layer for an input of `shape`.
+
+    Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw.
+
+    Parameters
+    ----------
+    network
+        The layers.
+    shape
+        (height, width, channels).
+    visits
+        The layers at work on it, where they are known already.
+
+    Raises
+    ------
+    ShapeError
+        If the shape is none of an image, or a layer cannot take what the one before it gives.
+    """
+    if len(shape) != 3 or not all(size >= 1 for size in shape):
+        raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
+    visits = network.visits(shape) if visits is None else visits
+    rows = tuple(map(_row, visits))
+    peak = max((visit.live for visit in visits), default=prod(shape))
+    return Summary(shape, str(network), rows, _totals(rows), peak)
+
+
+def _row(visit: Visit) -> LayerCosts:
+    layer, shape, field = visit.layer, visit.inputs.shape, visit.outputs.field
+    return LayerCosts(
+        name=visit.node.name,
+        op=layer.op,
+        text=show_layer(layer),
+        output=visit.outputs.shape,
+        activations=prod(visit.outputs.shape),
+        parameters=layer.parameters(shape),
+        statistics=layer.statistics(shape),
+        macs=layer.macs(shape),
+        padding=layer.window.pads(*shape[:2]) if isinstance(layer, Convolution | Pool) else None,
+        receptive_field=field.size if field else "all",
+        jump=field.jump if field else None,
+        first=field.first if field else None,
+        depth=visit.depth,
+        branch=visit.branch,
+    )
+
+
+def _totals(rows: tuple[LayerCosts, ...]) -> Totals:
+    macs = sum(row.macs for row in rows)
+    return Totals(
+        parameters=sum(row.parameters for row in rows),
+        statistics=sum(row.statistics for row in rows),
+        macs=macs,
+        flops=2 * macs,
+        activations=sum(row.activations for row in rows),
+    )
+
+
+class Cost(NamedTuple):
+    """How many numbers would be learned, and how many multiplications done."""
+
+    parameters: int
+    macs: int
+
+
+class Comparison(NamedTuple):
+    """What layers of the sizes of a convolution would cost without its sharing."""
+
+    fully_connected: Cost
+    locally_connected: Cost
+
+
+def compare(visit: Visit) -> Comparison | None:
+    """Return what a conv's sizes would cost fully connected, and with filters of their own for each place.
+
+    A bias, where the conv has any, is one for each output. None for a layer that is no convolution.
+
+    Examples
+    --------
+    >>> from cnnfilter.nn.language import parse_network
+    >>> (visit,) = parse_network("conv:5x5", kernel_shape=len).visits((28, 28, 1))
+    >>> compare(visit).locally_connected.parameters
+    14976
+    """
+    layer, inputs, outputs = visit.layer, visit.inputs.shape, visit.outputs.shape
+    if not isinstance(layer, Convolution):
+        return None
+    biases = prod(outputs) if layer.learned_bias or layer.bias else 0
+    every, near = prod(inputs) * prod(outputs), layer.macs(inputs)
+    return Comparison(Cost(every + biases, every), Cost(near + biases, near))

@@ -1,0 +1,364 @@
+"""The moving picture of a window that slides over a small input while the output fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from math import ceil
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.forward import Program
+from cnnfilter.errors import ShapeError
+from cnnfilter.explain.trace import Explained, Trace, trace
+from cnnfilter.nn.geometry import Pair, show_pair
+from cnnfilter.nn.layers import Layer
+from cnnfilter.nn.window_layers import ChannelPool, Pool
+from cnnfilter.numbers import as_operand, show_digits, show_short
+from cnnfilter.plot.display import Display, display_weights
+from cnnfilter.plot.excerpt import Excerpt, choose_excerpt
+from cnnfilter.plot.page import LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plot.panel import find_inks, frame_cells, number_points
+from cnnfilter.plot.sheet import Size
+from cnnfilter.plot.window import display_output, draw_cells, draw_grid, draw_input, frame_window, read_channel
+
+MOST_PANELS = 4
+"""How many channels or maps are shown."""
+
+Frame = NDArray[np.uint8]
+"""(H, W, 4), RGBA, all of it opaque."""
+
+_HEAD, _GAP, _LINE, _FOOT = 0.75, 0.5, 0.17, 0.2
+_ALONE, _STACKED, _KERNEL = (3.2, 8.5), (2.2, 4.5), (1.45, 3.2)
+"""The least and most of a panel's longer side, in inches: one row of them, several, of the kernel."""
+
+_TITLE = 2.0
+"""The least width of a panel, which its title has too."""
+
+_POINTS = 9
+"""The size of the letters below the panels, all of one width."""
+
+_WANTED = 8.0
+"""Numbers in cells are to be as large as this, as far as panels may grow."""
+
+_LONGEST = 6
+"""Panels need not grow for longer numbers: these are shortened."""
+
+_EASY = 6.5
+"""Numbers smaller than this are rather written in fewer digits."""
+
+
+class Movie(NamedTuple):
+    """A moving picture: how many frames it has, pixels with every color of them, and all of them one by one.
+
+    Each frame has the same pixels, changed.
+    """
+
+    length: int
+    samples: Frame
+    frames: Iterator[Frame]
+
+
+class _Output(NamedTuple):
+    """A map of the output: its panel, the size of its numbers or 0, and of each cell its color, number and ink."""
+
+    axes: Axes
+    points: float
+    cells: dict[Pair, tuple[Doubles, str, str]]
+
+
+class _Stage(NamedTuple):
+    """What frames are drawn on: panels, and the text below them, which has so many letters in a line."""
+
+    paper: Paper
+    inputs: list[Axes]
+    outputs: list[_Output]
+    words: Text
+    letters: int
+
+
+class _Layout(NamedTuple):
+    """Where panels are: those of the input, the kernel and the output, one below the other; and how wide all is."""
+
+    inputs: list[Box]
+    kernels: list[Box]
+    outputs: list[Box]
+    bottom: float
+    width: float
+
+
+def animate(program: Program, volume: Array, place: Pair | None, title: str, white: float, paper: Paper) -> Movie:
+    """Return the moving picture of a convolution or pool at work.
+
+    Parameters
+    ----------
+    program
+        As `convolve` and `pool` make it.
+    volume
+        (H, W, C): the whole input, of which windows see what they see in a run.
+    place
+        (row, column) in the input, around which windows are shown; None for all of a small one.
+    title, white
+        What the input and the kernel are called; the level of white, 0 for a matrix.
+    paper
+        Where it is drawn, while its frames are taken too.
+
+    Raises
+    ------
+    ShapeError
+        If there are too many channels, maps, or pixels.
+    """
+    first = trace(program, volume, (0, 0))
+    excerpt = choose_excerpt(first.layer, first.shape, first.output, place)
+    panels = max(len(first.weighings), first.shape[2], first.output[2])
+    if panels > MOST_PANELS and not isinstance(first.layer, ChannelPool):
+        raise ShapeError(
+            f"{panels} channels and maps are too many to animate, which goes up to {MOST_PANELS}; --channels gray or "
+            "sum, and one kernel, make fewer"
+        )
+    traces = [trace(program, volume, (row, column)) for row in excerpt.places[0] for column in excerpt.places[1]]
+    values = np.stack([traced.results() for traced in traces])
+    outputs = values.reshape(*excerpt.size, -1)
+    one = Explained(traces[0], outputs[0, 0], title, volume, outputs, excerpt.corner, white, [])
+    stage = _set_stage(one, list(zip(traces, values, strict=True)), excerpt, paper)
+    return Movie(len(traces), _sample(stage, traces, values), _play(stage, traces, values))
+
+
+def _pixels(paper: Paper) -> Frame:
+    """Return the pixels of the canvas, which change when it is drawn on, and it when they do."""
+    canvas: Any = paper.figure.canvas  # Agg's, whose methods for parts of a figure have no types
+    return np.asarray(canvas.buffer_rgba())
+
+
+def _sample(stage: _Stage, traces: Sequence[Trace], values: Array) -> Frame:
+    """Return an empty frame above one with everything in it, and leave the stage empty as it was."""
+    stage.paper.figure.canvas.draw()
+    pixels = _pixels(stage.paper)
+    empty = pixels.copy()
+    for traced in traces:
+        _fill(stage, traced.place)
+    _point(stage, traces[-1], values[-1])
+    samples = np.concatenate([empty, pixels])
+    pixels[:] = empty
+    return samples
+
+
+def _play(stage: _Stage, traces: Sequence[Trace], values: Array) -> Iterator[Frame]:
+    """Yield the frames: each window in turn, its value in the output from then on."""
+    pixels = _pixels(stage.paper)
+    for traced, results in zip(traces, values, strict=True):
+        _fill(stage, traced.place)
+        filled = pixels.copy()
+        _point(stage, traced, results)
+        yield pixels
+        pixels[:] = filled
+
+
+def _draw(axes: Axes, artist: Artist) -> None:
+    """Draw one thing over what is there, and forget it."""
+    axes.draw_artist(artist)
+    artist.remove()
+
+
+def _fill(stage: _Stage, place: Pair) -> None:
+    """Draw the values at a place of the outputs."""
+    row, column = place
+    for output in stage.outputs:
+        color, word, ink = output.cells[place]
+        cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=color, edgecolor="#888888", linewidth=0.4)
+        output.axes.add_artist(cell)
+        _draw(output.axes, cell)
+        if output.points:
+            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": output.points, "color": ink}
+            _draw(output.axes, output.axes.text(column, row, word, **style))
+
+
+def _point(stage: _Stage, traced: Trace, results: Array) -> None:
+    """Frame the window and the value that it gives, and write how."""
+    for axes in stage.inputs:
+        for frame in frame_window(axes, traced.reach):
+            _draw(axes, frame)
+    for output in stage.outputs:
+        _draw(output.axes, frame_cells(output.axes, *traced.place, 1, 1))
+    stage.words.set_text("\n".join(_show_work(traced, results, stage.letters)))
+    stage.paper.figure.draw_artist(stage.words)
+
+
+def _set_stage(one: Explained, work: Sequence[tuple[Trace, Array]], excerpt: Excerpt, paper: Paper) -> _Stage:
+    """Draw what stays, and return where the rest goes; `work` is each window with its results."""
+    channels = [read_channel(one.traced, one.colors, channel, *excerpt.seen) for channel in range(one.traced.shape[2])]
+    maps = list(np.moveaxis(np.asarray(one.outputs, np.float64), 2, 0))
+    slices = _slices(one)
+    layout = _lay_out(channels, list(slices.values()), maps)
+    text_width = layout.width - 2 * _GAP
+    lines = max(len(_show_work(*each, _count_letters(text_width, paper))) for each in work)
+    paper.lay_out(layout.bottom + lines * _LINE + _FOOT, layout.width)
+    part = excerpt.describe(one.traced.shape)
+    title = f"{one.title}: {part}" if part else one.title
+    paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.5, text_width))
+    inputs = [
+        draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(layout.inputs)
+    ]
+    for axes in inputs:
+        draw_grid(axes, (excerpt.seen[0][0], excerpt.seen[1][0]), channels[0].shape)
+    for box, (name, weights) in zip(layout.kernels, slices.items(), strict=True):
+        display = display_weights(np.stack(list(slices.values()), axis=2))._replace(pixels=weights)
+        axes, _ = draw_cells(paper, box, display, name, numbers=_write_short)
+        draw_grid(axes, (0, 0), (weights.shape[0], weights.shape[1]))
+    outputs = [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(layout.outputs)]
+    words = paper.text(_GAP, layout.bottom, "", family="DejaVu Sans Mono", fontsize=_POINTS)
+    letters = _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper)
+    return _Stage(paper, inputs, outputs, words, letters)
+
+
+def _lay_out(inputs: Sequence[Doubles], kernels: Sequence[Doubles], outputs: Sequence[Doubles]) -> _Layout:
+    """Return where channels of the input, slices of the kernel and maps of the output are drawn."""
+    rows = max(len(inputs), len(outputs))
+    limits = _ALONE if rows == 1 else _STACKED
+    sizes = [_measure(values, limits) for values in (*inputs, *outputs)]
+    slices = [_measure(values, _KERNEL) for values in kernels]
+    high = max(height for height, _ in sizes)
+    grown = [_grow(size, high, limits[1]) for size in sizes]
+    here, there = grown[: len(inputs)], grown[len(inputs) :]
+    wide, far = (max(_TITLE, *(width for _, width in part)) for part in (here, there))
+    kernel = max((width for _, width in slices), default=-_GAP)
+    step = _GAP + (max(high, slices[0][0]) if len(slices) == 1 else high)
+    width = 4 * _GAP + wide + kernel + far
+    share = rows * step / max(len(slices), 1)  # the slices of several maps share the height that channels have
+    return _Layout(
+        [Box(_GAP, _HEAD + row * step, wide, height) for row, (height, _) in enumerate(here)],
+        [
+            Box(2 * _GAP + wide, _HEAD + row * share, kernel, min(height, share - _GAP))
+            for row, (height, _) in enumerate(slices)
+        ],
+        [Box(width - _GAP - far, _HEAD + row * step, far, height) for row, (height, _) in enumerate(there)],
+        _HEAD + rows * step,
+        width,
+    )
+
+
+def _measure(values: Doubles, limits: tuple[float, float]) -> Size:
+    """Return the (height, width) of a panel whose numbers can be read, its longer side within limits, in inches."""
+    rows, columns = values.shape
+    longest = max((len(show_short(float(value))) for value in values.ravel() if not np.isnan(value)), default=1)
+    cell = _WANTED / POINTS * max(0.62 * min(max(longest, 2), _LONGEST) / 0.9, 1 / 0.55)
+    side = min(max(cell * max(rows, columns), limits[0]), limits[1])
+    return side * max(min(1.0, rows / columns), 1 / 8), side * max(min(1.0, columns / rows), 1 / 8)
+
+
+def _grow(size: Size, high: float, most: float) -> Size:
+    """Return a panel as high as others, so that no space is left below it, as far as its width lets it."""
+    factor = min(high / size[0], max(most / size[1], 1.0))
+    return size[0] * factor, size[1] * factor
+
+
+def _count_letters(width: float, paper: Paper) -> int:
+    """Return how many letters of a line fit into some inches; each takes whole pixels."""
+    dpi = paper.figure.dpi
+    return int(width * dpi / ceil(0.61 * _POINTS / POINTS * dpi))
+
+
+def _write_short(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
+    """Write numbers into cells, shorter ones if they can be read better, and return the size of letters or 0."""
+    values = np.asarray(display.pixels, np.float64)
+    words, points = _choose_words(paper, place, values)
+    if points:
+        inks = find_inks(axes.images[0], values)
+        for (row, column), word, ink in zip(np.ndindex(*values.shape), words, inks, strict=True):
+            axes.text(column, row, word, ha="center", va="center", fontsize=points, color=ink, clip_on=True)
+    return points
+
+
+def _choose_words(paper: Paper, place: Box, values: Doubles) -> tuple[list[str], float]:
+    """Return a word for each value, in fewer digits if these can be read better, and the size of letters or 0."""
+    found: list[tuple[list[str], float]] = []
+    for digits in (3, 2, 1):
+        words = ["" if np.isnan(value) else show_short(float(value), digits) for value in values.ravel()]
+        points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
+        if points >= _EASY:
+            return words, points
+        found.append((words, points))
+    words, points = max(found, key=lambda pair: pair[1])
+    return words, points if points >= LEAST_POINTS else 0.0
+
+
+def _slices(one: Explained) -> dict[str, Doubles]:
+    """Return the weights of the kernel's slices, named; one that lies on all channels is drawn once."""
+    weighings = one.traced.weighings
+    found = {
+        (f"map {map_}, " if len(weighings) > 1 else "kernel, ") + f"slice {number}": weighing.weights[:, :, number]
+        for map_, weighing in enumerate(weighings)
+        for number in range(len(weighing.channels))
+    }
+    parts = list(found.values())
+    return {"kernel": parts[0]} if parts and all(np.array_equal(part, parts[0]) for part in parts) else found
+
+
+def _draw_empty(paper: Paper, box: Box, one: Explained, number: int, values: Doubles) -> _Output:
+    """Draw a map of the output, all of it hatched: no value is there yet."""
+    display = display_output(values, one)
+    several = f", map {number}" if one.outputs.shape[2] > 1 else ""
+    title = f"output {show_pair((one.traced.output[0], one.traced.output[1]))}{several}; hatched: still empty"
+    axes, place = draw_cells(paper, box, display._replace(pixels=np.full(values.shape, np.nan)), title, one.corner)
+    top, left = one.corner
+    cells = Rectangle((left - 0.5, top - 0.5), values.shape[1], values.shape[0], zorder=1, linewidth=0)
+    cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="\\\\\\")
+    axes.add_patch(cells)
+    draw_grid(axes, one.corner, (values.shape[0], values.shape[1]))
+    shades = ScalarMappable(display.norm, display.colormap)
+    words, points = _choose_words(paper, place, values)
+    places = [(top + row, left + column) for row, column in np.ndindex(*values.shape)]
+    styles = zip(shades.to_rgba(values.ravel()), words, find_inks(shades, values), strict=True)
+    return _Output(axes, points, dict(zip(places, styles, strict=True)))
+
+
+def _show_work(traced: Trace, values: Array, letters: int) -> list[str]:
+    """Return how the value (maps,) of each map comes about, in a line or a few of so many letters."""
+    lines: list[str] = []
+    for number, value in enumerate(values):
+        place = ",".join(map(str, (*traced.place, number) if len(values) > 1 else traced.place))
+        work = _weighed(traced, number, len(values)) if traced.weighings else _pooled(traced, number)
+        lines += wrap(f"o[{place}] = {work} = {show_digits(float(value), 7)}", letters, subsequent_indent="  ")
+    return lines
+
+
+def _weighed(traced: Trace, number: int, maps: int) -> str:
+    """Return what a convolution does to the window for one map, in numbers."""
+    each = len(traced.weighings) // maps
+    parts = []
+    for weighing in traced.weighings[number * each : (number + 1) * each]:
+        products = traced.products(weighing)
+        alone = len(weighing.channels) == 1
+        numbers = products[:, :, 0].ravel() if alone else products.sum(axis=(0, 1))
+        if alone and len(numbers) <= 9:
+            pairs = zip(traced.values[:, :, weighing.channels[0]].flat, weighing.weights[:, :, 0].flat, strict=True)
+            text = " + ".join(f"{show_short(value)}*{_signed(weight)}" for value, weight in pairs)
+        else:
+            text = " + ".join(map(_signed, numbers)) if len(numbers) <= 25 else f"sum of {len(numbers)} products"
+        parts.append(f"{text} + {_signed(weighing.bias)}" if weighing.bias else text)
+    functions: list[Layer] = [traced.combination] if traced.combination else []
+    return reduce(lambda inner, layer: f"{layer.op}({inner})", [*functions, *traced.activations], ", ".join(parts))
+
+
+def _signed(number: float) -> str:
+    """Return a number as a factor or a summand."""
+    return as_operand(show_short(float(number)))
+
+
+def _pooled(traced: Trace, number: int) -> str:
+    """Return what a pool does to the window for one map, in numbers."""
+    layer = traced.layer
+    together = isinstance(layer, ChannelPool)
+    seen = traced.values.ravel() if together else traced.values[:, :, number][traced.inside]
+    listed = ", ".join(show_short(float(value)) for value in seen) if len(seen) <= 25 else f"{len(seen)} values"
+    counted = " with padding" if isinstance(layer, Pool) and layer.count_include_pad else ""
+    return f"{getattr(layer, 'mode', layer.op)}({listed}){counted}"

@@ -1,0 +1,137 @@
+"""An input beside what is made of it: panels in a grid, the input first, filters above the maps that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Doubles
+from cnnfilter.errors import ShapeError
+from cnnfilter.plot.display import MOST_MAPS, SIGNED, Look, display_maps, symmetric
+from cnnfilter.plot.page import Box, Paper
+from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels, write_numbers
+from cnnfilter.plot.sheet import Sheet, Size
+from cnnfilter.plot.view import View
+
+_MOST_PANELS = 48
+"""More cannot be distinguished in one figure."""
+
+_LARGE, _SMALL = 4.2, 3.0
+"""The longer side of a panel in inches: of two, of many."""
+
+_FILTERS = 1.15
+"""The height of the filters above their maps, in inches, with their words."""
+
+_LEAST = 1.6, 1.9
+"""The (height, width) in inches to which a panel shrinks, where the figure asked for is small, before letters do."""
+
+
+class Panel(NamedTuple):
+    """A title, the values below it, and what made them: a kernel that is drawn beside, or filters (kh, kw, in, out)."""
+
+    title: str
+    view: View
+    kernel: Doubles | None = None
+    filters: Doubles | None = None
+
+
+class Grid(NamedTuple):
+    """How panels are arranged: in how many columns, their longer side in inches, the pixels that they show along it."""
+
+    columns: int
+    long: float
+    side: int
+
+
+def arrange(sheet: Sheet, count: int, *, large: bool = True) -> Grid:
+    """Return how so many panels are arranged; one or two are large if they may be.
+
+    Examples
+    --------
+    >>> [arrange(Sheet("a.png"), count).columns for count in (1, 2, 3, 4, 6, 12)]
+    [1, 2, 3, 2, 3, 4]
+    """
+    columns = count if count <= 3 else 2 if count == 4 else 3 if count <= 9 else 4 if count <= 16 else 6
+    long = _LARGE if large and count < 3 else _SMALL
+    inches = max(sheet.size) / columns if sheet.size else long
+    return Grid(columns, long, max(400, int(inches * sheet.dpi)))
+
+
+def check_layers(count: int) -> None:
+    """Raise a `ShapeError` if there are too many layers for one figure."""
+    if count >= _MOST_PANELS:
+        raise ShapeError(
+            f"{count} layers are too many for one figure, which holds {_MOST_PANELS - 1}; "
+            "--save NAME, as often as needed, picks layers"
+        )
+
+
+def draw_panels(paper: Paper, panels: Sequence[Panel], grid: Grid, look: Look) -> None:
+    """Draw panels in rows, those with filters higher than the others.
+
+    Parameters
+    ----------
+    paper
+        Where; its size is that of its sheet, if it has one: then panels take what the margins leave.
+    panels
+        What is drawn, the input first.
+    grid, look
+        How panels are arranged, and how values are drawn.
+    """
+    rows = [panels[start : start + grid.columns] for start in range(0, len(panels), grid.columns)]
+    heads = [_FILTERS if any(panel.filters is not None for panel in row) else 0.0 for row in rows]
+    height, width = _panel_size(panels[0].view, grid.long)
+    if paper.sheet.size:
+        least = min(height, TITLE + BELOW + _LEAST[0]), min(width, TICKS + BAR + _LEAST[1])
+        high, wide = paper.sheet.size
+        zoom = min(1.0, high / (least[0] * len(rows) + sum(heads)), wide / (least[1] * grid.columns))
+        height, width = (high / zoom - sum(heads)) / len(rows), wide / zoom / grid.columns
+    paper.lay_out(height * len(rows) + sum(heads), width * grid.columns)
+    top = 0.0
+    for row, head in zip(rows, heads, strict=True):
+        for column, panel in enumerate(row):
+            left = column * width
+            if panel.filters is not None:
+                _draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
+            draw_panel(paper, Box(left, top + head, width, height), panel.view, look, panel.title, panel.kernel)
+        top += head + height
+
+
+def _panel_size(view: View, long: float) -> Size:
+    """Return the (height, width) of a panel with its margins in inches, whose longer side is given."""
+    ratio = min(max(view.shape[0] / view.shape[1], 0.4), 1.6)
+    height, width = (long, long / ratio) if ratio > 1 else (long * ratio, long)
+    return height + TITLE + BELOW, width + TICKS + BAR
+
+
+def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
+    """Draw the filters of a layer side by side: those of three channels as colors, else their first slice."""
+    rows, columns, slices, count = filters.shape
+    shown = filters.transpose(3, 0, 1, 2)[:MOST_MAPS]
+    alike = bool((shown == shown[..., :1]).all())
+    colored = slices == 3 and not alike
+    words = [f"{count} filter{'s' * (count > 1)} {rows}x{columns}x{slices}"]
+    if colored:
+        words[0] += " as red, green, blue; 0 is mid-gray"
+    elif not alike:
+        words.append(f"slice 0 of {slices}")
+    if count > MOST_MAPS:
+        words.append(f"{MOST_MAPS} shown")
+    caption = paper.text(box.left, box.top + 0.17, "", fontsize=8 * paper.zoom, va="bottom")
+    paper.break_lines(caption, "", words, (0.26, box.width))
+    inner = box._replace(top=box.top + 0.2, height=box.height - 0.3)
+    norm = symmetric(shown if colored else shown[..., 0])
+    display = display_maps(
+        np.asarray(norm(shown)) if colored else shown[..., 0], inner.width / inner.height, 1.0 if colored else np.nan
+    )._replace(colormap=SIGNED, norm=norm)
+    place = paper.square(inner, display.pixels.shape[0] / display.pixels.shape[1])
+    axes = paper.axes(place)
+    draw_pixels(axes, display, (display.pixels.shape[0], display.pixels.shape[1]))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_label("filters")
+    axes.set_frame_on(display.tiles == (1, 1))
+    if not colored:
+        write_numbers(paper, place, axes, display, display.pixels)

@@ -1,0 +1,480 @@
+"""Kernels, drawn: their numbers, responses and results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from math import ceil, floor, log10
+from pathlib import Path
+from textwrap import fill
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.exact import common_divisor
+from cnnfilter.compute.forward import as_volume, convolve_by_layer, to_gray
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.decode import decode_picture, read_bytes
+from cnnfilter.io.formats import is_matrix
+from cnnfilter.kernels.recipes import RECIPES, shown_word
+from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
+from cnnfilter.nn.geometry import PaddingWord, Pair, Window, as_border
+from cnnfilter.nn.window_layers import DepthwiseConv, KernelWord
+from cnnfilter.numbers import round_digits, show_number, show_places
+from cnnfilter.plot.display import GRAYS, SIGNED, UNSIGNED, scale_of
+from cnnfilter.plot.page import LEAST_POINTS
+from cnnfilter.plot.panel import cell_points, write_cells
+from cnnfilter.plot.sheet import Sheet, set_size
+
+WHITE = 255.0
+"""Of the sample, and of a user's image, whatever its depth was."""
+
+_MOST_SAMPLE, _MOST_BACKDROP = 240, 1200
+"""Images are reduced to so many pixels a side: few where what a kernel does to a pixel is to be seen."""
+
+
+def read_sample(path: str) -> tuple[Doubles, str]:
+    """Return a user's image in gray, (H, W) with `WHITE` as its white, not large, and what it is.
+
+    Raises
+    ------
+    ImageFileError
+        If it cannot be read, or has neither 1 nor 3 channels besides alpha.
+    """
+    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
+    volume = as_volume(picture.pixels)[:, :, : 3 if picture.has_alpha else None]
+    if volume.shape[2] not in {1, 3}:
+        raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colored pictures")
+    gray = to_gray(volume)[:, :, 0] * (WHITE / picture.maximum)
+    reduced = reduce_picture(gray, _MOST_SAMPLE)
+    size = "x".join(map(str, gray.shape))
+    small = f", {size} reduced to {'x'.join(map(str, reduced.shape))}" if reduced.shape != gray.shape else ""
+    return reduced, f"{Path(path).name}{small}"
+
+
+def reduce_picture(picture: Array, most: int) -> Doubles:
+    """Return a gray image, (H, W), with neither side above `most`: means of whole blocks of pixels.
+
+    Examples
+    --------
+    >>> reduce_picture(np.array([[0.0, 2.0, 9.0], [4.0, 6.0, 9.0]]), 2).tolist()
+    [[3.0]]
+    """
+    factor = max(1, ceil(max(picture.shape) / most))
+    height, width = (max(1, side // factor) for side in picture.shape)
+    rows, columns = min(factor, picture.shape[0]), min(factor, picture.shape[1])
+    blocks = picture[: height * rows, : width * columns].reshape(height, rows, width, columns)
+    reduced: Doubles = blocks.mean(axis=(1, 3), dtype=np.float64)
+    return reduced
+
+
+def make_sample() -> Doubles:
+    """Return an image of 96x96 gray levels in which every kernel finds something.
+
+    It has, on a slope from dark to bright, a bright disk, a dark square with a bright rim, lines of one pixel in four
+    directions, and rings that narrow from the middle to the rim.
+    """
+    row, column = np.mgrid[:96, :96].astype(np.float64)
+    sample = 60 + 0.7 * column
+    sample[np.hypot(row - 25, column - 25) <= 16] = 230
+    sample[8:42, 54:88] = 235
+    sample[10:40, 56:86] = 30
+    down, across = row - 71, column - 24
+    inside = np.hypot(down, across) <= 18
+    for line in (down, across, down - across, down + across):
+        sample[inside & (line == 0)] = 250
+    radius = np.hypot(row - 70, column - 70)
+    rings = 127.5 + 127.5 * np.cos(np.pi * radius**2 / 60)
+    levels: Doubles = np.rint(np.where(radius <= 21, rings, sample))
+    return levels
+
+
+class Backdrop(NamedTuple):
+    """A user's image to draw on.
+
+    Parameters
+    ----------
+    pixels
+        (H, W, 3) from 0 to 1, reduced where the image is large.
+    covered
+        How many rows and columns of the image they cover: all, but a last few that made no whole block.
+    note
+        What the image is.
+    """
+
+    pixels: Doubles
+    covered: Pair
+    note: str
+
+
+def read_backdrop(path: str) -> Backdrop:
+    """Return a user's image or matrix to draw on; channels beyond colors are shown as their mean.
+
+    Raises
+    ------
+    ImageFileError
+        If it cannot be read.
+    """
+    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
+    volume = as_volume(picture.pixels)
+    colors = volume[:, :, :3] if picture.has_alpha or volume.shape[2] == 3 else volume.mean(axis=2, keepdims=True)
+    levels = colors / picture.maximum
+    if picture.matrix:
+        least = colors.min()
+        levels = (colors - least) / (float(colors.max() - least) or 1.0)
+    if picture.has_alpha:
+        share = volume[:, :, 3:] / picture.maximum
+        levels = levels * share + (1 - share)
+    planes = [reduce_picture(levels[:, :, channel], _MOST_BACKDROP) for channel in range(levels.shape[2])]
+    pixels = np.clip(np.stack(planes * (3 // len(planes)), axis=2), 0, 1)
+    height, width = volume.shape[:2]
+    factor = ceil(max(height, width) / _MOST_BACKDROP)
+    covered = min(height, pixels.shape[0] * factor), min(width, pixels.shape[1] * factor)
+    return Backdrop(pixels, covered, Path(path).name)
+
+
+_FREQUENCIES = 129
+"""Along each axis, from -0.5 to 0.5 cycles per pixel; an odd number, so that 0 is one of them."""
+
+_DECADES = 4
+"""Powers of ten that a logarithmic response spans: 80 dB."""
+
+MOST_PLANES = 8
+"""So many slices are drawn, one below the other; a bank may have thousands."""
+
+_LARGEST_TEXT = 13.0
+"""Of the numbers in the cells, in points."""
+
+_LARGEST_NUMBERED = 15
+"""To this many weights a side the panel of the weights grows with them, so that their numbers can be read."""
+
+_PANEL, _CELL = 3.7, 0.34
+"""Inches of a panel, its color bar and its labels included, and of a cell with a number in it."""
+
+_COLUMNS, _WIDTH = 7, 1.6
+"""Of the sheet of all kernels: how many side by side, and inches of one with its result."""
+
+_FOOT, _HEAD = 0.62, 0.42
+"""Inches of its keys and of its title."""
+
+_KEYS = (
+    (SIGNED, "kernels with negative weights; results of sum 0 (99 % within max)", ("-max", "0", "max")),
+    (UNSIGNED, "kernels without negative weights", ("0", "", "max")),
+    (GRAYS, "other results, cut off at both ends", ("0", "", "white x sum")),
+)
+"""Its color maps, what they are for, and their ends."""
+
+
+class KernelResult(NamedTuple):
+    """An image under a kernel.
+
+    Parameters
+    ----------
+    values
+        (H, W), as they come out.
+    signed
+        Whether 0 is in the middle: the kernel sums to 0 or less, as one that looks for differences.
+    limit
+        The value that is shown as white, or of the deepest colors: the kernel's sum times the image's white, or the
+        greatest magnitude of a signed result.
+    note
+        What the image is.
+    """
+
+    values: Array
+    signed: bool
+    limit: float
+    note: str = ""
+
+
+def lay_kernel(image: Array, kernel: Kernel, white: float, note: str = "") -> KernelResult:
+    """Return what a kernel (kh, kw) makes of a gray image (H, W), of the same size, its edges continued outside."""
+    shape = kernel.weights.shape
+    layer = DepthwiseConv(
+        window=Window((shape[0], shape[1]), padding=PaddingWord.SAME),
+        kernels=(KernelWord("drawn", shape),),
+        border=as_border("edge"),
+    )
+    values = convolve_by_layer(np.asarray(image, dtype=np.float64)[:, :, None], layer, (kernel,))[:, :, 0]
+    total, weight = float(kernel.weights.sum()), float(np.abs(kernel.weights).sum())
+    signed = total <= 1e-6 * weight
+    return KernelResult(values, signed, (float(np.abs(values).max()) or 1.0) if signed else total * white, note)
+
+
+def _show_result(axes: Axes, result: KernelResult) -> AxesImage:
+    """Show a result: signed in diverging colors around 0, else in grays from 0 to its white."""
+    colors, low = (SIGNED, -result.limit) if result.signed else (GRAYS, 0.0)
+    return axes.imshow(result.values, cmap=colors, vmin=low, vmax=result.limit, interpolation="antialiased")
+
+
+class Plane(NamedTuple):
+    """A slice of a kernel that is drawn: its title, its weights (kh, kw), and what it makes of an image."""
+
+    title: str
+    weights: Doubles
+    result: KernelResult | None = None
+
+    @property
+    def side(self) -> float:
+        """The inches of the panel of the weights."""
+        side = max(self.weights.shape)
+        return max(_PANEL, side * _CELL + 1.3) if side <= _LARGEST_NUMBERED else _PANEL
+
+
+def planes_of(word: str, kernel: Kernel, result: KernelResult | None = None) -> list[Plane]:
+    """Return the slices of a kernel as they are drawn, at most `MOST_PLANES`, their titles naming the rest."""
+    slices = kernel.weights.reshape(*kernel.weights.shape[:2], -1).transpose(2, 0, 1)
+    count, left = len(slices), len(slices) - MOST_PLANES
+    head = f"{word if len(word) <= 32 else f'{word[:31]}…'}  {'x'.join(map(str, kernel.weights.shape))}"
+    planes = []
+    for number, weights in enumerate(slices[:MOST_PLANES], 1):
+        place = f", slice {number} of {count}" if count > 1 else ""
+        rest = f" ({left} more are not drawn)" if number == MOST_PLANES and left > 0 else ""
+        planes.append(Plane(f"{head}{place}{rest}\n{_facts(weights)}", weights, result if count == 1 else None))
+    return planes
+
+
+def _facts(weights: Doubles) -> str:
+    divisor = common_divisor(weights)
+    times = f"cells: weights x {divisor}; " if divisor > 1 else ""
+    return f"{times}sum {show_number(round_digits(float(weights.sum()), 6))}"
+
+
+def caption_of(word: str, description: str) -> str:
+    """Return what a kernel does, as written above its figure: without marks of code, its arguments filled in.
+
+    Examples
+    --------
+    >>> caption_of("box:3", "mean of N x N pixels; sums to 1")
+    'mean of 3 x 3 pixels; sums to 1'
+    """
+    plain, made = description.replace("`", ""), recognize(word)
+    if not isinstance(made, Made):
+        return plain
+    values = {key.upper(): show_number(value) for key, value in made.arguments}
+    clauses = [clause for clause in plain.split("; ") if "unless given" not in clause]
+    return re.sub(r"\b[A-Z][A-Z0-9]*\b", lambda match: values.get(match[0], match[0]), "; ".join(clauses))
+
+
+def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading: str = "") -> None:
+    """Draw each plane in a row: its weights, its frequency response, and what it makes of an image if that is known.
+
+    Parameters
+    ----------
+    figure
+        An empty one.
+    sheet
+        What was asked for; of it the size matters.
+    planes
+        What is drawn, at least one.
+    heading
+        A line above all, such as what the kernel does.
+    """
+    has_results = any(plane.result for plane in planes)
+    widths = [max(plane.side for plane in planes), *[_PANEL] * (1 + has_results)]
+    heights = [plane.side * 0.92 for plane in planes]
+    zoom = min(1.0, set_size(figure, sheet, (sum(heights) + 0.35 * bool(heading), sum(widths))).zoom)
+    rcParams["font.size"] *= zoom  # of this sheet
+    figure.set_layout_engine("constrained", w_pad=0.08 * zoom, h_pad=0.08 * zoom)
+    if heading:
+        figure.suptitle(fill(heading, 100), fontsize=10 * zoom)
+    ratios = {"width_ratios": widths, "height_ratios": heights}
+    rows = figure.subplots(len(planes), len(widths), squeeze=False, gridspec_kw=ratios)
+    images = []
+    for axes, plane in zip(rows, planes, strict=True):
+        images.append(_draw_weights(axes[0], plane))
+        _draw_response(axes[1], frequency_response(plane.weights))
+        if plane.result:
+            _draw_result(axes[2], plane.result)
+        elif has_results:
+            axes[2].set_axis_off()
+    _settle(figure)  # now the cells have their sizes
+    for axes, plane, image in zip(rows, planes, images, strict=True):
+        _write_numbers(axes[0], plane.weights, image)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay out the panels of a figure for good, at places that do not depend on the order of the solver's sums."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, low, width, height = (round(part, 6) for part in axes.get_position(original=True).bounds)
+        axes.set_position((left, low, width, height))
+
+
+def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
+    colors, scale = scale_of(plane.weights)
+    image = axes.imshow(plane.weights, cmap=colors, norm=scale, interpolation="nearest")
+    axes.set_title(plane.title)
+    axes.set_xlabel("column")
+    axes.set_ylabel("row")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
+    _draw_scale(axes, image, "weight")
+    return image
+
+
+def _draw_response(axes: Axes, response: Doubles) -> None:
+    most = float(response.max())
+    is_logarithmic = needs_logarithm(response)
+    scale = LogNorm(most / 10**_DECADES, most, clip=True) if is_logarithmic else scale_of(response)[1]
+    half = 0.5 + 0.5 / (_FREQUENCIES - 1)  # the outer pixels' centers lie at 0.5
+    image = axes.imshow(
+        np.maximum(response, scale.vmin or 0.0),
+        cmap=UNSIGNED,
+        norm=scale,
+        extent=(-half, half, half, -half),
+        interpolation="bilinear",
+    )
+    middle = _FREQUENCIES // 2
+    axes.set_title(f"frequency response\nat 0: {response[middle, middle]:.3g}, greatest: {most:.3g}")
+    ticks, labels = [-0.5, -0.25, 0, 0.25, 0.5], ["-0.5", "", "0", "", "0.5"]
+    axes.set(xlabel="cycles per pixel, across", ylabel="cycles per pixel, down")
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+    axes.set(xlim=(-0.5, 0.5), ylim=(0.5, -0.5))
+    _draw_scale(axes, image, "magnitude, logarithmic" if is_logarithmic else "magnitude")
+
+
+def _draw_result(axes: Axes, result: KernelResult) -> None:
+    height, width = result.values.shape
+    low, high = float(result.values.min()), float(result.values.max())
+    axes.set_title(f"on {result.note}\n{height}x{width}, values {low:.4g} to {high:.4g}")
+    _draw_scale(axes, _show_result(axes, result), "value")
+
+
+def _draw_scale(axes: Axes, image: AxesImage, label: str) -> None:
+    """Draw what the colors of a panel mean beside it, as high as the panel."""
+    beside = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
+    is_logarithmic = isinstance(image.norm, LogNorm)
+    bar = axes.figure.colorbar(image, cax=beside, label=label, format="%g" if is_logarithmic else None)
+    if is_logarithmic:
+        bar.ax.minorticks_off()
+
+
+def frequency_response(weights: Doubles) -> Doubles:
+    """Return how much a kernel leaves of each wave: the magnitude of its Fourier transform.
+
+    Parameters
+    ----------
+    weights
+        (kh, kw).
+
+    Returns
+    -------
+    ndarray
+        (129, 129): frequencies down and across, each from -0.5 to 0.5 cycles per pixel.
+
+    Examples
+    --------
+    >>> frequency_response(np.array([[0.5, 0.5]]))[64, [0, 64, 128]].round(12).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    frequencies = np.linspace(-0.5, 0.5, _FREQUENCIES)
+    down, across = (np.exp(-2j * np.pi * np.outer(frequencies, np.arange(side))) for side in weights.shape)
+    response = np.abs(down @ weights @ across.T)
+    return np.where(response > 1e-12 * np.abs(weights).sum(), response, 0.0)
+
+
+def needs_logarithm(response: Doubles) -> bool:
+    """Return whether a linear scale would show next to nothing of most of a response: half is below 5 % of its peak."""
+    return bool(np.median(response) < 0.05 * response.max())
+
+
+def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
+    """Write each weight in its cell, if the cells are large enough."""
+    box = axes.get_window_extent()
+    size = box.height / axes.figure.dpi, box.width / axes.figure.dpi
+    for words in _ways_to_write(weights):
+        points = cell_points(size, (weights.shape[0], weights.shape[1]), words, _LARGEST_TEXT)
+        if points >= LEAST_POINTS:
+            write_cells(axes, weights, words, points, image)
+            return
+
+
+def _ways_to_write(weights: Doubles) -> Iterator[list[str]]:
+    """Yield the texts of the cells: whole numbers over the divisor, else fewer and fewer digits."""
+    whole = weights * common_divisor(weights)
+    if np.array_equal(whole, np.rint(whole)) and np.abs(whole).max() < 1e6:
+        yield [show_number(weight) for weight in whole.ravel().tolist()]
+        return
+    greatest = float(np.abs(weights).max())
+    for digits in (4, 3, 2):
+        places = max(0, digits - 1 - floor(log10(greatest)))
+        if places > 7:
+            return
+        yield [show_places(weight, places) for weight in weights.ravel().tolist()]
+
+
+def all_kernels() -> dict[str, Kernel]:
+    """Return each kernel that has a name, those that are made at a size that shows what they do."""
+    words = [shown_word(name) if name in RECIPES else name for name in names()]
+    return {word: load_kernel(word) for word in words}
+
+
+def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image: Array, note: str) -> None:
+    """Draw each kernel, small, with its result on a gray image (H, W) beside it.
+
+    Parameters
+    ----------
+    figure
+        An empty one.
+    sheet
+        What was asked for; of it the size matters.
+    kernels
+        What is drawn, row by row, behind the image itself.
+    image
+        (H, W), from 0 to 255.
+    note
+        What the image is.
+    """
+    cells = [("the picture", None), *kernels.items()]
+    rows = ceil(len(cells) / _COLUMNS)
+    aspect = min(1.6, max(0.55, image.shape[0] / image.shape[1]))
+    natural = rows * (0.38 + 1.04 * aspect) + _HEAD + _FOOT, _COLUMNS * _WIDTH + 0.2
+    height, _, zoom = set_size(figure, sheet, natural)
+    top, bottom = 1 - _HEAD * zoom / height, _FOOT * zoom / height
+    down, across = (top - bottom) / rows, 1 / _COLUMNS
+    title = f"The kernels of cnnfilter, each on {note}"
+    figure.suptitle(title, fontsize=12 * zoom, y=1 - 0.12 * zoom / height, va="top")
+    for place, (word, kernel) in enumerate(cells):
+        row, column = divmod(place, _COLUMNS)
+        left, low = (column + 0.01) * across, top - (row + 1) * down
+        figure.text(left + 0.03 * across, low + 0.88 * down, word, fontsize=7 * zoom, va="bottom")
+        axes = figure.add_axes((left + 0.31 * across, low + 0.06 * down, 0.63 * across, 0.8 * down), anchor="NW")
+        result = lay_kernel(image, kernel or Kernel(np.ones((1, 1))), WHITE)
+        _show_result(axes, _vivid(result)).set_gid(f"result {word}")
+        axes.set_axis_off()
+        if kernel:
+            side = 0.25 * across * figure.get_figwidth() / figure.get_figheight()  # a square
+            corner = left + 0.03 * across, low + 0.86 * down - side
+            inset = figure.add_axes((*corner, 0.25 * across, side), anchor="NW")
+            colors, scale = scale_of(kernel.weights)
+            drawn = inset.imshow(kernel.weights, cmap=colors, norm=scale, interpolation="nearest")
+            drawn.set_gid(f"kernel {word}")
+            inset.set(xticks=[], yticks=[])
+    _draw_keys(figure, bottom, zoom)
+
+
+def _vivid(result: KernelResult) -> KernelResult:
+    """Return a signed result whose deepest colors begin where 99 % of its magnitudes end: a few peaks pale no edge."""
+    limit = float(np.percentile(np.abs(result.values), 99))
+    return result._replace(limit=limit) if result.signed and limit else result
+
+
+def _draw_keys(figure: Figure, height: float, zoom: float) -> None:
+    """Draw what the colors mean, in the lowest part of the figure."""
+    for place, (colors, label, ticks) in enumerate(_KEYS):
+        axes = figure.add_axes((0.04 + place * 0.325, 0.58 * height, 0.27, 0.2 * height))
+        mappable = ScalarMappable(Normalize(-1, 1), colors)
+        figure.colorbar(mappable, cax=axes, orientation="horizontal", ticks=[-1, 0, 1])
+        axes.set_xticklabels(ticks, fontsize=7 * zoom)
+        axes.set_title(label, fontsize=7 * zoom, pad=2 * zoom)

@@ -1,0 +1,337 @@
+"""Panels: a view of values under its title, with its sizes, its scale, its numbers, and the kernel that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil, floor, isfinite, log10, prod
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_rgba
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.io.formats import Range
+from cnnfilter.nn.geometry import Pair
+from cnnfilter.numbers import show_places, show_short
+from cnnfilter.plot.display import MOST_MAPS, Display, Equalized, Look, display_view, display_weights, show_end
+from cnnfilter.plot.page import FRAME, INK, LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plot.view import View
+
+TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
+"""Inches: above a panel, left of it and below it for its sizes, right of it for a color bar."""
+
+_MOST_CELLS = 1024
+"""So many numbers are written into cells."""
+
+_LETTER = 0.62
+"""The width of a digit in heights of its font, with some room to spare."""
+
+_TICK_POINTS = 7
+"""Of the numbers at the axes."""
+
+_MOST_LINES = 1000
+"""More of them side by side would be drawn over each other."""
+
+_BLUE = "#4477aa"
+
+_ODD_COLORS = np.array([[0, 0, 0, 0], to_rgba("#f0e442"), to_rgba("#009e73")])
+"""Of nothing, nan, infinite: yellow and green that no map of ours has, and that all eyes distinguish (M. Okabe, K. Ito,
+2008)."""
+
+_ODD_WORDS = "nan (yellow)", "inf (green)"
+
+_INSET = 0.5, 1.2
+"""The greatest (height, width) of a kernel beside a title, in inches."""
+
+_OUTLINE = 0.5
+"""Points of the line around it."""
+
+_LINED = 2.5
+"""Its cells have lines between them from so many points on."""
+
+
+def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kernel: Doubles | None = None) -> None:
+    """Draw a view under its title, with its sizes beside it, in a box that has room for all of this.
+
+    Parameters
+    ----------
+    paper, box
+        Where.
+    view, look
+        What, and how.
+    title
+        Its first line; the size and the range of all values are below it.
+    kernel
+        Weights that are drawn small at the corner of the panel.
+    """
+    inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
+    if len(view.shape) == 1:
+        axes, place, remarks = _draw_vector(paper, inner, view), inner, list[str]()
+    else:
+        axes, place, remarks = _draw_maps(paper, inner, view, look)
+    end = box.left + box.width - 0.1
+    if kernel is not None:
+        end = min(end, _place_kernel(paper, inner, place, display_weights(kernel)) - 0.08)
+    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
+    span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
+    odd = [f"{count} {what}" for count, what in zip(view.odd, _ODD_WORDS, strict=True) if count]
+    paper.break_lines(words, title, [view.size, *span, *odd, *remarks], (TITLE - 0.08, end - place.left))
+
+
+def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Box, list[str]]:
+    """Draw maps in a box, and return their axes, the place they took, and what is to be said of how they are shown."""
+    high, wide = paper.real(box)
+    display = display_view(view, look, wide / high)
+    rows, columns = display.pixels.shape[:2]
+    place = paper.square(box, rows / columns)
+    axes = paper.axes(place)
+    single = display.tiles == (1, 1)
+    height, width = view.shape[:2] if single else (rows, columns)
+    image = draw_pixels(axes, display, (height, width))
+    if display.bar:
+        _draw_bar(paper, place, image, display)
+    count = min(view.shape[2], MOST_MAPS)
+    if single:
+        _mark_sizes(paper, place, axes, (height, width))
+    else:
+        axes.set_axis_off()
+        _outline_maps(axes, display, count)
+        words = "red, green, blue: " if view.shape[2] == 3 and not view.matrix else ""
+        label = f"{words}{count} maps of {view.shape[0]}x{view.shape[1]}"
+        axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
+    if display.pixels.ndim == 2:
+        write_numbers(paper, place, axes, display, display.pixels)
+    if look.range_ not in {None, Range.NONE} and not view.given:
+        return axes, place, [f"shown by range {look.range_}"]
+    hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
+    return axes, place, list(filter(None, (display.remark, "equalized" if look.equalize else "", hidden)))
+
+
+def _outline_maps(axes: Axes, display: Display, count: int) -> None:
+    """Draw a thin line around each map, so that the edges of white ones can be seen."""
+    height, width = display.tile
+    for (top, left), _ in zip(display.corners(), range(count), strict=False):
+        line = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="#999999", linewidth=0.4)
+        axes.add_patch(line).set_clip_on(False)  # half of it lies beyond the last cells
+
+
+def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
+    """Draw a vector as bars, or as thin lines from 0 if it is long; of many side by side those that reach farthest."""
+    axes = paper.axes(box)
+    count, wide = len(view.values), paper.real(box)[1]
+    if count <= MOST_MAPS:
+        axes.bar(np.arange(count), view.values, color=_BLUE)
+    else:
+        starts = np.arange(0, count, ceil(count / _MOST_LINES))
+        finite = np.nan_to_num(view.values, nan=0.0, posinf=view.high, neginf=view.low)
+        lows, highs = np.minimum.reduceat(finite, starts), np.maximum.reduceat(finite, starts)
+        thick = min(1.0, max(0.5, wide * POINTS / len(starts)))
+        axes.vlines(starts, np.minimum(lows, 0), np.maximum(highs, 0), color=_BLUE, linewidth=thick)
+    axes.axhline(0, color=INK, linewidth=0.5 * paper.zoom)
+    axes.set_xticks(_choose_ticks(paper, count, wide, across=True))
+    axes.yaxis.set_major_formatter(lambda level, _: show_short(level))
+    axes.set_xlabel(f"{count} values", fontsize=8 * paper.zoom, labelpad=1.5 * paper.zoom)
+    mark_axes(paper, axes)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def draw_pixels(axes: Axes, display: Display, size: Pair) -> AxesImage:
+    """Draw what a display shows in the coordinates of all (height, width) pixels, the first one at 0, 0."""
+    extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
+    pixels, hidden = display.pixels, display.hidden
+    if hidden is not None:
+        pixels = np.ma.masked_where(hidden, pixels)
+    image = axes.imshow(pixels, display.colormap, norm=display.norm, extent=extent, aspect="auto")
+    if hidden is not None or pixels.shape[2:] == (4,):
+        below = np.ones(pixels.shape[:2], bool) if hidden is None else hidden
+        axes.imshow(_checker(below), extent=extent, aspect="auto", zorder=-1)
+    if display.odd is not None:
+        axes.imshow(_ODD_COLORS[display.odd.astype(int)], extent=extent, aspect="auto")
+    return image
+
+
+def _checker(where: Array) -> Doubles:
+    """Return the squares, white and light gray, that are seen where an image is transparent: (h, w, 4)."""
+    height, width = where.shape
+    side = max(1, max(height, width) // 32)
+    squares = np.add.outer(np.arange(height) // side, np.arange(width) // side) % 2
+    return np.dstack([np.repeat(1 - 0.2 * squares[:, :, None], 3, axis=2), where])
+
+
+def write_numbers(
+    paper: Paper, place: Box, axes: Axes, display: Display, values: Array, words: Sequence[str] | None = None
+) -> float:
+    """Write each value into its cell if all fit, in letters that can be read, and return their size or 0.
+
+    `words` stand for the values, row by row, where they are given; else digits are left out until they fit.
+    """
+    odd = np.zeros(values.shape) if display.odd is None else display.odd
+    if values.size > _MOST_CELLS or not (np.isfinite(values).any() or odd.any()):
+        return 0.0
+    for written in [words] if words else _ways_to_write(values, odd):
+        points = number_points(paper, place, (values.shape[0], values.shape[1]), written)
+        if points >= LEAST_POINTS * paper.zoom:
+            write_cells(axes, values, written, points, ScalarMappable(display.norm, display.colormap))
+            return points
+    return 0.0
+
+
+def write_cells(axes: Axes, values: Array, words: Sequence[str], points: float, colors: ScalarMappable) -> None:
+    """Write a word into each cell of (rows, columns), in the ink that its color asks for."""
+    for (row, column), word, ink in zip(np.ndindex(values.shape), words, find_inks(colors, values), strict=True):
+        if word:
+            axes.text(column, row, word, ha="center", va="center", fontsize=points, color=ink)
+
+
+def find_inks(mappable: ScalarMappable, values: Array) -> list[str]:
+    """Return for each value black or white, whichever is read better on its color; on odd ones black is."""
+    colors = mappable.to_rgba(np.ma.masked_invalid(values))
+    bright = (colors[..., :3] @ np.array([0.299, 0.587, 0.114]) > 0.5) | ~np.isfinite(values)
+    return ["black" if light else "white" for light in np.ravel(bright)]
+
+
+def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
+    """Yield the texts of cells: up to three digits each, then as many places as give the greatest three, two, one.
+
+    What is not finite is written where it is odd: cells between maps are not.
+    """
+    numbers = values.ravel().tolist()
+    others = [str(number) if is_odd else "" for number, is_odd in zip(numbers, odd.ravel(), strict=True)]
+    yield [show_short(number) if isfinite(number) else other for number, other in zip(numbers, others, strict=True)]
+    greatest = max((abs(number) for number in numbers if isfinite(number)), default=0.0)
+    whole = floor(log10(greatest)) if greatest else 0
+    for digits in (3, 2, 1):
+        if 0 < (places := digits - 1 - whole) <= 4:
+            yield [
+                show_places(number, places) if isfinite(number) else other
+                for number, other in zip(numbers, others, strict=True)
+            ]
+
+
+def number_points(paper: Paper, place: Box, shape: Pair, words: Sequence[str]) -> float:
+    """Return the size of letters in which words fit into the cells of a box, at most 13 points."""
+    return cell_points(paper.real(place), shape, words, 13.0 * paper.zoom)
+
+
+def cell_points(size: tuple[float, float], shape: Pair, words: Sequence[str], most: float) -> float:
+    """Return the size of letters in which words fit into cells that take (height, width) inches together."""
+    longest = max(2, *map(len, words))
+    return min(most, size[1] / shape[1] * POINTS * 0.8 / (_LETTER * longest), size[0] / shape[0] * POINTS * 0.55)
+
+
+def frame_cells(axes: Axes, top: float, left: float, height: float, width: float) -> Rectangle:
+    """Frame some cells."""
+    frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME, linewidth=2.5, zorder=5)
+    frame.set_clip_on(False)
+    axes.add_patch(frame)
+    return frame
+
+
+def _draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display) -> None:
+    """Draw the scale right of a box."""
+    axes = paper.axes(Box(place.left + place.width + 0.08, place.top, 0.12, place.height))
+    bar = paper.figure.colorbar(image, cax=axes, extend=display.extend)
+    count = max(2, min(9, int(paper.real(place)[0] / (0.25 * paper.zoom))))
+    if isinstance(display.norm, Equalized):
+        levels = list(dict.fromkeys(display.norm.inverse(np.linspace(0, 1, min(count, 5))).tolist()))
+        bar.set_ticks(levels, labels=[show_short(level) for level in levels])
+        bar.minorticks_off()
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
+        axes.yaxis.set_major_formatter(lambda level, _: show_short(level))
+    mark_axes(paper, axes)
+    bar.outline.set_linewidth(0.5 * paper.zoom)
+    axes.set_label("scale")
+
+
+def mark_axes(paper: Paper, axes: Axes) -> None:
+    """Give the marks at the axes, and their numbers, their size."""
+    zoom = paper.zoom
+    axes.tick_params(labelsize=_TICK_POINTS * zoom, width=0.5 * zoom, length=2 * zoom, pad=1.5 * zoom)
+
+
+def _mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
+    """Write the (height, width) at the axes, and count some pixels from 0, as many as there is room for."""
+    rooms = paper.real(place)
+    for axis, count, word, room in (
+        (axes.yaxis, size[0], "height", rooms[0]),
+        (axes.xaxis, size[1], "width", rooms[1]),
+    ):
+        axis.set_ticks(_choose_ticks(paper, count, room, across=axis is axes.xaxis))
+        axis.set_label_text(f"{word} {count}", fontsize=8 * paper.zoom)
+        axis.labelpad = 1.5 * paper.zoom
+    mark_axes(paper, axes)
+    label = axes.yaxis.label
+    if len(label.get_text()) * _LETTER * float(label.get_fontsize()) / POINTS > rooms[0]:
+        # The height is written flat, in place of the rows' numbers: the panel is not as high as its words are long.
+        label.set_text(label.get_text().replace(" ", "\n"))
+        label.set(rotation=0, ha="right", va="center")
+        axes.set_yticks([])
+
+
+def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> list[int]:
+    """Return which of so many pixels are numbered beside an axis that is so many inches long.
+
+    All of up to 12 are, if they have room, else every 2nd, 5th, 10th and so on, so that there are gaps between them.
+    """
+    needed = _TICK_POINTS * paper.zoom / POINTS * (_LETTER * (len(str(count - 1)) + 1) if across else 1.5)
+    most = max(1, min(12 if count <= 12 else 6, int(room / needed)))
+    step = 1
+    while ceil(count / step) > most and step < count:
+        step = step * 2 if str(step)[0] in "15" else step * 5 // 2
+    return list(range(0, count, step))
+
+
+def _place_kernel(paper: Paper, inner: Box, place: Box, display: Display) -> float:
+    """Draw a kernel at the corner of its panel, and return how far to the right a title above the panel may go.
+
+    Parameters
+    ----------
+    paper
+        Where.
+    inner, place
+        The room that the panel had, and what it took. Where there is room beside it the kernel is there, behind the
+        color bar.
+    display
+        How the weights are drawn.
+    """
+    corner = Box(0.0, place.top - 0.06 - _INSET[0], _INSET[1], _INSET[0])
+    size = paper.square(corner, display.pixels.shape[0] / display.pixels.shape[1])
+    right = place.left + place.width
+    if inner.width - place.width > size.width + 0.1:
+        _draw_kernel(paper, size._replace(left=right + BAR, top=place.top), display)
+        return inner.left + inner.width + BAR
+    _draw_kernel(paper, size._replace(left=right - size.width), display)
+    return right - size.width
+
+
+def _draw_kernel(paper: Paper, box: Box, display: Display) -> None:
+    """Draw a kernel, small and without numbers; its cells are whole pixels where they are that large.
+
+    Each of its slices has its own outline.
+    """
+    rows, columns = display.pixels.shape
+    snapped = paper.snap(box, (rows, columns))
+    axes = paper.axes(snapped)
+    draw_pixels(axes, display, (rows, columns)).set_interpolation("nearest")
+    height, width = display.tile
+    dots = max(1, round(_OUTLINE * paper.zoom * paper.figure.dpi / POINTS))
+    half = dots / 2 * columns / (paper.real(snapped)[1] * paper.figure.dpi)  # outside of the cells, on all sides alike
+    large = max(paper.real(box)) * POINTS / max(rows, columns) > _LINED
+    for row, column in display.corners():
+        top, left = row - 0.5, column - 0.5
+        if large:
+            style: dict[str, Any] = {"colors": "#bbbbbb", "linewidth": 0.4 * paper.zoom}
+            axes.hlines(top + np.arange(1, height), left, left + width, **style)
+            axes.vlines(left + np.arange(1, width), top, top + height, **style)
+        outline = Rectangle((left - half, top - half), width + 2 * half, height + 2 * half, fill=False, edgecolor=INK)
+        outline.set(linewidth=dots * POINTS / paper.figure.dpi, snap=False, clip_on=False, joinstyle="miter")
+        axes.add_patch(outline)
+    axes.set_axis_off()
+    axes.set_label("kernel")

@@ -1,0 +1,271 @@
+"""Receptive fields as a figure: nested frames on the input, and a table of their sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
+
+from cnnfilter.nn.geometry import Pair, show_pair
+from cnnfilter.plot.frame import Frame, Frames
+from cnnfilter.plot.kernel_sheet import Backdrop
+from cnnfilter.plot.sheet import Sheet, set_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+
+_WIDTH, _PANEL, _LINE, _HEAD, _FOOT, _BELOW = 11.0, 5.0, 0.19, 0.95, 0.15, 0.65
+"""Inches of the figure, of a panel, of a line of the table, above and below all, and between panel and table."""
+
+_COLUMNS = (
+    ("", 0.45, "center"),
+    ("layers", 0.7, "left"),
+    ("output", 4.85, "right"),
+    ("unit", 5.75, "right"),
+    ("field", 6.65, "right"),
+    ("jump", 7.45, "right"),
+    ("start", 8.35, "right"),
+    ("sees rows", 9.6, "right"),
+    ("and columns", 10.75, "right"),
+)
+"""The head of each column of the table, its place in inches, and which of its ends is there."""
+
+_MOST_GRID = 64
+"""Up to so many pixels along a side are separated by lines."""
+
+_MOST_LETTERS = 46
+"""Of the names of layers in a line."""
+
+_ZOOMED = 8
+"""Frames so many times smaller than what is drawn are drawn again, larger, in a panel beside it."""
+
+
+class Fields(NamedTuple):
+    """What is to be drawn: frames, the input's (height, width), an image if there is one, the network's name."""
+
+    found: Frames
+    size: Pair
+    backdrop: Backdrop | None
+    title: str
+
+    @property
+    def are_padded(self) -> bool:
+        """Whether a frame goes beyond the input."""
+        height, width = self.size
+        return any(
+            min(frame.rows[0], frame.columns[0]) < 0 or frame.rows[1] >= height or frame.columns[1] >= width
+            for frame in self.found.frames
+        )
+
+
+class Section(NamedTuple):
+    """What a panel shows, in pixels: the first and last row, the first and last column, half a pixel around them."""
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """(height, width)."""
+        return self.bottom - self.top, self.right - self.left
+
+    def lies_within(self, frame: Frame) -> bool:
+        """Return whether a frame goes around all that is shown, so that no side of it is."""
+        (top, bottom), (left, right) = frame.rows, frame.columns
+        return top < self.top and bottom > self.bottom and left < self.left and right > self.right
+
+    def corners(self, frame: Frame) -> Iterator[tuple[float, float, str, str]]:
+        """Yield where a frame's number fits, (column, row), and which of the text's corners is there."""
+        (top, bottom), (left, right) = frame.rows, frame.columns
+        for y, down in ((top - 0.5, "top"), (bottom + 0.5, "bottom")):
+            for x, across in ((left - 0.5, "left"), (right + 0.5, "right")):
+                if self.top <= y <= self.bottom or self.left <= x <= self.right:  # else all of the corner is cut off
+                    yield min(max(x, self.left), self.right), min(max(y, self.top), self.bottom), across, down
+
+
+def choose_section(frames: Sequence[Frame], size: Pair) -> Section:
+    """Return what is drawn: the input and all frames, but at most the input's own size beyond each of its sides."""
+    spans: list[float] = []
+    for side, seen in zip(size, _spans(frames), strict=True):
+        first, last = max(min(0, *seen), -side), min(max(side - 1, *seen), 2 * side - 1)
+        margin = 0.5 + 0.02 * (last - first)
+        spans += [first - margin, last + margin]
+    return Section(*spans)
+
+
+def choose_zoom(frames: Sequence[Frame], section: Section) -> Section | None:
+    """Return what is drawn larger, around the small frames; None where all are large enough."""
+    height, width = section.sides
+    small = [f for f in frames if f.field.size[0] * _ZOOMED <= height and f.field.size[1] * _ZOOMED <= width]
+    spans: list[float] = []
+    for seen in _spans(small):
+        margin = 0.5 + max(1.0, 0.12 * (max(seen) - min(seen)))
+        spans += [min(seen) - margin, max(seen) + margin]
+    return Section(*spans) if small else None
+
+
+def _spans(frames: Sequence[Frame]) -> list[list[int]]:
+    """Return the ends of all frames along both axes."""
+    if not frames:
+        return []
+    return [[end for f in frames for end in f.rows], [end for f in frames for end in f.columns]]
+
+
+class _Page:
+    """The figure in inches of its natural size, from the top left corner, before it is zoomed."""
+
+    def __init__(self, figure: Figure, sheet: Sheet, natural: float) -> None:
+        self.figure = figure
+        self._height, self._width, self.zoom = set_size(figure, sheet, (natural, _WIDTH))
+
+    def axes(self, left: float, width: float, height: float) -> Axes:
+        """Return axes below the head."""
+        across, down = self.zoom / self._width, self.zoom / self._height
+        return self.figure.add_axes((left * across, 1 - (_HEAD + height) * down, width * across, height * down))
+
+    def text(self, x: float, y: float, text: str, points: float, **style: Any) -> Text:
+        """Write a line of text."""
+        place = x * self.zoom / self._width, 1 - y * self.zoom / self._height
+        return self.figure.text(*place, text, fontsize=points * self.zoom, **style)
+
+
+def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
+    """Draw the frames on the input, the small ones once more beside it, and their numbers below.
+
+    Parameters
+    ----------
+    figure
+        An empty one.
+    sheet
+        What was asked for; of it the size matters.
+    fields
+        What is drawn.
+    """
+    frames = fields.found.frames
+    section = choose_section(frames, fields.size)
+    near = choose_zoom(frames, section)
+    height = min(_PANEL, _PANEL * section.sides[0] / section.sides[1] + 0.3)
+    lines = table_of(fields.found)
+    page = _Page(figure, sheet, _HEAD + height + _BELOW + len(lines) * _LINE + _FOOT)
+    page.text(0.3, 0.3, fields.title, 12, weight="bold")
+    page.text(0.3, 0.5, _subtitle(fields, section), 8)
+    axes = page.axes(0.6 if near else (_WIDTH - _PANEL) / 2, _PANEL, height)
+    _draw_panel(axes, fields, section, page.zoom)
+    axes.set_title("the input" if fields.backdrop is None else fields.backdrop.note, fontsize=9 * page.zoom)
+    if near:
+        closer = page.axes(0.6 + _PANEL + 0.6, _PANEL - 0.6, height)
+        _draw_panel(closer, fields, near, page.zoom)
+        closer.set_title("the smallest, enlarged (dashed on the left)", fontsize=9 * page.zoom)
+        corner, (high, wide) = (near.left, near.top), near.sides
+        axes.add_patch(Rectangle(corner, wide, high, fill=False, ls="--", lw=page.zoom, ec="black"))
+    colors = ["", *_frame_colors(len(frames)), ""]
+    for row, cells in enumerate(lines):
+        _write_row(page, _HEAD + height + _BELOW + row * _LINE, cells, colors[row], "normal" if row else "bold")
+
+
+def _subtitle(fields: Fields, section: Section) -> str:
+    """Return whose fields are drawn, and what is around the input."""
+    last = fields.found.frames[-1]
+    text = (
+        f"What unit {_pair(last.unit)} of {last.names[-1]} sees of the input, and the units before it under its middle"
+    )
+    if fields.are_padded:
+        text += "; grey is padding"
+    if larger := [str(number) for number, frame in enumerate(fields.found.frames, 1) if section.lies_within(frame)]:
+        text += f"; larger than what is drawn: {', '.join(larger)}"
+    return f"{text}."
+
+
+def _frame_colors(count: int) -> list[str]:
+    """Return a color for each frame, from the first layer to the last dark to bright."""
+    return [to_hex(color) for color in colormaps["viridis"](np.linspace(0.05, 0.97, count))]
+
+
+def _draw_panel(axes: Axes, fields: Fields, section: Section, zoom: float) -> None:
+    """Draw the input and the frames in a section."""
+    height, width = fields.size
+    axes.set_facecolor("#E4E4E4" if fields.are_padded else "white")
+    axes.add_patch(Rectangle((-0.5, -0.5), width, height, facecolor="white", edgecolor="black", lw=zoom, zorder=0))
+    if fields.backdrop is not None:
+        rows, columns = fields.backdrop.covered
+        extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+        axes.imshow(fields.backdrop.pixels, extent=extent, interpolation="antialiased", zorder=1)
+    elif max(section.sides) <= _MOST_GRID:
+        axes.vlines(np.arange(width + 1) - 0.5, -0.5, height - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
+        axes.hlines(np.arange(height + 1) - 0.5, -0.5, width - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
+    axes.set(xlim=(section.left, section.right), ylim=(section.bottom, section.top))
+    axes.set_aspect("equal", anchor="N")
+    axes.tick_params(labelsize=7 * zoom)
+    axes.set_xlabel("column", fontsize=8 * zoom)
+    axes.set_ylabel("row", fontsize=8 * zoom)
+    axes.locator_params(integer=True, nbins=8)
+    _draw_frames(axes, fields.found.frames, section, zoom)
+
+
+def _draw_frames(axes: Axes, frames: Sequence[Frame], section: Section, zoom: float) -> None:
+    """Draw the frames, and their numbers where there is room for them: the largest first."""
+    points = 72 * zoom * _PANEL / max(section.sides)  # of a pixel, about
+    taken: list[tuple[float, float]] = []
+    for number, (frame, color) in reversed(list(enumerate(zip(frames, _frame_colors(len(frames)), strict=True), 1))):
+        (height, width), corner = frame.field.size, (frame.columns[0] - 0.5, frame.rows[0] - 0.5)
+        patch = Rectangle(corner, width, height, fill=False, ec=color, lw=1.6 * zoom, gid=f"frame {number}")
+        patch.set_path_effects([Stroke(linewidth=3.0 * zoom, foreground="black"), Normal()])
+        patch.set_zorder(3 + len(frames) - number)
+        axes.add_patch(patch)
+        for x, y, across, down in section.corners(frame) if min(height, width) * points > 8 * zoom else ():
+            if all(max(abs(x - a), abs(y - b)) * points > 11 * zoom for a, b in taken):
+                taken.append((x, y))
+                inwards = (1.5 if across == "left" else -1.5) * zoom, (-1.5 if down == "top" else 1.5) * zoom
+                text = axes.annotate(str(number), (x, y), xytext=inwards, textcoords="offset points", zorder=100)
+                text.set(ha=across, va=down, gid=f"number {number}")
+                _lay_on_color(text, color, zoom, pad=0.15)
+                break
+
+
+def _lay_on_color(text: Text, color: str, zoom: float, pad: float) -> None:
+    """Lay a frame's number on the frame's color."""
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    text.set(fontsize=6.5 * zoom, color="black" if 0.299 * red + 0.587 * green + 0.114 * blue > 127 else "white")
+    text.set_bbox({"boxstyle": f"square,pad={pad}", "facecolor": color, "edgecolor": "black", "linewidth": 0.5 * zoom})
+
+
+def table_of(found: Frames) -> list[tuple[str, ...]]:
+    """Return the lines of the table: its head, each frame's numbers, and which layers see all."""
+    lines = [tuple(head for head, _, _ in _COLUMNS)]
+    for number, frame in enumerate(found.frames, 1):
+        names, field = _names(frame.names), frame.field
+        sizes = show_pair(frame.output), _pair(frame.unit), show_pair(field.size), show_pair(field.jump)
+        seen = ("{} to {}".format(*span) for span in (frame.rows, frame.columns))
+        lines.append((str(number), names, *sizes, _pair(field.first), *seen))
+    if found.whole:
+        lines.append(("", _names(found.whole), "", "", "the whole input", "", "", "", ""))
+    return lines
+
+
+def _pair(pair: Pair) -> str:
+    return f"{pair[0]}, {pair[1]}"
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return names in a line, the first and the last of many."""
+    text = ", ".join(names)
+    return text if len(text) <= _MOST_LETTERS else f"{names[0]}, {names[1]} ... {names[-1]} ({len(names)} layers)"
+
+
+def _write_row(page: _Page, y: float, cells: Sequence[str], color: str, weight: str) -> None:
+    """Write a line of the table; a frame's number is on its color."""
+    for (_, x, side), text in zip(_COLUMNS, cells, strict=True):
+        if text:
+            written = page.text(x, y, text, 8, ha=side, va="center", weight=weight)
+            if side == "center":
+                _lay_on_color(written, color, page.zoom, pad=0.2)

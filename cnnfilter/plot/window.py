@@ -1,0 +1,310 @@
+"""An explained value as a figure: the window in the input, the kernel, the products, the value in the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from cnnfilter.arrays import Array, Doubles
+from cnnfilter.errors import ShapeError
+from cnnfilter.explain.trace import (
+    Explained,
+    Reach,
+    Trace,
+    Weighing,
+    find_picked,
+    find_sources,
+    read_values,
+    span_around,
+)
+from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.layers import Layer, Shape
+from cnnfilter.nn.window_layers import ChannelPool, Pool
+from cnnfilter.numbers import show_short
+from cnnfilter.plot.display import GRAYS, SIGNED, Display, display_weights, find_odd, show_end
+from cnnfilter.plot.page import Box, Paper
+from cnnfilter.plot.panel import draw_pixels, frame_cells, mark_axes, write_numbers
+from cnnfilter.plot.view import SUBSTANTIAL
+
+MOST_ROWS = 12
+"""More channels and maps cannot be read in one figure."""
+
+_CELL, _HEAD, _FOOT, _GAP = 2.5, 0.35, 0.3, 0.55
+"""Inches of a panel, above, below and beside it."""
+
+Numbers = Callable[[Paper, Box, Axes, Display], float]
+"""Writes numbers into the cells of axes in a box, and returns the size of their letters or 0."""
+
+
+class _Row(NamedTuple):
+    """A row of panels: a channel of the input, the map that it goes into, its place among the map's channels.
+
+    `last` says whether the map is complete with it, and drawn.
+    """
+
+    one: Explained
+    channel: int
+    map: int
+    place: int = 0
+    weighing: Weighing | None = None
+    last: bool = True
+
+
+def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> None:
+    """Draw how values come about, a row for each channel of each map.
+
+    Raises
+    ------
+    ShapeError
+        If there are too many rows to be read.
+    """
+    rows = [row for one in explained for row in _rows(one)]
+    if len(rows) > MOST_ROWS:
+        raise ShapeError(
+            f"{len(rows)} channels and maps are too many for one figure, which holds {MOST_ROWS}; "
+            "--explain without --plot prints them"
+        )
+    columns = 4 if any(row.weighing for row in rows) else 3
+    heights = [_CELL * _ratio(row.one) for row in rows]
+    paper.lay_out(0.4 + sum(heights) + (_HEAD + _FOOT) * len(rows), columns * (_CELL + _GAP) + 0.5)
+    head = f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]"
+    paper.text(_GAP, 0.12, head, fontsize=11 * paper.zoom)
+    top = 0.4 + _HEAD
+    for row, height in zip(rows, heights, strict=True):
+        _draw_row(paper, [Box(_GAP + at * (_CELL + _GAP), top, _CELL, height) for at in range(columns)], row)
+        top += height + _HEAD + _FOOT
+
+
+def _ratio(one: Explained) -> float:
+    """Return the ratio of height to width that the tallest panel of a row has, at most 1."""
+    shapes = [tuple(map(len, _spans(one.traced))), one.traced.values.shape, one.outputs.shape]
+    return float(min(1.0, max(1 / 8, *(shape[0] / shape[1] for shape in shapes))))
+
+
+def _spans(traced: Trace) -> tuple[range, range]:
+    """Return which rows and columns of the input are drawn."""
+    rows, columns = traced.reach.rows, traced.reach.columns
+    return (
+        span_around(int(rows[0]), int(rows[-1]), traced.shape[0]),
+        span_around(int(columns[0]), int(columns[-1]), traced.shape[1]),
+    )
+
+
+def _rows(one: Explained) -> Iterator[_Row]:
+    """Yield the rows for a result: of a convolution for each channel that a map adds up."""
+    combined = max(1, len(one.traced.weighings) // max(1, len(one.outcome)))
+    for number, weighing in enumerate(one.traced.weighings):
+        for place, channel in enumerate(weighing.channels):
+            last = place == len(weighing.channels) - 1 and number % combined == combined - 1
+            yield _Row(one, channel, number // combined, place, weighing, last)
+    if not one.traced.weighings:
+        together, channels = isinstance(one.traced.layer, ChannelPool), one.traced.shape[2]
+        for channel in range(channels):
+            last = not together or channel == channels - 1
+            yield _Row(one, channel, 0 if together else channel, last=last)
+
+
+def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
+    _draw_window(paper, boxes[0], row)
+    weighing = row.weighing
+    if weighing is None:
+        _draw_pooled(paper, boxes[1], row)
+    else:
+        kernel = weighing.weights[:, :, row.place]
+        _sign(paper, boxes[0], "×")
+        name = PurePath(weighing.kernel).name if len(weighing.kernel) < 20 else "kernel"
+        slices = f", slice {row.place}" if len(weighing.channels) > 1 else ""
+        draw_cells(paper, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
+        _sign(paper, boxes[1], "=")
+        products = row.one.traced.products(weighing)[:, :, row.place]
+        reach = float(np.abs(products[np.isfinite(products)]).max(initial=0)) or 1.0
+        display = Display(products, colormap=SIGNED, norm=Normalize(-reach, reach), odd=find_odd(products))
+        draw_cells(paper, boxes[2], display, f"products, sum {show_end(float(products.sum()))}")
+    if row.last:
+        _sign(paper, boxes[-2], "→")
+        _draw_output(paper, boxes[-1], row)
+
+
+def _sign(paper: Paper, box: Box, sign: str) -> None:
+    """Write a sign between a box and the next one."""
+    style = {"fontsize": 15 * paper.zoom, "ha": "center", "va": "center"}
+    paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, **style)
+
+
+def _write_numbers(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
+    return write_numbers(paper, place, axes, display, display.pixels)
+
+
+def draw_cells(
+    paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0), numbers: Numbers = _write_numbers
+) -> tuple[Axes, Box]:
+    """Draw cells with their numbers, the first of them at a (row, column), and return the axes and their box."""
+    rows, columns = display.pixels.shape[:2]
+    place = paper.square(box, rows / columns)
+    axes = paper.axes(place)
+    draw_pixels(axes, display, (rows, columns))
+    for image in axes.images:
+        image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
+    points = numbers(paper, place, axes, display)
+    for text in axes.texts:
+        column, row = text.get_position()
+        text.set_position((column + first[1], row + first[0]))
+    if points:
+        draw_grid(axes, first, (rows, columns))
+    high, wide = paper.real(place)
+    for axis, size, start, room in (
+        (axes.yaxis, rows, first[0], high / 0.2),
+        (axes.xaxis, columns, first[1], wide / 0.32),
+    ):
+        axis.set_ticks(range(start, start + size, max(1, ceil(size / max(room / paper.zoom, 1)))))
+    mark_axes(paper, axes)
+    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
+    paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
+    return axes, place
+
+
+def draw_grid(axes: Axes, first: Pair, size: Pair) -> None:
+    """Draw thin lines between cells, without marks at the axes."""
+    for axis, start, count in ((axes.yaxis, first[0], size[0]), (axes.xaxis, first[1], size[1])):
+        axis.set_ticks([start + number - 0.5 for number in range(1, count)], minor=True)
+    axes.grid(which="minor", color="#888888", linewidth=0.4)
+    axes.tick_params(which="minor", length=0)
+
+
+def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
+    """Return part of a channel of the input, (rows, columns), padding as the border has it, or nan for a pool."""
+    spans = zip((rows, columns), traced.shape, strict=False)
+    ys, xs = (find_sources(np.array(span), size, traced.layer) for span, size in spans)
+    return read_values(colors, ys, xs, traced.layer, gray=traced.gray)[:, :, channel]
+
+
+def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:
+    """Lay light, hatched cells over what is beyond the input, below its numbers."""
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    height, width = shape[:2]
+    _hatch(axes, top, left, 0, right)
+    _hatch(axes, height, left, bottom, right)
+    _hatch(axes, 0, left, height, 0)
+    _hatch(axes, 0, width, height, right)
+    for text in axes.texts:
+        column, row = text.get_position()
+        if not (0 <= row < height and 0 <= column < width):
+            text.set_color("#666666")
+
+
+def _hatch(axes: Axes, top: int, left: int, bottom: int, right: int) -> None:
+    """Lay light, hatched cells over some, if there are any."""
+    if bottom > top and right > left:
+        cells = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, zorder=1, linewidth=0)
+        cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
+        axes.add_patch(cells)
+
+
+def draw_input(
+    paper: Paper, box: Box, one: Explained, channel: int, span: tuple[range, range], numbers: Numbers = _write_numbers
+) -> Axes:
+    """Draw rows and columns of a channel of the input with their numbers, what is beyond it hatched."""
+    rows, columns = span
+    height, width, channels = one.traced.shape
+    values = read_channel(one.traced, one.colors, channel, rows, columns)
+    inside = np.logical_and.outer([0 <= row < height for row in rows], [0 <= column < width for column in columns])
+    of = f", channel {channel}" if channels > 1 else ", luma" if one.traced.gray else ""
+    display = display_input(values, one, inside)
+    axes, _ = draw_cells(paper, box, display, f"input {height}x{width}{of}", (rows[0], columns[0]), numbers)
+    hatch_padding(axes, rows, columns, one.traced.shape)
+    return axes
+
+
+def display_input(values: Doubles, one: Explained, inside: Array) -> Display:
+    """Return how part of an input is drawn: as a plain figure draws all of it; what is not `inside` is padding."""
+    finite = one.colors[np.isfinite(one.colors)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    signed = low < 0 and (not one.white or -finite[finite < 0].sum() > SUBSTANTIAL * np.abs(finite).sum())
+    reach = max(-low, high)
+    norm = Normalize(-reach, reach) if signed else Normalize(0, one.white or high or 1.0)
+    return Display(values, colormap=SIGNED if signed else GRAYS, norm=norm, odd=find_odd(values) * inside)
+
+
+def _draw_window(paper: Paper, box: Box, row: _Row) -> None:
+    """Draw the input with the window framed, and white haze over the cells that a dilated one leaves out."""
+    reach = row.one.traced.reach
+    axes = draw_input(paper, box, row.one, row.channel, _spans(row.one.traced))
+    for y in range(reach.rows[0], reach.rows[-1] + 1):
+        for x in range(reach.columns[0], reach.columns[-1] + 1):
+            if y not in reach.rows or x not in reach.columns:
+                haze = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="white", alpha=0.65, linewidth=0, zorder=4)
+                axes.add_patch(haze)
+    _scale_lines(paper, *frame_window(axes, reach))
+
+
+def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
+    """Frame what a window spans; under a dilated one dashed, and each place that it sees."""
+    height, width = reach.rows[-1] - reach.rows[0] + 1, reach.columns[-1] - reach.columns[0] + 1
+    frames = [frame_cells(axes, reach.rows[0], reach.columns[0], height, width)]
+    if height * width > len(reach.rows) * len(reach.columns):
+        frames[0].set(linewidth=1.0, linestyle="--")
+        cells = [frame_cells(axes, row, column, 1, 1) for row in reach.rows for column in reach.columns]
+        for cell in cells:
+            cell.set_linewidth(2.0)
+        frames += cells
+    return frames
+
+
+def _scale_lines(paper: Paper, *frames: Rectangle) -> None:
+    """Make frames as much thinner as letters are smaller."""
+    for frame in frames:
+        frame.set_linewidth(frame.get_linewidth() * paper.zoom)
+
+
+def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
+    """Draw the window of a pool alone, the value that wins framed."""
+    traced, layer = row.one.traced, row.one.traced.layer
+    values = traced.values[:, :, row.channel]
+    axes, _ = draw_cells(
+        paper, box, display_input(values, row.one, traced.inside), f"window, {getattr(layer, 'mode', '')}"
+    )
+    for y, x in np.argwhere(~traced.inside):
+        _hatch(axes, y, x, y + 1, x + 1)
+    if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
+        _scale_lines(paper, frame_cells(axes, *picked, 1, 1))
+
+
+def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
+    """Draw the output, its value framed, with what was added to the sum."""
+    one = row.one
+    values = np.asarray(one.outputs[:, :, row.map], dtype=np.float64)
+    display = display_output(values, one)._replace(odd=find_odd(values))
+    axes, _ = draw_cells(paper, box, display, _output_title(row), one.corner)
+    _scale_lines(paper, frame_cells(axes, *one.traced.place, 1, 1))
+
+
+def display_output(values: Doubles, one: Explained) -> Display:
+    """Return how outputs are drawn: around 0 where some are negative, else from black on."""
+    finite = values[np.isfinite(values)]
+    signed = finite.min(initial=0) < 0
+    most = max(float(np.abs(finite).max(initial=0)), 0.0 if signed else one.white, 1e-9)
+    return Display(values, colormap=SIGNED if signed else GRAYS, norm=Normalize(-most if signed else 0, most))
+
+
+def _output_title(row: _Row) -> str:
+    """Return where a value is, what it is, and what made it of the products: its channels, the bias, the functions."""
+    one, traced, weighing = row.one, row.one.traced, row.weighing
+    functions: list[Layer] = [traced.combination] if traced.combination else []
+    functions += traced.activations
+    added = []
+    sums = ""
+    if weighing and len(weighing.channels) > 1 and not functions:
+        numbers = [*traced.products(weighing).sum(axis=(0, 1)), *([weighing.bias] if weighing.bias else [])]
+        sums = " + ".join(show_short(float(number)) for number in numbers).replace("+ -", "- ") + " = "
+    elif weighing and weighing.bias:
+        added = [f"bias {show_short(weighing.bias)}"]
+    place = ",".join(map(str, (*traced.place, row.map) if len(one.outcome) > 1 else traced.place))
+    value = f"{sums}{show_end(float(one.outcome[row.map]))}"
+    return ", ".join([f"output [{place}] = {value}", *added, *(function.op for function in functions)])

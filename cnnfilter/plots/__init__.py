@@ -1,1 +1,0 @@
-"""Figures and moving pictures: the one place that knows matplotlib."""

@@ -1,0 +1,1 @@
+"""From files to files: settings, one input, many inputs."""

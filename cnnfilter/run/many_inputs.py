@@ -1,0 +1,155 @@
+"""Many inputs, several at a time, each in a process and on a core of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
+
+from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.threads import count_cores, kept_to_one_core
+from cnnfilter.io.atomic import Unfinished
+from cnnfilter.io.paths import Job, Resolver, group_by_input, spoken
+from cnnfilter.run.one_input import FAILURES, Filtering, count_prints, sketch_file
+from cnnfilter.run.outcome import Account, Listener
+from cnnfilter.run.process_pool import keep_freed_memory
+from cnnfilter.run.result import foresee_shape
+from cnnfilter.run.settings import Work
+
+_REPORTS_AHEAD = 1000
+"""So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""
+
+
+def run_batch(work: Work, listener: Listener) -> int:
+    """Carry out all jobs, and return how many inputs failed.
+
+    What fails is told to the listener as `PATH: reason`; the other inputs, and the other kernels on the
+    same input, are done all the same. All is told in the order of the inputs.
+    """
+    keep_freed_memory()
+    inputs, failures = group_by_input(work.jobs), 0
+
+    def numbers() -> Iterator[int]:
+        for number in range(len(inputs)):
+            if failures and work.settings.fail_fast:
+                return
+            yield number
+
+    with closing(_run_inputs(inputs, numbers(), work)) as accounts:
+        for account in accounts:
+            failures += bool(account.errors)
+            account.tell_to(listener)
+    return failures
+
+
+def _run_inputs(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> Generator[Account, None, None]:
+    """Yield what comes of each input, in their order; numbers are taken one by one."""
+    processes = min(work.settings.jobs or count_cores(), len(inputs))
+    if processes > 1 and _can_part(inputs) and not _may_share_names(inputs):
+        return _work_in_company(inputs, numbers, work, processes)
+    return (_work_on_one_core if work.settings.jobs == 1 else _work_alone)(inputs, numbers, work)
+
+
+def _work_in_company(
+    inputs: list[list[Job]], numbers: Iterable[int], work: Work, processes: int
+) -> Generator[Account, None, None]:
+    """Work on some inputs at a time, each in a process and on a core of its own."""
+    from cnnfilter.io.opencv import held_to_one_thread  # noqa: PLC0415  one input goes without
+    from cnnfilter.run.process_pool import work_in_order  # noqa: PLC0415
+
+    def lose(number: int, reason: str) -> Account:
+        """Remove what a worker has left half written, and return what came of its input."""
+        for folder in {job.target.parent for job in inputs[number] if job.target}:
+            Unfinished().sweep(folder)
+        account = Account(inputs[number][0].source)
+        account.failure(f"{spoken(account.source)}: the process that worked on it {reason}")
+        return account.close()
+
+    _draw_weights(inputs[0][0].source, work)
+    ahead = (
+        processes
+        if work.settings.fail_fast
+        else processes + 1
+        if count_prints(work)
+        else max(_REPORTS_AHEAD, processes)
+    )
+    with held_to_one_thread(), closing(work_in_order(numbers, _Hands(work), lose, processes, ahead)) as accounts:
+        yield from accounts
+
+
+def _work_alone(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> Generator[Account, None, None]:
+    """Work on the inputs in this process, one after the other."""
+    filtering = Filtering(work)
+    try:
+        for number in numbers:
+            yield filtering.filter_input(inputs[number])
+    except BaseException:
+        filtering.unfinished.abandon()
+        raise
+
+
+def _work_on_one_core(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> Generator[Account, None, None]:
+    from cnnfilter.io.opencv import held_to_one_thread  # noqa: PLC0415  one input goes without
+
+    with held_to_one_thread(), kept_to_one_core():
+        yield from _work_alone(inputs, numbers, work)
+
+
+def _draw_weights(source: str, work: Work) -> None:
+    """Draw random weights before processes part, which then have them in common, if the first input tells which."""
+    models = [model for model in work.models if isinstance(model.weights, RandomWeights)]
+    if models and (picture := sketch_file(source)):
+        with suppress(*FAILURES):  # told where the input is worked on
+            for model in models:
+                foresee_shape(picture, model, work.settings)
+
+
+def _can_part(inputs: list[list[Job]]) -> bool:
+    """Return whether other processes can read the inputs: one that begins afresh has none of our pipes."""
+    from cnnfilter.run.process_pool import START  # noqa: PLC0415  one input goes without
+
+    return START == "fork" or all(os.path.isfile(jobs[0].source) for jobs in inputs)  # noqa: PTH113  as text
+
+
+def _may_share_names(inputs: list[list[Job]]) -> bool:
+    """Return whether maps of two inputs may have one name, as x-01.png of x.png and of x-01.png: one process sees."""
+    if not any(job.layer for job in inputs[0]):
+        return False
+    resolver, owners = Resolver(), dict[str, int]()
+    for number, jobs in enumerate(inputs):
+        for job in jobs:
+            if job.target:
+                stem = re.sub(r"-\d+$", "", resolver.resolve(job.target.with_suffix("")))
+                if owners.setdefault(stem, number) != number:
+                    return True
+    return False
+
+
+class _Hands:
+    """What a worker does: the same work, on one core."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._inputs: list[list[Job]] = []
+        self._filtering: Filtering | None = None
+
+    def begin(self) -> None:
+        """Make ready."""
+        from cnnfilter.io.opencv import hold_to_one_thread  # noqa: PLC0415  one input goes without
+
+        keep_freed_memory()
+        hold_to_one_thread()
+        self._inputs = group_by_input(self._work.jobs)
+        self._filtering = Filtering(self._work)
+
+    def work(self, number: int) -> Account:
+        """Carry out the jobs of an input, which is known by its number: less goes to and fro."""
+        assert self._filtering
+        with kept_to_one_core():
+            return self._filtering.filter_input(self._inputs[number])
+
+    def abandon(self) -> None:
+        """Remove what is half written."""
+        if self._filtering:
+            self._filtering.unfinished.abandon()

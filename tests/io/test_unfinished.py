@@ -1,0 +1,97 @@
+"""Temporary files: who removes them, and when."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnfilter.io.atomic import Unfinished, hold, name_temporary, write_whole
+
+
+def left_by(process: int, folder: Path) -> Path:
+    """Make a temporary file as a process of this number would."""
+    path = folder / f".cnnfilter-{process}-{os.urandom(6).hex()}.part"
+    path.write_bytes(b"half")
+    return path
+
+
+@pytest.fixture
+def gone() -> int:
+    """Return the number of a process that runs no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_two_names_differ_and_lie_beside_the_file() -> None:
+    names = {name_temporary(Path("a/b.png")) for _ in range(100)}
+    assert len(names) == 100
+    assert {name.parent for name in names} == {Path("a")}
+
+
+def test_the_first_file_in_a_folder_sweeps_what_a_process_left_that_is_gone(tmp_path: Path, gone: int) -> None:
+    left = left_by(gone, tmp_path)
+    write_whole(tmp_path / "a.txt", b"1", Unfinished())
+    assert not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_process_before_ours_left_under_our_number_is_swept(tmp_path: Path) -> None:
+    left = left_by(os.getpid(), tmp_path)
+    unfinished = Unfinished()
+    ours = left_by(os.getpid(), tmp_path)
+    unfinished.begin(tmp_path.parent / ours.name)  # elsewhere: this folder has not been swept
+    unfinished._paths.add(ours)
+    write_whole(tmp_path / "a.txt", b"1", unfinished)
+    assert (left.exists(), ours.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["notes.part", ".cnnfilter-x-000000000000.part", ".cnnfilter-1.part", "cnnfilter.png"])
+def test_nothing_else_is_swept(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    write_whole(tmp_path / "a.txt", b"1", Unfinished())
+    assert (tmp_path / name).exists()
+
+
+def test_the_file_of_a_process_that_runs_is_left_alone(tmp_path: Path) -> None:
+    left = left_by(os.getppid(), tmp_path)
+    write_whole(tmp_path / "a.txt", b"1", Unfinished())
+    assert left.exists()
+
+
+def test_a_folder_is_swept_once(tmp_path: Path, gone: int) -> None:
+    unfinished = Unfinished()
+    write_whole(tmp_path / "a.txt", b"1", unfinished)
+    left = left_by(gone, tmp_path)
+    write_whole(tmp_path / "b.txt", b"1", unfinished)
+    assert left.exists()
+
+
+def test_all_that_is_abandoned_is_removed_and_nothing_more_is_begun(tmp_path: Path) -> None:
+    unfinished = Unfinished()
+    halves = [name_temporary(tmp_path / f"{letter}.txt") for letter in "abc"]
+    for half in halves:
+        unfinished.begin(half)
+        half.write_bytes(b"half")
+    unfinished.end(halves[0])
+    unfinished.abandon()
+    assert [half.exists() for half in halves] == [True, False, False]
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "d.txt", b"1", unfinished)
+    assert not (tmp_path / "d.txt").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file is held there")
+@pytest.mark.parametrize("ours", [False, True], ids=["a process that is gone", "our own number"])
+def test_a_file_that_is_held_is_left_alone_whatever_its_process_is_called(
+    tmp_path: Path, gone: int, ours: bool
+) -> None:
+    left = left_by(os.getpid() if ours else gone, tmp_path)
+    with left.open("wb") as file:
+        hold(file.fileno())
+        write_whole(tmp_path / "a.txt", b"1", Unfinished())
+        assert left.exists()
+    write_whole(tmp_path / "b.txt", b"1", Unfinished())
+    assert not left.exists()

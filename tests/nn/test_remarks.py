@@ -1,0 +1,387 @@
+"""Remarks: what is right, but perhaps not meant so."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import cnnfilter
+from cnnfilter.cli import main
+from cnnfilter.kernels.spec import never_negative
+from cnnfilter.nn.geometry import Pair, Window
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.window_layers import Conv, Convolution, Pool, PoolMode
+from tests.nn.strategies import PADDINGS, kernel_shape, networks_for, output_or_none, pairs
+
+
+@pytest.mark.parametrize(
+    "text", ["conv:3x3,border=edge", "relu conv:3x3,s2,border=constant:1 tanh", "dwconv:3x3,valid,border=wrap"]
+)
+def test_a_border_without_padding_is_remarked_upon(text: str) -> None:
+    network = parse_network(text, kernel_shape)
+    (layer,) = (layer for layer in network.layers if layer.op.endswith("conv"))
+    border = text.partition("border=")[2].split()[0]
+    (remark,) = remark_on_borders(network.visits((9, 9, 2)))
+    assert remark == f"{show_layer(layer)}: border {border} has no effect with padding 0; try padding same"
+
+
+@pytest.mark.parametrize(
+    "text", ["conv:3x3", "conv:3x3,p1", "conv:3x3,same,border=edge", "conv:3x3,p=0/0/0/1,border=wrap", "relu", ""]
+)
+def test_there_is_no_remark_where_nothing_is_odd(text: str) -> None:
+    assert remark_on_borders(parse_network(text, kernel_shape).visits((9, 9, 2))) == []
+
+
+def test_each_border_without_padding_is_remarked_upon() -> None:
+    network = parse_network("conv:3x3,border=edge conv:3x3,p1,border=edge 2x conv:1x1,border=wrap", kernel_shape)
+    assert [remark.partition(":")[2].partition(",")[0] for remark in remark_on_borders(network.visits((9, 9, 1)))] == [
+        "3x3",
+        "1x1",
+        "1x1",
+    ]
+
+
+class TestRemarksOnSums:
+    @pytest.mark.parametrize(
+        ("text", "channels", "found"),
+        [
+            ("conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
+            ("conv:box:3", 1, []),
+            ("conv:sobel-x", 3, []),
+            ("dwconv:box:3", 3, []),
+            ("gray conv:box:3", 3, []),
+            ("conv:sobel-x,box:3", 3, ["conv:sobel-x,box:3 sums 3 channels"]),
+            ("conv:box:3 conv:box:3", 3, ["conv:box:3 sums 3 channels"]),
+            ("dwconv:sobel-x,sobel-y conv:box:3", 3, ["conv:box:3 sums 6 channels"]),
+            ("relu maxpool:2 conv:box:3", 4, ["conv:box:3 sums 4 channels"]),
+            ("conv:[1 1],[1 1],[1 1],g3", 3, []),
+            ("conv:[1 1],[1 1],g2", 4, ["conv:[1 1],[1 1],g2 sums 2 channels"]),
+        ],
+    )
+    def test_a_conv_that_sums_channels_under_a_blur_is_remarked_upon(
+        self, text: str, channels: int, found: list[str]
+    ) -> None:
+        assert [remark.split(";")[0] for remark in self.remarks(text, channels)] == found
+
+    @staticmethod
+    def remarks(text: str, channels: int) -> list[str]:
+        return remark_on_sums(cnnfilter.network(text).visits((32, 32, channels)), never_negative)
+
+    def test_the_remark_names_the_layers_that_were_perhaps_meant(self) -> None:
+        (remark,) = self.remarks("conv:box:3", 3)
+        assert remark.endswith("; dwconv filters each by itself, gray before it makes one")
+
+    def test_a_kernel_with_a_slice_for_each_channel_is_meant_to_sum(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "kernel.npy", np.ones((3, 3, 3)))
+        assert self.remarks(f"conv:{tmp_path / 'kernel.npy'}", 3) == []
+
+
+def test_the_command_shape_makes_the_remark_too(runner: CliRunner) -> None:
+    result = runner.invoke(main, ["shape", "5x5x3", "conv:box:3"])
+    assert "conv:box:3 sums 3 channels; dwconv filters each by itself" in result.stderr
+    assert runner.invoke(main, ["shape", "5x5x3", "conv:box:3", "-q"]).stderr == ""
+
+
+class TestRemarksOnSizes:
+    @pytest.mark.parametrize(
+        ("text", "shape", "found"),
+        [
+            (
+                "maxpool:2",
+                (5, 5, 1),
+                [
+                    "layer 1, maxpool1: no window reaches the last row and the last column of 5x5; ceil or padding "
+                    "would take them in"
+                ],
+            ),
+            (
+                "relu conv:3x3,s3@c",
+                (8, 9, 1),
+                ["layer 2, c: no window reaches the last 2 rows of 8x9; padding would take them in"],
+            ),
+            (
+                "maxpool:1x2",
+                (4, 7, 1),
+                ["layer 1, maxpool1: no window reaches the last column of 4x7; ceil or padding would take them in"],
+            ),
+            (
+                "conv:2x2,s3",
+                (8, 8, 1),
+                [
+                    "layer 1, conv1: no window reaches some rows and columns: the stride of 3 is larger than the "
+                    "window of 2"
+                ],
+            ),
+            (
+                "conv:3x2,s4x3",
+                (11, 11, 1),
+                [
+                    "layer 1, conv1: no window reaches some rows: the stride of 4 is larger than the window of 3",
+                    "layer 1, conv1: no window reaches some columns: the stride of 3 is larger than the window of 2",
+                ],
+            ),
+            (
+                # Gaps along one axis, what is left over along the other.
+                "conv:2x2,s3x2",
+                (8, 9, 1),
+                [
+                    "layer 1, conv1: no window reaches some rows: the stride of 3 is larger than the window of 2",
+                    "layer 1, conv1: no window reaches the last column of 8x9; padding would take them in",
+                ],
+            ),
+            (
+                "conv:3x3,d2,s1x6,p2",
+                (8, 9, 1),
+                [
+                    "layer 1, conv1: no window reaches some columns: the stride of 6 and a window of 3 dilated by 2 "
+                    "pass over them"
+                ],
+            ),
+            (
+                # The window spans more than the stride, and touches even rows and columns alone.
+                "conv:3x3,d2,s2",
+                (9, 9, 1),
+                [
+                    "layer 1, conv1: no window reaches some rows and columns: the stride of 2 and a window of 3 "
+                    "dilated by 2 pass over them"
+                ],
+            ),
+            (
+                # A single window lies nowhere beside another.
+                "maxpool:2,s5",
+                (4, 2, 1),
+                ["layer 1, maxpool1: no window reaches the last 2 rows of 4x2; ceil or padding would take them in"],
+            ),
+            (
+                "conv:4x4,same",
+                (8, 8, 1),
+                ["layer 1, conv1: an even window has no centre: `same` pads 1/1/2/2, one more at the end"],
+            ),
+            (
+                "conv:2x3,same-lower",
+                (8, 8, 1),
+                ["layer 1, conv1: an even window has no centre: `same-lower` pads 1/1/0/1, one more at the start"],
+            ),
+            (
+                "conv:9x9 conv:3x3,p1 conv:3x3,p1",
+                (10, 11, 1),
+                ["layer 2, conv2: from here on a value's receptive field, 11x11, is larger than the input of 10x11"],
+            ),
+            (
+                "res(maxpool:1,s2 | conv:1x1 conv:2x2,s2)",
+                (4, 4, 1),
+                [
+                    "layer 1, maxpool1: no window reaches some rows and columns: the stride of 2 is larger than the "
+                    "window of 1"
+                ],
+            ),
+            (
+                "cat(conv:3x3,p1 | maxpool:3,s2,p1 conv:3x3,full)",
+                (4, 4, 1),
+                [
+                    "layer 3, conv2: from here on a value's receptive field, 7x7, is larger than the input of 4x4",
+                    "layer 4, cat1: its branches have jumps of 1x1 and 2x2, so that their values do not lie over the "
+                    "same pixels",
+                ],
+            ),
+        ],
+    )
+    def test_what_is_odd_about_sizes_is_told_layer_by_layer(self, text: str, shape: Shape, found: list[str]) -> None:
+        assert sorted(remark_on_sizes(parse_network(text, kernel_shape).visits(shape))) == sorted(found)
+
+    @pytest.mark.parametrize(
+        ("count", "names"),
+        [
+            (2, "layer 1, conv1; layer 2, conv2"),
+            (4, "layer 1, conv1; layer 2, conv2; layer 3, conv3; layer 4, conv4"),
+            (5, "layer 1, conv1; layer 2, conv2; layer 3, conv3; layer 4, conv4 and 1 more"),
+            (9, "layer 1, conv1; layer 2, conv2; layer 3, conv3; layer 4, conv4 and 5 more"),
+        ],
+    )
+    def test_layers_of_which_the_same_is_to_be_said_share_a_remark(self, count: int, names: str) -> None:
+        visits = parse_network(f"{count}x conv:2x2,same", kernel_shape).visits((99, 99, 1))
+        (remark,) = remark_on_sizes(visits)
+        assert remark == f"{names}: an even window has no centre: `same` pads 0/0/1/1, one more at the end"
+
+    def test_layers_share_a_remark_only_where_sizes_are_the_same_too(self) -> None:
+        network = parse_network("cat(conv:2x2,s2 | conv:2x2,s2) conv:2x2,s2", kernel_shape)
+        assert remark_on_sizes(network.visits((23, 23, 1))) == [
+            "layer 1, conv1; layer 2, conv2: no window reaches the last row and the last column of 23x23; padding "
+            "would take them in",
+            "layer 4, conv3: no window reaches the last row and the last column of 11x11; padding would take them in",
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "relu",
+            "maxpool:2",
+            "conv:3x3",
+            "conv:3x3,p1",
+            "conv:3x3,same",
+            "conv:4x4,p1",
+            "conv:3x3,s2,p=0/0/1/1",
+            "maxpool:3,s2,ceil",
+            "conv:2x2,same,s2",
+            "conv:1x1,s1",
+            "gap conv:1x1",
+            "flatten fc:3",
+            "res(conv:3x3,s2,p=0/0/1/1 | conv:2x2,s2)",
+            "res(equalize | relu)",
+        ],
+    )
+    def test_nothing_is_said_where_every_pixel_is_read(self, text: str) -> None:
+        assert remark_on_sizes(parse_network(text, kernel_shape).visits((8, 8, 1))) == []
+
+    def test_padding_that_no_window_reaches_is_no_loss(self) -> None:
+        assert remark_on_sizes(parse_network("conv:3x3,s2,p1", kernel_shape).visits((8, 8, 1))) == []
+
+    @settings(max_examples=200)
+    @given(st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)), st.data())
+    def test_a_remark_is_a_line_that_begins_with_its_layers(self, shape: Shape, data: st.DataObject) -> None:
+        network = data.draw(networks_for(shape))
+        places = {f"layer {node.number}, {node.name}": node.number for node in network.all_nodes}
+        said = []
+        for remark in remark_on_sizes(network.visits(shape)):
+            assert remark.splitlines() == [remark]
+            start, _, what = remark.partition(": ")
+            names, _, more = start.partition(" and ")
+            numbers = [places[name] for name in names.split("; ")]
+            assert numbers == sorted(set(numbers))
+            assert len(numbers) <= 4
+            if more:
+                assert len(numbers) == 4
+                assert 0 < int(more.removesuffix(" more")) <= len(places) - 4
+            said.append(what)
+        assert len(set(said)) == len(said)
+
+
+class Unread(NamedTuple):
+    """What is told of the rows, or columns, of one layer: that some are passed over, how many at the end are left."""
+
+    gaps: bool
+    last: int
+
+
+def told(layer: Convolution | Pool, shape: Shape) -> tuple[Unread, Unread]:
+    """Return what the remarks tell of the rows and of the columns that no window reaches."""
+    remarks = [
+        remark.partition(": no window reaches ")[2] for remark in remark_on_sizes(Network((layer,)).visits(shape))
+    ]
+    found = []
+    for name in ("row", "column"):
+        gaps = [remark for remark in remarks if re.match(rf"some (\w+ and )?{name}s( and \w+)?:", remark)]
+        last = [match for remark in remarks if (match := re.search(rf"the last (?:(\d+) )?{name}s?\b", remark))]
+        assert len(gaps) + len(last) <= 1
+        found.append(Unread(bool(gaps), int(last[0][1] or 1) if last else 0))
+    return found[0], found[1]
+
+
+def touched(window: Window, axis: int, shape: Shape) -> NDArray[np.bool_]:
+    """Return on which rows, or columns, of an image and its padding some window has a weight."""
+    before, after = window.pads(*shape[:2])[axis::2]
+    starts = range(0, window.output(*shape[:2])[axis] * window.stride[axis], window.stride[axis])
+    marks = np.zeros(before + shape[axis] + after + window.stride[axis], bool)  # a last window may hang over the end
+    for start in starts:
+        marks[start : start + window.extent[axis] : window.dilation[axis]] = True
+    return marks
+
+
+def image(window: Window, axis: int, shape: Shape) -> slice:
+    """Return where the image lies in its padding."""
+    before = window.pads(*shape[:2])[axis]
+    return slice(before, before + shape[axis])
+
+
+def behind_all(window: Window, axis: int, shape: Shape) -> int:
+    """Return the first row, or column, of the image that lies behind all windows."""
+    behind = int(np.flatnonzero(touched(window, axis, shape))[-1]) + 1 - window.pads(*shape[:2])[axis]
+    return min(max(behind, 0), shape[axis])
+
+
+def away_from_edges(window: Window, axis: int, shape: Shape) -> slice:
+    """Return the part of the image that misses no window that would reach it if the image went on for ever."""
+    before, outputs, stride = window.pads(*shape[:2])[axis], window.output(*shape[:2])[axis], window.stride[axis]
+    start = max(0, window.extent[axis] - stride - before)
+    return slice(start, max(start, min(behind_all(window, axis, shape), outputs * stride - before)))
+
+
+@st.composite
+def windowed_with_shape(draw: st.DrawFn, dilations: st.SearchStrategy[Pair]) -> tuple[Convolution | Pool, Shape]:
+    """Return a conv or a pool, and an image that it can take."""
+    window = Window(draw(pairs(1, 5)), draw(pairs(1, 7)), draw(PADDINGS), draw(dilations), ceil=draw(st.booleans()))
+    kinds: list[Convolution | Pool] = [Conv(window=window, outputs=1), Pool(mode=PoolMode.MAX, window=window)]
+    layer = draw(st.sampled_from(kinds))
+    shape = (draw(st.integers(1, 40)), draw(st.integers(1, 40)), 1)
+    assume(output_or_none(layer, shape))
+    return layer, shape
+
+
+class TestUnreadPixels:
+    @settings(max_examples=500)
+    @given(windowed_with_shape(st.just((1, 1))))
+    def test_what_no_window_reaches_is_told_exactly(self, drawn: tuple[Convolution | Pool, Shape]) -> None:
+        layer, shape = drawn
+        for axis, unread in enumerate(told(layer, shape)):
+            reached = touched(layer.window, axis, shape)[image(layer.window, axis, shape)]
+            behind = behind_all(layer.window, axis, shape)
+            assert unread.gaps == (not reached[:behind].all())
+            assert unread.last == (0 if unread.gaps else shape[axis] - behind)
+
+    @settings(max_examples=500)
+    @given(windowed_with_shape(pairs(1, 4)))
+    def test_of_dilated_windows_a_gap_is_told_only_where_there_is_one(
+        self, drawn: tuple[Convolution | Pool, Shape]
+    ) -> None:
+        layer, shape = drawn
+        for axis, unread in enumerate(told(layer, shape)):
+            reached = touched(layer.window, axis, shape)[image(layer.window, axis, shape)]
+            behind = behind_all(layer.window, axis, shape)
+            assert unread.last in {0, shape[axis] - behind}
+            assert not unread.gaps or not reached[:behind].all()
+            assert unread.gaps or unread.last == shape[axis] - behind
+
+    @settings(max_examples=500)
+    @given(windowed_with_shape(pairs(1, 4)))
+    def test_a_gap_away_from_the_edges_is_told_of_dilated_windows_too(
+        self, drawn: tuple[Convolution | Pool, Shape]
+    ) -> None:
+        layer, shape = drawn
+        for axis, unread in enumerate(told(layer, shape)):
+            reached = touched(layer.window, axis, shape)[image(layer.window, axis, shape)]
+            assert unread.gaps or reached[away_from_edges(layer.window, axis, shape)].all()
+
+    @pytest.mark.parametrize(
+        ("text", "shape", "expected"),
+        [
+            # Every window starts in the padding, or lies in it as a whole: what is passed over is padding too.
+            ("conv:1x1,s2,p2", (1, 1, 1), Unread(gaps=False, last=0)),
+            ("conv:2x2,s4,p4", (2, 2, 1), Unread(gaps=False, last=0)),
+            ("conv:1x1,s2,p1", (1, 1, 1), Unread(gaps=True, last=0)),
+            ("conv:1x1,s9,p3", (2, 2, 1), Unread(gaps=False, last=2)),
+            # Windows larger than any that is meant.
+            ("conv:600x600,s1000", (2600, 2600, 1), Unread(gaps=True, last=0)),
+            ("conv:600x600,s700,p520", (50, 50, 1), Unread(gaps=False, last=0)),
+        ],
+    )
+    def test_padding_that_is_passed_over_is_not_told(self, text: str, shape: Shape, expected: Unread) -> None:
+        (layer,) = parse_network(text, kernel_shape).layers
+        assert isinstance(layer, Convolution)
+        assert told(layer, shape) == (expected, expected)
+
+
+def test_remarks_are_made_of_layers_in_blocks_too() -> None:
+    network = cnnfilter.network("res(conv:box:3,border=edge | cat(conv:box:3,border=wrap))")
+    assert len(remark_on_borders(network.visits((9, 9, 3)))) == 2
+    assert len(remark_on_sums(network.visits((9, 9, 3)), never_negative)) == 2
