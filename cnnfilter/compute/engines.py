@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -337,26 +337,10 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
     memory = Memory(padded.dtype)
 
     def make(tile: Tile) -> None:
-        totals = memory("totals", channels, *sides)
-        pixels, plane, product = (
-            memory("pixels", *sides, channels),
-            memory("plane", *sides),
-            memory("product", *sides),
-        )
         rows = slice(tile.rows.start, tile.rows.start + sides[0])
         columns = slice(tile.columns.start, tile.columns.start + sides[1])
-        for number, ((part, _), spectrum) in enumerate(zip(phases, spectra, strict=True)):
-            shape = len(range(*rows.indices(part.shape[0]))), len(range(*columns.indices(part.shape[1])))
-            pixels[shape[0] :] = 0
-            pixels[:, shape[1] :] = 0
-            part.read(rows, columns, pixels[: shape[0], : shape[1]])
-            for channel in range(channels):
-                np.copyto(plane, pixels[:, :, channel])
-                cv2.dft(plane, dst=plane)
-                into = product if number else totals[channel]
-                cv2.mulSpectrums(plane, spectrum, 0, c=into, conjB=True)
-                if number:
-                    totals[channel] += product
+        totals = _sum_spectra([part for part, _ in phases], spectra, rows, columns, memory)
+        plane = memory("plane", *sides)
         for channel in range(channels):
             cv2.idft(totals[channel], dst=plane, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
             results[tile.rows, tile.columns, channel] = plane[: tile.size[0], : tile.size[1]]
@@ -365,6 +349,28 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
     steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
     make_tiles(cut(results.shape[0], results.shape[1], *steps), make)
     return results
+
+
+def _sum_spectra(
+    parts: Sequence[Padded], spectra: Sequence[Floats], rows: slice, columns: slice, memory: Memory
+) -> Floats:
+    """Return the spectrum of what comes out of a tile, channel by channel: the sum over the parts of a stride."""
+    channels, sides = parts[0].shape[2], (rows.stop - rows.start, columns.stop - columns.start)
+    totals, plane, product = memory("totals", channels, *sides), memory("plane", *sides), memory("product", *sides)
+    pixels = memory("pixels", *sides, channels)
+    for number, (part, spectrum) in enumerate(zip(parts, spectra, strict=True)):
+        shape = len(range(*rows.indices(part.shape[0]))), len(range(*columns.indices(part.shape[1])))
+        pixels[shape[0] :] = 0
+        pixels[:, shape[1] :] = 0
+        part.read(rows, columns, pixels[: shape[0], : shape[1]])
+        for channel in range(channels):
+            np.copyto(plane, pixels[:, :, channel])
+            cv2.dft(plane, dst=plane)
+            into = product if number else totals[channel]
+            cv2.mulSpectrums(plane, spectrum, 0, c=into, conjB=True)
+            if number:
+                totals[channel] += product
+    return totals
 
 
 def _filled(values: Floats, sides: tuple[int, ...]) -> Floats:

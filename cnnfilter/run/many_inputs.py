@@ -13,9 +13,22 @@ from cnnfilter.io.atomic import Unfinished
 from cnnfilter.io.paths import Job, Resolver, group_by_input, spoken
 from cnnfilter.run.one_input import FAILURES, Filtering, count_prints, sketch_file
 from cnnfilter.run.outcome import Account, Listener
-from cnnfilter.run.process_pool import keep_freed_memory
 from cnnfilter.run.result import foresee_shape
 from cnnfilter.run.settings import Work
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>: up to which freed memory, in all and of an array, is kept."""
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep freed arrays for the next ones, where glibc can: a page taken anew costs a fault."""
+    import ctypes  # noqa: PLC0415  numpy has loaded it before, where there is any image
+
+    with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, 256 << 20)
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc allows
+
 
 _REPORTS_AHEAD = 1000
 """So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""

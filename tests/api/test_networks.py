@@ -9,14 +9,14 @@ import pytest
 from cnnfilter.api import RunnableNetwork, convolve, kernel, network, pool
 from cnnfilter.arrays import Array
 from cnnfilter.errors import KernelError, LanguageError, ShapeError
-from cnnfilter.nn.network import RunnableNetwork as Layers
+from cnnfilter.nn.network import Network
 
 
 class TestNetwork:
     def test_it_is_the_network_of_its_text(self) -> None:
         net = network("conv:sobel-x,same@edges relu maxpool:2")
         assert isinstance(net, RunnableNetwork)
-        assert isinstance(net, Layers)
+        assert isinstance(net, Network)
         assert net.names == ("edges", "relu1", "maxpool1")
         assert str(net) == "conv:sobel-x,same@edges relu maxpool:2"
 

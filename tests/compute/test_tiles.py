@@ -84,7 +84,11 @@ def test_memory_is_taken_once_for_each_thread_and_there_are_no_more_threads_than
 def test_several_threads_make_tiles_at_the_same_time(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
     on_cores(monkeypatch, cores)
     together = threading.Barrier(cores, timeout=30)
-    make_tiles(cut(cores, 1, 1, 1), lambda _tile: together.wait() and None)
+
+    def wait(_tile: Tile) -> None:
+        together.wait()
+
+    make_tiles(cut(cores, 1, 1, 1), wait)
 
 
 def test_memory_of_a_name_grows_and_is_used_again() -> None:
