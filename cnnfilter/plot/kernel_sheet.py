@@ -30,8 +30,8 @@ from cnnfilter.nn.geometry import PaddingWord, Pair, Window, as_border
 from cnnfilter.nn.window_layers import DepthwiseConv, KernelWord
 from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plot.display import GRAYS, SIGNED, UNSIGNED, scale_of
-from cnnfilter.plot.page import LEAST_POINTS
-from cnnfilter.plot.panel import cell_points, write_cells
+from cnnfilter.plot.page import LEAST_POINTS, POINTS
+from cnnfilter.plot.panel import LETTER, write_cells
 from cnnfilter.plot.sheet import Sheet, set_size
 
 WHITE = 255.0
@@ -392,9 +392,12 @@ def needs_logarithm(response: Doubles) -> bool:
 def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
     """Write each weight in its cell, if the cells are large enough."""
     box = axes.get_window_extent()
-    size = box.height / axes.figure.dpi, box.width / axes.figure.dpi
+    height, width = (
+        length / cells * POINTS / axes.figure.dpi
+        for length, cells in zip((box.height, box.width), weights.shape, strict=True)
+    )
     for words in _ways_to_write(weights):
-        points = cell_points(size, (weights.shape[0], weights.shape[1]), words, _LARGEST_TEXT)
+        points = min(_LARGEST_TEXT, height * 0.6, width * 0.88 / (LETTER * max(map(len, words))))
         if points >= LEAST_POINTS:
             write_cells(axes, weights, words, points, image)
             return

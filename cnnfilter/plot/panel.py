@@ -28,7 +28,7 @@ TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
 _MOST_CELLS = 1024
 """So many numbers are written into cells."""
 
-_LETTER = 0.62
+LETTER = 0.62
 """The width of a digit in heights of its font, with some room to spare."""
 
 _TICK_POINTS = 7
@@ -216,13 +216,8 @@ def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
 
 def number_points(paper: Paper, place: Box, shape: Pair, words: Sequence[str]) -> float:
     """Return the size of letters in which words fit into the cells of a box, at most 13 points."""
-    return cell_points(paper.real(place), shape, words, 13.0 * paper.zoom)
-
-
-def cell_points(size: tuple[float, float], shape: Pair, words: Sequence[str], most: float) -> float:
-    """Return the size of letters in which words fit into cells that take (height, width) inches together."""
-    longest = max(2, *map(len, words))
-    return min(most, size[1] / shape[1] * POINTS * 0.8 / (_LETTER * longest), size[0] / shape[0] * POINTS * 0.55)
+    height, width = (length / cells * POINTS for length, cells in zip(paper.real(place), shape, strict=True))
+    return min(13.0 * paper.zoom, width * 0.8 / (LETTER * max(2, *map(len, words))), height * 0.55)
 
 
 def frame_cells(axes: Axes, top: float, left: float, height: float, width: float) -> Rectangle:
@@ -268,7 +263,7 @@ def _mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
         axis.labelpad = 1.5 * paper.zoom
     mark_axes(paper, axes)
     label = axes.yaxis.label
-    if len(label.get_text()) * _LETTER * float(label.get_fontsize()) / POINTS > rooms[0]:
+    if len(label.get_text()) * LETTER * float(label.get_fontsize()) / POINTS > rooms[0]:
         # The height is written flat, in place of the rows' numbers: the panel is not as high as its words are long.
         label.set_text(label.get_text().replace(" ", "\n"))
         label.set(rotation=0, ha="right", va="center")
@@ -280,7 +275,7 @@ def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> lis
 
     All of up to 12 are, if they have room, else every 2nd, 5th, 10th and so on, so that there are gaps between them.
     """
-    needed = _TICK_POINTS * paper.zoom / POINTS * (_LETTER * (len(str(count - 1)) + 1) if across else 1.5)
+    needed = _TICK_POINTS * paper.zoom / POINTS * (LETTER * (len(str(count - 1)) + 1) if across else 1.5)
     most = max(1, min(12 if count <= 12 else 6, int(room / needed)))
     step = 1
     while ceil(count / step) > most and step < count:
