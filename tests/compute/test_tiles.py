@@ -1,125 +1,182 @@
-"""Tiles: they cover a result exactly once, and are made on any number of cores."""
-
-import threading
+"""Networks run strip by strip, against the same networks run at once."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnnfilter.arrays import Floats
-from cnnfilter.compute import threads as tiles
-from cnnfilter.compute.threads import Memory, Tile, count_cores, cut, make_tiles
+from cnnfilter.arrays import Array
+from cnnfilter.compute import tiles as strips
+from cnnfilter.compute.alpha import run_visible
+from cnnfilter.compute.forward import Program, load_program, run_program
+from cnnfilter.compute.state_dict import Model, RandomWeights
+from cnnfilter.compute.tiles import Part, Parts, cut_program, join_parts
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.log import listening
+from cnnfilter.nn.language import parse_network
+from cnnfilter.nn.network import Init
 
-CORES = pytest.mark.parametrize("cores", [1, 2, 4])
+CUT = {
+    "a small kernel": "dwconv:sharpen,half",
+    "a reflected border": "dwconv:gaussian:9,border=reflect,same",
+    "a wrapped border": "dwconv:box:5,full,border=wrap",
+    "a symmetric border, then a pool": "dwconv:gaussian:5,border=symmetric,full relu maxpool:3,s2,p1",
+    "two borders of zeros": "conv:sobel-x,sobel-y,p1 magnitude",
+    "gray, then a tall kernel": "gray conv:line-vertical:7 relu maxpool:4",
+    "strides and edges": "dwconv:box:3,s2,same,border=edge dwconv:sharpen,p1,border=edge avgpool:3,s2,p1,countpad",
+    "pools of pools": "maxpool:2 maxpool:3,s1,p1 tanh",
+    "pools with gaps": "medianpool:3 minpool:2,s3",
+    "a dilated kernel": "dwconv:box:3,d2,p=3/1/0/2,border=constant:9 relu",
+    "more padding than kernel": "dwconv:box:5,border=edge,p=9/3/7/0",
+}
+"""Networks that can be cut."""
 
-LENGTHS = st.integers(0, 40)
-SIDES = st.integers(1, 50)
+COLOURED = {"norms of channels": "lrn:3 dwconv:box:3,p1", "softmax": "dwconv:box:3 softmax"}
+"""Those that do not keep alpha."""
 
+WHOLE = {
+    "a window that hangs over": "maxpool:3,s3,ceil relu",
+    "two reflected borders": "dwconv:sharpen,p1,border=reflect dwconv:box:3,p1,border=reflect",
+    "all pixels at once": "dwconv:box:3 globalavgpool",
+    "a vector": "maxpool:4 flatten",
+    "levels by rank": "equalize",
+    "a residual block": "res(dwconv:box:3,p1)",
+}
+"""Networks that need the whole picture."""
 
-@given(height=LENGTHS, width=LENGTHS, rows=SIDES, columns=SIDES)
-def test_tiles_cover_each_place_exactly_once(height: int, width: int, rows: int, columns: int) -> None:
-    seen = np.zeros((height, width), int)
-    for tile in cut(height, width, rows, columns):
-        seen[tile.rows, tile.columns] += 1
-    assert (seen == 1).all()
-
-
-@given(height=LENGTHS, width=LENGTHS, rows=SIDES, columns=SIDES)
-def test_no_tile_is_empty_or_larger_than_asked(height: int, width: int, rows: int, columns: int) -> None:
-    for tile in cut(height, width, rows, columns):
-        assert 1 <= tile.size[0] <= rows
-        assert 1 <= tile.size[1] <= columns
-        assert seen_shape(tile, height, width) == tile.size
-
-
-def seen_shape(tile: Tile, height: int, width: int) -> tuple[int, int]:
-    """Return the shape of what a tile takes out of an array."""
-    shape = np.empty((height, width))[tile.rows, tile.columns].shape
-    return shape[0], shape[1]
-
-
-def test_there_is_at_least_one_core() -> None:
-    assert count_cores() >= 1
-
-
-def on_cores(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
-    """Have so many cores."""
-    monkeypatch.setattr(tiles, "count_cores", lambda: cores)
-
-
-@CORES
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
-def test_each_tile_is_made_once(monkeypatch: pytest.MonkeyPatch, cores: int, count: int) -> None:
-    on_cores(monkeypatch, cores)
-    made: list[Tile] = []
-    wanted = cut(count, 3, 1, 3)
-    make_tiles(wanted, made.append)
-    assert sorted(tile.rows.start for tile in made) == list(range(count))
-    assert len(wanted) == count
+SHAPE = (61, 33, 3)
 
 
-@CORES
-@pytest.mark.parametrize("count", [1, 3, 50])
-def test_memory_is_taken_once_for_each_thread_and_there_are_no_more_threads_than_tiles(
-    monkeypatch: pytest.MonkeyPatch, cores: int, count: int
-) -> None:
-    on_cores(monkeypatch, cores)
-    memory = Memory(np.dtype(np.float32))
-    taken: dict[int, set[int]] = {}
-    seen: list[Floats] = []
-
-    def make(_tile: Tile) -> None:
-        seen.append(memory("sums", 3, 2))
-        taken.setdefault(threading.get_ident(), set()).add(seen[-1].ctypes.data)
-
-    make_tiles(cut(count, 1, 1, 1), make)
-    assert 1 <= len(taken) <= min(cores, count)
-    assert all(len(addresses) == 1 for addresses in taken.values())
-    assert len({address for addresses in taken.values() for address in addresses}) == len(taken)
-    assert {(array.shape, array.dtype.name) for array in seen} == {((3, 2), "float32")}
+def program_of(text: str) -> Program:
+    """Return the program of a network without weights of its own."""
+    return load_program(parse_network(text, kernel_shape))
 
 
-@CORES
-def test_several_threads_make_tiles_at_the_same_time(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
-    on_cores(monkeypatch, cores)
-    together = threading.Barrier(cores, timeout=30)
-
-    def wait(_tile: Tile) -> None:
-        together.wait()
-
-    make_tiles(cut(cores, 1, 1, 1), wait)
+def picture_of(shape: tuple[int, ...], seed: int = 0) -> Array:
+    """Return random pixels."""
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
-def test_memory_of_a_name_grows_and_is_used_again() -> None:
-    memory = Memory(np.dtype(np.float64))
-    large = memory("sums", 4, 5)
-    assert np.shares_memory(memory("sums", 2, 3), large)
-    assert not np.shares_memory(memory("source", 2, 3), large)
-    assert memory("sums", 5, 5).shape == (5, 5)
+def alpha_of(shape: tuple[int, ...]) -> Array:
+    """Return alpha that is 0 or full."""
+    return (np.random.default_rng(9).integers(0, 2, (*shape[:2], 1)) * 255).astype(np.uint8)
 
 
-@CORES
-@pytest.mark.parametrize("bad", [3, 0], ids=["in a tile", "in the first tile"])
-def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch, cores: int, bad: int) -> None:
-    on_cores(monkeypatch, cores)
-
-    def make(tile: Tile) -> None:
-        if tile.rows.start == bad:
-            raise MemoryError(f"tile {bad}")
-
-    with pytest.raises(MemoryError, match=f"tile {bad}"):
-        make_tiles(cut(8, 1, 1, 1), make)
+def run(program: Program, picture: Array, alpha: Array | None = None) -> Part:
+    """Return the joined result."""
+    return join_parts(Parts(cut_program(program, picture.shape), picture, alpha, 255.0, 255.0))
 
 
-@CORES
-def test_threads_keep_how_numpy_takes_what_is_no_number(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
-    on_cores(monkeypatch, cores)
-    results = np.zeros(8)
+@pytest.fixture(params=[1, 600, 2500])
+def small_strips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Have strips of so few numbers that small pictures are cut."""
+    cut = cut_program
+    monkeypatch.setattr(strips, "cut_program", lambda program, shape: cut(program, shape, request.param))
+    return int(request.param)
 
-    def make(tile: Tile) -> None:
-        results[tile.rows] = np.array([np.inf]) - np.inf  # a warning, and so an error, without the state of numpy
 
-    with np.errstate(invalid="ignore"):
-        make_tiles(cut(8, 1, 1, 1), make)
-    assert np.isnan(results).all()
+def assert_alike(part: Part, whole: Part) -> None:
+    """Assert that two results differ by rounding at most."""
+    assert part.rows == whole.rows
+    assert part.values.dtype == whole.values.dtype
+    assert part.values.shape == whole.values.shape
+    assert np.allclose(part.values, whole.values, rtol=1e-6, atol=1e-4)
+    assert (part.alpha is None) == (whole.alpha is None)
+    if part.alpha is not None and whole.alpha is not None:
+        assert np.allclose(part.alpha, whole.alpha, atol=1e-6)
+
+
+class TestCutting:
+    @pytest.mark.parametrize("text", [*CUT.values(), *COLOURED.values()], ids=[*CUT, *COLOURED])
+    def test_strips_cover_the_rows_of_the_result_one_after_the_other(self, text: str) -> None:
+        program = program_of(text)
+        cut = cut_program(program, SHAPE, 1)
+        assert len(cut) > 1
+        ends = [0, *(strip.rows.stop for strip in cut)]
+        assert [strip.rows.start for strip in cut] == ends[:-1]
+        assert ends[-1] == program.network.output(SHAPE)[0]
+
+    @pytest.mark.parametrize("text", WHOLE.values(), ids=WHOLE)
+    def test_what_needs_the_whole_picture_is_not_cut(self, text: str) -> None:
+        (only,) = cut_program(program_of(text), SHAPE, 1)
+        assert only.source == slice(None)
+
+    def test_one_strip_of_a_vector_has_as_many_rows_as_it_has_values(self) -> None:
+        model = Model(parse_network("maxpool:4 flatten fc:8 relu fc:3", kernel_shape), RandomWeights(Init.HE))
+        (only,) = model.strips(SHAPE)
+        assert only.rows == slice(0, 3)
+        assert Parts([only], picture_of(SHAPE), None, 255.0, 255.0).height == 3
+
+    def test_a_ceil_that_leaves_nothing_over_is_cut(self) -> None:
+        assert len(cut_program(program_of("maxpool:2,ceil"), (60, 32, 3), 1)) > 1
+
+    def test_a_small_picture_is_one_strip(self) -> None:
+        assert len(cut_program(program_of("dwconv:sharpen,half"), (600, 500, 3))) == 1
+
+    def test_a_photo_is_cut_so_that_no_layer_gives_more_than_a_million_numbers(self) -> None:
+        program = program_of("conv:sobel-x,sobel-y,p1 magnitude")
+        for strip in cut_program(program, (4000, 6000, 1)):
+            assert (strip.rows.stop - strip.rows.start) * 6000 * 2 <= 1.05 * 2**20
+
+    def test_a_kernel_as_tall_as_the_strip_makes_strips_taller(self) -> None:
+        first = cut_program(program_of("dwconv:box:301"), (4000, 6000, 3))[0]
+        assert first.rows.stop - first.rows.start >= 2 * 300
+
+
+class TestResults:
+    @pytest.mark.usefixtures("small_strips")
+    @pytest.mark.parametrize("shape", [(23, 17, 3), (40, 19, 3), SHAPE], ids=str)
+    @pytest.mark.parametrize("text", [*CUT.values(), *COLOURED.values()], ids=[*CUT, *COLOURED])
+    def test_strips_give_what_the_whole_gives(self, text: str, shape: tuple[int, ...]) -> None:
+        program, picture = program_of(text), picture_of(shape)
+        whole = Part(slice(0, program.network.output(shape)[0]), run_program(program, picture), None)
+        assert_alike(run(program, picture), whole)
+
+    @pytest.mark.usefixtures("small_strips")
+    @pytest.mark.parametrize("text", CUT.values(), ids=CUT)
+    def test_strips_of_colours_and_alpha_give_what_the_whole_gives(self, text: str) -> None:
+        program, picture, alpha = program_of(text), picture_of(SHAPE), alpha_of(SHAPE)
+        visible = run_visible(program, picture, alpha.astype(np.float32) / np.float32(255))
+        whole = Part(slice(0, program.network.output(SHAPE)[0]), *visible)
+        assert_alike(run(program, picture, alpha), whole)
+
+    @pytest.mark.usefixtures("small_strips")
+    def test_visitors_get_each_row_once_and_the_first_rows_first(self) -> None:
+        parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
+        found: list[Part] = []
+        parts.visit(found.append)
+        assert found[0].rows.start == 0
+        ordered = sorted(found, key=lambda part: part.rows.start)
+        assert_alike(join_parts(ordered), join_parts(parts))
+
+    def test_one_part_is_made_once(self) -> None:
+        parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
+        assert next(iter(parts)) is next(iter(parts))
+
+    @pytest.mark.usefixtures("small_strips")
+    def test_a_plan_is_told_once_and_not_for_each_strip(self) -> None:
+        heard: list[str] = []
+        with listening(lambda _level, message: heard.append(message)):
+            parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
+            parts.visit(lambda _part: None)
+        assert len(heard) == 1
+        assert heard[0].startswith("direct in float32")
+
+    @given(
+        rows=st.integers(1, 40),
+        size=st.integers(1, 7),
+        stride=st.integers(1, 4),
+        pad=st.integers(0, 6),
+        border=st.sampled_from(["zero", "edge", "reflect", "symmetric", "wrap"]),
+        largest=st.integers(1, 400),
+    )
+    def test_any_kernel_in_any_strips_gives_what_it_gives_at_once(
+        self, rows: int, size: int, stride: int, pad: int, border: str, largest: int
+    ) -> None:
+        assume(rows + 2 * pad >= size)
+        program = program_of(f"dwconv:box:{size},s{stride},p={pad},border={border}")
+        picture = picture_of((rows, 9, 1), rows)
+        parts = [
+            run_program(strip.program, picture[strip.source]) for strip in cut_program(program, picture.shape, largest)
+        ]
+        assert np.allclose(np.concatenate(parts), run_program(program, picture), atol=1e-4)
