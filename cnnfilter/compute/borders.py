@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Floats, float_type
+from cnnfilter.compute.exact import WHITE
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window
 
 Places = NDArray[np.intp]
@@ -21,9 +22,6 @@ _FOLDED = {
     BorderMode.WRAP: "wrap",
 }
 """The borders that repeat pixels of the volume, by numpy's words."""
-
-WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-"""The largest pixel of the types that OpenCV's filters read as they are."""
 
 _MOST_SUMMED = 2**24
 """No engine adds up more pixels on the way to a result."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.borders import WHITE, Padded
+from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.exact import WHITE
 from cnnfilter.compute.threads import Memory, Tile, cut, cut_strips, make_tiles
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import BorderMode, Pair, Window

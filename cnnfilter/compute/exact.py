@@ -10,6 +10,9 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, float_type
 from cnnfilter.nn.geometry import Border
 
+WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""The largest pixel of the types that OpenCV's filters read as they are."""
+
 EXACT_FLOAT32 = 2.0**24
 """Up to here float32 holds every whole number."""
 
@@ -53,22 +56,21 @@ class Numbers(NamedTuple):
 
 def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
     """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""
-    single = float_type(volume.dtype) is np.float32 and not _exceeds_float32(bank)
-    whole = float(border.value).is_integer() and is_whole(bank)
-    if not whole or not (volume.dtype.kind in "bui" or is_whole(volume)):
-        return Numbers("float32" if single else "float64", narrow=volume.dtype == np.uint8)
-    heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
-    bound = heaviest * max(_largest(volume), abs(border.value)) + abs(bias)
+    # weights beyond float32 would be infinities in it, which make nan of 0
+    beyond = bank.dtype != np.float32 and max(bank.max(initial=0.0), -bank.min(initial=0.0)) > _LARGEST_FLOAT32
+    single, narrow = float_type(volume.dtype) is np.float32 and not beyond, volume.dtype == np.uint8
+    whole = float(border.value).is_integer() and is_whole(bank) and (volume.dtype.kind in "bui" or is_whole(volume))
+    bound = np.inf
+    if whole:
+        if volume.dtype in WHITE:  # by the type, so that a plan does not depend on the pixels
+            largest = float(WHITE[volume.dtype])
+        else:
+            largest = max(abs(float(volume.min(initial=0))), abs(float(volume.max(initial=0))))
+        heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
+        bound = heaviest * max(largest, abs(border.value)) + abs(bias)
     if not np.isfinite(bound):
-        return Numbers("float32" if single else "float64")
-    return Numbers("float32" if single and bound < EXACT_FLOAT32 else "float64", True, bound, volume.dtype == np.uint8)
-
-
-def _exceeds_float32(bank: Array) -> bool:
-    """Return whether some weights would be infinities in float32, which make nan of 0; large banks are not copied."""
-    if bank.dtype == np.float32:
-        return False
-    return bool(bank.max(initial=0.0) > _LARGEST_FLOAT32 or bank.min(initial=0.0) < -_LARGEST_FLOAT32)
+        return Numbers("float32" if single else "float64", narrow=narrow)
+    return Numbers("float32" if single and bound < EXACT_FLOAT32 else "float64", True, bound, narrow)
 
 
 def common_divisor(bank: Doubles) -> int:
@@ -113,13 +115,6 @@ def is_whole(array: Array) -> bool:
         if not (np.rint(flat) == flat).all():
             return False
         return array.size <= _SAMPLE or all(bool((np.rint(row) == row).all()) for row in array)
-
-
-def _largest(volume: Array) -> float:
-    """Return the largest magnitude: by the type for 8 and 16 bits, so that a plan does not hang on the pixels."""
-    if volume.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
-        return float(np.iinfo(volume.dtype).max)
-    return max(abs(float(volume.min(initial=0))), abs(float(volume.max(initial=0))))
 
 
 Factors = tuple[tuple[Doubles, Doubles], ...]
@@ -188,9 +183,9 @@ def find_factors(weights: Doubles, missing: float = MISSING) -> tuple[Factors, b
     """
     for matrix in (weights, weights.T):
         groups = _group_rows(matrix, missing)
-        if groups and _lost(groups, matrix) <= missing:
-            pairs = groups if matrix is weights else tuple((row, column) for column, row in groups)
-            return pairs, bool((_product(pairs) == weights).all())
+        lost = _lost(groups, matrix)
+        if lost <= missing:
+            return groups if matrix is weights else tuple((row, column) for column, row in groups), lost == 0
     if min(weights.shape) <= MOST_PAIRS:
         return (), False
     left, values, right = np.linalg.svd(weights)
@@ -209,7 +204,9 @@ def _group_rows(weights: Doubles, missing: float) -> Factors:
     while left.any():
         if len(pairs) == MOST_PAIRS // 2:
             return ()
-        row = _primitive(weights[int(np.flatnonzero(left)[np.abs(weights[left]).max(axis=1).argmax()])])
+        row = weights[int(np.flatnonzero(left)[np.abs(weights[left]).max(axis=1).argmax()])]
+        if (np.rint(row) == row).all() and np.abs(row).max() <= 2**31:
+            row = row / gcd(*row.astype(np.int64).tolist())
         column = np.where(left, weights @ row / (row @ row), 0.0)
         near = np.rint(column)
         column = np.where(np.abs(near - column) < 1e-9, near, column)
@@ -219,17 +216,7 @@ def _group_rows(weights: Doubles, missing: float) -> Factors:
     return tuple(pairs)
 
 
-def _primitive(row: Doubles) -> Doubles:
-    """Return a row of whole numbers divided by what they share, any other as it is."""
-    if not (np.rint(row) == row).all() or np.abs(row).max() > 2**31:
-        return row
-    return row / gcd(*row.astype(np.int64).tolist())
-
-
 def _lost(factors: Factors, weights: Doubles) -> float:
     """Return by what share of a kernel's sum of magnitudes its factors miss it."""
-    return float(np.abs(_product(factors) - weights).sum() / np.abs(weights).sum())
-
-
-def _product(factors: Factors) -> Doubles:
-    return np.asarray(sum(np.outer(column, row) for column, row in factors))
+    product = sum(np.outer(column, row) for column, row in factors)
+    return float(np.abs(product - weights).sum() / np.abs(weights).sum())

@@ -1,7 +1,8 @@
 """Which engine carries out a convolution, and in which arithmetic: pure functions of a few facts.
 
-What each engine takes was measured by tests/benchmarks/calibrate.py on 6 megapixels, two cores of a Xeon with
-AVX-512, OpenCV 5.0 and OpenBLAS 0.3.30; only ratios matter.
+A price is in microseconds: so many for a call, and nanoseconds for each of thousands of numbers, and for each of their
+weights. They were measured by tests/benchmarks/calibrate.py on 6 megapixels, two cores of a Xeon with AVX-512, OpenCV
+5.0 and OpenBLAS 0.3.30; only ratios matter.
 """
 
 from __future__ import annotations
@@ -80,11 +81,6 @@ class Task(NamedTuple):
     finite: bool = True
     tame: bool = True
 
-    @property
-    def values(self) -> float:
-        """Thousands of numbers, so that a nanosecond for each is a microsecond."""
-        return self.size[0] * self.size[1] * self.channels / 1000
-
 
 class Plan(NamedTuple):
     """How a (kh, kw) kernel is laid on each channel.
@@ -134,59 +130,8 @@ class Plan(NamedTuple):
         return f"{self.method}: {self.reason}"
 
 
-class Prices(NamedTuple):
-    """Microseconds for a call, nanoseconds for each number, and for each number and weight."""
-
-    call: float
-    number: float
-    weight: float
-
-
-_DIRECT = Prices(10, 0.55, 0.021)
-_DIRECT_ROW = Prices(10, 0.55, 0.030)
-_SEPARABLE = Prices(20, 0.75, 0.029)
-_SEPARABLE_NARROW = Prices(20, 0.10, 0.025)
-_BANDS = Prices(120, 0.80, 0)
-_BAND = Prices(0, 0.30, 0.0104)
-_FEW_WEIGHTS = Prices(0, 0.20, 0)
-_SHEARED = Prices(120, 1.00, 0.013)
-_BOXES = Prices(60, 1.50, 0.010)
-_BOXES_NARROW = Prices(60, 0.80, 0.005)
-_BOXES_EXACT = Prices(20, 0.45, 0)
-_FOURIER = Prices(250, 4.8, 0)
-_TAPS = Prices(30, 0.80, 1.2)
-_PATCHES = Prices(30, 0.40, 0.45)
-_PRODUCT = 0.0085
-_INTERLEAVED = 1.3
-_CONVERTED = 0.3
-_ADDED = 0.8
-"""For each number: channels taken apart, 8 bits made floats, results added to others."""
-
-_PHASE = 50.0
-"""Microseconds for each image of every so many rows and columns."""
-
 _SLOWER = {"float32": 1.0, "float64": 2.2}
 """How many times as long an arithmetic takes."""
-
-
-def _price_pass(weights: Doubles) -> float:
-    """Return the price of a column or a row as a band."""
-    if len(weights) == 1:
-        return 0.1
-    return _FEW_WEIGHTS.number if np.count_nonzero(weights) <= 2 else _BAND.number + _BAND.weight * len(weights)
-
-
-def _price_direct(weights: Doubles, values: float) -> float:
-    """Return the price of the weights that are not zero; OpenCV skips the others."""
-    rates = _DIRECT_ROW if len(weights) == 1 else _DIRECT
-    return float(rates.call + values * (rates.number + rates.weight * np.count_nonzero(weights)))
-
-
-def _price_phase(steps: Pair, channels: int) -> float:
-    """Return the price of each number that is read with steps between."""
-    alone = min(0.95 * float(np.sqrt(steps[0] * steps[1])), 4.2)
-    return alone if channels == 1 else max(alone, 3.0)
-
 
 _SMALL = 150.0
 """Microseconds: what costs less is not worth a look at the kernel, which takes as long."""
@@ -216,8 +161,9 @@ def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
     extent = [gap * (side - 1) + 1 for gap, side in zip(task.dilation, shape, strict=True)]
     if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype]:
         nothing_beats_it = kernel.size <= _FEW_TO_LAY and not numbers.narrow
-        if nothing_beats_it or _price_direct(kernel, task.values) < _SMALL:
-            return _plan_directly(_Look(trim(_spread(kernel, task.dilation)), numbers, task))
+        look = _Look(kernel, numbers, task)
+        if nothing_beats_it or _price_direct(kernel, look.values) < _SMALL:
+            return _plan_directly(look)
     return min(all_plans(kernel, numbers, task), key=lambda plan: plan.price)
 
 
@@ -230,50 +176,63 @@ def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
     'patches in float32: 576 x 128 weights, fractions'
     """
     depth, maps = shape[0] * shape[1] * shape[2], shape[3]
-    values = output[0] * output[1] / 1000
-    price = _PATCHES.call + values * depth * (_PATCHES.weight + _PRODUCT * maps)
+    price = 30 + output[0] * output[1] / 1000 * depth * (0.45 + 0.0085 * maps)
     reason = f"{depth} x {maps} weights, {numbers}"
     return Plan(Engine.PATCHES, numbers.dtype, reason, price=price * _SLOWER[numbers.dtype])
 
 
 def all_plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
     """Return what could be done with a (kh, kw) kernel, each with the microseconds that it would take."""
-    look = _Look(trim(_spread(kernel, task.dilation)), numbers, task)
-    plans = [_plan_taps(look)]
-    if look.core.weights.size <= LARGEST_DIRECT[numbers.dtype]:
+    look = _Look(kernel, numbers, task)
+    weights, most = look.core.weights, LARGEST_DIRECT[numbers.dtype]
+    price = 30 + look.values * (0.80 + 1.2 * look.nonzero / look.kept)
+    plans = [look.plan(Engine.TAPS, price, f"{look.nonzero} weights, {numbers}")]
+    if weights.size <= most:
         plans.append(_plan_directly(look))
     if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
         return plans
-    plans += _plan_diagonal(look)
-    plans += _plan_boxes(look)
-    plans += _plan_factors(look)
-    plans += _plan_fourier(look)
-    plans += _plan_strides(look)
-    plans += _plan_gaps(look, kernel)
+    if len(weights) > 2 and look.nonzero <= len(weights) and task.size[1] > 2 * weights.shape[1]:
+        plans += _plan_diagonal(look)
+    if weights.size > 1 and (numbers.whole or (numbers.dtype == "float32" and task.tame)):
+        plans += _plan_boxes(look)
+    if look.nonzero > 2:
+        plans += _plan_factors(look)
+    if weights.size > most // 2:
+        plans.append(_plan_fourier(look))
+    if look.kept > 1 and look.nonzero > _FEW_TO_LAY:
+        plans += _plan_strides(look)
+    if task.dilation != (1, 1) and look.kept == 1 and kernel.size <= most:
+        plans.append(_plan_gaps(look, kernel))
     return plans
 
 
-class _Look(NamedTuple):
-    """The part of a kernel that is laid, with the gaps of its dilation, on what, and how."""
+class _Look:
+    """The part of a kernel that is laid, on what, and how.
 
-    core: Core
-    numbers: Numbers
-    task: Task
+    Attributes
+    ----------
+    core
+        The kernel with the gaps of its dilation and without zeros around it.
+    nonzero
+        How many of its weights are not zero.
+    kept
+        Of how many results the stride keeps one.
+    values
+        Thousands of numbers in the image.
+    """
 
-    @property
-    def nonzero(self) -> int:
-        """How many weights are not zero."""
-        return int(np.count_nonzero(self.core.weights))
-
-    @property
-    def kept(self) -> int:
-        """Of how many results the stride keeps one."""
-        return self.task.stride[0] * self.task.stride[1]
-
-    @property
-    def words(self) -> str:
-        """What a plan says of it."""
-        return f"{show_pair(self.core.weights.shape)} weights, {self.numbers}"
+    def __init__(self, kernel: Doubles, numbers: Numbers, task: Task) -> None:
+        self.numbers, self.task = numbers, task
+        if task.dilation != (1, 1):
+            (height, width), (down, along) = kernel.shape, task.dilation
+            spread = np.zeros(((height - 1) * down + 1, (width - 1) * along + 1))
+            spread[::down, ::along] = kernel
+            kernel = spread
+        self.core = trim(kernel)
+        self.nonzero = int(np.count_nonzero(self.core.weights))
+        self.kept = task.stride[0] * task.stride[1]
+        self.values = task.size[0] * task.size[1] * task.channels / 1000
+        self.words = f"{show_pair(self.core.weights.shape)} weights, {numbers}"
 
     def plan(self, engine: Engine, price: float, reason: str, **more: Any) -> Plan:
         """Return a plan in the numbers' own arithmetic, its price that in float32."""
@@ -281,61 +240,57 @@ class _Look(NamedTuple):
         return Plan(engine, self.numbers.dtype, reason, self.core, price=price * slower, **more)
 
 
-def _plan_taps(look: _Look) -> Plan:
-    rates, values = _TAPS, look.task.values
-    price = rates.call + values * (rates.number + rates.weight * look.nonzero / look.kept)
-    return look.plan(Engine.TAPS, price, f"{look.nonzero} weights, {look.numbers}")
-
-
 def _plan_directly(look: _Look) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
-    plan = look.plan(Engine.DIRECT, _price_direct(look.core.weights, look.task.values), look.words)
-    shorts = look.numbers.shorts and bool(look.core.weights.any())
-    return plan._replace(price=plan.price + look.task.values * _CONVERTED * look.numbers.narrow, shorts=shorts)
+    plan = look.plan(Engine.DIRECT, _price_direct(look.core.weights, look.values), look.words)
+    shorts = look.numbers.shorts and look.nonzero > 0
+    return plan._replace(price=plan.price + look.values * 0.3 * look.numbers.narrow, shorts=shorts)
+
+
+def _price_direct(weights: Doubles, values: float) -> float:
+    """Return the price of the weights that are not zero; OpenCV skips the others, and is slower along a row."""
+    each = 0.030 if len(weights) == 1 else 0.021
+    return float(10 + values * (0.55 + each * np.count_nonzero(weights)))
 
 
 def _plan_diagonal(look: _Look) -> list[Plan]:
     """Return the plan for weights along a diagonal, if there are no others."""
-    height, width = look.core.weights.shape
-    diagonal = find_diagonal(look.core.weights) if height > 2 else None
-    if not diagonal or look.task.size[1] <= 2 * width:
+    diagonal = find_diagonal(look.core.weights)
+    if not diagonal:
         return []
-    rates = _SHEARED
-    price = rates.call + look.task.values * (rates.number + rates.weight * height)
-    factors = ((diagonal[0], np.ones(1)),)
+    height = len(diagonal[0])
+    price = 120 + look.values * (1.00 + 0.013 * height)
     reason = f"a diagonal of {height}, {look.numbers}"
-    return [look.plan(Engine.SHEARED, price, reason, factors=factors, direction=diagonal[1])]
+    return [look.plan(Engine.SHEARED, price, reason, factors=((diagonal[0], np.ones(1)),), direction=diagonal[1])]
 
 
 def _plan_boxes(look: _Look) -> list[Plan]:
     """Return the plan for weights that are all equal, whose sums may run on without loss."""
     weights, numbers = look.core.weights, look.numbers
-    runs = numbers.whole or numbers.dtype == "float32"
-    if not runs or weights.size == 1 or not (look.task.tame or numbers.whole) or (weights != weights[0, 0]).any():
+    if (weights != weights[0, 0]).any():
         return []
-    rates = (_BOXES_EXACT if numbers.whole else _BOXES_NARROW) if numbers.narrow else _BOXES
-    price = rates.call + look.task.values * (rates.number + rates.weight * len(weights))
+    if numbers.narrow:
+        price = 20 + look.values * 0.45 if numbers.whole else 60 + look.values * (0.80 + 0.005 * len(weights))
+    else:
+        price = 60 + look.values * (1.50 + 0.010 * len(weights))
     return [look.plan(Engine.BOXES, price, f"{show_pair(weights.shape)} equal weights, {numbers}", exact=numbers.whole)]
 
 
 def _plan_factors(look: _Look) -> list[Plan]:
     """Return the ways to lay columns and rows, if few make up the kernel."""
     weights, numbers, task = look.core.weights, look.numbers, look.task
-    if look.nonzero <= 2:
-        return []
     factors, exact = find_factors(weights, min(MISSING, _CERTAIN / numbers.bound) if numbers.whole else MISSING)
     if not factors:
         return []
     rounds = numbers.whole and not (exact and all(is_whole(vector) for pair in factors for vector in pair))
     if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
         return []
-    rates = _SEPARABLE_NARROW if numbers.narrow else _SEPARABLE
-    each = rates.number + rates.weight * sum(weights.shape)
-    opencv = rates.call + task.values * (len(factors) * each + (len(factors) - 1) * _ADDED)
-    bands = _BANDS.call + task.values * (_BANDS.number + _INTERLEAVED * (task.channels > 1))
+    each = (0.10 + 0.025 * sum(weights.shape)) if numbers.narrow else (0.75 + 0.029 * sum(weights.shape))
+    opencv = 20 + look.values * (len(factors) * each + (len(factors) - 1) * 0.8)
+    bands = 120 + look.values * (2.1 if task.channels > 1 else 0.8)
     for column, row in factors:
-        bands += task.values / task.stride[0] * _price_pass(column)
-        bands += task.values / look.kept * _price_pass(row)
+        bands += look.values / task.stride[0] * _price_band(column)
+        bands += look.values / look.kept * _price_band(row)
     reason = f"{show_pair(weights.shape)} weights of rank {len(factors)}, {numbers}"
     return [
         look.plan(engine, price, reason, factors=factors, rounds=rounds)
@@ -343,52 +298,44 @@ def _plan_factors(look: _Look) -> list[Plan]:
     ]
 
 
-def _plan_fourier(look: _Look) -> list[Plan]:
-    """Return the plan to multiply spectra, for kernels that are not small."""
-    numbers = look.numbers
-    if look.core.weights.size <= LARGEST_DIRECT[numbers.dtype] // 2:
-        return []
-    dtype: Dtype = numbers.dtype
-    if numbers.whole and numbers.bound >= EXACT_FOURIER["float32"]:
-        dtype = "float64"
-    price = (_FOURIER.call + look.task.values * _FOURIER.number) * _SLOWER[dtype]
-    return [Plan(Engine.FOURIER, dtype, look.words, look.core, rounds=numbers.whole, price=price)]
+def _price_band(weights: Doubles) -> float:
+    """Return the price of a column or a row as a band."""
+    if len(weights) == 1:
+        return 0.1
+    return 0.2 if np.count_nonzero(weights) <= 2 else 0.3 + 0.0104 * len(weights)
+
+
+def _plan_fourier(look: _Look) -> Plan:
+    """Return the plan to multiply spectra."""
+    large = look.numbers.whole and look.numbers.bound >= EXACT_FOURIER["float32"]
+    dtype: Dtype = "float64" if large else look.numbers.dtype
+    price = (250 + look.values * 4.8) * _SLOWER[dtype]
+    return Plan(Engine.FOURIER, dtype, look.words, look.core, rounds=look.numbers.whole, price=price)
 
 
 def _plan_strides(look: _Look) -> list[Plan]:
     """Return the plan to make only what a stride keeps."""
-    weights, task, numbers = look.core.weights, look.task, look.numbers
-    rows, columns = (-(-side // step) for side, step in zip(weights.shape, task.stride, strict=True))
-    if look.kept == 1 or look.nonzero <= _FEW_TO_LAY or rows * columns > LARGEST_DIRECT[numbers.dtype]:
+    (down, along), weights = look.task.stride, look.core.weights
+    parts = [weights[row::down, column::along] for row in range(down) for column in range(along)]
+    if parts[0].size > LARGEST_DIRECT[look.numbers.dtype]:
         return []
-    phases = sum(
-        bool(weights[row :: task.stride[0], column :: task.stride[1]].any())
-        for row in range(task.stride[0])
-        for column in range(task.stride[1])
-    )
-    each = _price_phase(task.stride, task.channels) + _DIRECT.weight * look.nonzero / phases
-    price = phases * (_DIRECT.call + task.values / look.kept * each)
-    return [look.plan(Engine.DIRECT, price, f"{look.words}, every {show_pair(task.stride)}th result", phases="stride")]
+    phases = sum(bool(part.any()) for part in parts)
+    each = _price_phase(look.task.stride, look.task.channels) + 0.021 * look.nonzero / phases
+    price = phases * (10 + look.values / look.kept * each)
+    reason = f"{look.words}, every {show_pair(look.task.stride)}th result"
+    return [look.plan(Engine.DIRECT, price, reason, phases="stride")]
 
 
-def _plan_gaps(look: _Look, kernel: Doubles) -> list[Plan]:
+def _plan_gaps(look: _Look, kernel: Doubles) -> Plan:
     """Return the plan to lay a dilated kernel without its gaps."""
-    task, numbers = look.task, look.numbers
-    if task.dilation == (1, 1) or task.stride != (1, 1) or kernel.size > LARGEST_DIRECT[numbers.dtype]:
-        return []
-    phases = task.dilation[0] * task.dilation[1]
-    price = _price_direct(kernel, task.values) + phases * _PHASE
-    price += task.values * _price_phase(task.dilation, task.channels)
-    reason = f"{show_pair(kernel.shape)} weights {show_pair(task.dilation)} apart, {numbers}"
-    plan = look.plan(Engine.DIRECT, price, reason, phases="dilation")
-    return [plan._replace(core=Core(0, 0, kernel))]
+    down, along = look.task.dilation
+    price = _price_direct(kernel, look.values) + down * along * 50
+    price += look.values * _price_phase(look.task.dilation, look.task.channels)
+    reason = f"{show_pair(kernel.shape)} weights {down}x{along} apart, {look.numbers}"
+    return look.plan(Engine.DIRECT, price, reason, phases="dilation")._replace(core=Core(0, 0, kernel))
 
 
-def _spread(kernel: Doubles, dilation: Pair) -> Doubles:
-    """Return a kernel with zeros between its weights."""
-    if dilation == (1, 1):
-        return kernel
-    rows, columns = dilation
-    spread = np.zeros(((kernel.shape[0] - 1) * rows + 1, (kernel.shape[1] - 1) * columns + 1))
-    spread[::rows, ::columns] = kernel
-    return spread
+def _price_phase(steps: Pair, channels: int) -> float:
+    """Return the price of each number that is read with steps between."""
+    alone = min(0.95 * float(np.sqrt(steps[0] * steps[1])), 4.2)
+    return alone if channels == 1 else max(alone, 3.0)
