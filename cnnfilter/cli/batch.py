@@ -16,7 +16,7 @@ from cnnfilter.cli.options import check_views, wants_views
 from cnnfilter.cli.report import attended, check_companions, write_rules
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.atomic import is_directory
-from cnnfilter.io.formats import Depth, Range, find_format, formats_taking, is_matrix, looks_like_matrix
+from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
     Gathered,
@@ -221,7 +221,7 @@ def _remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
     """Warn if no output can take the quality or the compression that was asked for."""
     names = {find_format(job.format_name).name for job in jobs if not job.view}
     for option, value in (("quality", settings.quality), ("compression", settings.compression)):
-        takers = formats_taking(option)
+        takers = FORMATS_TAKING[option]
         if value is not None and names.isdisjoint(takers):
             warn(
                 f"--{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}"
@@ -231,7 +231,7 @@ def _remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
 def _check_text(jobs: list[Job]) -> None:
     """Raise an `OutputError` if classes shall go into a file that is no text."""
     for job in jobs:
-        if not job.format_name.lower().endswith((".txt", ".csv", ".tsv")):
+        if not find_format(job.format_name).separator:
             where = job.target or "standard output"
             raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
 

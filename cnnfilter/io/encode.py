@@ -181,9 +181,6 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
 
 def _parameters(format_: Format, encoding: Encoding | None) -> list[int]:
     """Return what OpenCV is told when it writes a format."""
-    if not format_.parameter:
-        return []
-    flag, usual, option = format_.parameter
-    asked = getattr(encoding, option, None) if option else None
-    value = usual if asked is None else asked
-    return [] if value is None else [getattr(cv2, flag), value]
+    asked = getattr(encoding, format_.option, None) if format_.option else None
+    value = format_.usual if asked is None else asked
+    return [] if value is None else [getattr(cv2, format_.flag), value]

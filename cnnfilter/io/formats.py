@@ -27,24 +27,6 @@ class Range(StrEnum):
     NONE = "none"
 
 
-class Parameter(NamedTuple):
-    """A number that OpenCV takes when it writes a format.
-
-    Parameters
-    ----------
-    flag
-        The name of OpenCV's constant.
-    usual
-        What it is where nothing is asked; None leaves it to OpenCV.
-    option
-        The option that sets it, `quality` or `compression`; empty for none.
-    """
-
-    flag: str
-    usual: int | None = None
-    option: str = ""
-
-
 class Format(NamedTuple):
     """A file format. How its header is read is in `headers`, under the same name.
 
@@ -56,8 +38,9 @@ class Format(NamedTuple):
         What its pixels can be, the deepest last.
     channels
         How many channels an image can have; a matrix holds any number of them, and lists none.
-    parameter
-        What OpenCV is told when it writes it.
+    flag, usual, option
+        The name of OpenCV's constant for a number that it takes when it writes the format, what that is where
+        nothing is asked (None leaves it to OpenCV), and the option that sets it, `quality` or `compression`.
     pages
         What several images in one file are: pages, or frames, which have times, 8 bits and one size; empty where
         it holds one.
@@ -67,6 +50,8 @@ class Format(NamedTuple):
         The least height and width that OpenCV writes.
     signed, doubles
         Whether its floats can be negative, and float64.
+    is_matrix
+        Whether it holds any numbers as they are, and no image.
     separator
         What is between the numbers of a text.
     """
@@ -74,43 +59,35 @@ class Format(NamedTuple):
     name: str
     depths: tuple[Depth, ...]
     channels: tuple[int, ...] = ()
-    parameter: Parameter | None = None
+    flag: str = ""
+    usual: int | None = None
+    option: str = ""
     pages: Literal["", "pages", "frames"] = ""
     metadata: bool = False
     smallest_side: int = 1
     signed: bool = True
     doubles: bool = False
+    is_matrix: bool = False
     separator: str = ""
-
-    @property
-    def is_matrix(self) -> bool:
-        """Whether it holds any numbers as they are, and no image."""
-        return not self.channels
 
 
 _EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN), (Depth.FLOAT,), tuple(Depth)
 _COLOURS = (1, 3, 4)
 
-_COMPRESSION = Parameter("IMWRITE_PNG_COMPRESSION", None, "compression")
-_JPEG_QUALITY = Parameter("IMWRITE_JPEG_QUALITY", 95, "quality")
-_WEBP_QUALITY = Parameter("IMWRITE_WEBP_QUALITY", 95, "quality")  # OpenCV's default is without loss
-_AVIF_QUALITY = Parameter("IMWRITE_AVIF_QUALITY", None, "quality")
-_WITHOUT_LOSS = Parameter("IMWRITE_JPEG2000_COMPRESSION_X1000", 1000)  # OpenCV's default keeps a quarter
-
-_JPEG = Format("JPEG", _EIGHT, (1, 3), _JPEG_QUALITY, metadata=True)
+_JPEG = Format("JPEG", _EIGHT, (1, 3), "IMWRITE_JPEG_QUALITY", 95, "quality", metadata=True)
 _TIFF = Format("TIFF", _ALL, _COLOURS, pages="pages", doubles=True)
 _BMP = Format("BMP", _EIGHT, _COLOURS)
 
-FORMATS = {
-    ".png": Format("PNG", _INTEGERS, _COLOURS, _COMPRESSION, pages="frames", metadata=True),
+FORMATS = {  # by default OpenCV writes WebP without loss, and keeps a quarter of JPEG 2000
+    ".png": Format("PNG", _INTEGERS, _COLOURS, "IMWRITE_PNG_COMPRESSION", None, "compression", "frames", metadata=True),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".jpe": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format("WebP", _EIGHT, _COLOURS, _WEBP_QUALITY, pages="frames", metadata=True),
-    ".avif": Format("AVIF", _EIGHT, _COLOURS, _AVIF_QUALITY, pages="frames", metadata=True),
-    ".jp2": Format("JPEG 2000", _INTEGERS, _COLOURS, _WITHOUT_LOSS, smallest_side=32),
+    ".webp": Format("WebP", _EIGHT, _COLOURS, "IMWRITE_WEBP_QUALITY", 95, "quality", "frames", metadata=True),
+    ".avif": Format("AVIF", _EIGHT, _COLOURS, "IMWRITE_AVIF_QUALITY", None, "quality", "frames", metadata=True),
+    ".jp2": Format("JPEG 2000", _INTEGERS, _COLOURS, "IMWRITE_JPEG2000_COMPRESSION_X1000", 1000, smallest_side=32),
     ".bmp": _BMP,
     ".dib": _BMP,
     ".gif": Format("GIF", _EIGHT, (3, 4), pages="frames"),
@@ -119,10 +96,10 @@ FORMATS = {
     ".pnm": Format("PNM", _INTEGERS, (1, 3)),
     ".pfm": Format("PFM", _FLOATS, (1, 3)),
     ".hdr": Format("Radiance HDR", _FLOATS, (3,), signed=False),
-    ".npy": Format("NPY", _ALL),
-    ".csv": Format("CSV", _ALL, separator=","),
-    ".tsv": Format("TSV", _ALL, separator="\t"),
-    ".txt": Format("text", _ALL, separator=" "),
+    ".npy": Format("NPY", _ALL, is_matrix=True),
+    ".csv": Format("CSV", _ALL, is_matrix=True, separator=","),
+    ".tsv": Format("TSV", _ALL, is_matrix=True, separator="\t"),
+    ".txt": Format("text", _ALL, is_matrix=True, separator=" "),
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
@@ -131,6 +108,12 @@ READ_ONLY_SUFFIXES = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
 
 IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if not format_.is_matrix)
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.is_matrix)
+
+FORMATS_TAKING = {
+    option: {row.name: row.usual for row in FORMATS.values() if row.option == option}
+    for option in ("quality", "compression")
+}
+"""The names of the formats that take an option, each with its usual value if there is one."""
 
 _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
@@ -168,18 +151,6 @@ def looks_like_matrix(data: bytes) -> bool:
     return data.startswith(b"\x93NUMPY") or is_text
 
 
-def formats_taking(option: str) -> dict[str, int | None]:
-    """Return the names of the formats that take an option, each with its usual value if there is one.
-
-    Examples
-    --------
-    >>> formats_taking("quality")
-    {'JPEG': 95, 'WebP': 95, 'AVIF': None}
-    """
-    taking = ((row.name, row.parameter) for row in FORMATS.values() if row.parameter)
-    return {name: parameter.usual for name, parameter in taking if parameter.option == option}
-
-
 def name_formats_taking(option: str) -> str:
     """Return the formats that take an option, as its help names them.
 
@@ -188,7 +159,7 @@ def name_formats_taking(option: str) -> str:
     >>> name_formats_taking("quality")
     'JPEG, WebP (95 by default) and AVIF'
     """
-    groups = groupby(formats_taking(option).items(), key=lambda item: item[1])
+    groups = groupby(FORMATS_TAKING[option].items(), key=lambda item: item[1])
     named = [(", ".join(name for name, _ in group), usual) for usual, group in groups]
     return " and ".join(f"{names} ({usual} by default)" if usual else names for names, usual in named)
 

@@ -85,8 +85,9 @@ def test_every_row_of_a_picture_format_is_complete_and_true(suffix: str) -> None
     header = read_header(data)
     assert header is not None
     assert (header.height, header.width, header.pages) == (row.smallest_side, row.smallest_side, 1)
-    assert row.parameter is None or isinstance(getattr(cv2, row.parameter.flag), int)
-    assert row.parameter is None or row.parameter.option in {"", "quality", "compression"}
+    assert not row.flag or isinstance(getattr(cv2, row.flag), int)
+    assert bool(row.flag) == bool(row.usual or row.option)
+    assert row.option in {"", "quality", "compression"}
     assert row.pages in {"", "pages", "frames"}
     assert cv2.haveImageWriter(f"x{suffix}")
     exif = Metadata(b"II*\0\x08\0\0\0" + bytes(6))
