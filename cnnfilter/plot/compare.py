@@ -10,9 +10,8 @@ import numpy as np
 from cnnfilter.arrays import Doubles
 from cnnfilter.errors import ShapeError
 from cnnfilter.plot.display import MOST_MAPS, SIGNED, Look, display_maps, symmetric
-from cnnfilter.plot.page import Box, Paper
 from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels, write_numbers
-from cnnfilter.plot.sheet import Sheet, Size
+from cnnfilter.plot.sheet import Box, Paper, Sheet, Size
 from cnnfilter.plot.view import View
 
 _MOST_PANELS = 48

@@ -30,9 +30,8 @@ from cnnfilter.nn.geometry import PaddingWord, Pair, Window, as_border
 from cnnfilter.nn.window_layers import DepthwiseConv, KernelWord
 from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plot.display import GRAYS, SIGNED, UNSIGNED, scale_of
-from cnnfilter.plot.page import LEAST_POINTS, POINTS
 from cnnfilter.plot.panel import LETTER, write_cells
-from cnnfilter.plot.sheet import Sheet, set_size
+from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Sheet, set_size
 
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""
@@ -281,7 +280,7 @@ def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading:
     has_results = any(plane.result for plane in planes)
     widths = [max(plane.side for plane in planes), *[_PANEL] * (1 + has_results)]
     heights = [plane.side * 0.92 for plane in planes]
-    zoom = min(1.0, set_size(figure, sheet, (sum(heights) + 0.35 * bool(heading), sum(widths))).zoom)
+    zoom = min(1.0, set_size(figure, sheet, (sum(heights) + 0.35 * bool(heading), sum(widths))))
     rcParams["font.size"] *= zoom  # of this sheet
     figure.set_layout_engine("constrained", w_pad=0.08 * zoom, h_pad=0.08 * zoom)
     if heading:
@@ -443,7 +442,8 @@ def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image
     rows = ceil(len(cells) / _COLUMNS)
     aspect = min(1.6, max(0.55, image.shape[0] / image.shape[1]))
     natural = rows * (0.38 + 1.04 * aspect) + _HEAD + _FOOT, _COLUMNS * _WIDTH + 0.2
-    height, _, zoom = set_size(figure, sheet, natural)
+    zoom = set_size(figure, sheet, natural)
+    height = figure.get_figheight()
     top, bottom = 1 - _HEAD * zoom / height, _FOOT * zoom / height
     down, across = (top - bottom) / rows, 1 / _COLUMNS
     title = f"The kernels of cnnfilter, each on {note}"

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.GifImagePlugin import getdata
 
 from cnnfilter.plot.animation import Frame, Movie
-from cnnfilter.plot.page import FRAME, INK
+from cnnfilter.plot.sheet import FRAME, INK
 
 PAUSE = 2000
 """Milliseconds that the last frame stays."""

@@ -274,7 +274,7 @@ def draw_network(figure: Figure, sheet: Sheet, drawing: Drawing) -> None:
     scales = make_scales(drawing.shapes)
     rows = _choose_rows(drawing, scales, sheet.size)
     height, width = _measure_drawing(rows, drawing)
-    zoom = set_size(figure, sheet, (height, width)).zoom
+    zoom = set_size(figure, sheet, (height, width))
     if (least := zoom * _SMALL) < _LEAST:
         warn(f"texts are {least:.1f} points high; --figure-size {height:.1f}x{width:.1f} would suit the network")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-height, 0), aspect="equal")

@@ -19,7 +19,7 @@ from cnnfilter.io.formats import Range
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.numbers import show_places, show_short
 from cnnfilter.plot.display import MOST_MAPS, Display, Equalized, Look, display_view, display_weights, show_end
-from cnnfilter.plot.page import FRAME, INK, LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plot.sheet import FRAME, INK, LEAST_POINTS, POINTS, Box, Paper
 from cnnfilter.plot.view import View
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75

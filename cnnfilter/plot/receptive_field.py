@@ -125,8 +125,8 @@ class _Page:
     """The figure in inches of its natural size, from the top left corner, before it is zoomed."""
 
     def __init__(self, figure: Figure, sheet: Sheet, natural: float) -> None:
-        self.figure = figure
-        self._height, self._width, self.zoom = set_size(figure, sheet, (natural, _WIDTH))
+        self.figure, self.zoom = figure, set_size(figure, sheet, (natural, _WIDTH))
+        self._width, self._height = figure.get_size_inches()
 
     def axes(self, left: float, width: float, height: float) -> Axes:
         """Return axes below the head."""

@@ -1,4 +1,4 @@
-"""Sheets: figures that are checked before any work, opened, and saved as PNG, SVG or PDF, or shown in a window.
+"""Sheets: figures that are checked before any work, opened, laid out in inches, and saved or shown in a window.
 
 Nothing here loads matplotlib before a figure is opened, or a color map looked up.
 """
@@ -10,9 +10,9 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from math import prod
+from math import floor, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +22,9 @@ from cnnfilter.io.paths import Resolver
 from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 PLOT, ANIMATE = "plot", "animate"
@@ -44,6 +46,25 @@ Size = tuple[float, float]
 
 _TOOLKITS = ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg")
 
+INK, FRAME = "#222222", "#e66100"
+"""Of letters and axes; of what is framed: an orange that people who confuse red and green see too, and that is in no
+map here."""
+
+POINTS = 72.0
+"""In an inch."""
+
+_LEADING = 1.25
+"""The distance of lines in heights of their letters, with some room to spare."""
+
+LEAST_POINTS = 5.0
+"""Smaller letters cannot be read."""
+
+_WARNED_POINTS = 4.0
+"""Where letters that say something would be smaller, a remark names the figure size that would suit."""
+
+_AXIS_POINTS = 7.0
+"""Of the smallest letters that are always there, those at the axes."""
+
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
     "font.size": 9.0,
@@ -62,18 +83,9 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 class Sheet(NamedTuple):
-    """A figure that is wanted.
+    """A figure that is wanted: `option` asks for it, `target` is the path of a file, or `show` for a window.
 
-    Parameters
-    ----------
-    target
-        The path of a PNG, SVG or PDF, or `show` for a window.
-    size
-        (height, width) in inches; None for what suits the figure.
-    dpi
-        Pixels per inch.
-    option
-        The option that asks for it; a moving picture is drawn on a sheet as well.
+    The size is (height, width) in inches, None for what suits the figure; there are `dpi` pixels per inch.
     """
 
     target: str
@@ -93,11 +105,6 @@ class Sheet(NamedTuple):
 
 def as_inches(text: str) -> Size:
     """Return the (height, width) that `HxW` writes, in inches.
-
-    Raises
-    ------
-    LanguageError
-        If it is not such a text, or a side is below 1 or above 200 inches.
 
     Examples
     --------
@@ -167,20 +174,10 @@ def _check_pixels(sheet: Sheet, size: Size) -> None:
 
 @contextmanager
 def open_sheet(sheet: Sheet) -> Iterator[Figure]:
-    """Yield an empty figure; when the block ends it is saved, or shown until its window is closed.
-
-    The user's settings of matplotlib change nothing, and two runs give the same bytes.
-
-    Raises
-    ------
-    OutputError
-        If there is no window to show it in, or it is too small for what is on it.
-    ImageFileError
-        If the system refuses the file.
-    """
+    """Yield an empty figure; when the block ends it is saved, or shown until its window is closed."""
     if sheet.in_window:
         with _settings():
-            yield from _window(sheet)
+            yield from _show_window(sheet)
         return
     with open_canvas(sheet) as figure:
         yield figure
@@ -190,13 +187,7 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
 
 @contextmanager
 def open_canvas(sheet: Sheet) -> Iterator[Figure]:
-    """Yield an empty figure whose pixels can be read, as the frames of a moving picture are; nothing is saved.
-
-    Raises
-    ------
-    OutputError
-        If the figure is too small for what is drawn on it.
-    """
+    """Yield an empty figure whose pixels can be read; one too small for what is drawn on it is an `OutputError`."""
     with _settings():
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
@@ -212,7 +203,7 @@ def open_canvas(sheet: Sheet) -> Iterator[Figure]:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Give matplotlib settings of our own while the block runs."""
+    """Give matplotlib settings of our own: those of a user change nothing, and two runs give the same bytes."""
     import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
 
     with mpl.rc_context(), warnings.catch_warnings():
@@ -231,8 +222,8 @@ def encode_figure(figure: Figure, sheet: Sheet) -> bytes:
     return file.getvalue()
 
 
-def _window(sheet: Sheet) -> Iterator[Figure]:
-    """Yield a figure in a window, and show it until it is closed."""
+def _show_window(sheet: Sheet) -> Iterator[Figure]:
+    """Yield a figure in a window of the first toolkit that is there, and show it until it is closed."""
     from matplotlib import pyplot  # noqa: PLC0415  only windows need it
 
     for toolkit in _TOOLKITS:
@@ -250,23 +241,147 @@ def _window(sheet: Sheet) -> Iterator[Figure]:
     raise OutputError(f"{sheet}: no window can be opened here; --plot FILE.png makes a file")
 
 
-class Fitted(NamedTuple):
-    """The (height, width) of a figure in inches, and how large its letters are beside those of its natural size."""
-
-    height: float
-    width: float
-    zoom: float
-
-
-def set_size(figure: Figure, sheet: Sheet, natural: Size) -> Fitted:
-    """Give a figure the size that was asked for, else its natural one, and return it.
-
-    Raises
-    ------
-    OutputError
-        If it would have too many pixels.
-    """
+def set_size(figure: Figure, sheet: Sheet, natural: Size) -> float:
+    """Give a figure the size that was asked for, else its natural one, and return how large its letters are then."""
     height, width = sheet.size or natural
     _check_pixels(sheet, (height, width))
     figure.set_size_inches(width, height)
-    return Fitted(height, width, min(height / natural[0], width / natural[1]))
+    return min(height / natural[0], width / natural[1])
+
+
+class Box(NamedTuple):
+    """A rectangle on paper, from the top left corner, in the inches of its layout."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Paper:
+    """A figure laid out in inches; where another size is asked for, all of it is stretched.
+
+    Letters become smaller with the side that shrinks most, so that they keep their room, and never larger: their
+    `zoom` is at most 1.
+    """
+
+    def __init__(self, figure: Figure, sheet: Sheet) -> None:
+        self.figure, self.sheet = figure, sheet
+        self._height = self._width = 1.0
+        self._stretch = 1.0, 1.0
+        self.zoom = 1.0
+
+    def lay_out(self, height: float, width: float) -> None:
+        """Give the figure its size, before anything is drawn: the layout takes so many inches."""
+        import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
+
+        self._height, self._width = height, width
+        self.zoom = min(1.0, set_size(self.figure, self.sheet, (height, width)))
+        self._stretch = self.figure.get_figheight() / height, self.figure.get_figwidth() / width
+        mpl.rc("axes", edgecolor=INK, linewidth=0.6 * self.zoom)  # of this sheet
+        mpl.rc("font", size=8)
+        mpl.rc("text", color=INK)
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of a figure whose letters are too small, or the empty string."""
+        points = _AXIS_POINTS * self.zoom
+        if points >= _WARNED_POINTS:
+            return ""
+        width, height = self.figure.get_size_inches() * _WARNED_POINTS / points
+        return f"texts are {points:.1f} points high; --figure-size {height:.1f}x{width:.1f} would do"
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """(height, width) of the figure; matplotlib leaves out what is not a whole pixel."""
+        width, height = self.figure.bbox.size
+        return int(height), int(width)
+
+    def axes(self, box: Box) -> Axes:
+        """Return axes that fill a box."""
+        bottom = 1 - (box.top + box.height) / self._height
+        return self.figure.add_axes(
+            (box.left / self._width, bottom, box.width / self._width, box.height / self._height)
+        )
+
+    def text(self, left: float, top: float, words: str, **style: Any) -> Text:
+        """Write words whose top left corner is at a point."""
+        settled = {"va": "top", "ha": "left", "fontsize": 9, "color": INK, **style}
+        return self.figure.text(left / self._width, 1 - top / self._height, words, **settled)
+
+    def real(self, box: Box) -> Size:
+        """Return the (height, width) that a box has in the figure, in inches."""
+        return box.height * self._stretch[0], box.width * self._stretch[1]
+
+    def square(self, box: Box, ratio: float) -> Box:
+        """Return the largest box of a ratio of height to width in the top left corner of another, at least 1:8."""
+        high, wide = self.real(box)
+        settled = min(max(ratio, 1 / 8), 8.0)
+        width = min(wide, high / settled)
+        return box._replace(width=width / self._stretch[1], height=width * settled / self._stretch[0])
+
+    def snap(self, box: Box, cells: tuple[int, int]) -> Box:
+        """Return a box whose (rows, columns) of cells are whole pixels, if they are as large as one.
+
+        It goes to the same bottom right corner, or less than a pixel further.
+        """
+        tall = self.figure.bbox.height
+        scale = self._stretch[0] * self.figure.dpi, self._stretch[1] * self.figure.dpi
+        high, wide = box.height * scale[0] / cells[0], box.width * scale[1] / cells[1]
+        if min(high, wide) < 1:
+            return box
+        width, height = floor(wide + 1e-6) * cells[1], floor(high + 1e-6) * cells[0]
+        left = round((box.left + box.width) * scale[1] - width)
+        low = round(tall - (box.top + box.height) * scale[0])
+        return Box(left / scale[1], (tall - low - height) / scale[0], width / scale[1], height / scale[0])
+
+    def break_lines(self, text: Text, name: str, facts: Sequence[str], size: Size) -> None:
+        """Write a name, and facts below it, into lines that are together not higher, nor wider, than some inches.
+
+        Where that takes too many lines, letters become smaller, and at last the middle of the name is left out. Facts
+        are never cut. A name is broken after a blank, a colon, an underscore, or a hyphen between letters, a fact at
+        its blanks at most.
+        """
+        high, wide = size[0] * self._stretch[0] * POINTS, size[1] * self._stretch[1] * self.figure.dpi
+        points, least = float(text.get_fontsize()), 6.0 * self.zoom
+        named = re.split(r"(?<=[\s:_])|(?<=\w-)", name) if name else []
+        known = [*(f"{fact}, " for fact in facts[:-1]), *facts[-1:]]
+        while True:
+            text.set_fontsize(points)
+            head, below = ([line.rstrip() for line in _fill(text, pieces, wide)] for pieces in (named, known))
+            if len(head + below) * points * _LEADING <= high and all(_fits(text, line, wide) for line in head + below):
+                break
+            if points <= least:
+                head = [_shorten(text, name, wide)] if name else []
+                break
+            points = max(least, points - 0.5)
+        text.set_text("\n".join(head + below))
+        text.set_fontsize(points * min(1.0, wide / text.get_window_extent().width))
+
+
+def _fits(text: Text, words: str, wide: float) -> bool:
+    """Return whether words are not wider than so many pixels, in the letters of a text."""
+    text.set_text(words)
+    return text.get_window_extent().width <= wide
+
+
+def _fill(text: Text, pieces: Sequence[str], wide: float) -> list[str]:
+    """Return pieces joined to lines that are not wider than so many pixels; one that is, is broken at its blanks."""
+    lines: list[str] = []
+    for piece in filter(None, pieces):
+        if lines and _fits(text, f"{lines[-1]}{piece}".rstrip(), wide):
+            lines[-1] += piece
+        elif _fits(text, piece.rstrip(), wide) or " " not in piece.rstrip():
+            lines.append(piece)
+        else:
+            lines += _fill(text, re.split(r"(?<=\s)(?=\S)", piece), wide)
+    return lines
+
+
+def _shorten(text: Text, name: str, wide: float) -> str:
+    """Return a name of which as much of the middle is left out as makes it narrow enough."""
+    kept, shortened = len(name), name
+    while kept > 4 and not _fits(text, shortened, wide):
+        kept -= 1
+        shortened = f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
+    return shortened

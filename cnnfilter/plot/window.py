@@ -29,8 +29,8 @@ from cnnfilter.nn.layers import Layer, Shape
 from cnnfilter.nn.window_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
 from cnnfilter.plot.display import GRAYS, SIGNED, Display, display_weights, find_odd, show_end
-from cnnfilter.plot.page import Box, Paper
 from cnnfilter.plot.panel import draw_pixels, frame_cells, mark_axes, write_numbers
+from cnnfilter.plot.sheet import Box, Paper
 from cnnfilter.plot.view import SUBSTANTIAL
 
 MOST_ROWS = 12

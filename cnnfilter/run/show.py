@@ -23,7 +23,7 @@ from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.printing import show_layer
 from cnnfilter.nn.window_layers import Convolution
-from cnnfilter.plot.sheet import PLOT, Sheet, encode_figure, open_canvas, open_sheet
+from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.result import FeatureMaps, File, Watcher, lay_out, remark_on_pages
 from cnnfilter.run.settings import Settings
 from cnnfilter.run.views import EXPLAIN, Views
@@ -89,11 +89,9 @@ class Show:
 
     def _draw(self, figure: Figure, name: str, sheet: Sheet, notes: list[str]) -> Pair:
         """Draw the figure, and return its (height, width) in pixels."""
-        from cnnfilter.plot.page import Paper  # noqa: PLC0415  matplotlib is for figures alone
-
         paper = Paper(figure, sheet)
         if self._views.explain is not None:
-            from cnnfilter.plot.window import draw_windows  # noqa: PLC0415
+            from cnnfilter.plot.window import draw_windows  # noqa: PLC0415  matplotlib is for figures alone
 
             draw_windows(list(self._explained(notes)), name, paper)
         else:
@@ -166,7 +164,6 @@ class Show:
         with open_canvas(sheet) as figure:
             from cnnfilter.plot.animation import animate  # noqa: PLC0415  matplotlib is for figures alone
             from cnnfilter.plot.movie import encode_movie  # noqa: PLC0415
-            from cnnfilter.plot.page import Paper  # noqa: PLC0415
 
             colors, fps = _colors(self._picture), self._views.fps or 3.0
             if self._picture.has_alpha and (as_volume(self._picture.pixels)[:, :, 3] < self._picture.maximum).any():

@@ -17,8 +17,7 @@ from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.plot.page import Paper
-from cnnfilter.plot.sheet import Sheet, Size, open_sheet
+from cnnfilter.plot.sheet import Paper, Sheet, Size, open_sheet
 from cnnfilter.run.result import FeatureMaps, lay_out
 from cnnfilter.run.settings import Settings
 

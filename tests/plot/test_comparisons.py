@@ -17,7 +17,7 @@ from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.paths import Job
 from cnnfilter.plot.compare import Panel, arrange, draw_panels
 from cnnfilter.plot.display import GRAYS, SIGNED, Equalized, Look
-from cnnfilter.plot.page import Paper
+from cnnfilter.plot.sheet import Paper
 from cnnfilter.plot.view import Reducer, view_picture
 from cnnfilter.run.result import FeatureMaps, run
 from cnnfilter.run.settings import Settings

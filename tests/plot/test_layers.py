@@ -14,7 +14,7 @@ from cnnfilter.io.formats import Depth
 from cnnfilter.nn.network import Init
 from cnnfilter.plot.compare import draw_panels
 from cnnfilter.plot.display import Look
-from cnnfilter.plot.page import Paper
+from cnnfilter.plot.sheet import Paper
 from cnnfilter.run import result as results
 from cnnfilter.run.settings import Settings
 from cnnfilter.run.show import run_layers

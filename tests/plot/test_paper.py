@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.text import Text
 
-from cnnfilter.plot.page import LEAST_POINTS, Box, Paper
+from cnnfilter.plot.sheet import LEAST_POINTS, Box, Paper
 from tests.plot.conftest import blank
 
 FACTS = ["456x616", "-1381.2 to 6284.7", "shown -5824.8 to 5824.8", "3 nan (yellow)"]
