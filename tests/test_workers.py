@@ -17,17 +17,14 @@ from cnnfilter.run.process_pool import START, work_in_order
 
 
 class Calling(NamedTuple):
-    """Labor that calls a function with a task."""
+    """What calls a function with each task."""
 
     function: Callable[[Any], Any]
     traces: str = ""
 
-    def begin(self) -> None:
-        """Begin."""
-
-    def work(self, task: Any) -> Any:
-        """Call the function."""
-        return self.function(task)
+    def begin(self) -> tuple[Callable[[Any], Any], Callable[[], None]]:
+        """Return the function, and what leaves a trace."""
+        return self.function, self.abandon
 
     def abandon(self) -> None:
         """Leave a trace."""
@@ -48,7 +45,9 @@ def outcomes(
     tasks: Any, function: Callable[[Any], Any], processes: int, ahead: int, losses: Losses | None = None
 ) -> Iterator[Any]:
     """Return what comes of tasks."""
-    return work_in_order(tasks, Calling(function), (Losses() if losses is None else losses).lose, processes, ahead)
+    return work_in_order(
+        tasks, Calling(function).begin, (Losses() if losses is None else losses).lose, processes, ahead
+    )
 
 
 def square_slowly(task: int) -> int:
@@ -223,7 +222,7 @@ def test_all_end_at_once_and_in_order_when_nobody_waits_any_more(tmp_path: Path)
 
     losses = Losses()
     begun = time.monotonic()
-    with closing(work_in_order(range(9), Calling(work, str(tmp_path)), losses.lose, 3, 9)) as found:
+    with closing(work_in_order(range(9), Calling(work, str(tmp_path)).begin, losses.lose, 3, 9)) as found:
         first = next(found)
         while len(list(begun_folder.iterdir())) < 4 and time.monotonic() - begun < 30:
             time.sleep(0.01)
@@ -241,7 +240,7 @@ def test_workers_end_when_who_waits_has_gone_without_a_word(tmp_path: Path) -> N
 
     process = os.fork() if os.name == "posix" else pytest.skip("there is no fork")
     if not process:
-        list(work_in_order(range(2), Calling(work, str(tmp_path)), Losses().lose, 2, 2))
+        list(work_in_order(range(2), Calling(work, str(tmp_path)).begin, Losses().lose, 2, 2))
         os._exit(1)
     end = time.monotonic() + 30
     while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < end:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 
 from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
@@ -87,7 +88,10 @@ def _work_in_company(
         if count_prints(work)
         else max(_REPORTS_AHEAD, processes)
     )
-    with held_to_one_thread(), closing(work_in_order(numbers, _Hands(work), lose, processes, ahead)) as accounts:
+    with (
+        held_to_one_thread(),
+        closing(work_in_order(numbers, partial(_begin, work), lose, processes, ahead)) as accounts,
+    ):
         yield from accounts
 
 
@@ -139,30 +143,16 @@ def _may_share_names(inputs: list[list[Job]]) -> bool:
     return False
 
 
-class _Hands:
-    """What a worker does: the same work, on one core."""
+def _begin(work: Work) -> tuple[Callable[[int], Account], Callable[[], None]]:
+    """Make a worker ready, and return what works on the input of a number, and what removes what is half written."""
+    from cnnfilter.io.opencv import hold_to_one_thread  # noqa: PLC0415  one input goes without
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._inputs: list[list[Job]] = []
-        self._filtering: Filtering | None = None
+    keep_freed_memory()
+    hold_to_one_thread()
+    filtering, inputs = Filtering(work), group_by_input(work.jobs)
 
-    def begin(self) -> None:
-        """Make ready."""
-        from cnnfilter.io.opencv import hold_to_one_thread  # noqa: PLC0415  one input goes without
-
-        keep_freed_memory()
-        hold_to_one_thread()
-        self._inputs = group_by_input(self._work.jobs)
-        self._filtering = Filtering(self._work)
-
-    def work(self, number: int) -> Account:
-        """Carry out the jobs of an input, which is known by its number: less goes to and fro."""
-        assert self._filtering
+    def filter_input(number: int) -> Account:
         with kept_to_one_core():
-            return self._filtering.filter_input(self._inputs[number])
+            return filtering.filter_input(inputs[number])
 
-    def abandon(self) -> None:
-        """Remove what is half written."""
-        if self._filtering:
-            self._filtering.unfinished.abandon()
+    return filter_input, filtering.unfinished.abandon
