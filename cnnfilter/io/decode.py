@@ -1,15 +1,15 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Depth
-from cnnfilter.io.headers import Header, read_header, recognize
+from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import Metadata, find_avif_profile, read_metadata
@@ -18,38 +18,11 @@ from cnnfilter.io.paths import VARIABLE, check_header, is_endless
 from cnnfilter.io.tiff import apply_orientation, read_orientation, restore_alpha, take_alpha_as_it_is
 
 
-class Reading(NamedTuple):
-    """How a file is read.
-
-    Parameters
-    ----------
-    allow_truncated
-        Whether a JPEG that ends too early, or is damaged, is taken as far as it goes.
-    page
-        Which page or frame is taken, from 1; None for the first, with the others at hand.
-    most_pixels
-        How many pixels it may hold, in all pages that are taken; None for as many as OpenCV reads.
-    """
-
-    allow_truncated: bool = False
-    page: int | None = None
-    most_pixels: int | None = None
-
-
 class Timing(NamedTuple):
     """How long each frame of an animation is shown, in milliseconds, and how often all are, 0 for always."""
 
     durations: tuple[int, ...] = ()
     loops: int = 0
-
-
-class _EncodedImage(NamedTuple):
-    """The bytes of an image file, its name for messages, its format, and its header, an empty one if unreadable."""
-
-    data: bytes
-    name: str
-    format: str
-    header: Header
 
 
 class Pages:
@@ -63,51 +36,42 @@ class Pages:
         How frames follow each other, known when all have been asked for.
     """
 
-    def __init__(self, file: _EncodedImage) -> None:
-        self._file = file
-        self.count = file.header.pages
+    def __init__(self, data: bytes, header: Header, name: str) -> None:
+        self._data, self._header, self._name = data, header, name
+        self.count = header.pages
         self.timing = Timing()
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
-        pages: Iterable[Array | None]
-        pages = map(self._decode, range(self.count)) if self._file.header.directories else self._decode_frames()
-        for index, pixels in enumerate(pages):
-            yield self._finish(pixels, index)
+        if self._header.directories:
+            yield from map(self.__getitem__, range(self.count))
+            return
+        (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data)
+        self.timing = Timing(tuple(map(int, animation.durations)), int(animation.loop_count))
+        for index, frame in enumerate(animation.frames):
+            yield _finish(frame, self._data, self._header, self._name, page=index)
+        if len(animation.frames) < self.count:
+            self._refuse(len(animation.frames))
 
     def __getitem__(self, index: int) -> Array:
         """Return one of them, counted from 0."""
-        return self._finish(self._decode(index), index)
-
-    def _decode(self, index: int) -> Array | None:
-        """Return what OpenCV makes of one page, or None."""
-        data, name, _, header = self._file
-        if header.directories:
-            buffer = np.frombuffer(take_alpha_as_it_is(data, header.directories), np.uint8)
+        if self._header.directories:
+            data = take_alpha_as_it_is(self._data, self._header.directories)
             (_, frames), _ = call_opencv(
-                lambda: cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=(index, index + 1)), name
+                self._name, cv2.imdecodemulti, data, cv2.IMREAD_UNCHANGED, range=(index, index + 1)
             )
         else:
-            buffer = np.frombuffer(data, np.uint8)
-            (_, animation), _ = call_opencv(lambda: cv2.imdecodeanimation(buffer, index, 1), name)
+            (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data, index, 1)
             frames = animation.frames
-        return frames[0] if len(frames) == 1 else None
+        if len(frames) != 1:
+            self._refuse(index)
+        return _finish(frames[0], self._data, self._header, self._name, page=index)
 
-    def _decode_frames(self) -> list[Array | None]:
-        """Return what OpenCV makes of all frames of an animation, with None behind the last if it is one too few."""
-        buffer = np.frombuffer(self._file.data, np.uint8)
-        (_, animation), _ = call_opencv(lambda: cv2.imdecodeanimation(buffer), self._file.name)
-        frames: list[Array | None] = list(animation.frames)
-        self.timing = Timing(tuple(map(int, animation.durations)), int(animation.loop_count))
-        return [*frames, None] if len(frames) < self.count else frames
-
-    def _finish(self, pixels: Array | None, index: int) -> Array:
-        if pixels is None:
-            raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._file.name)
-        return _finish(pixels, self._file, page=index)
+    def _refuse(self, index: int) -> NoReturn:
+        raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._name)
 
 
-class Picture(NamedTuple):
+class Picture:
     """An input.
 
     Parameters
@@ -124,24 +88,29 @@ class Picture(NamedTuple):
         All pages or frames of the file, of which `pixels` are the first; None where there is one, or one was chosen.
     notes
         What is to be remarked of how it was read.
+
+    Attributes
+    ----------
+    maximum
+        White: 255, 65535, or 1 for floats.
+    has_alpha
+        Whether the fourth channel is alpha.
     """
 
-    pixels: Array
-    depth: Depth
-    matrix: bool = False
-    metadata: Metadata = Metadata()
-    pages: Pages | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def maximum(self) -> float:
-        """White: 255, 65535, or 1 for floats."""
-        return MAXIMA[self.depth]
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the fourth channel is alpha."""
-        return not self.matrix and self.pixels.ndim == 3 and self.pixels.shape[2] == 4
+    def __init__(
+        self,
+        pixels: Array,
+        depth: Depth,
+        *,
+        matrix: bool = False,
+        metadata: Metadata | None = None,
+        pages: Pages | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.pixels, self.depth, self.matrix = pixels, depth, matrix
+        self.metadata, self.pages, self.notes = metadata or Metadata(), pages, notes
+        self.maximum = MAXIMA[depth]
+        self.has_alpha = not matrix and pixels.shape[2:] == (4,)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -154,40 +123,51 @@ def read_bytes(path: str | Path) -> bytes:
     raise ImageFileError("is a device, and holds no picture", path=path)
 
 
-def decode_picture(data: bytes, name: str, reading: Reading | None = None, *, matrix: bool = False) -> Picture:
+def decode_picture(
+    data: bytes,
+    name: str,
+    *,
+    matrix: bool = False,
+    page: int | None = None,
+    allow_truncated: bool = False,
+    most_pixels: int | None = None,
+) -> Picture:
     """Return the picture, or if it is one the matrix, in a whole file; its name is for messages.
+
+    Parameters
+    ----------
+    page
+        Which page or frame is taken, from 1; None for the first, with the others at hand.
+    allow_truncated
+        Whether a JPEG that ends too early, or is damaged, is taken as far as it goes.
+    most_pixels
+        How many pixels it may hold, in all pages that are taken; None for as many as OpenCV reads.
 
     Raises
     ------
     ImageFileError
         If the file is empty, cut off, damaged, too large, or no image that OpenCV reads, or has no such page.
     """
-    reading = reading or Reading()
-    if matrix:
-        if reading.page not in {None, 1}:
-            raise ImageFileError(f"a matrix has 1 page, and --page {reading.page} is none of them", path=name)
-        return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
-    if not data:
+    if not (data or matrix):
         raise ImageFileError("the file is empty", path=name)
-    header = read_header(data)
-    file = _EncodedImage(data, name, header.format if header else recognize(data), header or Header(0, 0))
-    pages = Pages(file)
-    _check(file, reading)
-    if reading.page and reading.page > 1:
-        picture = _as_picture(pages[reading.page - 1])
-    elif file.format == "PAM":
-        picture = _decode_pam(file)
-    elif file.format == "JPEG":
-        picture = _decode_jpeg(file, allow_truncated=reading.allow_truncated)
+    header = Header(0, 0) if matrix else read_header(data)
+    if page and page > header.pages:
+        what = "a matrix has 1 page" if matrix else "has 1 page" if header.pages == 1 else f"has {header.pages} pages"
+        raise ImageFileError(f"{what}, and --page {page} is none of them", path=name)
+    if matrix:
+        return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
+    check_header(header._replace(pages=1, total=0) if page else header, name, most_pixels)
+    if not header.is_whole and not (allow_truncated and header.format == "JPEG"):
+        raise ImageFileError(_CUT_OFF if header.format == "JPEG" else _UNREADABLE, path=name)
+    pages = Pages(data, header, name) if header.pages > 1 else None
+    metadata, notes = Metadata(), list[str]()
+    if pages and page and page > 1:
+        pixels = pages[page - 1]
     else:
-        picture = _decode(file)
-    if header is None or reading.page:  # what was decoded may be larger than the header, or its first page, said
-        check_header(Header(*picture.pixels.shape[:2]), name, reading.most_pixels)
-    return picture if pages.count == 1 or reading.page else picture._replace(pages=pages)
-
-
-def _as_picture(pixels: Array, metadata: Metadata | None = None) -> Picture:
-    return Picture(pixels, depth_of(pixels.dtype), metadata=metadata or Metadata())
+        pixels, metadata = _decode(data, header, name, notes, allow_truncated=allow_truncated)
+    if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
+        check_header(Header(*pixels.shape[:2]), name, most_pixels)
+    return Picture(pixels, depth_of(pixels.dtype), metadata=metadata, pages=None if page else pages, notes=tuple(notes))
 
 
 _UNREADABLE = "not an image that can be read, or cut off or damaged"
@@ -206,21 +186,12 @@ _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 """What libjpeg can do by itself, and so without a pass over the pixels."""
 
 
-def _check(file: _EncodedImage, reading: Reading) -> None:
-    """Raise an `ImageFileError` if a file has no such page, or promises too much, or is cut off."""
-    name, header = file.name, file.header
-    if reading.page and reading.page > header.pages:
-        pages = "1 page" if header.pages == 1 else f"{header.pages} pages"
-        raise ImageFileError(f"has {pages}, and --page {reading.page} is none of them", path=name)
-    check_header(header._replace(pages=1, total=0) if reading.page else header, name, reading.most_pixels)
-    if not header.is_whole and not (reading.allow_truncated and file.format == "JPEG"):
-        raise ImageFileError(_CUT_OFF if file.format == "JPEG" else _UNREADABLE, path=name)
-
-
-def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
-    """Return what OpenCV gives, and the libraries' complaints; `ImageFileError` with its reason."""
+def call_opencv(
+    name: str, decode: Callable[..., Made], data: bytes, *options: int, **named: Any
+) -> tuple[Made, list[str]]:
+    """Return what OpenCV makes of a file, and the libraries' complaints; `ImageFileError` with its reason."""
     try:
-        return capture_stderr(call)
+        return capture_stderr(lambda: decode(np.frombuffer(data, np.uint8), *options, **named))
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
@@ -229,65 +200,68 @@ def call_opencv(call: Callable[[], Made], name: str) -> tuple[Made, list[str]]:
         raise ImageFileError(reason, path=name) from error
 
 
-def _call_decoder(
-    data: bytes, name: str, flags: int = cv2.IMREAD_UNCHANGED
-) -> tuple[tuple[Array | None, Sequence[int], Sequence[Array]], list[str]]:
-    """Return the pixels of a file or None, the kinds and the blocks of its metadata, and the libraries' complaints."""
-    return call_opencv(lambda: cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags), name)
-
-
-def _decode(file: _EncodedImage) -> Picture:
-    """Return the first picture in a file, and what else it says."""
-    data, name, format_, header = file
-    if header.directories:
-        data = take_alpha_as_it_is(data, header.directories)
-    (pixels, kinds, blocks), _ = _call_decoder(data, name)
+def _decode(
+    data: bytes, header: Header, name: str, notes: list[str], *, allow_truncated: bool
+) -> tuple[Array, Metadata]:
+    """Return the first picture in a file, and what else the file says; add what is to be remarked to the notes."""
+    flags = _RED_FIRST if header.format == "JPEG" and header.channels == 3 else cv2.IMREAD_UNCHANGED
+    decoded: tuple[Any, Any, Any]
+    if header.format == "PAM":
+        decoded = decode_pam(data), (), ()
+    elif header.format == "JPEG":
+        decoded = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
+    else:
+        whole = take_alpha_as_it_is(data, header.directories)
+        decoded, _ = call_opencv(name, cv2.imdecodeWithMetadata, whole, flags=flags)
+    pixels, kinds, blocks = decoded
     if pixels is None:
         raise ImageFileError(_UNREADABLE, path=name)
     metadata = read_metadata(kinds, blocks)
-    if format_ == "AVIF" and not metadata.profile:
+    if header.format == "AVIF" and not metadata.profile:
         metadata = metadata._replace(profile=find_avif_profile(data))
-    return _as_picture(_finish(pixels, file, exif=metadata.exif), metadata)
+    red_first = header.format == "PAM" or flags == _RED_FIRST
+    return _finish(pixels, data, header, name, exif=metadata.exif, red_first=red_first), metadata
 
 
-def _decode_pam(file: _EncodedImage) -> Picture:
-    pixels = decode_pam(file.data)
-    if pixels is None:
-        raise ImageFileError(_UNREADABLE, path=file.name)
-    return _as_picture(pixels)
-
-
-def _decode_jpeg(file: _EncodedImage, *, allow_truncated: bool) -> Picture:
-    """Return the picture in a JPEG, as far as it goes if that is allowed."""
-    data, name, _, header = file
-    flags = _RED_FIRST if header.channels == 3 else cv2.IMREAD_UNCHANGED
+def _decode_jpeg(
+    data: bytes, name: str, flags: int, notes: list[str], *, allow_truncated: bool
+) -> tuple[Any, Any, Any]:
+    """Return the pixels of a JPEG, as far as it goes if that is allowed, and the kinds and blocks of its metadata."""
+    taken = data
     if allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
-        data += _JPEG_END
-    (pixels, kinds, blocks), lines = _call_decoder(data, name, flags)
+        taken += _JPEG_END
+    decoded, lines = call_opencv(name, cv2.imdecodeWithMetadata, taken, flags=flags)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
-    if pixels is None and allow_truncated:  # the cut may be in a table between two scans
-        data = data[: max(map(data.rfind, _JPEG_SEGMENTS))] + _JPEG_END
-        (pixels, kinds, blocks), _ = _call_decoder(data, name, flags)
-    if pixels is None or (damage and not allow_truncated):
+    if decoded[0] is None and allow_truncated:  # the cut may be in a table between two scans
+        taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END
+        decoded, _ = call_opencv(name, cv2.imdecodeWithMetadata, taken, flags=flags)
+    if decoded[0] is None or (damage and not allow_truncated):
         reason = f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there" if damage else _CUT_OFF
         raise ImageFileError(reason, path=name)
-    metadata = read_metadata(kinds, blocks)
-    finished = _finish(pixels, file, exif=metadata.exif, red_first=flags == _RED_FIRST)
-    picture = _as_picture(finished, metadata)
-    return picture._replace(notes=(_TRUNCATED,)) if damage or len(data) != len(file.data) else picture
+    if damage or len(taken) != len(data):
+        notes.append(_TRUNCATED)
+    return decoded
 
 
-def _finish(pixels: Array, file: _EncodedImage, *, page: int = 0, exif: bytes = b"", red_first: bool = False) -> Array:
+def _finish(
+    pixels: Array,
+    data: bytes,
+    header: Header,
+    name: str,
+    *,
+    page: int = 0,
+    exif: bytes = b"",
+    red_first: bool = False,
+) -> Array:
     """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.
 
     `page` is that of a TIFF, from 0. `ImageFileError` if the pixels are of a type that is not computed with.
     """
-    data, name, format_, header = file
     if header.directories:
         pixels = restore_alpha(pixels, header.directories[page], name)
-    elif correct := CORRECTIONS.get(format_):
+    elif correct := CORRECTIONS.get(header.format):
         pixels = correct(pixels, data)
-    if exif and format_ not in {"AVIF", "TIFF"}:  # OpenCV turns a TIFF, and its boxes turn an AVIF
+    if exif and header.format not in {"AVIF", "TIFF"}:  # OpenCV turns a TIFF, and its boxes turn an AVIF
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)

@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 from zlib import crc32
 
@@ -32,7 +33,7 @@ class Header(NamedTuple):
     directories
         Those of a TIFF, one for each page.
     format
-        Its name, as `recognize` returns it.
+        Its name; empty if it is not known.
     """
 
     height: int
@@ -47,11 +48,6 @@ class Header(NamedTuple):
     format: str = ""
 
     @property
-    def pixels(self) -> int:
-        """The pixels of all pages."""
-        return self.total or self.height * self.width * self.pages
-
-    @property
     def shape(self) -> tuple[int, ...] | None:
         """(H, W) or (H, W, C), upright, as the first page is once it has been read; None where that is not known."""
         if self.height < 1 or self.width < 1 or self.channels not in {1, 3, 4}:
@@ -60,26 +56,19 @@ class Header(NamedTuple):
         return sides if self.channels == 1 else (*sides, self.channels)
 
 
-def read_header(data: bytes) -> Header | None:
-    """Return what a file, or a map of it, promises, or None where that is not known.
+def read_header(data: bytes) -> Header:
+    """Return what a file, or a map of it, promises; of a size 0x0 where that is not known.
 
     Examples
     --------
     >>> read_header(b"P6 640 480 255 ")[:2]
     (480, 640)
     """
-    name = recognize(data)
-    try:
+    head, header = data[:64], None
+    name = next((name for name, (belongs, _) in _READERS.items() if belongs(head)), "")
+    with suppress(struct.error, IndexError, ValueError):
         header = _READERS[name][1](data) if name else None
-    except (struct.error, IndexError, ValueError):
-        return None
-    return header._replace(format=name) if header else None
-
-
-def recognize(data: bytes) -> str:
-    """Return the name of the format of an image file by its first bytes, or the empty string."""
-    head = data[:64]
-    return next((name for name, (belongs, _) in _READERS.items() if belongs(head)), "")
+    return (header or Header(0, 0))._replace(format=name)
 
 
 def _png(data: bytes) -> Header:

@@ -64,13 +64,14 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
     """
     limit = largest_picture() if most_pixels is None else most_pixels
     size = f"{header.height}x{header.width} pixels"
-    what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {header.pixels} in all,"
+    pixels = header.total or header.height * header.width * header.pages
+    what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {pixels} in all,"
     one = "" if header.pages == 1 else "--page N reads one page; "
-    if header.pixels > limit:
+    if pixels > limit:
         variable = f"the environment variable {VARIABLE}"
         reason = f"{what} are more than the limit of {limit}; {one}--max-pixels N, or {variable}, sets another"
         raise ImageFileError(reason, path=name)
-    if lack := lacks_memory(2 * header.pixels * header.depth):  # the image and its result
+    if lack := lacks_memory(2 * pixels * header.depth):  # the image and its result
         raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.atomic import Unfinished, make_folder_of, write_whole
-from cnnfilter.io.decode import Picture, Reading, decode_picture, read_bytes
+from cnnfilter.io.decode import Picture, decode_picture, read_bytes
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.paths import STANDARD, Job, Resolver, group_by_input, spoken
@@ -206,8 +206,14 @@ def read_input(source: str, work: Work) -> Picture:
     data = work.stdin if source == STANDARD else read_bytes(source)
     matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
     settings = work.settings
-    reading = Reading(settings.allow_truncated, settings.page, settings.max_pixels)
-    return decode_picture(data, spoken(source), reading, matrix=matrix)
+    return decode_picture(
+        data,
+        spoken(source),
+        matrix=matrix,
+        page=settings.page,
+        allow_truncated=settings.allow_truncated,
+        most_pixels=settings.max_pixels,
+    )
 
 
 def sketch_file(source: str) -> Picture | None:
@@ -219,7 +225,7 @@ def sketch_file(source: str) -> Picture | None:
             header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
     except (OSError, ValueError):  # what is empty, or not there at all, is read as ever
         return None
-    return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT) if header and header.shape else None
+    return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT) if header.shape else None
 
 
 def rehearse(work: Work, listener: Listener) -> None:

@@ -1,7 +1,7 @@
 """Tests of cnnfilter."""
 
 from cnnfilter.arrays import Array
-from cnnfilter.io.decode import Reading, decode_picture
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.formats import IMAGE_SUFFIXES
 
 __all__ = ["IMAGE_SUFFIXES", "decode_pixels"]
@@ -9,4 +9,4 @@ __all__ = ["IMAGE_SUFFIXES", "decode_pixels"]
 
 def decode_pixels(data: bytes, name: str, *, allow_truncated: bool = False) -> Array:
     """Return the pixels of the first picture in an encoded file."""
-    return decode_picture(data, name, Reading(allow_truncated)).pixels
+    return decode_picture(data, name, allow_truncated=allow_truncated).pixels

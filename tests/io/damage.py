@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.decode import Reading, decode_picture
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import FORMATS, Depth
 from tests.io import IMAGE_SUFFIXES
@@ -76,7 +76,7 @@ def _saved(image: Image.Image, format_: str, options: dict[str, Any]) -> bytes:
 def outcome(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
     """Return `picture`, or the one line that refuses a file; anything else that comes out is raised."""
     try:
-        image = decode_picture(data, name, Reading(allow_truncated, most_pixels=LARGEST))
+        image = decode_picture(data, name, allow_truncated=allow_truncated, most_pixels=LARGEST)
         for page in image.pages or ():
             assert page.ndim in {2, 3}
     except ImageFileError as error:

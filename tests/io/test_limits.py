@@ -13,7 +13,7 @@ import pytest
 from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io import decode as pictures
 from cnnfilter.io import paths as limits
-from cnnfilter.io.decode import Reading, decode_picture
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import Header
 from cnnfilter.io.paths import (
     OPENCV_LIMIT,
@@ -59,7 +59,7 @@ def refusal(check: Callable[[], object]) -> str:
 @pytest.mark.usefixtures("undecoded")
 @pytest.mark.parametrize("limit", [None, 10_000])
 def test_a_giant_is_refused_by_its_header_and_the_limit_is_named(limit: int | None) -> None:
-    message = refusal(lambda: decode_picture(promising(60_000, 60_000), "x.png", Reading(most_pixels=limit)))
+    message = refusal(lambda: decode_picture(promising(60_000, 60_000), "x.png", most_pixels=limit))
     assert message.startswith("x.png: 60000x60000 pixels")
     assert str(limit or OPENCV_LIMIT) in message
     assert "--max-pixels" in message
@@ -68,17 +68,16 @@ def test_a_giant_is_refused_by_its_header_and_the_limit_is_named(limit: int | No
 
 def test_as_many_pixels_as_are_allowed_are_read() -> None:
     data = FILES["3-8.png"]
-    assert decode_picture(data, "x", Reading(most_pixels=38 * 45)).pixels.shape == (38, 45, 3)
-    assert "38x45" in refusal(lambda: decode_picture(data, "x", Reading(most_pixels=38 * 45 - 1)))
+    assert decode_picture(data, "x", most_pixels=38 * 45).pixels.shape == (38, 45, 3)
+    assert "38x45" in refusal(lambda: decode_picture(data, "x", most_pixels=38 * 45 - 1))
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith(("pages", "frames"))])
 def test_all_pages_count_unless_one_is_chosen(name: str) -> None:
-    limited = Reading(most_pixels=2 * 38 * 45)
-    message = refusal(lambda: decode_picture(FILES[name], name, limited))
+    message = refusal(lambda: decode_picture(FILES[name], name, most_pixels=2 * 38 * 45))
     assert "3 pages" in message
     assert "--page N" in message
-    assert decode_picture(FILES[name], name, limited._replace(page=2)).pixels.shape[:2] == (38, 45)
+    assert decode_picture(FILES[name], name, page=2, most_pixels=2 * 38 * 45).pixels.shape[:2] == (38, 45)
 
 
 @pytest.mark.usefixtures("undecoded")

@@ -9,7 +9,7 @@ from PIL import Image, ImageSequence
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.decode import Reading, Timing, decode_picture
+from cnnfilter.io.decode import Timing, decode_picture
 from cnnfilter.io.encode import Encoding, encode_pages
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
@@ -64,7 +64,7 @@ def test_the_times_of_frames_are_known_when_they_have_been_read(suffix: str) -> 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize(("page", "colour"), [(1, RED), (2, GREEN), (3, BLUE)])
 def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[int, ...]) -> None:
-    image = decode_picture(saved(suffix), "x", Reading(page=page))
+    image = decode_picture(saved(suffix), "x", page=page)
     assert is_near(image.pixels, colour)
     assert image.pages is None
 
@@ -72,13 +72,13 @@ def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[in
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_page_that_is_not_there_is_refused(suffix: str) -> None:
     with pytest.raises(ImageFileError, match=r"x: has 3 pages, and --page 4 is none of them"):
-        decode_picture(saved(suffix), "x", Reading(page=4))
+        decode_picture(saved(suffix), "x", page=4)
 
 
 def test_a_file_of_one_picture_has_no_pages() -> None:
     assert decode_picture(saved(".tif", [flat(RED)]), "x").pages is None
     with pytest.raises(ImageFileError, match="has 1 page"):
-        decode_picture(saved(".tif", [flat(RED)]), "x", Reading(page=2))
+        decode_picture(saved(".tif", [flat(RED)]), "x", page=2)
 
 
 def test_the_pages_of_a_tiff_may_all_differ() -> None:

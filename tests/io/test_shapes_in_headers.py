@@ -22,7 +22,7 @@ UNTOLD = {".gif", ".bmp", ".dib"}
 def find_size(data: bytes) -> tuple[int, ...] | None:
     """Return the shape that the head of a file tells."""
     header = read_header(data)
-    return header.shape if header else None
+    return header.shape
 
 
 def written() -> list[tuple[str, Depth, int]]:
