@@ -13,7 +13,7 @@ class CnnFilterError(Exception):
     Parameters
     ----------
     reason
-        What was wrong, what was given and what is allowed; the message, behind the path if there is one.
+        What was wrong, what was given and what is allowed; the message, behind the path and the place if given.
     path
         The file that it is about.
     line, column
@@ -23,8 +23,9 @@ class CnnFilterError(Exception):
     def __init__(
         self, reason: object = "", *, path: object = None, line: int | None = None, column: int | None = None
     ) -> None:
-        super().__init__(f"{reason}" if path is None else f"{path}: {reason}")
-        self.path = None if path is None else f"{path}"
+        place = "" if line is None else f"line {line}: " if column is None else f"line {line}, column {column}: "
+        super().__init__(f"{'' if path is None else f'{path}: '}{place}{reason}")
+        self.reason, self.path = f"{reason}", None if path is None else f"{path}"
         self.line, self.column = line, column
 
 

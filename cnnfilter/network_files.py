@@ -385,13 +385,12 @@ def shape_of_kernel(word: str) -> Shape:
 
 def _seen_from(word: str, folder: Path) -> str:
     """Return a kernel word in which a file's path starts from the folder of the network file."""
-    from cnnfilter.kernels.spec import KernelFile, recognize  # noqa: PLC0415  as above
+    from cnnfilter.kernels.spec import recognize  # noqa: PLC0415  as above
 
     if folder == Path() or Path(word).is_absolute():
         return word
     try:
-        kernel = recognize(word)
-        is_path = isinstance(kernel, KernelFile) and kernel.path == Path(word)
+        is_path = recognize(word) == Path(word)
     except KernelError:
         is_path = (folder / word).exists()
     if not is_path:

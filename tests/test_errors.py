@@ -15,7 +15,7 @@ KINDS = (CnnFilterError, ImageFileError, KernelError, MissingLibraryError, Outpu
 def test_an_error_names_its_path_and_carries_it_and_the_place(kind: type[CnnFilterError]) -> None:
     error = kind("is bad", path=Path("a/b.txt"), line=3, column=7)
     for one in (error, pickle.loads(pickle.dumps(error))):
-        assert (str(one), one.path, one.line, one.column) == ("a/b.txt: is bad", "a/b.txt", 3, 7)
+        assert (str(one), one.path, one.line, one.column) == ("a/b.txt: line 3, column 7: is bad", "a/b.txt", 3, 7)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.kernels.spec import fixed_names
+from cnnfilter.kernels.spec import fixed_kernels
 from tests.conftest import ROOT
 
-ASK = "from cnnfilter.kernels.spec import fixed_folder, kernel_shape; print(fixed_folder(), kernel_shape('sobel-x'))"
+ASK = (
+    "from cnnfilter.kernels.spec import fixed_kernels, kernel_shape; "
+    "print(fixed_kernels()['sobel-x'].parent, kernel_shape('sobel-x'))"
+)
 
 
 def build(hook: str, folder: Path) -> Path:
@@ -31,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_wheel_holds_every_kernel_and_the_mark_of_types(wheel: Path) -> None:
-    assert {path.stem for path in (wheel / "cnnfilter" / "_kernels").glob("*.txt")} == fixed_names()
+    assert {path.stem for path in (wheel / "cnnfilter" / "_kernels").glob("*.txt")} == set(fixed_kernels())
     assert (wheel / "cnnfilter" / "py.typed").exists()
 
 

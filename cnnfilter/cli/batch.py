@@ -30,7 +30,7 @@ from cnnfilter.io.paths import (
     parse_list,
     plan_outputs,
 )
-from cnnfilter.kernels.spec import KernelFile, recognize
+from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
 from cnnfilter.nn.layers import Flatten, Linear
 from cnnfilter.nn.window_layers import Convolution
@@ -321,4 +321,4 @@ def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
     """Return the files from which the kernels of networks are read."""
     layers = [node.layer for network in networks for node in network.all_nodes]
     found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
-    return tuple(kernel.path for kernel in found if isinstance(kernel, KernelFile))
+    return tuple(path for path in found if isinstance(path, Path))

@@ -81,10 +81,10 @@ def _parse_row(content: str, line: int, length: int | None) -> list[float]:
         try:
             row.append(parse_number(word))
         except ValueError as error:
-            raise TextError(f"line {line}, column {column}: {error}", line=line, column=column) from error
+            raise TextError(error, line=line, column=column) from error
     if length not in {None, len(row)}:
         reason = f"the row ends with {len(row)} numbers, and the first row has {length}"
-        raise TextError(f"line {line}, column {column}: {reason}", line=line, column=column)
+        raise TextError(reason, line=line, column=column)
     return row
 
 
@@ -158,7 +158,7 @@ def decode_matrix(data: bytes, name: str) -> Doubles:
     except UnicodeDecodeError as error:
         raise ImageFileError("neither a text nor a .npy file", path=name) from error
     except TextError as error:
-        raise ImageFileError(error, path=name, line=error.line, column=error.column) from error
+        raise ImageFileError(error.reason, path=name, line=error.line, column=error.column) from error
 
 
 def stack_channels(channels: list[Rows]) -> Doubles:

@@ -72,23 +72,16 @@ def motion(side: int, angle: float) -> Doubles:
     A step that falls between two pixels is shared by them in proportion, as Wu's anti-aliased lines are
     (An efficient antialiasing technique, SIGGRAPH 1991).
     """
-    direction = np.deg2rad(angle)
-    along, across = np.cos(direction), -np.sin(direction)
-    if abs(along) < abs(across):
-        return np.ascontiguousarray(_slanted_line(side, along / across).T)
-    return _slanted_line(side, across / along)
-
-
-def _slanted_line(side: int, slope: float) -> Doubles:
-    """Return a line with one unit in each column, at the height slope * x."""
+    along, across = np.cos(np.deg2rad(angle)), -np.sin(np.deg2rad(angle))
+    is_steep = abs(along) < abs(across)
     columns = np.arange(side)
     centre = (side - 1) / 2
-    rows = np.round(centre + slope * (columns - centre), 9)
+    rows = np.round(centre + (along / across if is_steep else across / along) * (columns - centre), 9)
     below = np.floor(rows).astype(int)
     matrix = np.zeros((side, side))
     matrix[below, columns] = 1 - (rows - below)
     matrix[np.minimum(below + 1, side - 1), columns] += rows - below
-    return _sum_to_one(matrix)
+    return np.ascontiguousarray(_sum_to_one(matrix.T if is_steep else matrix))
 
 
 def log(side: int, sigma: float) -> Doubles:

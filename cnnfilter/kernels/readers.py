@@ -1,17 +1,19 @@
-"""Kernel files: rows of numbers, ImageMagick's `3x3: ...`, libvips' `.mat`, numpy's `.npy`."""
+"""Kernels written as text or stored by numpy: inline matrices, rows of numbers, ImageMagick, libvips, `.npy`."""
 
 import math
 import os
 import re
 import stat
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import index
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnfilter.errors import KernelError
-from cnnfilter.io.matrices import Table, parse_table
+from cnnfilter.errors import KernelError, TextError
+from cnnfilter.io.matrices import Rows, inline_dimensions, parse_inline, parse_table
+from cnnfilter.nn.layers import Shape
 from cnnfilter.numbers import parse_number
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".mat", ".npy")
@@ -23,10 +25,35 @@ _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL
 
 
 class TextKernel(NamedTuple):
-    """A kernel as a text holds it: its table, and a number that is added to every result (libvips' offset)."""
+    """A kernel as a text holds it: the rows of each slice of each map, its shape, and the comments above them.
 
-    table: Table
+    `offset` is added to every result (libvips).
+    """
+
+    maps: list[list[Rows]]
+    shape: Shape
+    comments: Sequence[str] = ()
     offset: float = 0.0
+
+    @property
+    def description(self) -> str:
+        """The first line that does not name a source."""
+        return next((line for line in self.comments if not line.startswith("source:")), "")
+
+    @property
+    def source(self) -> str:
+        """What the first line `source: ...` says."""
+        return next((line[len("source:") :].strip() for line in self.comments if line.startswith("source:")), "")
+
+
+def parse_inline_kernel(text: str) -> TextKernel:
+    """Return a matrix in a word: `;` ends a row, `;;` a slice, `;;;` a feature map."""
+    try:
+        maps = parse_inline(text)
+    except ValueError as error:
+        raise KernelError(f"kernel {text!r}: {error}") from error
+    shape = len(maps[0][0]), len(maps[0][0][0]), len(maps[0]), len(maps)
+    return TextKernel(maps, shape[: inline_dimensions(text)])
 
 
 def read_text_kernel(path: Path) -> TextKernel:
@@ -37,34 +64,34 @@ def read_text_kernel(path: Path) -> TextKernel:
     Raises
     ------
     KernelError
-        If the file cannot be read or holds no kernel; the message has file, line and column.
+        If the file cannot be read or holds no kernel; it has the line and column if the text is wrong.
     """
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        raise KernelError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        raise KernelError(getattr(error, "strerror", None) or error, path=path) from error
     version = (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else (0, 0)
-    return _read_text_kernel(path, (status.st_dev, status.st_ino, *version))
+    return _read_version(path, (status.st_dev, status.st_ino, *version))
 
 
 @lru_cache(maxsize=128)
-def _read_text_kernel(path: Path, version: tuple[int, ...]) -> TextKernel:
+def _read_version(path: Path, version: tuple[int, ...]) -> TextKernel:
     try:
-        return _parse_kernel(path.read_bytes().decode("utf-8-sig"), path.suffix.lower())
+        text = path.read_bytes().decode("utf-8-sig")
+        if path.suffix.lower() == ".mat":
+            return _parse_vips(text)
+        if match := _IMAGEMAGICK.fullmatch(text):
+            return _parse_imagemagick(match)
+        table = parse_table(text)
     except UnicodeDecodeError as error:
-        raise KernelError(f"{path}: not a text; kernels are {', '.join(SUFFIXES)} files") from error
+        raise KernelError(f"not a text; kernels are {', '.join(SUFFIXES)} files", path=path) from error
     except OSError as error:
-        raise KernelError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise KernelError(f"{path}: {error}") from error
-
-
-def _parse_kernel(text: str, suffix: str) -> TextKernel:
-    if suffix == ".mat":
-        return _parse_vips(text)
-    if match := _IMAGEMAGICK.fullmatch(text):
-        return TextKernel(_parse_imagemagick(match))
-    return TextKernel(parse_table(text))
+        raise KernelError(error.strerror or error, path=path) from error
+    except TextError as error:
+        raise KernelError(error.reason, path=path, line=error.line, column=error.column) from error
+    except ValueError as error:  # a size of more digits than Python reads
+        raise KernelError(error, path=path) from error
+    return TextKernel([table.channels], table.shape, table.comments)
 
 
 def _parse_vips(text: str) -> TextKernel:
@@ -72,47 +99,47 @@ def _parse_vips(text: str) -> TextKernel:
     first, _, rest = text.partition("\n")
     head = _numbers(first, 0)
     if not 2 <= len(head) <= 4:
-        raise ValueError("line 1: `width height [scale [offset]]` is needed")
+        raise TextError("`width height [scale [offset]]` is needed", line=1)
     width, height, scale, offset = [*head, *(1.0, 0.0)[len(head) - 2 :]]
     if scale == 0:
-        raise ValueError("line 1: the scale is 0, and everything is divided by it")
+        raise TextError("the scale is 0, and everything is divided by it", line=1)
     table = parse_table(f"\n{rest}", blank_starts_channel=False)
     if (height, width) != table.shape:
-        raise ValueError(
+        raise TextError(
             f"line 1 promises {width:g} columns and {height:g} rows, and "
             f"{table.shape[1]} columns and {table.shape[0]} rows follow"
         )
     rows = [[weight / scale for weight in row] for row in table.channels[0]]
     if not all(math.isfinite(weight) for row in rows for weight in row):
-        raise ValueError(f"line 1: divided by the scale {scale:g}, weights pass the largest number that can be held")
-    return TextKernel(Table([rows], table.comments), offset)
+        raise TextError(f"divided by the scale {scale:g}, weights pass the largest number that can be held", line=1)
+    return TextKernel([[rows]], table.shape, table.comments, offset)
 
 
-def _parse_imagemagick(match: re.Match[str]) -> Table:
+def _parse_imagemagick(match: re.Match[str]) -> TextKernel:
     """Read ImageMagick's `WIDTHxHEIGHT: n,n,n n,n,n ...`."""
     if match[3]:
-        raise ValueError(f"line 1: {match[3]!r} moves the origin or turns the kernel, which is not read; take it out")
+        raise TextError(f"{match[3]!r} moves the origin or turns the kernel, which is not read; take it out", line=1)
     width, height = int(match[1]), int(match[2] or match[1])
     numbers = _numbers(match.string, match.start(4))
     if not numbers or len(numbers) != width * height:
-        raise ValueError(f"{width}x{height} promises {width * height} numbers, and {len(numbers)} follow")
-    return Table([[numbers[start : start + width] for start in range(0, len(numbers), width)]], [])
+        raise TextError(f"{width}x{height} promises {width * height} numbers, and {len(numbers)} follow")
+    rows = [numbers[start : start + width] for start in range(0, len(numbers), width)]
+    return TextKernel([[rows]], (height, width))
 
 
 def _numbers(text: str, start: int) -> list[float]:
-    """Return the numbers of a text from some place on, however lines part them."""
+    """Return the numbers of a text from some place on, however lines separate them."""
     numbers = []
     for word in re.compile(r"[^\s,]+").finditer(text, start):
         try:
             numbers.append(parse_number(word[0]))
         except ValueError as error:
             line = text.count("\n", 0, word.start()) + 1
-            column = word.start() - text.rfind("\n", 0, word.start())
-            raise ValueError(f"line {line}, column {column}: {error}") from error
+            raise TextError(error, line=line, column=word.start() - text.rfind("\n", 0, word.start())) from error
     return numbers
 
 
-def npy_shape(path: Path) -> tuple[int, ...]:
+def npy_shape(path: Path) -> Shape:
     """Return the shape in the header of a `.npy` file, without numpy (format: NEP 1).
 
     Raises
@@ -131,13 +158,13 @@ def npy_shape(path: Path) -> tuple[int, ...]:
             shape = tuple(index(size) for size in header["shape"])
             rest = file.seek(0, os.SEEK_END) - length - (12 if wide else 10)
     except OSError as error:
-        raise KernelError(f"{path}: {error.strerror or error}") from error
+        raise KernelError(error.strerror or error, path=path) from error
     except Exception as error:  # the header is a literal of Python, whose parser raises what it likes
-        raise KernelError(f"{path}: not a .npy file") from error
+        raise KernelError("not a .npy file", path=path) from error
     if magic[:6] != b"\x93NUMPY" or not re.fullmatch(r"[<>|=]?[bBiuf]\d*", str(header.get("descr"))):
-        raise KernelError(f"{path}: not a .npy file of plain numbers")
+        raise KernelError("not a .npy file of plain numbers", path=path)
     if math.prod(shape) > rest:
-        raise KernelError(f"{path}: cut off: shape {shape} needs more than the {rest} bytes that follow")
+        raise KernelError(f"cut off: shape {shape} needs more than the {rest} bytes that follow", path=path)
     if not 2 <= len(shape) <= 4 or min(shape) < 1:
-        raise KernelError(f"{path}: shape {shape}; a kernel is (kh, kw), (kh, kw, in) or (kh, kw, in, out)")
+        raise KernelError(f"shape {shape}; a kernel is (kh, kw), (kh, kw, in) or (kh, kw, in, out)", path=path)
     return shape

@@ -116,7 +116,13 @@ def read_arguments(name: str, words: list[str]) -> dict[str, float]:
             fault = "given twice" if key in given else f"unknown{nearest(key, recipe.arguments)}"
             raise KernelError(f"{usage(name)}; argument {key!r} is {fault}")
         given[key] = _number(name, key, value)
-    return {key: given[key] for key in _complete(name, given)}
+    if "n" in given and "sigma" in recipe.optional:
+        given.setdefault("sigma", given["n"] / 6)
+    if "sigma" in given and "n" in recipe.optional and "n" not in given:
+        given["n"] = _number(name, "n", show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
+    if missing := [key for key in recipe.arguments if key not in given]:
+        raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing")
+    return {key: given[key] for key in recipe.arguments}
 
 
 def _number(name: str, key: str, value: str) -> float:
@@ -132,19 +138,6 @@ def _number(name: str, key: str, value: str) -> float:
             f"{usage(name)}; {key} is {value}, and must be above 0: from {SMALLEST_SCALE} to {LARGEST_SCALE}"
         )
     return number
-
-
-def _complete(name: str, given: dict[str, float]) -> tuple[str, ...]:
-    """Fill in `n` and `sigma` from each other, and return the names in their order."""
-    recipe = RECIPES[name]
-    if "n" in given and "sigma" in recipe.optional:
-        given.setdefault("sigma", given["n"] / 6)
-    if "sigma" in given and "n" in recipe.optional and "n" not in given:
-        given["n"] = _number(name, "n", show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
-    missing = [key for key in recipe.arguments if key not in given]
-    if missing:
-        raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing")
-    return recipe.arguments
 
 
 def usage(name: str) -> str:

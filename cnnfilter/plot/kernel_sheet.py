@@ -258,7 +258,7 @@ def caption_of(word: str, description: str) -> str:
     plain, made = description.replace("`", ""), recognize(word)
     if not isinstance(made, Made):
         return plain
-    values = {key.upper(): show_number(value) for key, value in made.arguments}
+    values = {key.upper(): show_number(value) for key, value in made.arguments.items()}
     clauses = [clause for clause in plain.split("; ") if "unless given" not in clause]
     return re.sub(r"\b[A-Z][A-Z0-9]*\b", lambda match: values.get(match[0], match[0]), "; ".join(clauses))
 

@@ -9,7 +9,7 @@ from cnnfilter.arrays import Array, float_type
 from cnnfilter.compute.forward import Program, load_program, run_program
 from cnnfilter.compute.state_dict import Model
 from cnnfilter.compute.tiles import Part, Parts, cut_program
-from cnnfilter.kernels.spec import fixed_names, kernel_shape
+from cnnfilter.kernels.spec import fixed_kernels, kernel_shape
 from cnnfilter.log import listening
 from cnnfilter.nn.language import parse_network
 
@@ -99,7 +99,7 @@ def test_the_plan_is_told_as_ever() -> None:
     assert told[0] == told[1] != []
 
 
-@pytest.mark.parametrize("name", sorted(fixed_names()))
+@pytest.mark.parametrize("name", sorted(fixed_kernels()))
 @pytest.mark.parametrize("border", ["zero", "edge", "reflect", "symmetric"])
 def test_every_kernel_gives_the_same_in_both(name: str, border: str) -> None:
     program, volume = program_of(f"dwconv:{name},half,border={border}"), picture_of((23, 37, 3))
@@ -111,7 +111,7 @@ def test_every_kernel_gives_the_same_in_both(name: str, border: str) -> None:
 def test_most_small_kernels_of_whole_numbers_are_such() -> None:
     found = {
         name
-        for name in fixed_names()
+        for name in fixed_kernels()
         if run_narrowly(program_of(f"dwconv:{name},half"), picture_of((23, 37, 3))) is not None
     }
     assert {"sharpen", "sobel-x", "sobel-y", "prewitt-y", "emboss", "laplacian-8"} <= found

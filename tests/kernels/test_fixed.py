@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.kernels.spec import describe, fixed_folder, fixed_names, kernel_shape, load_kernel
+from cnnfilter.kernels.spec import describe, fixed_kernels, kernel_shape, load_kernel
 
-NAMES = sorted(fixed_names())
+NAMES = sorted(fixed_kernels())
 
 COMPASS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
 """Clockwise."""
@@ -71,7 +71,7 @@ def test_the_shape_known_without_numpy_is_that_of_the_array(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_array_is_the_drawing_in_the_file(name: str) -> None:
-    text = (fixed_folder() / f"{name}.txt").read_text(encoding="utf-8")
+    text = fixed_kernels()[name].read_text(encoding="utf-8")
     rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
     drawn = [[float(over) / float(under or 1) for over, _, under in (w.partition("/") for w in row)] for row in rows]
     np.testing.assert_array_equal(weights(name), drawn)

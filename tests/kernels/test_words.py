@@ -9,12 +9,9 @@ import pytest
 from cnnfilter.errors import KernelError
 from cnnfilter.kernels.recipes import RECIPES
 from cnnfilter.kernels.spec import (
-    Inline,
-    KernelFile,
     Made,
     describe,
-    fixed_folder,
-    fixed_names,
+    fixed_kernels,
     kernel_name,
     kernel_shape,
     load_kernel,
@@ -59,7 +56,7 @@ def refusal(word: str) -> str:
     ],
 )
 def test_numbers_fractions_commas_and_semicolons_are_the_matrix_itself(word: str, rows: list[list[float]]) -> None:
-    assert recognize(word) == Inline(word)
+    assert recognize(word) == word
     assert kernel_shape(word) == (len(rows), len(rows[0]))
     np.testing.assert_array_equal(load_kernel(word).weights, rows)
 
@@ -80,7 +77,7 @@ def test_a_known_name_is_that_kernel_even_where_a_file_has_its_name(name: str) -
 @pytest.mark.parametrize("name", ["emboss", "gaussian", "5"])
 def test_a_leading_point_and_stroke_force_the_file(name: str) -> None:
     Path(name).write_text("1 2\n3 4\n")
-    assert recognize(f"./{name}") == KernelFile(Path(name))
+    assert recognize(f"./{name}") == Path(name)
     np.testing.assert_array_equal(load_kernel(f"./{name}").weights, [[1, 2], [3, 4]])
 
 
@@ -93,7 +90,7 @@ def test_a_leading_point_and_stroke_force_a_file_with_a_semicolon_in_its_name() 
 def test_a_stroke_a_point_or_its_being_there_makes_a_file(word: str) -> None:
     Path(word).parent.mkdir(exist_ok=True)
     Path(word).write_text("1,2,3\n")
-    assert recognize(word) == KernelFile(Path(word))
+    assert recognize(word) == Path(word)
     assert kernel_shape(word) == (1, 3)
 
 
@@ -263,8 +260,8 @@ def test_a_sigma_beyond_all_bounds_is_refused_as_every_other() -> None:
 def test_arguments_are_taken_by_place_or_by_name(word: str, arguments: dict[str, float]) -> None:
     made = recognize(word)
     assert isinstance(made, Made)
-    assert dict(made.arguments) == pytest.approx(arguments)
-    assert list(dict(made.arguments)) == list(RECIPES[made.name].arguments)
+    assert made.arguments == pytest.approx(arguments)
+    assert list(made.arguments) == list(RECIPES[made.name].arguments)
     assert kernel_shape(word) == (arguments["n"], arguments["n"])
 
 
@@ -274,13 +271,14 @@ def test_arguments_are_taken_by_place_or_by_name(word: str, arguments: dict[str,
 def test_names_are_all_fixed_and_made_kernels_in_alphabetical_order() -> None:
     listed = list(names())
     assert listed == sorted(listed)
-    assert set(listed) == fixed_names() | set(RECIPES)
-    assert not fixed_names() & set(RECIPES)
+    assert set(listed) == {*fixed_kernels(), *RECIPES}
+    assert not fixed_kernels().keys() & RECIPES.keys()
 
 
 def test_the_fixed_names_are_the_stems_of_the_files() -> None:
-    assert fixed_names() == {path.stem for path in fixed_folder().iterdir()}
-    assert {path.suffix for path in fixed_folder().iterdir()} == {".txt"}
+    (folder,) = {path.parent for path in fixed_kernels().values()}
+    assert fixed_kernels() == {path.stem: path for path in folder.iterdir()}
+    assert {path.suffix for path in folder.iterdir()} == {".txt"}
 
 
 @pytest.mark.parametrize("name", list(names()))
@@ -309,7 +307,7 @@ ARGUMENTS = {
 
 @pytest.mark.parametrize("name", list(names()))
 def test_what_never_is_negative_is_known_without_the_array(name: str) -> None:
-    word = name if name in fixed_names() else name + ARGUMENTS.get(name, ":5")
+    word = name if name in fixed_kernels() else name + ARGUMENTS.get(name, ":5")
     assert never_negative(word) == bool((load_kernel(word).weights >= 0).all())
 
 
