@@ -60,11 +60,6 @@ def read_text_kernel(path: Path) -> TextKernel:
     """Return the kernel in a text file, whichever of the three formats it is in.
 
     A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which holds its text only once.
-
-    Raises
-    ------
-    KernelError
-        If the file cannot be read or holds no kernel; it has the line and column if the text is wrong.
     """
     try:
         status = path.stat()
@@ -140,13 +135,7 @@ def _numbers(text: str, start: int) -> list[float]:
 
 
 def npy_shape(path: Path) -> Shape:
-    """Return the shape in the header of a `.npy` file, without numpy (format: NEP 1).
-
-    Raises
-    ------
-    KernelError
-        If the file cannot be read, is no `.npy`, or holds something else than 2 to 4 dimensions of numbers.
-    """
+    """Return the shape in the header of a `.npy` file, 2 to 4 dimensions of numbers, without numpy (format: NEP 1)."""
     import ast  # noqa: PLC0415  the names start without it
 
     try:

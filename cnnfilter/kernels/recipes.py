@@ -85,19 +85,7 @@ RECIPES = {
 
 
 def read_arguments(name: str, words: list[str]) -> dict[str, float]:
-    """Return the arguments of a made kernel by name, those that were left out filled in.
-
-    Parameters
-    ----------
-    name
-        A name in `RECIPES`.
-    words
-        The arguments, by place or as `key=value`.
-
-    Raises
-    ------
-    KernelError
-        If an argument is unknown, missing, given twice, no number, or out of its range.
+    """Return the arguments of a made kernel, given by place or as `key=value`; those that were left out are filled in.
 
     Examples
     --------
@@ -130,47 +118,26 @@ def _number(name: str, key: str, value: str) -> float:
         number = parse_number(value)
     except ValueError as error:
         raise KernelError(f"{usage(name)}; {key}: {error}") from error
-    if key == "n":
-        if not number.is_integer() or not 1 <= number <= LARGEST_SIDE:
-            raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
-    elif key != "angle" and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
-        raise KernelError(
-            f"{usage(name)}; {key} is {value}, and must be above 0: from {SMALLEST_SCALE} to {LARGEST_SCALE}"
-        )
+    if key == "n" and not (number.is_integer() and 1 <= number <= LARGEST_SIDE):
+        raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
+    if key not in {"n", "angle"} and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
+        bounds = f"from {SMALLEST_SCALE} to {LARGEST_SCALE}"
+        raise KernelError(f"{usage(name)}; {key} is {value}, and must be above 0: {bounds}")
     return number
 
 
 def usage(name: str) -> str:
-    """Return how a made kernel is called.
-
-    Examples
-    --------
-    >>> usage("motion")
-    'motion:N:ANGLE'
-    """
+    """Return how a made kernel is called, such as `motion:N:ANGLE`."""
     return ":".join([name, *(argument.upper() for argument in RECIPES[name].arguments)])
 
 
 def shown_word(name: str) -> str:
-    """Return the word of a made kernel at the size that shows on a sample what it does.
-
-    Examples
-    --------
-    >>> shown_word("motion")
-    'motion:13:30'
-    """
+    """Return the word of a made kernel at the size that shows on a sample what it does, such as `motion:13:30`."""
     return f"{name}:{RECIPES[name].shown}"
 
 
 def make(name: str, arguments: dict[str, float]) -> Doubles:
-    """Return the matrix of a made kernel, (N, N) of float64.
-
-    Parameters
-    ----------
-    name
-        A name in `RECIPES`.
-    arguments
-        What `read_arguments` returned.
+    """Return the matrix of a made kernel, (N, N) of float64, from the arguments that were read.
 
     Examples
     --------
@@ -179,7 +146,6 @@ def make(name: str, arguments: dict[str, float]) -> Doubles:
     """
     from cnnfilter.kernels import made  # noqa: PLC0415  the first need of numpy
 
-    formula = getattr(made, name.replace("-", "_"))
-    side = int(arguments["n"])
-    matrix: Doubles = formula(side, *(value for key, value in arguments.items() if key != "n"))
+    side, *others = arguments.values()
+    matrix: Doubles = getattr(made, name.replace("-", "_"))(int(side), *others)
     return matrix

@@ -29,16 +29,9 @@ class Made(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """A kernel's weights as used, and what is known of it.
+    """A kernel's weights as used, (kh, kw), (kh, kw, in) or (kh, kw, in, out) of float64, and what is known of it.
 
-    Parameters
-    ----------
-    weights
-        (kh, kw), (kh, kw, in) or (kh, kw, in, out), float64.
-    offset
-        A number that is added to every result; 0 but for libvips' matrices.
-    description, source
-        A line each, or empty.
+    `offset` is added to every result, 0 but for libvips' matrices; `description` and `source` are a line, or empty.
     """
 
     weights: Doubles
@@ -52,12 +45,7 @@ def recognize(word: str) -> Made | Path | str:
     """Return what a kernel word stands for: a kernel made to size, a file, or the matrix itself as text.
 
     Distinguished in this order: only numbers, fractions, commas and `;` are the matrix itself; a known name
-    before the first `:` is that kernel; a `/`, a `.`, or that it exists makes a file.
-
-    Raises
-    ------
-    KernelError
-        If it is none of these, or the arguments of a made kernel are wrong.
+    before the first `:` is that kernel; a `/`, a `.`, or that it exists makes a file. Else it is a `KernelError`.
 
     Examples
     --------
@@ -103,36 +91,19 @@ def names() -> list[str]:
 
 
 def kernel_name(word: str, number: int) -> str:
-    """Return what a result of this kernel is called: its word, or `kernel1` by its number for a matrix itself.
-
-    Examples
-    --------
-    >>> kernel_name("sobel-x", 1), kernel_name("1 2; 3 4", 2)
-    ('sobel-x', 'kernel2')
-    """
+    """Return what a result of this kernel is called: its word, or `kernel1` by its number for a matrix itself."""
     return f"kernel{number}" if isinstance(recognize(word), str) else word
 
 
 def describe(name: str) -> str:
-    """Return one line on what a named kernel does.
-
-    Examples
-    --------
-    >>> describe("box")
-    'mean of N x N pixels; sums to 1'
-    """
+    """Return one line on what a named kernel does."""
     if name in RECIPES:
         return RECIPES[name].description
     return read_text_kernel(fixed_kernels().get(name, Path(name))).description
 
 
 def kernel_shape(word: str) -> Shape:
-    """Return the shape of the kernel that `word` stands for, (kh, kw[, in[, out]]), without numpy.
-
-    Raises
-    ------
-    KernelError
-        If the word is unknown, or the file it names cannot be read.
+    """Return the shape of a kernel, (kh, kw[, in[, out]]), without numpy.
 
     Examples
     --------
@@ -157,13 +128,7 @@ def _read(word: str) -> Made | TextKernel | Path:
 
 
 def never_negative(word: str) -> bool:
-    """Return whether a kernel has no negative weight, as a blur has none; without numpy but for `.npy` files.
-
-    Examples
-    --------
-    >>> never_negative("gaussian:5"), never_negative("sobel-x")
-    (True, False)
-    """
+    """Return whether a kernel has no negative weight, as a blur has none; without numpy but for `.npy` files."""
     match _read(word):
         case Made(name):
             return not RECIPES[name].signed
@@ -174,17 +139,7 @@ def never_negative(word: str) -> bool:
 
 
 def load_kernel(word: str) -> Kernel:
-    """Return the kernel that `word` stands for.
-
-    Parameters
-    ----------
-    word
-        A name, a file, or the matrix itself, as `-k` takes it.
-
-    Raises
-    ------
-    KernelError
-        If the word is unknown, or the file it names cannot be read or holds a number that is not finite.
+    """Return the kernel that a word stands for: a name, a file, or the matrix itself, as `-k` takes it.
 
     Examples
     --------
