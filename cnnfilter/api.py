@@ -26,10 +26,10 @@ from cnnfilter.io.weights import as_tensors, keeps_order, read_weights
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.network_files import Document, load_document, read_document
 from cnnfilter.nn.geometry import Border, Window, as_border, as_padding, as_pair
-from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Shape
 from cnnfilter.nn.network import Network, Preparation
+from cnnfilter.nn.other_layers import Pool, PoolMode
 from cnnfilter.nn.summary import Summary, summarize
-from cnnfilter.nn.window_layers import Conv, DepthwiseConv, KernelWord, Pool, PoolMode
 
 
 def read_image(path: str | Path) -> Array:

@@ -12,9 +12,8 @@ from cnnfilter.io.paths import is_endless
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.language import BARE_KEYS, BLOCKS, NAME, OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, KEYS
-from cnnfilter.nn.layers import Block, Layer, Shape, as_shape
+from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
 from cnnfilter.nn.network import Network, Preparation
-from cnnfilter.nn.window_layers import Convolution
 from cnnfilter.numbers import parse_number, show_number
 
 OPTION_KEYS = {

@@ -26,8 +26,8 @@ from cnnfilter.network_files import read_document
 from cnnfilter.nn.formulas import explain
 from cnnfilter.nn.language import OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import known_words
+from cnnfilter.nn.layers import show_layers
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.printing import show_network
 from cnnfilter.nn.summary import summarize
 
 EXAMPLES = settings(max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "150")))
@@ -70,7 +70,7 @@ def only_ours(run: Callable[[], object]) -> None:
 
 def use(network: Network) -> None:
     """Do with a network all that `shape` does."""
-    assert show_network(network.layers) == str(network)
+    assert show_layers(network.layers) == str(network)
     for shape in ((9, 8, 3), (1, 1, 1), (30, 2, 4)):
         with suppress(CnnFilterError):
             visits = list(network.visits(shape))

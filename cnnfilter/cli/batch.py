@@ -32,8 +32,8 @@ from cnnfilter.io.paths import (
 )
 from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
-from cnnfilter.nn.layers import Flatten, Linear
-from cnnfilter.nn.window_layers import Convolution
+from cnnfilter.nn.layers import Convolution
+from cnnfilter.nn.other_layers import Flatten, Linear
 
 if TYPE_CHECKING:
     from cnnfilter.cli.report import Clerk

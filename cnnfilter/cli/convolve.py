@@ -10,17 +10,9 @@ from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_name, kernel_shape
 from cnnfilter.nn.geometry import Border, Padding, Pair, Window
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Activation, Function, Gray, Layer
+from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Layer, Normalization, common_size
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import (
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    DepthwiseConv,
-    KernelWord,
-    Normalization,
-    common_size,
-)
+from cnnfilter.nn.other_layers import Activation, ChannelMode, ChannelPool, Function, Gray
 from cnnfilter.run.settings import Settings
 
 COMBINATIONS = {

@@ -11,7 +11,7 @@ from cnnfilter.errors import LanguageError
 from cnnfilter.nn.geometry import Padding, Pair, Window
 from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from cnnfilter.run.settings import Settings
 
 WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")

@@ -16,12 +16,10 @@ from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.nn.geometry import NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
-from cnnfilter.nn.layers import Layer, Layout, Shape, as_shape, show_shape
+from cnnfilter.nn.layers import Conv, KernelWord, Layer, Layout, Shape, as_shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.printing import show_layer
 from cnnfilter.nn.summary import Summary, summarize
-from cnnfilter.nn.window_layers import Conv, KernelWord
 
 if TYPE_CHECKING:
     from cnnfilter.nn.solve import OpenPart
@@ -282,7 +280,7 @@ def print_solutions(network: Network, shape: Shape, answer: Answer, console: Con
     part, layer = OpenPart(answer.solve), network.layers[0]
     solution = solve(layer, part, shape, answer.target, keeps_stride=keeps_stride)
     for found in solution.layers:
-        click.echo(show_layer(found))
+        click.echo(found.text)
     if solution.more:
         console.remark(f"{solution.more:,} more pairs lead there")
     if solution.endless:
@@ -293,6 +291,6 @@ def print_solutions(network: Network, shape: Shape, answer: Answer, console: Con
 
 
 def _nothing_found(part: OpenPart, nearest: tuple[Layer, ...], shape: Shape, target: Pair) -> str:
-    sizes = [f"{show_layer(layer)} gives {show_shape(layer.output(shape)[:2])}" for layer in nearest]
+    sizes = [f"{layer.text} gives {show_shape(layer.output(shape)[:2])}" for layer in nearest]
     near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""
     return f"no {part} gives {show_pair(target)}{near}"

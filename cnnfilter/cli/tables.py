@@ -7,11 +7,10 @@ from enum import StrEnum
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cnnfilter.nn.geometry import PaddingWord, Pair
-from cnnfilter.nn.layers import Concatenation, Layer, Residual, Shape, show_shape
-from cnnfilter.nn.printing import show_padding
+from cnnfilter.nn.geometry import PaddingWord, Pair, show_padding
+from cnnfilter.nn.layers import Convolution, Layer, Shape, show_shape
+from cnnfilter.nn.other_layers import Concatenation, Pool, Residual
 from cnnfilter.nn.summary import COUNTING_RULE, LayerCosts, summarize
-from cnnfilter.nn.window_layers import Convolution, Pool
 from cnnfilter.numbers import align
 
 if TYPE_CHECKING:

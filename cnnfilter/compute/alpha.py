@@ -17,8 +17,8 @@ from cnnfilter.compute.forward import Kernels, Program, Setting, build_bank, bui
 from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import BorderMode
-from cnnfilter.nn.layers import Layer
-from cnnfilter.nn.window_layers import Conv, Convolution, DepthwiseConv, GlobalPool, Pool, PoolMode
+from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
+from cnnfilter.nn.other_layers import GlobalPool, Pool, PoolMode
 
 _INVISIBLE = 1e-6
 """Less alpha than this is none: a tenth of the smallest step of 16 bits."""

@@ -10,8 +10,8 @@ from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.nn.layers import SLOPES, Activation, Function, LocalResponseNorm
 from cnnfilter.nn.network import Preparation
+from cnnfilter.nn.other_layers import SLOPES, Activation, Function, LocalResponseNorm
 
 
 @ieee_arithmetic

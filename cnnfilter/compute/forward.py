@@ -20,23 +20,24 @@ from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.nn.geometry import Border
-from cnnfilter.nn.layers import (
+from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Normalization
+from cnnfilter.nn.network import Network, Node
+from cnnfilter.nn.other_layers import (
     Activation,
     BatchNorm,
+    ChannelPool,
     Concatenation,
     Dropout,
     Equalize,
     Flatten,
+    GlobalPool,
     Gray,
-    Layer,
     Linear,
     LocalResponseNorm,
+    Pool,
     Residual,
     Softmax,
 )
-from cnnfilter.nn.network import Network, Node
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import ChannelPool, Conv, Convolution, DepthwiseConv, GlobalPool, Normalization, Pool
 
 copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))  # programs go to other processes
 
@@ -115,7 +116,7 @@ def _load_kernels(layer: Convolution) -> Kernels:
 def _find_tensors(node: Node, weights: Mapping[str, Tensors]) -> Tensors:
     if node.name not in weights:
         raise KernelError(
-            f"{node.name} ({show_layer(node.layer)}) has no weights, so only its size is known (`cnnfilter shape`); "
+            f"{node.name} ({node.layer.text}) has no weights, so only its size is known (`cnnfilter shape`); "
             "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
         )
     return weights[node.name]

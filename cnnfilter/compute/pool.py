@@ -13,7 +13,7 @@ from cnnfilter.compute.threads import Tile, cut, cut_strips, make_tiles
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair, Window
-from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 _VALUES_AT_ONCE = 1 << 22
 """Those of windows that are sorted at a time: 32 MB of float64."""

@@ -16,10 +16,9 @@ from cnnfilter.errors import KernelError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import Level, tell, warn
 from cnnfilter.nn.frozen import Value
-from cnnfilter.nn.layers import BatchNorm, Layer, Linear, Residual, Shape
+from cnnfilter.nn.layers import Conv, Convolution, Layer, Shape
 from cnnfilter.nn.network import Init, Need, Network, needs
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import Conv, Convolution
+from cnnfilter.nn.other_layers import BatchNorm, Linear, Residual
 
 MOST_NAMED = 4
 """So many problems a message names; the others it counts."""
@@ -170,7 +169,7 @@ def _fits(need: Need, group: Mapping[str, Array]) -> bool:
 
 def _misfit(need: Need, group: Mapping[str, Array]) -> str:
     """Return which tensor of a group does not fit a layer, and what would."""
-    layer = f"{need.name} ({show_layer(need.layer)})"
+    layer = f"{need.name} ({need.layer.text})"
     for part, shape in need.tensors.items():
         if part not in group:
             return f"{need.name}.{part} {shape} is missing"
@@ -184,7 +183,7 @@ def _misfit(need: Need, group: Mapping[str, Array]) -> str:
 
 def _show_need(need: Need) -> str:
     shapes = ", ".join(f"{part} {shape}" for part, shape in need.tensors.items())
-    return f"{need.name} ({show_layer(need.layer)}; {shapes})"
+    return f"{need.name} ({need.layer.text}; {shapes})"
 
 
 def _hint(need: Need, group: Mapping[str, Array]) -> str:

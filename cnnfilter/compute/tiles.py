@@ -19,9 +19,8 @@ from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import hushed
 from cnnfilter.nn.frozen import Value, replace
 from cnnfilter.nn.geometry import BorderMode, Pair
-from cnnfilter.nn.layers import Layer, Shape, WindowLayer, show_shape
+from cnnfilter.nn.layers import Convolution, Layer, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.window_layers import Convolution
 
 _LARGEST_STRIP = 1 << 20
 """So many numbers a layer gives at a time: 4 MB of float32."""

@@ -11,9 +11,8 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.elementwise import activate
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
 from cnnfilter.nn.geometry import BorderMode, Window, show_pair
-from cnnfilter.nn.layers import Gray, show_shape
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, Convolution, GlobalPool, Normalization, Pool, PoolMode
+from cnnfilter.nn.layers import Convolution, Normalization, show_shape
+from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Gray, Pool, PoolMode
 from cnnfilter.numbers import align, as_operand, show_digits, show_exact
 
 MOST_LISTED = 25
@@ -275,5 +274,5 @@ def _explain_rest(traced: Trace) -> Iterator[str]:
         after = np.asarray(activate(values, activation), dtype=np.float64)
         yield ""
         for pair in zip(map(show_value, values), map(show_value, after), strict=True):
-            yield _line("then", f"{show_layer(activation)}({pair[0]}) = {pair[1]}")
+            yield _line("then", f"{activation.text}({pair[0]}) = {pair[1]}")
         values = after

@@ -15,16 +15,8 @@ from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels.spec import load_kernel
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
-from cnnfilter.nn.layers import Activation, Gray, Layer, Shape, show_shape
-from cnnfilter.nn.window_layers import (
-    ChannelPool,
-    Convolution,
-    DepthwiseConv,
-    GlobalPool,
-    Normalization,
-    Pool,
-    PoolMode,
-)
+from cnnfilter.nn.layers import Convolution, DepthwiseConv, Layer, Normalization, Shape, show_shape
+from cnnfilter.nn.other_layers import Activation, ChannelPool, GlobalPool, Gray, Pool, PoolMode
 
 WHOLE = 12
 """An input or output up to this size is shown whole, of a larger one what lies around the window."""

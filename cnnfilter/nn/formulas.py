@@ -4,9 +4,19 @@ from collections.abc import Iterator
 from math import prod
 
 from cnnfilter.nn.geometry import Field, Interval, PaddingWord, Window
-from cnnfilter.nn.layers import BatchNorm, Concatenation, Flatten, Gray, Linear, Residual, show_shape
+from cnnfilter.nn.layers import Convolution, show_shape
 from cnnfilter.nn.network import Visit
-from cnnfilter.nn.window_layers import ChannelPool, Convolution, GlobalPool, Pool
+from cnnfilter.nn.other_layers import (
+    BatchNorm,
+    ChannelPool,
+    Concatenation,
+    Flatten,
+    GlobalPool,
+    Gray,
+    Linear,
+    Pool,
+    Residual,
+)
 
 Explanation = tuple[str, str]
 """A subject, and the formula that gives it."""

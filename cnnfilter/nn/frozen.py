@@ -9,15 +9,9 @@ from inspect import get_annotations
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 Kind = TypeVar("Kind", bound="Value")
-Field = TypeVar("Field")
 
 
-def by_name(*, default: Field, kw_only: bool) -> Field:
-    """Return the default of a field that comes before those without one, and is given by its name."""
-    return default
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(by_name,))
+@dataclass_transform(frozen_default=True)
 class Value:
     """Fields are the annotations of a class and of those above it, but for names in capitals; a value is the default.
 

@@ -1,8 +1,9 @@
 """Sizes: windows, strides, padding, borders, and what one unit sees."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import cached_property
 from operator import index
 from typing import NamedTuple
 
@@ -68,11 +69,11 @@ def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> P
         if not re.fullmatch(_PAIR, value, re.ASCII):
             raise LanguageError(f"{subject} {value!r} is neither a number nor HxW, such as 3 or 3x2")
         value = [int(number) for number in value.split("x")]
-    sizes = _whole_numbers(value, subject)
-    if len(sizes) not in {1, 2}:
-        raise ShapeError(f"{subject} {sizes} has {len(sizes)} numbers; one or two (height, width) are allowed")
-    _check_numbers(sizes, subject, least)
-    return sizes[0], sizes[-1]
+    numbers = _whole_numbers(value, subject)
+    if len(numbers) not in {1, 2}:
+        raise ShapeError(f"{subject} {numbers} has {len(numbers)} numbers; one or two (height, width) are allowed")
+    _check_numbers(numbers, subject, least)
+    return numbers[0], numbers[-1]
 
 
 def as_padding(value: int | str | Sequence[int]) -> Padding:
@@ -95,29 +96,17 @@ def as_padding(value: int | str | Sequence[int]) -> Padding:
     <PaddingWord.SAME: 'same'>
     """
     if isinstance(value, str):
-        return _padding_from_text(value)
-    sizes = _whole_numbers(value, "padding")
-    if len(sizes) == 4:
-        return _as_sides(sizes)
-    rows, columns = as_pair(sizes, "padding", least=0)
-    return rows, columns, rows, columns
-
-
-def _padding_from_text(text: str) -> Padding:
-    if text in list(PaddingWord):
-        return NO_PADDING if text == PaddingWord.VALID else PaddingWord(text)
-    if re.fullmatch(_SIDES, text, re.ASCII):
-        return _as_sides([int(number) for number in text.split("/")])
-    if re.fullmatch(_PAIR, text, re.ASCII):
-        return as_padding([int(number) for number in text.split("x")])
-    words = ", ".join(PaddingWord)
-    raise LanguageError(f"padding {text!r} is unknown: a number, HxW, T/L/B/R, or {words}{nearest(text, PaddingWord)}")
-
-
-def _as_sides(numbers: Sequence[int]) -> Sides:
-    _check_numbers(numbers, "padding", 0)
-    top, left, bottom, right = (int(number) for number in numbers)
-    return top, left, bottom, right
+        if value in list(PaddingWord):
+            return NO_PADDING if value == PaddingWord.VALID else PaddingWord(value)
+        if not re.fullmatch(f"{_PAIR}|{_SIDES}", value, re.ASCII):
+            known = f"a number, HxW, T/L/B/R, or {', '.join(PaddingWord)}"
+            raise LanguageError(f"padding {value!r} is unknown: {known}{nearest(value, PaddingWord)}")
+        value = [int(number) for number in re.split("[x/]", value)]
+    numbers = _whole_numbers(value, "padding")
+    if len(numbers) == 4:
+        _check_numbers(numbers, "padding", 0)
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+    return as_pair(numbers, "padding", least=0) * 2
 
 
 def _whole_numbers(value: int | Sequence[int], subject: str) -> list[int]:
@@ -206,18 +195,15 @@ class Window(Value):
     ceil: bool = False
 
     def __post_init__(self) -> None:
-        for subject in ("size", "stride", "dilation"):
-            as_pair(getattr(self, subject), "kernel size" if subject == "size" else subject)
+        for subject, pair in (("kernel size", self.size), ("stride", self.stride), ("dilation", self.dilation)):
+            _check_numbers(pair, subject, 1)
         if not isinstance(self.padding, PaddingWord):
-            _as_sides(self.padding)
+            _check_numbers(self.padding, "padding", 0)
 
-    @property
+    @cached_property
     def extent(self) -> Pair:
         """The (height, width) that the kernel spans, gaps of the dilation included."""
-        return (
-            self.dilation[0] * (self.size[0] - 1) + 1,
-            self.dilation[1] * (self.size[1] - 1) + 1,
-        )
+        return self.dilation[0] * (self.size[0] - 1) + 1, self.dilation[1] * (self.size[1] - 1) + 1
 
     def pads(self, height: int, width: int) -> Sides:
         """Return the pixels added to an image of this size on its (top, left, bottom, right)."""
@@ -226,6 +212,18 @@ class Window(Value):
         top, bottom = self._axis_padding(self.padding, 0, height)
         left, right = self._axis_padding(self.padding, 1, width)
         return top, left, bottom, right
+
+    def _axis_padding(self, word: PaddingWord, axis: int, size: int) -> Pair:
+        extent = self.extent[axis]
+        match word:
+            case PaddingWord.VALID:
+                return 0, 0
+            case PaddingWord.HALF:
+                return (extent - 1) // 2, (extent - 1) // 2
+            case PaddingWord.FULL:
+                return extent - 1, extent - 1
+        before, after = same_padding(size, extent, self.stride[axis])
+        return (before, after) if word is PaddingWord.SAME else (after, before)
 
     def output(self, height: int, width: int) -> Pair:
         """Return the (height, width) of what comes out of an image of this size.
@@ -243,21 +241,6 @@ class Window(Value):
             output_size(width, left, right, self.extent[1], self.stride[1], ceil=self.ceil),
         )
 
-    def _axis_padding(self, word: PaddingWord, axis: int, size: int) -> Pair:
-        extent, stride = self.extent[axis], self.stride[axis]
-        match word:
-            case PaddingWord.SAME:
-                return same_padding(size, extent, stride)
-            case PaddingWord.SAME_LOWER:
-                before, after = same_padding(size, extent, stride)
-                return after, before
-            case PaddingWord.HALF:
-                return (extent - 1) // 2, (extent - 1) // 2
-            case PaddingWord.FULL:
-                return extent - 1, extent - 1
-            case PaddingWord.VALID:
-                return 0, 0
-
     def _too_large(self, height: int, width: int) -> str:
         top, left, bottom, right = self.pads(height, width)
         dilated = f" (spanning {show_pair(self.extent)} by its dilation)" if self.extent != self.size else ""
@@ -266,6 +249,18 @@ class Window(Value):
             f"a window of {show_pair(self.size)}{dilated} is larger than the input of {height}x{width}{padded}; "
             "a smaller one, or padding such as `same`, would fit"
         )
+
+    def options(self, usual_stride: Pair) -> Iterator[str]:
+        """Yield stride, padding and dilation as the language writes them, where they are not the usual ones."""
+        if self.stride != usual_stride:
+            yield f"s{show_side(self.stride)}"
+        if isinstance(self.padding, PaddingWord):
+            yield str(self.padding)
+        elif self.padding != NO_PADDING:
+            text = show_padding(self.padding)
+            yield f"p={text}" if "/" in text else f"p{text}"
+        if self.dilation != (1, 1):
+            yield f"d{show_side(self.dilation)}"
 
 
 def show_pair(pair: Pair) -> str:
@@ -277,6 +272,17 @@ def show_pair(pair: Pair) -> str:
     '3x2'
     """
     return f"{pair[0]}x{pair[1]}"
+
+
+def show_side(pair: Pair) -> str:
+    """Return a pair in its shortest form: `3` or `3x2`."""
+    return str(pair[0]) if pair[0] == pair[1] else show_pair(pair)
+
+
+def show_padding(padding: Sides) -> str:
+    """Return pixels on each side in their shortest form: `1`, `1x0` or `0/1/1/0`."""
+    top, left, bottom, right = padding
+    return show_side((top, left)) if (top, left) == (bottom, right) else "/".join(map(str, padding))
 
 
 class BorderMode(StrEnum):

@@ -9,36 +9,27 @@ from cnnfilter.errors import CnnFilterError, LanguageError, nearest
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import NO_PADDING, Border, Pair, Window
 from cnnfilter.nn.layer_options import KernelShape, Options, Token, looks_like_option, read_options, split, tokenize
-from cnnfilter.nn.layers import (
+from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Layer, Normalization, common_size
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.other_layers import (
     SLOPES,
     Activation,
     BatchNorm,
-    Block,
-    Branch,
+    ChannelMode,
+    ChannelPool,
     Concatenation,
     Dropout,
     Equalize,
     Flatten,
     Function,
+    GlobalPool,
     Gray,
-    Layer,
     Linear,
     LocalResponseNorm,
-    Residual,
-    Softmax,
-)
-from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import (
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    Convolution,
-    DepthwiseConv,
-    GlobalPool,
-    Normalization,
     Pool,
     PoolMode,
-    common_size,
+    Residual,
+    Softmax,
 )
 from cnnfilter.numbers import show_number
 

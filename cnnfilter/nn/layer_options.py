@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
 from cnnfilter.nn.geometry import Border, Padding, PaddingWord, Pair, as_border, as_padding, as_pair
-from cnnfilter.nn.window_layers import KernelWord, Normalization
+from cnnfilter.nn.layers import KernelWord, Normalization
 from cnnfilter.numbers import join_rows, parse_number
 
 SIGNS = "()|+"

@@ -1,35 +1,18 @@
-"""Layers as values: what each holds, what comes out of it, and what it costs."""
+"""Layers as values: what each holds, what comes out of it, what it costs, and how it is written; convolutions first."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import reduce
 from math import prod
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, dataclass_transform
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.frozen import Value, by_name
-from cnnfilter.nn.geometry import PIXEL, Field, Window, unite
+from cnnfilter.nn.frozen import Value
+from cnnfilter.nn.geometry import PIXEL, Border, BorderMode, Field, Pair, Window, show_pair
+from cnnfilter.numbers import show_number
 
 Shape = tuple[int, ...]
-
-
-class Function(StrEnum):
-    """Functions that are applied to each value by itself."""
-
-    RELU = "relu"
-    RELU6 = "relu6"
-    LEAKYRELU = "leakyrelu"
-    ELU = "elu"
-    GELU = "gelu"
-    SILU = "silu"
-    SIGMOID = "sigmoid"
-    TANH = "tanh"
-    ABS = "abs"
-
-
-SLOPES = {Function.LEAKYRELU: 0.01, Function.ELU: 1.0}
-"""The functions that take a parameter (negative slope, alpha), with PyTorch's defaults."""
 
 
 def show_shape(shape: Shape) -> str:
@@ -97,10 +80,11 @@ def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[i
     return sizes[0], sizes[1], sizes[2]
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Layer(Value):
     """A step of a network; `name` is its `@name`, or empty.
 
-    Each class says in capitals what others have to know of it. What it computes is a row of `compute.network.RUN`.
+    Each class says in capitals what others have to know of it. What it computes is a row of `compute.forward.RUN`.
     """
 
     NAMED_ONLY = True
@@ -120,7 +104,12 @@ class Layer(Value):
     KEYS: ClassVar[tuple[str, ...]] = ()
     """The fields that are written `key=number`."""
 
-    name: str = by_name(default="", kw_only=True)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        number = getattr(self, self.BARE) if self.COUNTS else None
+        if number is not None and number < 1:
+            raise ShapeError(f"{self.COUNTS} {number} is below 1, the least that is allowed")
 
     @property
     def op(self) -> str:
@@ -137,9 +126,18 @@ class Layer(Value):
         """Whether an image's alpha can go through it."""
         return self.ALPHA != "none"
 
-    def usual(self, field: str) -> object:
-        """Return the value of a field that need not be written, or None."""
-        return getattr(type(self), field, None)
+    @property
+    def text(self) -> str:
+        """The layer as the language writes it, in the shortest form that reads back the same; its name aside."""
+        options = ",".join(self.options())
+        return f"{self.op}:{options}" if options else self.op
+
+    def options(self) -> Iterator[str]:
+        """Yield the options that are not the usual ones, as the language writes them."""
+        for field in filter(None, (self.BARE, *self.KEYS)):
+            number = getattr(self, field)
+            if number is not None and number != getattr(type(self), field, None):
+                yield f"{'' if field == self.BARE else f'{field}='}{show_number(number)}"
 
     def output(self, shape: Shape) -> Shape:
         """Return the shape that comes out when `shape` goes in; `ShapeError` where it cannot go in."""
@@ -189,182 +187,9 @@ class WindowLayer(Layer):
         return field and field.through(self.window, *shape[:2])
 
 
-class Activation(Layer):
-    """A function of each value; `slope` is the negative slope of leakyrelu, the alpha of elu."""
-
-    ROWS = "point"
-    ALPHA = "keep"
-    BARE = "slope"
-
-    function: Function
-    slope: float | None = None
-
-    @property
-    def op(self) -> str:
-        """The function's name."""
-        return str(self.function)
-
-    def usual(self, field: str) -> object:
-        """Return PyTorch's slope for the function."""
-        return SLOPES.get(self.function)
-
-
-class Softmax(Layer):
-    """exp(x) / sum(exp(x)) over the channels of each pixel, or over a vector."""
-
-    ROWS = "point"
-    ALPHA = "none"
-    op = "softmax"
-
-
-class Flatten(Layer):
-    """All values in one row, in the order row, column, channel."""
-
-    ROWS = "whole"
-    ALPHA = "none"
-    op = "flatten"
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (height x width x channels,)."""
-        return (prod(shape),)
-
-    def follow(self, flow: Flow) -> Flow:
-        """Return a vector that sees the whole input, and remember the volume."""
-        return Flow(self.output(flow.shape), None, (flow.shape,) if len(flow.shape) == 3 else flow.parts)
-
-
-class Gray(Layer):
-    """Luma of red, green and blue; a single channel passes as it is."""
-
-    ROWS = "point"
-    ALPHA = "keep"
-    op = "gray"
-
-    WEIGHTS: ClassVar[tuple[float, float, float]] = (0.299, 0.587, 0.114)
-    """Rec. ITU-R BT.601, section 2.5.1."""
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (height, width, 1)."""
-        height, width, channels = self.volume(shape)
-        if channels not in {1, 3}:
-            raise ShapeError(f"gray needs 3 channels (red, green, blue) or 1, and gets {channels}")
-        return height, width, 1
-
-
-class Linear(Layer):
-    """A fully connected layer on a vector."""
-
-    ROWS = "whole"
-    ALPHA = "none"
-    BARE = "outputs"
-    COUNTS = "number of outputs"
-    op = "linear"
-    learns = True
-
-    outputs: int
-    bias: bool = True
-
-    def __post_init__(self) -> None:
-        if self.outputs < 1:
-            raise ShapeError(f"number of outputs {self.outputs} is below 1, the least that is allowed")
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (outputs,)."""
-        if len(shape) != 1:
-            raise ShapeError(f"linear needs a vector, and gets {show_shape(shape)}; put flatten before it")
-        return (self.outputs,)
-
-    def follow(self, flow: Flow) -> Flow:
-        """Return a vector that sees the whole input."""
-        outputs = self.output(flow.shape)
-        return Flow(outputs, None, (outputs,))
-
-    def tensors(self, shape: Shape) -> dict[str, Shape]:
-        """Return the weight (outputs, inputs), and the bias (outputs,)."""
-        tensors: dict[str, Shape] = {"weight": (*self.output(shape), prod(shape))}
-        return tensors | {"bias": (self.outputs,)} if self.bias else tensors
-
-    def macs(self, shape: Shape) -> int:
-        """Return inputs x outputs."""
-        return prod(shape) * self.output(shape)[0]
-
-
-class Dropout(Layer):
-    """In training a share of the values is set to 0; here, where nothing is trained, all pass."""
-
-    ROWS = "point"
-    ALPHA = "keep"
-    BARE = "rate"
-    op = "dropout"
-
-    rate: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.rate <= 1:
-            raise ShapeError(f"dropout of {self.rate} is not a share from 0 to 1")
-
-
-class BatchNorm(Layer):
-    """Each channel shifted and scaled by what was measured and learned in training.
-
-    (x - mean) / sqrt(variance + eps) * weight + bias (Ioffe and Szegedy, "Batch Normalization", 2015).
-    """
-
-    ROWS = "point"
-    ALPHA = "none"
-    KEYS = ("eps",)
-    op = "batchnorm"
-    learns = True
-
-    eps: float = 1e-5
-
-    def __post_init__(self) -> None:
-        if self.eps < 0:
-            raise ShapeError(f"eps {self.eps} is negative; it is added to a variance")
-
-    def tensors(self, shape: Shape) -> dict[str, Shape]:
-        """Return weight, bias, mean and variance: a number for each channel."""
-        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (shape[-1],))
-
-
-class LocalResponseNorm(Layer):
-    """Each value divided by (k + alpha / size * sum of squares of `size` neighbouring channels) ** beta.
-
-    The channels lie around the value's own, one more before it where `size` is even, as in PyTorch and
-    Caffe (Krizhevsky et al., "ImageNet classification with deep CNNs", 2012, has alpha without the division).
-    """
-
-    ROWS = "point"
-    ALPHA = "none"
-    BARE = "size"
-    COUNTS = "number of channels"
-    KEYS = ("alpha", "beta", "k")
-    op = "lrn"
-
-    size: int = 5
-    alpha: float = 1e-4
-    beta: float = 0.75
-    k: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ShapeError(f"number of channels {self.size} is below 1, the least that is allowed")
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (height, width, channels)."""
-        return self.volume(shape)
-
-
-class Equalize(Layer):
-    """Each channel's values spread so that all levels are about as frequent, from black to white."""
-
-    ROWS = "whole"
-    ALPHA = "none"
-    op = "equalize"
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (height, width, channels)."""
-        return self.volume(shape)
+def show_layers(layers: Iterable[Layer]) -> str:
+    """Return layers in a row as the language writes them, with the names that they were given."""
+    return " ".join(layer.text + (f"@{layer.name}" if layer.name else "") for layer in layers)
 
 
 Branch = tuple[Layer, ...]
@@ -382,13 +207,24 @@ class Block(Layer):
         if self.branches in {(), ((),)}:
             raise ShapeError(f"{self.op} has no layer in its only branch")
 
+    @property
+    def text(self) -> str:
+        """The block and what is in its branches, as the language writes them."""
+        return f"{self.op}({' | '.join(map(show_layers, self.branches))})"
+
+    @property
+    def adds_input(self) -> bool:
+        """Whether the block's own input is joined to what its branches make."""
+        return False
+
     def join(self, ends: Sequence[Flow]) -> Flow:
         """Return what comes of the branches' outputs; `ShapeError` where they do not fit."""
         raise NotImplementedError
 
     def ends(self, flow: Flow) -> list[Flow]:
         """Return what goes into the join, branch after branch."""
-        return [reduce(lambda state, layer: layer.follow(state), branch, flow) for branch in self.branches]
+        ends = [reduce(lambda state, layer: layer.follow(state), branch, flow) for branch in self.branches]
+        return [*ends, flow] if self.adds_input else ends
 
     def follow(self, flow: Flow) -> Flow:
         """Return what is known of the block's outputs."""
@@ -403,56 +239,199 @@ class Block(Layer):
         return self.follow(Flow(shape, field)).field
 
 
-class Residual(Block):
-    """The sum of its branches; a single one is added to the block's input.
+class Normalization(StrEnum):
+    """What the weights of a kernel are divided by."""
 
-    He et al., "Deep residual learning for image recognition" (2015).
-    """
+    NONE = "none"
+    SUM = "sum"
+    ABS = "abs"
 
-    op = "res"
 
-    def ends(self, flow: Flow) -> list[Flow]:
-        """Return the branches' outputs, and the input beside a single one."""
-        return [*super().ends(flow), flow] if self.adds_input else super().ends(flow)
+class KernelWord(Value):
+    """A kernel as it is named in a network, and the shape of its matrix: (kh, kw[, in[, out]])."""
+
+    text: str
+    shape: Shape
 
     @property
-    def adds_input(self) -> bool:
-        """Whether the block's own input is a summand."""
-        return len(self.branches) == 1
+    def slices(self) -> int | None:
+        """How many channels it needs, or None where its one slice is laid on each."""
+        return self.shape[2] if len(self.shape) > 2 else None
 
-    def join(self, ends: Sequence[Flow]) -> Flow:
-        """Return the shape that all summands have."""
-        if len({end.shape for end in ends}) > 1:
-            given = _list_shapes(ends)
-            raise ShapeError(
-                f"its input of {show_shape(ends[-1].shape)} and its branch's {show_shape(ends[0].shape)} cannot be "
-                "added; a second branch, such as conv:1x1 with the same stride and outputs, makes them fit"
-                if self.adds_input
-                else f"branches of {given} cannot be added; strides, paddings and outputs must lead to one size"
-            )
-        return Flow(ends[0].shape, unite(end.field for end in ends), ends[0].parts)
+    @property
+    def maps(self) -> int:
+        """How many feature maps it makes."""
+        return self.shape[3] if len(self.shape) > 3 else 1
+
+    @property
+    def written(self) -> str:
+        """The word, in brackets where the language would split it or take it for an option."""
+        from cnnfilter.nn.layer_options import reads_as_kernel  # noqa: PLC0415  only text needs the language
+
+        is_bare = re.fullmatch(r"[^\s\[\]#,+@()|][^\s\[\],+@()|]*", self.text) and reads_as_kernel(self.text)
+        return self.text if is_bare else f"[{self.text}]"
 
 
-class Concatenation(Block):
-    """The channels of all branches side by side.
+def common_size(kernels: tuple[KernelWord, ...]) -> Pair:
+    """Return the (height, width) that all kernels of a layer have, or raise a `ShapeError`."""
+    sizes = {(kernel.shape[0], kernel.shape[1]): kernel.text for kernel in kernels}
+    if len(sizes) > 1:
+        each = ", ".join(f"{text} is {show_pair(size)}" for size, text in sizes.items())
+        raise ShapeError(f"the kernels of one layer need one size: {each}")
+    return next(iter(sizes))
 
-    Szegedy et al., "Going deeper with convolutions" (2014).
+
+class Convolution(WindowLayer):
+    """What `Conv` and `DepthwiseConv` have in common.
+
+    Parameters
+    ----------
+    window
+        The kernel's size and how it moves.
+    kernels
+        The kernels by name; empty where only sizes are known.
+    bias
+        A number added to every output.
+    learned_bias
+        Whether each output has a bias of its own, among the weights.
+    border, flip, normalize
+        What padding holds; whether the kernel is turned by 180 degrees (the convolution of mathematics);
+        what its weights are divided by.
     """
 
-    op = "cat"
+    kernels: tuple[KernelWord, ...] = ()
+    bias: float = 0.0
+    learned_bias: bool = False
+    border: Border = Border()
+    flip: bool = False
+    normalize: Normalization = Normalization.NONE
 
-    def join(self, ends: Sequence[Flow]) -> Flow:
-        """Return (height, width, all channels), or the length of all vectors together."""
-        if len({end.shape[:-1] for end in ends}) > 1:
-            raise ShapeError(
-                f"branches of {_list_shapes(ends)} do not fit side by side; strides and paddings must lead to one "
-                "height and width"
-            )
-        shape = *ends[0].shape[:-1], sum(end.shape[-1] for end in ends)
-        parts = tuple(part for end in ends for part in end.parts)
-        return Flow(shape, unite(end.field for end in ends), parts)
+    @property
+    def learns(self) -> bool:
+        """Whether its kernels are known by size alone."""
+        return not self.kernels
+
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether all its kernels are given, each in one slice that lies on every channel."""
+        return bool(self.kernels) and all(len(kernel.shape) == 2 for kernel in self.kernels)
+
+    def options(self) -> Iterator[str]:
+        """Yield the kernels or their size, and the options that are not the usual ones."""
+        yield from [kernel.written for kernel in self.kernels] or [show_pair(self.window.size)]
+        if (number := getattr(self, self.BARE)) > 1:
+            yield str(number)
+        if isinstance(self, Conv) and self.groups > 1:
+            yield f"g{self.groups}"
+        yield from self.window.options((1, 1))
+        if self.bias:
+            yield f"bias={show_number(self.bias)}"
+        elif not self.kernels and not self.learned_bias:
+            yield "nobias"
+        if self.border.mode is not BorderMode.ZERO:
+            yield f"border={self.border}"
+        if self.flip:
+            yield "flip"
+        if self.normalize is not Normalization.NONE:
+            yield f"normalize={self.normalize}"
+
+    def groups_of(self, channels: int) -> int:
+        """Return into how many groups `channels` fall, each filtered by kernels of its own."""
+        raise NotImplementedError
+
+    def bank(self, channels: int) -> Shape:
+        """Return the shape of the weights for `channels` inputs: (kh, kw, in / groups, out)."""
+        raise NotImplementedError
+
+    def output(self, shape: Shape) -> Shape:
+        """Return (height', width', out)."""
+        height, width, channels = self.volume(shape)
+        return *self.window.output(height, width), self.bank(channels)[3]
+
+    def tensors(self, shape: Shape) -> dict[str, Shape]:
+        """Return the weight (out, in / groups, kh, kw), and the bias (out,); none for kernels by name."""
+        if self.kernels:
+            return {}
+        rows, columns, inputs, outputs = self.bank(self.volume(shape)[2])
+        tensors: dict[str, Shape] = {"weight": (outputs, inputs, rows, columns)}
+        return tensors | {"bias": (outputs,)} if self.learned_bias else tensors
+
+    def parameters(self, shape: Shape) -> int:
+        """Return the weights, and one bias for each output if there are any."""
+        bank = self.bank(self.volume(shape)[2])
+        return prod(bank) + (bank[3] if self.learned_bias or self.bias else 0)
+
+    def macs(self, shape: Shape) -> int:
+        """Return out elements x (in / groups) x kh x kw; biases are additions and do not count."""
+        height, width, _ = self.output(shape)
+        return height * width * prod(self.bank(shape[2]))
 
 
-def _list_shapes(ends: Sequence[Flow]) -> str:
-    *first, last = [show_shape(end.shape) for end in ends]
-    return f"{', '.join(first)} and {last}"
+class Conv(Convolution):
+    """A convolution of CNNs: every output sums over the channels of its group.
+
+    Examples
+    --------
+    >>> from cnnfilter.nn.geometry import Window
+    >>> Conv(window=Window((3, 3)), outputs=16, learned_bias=True).parameters((64, 64, 3))
+    448
+    """
+
+    BARE = "outputs"
+    COUNTS = "number of outputs"
+    op = "conv"
+
+    outputs: int = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.groups < 1:
+            raise ShapeError(f"number of groups {self.groups} is below 1, the least that is allowed")
+
+    def groups_of(self, channels: int) -> int:
+        """Return the layer's groups, which must divide both the channels and the outputs."""
+        for subject, number in (("channel", channels), ("output", self.maps)):
+            if number % self.groups:
+                raise ShapeError(f"{number} {subject}{'s' * (number > 1)} cannot be divided into {self.groups} groups")
+        return self.groups
+
+    def bank(self, channels: int) -> Shape:
+        """Return (kh, kw, channels / groups, out)."""
+        slices = channels // self.groups_of(channels)
+        for kernel in self.kernels:
+            if kernel.slices not in {None, slices}:
+                raise ShapeError(f"kernel {kernel.text} has {kernel.slices} slices for {slices} channels")
+        return *self.window.size, slices, self.maps
+
+    @property
+    def maps(self) -> int:
+        """How many feature maps come out."""
+        return sum(kernel.maps for kernel in self.kernels) if self.kernels else self.outputs
+
+
+class DepthwiseConv(Convolution):
+    """Each channel filtered by itself; `multiplier` outputs for each, or one for each kernel."""
+
+    BARE = "multiplier"
+    COUNTS = "number of outputs"
+    op = "dwconv"
+
+    multiplier: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for kernel in self.kernels:
+            if kernel.slices not in {None, 1} or kernel.maps != 1:
+                raise ShapeError(
+                    f"kernel {kernel.text} has {show_shape(kernel.shape)} weights; dwconv takes a single slice, "
+                    "conv takes more"
+                )
+
+    def groups_of(self, channels: int) -> int:
+        """Return one group for each channel."""
+        return channels
+
+    def bank(self, channels: int) -> Shape:
+        """Return (kh, kw, 1, channels x kernels); a channel's outputs are neighbours."""
+        return *self.window.size, 1, channels * (len(self.kernels) or self.multiplier)

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from math import gcd
 
-from cnnfilter.nn.geometry import PaddingWord, Window, show_pair
-from cnnfilter.nn.layers import Block, Flow, Shape
+from cnnfilter.nn.geometry import PaddingWord, Window, show_padding, show_pair
+from cnnfilter.nn.layers import Block, Conv, Convolution, Flow, Shape
 from cnnfilter.nn.network import Visit
-from cnnfilter.nn.printing import show_layer, show_padding
-from cnnfilter.nn.window_layers import Conv, Convolution, Pool
+from cnnfilter.nn.other_layers import Pool
 
 
 def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
     """Return a remark for each border that has no padding to fill."""
     return [
-        f"{show_layer(layer)}: border {layer.border} has no effect with padding 0; try padding same"
+        f"{layer.text}: border {layer.border} has no effect with padding 0; try padding same"
         for visit in visits
         if isinstance(layer := visit.layer, Convolution)
         and layer.border.mode != "zero"
@@ -38,7 +37,7 @@ def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool
             continue
         if any(never_negative(kernel.text) for kernel in layer.kernels if kernel.slices is None):
             found.append(
-                f"{show_layer(layer)} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
+                f"{layer.text} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
             )
     return found
 

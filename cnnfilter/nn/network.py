@@ -10,9 +10,8 @@ from typing import NamedTuple
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.geometry import Pair, show_pair
-from cnnfilter.nn.layers import Block, Flow, Gray, Layer, Linear, Residual, Shape
-from cnnfilter.nn.printing import show_layer, show_network
-from cnnfilter.nn.window_layers import ChannelPool, Convolution
+from cnnfilter.nn.layers import Block, Convolution, Flow, Layer, Shape, show_layers
+from cnnfilter.nn.other_layers import ChannelPool, Gray, Linear, Residual
 
 
 class Node(NamedTuple):
@@ -67,7 +66,7 @@ class Network(Value):
                 raise LanguageError(f"{count} layers have the name @{name}; names must differ")
 
     def __str__(self) -> str:
-        return show_network(self.layers)
+        return show_layers(self.layers)
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -180,7 +179,7 @@ def _follow(node: Node, flow: Flow, place: _Place) -> Flow:
         return node.layer.follow(flow)
     except ShapeError as error:
         number = "" if place.alone else f"layer {node.number}, "
-        raise ShapeError(f"{number}{show_layer(node.layer)}: {error}") from error
+        raise ShapeError(f"{number}{node.layer.text}: {error}") from error
 
 
 class Init(StrEnum):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import LARGEST, PaddingWord, Pair, output_size
-from cnnfilter.nn.layers import Layer, Shape
-from cnnfilter.nn.window_layers import Convolution, Pool
+from cnnfilter.nn.layers import Convolution, Layer, Shape
+from cnnfilter.nn.other_layers import Pool
 
 
 class OpenPart(StrEnum):

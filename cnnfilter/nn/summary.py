@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Pair, Sides
-from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.layers import Convolution, Shape
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import Convolution, Pool
+from cnnfilter.nn.other_layers import Pool
 
 COUNTING_RULE = (
     "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; "
@@ -99,7 +98,7 @@ def _row(visit: Visit) -> LayerCosts:
     return LayerCosts(
         name=visit.node.name,
         op=layer.op,
-        text=show_layer(layer),
+        text=layer.text,
         output=visit.outputs.shape,
         activations=prod(visit.outputs.shape),
         parameters=layer.parameters(shape),

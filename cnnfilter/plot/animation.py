@@ -22,7 +22,7 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.explain.trace import Explained, Trace, trace
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.layers import Layer
-from cnnfilter.nn.window_layers import ChannelPool, Pool
+from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import as_operand, show_digits, show_short
 from cnnfilter.plot.display import Display, display_weights
 from cnnfilter.plot.excerpt import Excerpt, choose_excerpt

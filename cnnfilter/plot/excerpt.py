@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.layers import Layer, Shape
-from cnnfilter.nn.window_layers import GlobalPool
+from cnnfilter.nn.other_layers import GlobalPool
 
 LARGEST, CROP = 32, 12
 """The largest input that is animated whole, and how much of a larger one is shown where windows are no larger."""

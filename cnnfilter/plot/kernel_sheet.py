@@ -27,7 +27,7 @@ from cnnfilter.io.formats import is_matrix
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
 from cnnfilter.nn.geometry import PaddingWord, Pair, Window, as_border
-from cnnfilter.nn.window_layers import DepthwiseConv, KernelWord
+from cnnfilter.nn.layers import DepthwiseConv, KernelWord
 from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plot.display import GRAYS, SIGNED, UNSIGNED, scale_of
 from cnnfilter.plot.panel import LETTER, write_cells

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from cnnfilter.nn.layers import Block, Concatenation, Linear, Residual, Shape
+from cnnfilter.nn.layers import Block, Convolution, Shape
 from cnnfilter.nn.network import Network, Node, Visit
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import Convolution, GlobalPool, Pool
+from cnnfilter.nn.other_layers import Concatenation, GlobalPool, Linear, Pool, Residual
 
 MOST_STEPS = 24
 """Networks of more volumes are drawn with equal neighbors joined: VGG-16 has 22, ResNet-18 more."""
@@ -151,7 +150,7 @@ def _join_equal(steps: Sequence[VolumeStep]) -> tuple[VolumeStep, ...]:
 
 def _without_names(step: VolumeStep) -> tuple[object, ...]:
     """Return what equal steps have in common: everything but their names."""
-    layers = tuple(show_layer(visit.layer) for visit in step.visits if not isinstance(visit.layer, Block))
+    layers = tuple(visit.layer.text for visit in step.visits if not isinstance(visit.layer, Block))
     branches = tuple(tuple(map(_without_names, branch)) for branch in step.branches)
     return step.kind, layers, step.visits[0].inputs.shape, step.shape, branches
 
@@ -169,7 +168,7 @@ def lines_of(step: VolumeStep) -> list[ArrowLine]:
     lines = [ArrowLine(f"{step.times}x", bold=True)] if step.times > 1 and not step.branches else []
     lines += [ArrowLine(name, bold=True) for name in names]
     for visit in step.visits:
-        for text in [] if isinstance(visit.layer, Block) else _break_layer(show_layer(visit.layer)):
+        for text in [] if isinstance(visit.layer, Block) else _break_layer(visit.layer.text):
             last = lines[-1]
             if not last.bold and text.isalnum() and len(last.text) + len(text) + 1 <= _MOST_LETTERS:
                 lines[-1] = ArrowLine(f"{last.text} {text}")

@@ -26,7 +26,7 @@ from cnnfilter.explain.trace import (
 )
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Layer, Shape
-from cnnfilter.nn.window_layers import ChannelPool, Pool
+from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
 from cnnfilter.plot.display import GRAYS, SIGNED, Display, display_weights, find_odd, show_end
 from cnnfilter.plot.panel import draw_pixels, frame_cells, mark_axes, write_numbers

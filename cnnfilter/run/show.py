@@ -20,9 +20,7 @@ from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, spoken
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.nn.layers import Layer
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import Convolution
+from cnnfilter.nn.layers import Convolution, Layer
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.result import FeatureMaps, File, Watcher, lay_out, remark_on_pages
 from cnnfilter.run.settings import Settings
@@ -216,7 +214,7 @@ def run_layers(
     steps = {step.node.name: step for step in _walk(program.steps)}
     for visit in program.network.visits(colors.shape):
         if (called := visit.node.name) in views:
-            text = show_layer(visit.layer)
+            text = visit.layer.text
             title = called if text == called.rstrip("0123456789") else f"{called}: {text}"
             filters = _filters(steps[called], visit.layer, visit.inputs.shape)
             panels.append(Panel(title, views[called], filters=filters))

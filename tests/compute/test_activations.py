@@ -12,7 +12,7 @@ from scipy import special  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Doubles, float_type
 from cnnfilter.compute.elementwise import activate, error_function, sigmoid, softmax
-from cnnfilter.nn.layers import SLOPES, Activation, Function
+from cnnfilter.nn.other_layers import SLOPES, Activation, Function
 
 
 def elu(x: float, alpha: float) -> float:

@@ -16,7 +16,8 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.geometry import Pair, Sides, as_border
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.window_layers import Convolution, Pool, PoolMode
+from cnnfilter.nn.layers import Convolution
+from cnnfilter.nn.other_layers import Pool, PoolMode
 from tests.compute.plain import Beyond, Move, count_outputs, join_plainly, pad_plainly
 
 BORDERS = ("zero", "edge", "reflect", "symmetric", "wrap", "constant:50")

@@ -24,7 +24,7 @@ from cnnfilter.compute.forward import (
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.window_layers import Convolution, Normalization
+from cnnfilter.nn.layers import Convolution, Normalization
 from tests.compute.plain import Beyond, Move, convolve_plainly
 
 

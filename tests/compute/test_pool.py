@@ -13,7 +13,7 @@ from cnnfilter.arrays import Array, float_type
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Pair, Sides, Window, as_padding
-from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from tests.compute.plain import Move, join_plainly, pool_plainly
 
 DTYPES = ("bool", "uint8", "int16", "uint16", "int64", "float16", "float32", "float64")

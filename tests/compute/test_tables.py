@@ -10,9 +10,8 @@ from cnnfilter.compute.pool import pool_channels
 from cnnfilter.nn.frozen import fields_of
 from cnnfilter.nn.language import BLOCKS, OPS, parse_network
 from cnnfilter.nn.layer_options import NUMBERS, Options
-from cnnfilter.nn.layers import Activation, Block, Function, Layer, WindowLayer
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, Convolution, PoolMode
+from cnnfilter.nn.layers import Block, Convolution, Layer, WindowLayer
+from cnnfilter.nn.other_layers import Activation, ChannelMode, ChannelPool, Function, PoolMode
 from tests.nn.strategies import kernel_shape
 from tests.reference.seeded import seeded_image
 
@@ -60,7 +59,7 @@ def test_every_layer_has_a_word() -> None:
 def test_every_word_is_the_op_of_its_layer_and_is_printed_back(word: str) -> None:
     layer = make_layer(word)
     assert layer.op == word
-    (again,) = parse_network(show_layer(layer), kernel_shape).layers
+    (again,) = parse_network(layer.text, kernel_shape).layers
     assert again == layer
 
 

@@ -7,7 +7,7 @@ from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.forward import as_volume, drop_single_channel, load_program, run_program
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.window_layers import Conv
+from cnnfilter.nn.layers import Conv
 from tests.reference.values import TOLERANCE, VALUES, Values
 
 

@@ -10,37 +10,27 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.kernels import spec as kernels
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
-from cnnfilter.nn.layers import (
+from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, KernelWord, Layer, Normalization, Shape
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.other_layers import (
     SLOPES,
     Activation,
     BatchNorm,
-    Block,
-    Branch,
+    ChannelMode,
+    ChannelPool,
     Concatenation,
     Dropout,
     Equalize,
     Flatten,
     Function,
+    GlobalPool,
     Gray,
-    Layer,
     Linear,
     LocalResponseNorm,
-    Residual,
-    Shape,
-    Softmax,
-)
-from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import (
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    Convolution,
-    DepthwiseConv,
-    GlobalPool,
-    KernelWord,
-    Normalization,
     Pool,
     PoolMode,
+    Residual,
+    Softmax,
 )
 
 NAMES = (

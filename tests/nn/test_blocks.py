@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import PIXEL
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Block, Branch, Concatenation, Flow, Layer, Residual, Shape
+from cnnfilter.nn.layers import Block, Branch, Flow, Layer, Shape
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.other_layers import Concatenation, Residual
 from tests.nn.strategies import BLOCKS, kernel_shape, networks_for
 
 

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Window
-from cnnfilter.nn.layers import Shape
-from cnnfilter.nn.window_layers import Conv, Convolution, DepthwiseConv, KernelWord, common_size
+from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, KernelWord, Shape, common_size
 
 THREE = Window((3, 3))
 EDGE = KernelWord("edge", (3, 3))

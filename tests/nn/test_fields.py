@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 import cnnfilter
 from cnnfilter.nn.geometry import PIXEL, Field, Interval, Pair, Window, output_size, unite
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Block, Layer, Residual, Shape
+from cnnfilter.nn.layers import Block, Convolution, Layer, Shape
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.window_layers import Convolution, Pool
+from cnnfilter.nn.other_layers import Pool, Residual
 from tests.nn.strategies import kernel_shape, networks_for
 
 Seen = NDArray[np.bool_]

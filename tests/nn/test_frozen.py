@@ -2,14 +2,14 @@
 
 import copy
 import pickle
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 import pytest
 from hypothesis import given
 
-from cnnfilter.nn.frozen import Value, by_name, fields_of, replace
-from cnnfilter.nn.layers import Dropout, Linear
+from cnnfilter.nn.frozen import Value, fields_of, replace
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.other_layers import Dropout, Linear
 from tests.nn.strategies import networks
 
 
@@ -26,11 +26,12 @@ class Point(Value):
         return self.row + self.column
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Named(Value):
     """A value whose fields are given by name."""
 
     NAMED_ONLY = True
-    name: str = by_name(default="", kw_only=True)
+    name: str = ""
 
 
 class Labelled(Named):

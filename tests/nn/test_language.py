@@ -9,32 +9,26 @@ import cnnfilter
 from cnnfilter.errors import KernelError, LanguageError, nearest
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
 from cnnfilter.nn.language import BLOCKS, DEEPEST, MOST_LAYERS, OPS, parse_network
-from cnnfilter.nn.layers import (
+from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Layer, Normalization
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.other_layers import (
     Activation,
     BatchNorm,
+    ChannelMode,
+    ChannelPool,
     Concatenation,
     Dropout,
     Equalize,
     Flatten,
     Function,
+    GlobalPool,
     Gray,
-    Layer,
     Linear,
     LocalResponseNorm,
-    Residual,
-    Softmax,
-)
-from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import (
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    DepthwiseConv,
-    GlobalPool,
-    KernelWord,
-    Normalization,
     Pool,
     PoolMode,
+    Residual,
+    Softmax,
 )
 
 SHAPES = {

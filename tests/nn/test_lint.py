@@ -16,11 +16,10 @@ from cnnfilter.cli import main
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.nn.geometry import Pair, Window
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.layers import Conv, Convolution, Shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.printing import show_layer
-from cnnfilter.nn.window_layers import Conv, Convolution, Pool, PoolMode
+from cnnfilter.nn.other_layers import Pool, PoolMode
 from tests.nn.strategies import PADDINGS, kernel_shape, networks_for, output_or_none, pairs
 
 
@@ -32,7 +31,7 @@ def test_a_border_without_padding_is_remarked_upon(text: str) -> None:
     (layer,) = (layer for layer in network.layers if layer.op.endswith("conv"))
     border = text.partition("border=")[2].split()[0]
     (remark,) = remark_on_borders(network.visits((9, 9, 2)))
-    assert remark == f"{show_layer(layer)}: border {border} has no effect with padding 0; try padding same"
+    assert remark == f"{layer.text}: border {border} has no effect with padding 0; try padding same"
 
 
 @pytest.mark.parametrize(

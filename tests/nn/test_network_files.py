@@ -16,9 +16,8 @@ from cnnfilter.kernels.spec import load_kernel
 from cnnfilter.network_files import DOCUMENT_KEYS as KEYS
 from cnnfilter.network_files import SUFFIXES, Document, load_document, names_document, read_document
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.layers import Convolution, Shape
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import Convolution
 from tests.nn.strategies import REAL_KERNELS, kernel_shape, networks
 
 

@@ -17,9 +17,18 @@ from cnnfilter.network_files import OPTION_KEYS, as_text, write_network
 from cnnfilter.nn.geometry import Padding, PaddingWord
 from cnnfilter.nn.language import OPS, parse_network
 from cnnfilter.nn.layer_options import FLAGS, Options
-from cnnfilter.nn.layers import SLOPES, Activation, BatchNorm, Block, Branch, Dropout, Layer, Linear, LocalResponseNorm
+from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Layer, Normalization
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.window_layers import ChannelPool, Conv, Convolution, DepthwiseConv, Normalization, Pool
+from cnnfilter.nn.other_layers import (
+    SLOPES,
+    Activation,
+    BatchNorm,
+    ChannelPool,
+    Dropout,
+    Linear,
+    LocalResponseNorm,
+    Pool,
+)
 from tests.nn.strategies import ANY_KERNELS, kernel_shape, networks
 
 Table = dict[str, Any]

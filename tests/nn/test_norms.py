@@ -5,7 +5,8 @@ import pytest
 import cnnfilter
 from cnnfilter.errors import CnnFilterError, ShapeError
 from cnnfilter.nn.geometry import PIXEL
-from cnnfilter.nn.layers import BatchNorm, Equalize, Flow, Layer, LocalResponseNorm, Shape
+from cnnfilter.nn.layers import Flow, Layer, Shape
+from cnnfilter.nn.other_layers import BatchNorm, Equalize, LocalResponseNorm
 
 
 @pytest.mark.parametrize(("shape", "channels"), [((5, 4, 3), 3), ((7, 7, 64), 64), ((10,), 10)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import PaddingWord, Pair, Sides, Window
 from cnnfilter.nn.layers import Shape
-from cnnfilter.nn.window_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
+from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 from tests.nn.strategies import pools
 
 

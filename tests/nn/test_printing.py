@@ -7,34 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Sides, Window
+from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Sides, Window, show_padding
 from cnnfilter.nn.language import OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import tokenize
-from cnnfilter.nn.layers import (
+from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Layer, Normalization
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.other_layers import (
     Activation,
     BatchNorm,
+    ChannelMode,
+    ChannelPool,
     Concatenation,
     Dropout,
     Equalize,
     Flatten,
     Function,
-    Layer,
+    GlobalPool,
     Linear,
     LocalResponseNorm,
-    Residual,
-)
-from cnnfilter.nn.network import Network
-from cnnfilter.nn.printing import show_layer, show_padding
-from cnnfilter.nn.window_layers import (
-    ChannelMode,
-    ChannelPool,
-    Conv,
-    DepthwiseConv,
-    GlobalPool,
-    KernelWord,
-    Normalization,
     Pool,
     PoolMode,
+    Residual,
 )
 from tests.nn.strategies import BLOCKS, LAYERS, NAMES, SLICED, kernel_shape, networks
 
@@ -115,7 +108,7 @@ def word(text: str) -> tuple[KernelWord, ...]:
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_a_layer_is_written_in_its_shortest_form(layer: Layer, text: str) -> None:
-    assert show_layer(layer) == text
+    assert layer.text == text
 
 
 @pytest.mark.parametrize(
@@ -163,24 +156,24 @@ def test_padding_is_written_as_a_number_a_pair_or_four_sides(padding: Sides, tex
 )
 def test_a_kernel_stands_in_brackets_only_where_it_would_be_taken_for_something_else(name: str, text: str) -> None:
     layer = Conv(window=Window((3, 2)), kernels=word(name))
-    assert show_layer(layer) == f"conv:{text}"
+    assert layer.text == f"conv:{text}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_awkward_kernel_name_reads_back(name: str) -> None:
     layer = DepthwiseConv(window=Window((3, 2)), kernels=word(name) + word("plain") + word(name))
-    assert parse_network(show_layer(layer), kernel_shape).layers == (layer,)
+    assert parse_network(layer.text, kernel_shape).layers == (layer,)
 
 
 @pytest.mark.parametrize("name", SLICED)
 def test_every_matrix_of_slices_reads_back(name: str) -> None:
     layer = Conv(window=Window((3, 2)), kernels=word(name) + word("plain") + word(name))
-    assert parse_network(show_layer(layer), kernel_shape).layers == (layer,)
+    assert parse_network(layer.text, kernel_shape).layers == (layer,)
 
 
 @given(LAYERS | BLOCKS)
 def test_every_layer_reads_back_as_itself(layer: Layer) -> None:
-    assert parse_network(show_layer(layer), kernel_shape).layers == (layer,)
+    assert parse_network(layer.text, kernel_shape).layers == (layer,)
 
 
 @settings(max_examples=300)
@@ -200,7 +193,7 @@ def test_a_text_may_be_spread_over_lines_wherever_there_is_a_space(network: Netw
 
 @given(st.lists(LAYERS | BLOCKS, min_size=1, max_size=3), st.integers(1, 4))
 def test_a_repeated_chain_is_written_out_and_reads_back(layers: list[Layer], repeats: int) -> None:
-    chain = "+".join(f"{show_layer(layer)}@n{place}" for place, layer in enumerate(layers))
+    chain = "+".join(f"{layer.text}@n{place}" for place, layer in enumerate(layers))
     network = parse_network(f"{repeats}x {chain}", kernel_shape)
     assert len(network.layers) == repeats * len(layers)
     assert [layer.name for layer in network.layers] == [
@@ -211,7 +204,7 @@ def test_a_repeated_chain_is_written_out_and_reads_back(layers: list[Layer], rep
 
 @given(LAYERS | BLOCKS)
 def test_the_text_of_a_layer_begins_with_its_op_and_is_one_word_of_many(layer: Layer) -> None:
-    text = show_layer(layer)
+    text = layer.text
     assert re.split(r"[:(]", text)[0] == layer.op
     assert parse_network([text, "relu"], kernel_shape).layers == (layer, Activation(function=Function.RELU))
 
@@ -225,7 +218,7 @@ def test_every_op_is_written_as_the_word_that_made_it(op: str) -> None:
     text = op + EXAMPLES.get(op, "")
     (layer,) = parse_network(text, kernel_shape).layers
     assert layer.op == op
-    assert show_layer(layer) == text
+    assert layer.text == text
 
 
 @pytest.mark.parametrize(

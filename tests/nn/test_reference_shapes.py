@@ -4,7 +4,8 @@ import pytest
 
 import cnnfilter
 from cnnfilter.errors import CnnFilterError
-from cnnfilter.nn.window_layers import Convolution, Pool
+from cnnfilter.nn.layers import Convolution
+from cnnfilter.nn.other_layers import Pool
 from tests.reference.shapes import (
     NETWORKS,
     REFUSED_LAYERS,

@@ -11,10 +11,9 @@ import cnnfilter
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import PaddingWord, Pair, Window
-from cnnfilter.nn.layers import Layer, Shape
-from cnnfilter.nn.printing import show_layer
+from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Shape
+from cnnfilter.nn.other_layers import Pool, PoolMode
 from cnnfilter.nn.solve import OpenPart, solve
-from cnnfilter.nn.window_layers import Conv, Convolution, DepthwiseConv, Pool, PoolMode
 from tests.nn.strategies import PADDINGS, output_or_none, pairs
 
 
@@ -27,7 +26,7 @@ def layer_of(text: str) -> Layer:
 def found(text: str, part: str, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> list[str]:
     """Return the layers that are found, as texts."""
     solution = solve(layer_of(text), OpenPart(part), shape, target, keeps_stride=keeps_stride)
-    return [show_layer(layer) for layer in solution.layers]
+    return [layer.text for layer in solution.layers]
 
 
 @pytest.mark.parametrize(
@@ -111,10 +110,10 @@ def test_a_stride_that_is_kept_does_not_go_with_the_size(
 
 def test_of_strides_that_lead_to_one_value_the_smallest_is_found() -> None:
     solution = solve(layer_of("conv:3x3"), OpenPart.STRIDE, (8, 8, 1), (1, 1))
-    assert [show_layer(layer) for layer in solution.layers] == ["conv:3x3,s6"]
+    assert [layer.text for layer in solution.layers] == ["conv:3x3,s6"]
     assert solution.endless
     oblong = solve(layer_of("conv:3x3"), OpenPart.STRIDE, (8, 7, 1), (1, 1))
-    assert [show_layer(layer) for layer in oblong.layers] == ["conv:3x3,s6"]
+    assert [layer.text for layer in oblong.layers] == ["conv:3x3,s6"]
     assert oblong.endless
     assert not solve(layer_of("conv:3x3"), OpenPart.STRIDE, (8, 8, 1), (2, 2)).endless
     assert not solve(layer_of("conv:3x3"), OpenPart.KERNEL, (8, 8, 1), (1, 1)).endless
@@ -180,7 +179,7 @@ class TestPairsThatAreTooMany:
 
     def test_those_that_a_pool_cannot_have_hide_none_that_it_can(self) -> None:
         solution = solve(layer_of("avgpool:99,s60,p30"), OpenPart.KERNEL, (60, 120, 1), (2, 2))
-        assert [show_layer(found_layer) for found_layer in solution.layers[:2]] == [
+        assert [found_layer.text for found_layer in solution.layers[:2]] == [
             "avgpool:60x61,s60,p30",
             "avgpool:60x62,s60,p30",
         ]
@@ -202,7 +201,7 @@ def test_where_there_is_none_the_nearest_are_told(
 ) -> None:
     solution = solve(layer_of(text), OpenPart(part), shape, target)
     assert solution.layers == ()
-    assert sorted({show_layer(layer) for layer in solution.nearest}) == sorted(set(nearest))
+    assert sorted({layer.text for layer in solution.nearest}) == sorted(set(nearest))
 
 
 @pytest.mark.parametrize(

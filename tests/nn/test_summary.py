@@ -10,7 +10,6 @@ import cnnfilter
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Shape
-from cnnfilter.nn.printing import show_layer
 from cnnfilter.nn.summary import LayerCosts, Summary, Totals, summarize
 from tests.nn.strategies import kernel_shape, networks_for
 
@@ -99,7 +98,7 @@ def test_the_totals_are_the_sums_of_the_rows(shape: Shape, data: st.DataObject) 
     assert table.input == shape
     assert table.network == str(network)
     assert [row.name for row in table.rows] == list(network.names)
-    assert [row.text for row in table.rows] == [show_layer(node.layer) for node in network.all_nodes]
+    assert [row.text for row in table.rows] == [node.layer.text for node in network.all_nodes]
     assert [row.output for row in table.rows] == [visit.outputs.shape for visit in network.visits(shape)]
     assert all(row.activations == prod(row.output) for row in table.rows)
     for subject in ("parameters", "statistics", "macs", "activations"):

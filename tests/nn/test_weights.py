@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.layers import Convolution, Shape
 from cnnfilter.nn.network import Need, Network, needs
-from cnnfilter.nn.window_layers import Convolution
 from tests.nn.strategies import kernel_shape, networks_for
 
 

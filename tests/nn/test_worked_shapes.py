@@ -8,8 +8,8 @@ from click.testing import CliRunner
 import cnnfilter
 from cnnfilter.cli import main
 from cnnfilter.errors import LanguageError
+from cnnfilter.nn.geometry import show_padding
 from cnnfilter.nn.layers import as_shape, show_shape
-from cnnfilter.nn.printing import show_padding
 from tests.reference.worked_examples import SHAPES, Sizes
 
 TABLES = [pytest.param(example, id=example.id) for example in SHAPES if not example.refused]
