@@ -12,10 +12,17 @@ from cnnfilter.io.formats import Depth
 from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import decode_matrix
-from cnnfilter.io.metadata import Metadata, find_avif_profile, read_metadata
+from cnnfilter.io.metadata import (
+    Metadata,
+    apply_orientation,
+    find_avif_profile,
+    read_metadata,
+    read_orientation,
+    restore_alpha,
+    take_alpha_as_it_is,
+)
 from cnnfilter.io.opencv import CORRECTIONS, Made, capture_stderr, cv2, decode_pam
 from cnnfilter.io.paths import VARIABLE, check_header, is_endless
-from cnnfilter.io.tiff import apply_orientation, read_orientation, restore_alpha, take_alpha_as_it_is
 
 
 class Timing(NamedTuple):

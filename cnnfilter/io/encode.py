@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,18 +22,12 @@ Encoded = bytes | memoryview
 """What goes into a file."""
 
 
-class Encoding(NamedTuple):
-    """How a file is compressed: quality 1 to 100 (JPEG, WebP, AVIF), compression 0 to 9 (PNG), None for the usual."""
-
-    quality: int | None = None
-    compression: int | None = None
-
-
 def encode_image(
     pixels: Array,
     path: str | Path,
-    encoding: Encoding | None = None,
     *,
+    quality: int | None = None,
+    compression: int | None = None,
     owned: bool = False,
     metadata: Metadata | None = None,
 ) -> Encoded:
@@ -47,8 +40,8 @@ def encode_image(
         uint16, or floats (float64 only in TIFF, elsewhere float32). A matrix holds any.
     path
         The file's name; its suffix is the format.
-    encoding
-        Quality and compression.
+    quality, compression
+        From 1 to 100 (JPEG, WebP, AVIF), and from 0 to 9 (PNG); None for the usual.
     owned
         Whether the pixels may be changed, since nothing uses them again.
     metadata
@@ -65,7 +58,7 @@ def encode_image(
     if format_.is_matrix:
         return encode_matrix(pixels, path)
     fitted = _fit(pixels, format_, path)
-    parameters = _parameters(format_, encoding)
+    parameters = _parameters(format_, quality, compression)
     swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
     kept, lost = carry(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
     if lost:
@@ -83,7 +76,12 @@ def encode_image(
 
 
 def encode_pages(
-    pages: Sequence[Array], path: str | Path, encoding: Encoding | None = None, timing: Timing | None = None
+    pages: Sequence[Array],
+    path: str | Path,
+    timing: Timing | None = None,
+    *,
+    quality: int | None = None,
+    compression: int | None = None,
 ) -> Encoded:
     """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation.
 
@@ -92,22 +90,24 @@ def encode_pages(
     frames differ in size.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
-    parameters = _parameters(format_, encoding)
+    parameters = _parameters(format_, quality, compression)
     fitted = [_fit(page, format_, path) for page in pages]
-    if format_.pages != "pages":
-        fitted = _make_alike(fitted, path)
-    swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
     if format_.pages == "pages":
+        swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
         data = _encode(lambda: cv2.imencodemulti(suffix, swapped, parameters))
     else:
         animation, timing = cv2.Animation(), timing or Timing()
-        animation.frames = swapped
-        animation.durations = timing.durations or (_STILL,) * len(swapped)
+        animation.frames = [swap_red_and_blue(frame, owned=False) for frame in _make_alike(fitted, path)]
+        animation.durations = timing.durations or (_STILL,) * len(pages)
         animation.loop_count = timing.loops
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
         raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
     return data
+
+
+_CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2RGB, (1, 4): cv2.COLOR_GRAY2RGBA, (3, 4): cv2.COLOR_RGB2RGBA}
+"""What adds channels to a frame, by how many it has and gets; new alpha is opaque."""
 
 
 def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
@@ -116,17 +116,9 @@ def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
         sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
         reason = f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one"
         raise ImageFileError(reason, path=path)
-    most = max(frame.ndim if frame.ndim == 2 else frame.shape[2] for frame in frames)
-    return [_add_channels(frame, most) for frame in frames]
-
-
-def _add_channels(frame: Array, channels: int) -> Array:
-    """Return a frame as grey (2), colours (3) or colours and opaque alpha (4)."""
-    if frame.ndim == 2 and channels > 2:
-        frame = np.repeat(frame[:, :, None], 3, axis=2)
-    if channels == 4 and frame.shape[2] == 3:
-        frame = np.concatenate([frame, np.full_like(frame[:, :, :1], np.iinfo(frame.dtype).max)], axis=2)
-    return frame
+    channels = [1 if frame.ndim == 2 else frame.shape[2] for frame in frames]
+    codes = [_CONVERSIONS.get((count, max(channels))) for count in channels]
+    return [frame if code is None else cv2.cvtColor(frame, code) for frame, code in zip(frames, codes, strict=True)]
 
 
 def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
@@ -143,30 +135,29 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
         reason = f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}"
         raise ImageFileError(reason, path=path)
-    fitted = _fit_channels(pixels, format_, path)
-    if fitted.dtype == np.float64 and not format_.doubles:
-        fitted = fitted.astype(np.float32)  # OpenCV would make 8 bits of it
-    if min(fitted.shape[:2]) < format_.smallest_side:
-        reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and gets {fitted.shape[:2]}"
-        raise ImageFileError(reason, path=path)
-    if not format_.signed and fitted.min() < 0:
-        raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
-    return fitted
-
-
-def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
-    """Return the pixels with as many channels as the format holds; grey is repeated, nothing is dropped."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim not in {2, 3} or pixels.size == 0:
         raise ImageFileError(f"a result of shape {pixels.shape} is no picture; a .npy or .txt file holds it", path=path)
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels == 1 and 1 not in format_.channels:
+    if channels not in format_.channels:
+        pixels = _change_channels(pixels, channels, format_, path)
+    if pixels.dtype == np.float64 and not format_.doubles:
+        pixels = pixels.astype(np.float32)  # OpenCV would make 8 bits of it
+    if min(pixels.shape[:2]) < format_.smallest_side:
+        reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and gets {pixels.shape[:2]}"
+        raise ImageFileError(reason, path=path)
+    if not format_.signed and pixels.min() < 0:
+        raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
+    return pixels
+
+
+def _change_channels(pixels: Array, channels: int, format_: Format, path: str | Path) -> Array:
+    """Return the pixels with as many channels as the format holds; grey is repeated, only opaque alpha is dropped."""
+    if channels == 1:
         return np.repeat(pixels[:, :, None], 3, axis=2)
-    if channels in format_.channels:
-        return pixels
     if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[depth_of(pixels.dtype)]).all():
-        return pixels[:, :, :3].copy()  # all is opaque
+        return pixels[:, :, :3].copy()
     if channels == 4:
         raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
     if channels == 3:
@@ -179,8 +170,8 @@ def _fit_channels(pixels: Array, format_: Format, path: str | Path) -> Array:
     )
 
 
-def _parameters(format_: Format, encoding: Encoding | None) -> list[int]:
+def _parameters(format_: Format, quality: int | None, compression: int | None) -> list[int]:
     """Return what OpenCV is told when it writes a format."""
-    asked = getattr(encoding, format_.option, None) if format_.option else None
+    asked = {"quality": quality, "compression": compression}.get(format_.option)
     value = format_.usual if asked is None else asked
     return [] if value is None else [getattr(cv2, format_.flag), value]

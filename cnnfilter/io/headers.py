@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import NamedTuple
 from zlib import crc32
 
-from cnnfilter.io import tiff
-from cnnfilter.io.tiff import Directory, read_orientation
+from cnnfilter.io import metadata
+from cnnfilter.io.metadata import Directory, read_orientation
 
 
 class Header(NamedTuple):
@@ -158,18 +158,18 @@ def _webp(data: bytes) -> Header:
 
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
-    directories = tuple(tiff.read_directories(data))
+    directories = tuple(metadata.read_directories(data))
     if not directories:
         return None
-    sizes = [(page.number(tiff.HEIGHT), page.number(tiff.WIDTH)) for page in directories]
-    depths = [page.number(tiff.SAMPLES, 1) * max(1, page.number(tiff.BITS, 1) // 8) for page in directories]
+    sizes = [(page.number(metadata.HEIGHT), page.number(metadata.WIDTH)) for page in directories]
+    depths = [page.number(metadata.SAMPLES, 1) * max(1, page.number(metadata.BITS, 1) // 8) for page in directories]
     first, last = directories[0], directories[-1]
-    in_colours = first.number(tiff.PHOTOMETRIC) in {tiff.PALETTE, tiff.SEPARATED}
-    channels = 3 if in_colours else first.number(tiff.SAMPLES, 1)
+    in_colours = first.number(metadata.PHOTOMETRIC) in {metadata.PALETTE, metadata.SEPARATED}
+    channels = 3 if in_colours else first.number(metadata.SAMPLES, 1)
     end = last.link + struct.calcsize(last.form)
     is_whole = end <= len(data) and not any(data[last.link : end])
     total = sum(height * width for height, width in sizes)
-    orientation = first.number(tiff.ORIENTATION, 1)
+    orientation = first.number(metadata.ORIENTATION, 1)
     header = Header(*sizes[0], max(1, *depths), len(sizes), total, is_whole, channels, orientation)
     return header._replace(directories=directories)
 
@@ -238,7 +238,7 @@ _READERS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], Header | No
     "JPEG": (lambda head: head[:2] == b"\xff\xd8", _jpeg),
     "GIF": (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _gif),
     "WebP": (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _webp),
-    "TIFF": (lambda head: head[:4] in tiff.STARTS, _tiff),
+    "TIFF": (lambda head: head[:4] in metadata.TAG_STARTS, _tiff),
     "BMP": (lambda head: head[:2] == b"BM", _bmp),
     "PAM": (lambda head: head[:2] == b"P7", _pam),
     "Netpbm": (lambda head: head[:1] == b"P", _netpbm),

@@ -1,23 +1,223 @@
-"""EXIF and the colour profile, carried from file to file among JPEG, PNG, WebP and AVIF while they stay true."""
+"""What files say beside their pixels: tags of TIFF and EXIF, the orientation and alpha that they name, colour profiles.
+
+TIFF 6.0 (sections 2, 8, 14, 15 and 18) and BigTIFF, which has wider counts and offsets. EXIF and the colour profile are
+carried from file to file among JPEG, PNG, WebP and AVIF while they stay true.
+"""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array
+from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Format
 from cnnfilter.io.opencv import cv2
-from cnnfilter.io.tiff import ORIENTATION, read_directories, read_directory
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 257, 258, 259, 262, 274, 277
+PLANES, PREDICTOR, TILE_WIDTH, EXTRA_SAMPLES = 284, 317, 322, 338
+
+PALETTE, SEPARATED = 3, 5
+"""Photometric interpretations: numbers of colours, and inks, such as CMYK."""
+
+_SUB_DIRECTORY, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003
+"""EXIF 2.32, sections 4.6.3 and 4.6.4."""
 
 _EXIF_START = b"Exif\0\0"
 
-_SUB_DIRECTORY, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003
-"""EXIF 2.32, sections 4.6.3 and 4.6.4."""
-
 _COLOUR_SPACE = slice(16, 20)
 """Where an ICC profile names its colour space (ICC.1:2022, section 7.2)."""
+
+TAG_STARTS = {b"II*\0": "<I", b"MM\0*": ">I", b"II+\0": "<Q", b"MM\0+": ">Q"}
+"""How files and blocks of tags begin, and how their offsets are written."""
+
+_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+"""The kinds of values that are whole numbers: BYTE, SHORT, LONG, IFD, LONG8."""
+
+_MOST_TAGS, _MOST_DIRECTORIES = 65_535, 100_000
+"""As many tags as a classic directory can count, and more pages than any file has; more are slips or attacks."""
+
+
+class Tag(NamedTuple):
+    """A tag of a directory: its number of values, the first of them, where that is, and how it is written.
+
+    `value` is 0 where the values are not whole numbers, or beyond the file's end.
+    """
+
+    length: int
+    value: int
+    offset: int
+    form: str
+
+
+class Directory(NamedTuple):
+    """The tags of a page by their numbers, where the link to the next page is, and how it is written."""
+
+    tags: dict[int, Tag]
+    link: int
+    form: str
+
+    def number(self, tag: int, default: int = 0) -> int:
+        """Return the first value of a tag."""
+        return self.tags[tag].value if tag in self.tags else default
+
+    def rewrite(self, data: bytearray, values: Mapping[int, int]) -> None:
+        """Change the first value of some tags in a file, where the page has them and they have the room."""
+        for number, value in values.items():
+            tag = self.tags.get(number)
+            size = struct.calcsize(tag.form) if tag else 0
+            if tag and tag.offset + size <= len(data) and value < 1 << 8 * size:
+                struct.pack_into(tag.form, data, tag.offset, value)
+
+
+def read_directories(data: bytes) -> Iterator[Directory]:
+    """Yield the directories of a block, in the order of their links; none where it has none, or is cut off."""
+    offset = TAG_STARTS.get(data[:4])
+    if offset is None:
+        return
+    seen: set[int] = set()
+    try:
+        (place,) = struct.unpack_from(offset, data, struct.calcsize(offset))
+        while place and place not in seen and len(seen) < _MOST_DIRECTORIES:
+            seen.add(place)
+            directory = read_directory(data, place)
+            yield directory
+            (place,) = struct.unpack_from(offset, data, directory.link)
+    except struct.error:
+        return
+
+
+def read_directory(data: bytes, place: int) -> Directory:
+    """Return the directory at a place; `struct.error` if the file ends before it."""
+    offsets = TAG_STARTS[data[:4]]
+    order, width = offsets[0], offsets[1]
+    counts, entry = order + ("H" if width == "I" else "Q"), f"{order}HH{width}"
+    if place > len(data):  # 64 bits can be more than an offset
+        raise struct.error(f"a directory at {place} of {len(data)} bytes")
+    (count,) = struct.unpack_from(counts, data, place)
+    room = struct.calcsize(offsets)
+    first, size = place + struct.calcsize(counts), struct.calcsize(entry) + room
+    tags: dict[int, Tag] = {}
+    for end in range(first + size, first + size * (min(count, _MOST_TAGS) + 1), size):
+        number, kind, length = struct.unpack_from(entry, data, end - size)
+        offset, form = end - room, order + _NUMBERS.get(kind, "B")
+        if length * struct.calcsize(form) > room:
+            (offset,) = struct.unpack_from(offsets, data, offset)
+        fits = kind in _NUMBERS and length and offset + struct.calcsize(form) <= len(data)
+        value = struct.unpack_from(form, data, offset)[0] if fits else 0
+        tags.setdefault(number, Tag(length, value, offset, form))
+    return Directory(tags, first + size * count, offsets)
+
+
+def read_orientation(exif: bytes) -> int:
+    r"""Return the orientation, 1 to 8, that an EXIF block (EXIF 2.32, section 4.6.4) names; 1 if it names none.
+
+    Examples
+    --------
+    >>> read_orientation(b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0))
+    6
+    """
+    directory = next(read_directories(exif.removeprefix(_EXIF_START)), None)
+    orientation = directory.number(ORIENTATION) if directory else 1
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def apply_orientation(pixels: Array, orientation: int) -> Array:
+    """Return the pixels of a file turned upright; (H, W[, C]) becomes (W, H[, C]) from 5 to 8.
+
+    The orientation says where the file's first row and column belong: 1 top left (nothing to do), 2 top right, 3 bottom
+    right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
+    """
+    if orientation in {5, 6, 7, 8}:
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+_UNKNOWN, _MULTIPLIED, _STRAIGHT = 0, 1, 2
+"""What the tag ExtraSamples says of the last channel."""
+
+
+def _alpha_of(directory: Directory) -> int:
+    tag = directory.tags.get(EXTRA_SAMPLES)
+    return tag.value if tag and tag.length == 1 and tag.value in {_MULTIPLIED, _STRAIGHT} else _UNKNOWN
+
+
+def take_alpha_as_it_is(data: bytes, directories: Sequence[Directory]) -> bytes:
+    """Return a TIFF so that OpenCV leaves its colours alone, and takes grey with alpha for grey of double width.
+
+    OpenCV multiplies 8-bit colours by an alpha that the file calls straight, and so loses them; of grey with alpha
+    it reads the first channel, and 8 bits of it.
+    """
+    if not any(EXTRA_SAMPLES in directory.tags or _is_grey_with_alpha(directory) for directory in directories):
+        return data
+    changed = bytearray(data)
+    for directory in directories:
+        if not _is_grey_with_alpha(directory):
+            if _alpha_of(directory) != _UNKNOWN:
+                directory.rewrite(changed, {EXTRA_SAMPLES: _UNKNOWN})
+        elif _can_be_widened(directory):
+            widths = {tag: 2 * directory.number(tag) for tag in (WIDTH, TILE_WIDTH)}
+            single = {SAMPLES: 1, EXTRA_SAMPLES: _UNKNOWN, PREDICTOR: 1, ORIENTATION: 1}
+            directory.rewrite(changed, widths | single)
+    return bytes(changed)
+
+
+def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
+    """Return the page of a TIFF that `take_alpha_as_it_is` prepared, as OpenCV decodes it, with straight alpha."""
+    if _is_grey_with_alpha(directory):
+        if not _can_be_widened(directory):
+            raise ImageFileError("a TIFF of grey and alpha packed like this is not read; RGBA is", path=name)
+        return _separate_alpha(pixels, directory)
+    if directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
+        return pixels[:, :, :3]
+    if _alpha_of(directory) == _MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
+        return _divide_by_alpha(pixels)
+    return pixels
+
+
+def _is_grey_with_alpha(directory: Directory) -> bool:
+    return directory.number(SAMPLES) == 2
+
+
+_BLIND = {1, 5, 8, 32773, 32946}
+"""Compressions that know nothing of pixels: none, LZW, Deflate (two numbers), PackBits."""
+
+
+def _can_be_widened(directory: Directory) -> bool:
+    """Return whether samples are side by side, and packed so that they can be separated."""
+    widths = [directory.tags[tag] for tag in (WIDTH, TILE_WIDTH) if tag in directory.tags]
+    return (
+        all(2 * tag.value < 1 << 8 * struct.calcsize(tag.form) for tag in widths)
+        and directory.number(PREDICTOR, 1) in ({1} if TILE_WIDTH in directory.tags else {1, 2})
+        and directory.number(COMPRESSION, 1) in _BLIND
+        and directory.number(PLANES, 1) == 1
+        and directory.number(PHOTOMETRIC) == 1
+        and directory.number(BITS) in {8, 16}
+    )
+
+
+def _separate_alpha(pixels: Array, directory: Directory) -> Array:
+    """Return grey with alpha, read as (H, 2 W), as (H, W, 4) upright."""
+    pairs = pixels.reshape(len(pixels), -1, 2)
+    if directory.number(PREDICTOR, 1) == 2:
+        pairs = np.cumsum(pairs, axis=1, dtype=pairs.dtype)
+    whole = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(ORIENTATION, 1))
+    return _divide_by_alpha(whole) if _alpha_of(directory) == _MULTIPLIED else whole
+
+
+def _divide_by_alpha(pixels: Array) -> Array:
+    """Return (H, W, 4) colours that were multiplied by their alpha as they were before, 0 where alpha is 0."""
+    colours, alpha = pixels[:, :, :3].astype(np.float64), pixels[:, :, 3:].astype(np.float64)
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0
+    straight = np.divide(colours * white, alpha, out=np.zeros_like(colours), where=alpha > 0)
+    if pixels.dtype.kind == "u":
+        straight = np.rint(straight).clip(0, white)
+    return np.concatenate([straight.astype(pixels.dtype), pixels[:, :, 3:]], axis=2)
 
 
 class Metadata(NamedTuple):
@@ -78,7 +278,7 @@ def _made_true(exif: bytes, height: int, width: int) -> bytes:
     first.rewrite(changed, {ORIENTATION: 1})
     if place := first.number(_SUB_DIRECTORY):
         try:
-            read_directory(exif, place).rewrite(changed, {_HEIGHT: height, _WIDTH: width})
+            read_directory(exif, place).rewrite(changed, {_EXIF_HEIGHT: height, _EXIF_WIDTH: width})
         except struct.error:
             return b""
     end = first.link + struct.calcsize(first.form)

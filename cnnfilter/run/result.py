@@ -15,7 +15,7 @@ from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, r
 from cnnfilter.compute.state_dict import Model
 from cnnfilter.compute.tiles import Part, Parts, check_layers, check_result, join_parts
 from cnnfilter.io.decode import Pages, Picture, Timing
-from cnnfilter.io.encode import Encoded, Encoding, encode_image, encode_pages
+from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
     Extremes,
@@ -354,7 +354,8 @@ def _alpha_levels(alpha: Array, depth: Depth, white: float, dtype: np.dtype[Any]
 
 def encode(result: Result, settings: Settings) -> File:
     """Return the file that holds a result."""
-    first, encoding, notes = result.pages[0], Encoding(settings.quality, settings.compression), list(result.notes)
+    first, notes = result.pages[0], list(result.notes)
+    quality, compression = settings.quality, settings.compression
     if settings.ranking:
         from cnnfilter.compute.classes import rank  # noqa: PLC0415  for classes alone
 
@@ -362,7 +363,9 @@ def encode(result: Result, settings: Settings) -> File:
     elif result.timing is not None:
         if any(result.metadata):
             tell("%s: EXIF and colour profile dropped: OpenCV writes none into files of several pictures", result.name)
-        data = encode_pages(result.pages, result.name, encoding, result.timing)
+        data = encode_pages(result.pages, result.name, result.timing, quality=quality, compression=compression)
     else:
-        data = encode_image(first, result.name, encoding, owned=True, metadata=result.metadata)
+        data = encode_image(
+            first, result.name, quality=quality, compression=compression, owned=True, metadata=result.metadata
+        )
     return File(result.name, data, first.shape, result.clipped, tuple(notes))

@@ -17,7 +17,6 @@ from PIL import Image, ImageOps
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io import encode as images
-from cnnfilter.io.encode import Encoding
 from cnnfilter.io.formats import FORMATS, Depth, Format
 from cnnfilter.io.levels import MAXIMA, depth_of, to_levels
 from tests.io import IMAGE_SUFFIXES, decode_pixels
@@ -30,9 +29,9 @@ CLOSE = {"JPEG": 1.5, "WebP": 2.0, "AVIF": 2.5, "GIF": 20.0, "JPEG 2000": 1.0, "
 RED = (200, 30, 10)
 
 
-def encode_image(pixels: Array, path: str | Path, encoding: Encoding | None = None) -> bytes:
+def encode_image(pixels: Array, path: str | Path, **options: Any) -> bytes:
     """Return the bytes of an image file."""
-    return bytes(images.encode_image(pixels, path, encoding))
+    return bytes(images.encode_image(pixels, path, **options))
 
 
 def lossless(format_: Format) -> bool:
@@ -209,14 +208,14 @@ def test_other_programs_see_the_red_that_we_write(suffix: str) -> None:
 def test_quality_changes_the_size_of_a_jpeg_and_a_webp(photo: Path) -> None:
     picture = decode_pixels(photo.read_bytes(), "photo")
     for suffix in (".jpg", ".webp"):
-        poor, fair, good = (len(encode_image(picture, f"x{suffix}", Encoding(quality=q))) for q in (10, 50, 95))
+        poor, fair, good = (len(encode_image(picture, f"x{suffix}", quality=q)) for q in (10, 50, 95))
         assert poor < fair < good
         assert len(encode_image(picture, f"x{suffix}")) == good
 
 
 def test_compression_changes_the_size_of_a_png_and_not_its_pixels(photo: Path) -> None:
     picture = decode_pixels(photo.read_bytes(), "photo")
-    fast, usual, small = (encode_image(picture, "x.png", Encoding(compression=level)) for level in (0, None, 9))
+    fast, usual, small = (encode_image(picture, "x.png", compression=level) for level in (0, None, 9))
     assert len(small) < len(usual) < len(fast)
     for data in (fast, usual, small):
         np.testing.assert_array_equal(decode_pixels(data, "x.png"), picture)
@@ -225,11 +224,9 @@ def test_compression_changes_the_size_of_a_png_and_not_its_pixels(photo: Path) -
 def test_quality_and_compression_touch_no_other_format() -> None:
     picture = noise(Depth.EIGHT, 3)
     for suffix in (".tif", ".bmp", ".ppm", ".gif"):
-        assert encode_image(picture, f"x{suffix}", Encoding(quality=1, compression=9)) == encode_image(
-            picture, f"x{suffix}"
-        )
-    assert encode_image(picture, "x.png", Encoding(quality=1)) == encode_image(picture, "x.png")
-    assert encode_image(picture, "x.jpg", Encoding(compression=9)) == encode_image(picture, "x.jpg")
+        assert encode_image(picture, f"x{suffix}", quality=1, compression=9) == encode_image(picture, f"x{suffix}")
+    assert encode_image(picture, "x.png", quality=1) == encode_image(picture, "x.png")
+    assert encode_image(picture, "x.jpg", compression=9) == encode_image(picture, "x.jpg")
 
 
 # What a format cannot hold

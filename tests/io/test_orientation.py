@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from cnnfilter.io.tiff import apply_orientation, read_orientation
+from cnnfilter.io.metadata import apply_orientation, read_orientation
 
 ORDERS = {"<": b"II", ">": b"MM"}
 

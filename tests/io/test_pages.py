@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import Timing, decode_picture
-from cnnfilter.io.encode import Encoding, encode_pages
+from cnnfilter.io.encode import encode_pages
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
 
@@ -96,7 +96,7 @@ def test_the_pages_of_a_tiff_may_all_differ() -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_what_is_written_other_programs_read(suffix: str) -> None:
     timing = Timing((100, 200, 300), 2)
-    written = bytes(encode_pages(THREE, f"x{suffix}", Encoding(quality=100), timing))
+    written = bytes(encode_pages(THREE, f"x{suffix}", timing, quality=100))
     frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(Image.open(io.BytesIO(written)))]
     colours = zip(frames, (RED, GREEN, BLUE), strict=True)
     assert [np.abs(frame.astype(int) - colour).max() <= 60 for frame, colour in colours] == [True] * 3
@@ -136,7 +136,7 @@ def test_a_format_of_one_picture_refuses_several() -> None:
 
 def test_the_quality_counts_for_frames_too() -> None:
     noise = [np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8) for seed in (1, 2)]
-    assert len(encode_pages(noise, "x.webp", Encoding(quality=10))) < len(encode_pages(noise, "x.webp"))
+    assert len(encode_pages(noise, "x.webp", quality=10)) < len(encode_pages(noise, "x.webp"))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
