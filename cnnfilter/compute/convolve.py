@@ -106,11 +106,14 @@ def _lay(
             return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
         tell_plan(f"{Engine.TAPS} in {numbers.dtype}", f"kernels of their own for {groups} channels")
         return add_taps(padded, bank, window, output, finish)
-    if groups == 1 and inputs > 1 and _same_on_all(bank):
+    same_on_all = bool((bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all())  # the few tell of most
+    if groups == 1 and inputs > 1 and same_on_all:
         padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
     if outputs * inputs > 1 and (bank.all() or padded.finite):
-        plan = plan_bank(bank.shape, numbers, output)
-        if groups > 1 or inputs * outputs > MOST_PLANES or plan.price <= _price_planes(padded, bank, window, numbers):
+        plan, planes = plan_bank(bank.shape, numbers, output), inputs * outputs
+        if groups == 1 and planes <= MOST_PLANES:  # by the price of the first: a look at each takes too long
+            one = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
+        if groups > 1 or planes > MOST_PLANES or plan.price <= one.price * planes:
             tell_plan(plan.method, plan.reason)
             return multiply_patches(padded, bank, window, output, groups, finish)
     if inputs == 1:
@@ -120,25 +123,19 @@ def _lay(
         first = map_ // outputs * inputs
         for plane in range(inputs):
             channel = padded.channels(slice(first + plane, first + plane + 1))
-            maps[:, :, map_] += _lay_kernel(channel, bank[:, :, plane, map_], window, numbers, UNFINISHED)[:, :, 0]
+            maps[:, :, map_] += _lay_on_each(channel, bank[:, :, plane, [map_]], window, numbers, UNFINISHED)[:, :, 0]
     return finish(maps)
 
 
 def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
     """Return each channel filtered by each of (kh, kw, m) kernels, a channel's results side by side: (H', W', C m)."""
-    count = kernels.shape[2]
-    if count == 1:
-        return _lay_kernel(padded, kernels[:, :, 0], window, numbers, finish)
-    parts = [
-        _lay_kernel(padded, kernels[:, :, number], window, numbers, finish.of(slice(number, None, count)))
-        for number in range(count)
-    ]
-    return np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
-
-
-def _same_on_all(bank: Doubles) -> bool:
-    """Return whether a bank lays the same weights on all channels."""
-    return bool((bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all())
+    parts = []
+    for number in range(kernels.shape[2]):
+        plan = choose_plan(padded, kernels[:, :, number], window, numbers)
+        tell_plan(plan.method, plan.reason)
+        biases = finish.bias[number :: kernels.shape[2]]
+        parts.append(carry_out(plan, padded, window, finish._replace(bias=biases)))
+    return parts[0] if len(parts) == 1 else np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
 
 
 def _add_channels(padded: Padded) -> Padded:
@@ -146,12 +143,6 @@ def _add_channels(padded: Padded) -> Padded:
     volume = padded.volume.astype(padded.dtype, copy=False).sum(axis=2, keepdims=True)
     border = replace(padded.border, value=padded.border.value * padded.shape[2])
     return Padded(volume, padded.sides, border, padded.dtype.name)
-
-
-def _price_planes(padded: Padded, bank: Doubles, window: Window, numbers: Numbers) -> float:
-    """Return the price of a bank's kernels one by one, by that of the first: a look at each takes too long."""
-    first = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
-    return float(first.price * bank.shape[2] * bank.shape[3])
 
 
 def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
@@ -163,13 +154,6 @@ def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Number
     if plan.engine in SPREADING and not padded.finite:
         return plan_kernel(kernel, numbers, task._replace(finite=False))
     return plan
-
-
-def _lay_kernel(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
-    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
-    plan = choose_plan(padded, kernel, window, numbers)
-    tell_plan(plan.method, plan.reason)
-    return carry_out(plan, padded, window, finish)
 
 
 def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:  # noqa: PLR0912  one branch an engine

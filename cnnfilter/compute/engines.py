@@ -10,7 +10,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.exact import WHITE
-from cnnfilter.compute.threads import Memory, Tile, cut, cut_strips, make_tiles
+from cnnfilter.compute.threads import Memory, Tile, choose_rows, cut, fill_rows, make_tiles
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import BorderMode, Pair, Window
 
@@ -31,10 +31,6 @@ class Finish(NamedTuple):
     bias: Doubles
     divisor: int = 1
     rounds: bool = False
-
-    def of(self, outputs: slice) -> Finish:
-        """Return the same for some of the outputs."""
-        return self._replace(bias=self.bias[outputs])
 
     @property
     def does_nothing(self) -> bool:
@@ -92,7 +88,7 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     native = has_native_border(padded, size)
     if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
         return _filter_at_once(run, padded, size)
-    return _filter_in_strips(run, _Strips(padded, size, native), stride, finish, padded.dtype)
+    return _filter_in_strips(run, padded, size, stride, finish, padded.dtype, native=native)
 
 
 def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
@@ -127,12 +123,12 @@ def filter_to_shorts(padded: Padded, kernel: Doubles, bias: float) -> Array:
 
     The caller knows that OpenCV can make the border, and that all sums are whole numbers of 16 bits.
     """
-    weights = kernel.astype(np.float32)
-
-    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
-        return np.asarray(cv2.filter2D(image, cv2.CV_16S, weights, anchor=anchor, delta=bias, borderType=border))
-
-    return _filter_at_once(run, padded, (kernel.shape[0], kernel.shape[1]))
+    top, left, _, _ = padded.sides
+    image, weights = np.ascontiguousarray(padded.volume), kernel.astype(np.float32)
+    border = _BORDERS[padded.border.mode]
+    filtered = cv2.filter2D(image, cv2.CV_16S, weights, anchor=(left, top), delta=bias, borderType=border)
+    rows, columns = padded.shape[0] - kernel.shape[0] + 1, padded.shape[1] - kernel.shape[1] + 1
+    return np.asarray(filtered.reshape(image.shape)[:rows, :columns])
 
 
 def filter_separably(
@@ -153,7 +149,7 @@ def filter_separably(
     native = has_native_border(padded, size) and padded.volume.dtype == own.dtype
     if native and stride == (1, 1) and finish.does_nothing and len(factors) == 1:
         return _filter_at_once(run, padded, size)
-    return _filter_in_strips(run, _Strips(padded if native else own, size, native), stride, finish, padded.dtype)
+    return _filter_in_strips(run, own, size, stride, finish, padded.dtype, native=native)
 
 
 def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish, *, exact: bool) -> Floats:
@@ -174,8 +170,7 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
     native = exact and has_native_border(padded, size)
     if native and stride == (1, 1) and padded.volume.dtype == source.dtype:
         return finish(_filter_at_once(run, padded, size))
-    strips = _Strips(source, size, native)
-    return _filter_in_strips(run, strips, stride, finish, padded.dtype, MOST_CHANNELS)
+    return _filter_in_strips(run, source, size, stride, finish, padded.dtype, native=native, at_once=MOST_CHANNELS)
 
 
 def has_native_border(padded: Padded, size: Pair) -> bool:
@@ -201,48 +196,52 @@ def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Array:
     return filtered[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
 
-class _Strips(NamedTuple):
-    """Rows of an image for a kernel of a size: of the volume, whose border OpenCV makes, or of the padded volume."""
-
-    padded: Padded
-    size: Pair
-    native: bool
-
-    def filter(self, run: Filter, channels: slice, first: int, count: int) -> Array:
-        """Return so many rows of results from `first` on."""
-        padded, size = self.padded, self.size
-        if not self.native:
-            part = np.ascontiguousarray(padded.peek(slice(first, first + count + size[0] - 1))[:, :, channels])
-            return run(part, (0, 0), cv2.BORDER_CONSTANT).reshape(part.shape)[:count]
-        top, left, _, _ = padded.sides
-        start, stop = first - top, first - top + count - 1 + size[0]
-        if start < 0:  # what is reflected beyond an edge is on the other side of the window
-            stop += size[0]
-        if stop > len(padded.volume):
-            start -= size[0]
-        start = max(start, 0)
-        part = np.ascontiguousarray(padded.volume[start:stop, :, channels])
-        return run(part, (left, top), _BORDERS[padded.border.mode]).reshape(part.shape)[first - start :][:count]
-
-
 def _filter_in_strips(
-    run: Filter, strips: _Strips, stride: Pair, finish: Finish, dtype: np.dtype[Any], at_once: int = _SIDE_BY_SIDE
+    run: Filter,
+    source: Padded,
+    size: Pair,
+    stride: Pair,
+    finish: Finish,
+    dtype: np.dtype[Any],
+    *,
+    native: bool,
+    at_once: int = _SIDE_BY_SIDE,
 ) -> Floats:
-    """Filter a few rows at a time; keep what the stride keeps."""
-    (height, width, channels), size = strips.padded.shape, strips.size
+    """Filter some rows and channels at a time: of the volume if OpenCV makes its border, else of what is padded."""
+    top, left, _, _ = source.sides
+    anchor, border = ((left, top), _BORDERS[source.border.mode]) if native else ((0, 0), cv2.BORDER_CONSTANT)
+
+    def fill(first: int, target: Floats) -> None:
+        count = (len(target) - 1) * stride[0] + 1
+        start, stop = first, first + count + size[0] - 1
+        if native:
+            start, stop = start - top, stop - top
+            if start < 0:  # what is reflected beyond an edge is on the other side of the window
+                stop += size[0]
+            if stop > len(source.volume):
+                start -= size[0]
+            start = max(start, 0)
+        rows = source.volume[start:stop] if native else source.peek(slice(start, stop))
+        skipped = first - start if native else 0
+        for channel in range(0, target.shape[2], at_once):
+            channels = slice(channel, channel + at_once)
+            part = np.ascontiguousarray(rows[:, :, channels])
+            filtered = run(part, anchor, border).reshape(part.shape)[skipped : skipped + count : stride[0]]
+            target[:, :, channels] = filtered[:, : source.shape[1] - size[1] + 1 : stride[1]]
+        finish(target)
+
+    return fill_strips(source, size, stride, dtype, fill)
+
+
+def fill_strips(padded: Padded, size: Pair, stride: Pair, dtype: Any, fill: Callable[[int, Floats], None]) -> Floats:
+    """Return the results of windows of a size, (H', W', C), a few rows at a time.
+
+    `fill` gets the first padded row that is read, and the results to fill in, (rows, W', C).
+    """
+    height, width, channels = padded.shape
     rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
-    results = np.empty((rows, columns, channels), dtype)
-
-    def make(tile: Tile) -> None:
-        kept = (tile.size[0] - 1) * stride[0] + 1
-        for first in range(0, channels, at_once):
-            part = slice(first, first + at_once)
-            filtered = strips.filter(run, part, tile.rows.start * stride[0], kept)
-            results[tile.rows, :, part] = filtered[:: stride[0], : width - size[1] + 1 : stride[1]]
-        finish(results[tile.rows])
-
-    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), make)
-    return results
+    at_once = choose_rows(rows, width * channels, size[0], stride[0])
+    return fill_rows((rows, columns, channels), dtype, at_once, lambda row, target: fill(row * stride[0], target))
 
 
 _TILE = 1 << 16
@@ -255,37 +254,24 @@ _FEW = 128
 def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish: Finish) -> Floats:
     """Return the feature maps of a (kh, kw, 1, out) bank, out / C for each channel in turn: (H', W', out)."""
     channels, outputs = padded.shape[2], bank.shape[3]
-    multiplier = outputs // channels
-    results = np.empty((*output, outputs), padded.dtype)
-    weights = bank.astype(padded.dtype).reshape(*bank.shape[:2], channels, multiplier)
+    weights = bank.astype(padded.dtype).reshape(*bank.shape[:2], channels, outputs // channels)
     sums_in = padded.dtype if bank[..., 0, 0].size <= _FEW else np.dtype(np.float64)
-    at_once = max(1, _TILE // (outputs * output[1]))
+    places = [(row, column) for row, column in np.ndindex(window.size) if weights[row, column].any()]
+    (down, along), extent = window.stride, window.extent
 
-    def make(tile: Tile) -> None:
-        source = padded.read(
-            slice(
-                tile.rows.start * window.stride[0],
-                (tile.rows.stop - 1) * window.stride[0] + window.extent[0],
-            ),
-            slice(None),
-        )
-        sums = np.zeros((*tile.size, channels, multiplier), sums_in)
+    def fill(row: int, target: Floats) -> None:
+        height, width = (len(target) - 1) * down + 1, (output[1] - 1) * along + 1
+        source = padded.read(slice(row * down, row * down + height - 1 + extent[0]), slice(None))
+        sums = np.zeros((*target.shape[:2], *weights.shape[2:]), sums_in)
         product = np.empty_like(sums)
-        for row in range(window.size[0]):
-            for column in range(window.size[1]):
-                if not weights[row, column].any():
-                    continue
-                top, left = row * window.dilation[0], column * window.dilation[1]
-                pixels = source[
-                    top : top + (tile.size[0] - 1) * window.stride[0] + 1 : window.stride[0],
-                    left : left + (tile.size[1] - 1) * window.stride[1] + 1 : window.stride[1],
-                ]
-                np.multiply(pixels[..., None], weights[row, column], out=product)
-                sums += product
-        results[tile.rows] = finish(sums.reshape(*tile.size, outputs).astype(padded.dtype, copy=False))
+        for place in places:
+            top, left = place[0] * window.dilation[0], place[1] * window.dilation[1]
+            pixels = source[top : top + height : down, left : left + width : along]
+            np.multiply(pixels[..., None], weights[place], out=product)
+            sums += product
+        target[...] = finish(sums.reshape(target.shape).astype(padded.dtype, copy=False))
 
-    make_tiles(cut(output[0], output[1], at_once, output[1]), make)
-    return results
+    return fill_rows((*output, outputs), padded.dtype, max(1, _TILE // (outputs * output[1])), fill)
 
 
 SIDES = (32, 64, 128, 256, 512, 640, 1024, 2048, 4096)
@@ -333,8 +319,11 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
     ]
     largest = phases[0][1].shape
     sides = tuple(choose_side(length + size - 1, size) for length, size in zip(results.shape[:2], largest, strict=True))
-    spectra = [_transform(_filled(weights.astype(padded.dtype), sides)) for _, weights in phases]
-
+    spectra: list[Floats] = []
+    for _, weights in phases:
+        plane = np.zeros(sides, padded.dtype)
+        plane[: weights.shape[0], : weights.shape[1]] = weights
+        spectra.append(np.asarray(cv2.dft(plane)))
     memory = Memory(padded.dtype)
 
     def make(tile: Tile) -> None:
@@ -372,15 +361,3 @@ def _sum_spectra(
             if number:
                 totals[channel] += product
     return totals
-
-
-def _filled(values: Floats, sides: tuple[int, ...]) -> Floats:
-    """Return values with zeros after them."""
-    filled = np.zeros(sides, values.dtype)
-    filled[: values.shape[0], : values.shape[1]] = values
-    return filled
-
-
-def _transform(values: Floats) -> Floats:
-    """Return a spectrum, packed as OpenCV packs it."""
-    return np.asarray(cv2.dft(values))

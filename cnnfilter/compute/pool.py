@@ -8,8 +8,8 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded, Places, pad_to_windows
 from cnnfilter.compute.engines import MOST_CHANNELS, UNFINISHED, Finish, sum_boxes
-from cnnfilter.compute.exact import EXACT_FLOAT32
-from cnnfilter.compute.threads import Tile, cut, cut_strips, make_tiles
+from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
+from cnnfilter.compute.threads import choose_rows, fill_rows
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair, Window
@@ -71,18 +71,18 @@ def _is_blurred(volume: Array, window: Window) -> bool:
 
 def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
     """Return the medians of windows that lie in the image."""
-    results = np.empty((*output, volume.shape[2]), dtype)
-    reach = window.size[0] // 2
-    columns = slice(reach, reach + (output[1] - 1) * window.stride[1] + 1, window.stride[1])
+    size, (down, along) = window.size[0], window.stride
+    reach = size // 2
+    columns = slice(reach, reach + (output[1] - 1) * along + 1, along)
 
-    def make(tile: Tile) -> None:
-        first, kept = tile.rows.start * window.stride[0], (tile.size[0] - 1) * window.stride[0] + 1
-        source = np.ascontiguousarray(volume[first : first + kept + 2 * reach])
-        medians = cv2.medianBlur(source, window.size[0]).reshape(source.shape)
-        results[tile.rows] = medians[reach : reach + kept : window.stride[0], columns]
+    def fill(row: int, target: Array) -> None:
+        kept = (len(target) - 1) * down + 1
+        source = np.ascontiguousarray(volume[row * down : row * down + kept + 2 * reach])
+        medians = cv2.medianBlur(source, size).reshape(source.shape)
+        target[...] = medians[reach : reach + kept : down, columns]
 
-    make_tiles(cut_strips(*output, volume.shape[1] * volume.shape[2], window.size[0], window.stride[0]), make)
-    return results
+    at_once = choose_rows(output[0], volume.shape[1] * volume.shape[2], size, down)
+    return fill_rows((*output, volume.shape[2]), dtype, at_once, fill)
 
 
 def _middle(windows: Doubles) -> tuple[Doubles, Doubles]:
@@ -213,42 +213,35 @@ def _tiles_exactly(window: Window) -> bool:
 
 def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish) -> Floats:
     """Return the sums over windows side by side: a reduction in size, whose means times a power of two are exact."""
-    results = np.empty((*output, padded.shape[2]), padded.dtype)
     scale = padded.dtype.type(window.size[0] * window.size[1] / finish.divisor)
-    width = output[1] * window.size[1]
+    down, width = window.size[0], output[1] * window.size[1]
 
-    def make(tile: Tile) -> None:
-        rows = slice(tile.rows.start * window.size[0], tile.rows.stop * window.size[0])
-        source = padded.peek(rows)[:, :width]
+    def fill(row: int, target: Array) -> None:
+        source = padded.peek(slice(row * down, (row + len(target)) * down))[:, :width]
         for channels in _sides(padded.shape[2]):
-            part = np.ascontiguousarray(source[:, :, channels])
-            into = results[tile.rows, :, channels]
-            shape = output[1], tile.size[0]
+            part, into = np.ascontiguousarray(source[:, :, channels]), target[:, :, channels]
             if into.flags.c_contiguous:
-                cv2.resize(part, shape, dst=into, interpolation=cv2.INTER_AREA)
+                cv2.resize(part, into.shape[1::-1], dst=into, interpolation=cv2.INTER_AREA)
             else:
-                into[...] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA).reshape(into.shape)
+                into[...] = cv2.resize(part, into.shape[1::-1], interpolation=cv2.INTER_AREA).reshape(into.shape)
             if scale != 1:
                 into *= scale
 
-    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.dtype), output[1]), make)
-    return results
+    at_once = _rows_at_once(window, padded.shape, padded.dtype)
+    return fill_rows((*output, padded.shape[2]), padded.dtype, at_once, fill)
 
 
 def _sides(channels: int) -> list[slice]:
     """Return the channels in parts that OpenCV takes."""
-    return [tile.columns for tile in cut(1, channels, 1, MOST_CHANNELS)]
+    return [slice(first, first + MOST_CHANNELS) for first in range(0, channels, MOST_CHANNELS)]
 
 
 def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
     """Return the type of a sum of so many values of a type."""
-    if dtype in _LARGEST:
-        return "float32" if count * _LARGEST[dtype] ** (2 if squared else 1) < EXACT_FLOAT32 else "float64"
+    if dtype in WHITE:
+        return "float32" if count * WHITE[dtype] ** (2 if squared else 1) < EXACT_FLOAT32 else "float64"
     return "float32" if dtype == np.float32 and not squared and count <= _FEW_SUMMED else "float64"
 
-
-_LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-"""The largest pixel of the types whose sums are counted exactly."""
 
 _FEW_SUMMED = 128
 """So many values float32 adds up with an error below 1e-5 of the sum of their magnitudes."""
@@ -279,21 +272,19 @@ def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, swe
     overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
     if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
         return _join_taps(padded, window, output, join)
-    results = np.empty((*output, volume.shape[2]), volume.dtype)
-    kernel = np.ones(window.size, np.uint8)
+    kernel, (down, along) = np.ones(window.size, np.uint8), window.stride
+    width = (output[1] - 1) * along + 1
 
-    def make(tile: Tile) -> None:
-        kept = (tile.size[0] - 1) * window.stride[0] + 1
-        first = tile.rows.start * window.stride[0]
-        source = padded.peek(slice(first, first + kept + window.size[0] - 1))
-        last = (output[1] - 1) * window.stride[1] + 1
+    def fill(row: int, target: Array) -> None:
+        height = (len(target) - 1) * down + 1
+        source = padded.peek(slice(row * down, row * down + height + window.size[0] - 1))
         for channels in _sides(volume.shape[2]):
             part = np.ascontiguousarray(source[:, :, channels])
             swept = sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
-            results[tile.rows, :, channels] = swept[: kept : window.stride[0], : last : window.stride[1]]
+            target[:, :, channels] = swept[:height:down, :width:along]
 
-    make_tiles(cut(*output, _rows_at_once(window, volume.shape, volume.dtype), output[1]), make)
-    return results
+    at_once = _rows_at_once(window, volume.shape, volume.dtype)
+    return fill_rows((*output, volume.shape[2]), volume.dtype, at_once, fill)
 
 
 _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}
@@ -302,17 +293,16 @@ _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "fl
 
 def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
     """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
-    results = np.empty((*output, padded.shape[2]), padded.dtype)
     source = padded.in_own_type()
 
-    def make(tile: Tile) -> None:
-        first = tile.rows.start * window.stride[0]
-        taken = (tile.size[0] - 1) * window.stride[0] + window.extent[0]
-        down = _join_axis(source.peek(slice(first, first + taken)), 0, tile.size[0], window, join, padded.dtype)
-        results[tile.rows] = _join_axis(down, 1, output[1], window, join, padded.dtype)
+    def fill(row: int, target: Array) -> None:
+        first = row * window.stride[0]
+        rows = slice(first, first + (len(target) - 1) * window.stride[0] + window.extent[0])
+        down = _join_axis(source.peek(rows), 0, len(target), window, join, padded.dtype)
+        target[...] = _join_axis(down, 1, output[1], window, join, padded.dtype)
 
-    make_tiles(cut(*output, _rows_at_once(window, padded.shape, padded.volume.dtype), output[1]), make)
-    return results
+    at_once = _rows_at_once(window, padded.shape, padded.volume.dtype)
+    return fill_rows((*output, padded.shape[2]), padded.dtype, at_once, fill)
 
 
 def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]) -> Array:
@@ -323,7 +313,10 @@ def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.uf
         return np.asarray(join.reduce(source[: count * size].reshape(count, size, *source.shape[1:]), axis=1))
     if side_by_side and axis == 1 and join is np.add and source.shape[2] == 1:
         return source[:, : count * size].reshape(len(source), count, size) @ np.ones((size, 1), dtype)
-    taps = [_take(source, axis, tap * window.dilation[axis], count, window.stride[axis]) for tap in range(size)]
+    reach, stride = (count - 1) * window.stride[axis] + 1, window.stride[axis]
+    starts = [tap * window.dilation[axis] for tap in range(size)]
+    parts = [slice(start, start + reach, stride) for start in starts]
+    taps = [source[part] if axis == 0 else source[:, part] for part in parts]
     if len(taps) == 1:
         return taps[0].astype(dtype, copy=False)
     joined = np.asarray(join(taps[0], taps[1], dtype=dtype))
@@ -342,12 +335,6 @@ def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 _BYTES_AT_ONCE = 1 << 21
 """Bytes of pixels that a tile of windows covers: the cache of a core. Threads wait for each other at smaller ones."""
-
-
-def _take(array: Array, axis: int, start: int, count: int, stride: int) -> Array:
-    """Return every `stride`-th row or column, `count` of them: a view."""
-    part = slice(start, start + (count - 1) * stride + 1, stride)
-    return array[part] if axis == 0 else array[:, part]
 
 
 RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {

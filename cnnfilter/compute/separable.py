@@ -16,9 +16,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
-from cnnfilter.compute.engines import Finish
+from cnnfilter.compute.engines import Finish, fill_strips
 from cnnfilter.compute.exact import Factors
-from cnnfilter.compute.threads import Memory, Tile, cut_strips, make_tiles
+from cnnfilter.compute.threads import Memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair
 
@@ -34,20 +34,14 @@ _FEW = 2
 
 def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Finish) -> Floats:
     """Return each channel filtered by the sum of (column, row) products: (H', W', C)."""
-    height, width, channels = padded.shape
+    width, channels = padded.shape[1:]
     size = len(factors[0][0]), len(factors[0][1])
-    rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
-    results = np.empty((rows, columns, channels), padded.dtype)
     passes = [(_Pass(column, stride[0], padded.dtype), _Pass(row, stride[1], padded.dtype)) for column, row in factors]
-
     memory = Memory(padded.dtype)
 
-    def make(tile: Tile) -> None:
-        taken = (tile.size[0] - 1) * stride[0] + size[0]
-        first = tile.rows.start * stride[0]
-        source = memory("source", taken, width, channels)
-        padded.read(slice(first, first + taken), slice(None), source)
-        target = results[tile.rows]
+    def fill(first: int, target: Floats) -> None:
+        taken = (len(target) - 1) * stride[0] + size[0]
+        source = padded.read(slice(first, first + taken), slice(None), memory("source", taken, width, channels))
         for number, (down, along) in enumerate(passes):
             part = memory("part", *target.shape) if number else target
             _filter_strip(source, down, along, part, memory)
@@ -55,25 +49,20 @@ def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Fini
                 target += part
         finish(target)
 
-    make_tiles(cut_strips(rows, columns, width * channels, size[0], stride[0]), make)
-    return results
+    return fill_strips(padded, size, stride, padded.dtype, fill)
 
 
 def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pair, finish: Finish) -> Floats:
     r"""Return each channel filtered along a diagonal, `\` (direction 1) or `/` (-1), of n weights: (H', W', C)."""
-    height, width, channels = padded.shape
+    width, channels = padded.shape[1:]
     size = len(weights)
-    rows, columns = (height - size) // stride[0] + 1, (width - size) // stride[1] + 1
-    results = np.empty((rows, columns, channels), padded.dtype)
     down = _Pass(weights, 1, padded.dtype)
     step = (width + direction) * channels
     start = 0 if direction > 0 else (size - 1) * channels
-
     memory = Memory(padded.dtype)
 
-    def make(tile: Tile) -> None:
-        kept = (tile.size[0] - 1) * stride[0] + 1
-        first = tile.rows.start * stride[0]
+    def fill(first: int, target: Floats) -> None:
+        kept = (len(target) - 1) * stride[0] + 1
         taken = (kept + size - 1) * width * channels
         lines = -(-kept * width * channels // step)
         source = memory("source", max(taken, start + (lines + size - 1) * step))
@@ -83,11 +72,10 @@ def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pai
         sums = memory("sums", lines, step)
         down.go_down(source[start : start + (lines + size - 1) * step].reshape(-1, step), sums)
         square = sums.ravel()[: kept * width * channels].reshape(kept, width, channels)
-        results[tile.rows] = square[:: stride[0], : (columns - 1) * stride[1] + 1 : stride[1]]
-        finish(results[tile.rows])
+        target[...] = square[:: stride[0], : width - size + 1 : stride[1]]
+        finish(target)
 
-    make_tiles(cut_strips(rows, columns, width * channels, size, stride[0]), make)
-    return results
+    return fill_strips(padded, (size, size), stride, padded.dtype, fill)
 
 
 def _filter_strip(source: Floats, down: _Pass, along: _Pass, target: Floats, memory: Memory) -> None:
@@ -130,8 +118,7 @@ class _Pass:
     def go_down(self, source: Floats, target: Floats) -> None:
         """Filter the columns of `source`, (rows, w), into `target`, (rows', w)."""
         if len(self._taps) <= _FEW:
-            reach = (len(target) - 1) * self._stride + 1
-            self._add([(source[place : place + reach : self._stride], weight) for place, weight in self._taps], target)
+            self._add(source, target)
             return
         length = self._band.shape[1]
         blocks, rest = divmod(len(target), _BLOCK)
@@ -153,9 +140,7 @@ class _Pass:
     def go_along(self, source: Floats, target: Floats) -> None:
         """Filter the rows of `source`, (rows, w), into `target`, (rows, w')."""
         if len(self._taps) <= _FEW:
-            reach = (target.shape[1] - 1) * self._stride + 1
-            parts = [(source[:, place : place + reach : self._stride], weight) for place, weight in self._taps]
-            self._add(parts, target)
+            self._add(source.T, target.T)
             return
         length = self._band.shape[1]
         blocks, rest = divmod(target.shape[1], _BLOCK)
@@ -174,13 +159,14 @@ class _Pass:
                 last = block[:, blocks * _BLOCK * self._stride :][:, :used]
                 np.matmul(last, self._across[:used, :rest], out=into[:, blocks * _BLOCK :])
 
-    @staticmethod
-    def _add(parts: list[tuple[Floats, np.floating]], target: Floats) -> None:
-        """Add a few views up, each times its weight."""
-        (first, weight), *others = parts
-        np.multiply(first, weight, out=target)
-        for view, factor in others:
-            if factor == 1:
+    def _add(self, source: Floats, target: Floats) -> None:
+        """Add up a few shifted views of `source`, each times its weight."""
+        reach = (len(target) - 1) * self._stride + 1
+        for number, (place, weight) in enumerate(self._taps):
+            view = source[place : place + reach : self._stride]
+            if not number:
+                np.multiply(view, weight, out=target)
+            elif weight == 1:
                 np.add(target, view, out=target)
             else:
-                target += view * factor
+                target += view * weight

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from math import prod
 from threading import Thread, local
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from cnnfilter.arrays import Floats
+from cnnfilter.arrays import Array, Floats
 
 
 class Tile(NamedTuple):
@@ -58,26 +58,19 @@ def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
     ]
 
 
-def cut_strips(rows: int, columns: int, numbers: int, size: int, stride: int) -> list[Tile]:
-    """Return strips that cover rows x columns of results: few enough to be worth the calls, enough for all cores.
+def choose_rows(rows: int, numbers: int, size: int, stride: int) -> int:
+    """Return how many of so many rows of results make a strip: enough to be worth the calls, few enough for all cores.
 
-    Parameters
-    ----------
-    rows, columns
-        Of the results.
-    numbers
-        In each row that is read.
-    size, stride
-        Rows that a result is made of, and from one result to the next.
+    `numbers` are read in each row; a result is made of `size` rows, and the next one lies `stride` rows below.
 
     Examples
     --------
-    >>> len(cut_strips(2000, 3000, 3000, 5, 1)), len(cut_strips(100, 100, 100, 5, 1))
-    (4, 1)
+    >>> choose_rows(2000, 3000, 5, 1), choose_rows(100, 100, 5, 1)
+    (500, 5242)
     """
     most = max(_MOST_AT_ONCE // numbers, 2 * size) // stride
     share = max(-(-rows // _SHARES), _LEAST_AT_ONCE // numbers // stride)
-    return cut(rows, columns, max(1, min(most, share)), columns)
+    return max(1, min(most, share))
 
 
 def count_cores() -> int:
@@ -122,6 +115,16 @@ def make_tiles(tiles: Sequence[Task], make: Callable[[Task], None]) -> None:
                 thread.join()
     if failures:
         raise failures[0]
+
+
+def fill_rows(shape: tuple[int, ...], dtype: Any, at_once: int, fill: Callable[[int, Array], None]) -> Array:
+    """Return an array whose rows are filled in on all cores, so many at a time.
+
+    `fill` gets the number of the first row, and the rows.
+    """
+    results = np.empty(shape, dtype)
+    make_tiles(range(0, shape[0], at_once), lambda first: fill(first, results[first : first + at_once]))
+    return results
 
 
 @contextmanager

@@ -69,17 +69,6 @@ def test_each_output_has_its_bias() -> None:
     assert finished.tolist() == [[[1, 11, -2]] * 2] * 2
 
 
-@pytest.mark.parametrize(
-    ("outputs", "bias"),
-    [(slice(1, 2), [1]), (slice(0, None, 2), [0, 2]), (slice(1, None, 2), [1, 3]), (slice(None), [0, 1, 2, 3])],
-    ids=["one", "the first of each two", "the second of each two", "all"],
-)
-def test_some_of_the_outputs_have_their_part_of_the_bias(outputs: slice, bias: list[float]) -> None:
-    part = Finish(np.arange(4.0), 7, rounds=True).of(outputs)
-    assert part.bias.tolist() == bias
-    assert (part.divisor, part.rounds) == (7, True)
-
-
 def test_what_is_unfinished_stays_as_it_is() -> None:
     sums = np.array([[[-0.0, 2.6, np.nan]]])
     assert np.array_equal(UNFINISHED(sums.copy()), sums, equal_nan=True)
