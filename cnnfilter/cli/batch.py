@@ -19,14 +19,14 @@ from cnnfilter.io.atomic import is_directory
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
-    Gathered,
+    FoundInputs,
     Job,
     OutputRequest,
     allow_pixels,
-    check_sources,
-    find_spared,
-    gather,
+    check_names,
+    find_inputs,
     group_by_input,
+    identify_all,
     parse_list,
     plan_outputs,
 )
@@ -71,8 +71,8 @@ def filter_files(
     CnnFilterError
         If outputs or networks are wrong; nothing is read or written then.
     """
-    gathered = _collect(inputs, settings)
-    sources = gathered.sources if gathered else inputs
+    found = _collect(inputs, settings)
+    sources = found.sources
     said = (document and document.path, settings.weights, settings.labels)
     prerequisites = (*_kernel_files(networks), *(path for path in said if path))
     listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
@@ -85,7 +85,7 @@ def filter_files(
         in_place=settings.in_place,
         read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
-        below=gathered.below if gathered else {},
+        below=found.below,
     )
     check_views(settings)
     jobs, stdin = _name_jobs(sources, request, settings), b""
@@ -95,25 +95,24 @@ def filter_files(
         jobs = _name_jobs(sources, request, settings)
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
-    protected = find_spared(sources, request) if writes_more else frozenset()
+    protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
     check_companions(jobs, settings, protected, prerequisites)
-    missing = gathered.failures if gathered else ()
-    total = len(missing) + len(group_by_input(jobs))
+    total = len(found.failures) + len(group_by_input(jobs))
     with (
         attended(settings, total) as clerk,
         told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=clerk.make_room),
     ):
         work = _prepare(jobs, networks, settings, document)
         work = work._replace(names=names, stdin=stdin, protected=protected, prerequisites=prerequisites)
-        for path, reason in missing:
+        for path, reason in found.failures:
             _tell_missing(path, reason, clerk)
         _carry_out(work, clerk)
     if clerk.failed or clerk.troubles:
         click.get_current_context().exit(1)
 
 
-def _collect(inputs: Sequence[str], settings: Settings) -> Gathered | None:
-    """Return the inputs that the command line, a list and folders name, or None where they are those named.
+def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
+    """Return the inputs that the command line, a list and folders name.
 
     Raises
     ------
@@ -128,7 +127,7 @@ def _collect(inputs: Sequence[str], settings: Settings) -> Gathered | None:
         raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
     if not settings.files_from and not settings.recursive:
         _refuse_folders(inputs)
-        return None
+        return FoundInputs(inputs)
     words = (*inputs, *(_listed(settings.files_from, null=settings.null) if settings.files_from else ()))
     if not words:
         Console(quiet=settings.quiet).remark(f"{settings.files_from}: the list names no input")
@@ -136,11 +135,11 @@ def _collect(inputs: Sequence[str], settings: Settings) -> Gathered | None:
         raise OutputError("standard input holds the list of inputs, and cannot be one of them")
     if not settings.recursive:
         _refuse_folders(words)
-        return Gathered(words, {})
-    gathered = gather(words, settings.output)
-    for remark in gathered.remarks:
+        return FoundInputs(words)
+    found = find_inputs(words, settings.output)
+    for remark in found.remarks:
         Console(quiet=settings.quiet).remark(remark)
-    return gathered
+    return found
 
 
 def _refuse_folders(words: Sequence[str]) -> None:
@@ -170,10 +169,10 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
         return plan_outputs(sources, request)
     from cnnfilter.run.views import plan_views, request_views  # noqa: PLC0415  for those alone who want to see
 
-    check_sources(sources)
+    check_names(sources)
     only_shown = request.output is None and not (request.in_place or settings.top is not None)
     jobs = [] if only_shown else plan_outputs(sources, request)
-    return plan_views(jobs, sources, request_views(settings), find_spared(sources, request))
+    return plan_views(jobs, sources, request_views(settings), identify_all((*sources, *request.read_files)))
 
 
 def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli.console import Console, say
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import write_whole
-from cnnfilter.io.paths import STANDARD, Job, Resolver
+from cnnfilter.io.paths import STANDARD, Job, identify
 
 if TYPE_CHECKING:
     from cnnfilter.io.encode import Encoded
@@ -227,7 +227,7 @@ def _write(text: str) -> None:
 
 
 def check_companions(
-    jobs: Sequence[Job], settings: Settings, spared: frozenset[str], prerequisites: Sequence[Path]
+    jobs: Sequence[Job], settings: Settings, protected: frozenset[str], prerequisites: Sequence[Path]
 ) -> None:
     """Raise an `OutputError` if options contradict each other, or the report or the rules cannot be written.
 
@@ -244,18 +244,19 @@ def check_companions(
         names = (name for job in jobs for name in (job.source, job.format_name))
         check_names((*names, *map(str, prerequisites)))
     companions = [path for path in (settings.report, settings.depfile) if path]
-    resolver = Resolver()
-    targets = {resolver.resolve(job.target) for job in jobs if job.target} if companions else set()
+    folders: dict[str, str] = {}
+    targets = {identify(job.target, folders)[0] for job in jobs if job.target} if companions else set()
     for path in companions:
         if path == STANDARD:
             raise OutputError(
                 "--report and --depfile name files, and '-' stands for the standard streams; ./- is a file"
             )
-        if not spared.isdisjoint(resolver.identities(path)):
+        identities = identify(path, folders)
+        if not protected.isdisjoint(identities):
             raise OutputError(f"{path}: is read, and would be written over")
-        if resolver.resolve(path) in targets:
+        if identities[0] in targets:
             raise OutputError(f"{path}: an output would be written to it as well")
-        targets.add(resolver.resolve(path))
+        targets.add(identities[0])
         if not Path(path).parent.is_dir() or Path(path).is_dir():
             raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
 

@@ -9,7 +9,6 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -78,12 +77,10 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
 def is_endless(path: Path) -> bool:
     """Return whether a path is that of a device: `/dev/zero` gives bytes for ever. A terminal is a stream."""
     mode = path.stat().st_mode
-    if stat.S_ISBLK(mode):
-        return True
-    if not stat.S_ISCHR(mode):
-        return False
-    with path.open("rb", buffering=0) as file:
-        return not file.isatty()
+    if stat.S_ISCHR(mode):
+        with path.open("rb", buffering=0) as file:
+            return not file.isatty()
+    return stat.S_ISBLK(mode)
 
 
 def lacks_memory(needed: int) -> str:
@@ -115,7 +112,7 @@ STANDARD = "-"
 """Standard input, or standard output."""
 
 
-def spoken(source: str) -> str:
+def name_input(source: str) -> str:
     """Return what an input is called in a message."""
     return "standard input" if source == STANDARD else source
 
@@ -147,25 +144,29 @@ class Job(NamedTuple):
     view: str = ""
 
 
-class Resolver:
-    """Finds what many paths lead to; each folder is looked up once, as long as this is kept."""
+def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
+    """Return what shows whether two paths are one file: the path without links, and the number of a file that is there.
 
-    def __init__(self) -> None:
-        self._resolve_folder = cache(os.path.realpath)
+    The first is that of `os.path.realpath`; what each folder leads to is kept in `folders` for the next call.
+    """
+    folder, name = os.path.split(path)
+    if name in {"", os.curdir, os.pardir} or os.path.islink(path):  # noqa: PTH114  as text: a batch asks for each
+        real = os.path.realpath(path)
+    else:
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        real = os.path.join(folders[folder], name)  # noqa: PTH118  as text: it is compared
+    try:
+        status = os.stat(path)  # noqa: PTH116  a batch asks for each file
+    except OSError:
+        return [real]
+    return [real, f"{status.st_dev}:{status.st_ino}"]
 
-    def resolve(self, path: str | Path) -> str:
-        """Return a path without links, as `os.path.realpath` does."""
-        folder, name = os.path.split(path)
-        if name in {"", os.curdir, os.pardir} or os.path.islink(path):  # noqa: PTH114  as text: a batch asks for each
-            return os.path.realpath(path)
-        return os.path.join(self._resolve_folder(folder), name)  # noqa: PTH118  as text: it is compared
 
-    def identities(self, path: str | Path) -> Iterator[str]:
-        """Yield what shows whether two paths are one file: the resolved path, and the file's number."""
-        yield self.resolve(path)
-        with suppress(OSError):
-            status = os.stat(path)  # noqa: PTH116  a batch asks for each file
-            yield f"{status.st_dev}:{status.st_ino}"
+def identify_all(paths: Iterable[str | Path]) -> frozenset[str]:
+    """Return the identities of files, as of those that are read and that nothing may overwrite."""
+    folders: dict[str, str] = {}
+    return frozenset(identity for path in paths for identity in identify(path, folders))
 
 
 def group_by_input(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -218,16 +219,14 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
         overwrite an input or a kernel.
     """
-    check_sources(sources)
-    if request.output == "":
-        raise OutputError(_EMPTY)
+    check_names(sources, request.output)
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
         raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
     labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]
     jobs = [
-        _job(source, f"{index:0{len(str(len(sources)))}}", kernel, label, request)
+        _name_job(source, f"{index:0{len(str(len(sources)))}}", kernel, label, request)
         for index, source in enumerate(sources, 1)
         for kernel, label in enumerate(labels)
     ]
@@ -235,18 +234,15 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
     return jobs
 
 
-def check_sources(sources: Sequence[str]) -> None:
-    """Raise an `OutputError` if an input has no name, or is standard input for the second time."""
-    if "" in sources:
-        raise OutputError(_EMPTY)
-    if sum(source == STANDARD for source in sources) > 1:
+def check_names(sources: Sequence[str], output: str | None = None) -> None:
+    """Raise an `OutputError` if an input or the output has no name, or two inputs are standard input."""
+    if "" in (*sources, output):
+        raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
+    if sources.count(STANDARD) > 1:
         raise OutputError("standard input can be read once only, and '-' is given twice")
 
 
-_EMPTY = "the name of an input or output is empty; a variable of the shell may be unset"
-
-
-def _job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
+def _name_job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
     name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
     if output is None or output == STANDARD:
@@ -261,7 +257,9 @@ def _job(source: str, index: str, kernel: int, label: str, request: OutputReques
     _check_target(target, is_folder=in_folder)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
-    return Job(source, 0, target, str(target), label) if request.layers else Job(source, kernel, target, str(target))
+    if request.layers:
+        return Job(source, 0, target, str(target), label)
+    return Job(source, kernel, target, str(target))
 
 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
@@ -320,14 +318,14 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
     """Raise an `OutputError` if outputs fall together, or on an input."""
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
-    resolver = Resolver()
-    inputs = {identity: source for source in sources for identity in resolver.identities(source)}
-    read = {identity for path in request.read_files for identity in resolver.identities(path)}
+    folders: dict[str, str] = {}
+    inputs = {identity: source for source in sources for identity in identify(source, folders)}
+    read = identify_all(request.read_files)
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
-        real, *number = resolver.identities(job.target)
+        real, *number = identify(job.target, folders)
         if real in taken:
             raise OutputError(_together(job, taken[real], request))
         taken[real] = job
@@ -339,13 +337,6 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
             if identity in read:
                 reason = "the output is read too, as a kernel, a network, weights, labels or a list"
                 raise OutputError(reason, path=job.target)
-
-
-def find_spared(sources: Sequence[str], request: OutputRequest) -> frozenset[str]:
-    """Return the identities of all files that are read, which no name made later may have."""
-    resolver = Resolver()
-    paths: list[str | Path] = [*sources, *request.read_files]
-    return frozenset(identity for path in paths for identity in resolver.identities(path))
 
 
 def _together(job: Job, other: Job, request: OutputRequest) -> str:
@@ -361,7 +352,7 @@ def _together(job: Job, other: Job, request: OutputRequest) -> str:
     return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
 
 
-class Gathered(NamedTuple):
+class FoundInputs(NamedTuple):
     """All inputs.
 
     Parameters
@@ -369,76 +360,66 @@ class Gathered(NamedTuple):
     sources
         Paths, or `-`, in the order in which they were given; those of a folder by name.
     below
-        Where an input lies below the folder that was given, for those that lie deeper.
+        Where an input is below the folder that was given.
     failures
         Folders that could not be looked into, or hold no picture, each with the reason.
     remarks
         What was passed over.
     """
 
-    sources: tuple[str, ...]
-    below: dict[str, str]
-    failures: tuple[tuple[str, str], ...] = ()
-    remarks: tuple[str, ...] = ()
+    sources: Sequence[str]
+    below: Mapping[str, str] = MappingProxyType({})
+    failures: Sequence[tuple[str, str]] = ()
+    remarks: Sequence[str] = ()
 
 
-def gather(words: Sequence[str], output: str | None) -> Gathered:
+def find_inputs(words: Sequence[str], output: str | None) -> FoundInputs:
     """Return all inputs that words name: files, `-`, and folders for the pictures in them and below.
 
     Hidden files and folders are skipped, and so is the folder that the results go into, by `-o`.
     """
-    excluded = ""
-    if output:
-        excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent)
-    search = _FolderSearch(excluded)
+    excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent) if output else ""
+    sources: list[str] = []
+    below: dict[str, str] = {}
+    failures: list[tuple[str, str]] = []
+    skipped: dict[str, list[str]] = defaultdict(list)
     for word in words:
-        if Path(word).is_dir():
-            search.add_folder(word)
-        elif word == STANDARD or os.path.lexists(word):
-            search.sources.append(word)
-        else:
-            search.failures.append((word, os.strerror(errno.ENOENT)))
-    remarks = (f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in search.skipped.items())
-    return Gathered(tuple(search.sources), search.below, tuple(search.failures), tuple(remarks))
+        if not Path(word).is_dir():
+            if word == STANDARD or os.path.lexists(word):
+                sources.append(word)
+            else:
+                failures.append((word, os.strerror(errno.ENOENT)))
+            continue
+        before = len(sources) + len(failures)
+        for path, inner in _walk_folder(word, excluded, failures):
+            if path.name.lower().endswith(READ_ONLY_SUFFIXES):
+                skipped["are of formats that are not written; --format, or a template, writes another"].append(
+                    str(path)
+                )
+            elif path.exists() and not path.is_file():  # reading would wait for ever
+                skipped["are no regular files"].append(str(path))
+            else:
+                sources.append(str(path))
+                below[str(path)] = inner
+        if len(sources) + len(failures) == before:
+            failures.append((word, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
+    remarks = [f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
+    return FoundInputs(sources, below, failures, remarks)
 
 
-class _FolderSearch:
-    """What is found in folders, but for those in one that is excluded."""
+def _walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
+    """Yield the pictures in a folder and below, and where below; links to folders are not followed."""
 
-    def __init__(self, excluded: str) -> None:
-        self._excluded = excluded
-        self.sources: list[str] = []
-        self.below: dict[str, str] = {}
-        self.failures: list[tuple[str, str]] = []
-        self.skipped: dict[str, list[str]] = defaultdict(list)
+    def fail(error: OSError) -> None:
+        failures.append((str(error.filename), error.strerror or str(error)))
 
-    def add_folder(self, top: str) -> None:
-        """Add the pictures in a folder and below; links to folders are not followed."""
-        before = len(self.sources), len(self.failures)
-        for folder, folders, names in os.walk(top, onerror=self._fail):
-            kept = (name for name in folders if not name.startswith("."))
-            folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != self._excluded)
-            inner = os.path.relpath(folder, top)
-            for name in sorted(names):
-                if not name.startswith("."):
-                    self._add_file(Path(folder, name), "" if inner == "." else inner)
-        if before == (len(self.sources), len(self.failures)):
-            self.failures.append((top, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
-
-    def _fail(self, error: OSError) -> None:
-        self.failures.append((str(error.filename), error.strerror or str(error)))
-
-    def _add_file(self, path: Path, inner: str) -> None:
-        source, name = str(path), path.name.lower()
-        if name.endswith(READ_ONLY_SUFFIXES):
-            why = "are of formats that are not written; --format, or a template, writes another"
-            self.skipped[why].append(source)
-        elif name.endswith(IMAGE_SUFFIXES) and path.exists() and not path.is_file():  # reading would wait for ever
-            self.skipped["are no regular files"].append(source)
-        elif name.endswith(IMAGE_SUFFIXES):
-            self.sources.append(source)
-            if inner:
-                self.below[source] = inner
+    for folder, folders, names in os.walk(top, onerror=fail):
+        kept = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != excluded)
+        inner = os.path.relpath(folder, top)
+        for name in sorted(names):
+            if name.lower().endswith((*IMAGE_SUFFIXES, *READ_ONLY_SUFFIXES)) and not name.startswith("."):
+                yield Path(folder, name), "" if inner == "." else inner
 
 
 def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import floor, prod
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
 from cnnfilter.io.atomic import SPECIAL, is_directory, is_special, write_whole
-from cnnfilter.io.paths import Resolver
+from cnnfilter.io.paths import identify_all
 from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:
@@ -139,12 +139,12 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{sheet}: {SPECIAL}")
     if not is_directory(path.parent):
         raise OutputError(f"{sheet}: no such folder: {path.parent}")
-    check_spared(sheet, {identity for source in inputs for identity in Resolver().identities(source)})
+    check_protected(sheet, identify_all(inputs))
 
 
-def check_spared(sheet: Sheet, read: Collection[str]) -> None:
-    """Raise an `OutputError` if a figure would replace a file that is read; `read` are identities of files."""
-    if any(identity in read for identity in Resolver().identities(sheet.target)):
+def check_protected(sheet: Sheet, protected: frozenset[str]) -> None:
+    """Raise an `OutputError` if a figure would replace a file that is read, by the identities of those."""
+    if not protected.isdisjoint(identify_all([sheet.target])):
         raise OutputError(f"{sheet}: the picture would replace a file that is read")
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.io.atomic import Unfinished
-from cnnfilter.io.paths import Job, Resolver, group_by_input, spoken
+from cnnfilter.io.paths import Job, group_by_input, identify, name_input
 from cnnfilter.run.one_input import FAILURES, Filtering, count_prints, sketch_file
 from cnnfilter.run.outcome import Account, Listener
 from cnnfilter.run.result import foresee_shape
@@ -77,7 +77,7 @@ def _work_in_company(
         for folder in {job.target.parent for job in inputs[number] if job.target}:
             Unfinished().sweep(folder)
         account = Account(inputs[number][0].source)
-        account.failure(f"{spoken(account.source)}: the process that worked on it {reason}")
+        account.failure(f"{name_input(account.source)}: the process that worked on it {reason}")
         return account.close()
 
     _draw_weights(inputs[0][0].source, work)
@@ -133,11 +133,11 @@ def _may_share_names(inputs: list[list[Job]]) -> bool:
     """Return whether maps of two inputs may have one name, as x-01.png of x.png and of x-01.png: one process sees."""
     if not any(job.layer for job in inputs[0]):
         return False
-    resolver, owners = Resolver(), dict[str, int]()
+    folders, owners = dict[str, str](), dict[str, int]()
     for number, jobs in enumerate(inputs):
         for job in jobs:
             if job.target:
-                stem = re.sub(r"-\d+$", "", resolver.resolve(job.target.with_suffix("")))
+                stem = re.sub(r"-\d+$", "", identify(job.target.with_suffix(""), folders)[0])
                 if owners.setdefault(stem, number) != number:
                     return True
     return False

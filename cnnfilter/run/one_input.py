@@ -16,7 +16,7 @@ from cnnfilter.io.atomic import Unfinished, make_folder_of, write_whole
 from cnnfilter.io.decode import Picture, decode_picture, read_bytes
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
-from cnnfilter.io.paths import STANDARD, Job, Resolver, group_by_input, spoken
+from cnnfilter.io.paths import STANDARD, Job, group_by_input, identify, name_input
 from cnnfilter.log import listening, tell
 from cnnfilter.nn.layers import show_shape
 from cnnfilter.run.outcome import Account, Listener, Output
@@ -35,7 +35,7 @@ def name_failure(source: str, error: Exception) -> str:
     """Return `PATH: reason`; errors about a file name it themselves."""
     if isinstance(error, ImageFileError):
         return str(error)
-    return f"{spoken(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
+    return f"{name_input(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
 
 
 class Filtering:
@@ -68,7 +68,7 @@ class Filtering:
             except FAILURES as error:
                 account.failure(name_failure(account.source, error))
             except Exception as error:  # whatever it is, the other inputs are done
-                account.failure(f"{spoken(account.source)}: {ask_for_report(error)}")
+                account.failure(f"{name_input(account.source)}: {ask_for_report(error)}")
         return account.close()
 
     def _filter(self, jobs: list[Job], account: Account) -> None:
@@ -148,11 +148,11 @@ class Filtering:
 
     def _claim(self, job: Job, paths: Sequence[Path]) -> None:
         """Raise an `OutputError` if one of a job's files is read by somebody, or was written in this batch."""
-        resolver = Resolver()
+        folders: dict[str, str] = {}
         for path in paths:
-            if path != job.target and not self._work.protected.isdisjoint(resolver.identities(path)):
+            if path != job.target and not self._work.protected.isdisjoint(identify(path, folders)):
                 raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
-        names = [resolver.resolve(path) for path in paths]
+        names = [identify(path, folders)[0] for path in paths]
         for path, name in zip(paths, names, strict=True):
             if name in self._written:
                 raise OutputError(
@@ -177,7 +177,7 @@ class Filtering:
                 write_whole(path, file.data, self.unfinished)
             else:
                 if self._titled and not job.view:
-                    title = f"# {spoken(job.source)} {self._work.models[job.kernel].title}"
+                    title = f"# {name_input(job.source)} {self._work.models[job.kernel].title}"
                     account.output(os.fsencode(one_line(title) + "\n"))
                 account.output(file.data)
             account.outputs.append(Output(file.name if job.target else None, file.shape, file.clipped))
@@ -208,7 +208,7 @@ def read_input(source: str, work: Work) -> Picture:
     settings = work.settings
     return decode_picture(
         data,
-        spoken(source),
+        name_input(source),
         matrix=matrix,
         page=settings.page,
         allow_truncated=settings.allow_truncated,

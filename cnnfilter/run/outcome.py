@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cnnfilter.errors import OutputError
-from cnnfilter.io.paths import STANDARD, spoken
+from cnnfilter.io.paths import STANDARD, name_input
 from cnnfilter.log import Level, PlanLine, tell, warn
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Account:
                 case Level.DETAIL | Level.ONCE:
                     tell("%s", content, level=Level(kind))
                 case "remark":
-                    listener.remark(spoken(self.source), content)
+                    listener.remark(name_input(self.source), content)
                 case "failure":
                     listener.failure(content)
                 case _:

@@ -18,7 +18,7 @@ from cnnfilter.explain.trace import Explained, span_around, trace
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
-from cnnfilter.io.paths import Job, spoken
+from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Convolution, Layer
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
@@ -69,7 +69,7 @@ class Show:
 
         Remarks are added to `notes`. The shape is that of the pixels, (H, W), or empty for an explanation.
         """
-        name = spoken(job.source)
+        name = name_input(job.source)
         notes += self._picture.notes
         if self._picture.pages:
             notes.append(remark_on_pages(self._picture.pages))

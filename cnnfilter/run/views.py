@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import OutputError
-from cnnfilter.io.paths import STANDARD, Job, Resolver, fill_template
+from cnnfilter.io.paths import STANDARD, Job, fill_template, identify
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.plot.sheet import ANIMATE, DPI, PLOT, Sheet, check_sheet, check_spared
+from cnnfilter.plot.sheet import ANIMATE, DPI, PLOT, Sheet, check_protected, check_sheet
 from cnnfilter.run.settings import Settings
 
 MOVIE_DPI = 100
@@ -91,12 +91,12 @@ def _plan(source: str, index: str, views: Views) -> Iterator[Job]:
 
 def _check_apart(jobs: Sequence[Job], views: Views, read: frozenset[str]) -> None:
     """Raise an `OutputError` if a view would be written over another output, or over what is read."""
-    resolver = Resolver()
-    taken = {resolver.resolve(job.target): job for job in jobs if job.target and not job.view}
+    folders: dict[str, str] = {}
+    taken = {identify(job.target, folders)[0]: job for job in jobs if job.target and not job.view}
     for job in jobs:
         if not (job.view and job.target):
             continue
-        other = taken.setdefault(resolver.resolve(job.target), job)
+        other = taken.setdefault(identify(job.target, folders)[0], job)
         if other is not job and other.view == job.view:
             raise OutputError(
                 f"--{job.view} {job.target}: the pictures of {other.source} and {job.source} would be written to it; "
@@ -104,4 +104,4 @@ def _check_apart(jobs: Sequence[Job], views: Views, read: frozenset[str]) -> Non
             )
         if other is not job:
             raise OutputError(f"--{job.view} {job.target}: another output has this name; a name of its own keeps both")
-        check_spared(views.sheet(job), read)
+        check_protected(views.sheet(job), read)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.io.paths import Resolver
+from cnnfilter.io.paths import identify
 
 
 @pytest.fixture
@@ -46,18 +46,18 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_paths_are_resolved_as_the_system_does(path: str) -> None:
-    resolver = Resolver()
+    folders: dict[str, str] = {}
     for _ in range(2):
-        assert resolver.resolve(path) == os.path.realpath(path)
-        assert resolver.resolve(Path(path)) == os.path.realpath(Path(path))
+        assert identify(path, folders)[0] == os.path.realpath(path)
+        assert identify(Path(path), folders)[0] == os.path.realpath(Path(path))
 
 
 def test_names_of_one_file_share_an_identity_and_others_none(tree: Path) -> None:
     (tree / "hard.png").hardlink_to(tree / "deep" / "a.png")
     (tree / "b.png").write_text("a")
-    own = set(Resolver().identities("deep/a.png"))
+    own = set(identify("deep/a.png", {}))
     assert len(own) == 2
     for name in ("link.png", "hard.png", str(tree / "deep" / "a.png"), "aside/../a.png"):
-        assert own & set(Resolver().identities(name))
+        assert own & set(identify(name, {}))
     for name in ("b.png", "broken.png", "none.png", "loop.png"):
-        assert not own & set(Resolver().identities(name))
+        assert not own & set(identify(name, {}))
