@@ -24,10 +24,10 @@ from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import as_operand, show_digits, show_short
-from cnnfilter.plot.display import Display, display_weights
 from cnnfilter.plot.excerpt import Excerpt, choose_excerpt
 from cnnfilter.plot.panel import find_inks, frame_cells, number_points
 from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Size
+from cnnfilter.plot.view import Display, display_weights
 from cnnfilter.plot.window import display_output, draw_cells, draw_grid, draw_input, frame_window, read_channel
 
 MOST_PANELS = 4

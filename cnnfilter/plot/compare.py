@@ -9,10 +9,9 @@ import numpy as np
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.errors import ShapeError
-from cnnfilter.plot.display import MOST_MAPS, SIGNED, Look, display_maps, symmetric
 from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels, write_numbers
 from cnnfilter.plot.sheet import Box, Paper, Sheet, Size
-from cnnfilter.plot.view import View
+from cnnfilter.plot.view import MOST_MAPS, SIGNED, Look, View, display_maps, symmetric
 
 _MOST_PANELS = 48
 """More cannot be distinguished in one figure."""

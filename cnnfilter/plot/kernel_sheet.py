@@ -29,9 +29,9 @@ from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
 from cnnfilter.nn.geometry import PaddingWord, Pair, Window, as_border
 from cnnfilter.nn.layers import DepthwiseConv, KernelWord
 from cnnfilter.numbers import round_digits, show_number, show_places
-from cnnfilter.plot.display import GRAYS, SIGNED, UNSIGNED, scale_of
 from cnnfilter.plot.panel import LETTER, write_cells
 from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Sheet, set_size
+from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, scale_of
 
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import to_rgba
+from matplotlib.colors import FuncNorm, to_rgba
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -18,9 +18,8 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.io.formats import Range
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.numbers import show_places, show_short
-from cnnfilter.plot.display import MOST_MAPS, Display, Equalized, Look, display_view, display_weights, show_end
 from cnnfilter.plot.sheet import FRAME, INK, LEAST_POINTS, POINTS, Box, Paper
-from cnnfilter.plot.view import View
+from cnnfilter.plot.view import MOST_MAPS, Display, Look, View, display_view, display_weights, show_end
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
 """Inches: above a panel, left of it and below it for its sizes, right of it for a color bar."""
@@ -233,7 +232,7 @@ def _draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display)
     axes = paper.axes(Box(place.left + place.width + 0.08, place.top, 0.12, place.height))
     bar = paper.figure.colorbar(image, cax=axes, extend=display.extend)
     count = max(2, min(9, int(paper.real(place)[0] / (0.25 * paper.zoom))))
-    if isinstance(display.norm, Equalized):
+    if isinstance(display.norm, FuncNorm):
         levels = list(dict.fromkeys(display.norm.inverse(np.linspace(0, 1, min(count, 5))).tolist()))
         bar.set_ticks(levels, labels=[show_short(level) for level in levels])
         bar.minorticks_off()

@@ -1,20 +1,25 @@
-"""Views: what is drawn of an image or a result, reduced to what a figure can show, with its true range."""
+"""Views: what is drawn of an image or a result, reduced to what a figure can show, and how: colors, scale, maps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import ceil
+from collections.abc import Iterator
+from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.colors import FuncNorm, Normalize
 
-from cnnfilter.arrays import Array, Floats, float_type
+from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.compute.elementwise import equalize
 from cnnfilter.compute.forward import as_volume
 from cnnfilter.compute.tiles import Part
 from cnnfilter.io.decode import Picture
-from cnnfilter.io.levels import Extremes, find_extremes
+from cnnfilter.io.formats import Depth, Range
+from cnnfilter.io.levels import Extremes, find_extremes, to_levels
 from cnnfilter.io.opencv import cv2
+from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
+from cnnfilter.numbers import show_digits
 
 SUBSTANTIAL = 0.1
 """From this share of all magnitudes on, values below 0 are what a result is about; fewer, as a sharpened photo has
@@ -29,33 +34,28 @@ _DIM = 0.25
 _FEW = 10_000
 """Up to so many values none is left out of the scale."""
 
-_RESIZED = {"uint8", "uint16", "float32", "float64"}
-"""The types that OpenCV resizes."""
+SIGNED = "RdBu_r"
+"""Blue below 0, white at 0, red above: distinguished by every kind of color-blind eye (C. Brewer)."""
+
+UNSIGNED = "viridis"
+"""Equal steps look equal, in print without color too (N. Smith, S. van der Walt, 2015)."""
+
+GRAYS = "gray"
+
+MOST_MAPS = 64
+"""So many feature maps are drawn side by side."""
+
+_VISIBLE = 0.5
+"""A pixel with less alpha than this is drawn as transparent in a map."""
 
 
 class View(NamedTuple):
-    """What is drawn of some values.
+    """What is drawn of some values, reduced; floats in the units in which `white` is white.
 
-    Parameters
-    ----------
-    values
-        (h, w, C), reduced, or (length,); floats in the units in which `white` is white.
-    shape
-        That of all values.
-    low, high
-        The least and the greatest of all values.
-    below, above
-        The share of all magnitudes that lies below 0, and of all values that lies above white.
-    white
-        The level of white.
-    matrix
-        Whether the values are plain numbers rather than an image.
-    given
-        Whether it is the input, which is drawn from black to white however dark it is.
-    alpha
-        (h, w, 1), reduced, from 0 (transparent) to 1; None where all is opaque.
-    odd
-        How many values are nan, and how many are infinite.
+    The `values` (h, w, C) or (length,) represent all values of a `shape`, of which `low` and `high` are the least and
+    the greatest, and `odd` says how many are nan, and how many infinite. `below` is the share of all magnitudes that
+    lies below 0, `above` that of all values above white. Numbers of a `matrix` are no image; an input that was `given`
+    is drawn from black to white however dark it is. `alpha` (h, w, 1) goes from 0 (transparent) to 1.
     """
 
     values: Floats
@@ -115,60 +115,34 @@ class View(NamedTuple):
         return show_shape(self.shape[:2] if self.shape[2:] == (1,) else self.shape)
 
 
-def view_values(values: Array, side: int, white: float, *, matrix: bool = False) -> View:
-    """Return a view of (H, W), (H, W, C) or (length,) values, less than twice `side` pixels high and wide.
-
-    Parameters
-    ----------
-    values
-        Of any type.
-    side
-        So many pixels are drawn along an axis at least, if there are as many.
-    white, matrix
-        The level of white, and whether the values are plain numbers.
-    """
-    if values.ndim == 1:
-        small: Floats = values.astype(float_type(values.dtype))
-    else:
-        values = as_volume(values)
-        small = _shrink(values, _factor(values.shape, side))
-    view = _measure(small, values.shape, find_extremes(values), white, matrix)
-    return view._replace(odd=_count_odd(values))
+def view_values(values: Array, side: int, white: float, *, matrix: bool = False, alpha: Floats | None = None) -> View:
+    """Return a view of (H, W), (H, W, C) or (length,) values that are all there, as a `Reducer` makes it."""
+    reducer = Reducer(len(values), white, matrix=matrix, side=side)
+    reducer.take(Part(slice(0, len(values)), values, alpha))
+    return reducer.view()
 
 
 def view_picture(picture: Picture, side: int) -> View:
     """Return a view of an input."""
-    pixels = as_volume(picture.pixels)
-    if not picture.has_alpha:
-        return view_values(pixels, side, picture.maximum, matrix=picture.matrix)._replace(given=True)
-    colors, alpha = pixels[:, :, :3], np.asarray(pixels[:, :, 3:] / picture.maximum)
-    small, seen = _shrink_visible(colors, alpha, _factor(pixels.shape, side))
-    view = _measure(small, colors.shape, find_extremes(colors), picture.maximum, matrix=False)
-    return view._replace(given=True, alpha=seen, odd=_count_odd(colors))
+    pixels, alpha = as_volume(picture.pixels), None
+    if picture.has_alpha:
+        pixels, alpha = pixels[:, :, :3], np.asarray(pixels[:, :, 3:] / picture.maximum)
+    return view_values(pixels, side, picture.maximum, matrix=picture.matrix, alpha=alpha)._replace(given=True)
 
 
 class Reducer:
-    """Makes a view of a result as its parts come by, in any order and from several threads.
+    """Makes a view of a result as its parts come by, in any order; the first comes alone, others from several threads.
 
-    Parameters
-    ----------
-    visit
-        Hands every part of the result to a function.
-    height
-        The number of rows, or of values of a vector, of all parts together.
-    white, matrix
-        The value that is white, and whether the values are a matrix's numbers.
-    side
-        So many pixels are drawn along an axis at least, if there are as many.
+    All parts together have `height` rows, or values of a vector. The view is less than twice `side` pixels high and
+    wide, but not less than `side` where there are as many.
     """
 
-    def __init__(
-        self, visit: Callable[[Callable[[Part], None]], object], height: int, white: float, matrix: bool, side: int
-    ) -> None:
-        self._visit, self._height, self._white, self._matrix, self._side = visit, height, white, matrix, side
+    def __init__(self, height: int, white: float, *, matrix: bool, side: int) -> None:
+        self._height, self._white, self._matrix, self._side = height, white, matrix, side
         self._small: Floats | None = None
         self._alpha: Floats | None = None
         self._shape: Shape = ()
+        self._factor = 1
         self._odd = 0, 0
         self._extremes: dict[int, Extremes] = {}
         self._rows = 0
@@ -183,65 +157,52 @@ class Reducer:
         if part.rows.start in self._extremes:
             return
         values = part.values if part.values.ndim == 1 else as_volume(part.values)
-        small = self._small if self._small is not None else self._begin(values)
+        small = self._begin(values) if self._small is None else self._small
         self._extremes[part.rows.start] = find_extremes(values)
         nans, infinite = _count_odd(values)
         self._odd = self._odd[0] + nans, self._odd[1] + infinite
-        if values.ndim == 1:
-            small[part.rows] = values
-        else:
-            self._reduce(part, values, small)
         self._rows += len(values)
-
-    def view(self) -> View:
-        """Return the view."""
-        if not self.complete:
-            self._visit(self.take)
-        assert self._small is not None
-        ends = self._extremes.values()
-        span = min(low for low, _ in ends), max(high for _, high in ends)
-        view = _measure(self._small, self._shape, span, self._white, self._matrix)
-        return view._replace(alpha=self._alpha, odd=self._odd)
-
-    def _begin(self, values: Array) -> Floats:
-        """Return room for all parts, of which the first one comes alone."""
-        self._shape = (self._height, *values.shape[1:])
-        factor = _factor(self._shape, self._side) if values.ndim > 1 else 1
-        reduced = (*(ceil(side / factor) for side in self._shape[:2]), *self._shape[2:])
-        self._small = np.empty(reduced, float_type(values.dtype))
-        return self._small
-
-    def _reduce(self, part: Part, values: Array, small: Floats) -> None:
-        """Reduce the squares of pixels that begin in a part."""
-        factor = _factor(self._shape, self._side)
-        first = ceil(part.rows.start / factor)
-        skipped = first * factor - part.rows.start
+        first = ceil(part.rows.start / self._factor)
+        skipped = first * self._factor - part.rows.start  # these rows are means with the ones of another part
         if skipped >= len(values):
             return
-        target = slice(first, first + ceil((len(values) - skipped) / factor))
+        values, target = values[skipped:], slice(first, first + ceil((len(values) - skipped) / self._factor))
         if part.alpha is None:
-            small[target] = _shrink(values[skipped:], factor)
+            small[target] = _shrink(values, self._factor)
             return
         if self._alpha is None:
             self._alpha = np.ones((*small.shape[:2], 1), small.dtype)
         visible = np.asarray(part.alpha)[skipped:]
-        small[target], self._alpha[target] = _shrink_visible(values[skipped:], visible, factor)
+        self._alpha[target] = seen = _shrink(visible, self._factor)
+        small[target] = _shrink(values * visible, self._factor) / np.maximum(seen, 1e-9) if self._factor > 1 else values
+
+    def _begin(self, values: Array) -> Floats:
+        """Return room for all parts."""
+        self._shape = (self._height, *values.shape[1:])
+        self._factor = max(1, max(self._shape[:2]) // self._side) if values.ndim > 1 else 1
+        reduced = (*(ceil(side / self._factor) for side in self._shape[:2]), *self._shape[2:])
+        self._small = np.empty(reduced, float_type(values.dtype))
+        return self._small
+
+    def view(self) -> View:
+        """Return the view, when all parts have come by."""
+        assert self._small is not None
+        low = min(low for low, _ in self._extremes.values())
+        high = max(high for _, high in self._extremes.values())
+        finite = self._small[np.isfinite(self._small)]
+        total = float(np.abs(finite).sum())
+        below = -float(finite[finite < 0].sum()) / total if total else 0.0
+        above = float(np.count_nonzero(finite > self._white)) / max(1, finite.size)
+        view = View(self._small, self._shape, low, high, below, above, self._white, self._matrix)
+        return view._replace(alpha=self._alpha, odd=self._odd)
 
 
-def _shrink_visible(values: Array, alpha: Floats, factor: int) -> tuple[Floats, Floats]:
-    """Return means of squares of pixels, each weighed by its alpha (from 0 to 1), and means of alpha."""
-    seen = _shrink(alpha, factor)
-    if factor == 1:
-        return _shrink(values, 1), seen
-    return _shrink(values * alpha, factor) / np.maximum(seen, 1e-9), seen
-
-
-def _shrink(volume: Array, factor: int) -> Floats:
+def _shrink(values: Array, factor: int) -> Floats:
     """Return means of squares of pixels, (ceil(H / factor), ceil(W / factor), C); the last ones may be smaller."""
-    kind = float_type(volume.dtype)
+    kind = float_type(values.dtype)
     if factor == 1:
-        return volume.astype(kind)
-    source = volume if volume.dtype.name in _RESIZED else volume.astype(kind)
+        return values.astype(kind)
+    source = values if values.dtype.name in {"uint8", "uint16", "float32", "float64"} else values.astype(kind)
     whole = len(source) - len(source) % factor
     bands = [_resize(band, factor) for band in (source[:whole], source[whole:]) if len(band)]
     return np.concatenate(bands).astype(kind)
@@ -255,10 +216,6 @@ def _resize(band: Array, factor: int) -> Array:
     return np.concatenate([four.reshape(height, width, -1) for four in small], axis=2)
 
 
-def _factor(shape: Shape, side: int) -> int:
-    return max(1, max(shape[:2]) // side)
-
-
 def _count_odd(values: Array) -> tuple[int, int]:
     """Return how many values are nan, and how many are infinite."""
     if values.dtype.kind != "f" or not values.size or np.isfinite([values.min(), values.max()]).all():
@@ -266,10 +223,184 @@ def _count_odd(values: Array) -> tuple[int, int]:
     return int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(np.isinf(values)))
 
 
-def _measure(values: Floats, shape: Shape, extremes: Extremes, white: float, matrix: bool) -> View:
-    """Return a view of reduced values, with the shares that lie below 0 and above white."""
-    finite = values[np.isfinite(values)]
-    total = float(np.abs(finite).sum())
-    below = -float(finite[finite < 0].sum()) / total if total else 0.0
-    above = float(np.count_nonzero(finite > white)) / max(1, finite.size)
-    return View(values, shape, *extremes, below, above, white, matrix)
+def find_odd(values: Array) -> Floats:
+    """Return 1 for each value that is nan, 2 for an infinite one, 0 for any other."""
+    return np.asarray(np.isnan(values) + 2.0 * np.isinf(values))
+
+
+class Look(NamedTuple):
+    """How values are drawn: `--equalize`, `--colormap`, `--range` of the command."""
+
+    equalize: bool = False
+    colormap: str | None = None
+    range_: Range | None = None
+
+
+class Display(NamedTuple):
+    """What an image of matplotlib shows: (h, w) with a map and its scale, or (h, w, 3) colors from 0 to 1.
+
+    With a fourth channel of colors it is alpha. `tiles` is the (rows, columns) of maps side by side, with `gap` cells
+    between them, `extend` says on which sides of the scale values are cut off, `bar` whether the scale is shown.
+    `hidden` says of each pixel whether it is transparent, `odd` whether its value is 1 nan, 2 infinite or 0 neither.
+    """
+
+    pixels: Floats
+    tiles: Pair = (1, 1)
+    colormap: str = GRAYS
+    norm: Normalize | None = None
+    bar: bool = False
+    extend: str = "neither"
+    remark: str = ""
+    gap: int = 0
+    hidden: Array | None = None
+    odd: Array | None = None
+
+    @property
+    def tile(self) -> Pair:
+        """The (height, width) of a map."""
+        down, across = self.tiles
+        return (len(self.pixels) + self.gap) // down - self.gap, (self.pixels.shape[1] + self.gap) // across - self.gap
+
+    def corners(self) -> Iterator[Pair]:
+        """Yield the (row, column) of the first cell of each place for a map, row by row."""
+        height, width = self.tile
+        for row, column in np.ndindex(self.tiles):
+            yield row * (height + self.gap), column * (width + self.gap)
+
+
+def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
+    """Return how a view of (h, w, C) values is drawn; maps side by side in a ratio of width to height."""
+    if look.range_ not in {None, Range.NONE} and not view.given:  # as a file holds it; of all values the ends are known
+        ends = view.low, view.high
+        levels = to_levels(view.values, range_=look.range_, maximum=view.white, depth=Depth.FLOAT, extremes=ends).pixels
+        view = view._replace(values=levels, low=0.0, high=view.white, below=0.0, above=0.0, matrix=False)
+    return _display_colors(view, look) if view.colored and look.colormap is None else _display_maps(view, look, ratio)
+
+
+def _display_colors(view: View, look: Look) -> Display:
+    low, high = view.limits
+    colors = np.nan_to_num(view.values)
+    colors = np.clip(equalize(colors, 1.0) if look.equalize else colors / (high or 1.0), 0, 1)
+    if view.alpha is not None:
+        colors = np.concatenate([colors, np.clip(view.alpha, 0, 1)], axis=2)
+    said = not look.equalize and (high != view.white or any(view.cut))
+    odd = find_odd(view.values).max(axis=2) if any(view.odd) else None
+    return Display(colors, remark=_show_limits(low, high) if said else "", odd=odd)
+
+
+def _display_maps(view: View, look: Look, ratio: float) -> Display:
+    low, high = view.limits
+    maps = view.values[:, :, :MOST_MAPS].transpose(2, 0, 1)
+    sheet = display_maps(maps, ratio)
+    cut = (False, False) if look.equalize else view.cut
+    # White and black need no scale where they are those of the image.
+    plain = not (look.equalize or look.colormap or view.matrix or view.signed or high != view.white or any(cut))
+    norm = equalized_norm(maps, (view.low, view.high), signed=view.signed) if look.equalize else None
+    hidden = None if view.alpha is None else np.broadcast_to(view.alpha[:, :, 0] < _VISIBLE, maps.shape)
+    across, gap = sheet.tiles[1], sheet.gap
+    return sheet._replace(
+        colormap=look.colormap or (SIGNED if view.signed else GRAYS),
+        norm=norm or Normalize(low, high or 1.0),
+        bar=not plain,
+        extend=("neither", "min", "max", "both")[cut[0] + 2 * cut[1]],
+        remark=_show_limits(low, high) if any(cut) else "",
+        hidden=None if hidden is None else lay_tiles(hidden, across, gap, 0),
+        odd=lay_tiles(find_odd(maps), across, gap, 0) if any(view.odd) else None,
+    )
+
+
+def _show_limits(low: float, high: float) -> str:
+    return f"shown {show_end(low)} to {show_end(high)}"
+
+
+def show_end(number: float) -> str:
+    """Return the end of a range in five digits, whole numbers whole."""
+    return show_digits(number, 5, whole=1e9)
+
+
+def equalized_norm(values: Floats, ends: Extremes | None = None, *, signed: bool) -> FuncNorm:
+    """Return a scale on which each level is at the share of values below it; a signed one keeps 0 in its middle.
+
+    Where the values are only means of others, `ends` are the least and the greatest of these.
+    """
+    finite = np.asarray(values, dtype=np.float64)[np.isfinite(values)]
+    ordered = np.sort(np.abs(finite) if signed else finite)
+    levels, places = np.unique(ordered[np.linspace(0, len(ordered) - 1, 256).astype(int)], return_index=True)
+    shares = (places - places[0]) / max(places[-1] - places[0], 1e-9)
+    if signed:
+        levels, shares = np.r_[-levels[::-1], levels], np.r_[0.5 - shares[::-1] / 2, 0.5 + shares / 2]
+        levels, kept = np.unique(levels, return_index=True)
+        shares = np.where(levels == 0, 0.5, shares[kept])
+    if len(levels) < 2:
+        levels, shares = np.array([levels[0], levels[0] + 1]), np.array([0.0, 1.0])
+    if ends:
+        low, high = (-max(map(abs, ends)), max(map(abs, ends))) if signed else ends
+        levels[0], levels[-1] = min(levels[0], low), max(levels[-1], high)
+
+    def find_share(level: Array) -> Array:  # np.interp forgets what is masked
+        return np.ma.array(np.interp(level, levels, shares), mask=np.ma.getmask(level))
+
+    return FuncNorm((find_share, lambda share: np.interp(share, shares, levels)), float(levels[0]), float(levels[-1]))
+
+
+def display_maps(maps: Array, ratio: float, empty: float = np.nan) -> Display:
+    """Return (count, h, w, ...) maps side by side, `empty` between them, all of them in a ratio of width to height."""
+    count, height, width = maps.shape[:3]
+    across = choose_across(count, sqrt(count * height / width * ratio))
+    gap = max(1, max(height, width) // 25) if count > 1 else 0
+    return Display(lay_tiles(maps, across, gap, empty), (ceil(count / across), across), gap=gap)
+
+
+def lay_tiles(maps: Array, across: int, gap: int, empty: float = np.nan) -> Array:
+    """Return (count, h, w, ...) maps side by side, so many in a row, with `gap` cells between them."""
+    count, height, width = maps.shape[:3]
+    down = ceil(count / across)
+    sheet = np.full((down * (height + gap) - gap, across * (width + gap) - gap, *maps.shape[3:]), empty, maps.dtype)
+    for (row, column), one in zip(np.ndindex(down, across), maps, strict=False):
+        top, left = row * (height + gap), column * (width + gap)
+        sheet[top : top + height, left : left + width] = one
+    return sheet
+
+
+def choose_across(count: int, wanted: float) -> int:
+    """Return a number of columns near the one that is wanted that leaves few places of the last row empty.
+
+    Examples
+    --------
+    >>> choose_across(8, 5.2), choose_across(16, 4.3), choose_across(3, 1.9)
+    (4, 4, 2)
+    """
+
+    def cost(columns: int) -> float:
+        return max(wanted / columns, columns / wanted) * (1 + 1.2 * (-count % columns) / count)
+
+    return min(range(1, count + 1), key=cost)
+
+
+def display_weights(weights: Doubles) -> Display:
+    """Return how the weights of a kernel are drawn, (kh, kw[, in[, out]]): slices in columns, maps in rows."""
+    volume = weights.reshape(*weights.shape, *[1] * (4 - weights.ndim))[:, :, :8, :8]
+    rows, columns, slices, maps = volume.shape
+    gap = max(1, max(rows, columns) // 5)
+    sheet = lay_tiles(volume.transpose(3, 2, 0, 1).reshape(-1, rows, columns), slices, gap)
+    return Display(sheet, (maps, slices), SIGNED, symmetric(weights), gap=gap)
+
+
+def symmetric(values: Array) -> Normalize:
+    """Return a scale around 0 that reaches the greatest magnitude."""
+    reach = float(np.abs(values).max()) or 1.0
+    return Normalize(-reach, reach)
+
+
+def scale_of(values: Array) -> tuple[str, Normalize]:
+    """Return the color map and its range: -max to max where a value is negative, else 0 to max.
+
+    Examples
+    --------
+    >>> name, scale = scale_of(np.array([-3.0, 1.0]))
+    >>> name, scale.vmin, scale.vmax
+    ('RdBu_r', -3.0, 3.0)
+    """
+    if values.min() < 0:
+        return SIGNED, symmetric(values)
+    return UNSIGNED, Normalize(0.0, float(values.max()) or 1.0)

@@ -28,10 +28,9 @@ from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Layer, Shape
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
-from cnnfilter.plot.display import GRAYS, SIGNED, Display, display_weights, find_odd, show_end
 from cnnfilter.plot.panel import draw_pixels, frame_cells, mark_axes, write_numbers
 from cnnfilter.plot.sheet import Box, Paper
-from cnnfilter.plot.view import SUBSTANTIAL
+from cnnfilter.plot.view import GRAYS, SIGNED, SUBSTANTIAL, Display, display_weights, find_odd, show_end
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""

@@ -56,13 +56,13 @@ class Show:
         self, views: Views, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], settings: Settings
     ) -> None:
         self._views, self._picture, self._models, self._settings = views, picture, models, settings
-        self._seen: dict[int, Reducer] = {}
+        self._seen: dict[int, tuple[Reducer, FeatureMaps]] = {}
         # A pipeline's figure needs all layers, and that of a window other values: both run the network themselves.
         self._watches = views.explain is None and not settings.pipeline and any(job.view == PLOT for job in jobs)
 
     def watch(self, job: Job, maps: FeatureMaps) -> Watcher | None:
         """Return what reduces a result for its figure, if there will be one, while it is written."""
-        return self._reduce(job.kernel, maps).take if self._watches else None
+        return self._reduce(job.kernel, maps)[0].take if self._watches else None
 
     def show(self, job: Job, notes: list[str]) -> File:
         """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
@@ -94,7 +94,7 @@ class Show:
             draw_windows(list(self._explained(notes)), name, paper)
         else:
             from cnnfilter.plot.compare import draw_panels  # noqa: PLC0415
-            from cnnfilter.plot.display import Look  # noqa: PLC0415
+            from cnnfilter.plot.view import Look  # noqa: PLC0415
 
             if self._settings.pipeline:
                 model, layers = self._models[0], self._views.layers
@@ -114,13 +114,12 @@ class Show:
         assert self._views.plot
         return arrange(self._views.plot, max(1, len(self._views.kernels)) + 1)
 
-    def _reduce(self, number: int, maps: FeatureMaps) -> Reducer:
-        """Return what reduces the result of a network for its figure."""
+    def _reduce(self, number: int, maps: FeatureMaps) -> tuple[Reducer, FeatureMaps]:
+        """Return what reduces the result of a network for its figure, and the result."""
         from cnnfilter.plot.view import Reducer  # noqa: PLC0415
 
-        return self._seen.setdefault(
-            number, Reducer(maps.visit, maps.height, maps.white, maps.matrix, self._grid().side)
-        )
+        reducer = Reducer(maps.height, maps.white, matrix=maps.matrix, side=self._grid().side)
+        return self._seen.setdefault(number, (reducer, maps))
 
     def _panels(self, name: str, notes: list[str]) -> tuple[Grid, list[Panel]]:
         """Return the panels of the input and of the results of all networks."""
@@ -134,7 +133,10 @@ class Show:
                 maps = lay_out(self._picture, model, self._settings)
                 self._reduce(number, maps)
                 notes += maps.notes
-            panels.append(Panel(self._title(number), self._seen[number].view(), only_kernel(model)))
+            reducer, maps = self._seen[number]
+            if not reducer.complete:
+                maps.visit(reducer.take)
+            panels.append(Panel(self._title(number), reducer.view(), only_kernel(model)))
         return grid, panels
 
     def _title(self, number: int) -> str:

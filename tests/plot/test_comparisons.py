@@ -16,9 +16,8 @@ from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.paths import Job
 from cnnfilter.plot.compare import Panel, arrange, draw_panels
-from cnnfilter.plot.display import GRAYS, SIGNED, Equalized, Look
 from cnnfilter.plot.sheet import Paper
-from cnnfilter.plot.view import Reducer, view_picture
+from cnnfilter.plot.view import GRAYS, SIGNED, Look, Reducer, View, equalized_norm, view_picture
 from cnnfilter.run.result import FeatureMaps, run
 from cnnfilter.run.settings import Settings
 from cnnfilter.run.show import only_kernel
@@ -38,13 +37,20 @@ def compare(paper: Paper, picture: Picture, name: str, words: Sequence[str], loo
     """Draw a picture and what networks make of it."""
     grid = arrange(paper.sheet, len(words) + 1)
     results = [result(picture, word) for word in words]
-    panels = [Panel(title, reducer(made, 420).view(), only_kernel(network)) for title, network, made in results]
+    panels = [Panel(title, reduced(made, 420), only_kernel(network)) for title, network, made in results]
     draw_panels(paper, [Panel(name, view_picture(picture, grid.side)), *panels], grid, look)
 
 
 def reducer(maps: FeatureMaps, side: int) -> Reducer:
     """Return what makes a view of feature maps."""
-    return Reducer(maps.visit, maps.height, maps.white, maps.matrix, side)
+    return Reducer(maps.height, maps.white, matrix=maps.matrix, side=side)
+
+
+def reduced(maps: FeatureMaps, side: int) -> View:
+    """Return a view of feature maps."""
+    seen = reducer(maps, side)
+    maps.visit(seen.take)
+    return seen.view()
 
 
 def panels(paper: Paper) -> list[Axes]:
@@ -188,7 +194,7 @@ def test_equalize_spreads_levels_and_keeps_the_values(colors: Picture) -> None:
 
 
 def test_an_equalized_scale_keeps_0_in_the_middle_and_has_an_inverse() -> None:
-    scale = Equalized(np.array([-100.0, -1, 0, 0.5, 2, 3, 4]), signed=True)
+    scale = equalized_norm(np.array([-100.0, -1, 0, 0.5, 2, 3, 4]), signed=True)
     values = np.array([-100.0, -4, 0, 4, 100])
     shares = np.asarray(scale(values))
     assert shares[0] == 0
@@ -250,7 +256,7 @@ def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int,
     values = np.random.default_rng(9).random((height, width, 2))
     edges = [0, 7, 300, 301, height]
     parts = [Part(slice(*rows), values[slice(*rows)], None) for rows in pairwise(edges)]
-    view = reducer(FeatureMaps(parts, height, 1.0, Depth.FLOAT, matrix=False), side).view()
+    view = reduced(FeatureMaps(parts, height, 1.0, Depth.FLOAT, matrix=False), side)
     factor = max(1, max(height, width) // side)
     assert view.values.shape == (-(-height // factor), -(-width // factor), 2)
     assert (view.low, view.high) == (values.min(), values.max())

@@ -13,8 +13,8 @@ from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth
 from cnnfilter.nn.network import Init
 from cnnfilter.plot.compare import draw_panels
-from cnnfilter.plot.display import Look
 from cnnfilter.plot.sheet import Paper
+from cnnfilter.plot.view import Look
 from cnnfilter.run import result as results
 from cnnfilter.run.settings import Settings
 from cnnfilter.run.show import run_layers

@@ -13,8 +13,8 @@ from matplotlib.transforms import Bbox
 from cnnfilter.arrays import Array
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
-from cnnfilter.plot.display import SIGNED, Look
 from cnnfilter.plot.sheet import Paper
+from cnnfilter.plot.view import SIGNED, Look
 from tests.plot.conftest import COLORS, blank, texts_on
 from tests.plot.test_comparisons import bars, draw, drawn, insets, norm, panels, titles
 

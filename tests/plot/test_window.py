@@ -10,8 +10,8 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import as_volume, run_program
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.trace import Explained, span_around, trace
-from cnnfilter.plot.display import GRAYS, SIGNED
 from cnnfilter.plot.sheet import FRAME, Paper
+from cnnfilter.plot.view import GRAYS, SIGNED
 from cnnfilter.plot.window import draw_windows
 from tests.explain.test_traces import NUMBERS, program
 from tests.plot.conftest import blank, texts_on
