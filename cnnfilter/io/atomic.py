@@ -4,7 +4,8 @@ import os
 import re
 import stat
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
@@ -22,37 +23,23 @@ _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 
 def is_special(path: Path) -> bool:
     """Return whether a path is that of a device, a pipe or a socket, or a link to one."""
-    mode = _mode(path)
-    return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def _mode(path: Path) -> int:
-    """Return the kind and the permissions of the file at a path; 0 if there is none."""
-    try:
-        return os.stat(path).st_mode  # noqa: PTH116  a batch asks for each file
-    except (OSError, ValueError):
-        return 0
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))  # noqa: PTH110, PTH112, PTH113
 
 
 def is_directory(path: Path) -> bool:
     """Return whether a path is that of a folder; one too long for the system is none."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
+    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises if it is too long
 
 
 def make_folder_of(path: Path) -> None:
     """Make the folder of a file, and those above it, if they are missing; `ImageFileError` if the system refuses."""
-    if os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120  as text: a batch asks for each file
-        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
 
 
-class Unfinished:
+class TemporaryFiles:
     """The temporary files of a process, which another thread of it may abandon."""
 
     def __init__(self) -> None:
@@ -61,18 +48,20 @@ class Unfinished:
         self._swept: set[Path] = set()
         self._abandoned = False
 
-    def begin(self, temporary: Path) -> None:
-        """Take up a file that is about to be made; `KeyboardInterrupt` if all has been abandoned."""
+    @contextmanager
+    def beside(self, path: Path) -> Iterator[Path]:
+        """Yield a name beside a path that no other file has; `KeyboardInterrupt` if all has been abandoned."""
+        temporary = name_temporary(path)
         with self._lock:
             if self._abandoned:
                 raise KeyboardInterrupt
             self._paths.add(temporary)
-        self.sweep(temporary.parent)
-
-    def end(self, temporary: Path) -> None:
-        """Let go of a file that has its own name now, or is gone."""
-        with self._lock:
-            self._paths.discard(temporary)
+        self.sweep(path.parent)
+        try:
+            yield temporary
+        finally:
+            with self._lock:
+                self._paths.discard(temporary)
 
     def abandon(self) -> None:
         """Remove all that is half written, and let nothing more be begun."""
@@ -133,40 +122,30 @@ def name_temporary(path: Path) -> Path:
     return path.parent / f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part"
 
 
-def hold(descriptor: int) -> None:
-    """Mark an open file as one that somebody writes, for processes that do not know each other's numbers."""
-    if fcntl:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def write_whole(path: Path, data: bytes | memoryview, unfinished: Unfinished | None = None) -> None:
+def write_whole(path: Path, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None) -> None:
     """Write a file that appears whole or not at all.
 
-    The bytes go to a temporary file in the same folder, of which `unfinished` knows, and which then takes the target's
-    place and mode. A link is replaced itself: what it leads to stays as it is. `ImageFileError` if the system refuses,
-    or the target is a device or a pipe; it is then as it was.
+    The bytes go to a temporary file in the same folder, which then takes the target's place and mode. It is locked
+    for processes that do not know each other's numbers. A link is replaced itself: what it leads to stays as it is.
+    `ImageFileError` if the system refuses, or the target is a device or a pipe; it is then as it was.
     """
     if is_special(path):
         raise ImageFileError(SPECIAL, path=path)
-    mode = _mode(path)
-    temporary = name_temporary(path)
+    mode = path.stat().st_mode if os.path.exists(path) else 0  # noqa: PTH110  Path.exists raises if it is too long
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    try:
-        if unfinished:
-            unfinished.begin(temporary)
-        with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
-            hold(file.fileno())
-            file.write(data)
-        if mode:
-            temporary.chmod(stat.S_IMODE(mode))
-        os.replace(temporary, path)  # noqa: PTH105  Path.replace makes one more path
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise ImageFileError(error.strerror or error, path=path) from error
-        raise
-    finally:
-        if unfinished:
-            unfinished.end(temporary)
+    with temporary_files.beside(path) if temporary_files else nullcontext(name_temporary(path)) as temporary:
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
+                if fcntl:
+                    with suppress(OSError):  # some network file systems have no locks
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.write(data)
+            if mode:
+                temporary.chmod(stat.S_IMODE(mode))
+            os.replace(temporary, path)  # noqa: PTH105  Path.replace makes one more path
+        except BaseException as error:
+            with suppress(OSError):
+                temporary.unlink()
+            if isinstance(error, OSError):
+                raise ImageFileError(error.strerror or error, path=path) from error
+            raise

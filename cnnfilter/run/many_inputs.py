@@ -10,7 +10,7 @@ from functools import partial
 
 from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
-from cnnfilter.io.atomic import Unfinished
+from cnnfilter.io.atomic import TemporaryFiles
 from cnnfilter.io.paths import Job, group_by_input, identify, name_input
 from cnnfilter.run.one_input import FAILURES, Filtering, count_prints, sketch_file
 from cnnfilter.run.outcome import Account, Listener
@@ -75,7 +75,7 @@ def _work_in_company(
     def lose(number: int, reason: str) -> Account:
         """Remove what a worker has left half written, and return what came of its input."""
         for folder in {job.target.parent for job in inputs[number] if job.target}:
-            Unfinished().sweep(folder)
+            TemporaryFiles().sweep(folder)
         account = Account(inputs[number][0].source)
         account.failure(f"{name_input(account.source)}: the process that worked on it {reason}")
         return account.close()
@@ -102,7 +102,7 @@ def _work_alone(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> 
         for number in numbers:
             yield filtering.filter_input(inputs[number])
     except BaseException:
-        filtering.unfinished.abandon()
+        filtering.temporary_files.abandon()
         raise
 
 
@@ -155,4 +155,4 @@ def _begin(work: Work) -> tuple[Callable[[int], Account], Callable[[], None]]:
         with kept_to_one_core():
             return filtering.filter_input(inputs[number])
 
-    return filter_input, filtering.unfinished.abandon
+    return filter_input, filtering.temporary_files.abandon

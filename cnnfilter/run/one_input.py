@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
-from cnnfilter.io.atomic import Unfinished, make_folder_of, write_whole
+from cnnfilter.io.atomic import TemporaryFiles, make_folder_of, write_whole
 from cnnfilter.io.decode import Picture, decode_picture, read_bytes
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
@@ -48,12 +48,12 @@ class Filtering:
 
     Attributes
     ----------
-    unfinished
+    temporary_files
         The files that are being written.
     """
 
     def __init__(self, work: Work) -> None:
-        self.unfinished = Unfinished()
+        self.temporary_files = TemporaryFiles()
         self._work, self._settings = work, work.settings
         self._written: set[str] = set()
         self._names_maps = any(job.layer for job in work.jobs)  # all other names differ, as was seen before any work
@@ -143,7 +143,7 @@ class Filtering:
         if reason and job.target:
             tell("%s: passed over, %s %s", job.source, job.target, reason)
             account.passed_over += names
-            self.unfinished.sweep(job.target.parent)
+            self.temporary_files.sweep(job.target.parent)
         return bool(reason)
 
     def _claim(self, job: Job, paths: Sequence[Path]) -> None:
@@ -174,7 +174,7 @@ class Filtering:
                 continue
             if job.target:
                 make_folder_of(path)
-                write_whole(path, file.data, self.unfinished)
+                write_whole(path, file.data, self.temporary_files)
             else:
                 if self._titled and not job.view:
                     title = f"# {name_input(job.source)} {self._work.models[job.kernel].title}"
