@@ -26,8 +26,7 @@ from cnnfilter.compute.engines import (
 )
 from cnnfilter.compute.exact import Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
-from cnnfilter.compute.products import multiply_patches
-from cnnfilter.compute.separable import filter_by_bands, filter_sheared
+from cnnfilter.compute.products import filter_by_bands, filter_sheared, multiply_patches
 from cnnfilter.log import tell_plan
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, Pair, Window

@@ -1,8 +1,16 @@
-"""Banks of kernels as products of matrices: every window is a row of its pixels, every kernel a column.
+"""Convolutions as products of matrices, which BLAS carries out at the processor's peak.
 
-Patches are gathered for a few output rows at a time, so that they stay in the cache until BLAS has read them
-(Chellapilla, Puri and Simard, High performance convolutional neural networks for document processing, 2006). In
-volumes whose channels are neighbours in memory a row of the kernel is one run of kw x C numbers.
+A bank of kernels: every window is a row of its pixels, every kernel a column. Patches are gathered for a few output
+rows at a time, so that they stay in the cache until BLAS has read them (Chellapilla, Puri and Simard, High performance
+convolutional neural networks for document processing, 2006).
+
+Columns by rows: a column of n weights filters 16 rows of an image by one product with a (16, 15 s + n) matrix that
+holds the column once in each row, s to the right of the row before: the stride s is part of it, and what it leaves out
+is never made. More products are taken than there are weights (15 s + n for n), at ten times the rate. Blocks are kept
+so small that BLAS does not share one out over its threads: the strips are on all cores already.
+
+A diagonal is a column of another image: where rows are taken to be one pixel longer than they are, the next
+pixel down lies one to the right as well.
 """
 
 from __future__ import annotations
@@ -10,12 +18,14 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
-from cnnfilter.compute.engines import UNFINISHED, Finish
-from cnnfilter.compute.threads import Memory, Tile, cut, make_tiles
+from cnnfilter.compute.engines import UNFINISHED, Finish, fill_strips
+from cnnfilter.compute.exact import Factors
+from cnnfilter.compute.threads import Memory, fill_rows
+from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
 _PATCHES = 1 << 21
@@ -39,38 +49,24 @@ _FEW_CHANNELS = 16
 
 def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair, groups: int, finish: Finish) -> Floats:
     """Return the feature maps of a (kh, kw, in / groups, out) bank: (H', W', out)."""
-    rows, columns = output
+    (rows, columns), down = output, window.stride[0]
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
-    depth = bank.shape[0] * bank.shape[1] * inputs
     results = np.empty((rows, columns, bank.shape[3]), padded.dtype)
     matrices = [_as_matrix(bank[..., group * outputs : (group + 1) * outputs], padded.dtype) for group in range(groups)]
-    at_once = max(1, min(rows, _PATCHES // (depth * columns)))
     few = inputs <= _FEW_CHANNELS and window.stride[1] == 1
     if few and groups == 1 and finish.divisor == 1:
         matrices = [np.vstack([matrices[0], finish.bias.astype(padded.dtype)])]
         finish = UNFINISHED
     memory = Memory(padded.dtype)
-    for strip in cut(rows, columns, at_once, columns):
-        first, last = strip.rows.start * window.stride[0], (strip.rows.stop - 1) * window.stride[0]
-        taken = slice(first, last + window.extent[0])
-        source = padded.peek(taken)
+    at_once = max(1, min(rows, _PATCHES // (prod(bank.shape[:3]) * columns)))
+    for first in range(0, rows, at_once):
+        strip = results[first : first + at_once]
+        source = padded.peek(slice(first * down, (first + len(strip) - 1) * down + window.extent[0]))
         for group, matrix in enumerate(matrices):
             channels = source[:, :, group * inputs : (group + 1) * inputs]
-            gather = _gather_weights_first if few else _gather_windows_first
-            windows = gather(channels, (*strip.size, *bank.shape[:3]), window, memory)
-            sums = results[strip.rows, :, group * outputs : (group + 1) * outputs]
-            if rows * columns <= _FEW_PLACES:
-                sums[...] = multiply_rows(windows[:, : len(matrix)], matrix).reshape(sums.shape)
-                continue
-            deepest = _DEEPEST if outputs == 1 or len(windows) * matrix.size <= _SMALL_PRODUCT else len(matrix)
-            first_part, *more = (tile.rows for tile in cut(len(matrix), 1, deepest, 1))
-            if groups == 1:
-                np.matmul(windows[:, first_part], matrix[first_part], out=sums.reshape(-1, outputs))
-            else:
-                sums[...] = (windows[:, first_part] @ matrix[first_part]).reshape(sums.shape)
-            for part in more:
-                sums += (windows[:, part] @ matrix[part]).reshape(sums.shape)
-        finish(results[strip.rows])
+            windows = _gather(channels, window, columns, memory, weights_first=few)
+            _multiply(windows, matrix, strip[:, :, group * outputs : (group + 1) * outputs], output)
+        finish(strip)
     return results
 
 
@@ -81,39 +77,48 @@ def _as_matrix(bank: Floats, dtype: np.dtype[np.floating]) -> Floats:
     return np.ascontiguousarray(bank.reshape(-1, bank.shape[3]), dtype)
 
 
-def _gather_windows_first(channels: Floats, shape: tuple[int, ...], window: Window, memory: Memory) -> Floats:
-    """Return the windows of (rows, columns, in) as rows of a matrix: a row of the kernel is one run of numbers."""
-    windows = as_strided(channels, shape, _steps(channels.strides, window))
+def _gather(channels: Floats, window: Window, columns: int, memory: Memory, *, weights_first: bool) -> Floats:
+    """Return the windows of (rows, columns, in) as rows of a matrix: a row of the kernel is one run of numbers.
+
+    With `weights_first` the matrix is turned, as a row of the image is one run then, and has a last column of ones for
+    the bias.
+    """
+    if weights_first:
+        planes = memory("planes", channels.shape[2], *channels.shape[:2])
+        np.copyto(planes, np.moveaxis(channels, 2, 0))
+        channels = np.moveaxis(planes, 0, 2)
+    (down, along), (down_apart, apart) = window.stride, window.dilation
+    windows = sliding_window_view(channels, window.extent, axis=(0, 1))
+    windows = windows[::down, ::along, :, ::down_apart, ::apart][:, :columns].transpose(0, 1, 3, 4, 2)
+    count, depth = windows.shape[0] * columns, prod(windows.shape[2:])
+    if weights_first:
+        patches = memory("patches", depth + 1, count)
+        turned = windows.transpose(2, 3, 4, 0, 1)
+        np.copyto(patches[:-1].reshape(turned.shape), turned)
+        patches[-1] = 1
+        return patches.T
     if window.size == (1, 1) and windows.flags.c_contiguous:
-        return windows.reshape(shape[0] * shape[1], -1)
-    patches = memory("patches", *shape)
+        return windows.reshape(count, depth)
+    patches = memory("patches", *windows.shape)
     np.copyto(patches, windows)
-    return patches.reshape(shape[0] * shape[1], -1)
+    return patches.reshape(count, depth)
 
 
-def _gather_weights_first(channels: Floats, shape: tuple[int, ...], window: Window, memory: Memory) -> Floats:
-    """Return the same, turned, as a row of the image is one run of numbers, and a last column of ones for the bias."""
-    planes = memory("planes", channels.shape[2], *channels.shape[:2])
-    np.copyto(planes, np.moveaxis(channels, 2, 0))
-    deep, down, across = planes.strides
-    steps = _steps((down, across, deep), window)
-    patches = memory("patches", prod(shape[2:]) + 1, shape[0] * shape[1])
-    kernel = patches[:-1].reshape(*shape[2:], *shape[:2])
-    np.copyto(kernel, as_strided(planes, kernel.shape, (*steps[2:], *steps[:2])))
-    patches[-1] = 1
-    return patches.T
-
-
-def _steps(strides: tuple[int, ...], window: Window) -> tuple[int, ...]:
-    """Return the strides of all windows, (rows, columns, kh, kw, in), in a volume of these strides."""
-    down, across, deep = strides
-    return (
-        window.stride[0] * down,
-        window.stride[1] * across,
-        window.dilation[0] * down,
-        window.dilation[1] * across,
-        deep,
-    )
+def _multiply(windows: Floats, matrix: Floats, sums: Floats, output: Pair) -> None:
+    """Multiply windows by the kernels of a group into `sums`, (rows, columns, out), with errors that stay small."""
+    windows, outputs = windows[:, : len(matrix)], sums.shape[2]  # without the ones, if the bias is not in the matrix
+    if output[0] * output[1] <= _FEW_PLACES:
+        sums[...] = multiply_rows(windows, matrix).reshape(sums.shape)
+        return
+    deepest = _DEEPEST if outputs == 1 or len(windows) * matrix.size <= _SMALL_PRODUCT else len(matrix)
+    for start in range(0, len(matrix), deepest):
+        part = slice(start, start + deepest)
+        if start == 0 and sums.flags.c_contiguous:
+            np.matmul(windows[:, part], matrix[part], out=sums.reshape(-1, outputs))
+        elif start == 0:
+            sums[...] = (windows[:, part] @ matrix[part]).reshape(sums.shape)
+        else:
+            sums += (windows[:, part] @ matrix[part]).reshape(sums.shape)
 
 
 def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
@@ -124,15 +129,163 @@ def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
     """
     kernels = np.ascontiguousarray(matrix.T)
     vectors = rows.astype(np.float64)
-    results = np.empty((len(rows), len(kernels)))
-
     memory = Memory(np.dtype(np.float64))
 
-    def make(tile: Tile) -> None:
-        products = memory("products", tile.size[0], kernels.shape[1])
+    def fill(first: int, target: Doubles) -> None:
+        products = memory("products", len(target), kernels.shape[1])
         for number, vector in enumerate(vectors):
-            np.multiply(kernels[tile.rows], vector, out=products)
-            products.sum(axis=1, out=results[number, tile.rows])
+            np.multiply(kernels[first : first + len(target)], vector, out=products)
+            products.sum(axis=1, out=target[:, number])
 
-    make_tiles(cut(len(kernels), 1, max(1, _AT_ONCE // max(1, kernels.shape[1])), 1), make)
-    return results
+    at_once = max(1, _AT_ONCE // max(1, kernels.shape[1]))
+    return fill_rows((len(kernels), len(rows)), np.float64, at_once, fill).T
+
+
+_BLOCK = 16
+"""Results of a product along the column or row."""
+
+_LARGEST_PRODUCT = 1 << 18
+"""OpenBLAS takes one thread for products of up to so many multiplications: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
+
+_FEW = 2
+"""So many weights other than 0 are added one by one."""
+
+
+def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Finish) -> Floats:
+    """Return each channel filtered by the sum of (column, row) products: (H', W', C)."""
+    width, channels = padded.shape[1:]
+    size = len(factors[0][0]), len(factors[0][1])
+    passes = [(_Pass(column, stride[0], padded.dtype), _Pass(row, stride[1], padded.dtype)) for column, row in factors]
+    memory = Memory(padded.dtype)
+
+    def fill(first: int, target: Floats) -> None:
+        taken = (len(target) - 1) * stride[0] + size[0]
+        source = padded.read(slice(first, first + taken), slice(None), memory("source", taken, width, channels))
+        for number, (down, along) in enumerate(passes):
+            part = memory("part", *target.shape) if number else target
+            _filter_strip(source, down, along, part, memory)
+            if number:
+                target += part
+        finish(target)
+
+    return fill_strips(padded, size, stride, padded.dtype, fill)
+
+
+def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pair, finish: Finish) -> Floats:
+    r"""Return each channel filtered along a diagonal, `\` (direction 1) or `/` (-1), of n weights: (H', W', C)."""
+    width, channels = padded.shape[1:]
+    size = len(weights)
+    down = _Pass(weights, 1, padded.dtype)
+    step = (width + direction) * channels
+    start = 0 if direction > 0 else (size - 1) * channels
+    memory = Memory(padded.dtype)
+
+    def fill(first: int, target: Floats) -> None:
+        kept = (len(target) - 1) * stride[0] + 1
+        taken = (kept + size - 1) * width * channels
+        lines = -(-kept * width * channels // step)
+        source = memory("source", max(taken, start + (lines + size - 1) * step))
+        source[taken:] = 0
+        pixels = source[:taken].reshape(kept + size - 1, width, channels)
+        padded.read(slice(first, first + kept + size - 1), slice(None), pixels)
+        sums = memory("sums", lines, step)
+        down.go_down(source[start : start + (lines + size - 1) * step].reshape(-1, step), sums)
+        square = sums.ravel()[: kept * width * channels].reshape(kept, width, channels)
+        target[...] = square[:: stride[0], : width - size + 1 : stride[1]]
+        finish(target)
+
+    return fill_strips(padded, (size, size), stride, padded.dtype, fill)
+
+
+def _filter_strip(source: Floats, down: _Pass, along: _Pass, target: Floats, memory: Memory) -> None:
+    """Filter a (rows, width, C) strip by a column and a row into `target`, (rows', width', C)."""
+    height, width, channels = target.shape[0], source.shape[1], source.shape[2]
+    flat = source.reshape(-1, width * channels)
+    if not down.is_one:
+        columns = memory("columns", height, width * channels)
+        down.go_down(flat, columns)
+        flat = columns
+    if along.is_one:
+        np.copyto(target, flat.reshape(height, width, channels))
+    elif channels == 1:
+        along.go_along(flat, target[:, :, 0])
+    else:
+        planes = memory("planes", channels, height, width)
+        sums = memory("sums", channels, height, target.shape[1])
+        for channel in range(channels):
+            np.copyto(planes[channel], flat.reshape(height, width, channels)[:, :, channel])
+            along.go_along(planes[channel], sums[channel])
+        if channels <= 4:
+            cv2.merge(list(sums), dst=target)
+        else:
+            target[...] = np.moveaxis(sums, 0, 2)
+
+
+class _Pass:
+    """A column or row of weights, and how it is laid along an axis."""
+
+    def __init__(self, weights: Doubles, stride: int, dtype: np.dtype[np.floating]) -> None:
+        self._stride = stride
+        self._taps = [(int(place), dtype.type(weights[place])) for place in np.flatnonzero(weights)]
+        self.is_one = len(weights) == 1 and weights[0] == 1 and stride == 1
+        band = np.zeros((_BLOCK, (_BLOCK - 1) * stride + len(weights)), dtype)
+        for row in range(_BLOCK):
+            band[row, row * stride : row * stride + len(weights)] = weights
+        self._band = band
+        self._across = np.ascontiguousarray(band.T)
+
+    def go_down(self, source: Floats, target: Floats) -> None:
+        """Filter the columns of `source`, (rows, w), into `target`, (rows', w)."""
+        if len(self._taps) <= _FEW:
+            self._add(source, target)
+            return
+        length = self._band.shape[1]
+        blocks, rest = divmod(len(target), _BLOCK)
+        used = length - (_BLOCK - rest) * self._stride
+        part = max(16, _LARGEST_PRODUCT // self._band.size // 16 * 16)
+        for first in range(0, target.shape[1], part):
+            block, into = source[:, first : first + part], target[:, first : first + part]
+            if blocks:
+                steps = _BLOCK * self._stride * block.strides[0], *block.strides
+                np.matmul(
+                    self._band,
+                    as_strided(block, (blocks, length, block.shape[1]), steps),
+                    out=as_strided(into, (blocks, _BLOCK, block.shape[1]), (_BLOCK * into.strides[0], *into.strides)),
+                )
+            if rest:
+                last = block[blocks * _BLOCK * self._stride :][:used]
+                np.matmul(self._band[:rest, :used], last, out=into[blocks * _BLOCK :])
+
+    def go_along(self, source: Floats, target: Floats) -> None:
+        """Filter the rows of `source`, (rows, w), into `target`, (rows, w')."""
+        if len(self._taps) <= _FEW:
+            self._add(source.T, target.T)
+            return
+        length = self._band.shape[1]
+        blocks, rest = divmod(target.shape[1], _BLOCK)
+        used = length - (_BLOCK - rest) * self._stride
+        part = max(1, _LARGEST_PRODUCT // self._band.size)
+        for first in range(0, len(target), part):
+            block, into = source[first : first + part], target[first : first + part]
+            if blocks:
+                steps = _BLOCK * self._stride * block.strides[1], *block.strides
+                np.matmul(
+                    as_strided(block, (blocks, len(block), length), steps),
+                    self._across,
+                    out=as_strided(into, (blocks, len(block), _BLOCK), (_BLOCK * into.strides[1], *into.strides)),
+                )
+            if rest:
+                last = block[:, blocks * _BLOCK * self._stride :][:, :used]
+                np.matmul(last, self._across[:used, :rest], out=into[:, blocks * _BLOCK :])
+
+    def _add(self, source: Floats, target: Floats) -> None:
+        """Add up a few shifted views of `source`, each times its weight."""
+        reach = (len(target) - 1) * self._stride + 1
+        for number, (place, weight) in enumerate(self._taps):
+            view = source[place : place + reach : self._stride]
+            if not number:
+                np.multiply(view, weight, out=target)
+            elif weight == 1:
+                np.add(target, view, out=target)
+            else:
+                target += view * weight
