@@ -132,4 +132,4 @@ def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
     axes.set_label("filters")
     axes.set_frame_on(display.tiles == (1, 1))
     if not colored:
-        write_numbers(paper, place, axes, display, display.pixels)
+        write_numbers(paper, place, axes, display)

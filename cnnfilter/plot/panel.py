@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import ceil, floor, isfinite, log10, prod
 from typing import Any
 
@@ -24,17 +25,11 @@ from cnnfilter.plot.view import MOST_MAPS, Display, Look, View, display_view, di
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
 """Inches: above a panel, left of it and below it for its sizes, right of it for a color bar."""
 
-_MOST_CELLS = 1024
-"""So many numbers are written into cells."""
-
 LETTER = 0.62
 """The width of a digit in heights of its font, with some room to spare."""
 
 _TICK_POINTS = 7
 """Of the numbers at the axes."""
-
-_MOST_LINES = 1000
-"""More of them side by side would be drawn over each other."""
 
 _BLUE = "#4477aa"
 
@@ -42,31 +37,14 @@ _ODD_COLORS = np.array([[0, 0, 0, 0], to_rgba("#f0e442"), to_rgba("#009e73")])
 """Of nothing, nan, infinite: yellow and green that no map of ours has, and that all eyes distinguish (M. Okabe, K. Ito,
 2008)."""
 
-_ODD_WORDS = "nan (yellow)", "inf (green)"
-
 _INSET = 0.5, 1.2
 """The greatest (height, width) of a kernel beside a title, in inches."""
 
-_OUTLINE = 0.5
-"""Points of the line around it."""
-
-_LINED = 2.5
-"""Its cells have lines between them from so many points on."""
-
 
 def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kernel: Doubles | None = None) -> None:
-    """Draw a view under its title, with its sizes beside it, in a box that has room for all of this.
+    """Draw a view in a box that has room for its sizes, its scale, and a title with the size and the range of values.
 
-    Parameters
-    ----------
-    paper, box
-        Where.
-    view, look
-        What, and how.
-    title
-        Its first line; the size and the range of all values are below it.
-    kernel
-        Weights that are drawn small at the corner of the panel.
+    The weights of a `kernel` are drawn small at the corner of the panel.
     """
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
     if len(view.shape) == 1:
@@ -78,7 +56,7 @@ def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kerne
         end = min(end, _place_kernel(paper, inner, place, display_weights(kernel)) - 0.08)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
     span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
-    odd = [f"{count} {what}" for count, what in zip(view.odd, _ODD_WORDS, strict=True) if count]
+    odd = [f"{count} {what}" for count, what in zip(view.odd, ("nan (yellow)", "inf (green)"), strict=True) if count]
     paper.break_lines(words, title, [view.size, *span, *odd, *remarks], (TITLE - 0.08, end - place.left))
 
 
@@ -104,7 +82,7 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         label = f"{words}{count} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
     if display.pixels.ndim == 2:
-        write_numbers(paper, place, axes, display, display.pixels)
+        write_numbers(paper, place, axes, display)
     if look.range_ not in {None, Range.NONE} and not view.given:
         return axes, place, [f"shown by range {look.range_}"]
     hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
@@ -126,7 +104,7 @@ def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
     if count <= MOST_MAPS:
         axes.bar(np.arange(count), view.values, color=_BLUE)
     else:
-        starts = np.arange(0, count, ceil(count / _MOST_LINES))
+        starts = np.arange(0, count, ceil(count / 1000))  # more would be drawn over each other
         finite = np.nan_to_num(view.values, nan=0.0, posinf=view.high, neginf=view.low)
         lows, highs = np.minimum.reduceat(finite, starts), np.maximum.reduceat(finite, starts)
         thick = min(1.0, max(0.5, wide * POINTS / len(starts)))
@@ -163,20 +141,16 @@ def _checker(where: Array) -> Doubles:
     return np.dstack([np.repeat(1 - 0.2 * squares[:, :, None], 3, axis=2), where])
 
 
-def write_numbers(
-    paper: Paper, place: Box, axes: Axes, display: Display, values: Array, words: Sequence[str] | None = None
-) -> float:
-    """Write each value into its cell if all fit, in letters that can be read, and return their size or 0.
-
-    `words` stand for the values, row by row, where they are given; else digits are left out until they fit.
-    """
+def write_numbers(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
+    """Write each of up to 1024 values into its cell if all fit, in letters that can be read; return their size or 0."""
+    values = display.pixels
     odd = np.zeros(values.shape) if display.odd is None else display.odd
-    if values.size > _MOST_CELLS or not (np.isfinite(values).any() or odd.any()):
+    if values.size > 1024 or not (np.isfinite(values).any() or odd.any()):
         return 0.0
-    for written in [words] if words else _ways_to_write(values, odd):
-        points = number_points(paper, place, (values.shape[0], values.shape[1]), written)
+    for words in _ways_to_write(values, odd):
+        points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
         if points >= LEAST_POINTS * paper.zoom:
-            write_cells(axes, values, written, points, ScalarMappable(display.norm, display.colormap))
+            write_cells(axes, values, words, points, ScalarMappable(display.norm, display.colormap))
             return points
     return 0.0
 
@@ -200,17 +174,14 @@ def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
 
     What is not finite is written where it is odd: cells between maps are not.
     """
-    numbers = values.ravel().tolist()
-    others = [str(number) if is_odd else "" for number, is_odd in zip(numbers, odd.ravel(), strict=True)]
-    yield [show_short(number) if isfinite(number) else other for number, other in zip(numbers, others, strict=True)]
+    numbers, marks = values.ravel().tolist(), odd.ravel().tolist()
     greatest = max((abs(number) for number in numbers if isfinite(number)), default=0.0)
     whole = floor(log10(greatest)) if greatest else 0
-    for digits in (3, 2, 1):
-        if 0 < (places := digits - 1 - whole) <= 4:
-            yield [
-                show_places(number, places) if isfinite(number) else other
-                for number, other in zip(numbers, others, strict=True)
-            ]
+    ways: list[Callable[[float], str]] = [show_short]
+    ways += [partial(show_places, places=digits - 1 - whole) for digits in (3, 2, 1) if 0 < digits - 1 - whole <= 4]
+    for write in ways:
+        shown = zip(numbers, marks, strict=True)
+        yield [write(number) if isfinite(number) else str(number) if is_odd else "" for number, is_odd in shown]
 
 
 def number_points(paper: Paper, place: Box, shape: Pair, words: Sequence[str]) -> float:
@@ -285,15 +256,7 @@ def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> lis
 def _place_kernel(paper: Paper, inner: Box, place: Box, display: Display) -> float:
     """Draw a kernel at the corner of its panel, and return how far to the right a title above the panel may go.
 
-    Parameters
-    ----------
-    paper
-        Where.
-    inner, place
-        The room that the panel had, and what it took. Where there is room beside it the kernel is there, behind the
-        color bar.
-    display
-        How the weights are drawn.
+    The panel had the room of `inner`, and took `place`. With room beside it, the kernel is there, behind the color bar.
     """
     corner = Box(0.0, place.top - 0.06 - _INSET[0], _INSET[1], _INSET[0])
     size = paper.square(corner, display.pixels.shape[0] / display.pixels.shape[1])
@@ -306,18 +269,15 @@ def _place_kernel(paper: Paper, inner: Box, place: Box, display: Display) -> flo
 
 
 def _draw_kernel(paper: Paper, box: Box, display: Display) -> None:
-    """Draw a kernel, small and without numbers; its cells are whole pixels where they are that large.
-
-    Each of its slices has its own outline.
-    """
+    """Draw a kernel, small, each slice with an outline of half a point; cells are whole pixels where they can be."""
     rows, columns = display.pixels.shape
     snapped = paper.snap(box, (rows, columns))
     axes = paper.axes(snapped)
     draw_pixels(axes, display, (rows, columns)).set_interpolation("nearest")
     height, width = display.tile
-    dots = max(1, round(_OUTLINE * paper.zoom * paper.figure.dpi / POINTS))
+    dots = max(1, round(0.5 * paper.zoom * paper.figure.dpi / POINTS))
     half = dots / 2 * columns / (paper.real(snapped)[1] * paper.figure.dpi)  # outside of the cells, on all sides alike
-    large = max(paper.real(box)) * POINTS / max(rows, columns) > _LINED
+    large = max(paper.real(box)) * POINTS / max(rows, columns) > 2.5  # points, of a cell with lines around it
     for row, column in display.corners():
         top, left = row - 0.5, column - 0.5
         if large:

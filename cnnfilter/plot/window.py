@@ -137,12 +137,8 @@ def _sign(paper: Paper, box: Box, sign: str) -> None:
     paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, **style)
 
 
-def _write_numbers(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
-    return write_numbers(paper, place, axes, display, display.pixels)
-
-
 def draw_cells(
-    paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0), numbers: Numbers = _write_numbers
+    paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0), numbers: Numbers = write_numbers
 ) -> tuple[Axes, Box]:
     """Draw cells with their numbers, the first of them at a (row, column), and return the axes and their box."""
     rows, columns = display.pixels.shape[:2]
@@ -207,7 +203,7 @@ def _hatch(axes: Axes, top: int, left: int, bottom: int, right: int) -> None:
 
 
 def draw_input(
-    paper: Paper, box: Box, one: Explained, channel: int, span: tuple[range, range], numbers: Numbers = _write_numbers
+    paper: Paper, box: Box, one: Explained, channel: int, span: tuple[range, range], numbers: Numbers = write_numbers
 ) -> Axes:
     """Draw rows and columns of a channel of the input with their numbers, what is beyond it hatched."""
     rows, columns = span
