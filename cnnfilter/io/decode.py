@@ -21,7 +21,7 @@ from cnnfilter.io.metadata import (
     restore_alpha,
     take_alpha_as_it_is,
 )
-from cnnfilter.io.opencv import CORRECTIONS, Made, capture_stderr, cv2, decode_pam
+from cnnfilter.io.opencv import Made, capture_stderr, cv2
 from cnnfilter.io.paths import VARIABLE, check_header, is_endless
 
 
@@ -56,7 +56,7 @@ class Pages:
         (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data)
         self.timing = Timing(tuple(map(int, animation.durations)), int(animation.loop_count))
         for index, frame in enumerate(animation.frames):
-            yield _finish(frame, self._data, self._header, self._name, page=index)
+            yield _finish(frame, self._header, self._name, page=index)
         if len(animation.frames) < self.count:
             self._refuse(len(animation.frames))
 
@@ -72,7 +72,7 @@ class Pages:
             frames = animation.frames
         if len(frames) != 1:
             self._refuse(index)
-        return _finish(frames[0], self._data, self._header, self._name, page=index)
+        return _finish(frames[0], self._header, self._name, page=index)
 
     def _refuse(self, index: int) -> NoReturn:
         raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._name)
@@ -214,7 +214,7 @@ def _decode(
     flags = _RED_FIRST if header.format == "JPEG" and header.channels == 3 else cv2.IMREAD_UNCHANGED
     decoded: tuple[Any, Any, Any]
     if header.format == "PAM":
-        decoded = decode_pam(data), (), ()
+        decoded = _decode_pam(data, header), (), ()
     elif header.format == "JPEG":
         decoded = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
     else:
@@ -227,7 +227,7 @@ def _decode(
     if header.format == "AVIF" and not metadata.profile:
         metadata = metadata._replace(profile=find_avif_profile(data))
     red_first = header.format == "PAM" or flags == _RED_FIRST
-    return _finish(pixels, data, header, name, exif=metadata.exif, red_first=red_first), metadata
+    return _finish(pixels, header, name, exif=metadata.exif, red_first=red_first), metadata
 
 
 def _decode_jpeg(
@@ -250,25 +250,42 @@ def _decode_jpeg(
     return decoded
 
 
+def _decode_pam(data: bytes, header: Header) -> Array | None:
+    """Return the image in a PAM, of which OpenCV takes red for blue, and drops a second channel; None if it is cut off.
+
+    Two channels, grey and alpha, are made four.
+    """
+    kind = np.dtype(np.uint8 if header.white < 256 else ">u2")
+    start, channels = data.find(b"ENDHDR\n") + len(b"ENDHDR\n"), header.depth // kind.itemsize
+    count = header.height * header.width * channels
+    is_whole = count and start + count * kind.itemsize <= len(data)
+    if not (is_whole and 1 <= channels <= 4 and 1 <= header.white <= 65_535):
+        return None
+    pixels = np.frombuffer(data, kind, count, start).reshape(header.height, header.width, channels)
+    pixels = pixels.astype(kind.newbyteorder("="))
+    if channels == 2:
+        return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
+    return pixels[:, :, 0] if channels == 1 else pixels
+
+
 def _finish(
-    pixels: Array,
-    data: bytes,
-    header: Header,
-    name: str,
-    *,
-    page: int = 0,
-    exif: bytes = b"",
-    red_first: bool = False,
+    pixels: Array, header: Header, name: str, *, page: int = 0, exif: bytes = b"", red_first: bool = False
 ) -> Array:
     """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.
 
     `page` is that of a TIFF, from 0. `ImageFileError` if the pixels are of a type that is not computed with.
     """
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 0
     if header.directories:
         pixels = restore_alpha(pixels, header.directories[page], name)
-    elif correct := CORRECTIONS.get(header.format):
-        pixels = correct(pixels, data)
-    if exif and header.format not in {"AVIF", "TIFF"}:  # OpenCV turns a TIFF, and its boxes turn an AVIF
+    elif header.transparent is not None and pixels.ndim == 2:  # PNG 1.3, 11.3.1.1, which OpenCV skips
+        alpha = np.where(pixels == header.transparent, 0, white).astype(pixels.dtype)
+        pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
+    elif header.white not in {0, white} and white:
+        pixels = np.rint(np.minimum(pixels, header.white) * float(white) / header.white).astype(pixels.dtype)
+    if header.format == "AVIF":  # its boxes turn it, and OpenCV a TIFF
+        pixels = apply_orientation(pixels, header.orientation)
+    elif exif and header.format != "TIFF":
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)

@@ -30,6 +30,10 @@ class Header(NamedTuple):
         Those of the image once it has been read: 1, 3 or 4; any other number where its head does not say.
     orientation
         How the image is turned before it is shown, as EXIF numbers it.
+    white
+        What a file of Netpbm, or an AVIF of more than 8 bits, calls white, where OpenCV leaves its levels as they are.
+    transparent
+        The level of a grey PNG that is transparent, once it has been read.
     directories
         Those of a TIFF, one for each page.
     format
@@ -44,6 +48,8 @@ class Header(NamedTuple):
     is_whole: bool = True
     channels: int = 0
     orientation: int = 1
+    white: int = 0
+    transparent: int | None = None
     directories: tuple[Directory, ...] = ()
     format: str = ""
 
@@ -74,25 +80,28 @@ def read_header(data: bytes) -> Header:
 def _png(data: bytes) -> Header:
     """PNG 1.3 (W3C, 2023), sections 5.3, 11.2.1 and 11.3.6: chunks, each with its checksum."""
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
-    pages, place, name, orientation, sound, animated = 1, 8, b"", 1, True, False
+    pages, place, name, orientation, sound, transparent = 1, 8, b"", 1, True, None
     channels = seen = {0: 1, 4: 4, 6: 4}.get(kind, 3)
-    file = memoryview(data)
+    file, before = memoryview(data), set[bytes]()
     while sound and name != b"IEND" and place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
+        before.add(name)
         end = place + 8 + length  # OpenCV takes memory for any length, and has crashed on chunks of false names
         if name == b"acTL":
             (pages,) = struct.unpack_from(">I", data, place + 8)
-        elif name == b"tRNS":
+        elif name == b"tRNS" and b"IDAT" not in before:
             seen = 4
+            if kind == 0:
+                transparent = int.from_bytes(data[place + 8 : place + 10]) * {1: 255, 2: 85, 4: 17}.get(bits, 1)
         elif name == b"eXIf":
             orientation = read_orientation(data[place + 8 : end])
         sound = end + 4 <= len(data)
-        animated = animated or name == b"acTL"
-        if name != b"IDAT" or animated:  # else libpng takes its sum while it reads on
+        if name != b"IDAT" or b"acTL" in before:  # else libpng takes its sum while it reads on
             sound = sound and file[end : end + 4] == crc32(file[place + 4 : end]).to_bytes(4)
         place = end + 4
     depth = channels * max(1, bits // 8)
-    return Header(height, width, depth, max(1, pages), 0, sound and name == b"IEND", seen, orientation)
+    is_whole = sound and name == b"IEND"
+    return Header(height, width, depth, max(1, pages), 0, is_whole, seen, orientation, transparent=transparent)
 
 
 def _jpeg(data: bytes) -> Header:
@@ -185,42 +194,61 @@ def _bmp(data: bytes) -> Header:
 _NETPBM = re.compile(rb"P([1-6Ff])\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*([-+.\d]*)")
 """Netpbm's formats, and PFM."""
 
+_LONGEST_HEAD = 65_536
+
 
 def _netpbm(data: bytes) -> Header | None:
-    match = _NETPBM.match(data[:4096])
+    match = _NETPBM.match(data[:_LONGEST_HEAD])
     if not match:
         return None
-    colour = match[1] in b"36F"
-    size = 4 if match[1] in b"Ff" else 1 + (match[1] not in b"14" and float(match[4] or 0) > 255)
-    channels = 3 if colour else 1
-    return Header(int(match[3]), int(match[2]), channels * size, channels=channels)
+    kind, white = match[1], int(match[4] or 0) if match[1] in b"2356" else 0
+    size = 4 if kind in b"Ff" else 1 + (white > 255)
+    channels = 3 if kind in b"36F" else 1
+    if kind in b"23" and size == 1:  # OpenCV spreads these itself
+        white = 0
+    return Header(int(match[3]), int(match[2]), channels * size, channels=channels, white=white)
+
+
+_PAM_LINE = re.compile(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)[ \t]+(\d{1,9})\s*$", re.MULTILINE)
 
 
 def _pam(data: bytes) -> Header | None:
     """Netpbm's PAM: named lines."""
-    found = {name: int(number) for name, number in re.findall(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d+)", data[:4096])}
-    if not {b"WIDTH", b"HEIGHT", b"DEPTH"} <= set(found):
+    end = data.find(b"ENDHDR\n", 0, _LONGEST_HEAD)
+    found = {name: int(number) for name, number in _PAM_LINE.findall(data[: max(0, end)])}
+    if len(found) < 4:
         return None
-    return Header(found[b"HEIGHT"], found[b"WIDTH"], found[b"DEPTH"] * (1 + (found.get(b"MAXVAL", 0) > 255)))
+    white = found[b"MAXVAL"]
+    return Header(found[b"HEIGHT"], found[b"WIDTH"], found[b"DEPTH"] * (1 + (white > 255)), white=white)
 
 
 def _radiance(data: bytes) -> Header | None:
-    match = re.search(rb"\n[-+]Y (\d+) [-+]X (\d+)\n", data[:65_536])
+    match = re.search(rb"\n[-+]Y (\d+) [-+]X (\d+)\n", data[:_LONGEST_HEAD])
     return Header(int(match[1]), int(match[2]), 12, channels=3) if match else None
 
 
 def _avif(data: bytes) -> Header | None:
     """ISO/IEC 23008-12: the largest `ispe`, and of a sequence as many samples as its first `stsz` counts."""
-    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:65_536])]
+    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:_LONGEST_HEAD])]
     table = data.find(b"stsz")
     pages = struct.unpack_from(">I", data, table + 12)[0] if table > 0 and b"avis" in data[8:64] else 1
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     head = data[: data.find(b"mdat")]
-    coding, turns = head.find(b"av1C"), head.find(b"\0\0\0\x09irot")
+    start = data.find(b"meta")
+    boxes = data[start : start - 4 + int.from_bytes(data[start - 4 : start])] if start >= 4 else head
+    coding, turns, mirror = (boxes.find(name) for name in (b"av1C", b"\0\0\0\x09irot", b"\0\0\0\x09imir"))
+    flags = boxes[coding + 6]
     has_alpha = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" in head
-    channels = 4 if has_alpha else 1 if head[coding + 6] & 0x10 else 3  # grey
-    orientation = 6 if turns >= 0 and head[turns + 8] & 1 else 1
-    return Header(height, width, 3, max(1, pages), channels=channels, orientation=orientation) if sizes else None
+    channels = 4 if has_alpha else 1 if flags & 0x10 else 3  # grey
+    white = 0 if not flags & 0x40 else 4095 if flags & 0x20 else 1023
+    row = _AVIF_ORIENTATIONS[0 if mirror < 0 else 1 + (boxes[mirror + 8] & 1)]
+    orientation = row[boxes[turns + 8] & 3 if turns >= 0 else 0]
+    header = Header(height, width, 3, max(1, pages), channels=channels, orientation=orientation, white=white)
+    return header if sizes else None
+
+
+_AVIF_ORIENTATIONS = ((1, 8, 3, 6), (4, 5, 2, 7), (2, 7, 4, 5))
+"""By the axis of `imir`, none, horizontal or vertical, and the quarter turns to the left of `irot` before it."""
 
 
 def _jpeg_2000(data: bytes) -> Header | None:
