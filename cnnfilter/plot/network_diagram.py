@@ -88,11 +88,6 @@ class Scales(NamedTuple):
             return 0.1, self.vectors.length(shape[0]), 0.1
         return self.channels.length(shape[2]), self.space.length(shape[0]), self.space.length(shape[1])
 
-    def outline(self, shape: Shape) -> Extent:
-        """Return how far a box goes from the middle of its front's left edge."""
-        right, up, back = self.sides(shape)
-        return Extent(right + _SLANT[0] * back, up / 2 + _SLANT[1] * back, up / 2)
-
 
 def make_scales(shapes: Sequence[Shape]) -> Scales:
     """Return scales on which all of these shapes can be drawn beside each other."""
@@ -114,115 +109,16 @@ class Extent(NamedTuple):
     down: float
 
 
-class DrawingRow(NamedTuple):
-    """Steps side by side, and the room they take."""
+class _Pen(NamedTuple):
+    """Draws in inches, those of the drawing before it is zoomed."""
 
-    steps: list[VolumeStep]
-    extent: Extent
-
-
-@cache
-def _text_width(text: str, points: float, *, bold: bool = False) -> float:
-    """Return the inches of a line of text."""
-    font = FontProperties(size=points, weight="bold" if bold else "normal")
-    return float(TextToPath().get_text_width_height_descent(text, font, ismath=False)[0]) / 72
-
-
-def _choose_rows(drawing: Drawing, scales: Scales, size: Size | None) -> list[DrawingRow]:
-    """Return the rows of the natural width, or those that fill a figure of the size that was asked for."""
-    extents = [_measure_step(step, scales) for step in drawing.steps]
-    start = _measure_volume(drawing.input, scales)
-    if size is None:
-        return _break_rows(drawing.steps, extents, start, _ROW)
-    total = _beside([start, *extents]).width
-    limits = [total / parts + 0.01 for parts in range(1, len(extents) + 2)]
-    ways = [_break_rows(drawing.steps, extents, start, limit) for limit in limits]
-    naturals = [_measure_drawing(rows, drawing) for rows in ways]
-    zooms = [min(size[0] / natural[0], size[1] / natural[1]) for natural in naturals]
-    return ways[zooms.index(max(zooms))]
-
-
-def _break_rows(
-    steps: Sequence[VolumeStep], extents: Sequence[Extent], start: Extent, limit: float
-) -> list[DrawingRow]:
-    """Return the steps in rows that are as wide as the limit allows; the input is before the first."""
-    rows = [DrawingRow([], start)]
-    for step, extent in zip(steps, extents, strict=True):
-        together = _beside([rows[-1].extent, extent])
-        if together.width > limit:
-            rows.append(DrawingRow([step], extent))
-        else:
-            rows[-1] = DrawingRow([*rows[-1].steps, step], together)
-    return rows
-
-
-def _beside(extents: Sequence[Extent]) -> Extent:
-    """Return the room of things side by side."""
-    widths, ups, downs = zip(*extents, strict=True)
-    return Extent(sum(widths), max(ups), max(downs))
-
-
-def _measure_drawing(rows: Sequence[DrawingRow], drawing: Drawing) -> Size:
-    """Return the (height, width) of a drawing, in inches."""
-    key = sum(0.36 + _text_width(label, _NORMAL) for _, label in drawing.key)
-    heights = sum(row.extent.up + row.extent.down for row in rows) + _BETWEEN * (len(rows) - 1)
-    width = max(_SMALLEST_WIDTH, key, *(row.extent.width for row in rows))
-    return heights + _HEAD + _FOOT, width + 2 * _EDGE + 0.1
-
-
-def _measure_volume(shape: Shape, scales: Scales) -> Extent:
-    """Return the room that a box takes with its size below it, and a word above it."""
-    box = scales.outline(shape)
-    return Extent(max(box.width, _text_width(show_shape(shape), _SMALL)) + 0.06, box.up + _LINE + 0.05, box.down + 0.2)
-
-
-def _measure_step(step: VolumeStep, scales: Scales) -> Extent:
-    """Return the room that a step takes: its branches, its arrow, its volume."""
-    box, arrow = _measure_volume(step.shape, scales), _measure_arrow(step)
-    plain = Extent(arrow.width + box.width, max(box.up - _LINE - 0.05, arrow.up), box.down)
-    return _beside([Extent(_FORK, 0, 0), _measure_branches(step, scales), plain]) if step.branches else plain
-
-
-def _measure_arrow(step: VolumeStep) -> Extent:
-    """Return the room that an arrow takes with the lines over it."""
-    lines = lines_of(step)
-    width = max((_text_width(line.text, _NORMAL, bold=line.bold) for line in lines), default=0.0)
-    return Extent(max(0.34, width + 0.2), 0.06 + _LINE * len(lines), 0.05)
-
-
-def _measure_branches(step: VolumeStep, scales: Scales) -> Extent:
-    """Return the room of branches one below the other, with their ground."""
-    lanes = _measure_lanes(step, scales)
-    return Extent(
-        max(lane.width for _, lane in lanes) + _FORK + _JOIN,
-        max(place + lane.up for place, lane in lanes) + _PAD + (_LINE if step.times > 1 else 0),
-        max(lane.down - place for place, lane in lanes) + _PAD,
-    )
-
-
-def _measure_lanes(step: VolumeStep, scales: Scales) -> list[tuple[float, Extent]]:
-    """Return how far each branch is above the line of the arrows, a sum's first on it, and the room that it takes."""
-    lanes = [
-        _beside([_measure_step(inner, scales) for inner in branch]) if branch else Extent(0.7, 0.06 + _LINE, 0.06)
-        for branch in step.branches
-    ]
-    places = [0.0]
-    for over, lane in pairwise(lanes):
-        places.append(places[-1] - over.down - _GAP - lane.up)
-    shift = 0.0 if step.kind == "sum" else -places[-1] / 2
-    return [(place + shift, lane) for place, lane in zip(places, lanes, strict=True)]
-
-
-class _Pen:
-    """Draws in inches, those of the drawing before it is zoomed; `kind` is what makes a volume, as in `COLORS`."""
-
-    def __init__(self, axes: Axes, zoom: float, scales: Scales) -> None:
-        self.axes, self.zoom, self.scales = axes, zoom, scales
+    axes: Axes
+    zoom: float
 
     def text(
         self, x: float, y: float, text: str, *, points: float = _NORMAL, bold: bool = False, at: str = "center bottom"
     ) -> None:
-        """Write a line of text; `at` says which of its points lies at (x, y)."""
+        """Write a line of text; `at` says which of its points is at (x, y)."""
         across, down = at.split()
         weight = "bold" if bold else "normal"
         self.axes.text(x, y, text, fontsize=points * self.zoom, ha=across, va=down, fontweight=weight)
@@ -233,57 +129,174 @@ class _Pen:
         width = 0.9 * self.zoom
         self.axes.plot(xs, ys, color=color, linewidth=width, solid_capstyle="butt", solid_joinstyle="miter", zorder=1)
 
-    def arrow(self, start: float, end: float, y: float) -> None:
-        """Draw an arrow to the right."""
-        self.line((start, y), (end, y))
-        head = [(end, y), (end - 0.07, y + 0.035), (end - 0.07, y - 0.035)]
-        self.axes.add_patch(Polygon(head, closed=True, facecolor="black", edgecolor="none", zorder=2))
-
-    def sign(self, x: float, y: float, sign: str) -> None:
-        """Draw a sign in a circle, where branches meet."""
-        face = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.9 * self.zoom}
-        self.axes.add_patch(Circle((x, y), 0.1, zorder=3, **face))
-        self.axes.text(x, y, sign, fontsize=9 * self.zoom, ha="center", va="center_baseline", zorder=4)
-
     def patch(self, corners: Sequence[tuple[float, float]], kind: str, identity: str, light: float = 1.0) -> None:
-        """Draw a filled polygon; `identity` is what it is, which SVG keeps."""
+        """Fill a polygon with the color of a kind of volume; `identity` is what it is, which SVG keeps."""
         red, green, blue = (min(1.0, value * light) for value in to_rgb(COLORS[kind]))
         look = {"edgecolor": "black", "linewidth": 0.6 * self.zoom, "joinstyle": "round", "zorder": 3}
         self.axes.add_patch(Polygon(corners, closed=True, facecolor=(red, green, blue), gid=identity, **look))
 
-    def volume(self, x: float, y: float, shape: Shape, kind: str, name: str) -> tuple[float, float]:
-        """Draw a box to scale in its room from x on, its size below it, and return the x of its left and right end."""
-        room = _measure_volume(shape, self.scales).width
-        box = self.scales.outline(shape)
-        left = x + (room - box.width) / 2
-        right, up, back = self.scales.sides(shape)
-        over, above = _SLANT[0] * back, _SLANT[1] * back
-        near, low, high = left + right, y - up / 2, y + up / 2
+
+class _Piece(NamedTuple):
+    """A part of a drawing: the room it takes, and what draws it.
+
+    `draw` takes the point where the room begins on the line of the arrows, and the x where the volume before it ends;
+    it returns the x where its own last volume ends.
+    """
+
+    extent: Extent
+    draw: Callable[[_Pen, float, float, float], float]
+
+
+@cache
+def _text_width(text: str, points: float, *, bold: bool = False) -> float:
+    """Return the inches of a line of text."""
+    font = FontProperties(size=points, weight="bold" if bold else "normal")
+    return float(TextToPath().get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def _make_volume(shape: Shape, kind: str, name: str, scales: Scales) -> _Piece:
+    """Return a box to scale with its size below it and an arrow to it; above the input there is its name instead."""
+    right, up, back = scales.sides(shape)
+    over, above = _SLANT[0] * back, _SLANT[1] * back
+    width = max(right + over, _text_width(show_shape(shape), _SMALL)) + 0.06
+
+    def draw(pen: _Pen, x: float, y: float, start: float) -> float:
+        left, low, high = x + (width - (right + over)) / 2, y - up / 2, y + up / 2
+        near = left + right
         front = [(left, low), (near, low), (near, high), (left, high)]
         top = [(left, high), (near, high), (near + over, high + above), (left + over, high + above)]
         side = [(near, low), (near + over, low + above), (near + over, high + above), (near, high)]
-        self.patch(front, kind, f"front of {name}")
-        self.patch(top, kind, f"top of {name}", 1.12)
-        self.patch(side, kind, f"side of {name}", 0.82)
-        self.text(x + room / 2, y - box.down - 0.05, show_shape(shape), points=_SMALL, at="center top")
-        return left, left + box.width
+        pen.patch(front, kind, f"front of {name}")
+        pen.patch(top, kind, f"top of {name}", 1.12)
+        pen.patch(side, kind, f"side of {name}", 0.82)
+        pen.text(x + width / 2, low - 0.05, show_shape(shape), points=_SMALL, at="center top")
+        if kind == "input":
+            pen.text(x + width / 2, high + above + 0.05, name, bold=True)
+        else:
+            pen.line((start, y), (left, y))
+            head = [(left, y), (left - 0.07, y + 0.035), (left - 0.07, y - 0.035)]
+            pen.axes.add_patch(Polygon(head, closed=True, facecolor="black", edgecolor="none", zorder=2))
+        return near + over
+
+    return _Piece(Extent(width, up / 2 + above + (_LINE + 0.05 if kind == "input" else 0), up / 2 + 0.2), draw)
+
+
+def _make_step(step: VolumeStep, scales: Scales) -> _Piece:
+    """Return the branches of a step, the lines over its arrow, its volume."""
+    lines = lines_of(step)
+    arrow = max(0.34, 0.2 + max((_text_width(line.text, _NORMAL, bold=line.bold) for line in lines), default=0.0))
+    volume = _make_volume(step.shape, step.kind, step.name, scales)
+    width, up, down = volume.extent
+
+    def draw(pen: _Pen, x: float, y: float, start: float) -> float:
+        for number, line in enumerate(reversed(lines)):
+            pen.text(x + arrow / 2 - 0.02, y + 0.06 + number * _LINE, line.text, bold=line.bold)
+        return volume.draw(pen, x + arrow, y, start)
+
+    plain = _Piece(Extent(arrow + width, max(up, 0.06 + _LINE * len(lines)), down), draw)
+    return _beside([_make_branches(step, scales), plain]) if step.branches else plain
+
+
+def _make_branches(step: VolumeStep, scales: Scales) -> _Piece:
+    """Return a block's branches one below the other on their ground, from their fork to their join."""
+    same = _Piece(Extent(0.7, 0.06 + _LINE, 0.06), lambda pen, x, y, start: start)
+    lanes = [_beside([_make_step(inner, scales) for inner in branch]) if branch else same for branch in step.branches]
+    levels = [0.0]
+    for over, lane in pairwise(lanes):
+        levels.append(levels[-1] - over.extent.down - _GAP - lane.extent.up)
+    if step.kind != "sum":  # of which the first branch goes straight on
+        levels = [level - levels[-1] / 2 for level in levels]
+    width = max(lane.extent.width for lane in lanes) + _FORK + _JOIN
+    up = max(level + lane.extent.up for level, lane in zip(levels, lanes, strict=True)) + _PAD
+    up += _LINE if step.times > 1 else 0
+    down = max(lane.extent.down - level for level, lane in zip(levels, lanes, strict=True)) + _PAD
+
+    def draw(pen: _Pen, x: float, y: float, start: float) -> float:
+        left, right = x + _FORK, x + _FORK + width
+        fork, join = left + _FORK / 2, right - _JOIN / 2
+        pen.line((start, y), (left, y))
+        style = "round,pad=0,rounding_size=0.08"
+        ground = FancyBboxPatch((left, y - down), width, down + up, boxstyle=style, zorder=0)
+        ground.set(facecolor="#00000010", edgecolor="#00000030")
+        pen.axes.add_patch(ground)
+        if step.times > 1:
+            pen.text(left + 0.06, y + up - _LINE - 0.02, f"{step.times}x", bold=True, at="left bottom")
+        for level, lane, branch in zip(levels, lanes, step.branches, strict=True):
+            pen.line((left, y), (fork, y), (fork, y + level))
+            end = lane.draw(pen, left + _FORK, y + level, fork)
+            if not branch:
+                pen.text((fork + join) / 2, y + level + 0.05, "as it is")
+            pen.line((end, y + level), (join, y + level), (join, y))
+        pen.line((join, y), (right, y))
+        circle = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.9 * pen.zoom, "zorder": 3}
+        pen.axes.add_patch(Circle((join, y), 0.1, **circle))
+        sign = SIGNS[step.kind]
+        pen.axes.text(join, y, sign, fontsize=9 * pen.zoom, ha="center", va="center_baseline", zorder=4)
+        return right
+
+    return _Piece(Extent(_FORK + width, up, down), draw)
+
+
+def _beside(pieces: Sequence[_Piece]) -> _Piece:
+    """Return pieces side by side as one."""
+    widths, ups, downs = zip(*(piece.extent for piece in pieces), strict=True)
+
+    def draw(pen: _Pen, x: float, y: float, start: float) -> float:
+        for piece in pieces:
+            start = piece.draw(pen, x, y, start)
+            x += piece.extent.width
+        return start
+
+    return _Piece(Extent(sum(widths), max(ups), max(downs)), draw)
+
+
+def _choose_rows(pieces: Sequence[_Piece], drawing: Drawing, size: Size | None) -> list[_Piece]:
+    """Return the rows of the natural width, or those that fill a figure of the size that was asked for."""
+    if size is None:
+        return _break_rows(pieces, _ROW)
+    total = _beside(pieces).extent.width
+    ways = [_break_rows(pieces, total / parts + 0.01) for parts in range(1, len(pieces) + 1)]
+    naturals = [_measure_drawing(rows, drawing) for rows in ways]
+    zooms = [min(size[0] / natural[0], size[1] / natural[1]) for natural in naturals]
+    return ways[zooms.index(max(zooms))]
+
+
+def _break_rows(pieces: Sequence[_Piece], limit: float) -> list[_Piece]:
+    """Return the pieces in rows that are as wide as the limit allows."""
+    rows = [pieces[0]]
+    for piece in pieces[1:]:
+        together = _beside([rows[-1], piece])
+        if together.extent.width > limit:
+            rows.append(piece)
+        else:
+            rows[-1] = together
+    return rows
+
+
+def _measure_drawing(rows: Sequence[_Piece], drawing: Drawing) -> Size:
+    """Return the (height, width) of a drawing, in inches."""
+    key = sum(0.36 + _text_width(label, _NORMAL) for _, label in drawing.key)
+    heights = sum(row.extent.up + row.extent.down for row in rows) + _BETWEEN * (len(rows) - 1)
+    width = max(_SMALLEST_WIDTH, key, *(row.extent.width for row in rows))
+    return heights + _HEAD + _FOOT, width + 2 * _EDGE + 0.1
 
 
 def draw_network(figure: Figure, sheet: Sheet, drawing: Drawing) -> None:
     """Draw a network on an empty figure, its volumes to scale; of the sheet the size matters."""
     scales = make_scales(drawing.shapes)
-    rows = _choose_rows(drawing, scales, sheet.size)
+    volumes = [_make_step(step, scales) for step in drawing.steps]
+    rows = _choose_rows([_make_volume(drawing.input, "input", "input", scales), *volumes], drawing, sheet.size)
     height, width = _measure_drawing(rows, drawing)
     zoom = set_size(figure, sheet, (height, width))
     if (least := zoom * _SMALL) < _LEAST:
         warn(f"texts are {least:.1f} points high; --figure-size {height:.1f}x{width:.1f} would suit the network")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-height, 0), aspect="equal")
     axes.set_axis_off()
-    pen = _Pen(axes, zoom, scales)
+    pen = _Pen(axes, zoom)
     pen.text(_EDGE, -0.3, _cut(drawing.title, width - 2 * _EDGE), points=12, bold=True, at="left baseline")
     pen.text(_EDGE, -0.48, drawing.subtitle, points=8, at="left baseline")
-    _draw_rows(pen, rows, drawing.input, width)
-    _draw_key(pen, drawing, height)
+    _draw_rows(pen, rows, width)
+    _draw_key(pen, drawing, height, scales)
 
 
 def _cut(title: str, width: float) -> str:
@@ -294,70 +307,27 @@ def _cut(title: str, width: float) -> str:
     return f"{title[: fitting - 1]}…"
 
 
-def _draw_rows(pen: _Pen, rows: Sequence[DrawingRow], shape: Shape, width: float) -> None:
+def _draw_rows(pen: _Pen, rows: Sequence[_Piece], width: float) -> None:
     """Draw all rows, each the continuation of the one above."""
     y = -_HEAD - rows[0].extent.up
-    room = _measure_volume(shape, pen.scales)
-    _, start = pen.volume(_EDGE, y, shape, "input", "input")
-    pen.text(_EDGE + room.width / 2, y + room.up - _LINE, "input", bold=True)
-    x = _EDGE + room.width
-    for above, row in zip([None, *rows], rows, strict=False):
-        if above:
-            turn, y, last = y - above.extent.down - _BETWEEN / 2, y - above.extent.down - _BETWEEN - row.extent.up, y
-            right, left = width - _EDGE + 0.1, _EDGE - 0.1
-            way = (start, last), (right, last), (right, turn), (left, turn), (left, y), (_EDGE, y)
-            pen.line(*way, color="#999999")
-            start = x = _EDGE
-        for step in row.steps:
-            start, x = _draw_step(pen, start, x, y, step)
+    start = rows[0].draw(pen, _EDGE, y, _EDGE)
+    right, left = width - _EDGE + 0.1, _EDGE - 0.1
+    for above, row in pairwise(rows):
+        turn, y, last = y - above.extent.down - _BETWEEN / 2, y - above.extent.down - _BETWEEN - row.extent.up, y
+        way = (start, last), (right, last), (right, turn), (left, turn), (left, y), (_EDGE, y)
+        pen.line(*way, color="#999999")
+        start = row.draw(pen, _EDGE, y, _EDGE)
 
 
-def _draw_step(pen: _Pen, start: float, x: float, y: float, step: VolumeStep) -> tuple[float, float]:
-    """Draw a step from x on, `start` is where the volume before it ends; return where its volume ends, and its room."""
-    if step.branches:
-        pen.line((start, y), (x + _FORK, y))
-        x = start = _draw_branches(pen, x + _FORK, y, step)
-    arrow = _measure_arrow(step)
-    for number, line in enumerate(reversed(lines_of(step))):
-        pen.text(x + arrow.width / 2 - 0.02, y + 0.06 + number * _LINE, line.text, bold=line.bold)
-    left, right = pen.volume(x + arrow.width, y, step.shape, step.kind, step.name)
-    pen.arrow(start, left, y)
-    return right, x + arrow.width + _measure_volume(step.shape, pen.scales).width
-
-
-def _draw_branches(pen: _Pen, x: float, y: float, step: VolumeStep) -> float:
-    """Draw a block's branches on their ground, from their fork to their join, and return where it ends."""
-    room = _measure_branches(step, pen.scales)
-    corner, height, style = (x, y - room.down), room.down + room.up, "round,pad=0,rounding_size=0.08"
-    ground = FancyBboxPatch(corner, room.width, height, boxstyle=style, zorder=0)
-    ground.set(facecolor="#00000010", edgecolor="#00000030")
-    pen.axes.add_patch(ground)
-    if step.times > 1:
-        pen.text(x + 0.06, y + room.up - _LINE - 0.02, f"{step.times}x", bold=True, at="left bottom")
-    fork, join = x + _FORK / 2, x + room.width - _JOIN / 2
-    for (place, _), branch in zip(_measure_lanes(step, pen.scales), step.branches, strict=True):
-        level = y + place
-        pen.line((x, y), (fork, y), (fork, level))
-        start, end = fork, x + _FORK
-        for inner in branch:
-            start, end = _draw_step(pen, start, end, level, inner)
-        if not branch:
-            pen.text((fork + join) / 2, level + 0.05, "as it is")
-        pen.line((start, level), (join, level), (join, y))
-    pen.line((join, y), (x + room.width, y))
-    pen.sign(join, y, SIGNS[step.kind])
-    return x + room.width
-
-
-def _draw_key(pen: _Pen, drawing: Drawing, height: float) -> None:
+def _draw_key(pen: _Pen, drawing: Drawing, height: float, scales: Scales) -> None:
     """Draw what the colors and the sizes mean, below all rows."""
     x, y = _EDGE, -height + 0.36
     for kind, label in drawing.key:
         pen.patch([(x, y), (x + 0.14, y), (x + 0.14, y + 0.11), (x, y + 0.11)], kind, f"key of {kind}")
         pen.text(x + 0.2, y + 0.01, label, at="left baseline")
         x += 0.36 + _text_width(label, _NORMAL)
-    ways = {"height and width": pen.scales.space.way, "channels": pen.scales.channels.way}
+    ways = {"height and width": scales.space.way, "channels": scales.channels.way}
     if any(len(shape) == 1 for shape in drawing.shapes):
-        ways["length of vectors"] = pen.scales.vectors.way
+        ways["length of vectors"] = scales.vectors.way
     note = "; ".join(f"{what}: {way}" for what, way in ways.items())
     pen.text(_EDGE, -height + 0.16, f"Boxes to scale: {note}.", at="left baseline")
