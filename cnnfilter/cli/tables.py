@@ -90,8 +90,7 @@ def draw_units(sheet: Sheet, document: Document, shape: Shape, unit: Pair | None
 
     found = find_frames(document.network.visits(shape), unit)
     # As above.
-    from cnnfilter.plot.kernel_sheet import read_backdrop  # noqa: PLC0415
-    from cnnfilter.plot.receptive_field import Fields, draw_fields  # noqa: PLC0415
+    from cnnfilter.plot.receptive_field import Fields, draw_fields, read_backdrop  # noqa: PLC0415
     from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
 
     backdrop = read_backdrop(picture) if picture else None

@@ -18,16 +18,15 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
+from cnnfilter.api import convolve
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exact import common_divisor
-from cnnfilter.compute.forward import as_volume, convolve_by_layer, to_gray
+from cnnfilter.compute.forward import as_volume, to_gray
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture, read_bytes
 from cnnfilter.io.formats import is_matrix
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
-from cnnfilter.nn.geometry import PaddingWord, Pair, Window, as_border
-from cnnfilter.nn.layers import DepthwiseConv, KernelWord
 from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plot.panel import LETTER, write_cells
 from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Sheet, set_size
@@ -36,18 +35,12 @@ from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, scale_of
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""
 
-_MOST_SAMPLE, _MOST_BACKDROP = 240, 1200
-"""Images are reduced to so many pixels a side: few where what a kernel does to a pixel is to be seen."""
+_MOST_SAMPLE = 240
+"""A user's image is reduced to so many pixels a side, so that what a kernel does to a pixel is to be seen."""
 
 
 def read_sample(path: str) -> tuple[Doubles, str]:
-    """Return a user's image in gray, (H, W) with `WHITE` as its white, not large, and what it is.
-
-    Raises
-    ------
-    ImageFileError
-        If it cannot be read, or has neither 1 nor 3 channels besides alpha.
-    """
+    """Return a user's image in gray, (H, W) with `WHITE` as its white, not large, and what it is."""
     picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
     volume = as_volume(picture.pixels)[:, :, : 3 if picture.has_alpha else None]
     if volume.shape[2] not in {1, 3}:
@@ -60,19 +53,18 @@ def read_sample(path: str) -> tuple[Doubles, str]:
 
 
 def reduce_picture(picture: Array, most: int) -> Doubles:
-    """Return a gray image, (H, W), with neither side above `most`: means of whole blocks of pixels.
+    """Return an image, (H, W) or (H, W, C), with neither side above `most`: means of whole blocks of pixels.
 
     Examples
     --------
     >>> reduce_picture(np.array([[0.0, 2.0, 9.0], [4.0, 6.0, 9.0]]), 2).tolist()
     [[3.0]]
     """
-    factor = max(1, ceil(max(picture.shape) / most))
-    height, width = (max(1, side // factor) for side in picture.shape)
-    rows, columns = min(factor, picture.shape[0]), min(factor, picture.shape[1])
-    blocks = picture[: height * rows, : width * columns].reshape(height, rows, width, columns)
-    reduced: Doubles = blocks.mean(axis=(1, 3), dtype=np.float64)
-    return reduced
+    factor = max(1, ceil(max(picture.shape[:2]) / most))
+    height, width = (max(1, side // factor) for side in picture.shape[:2])
+    rows, columns = (min(factor, side) for side in picture.shape[:2])
+    blocks = picture[: height * rows, : width * columns].reshape(height, rows, width, columns, *picture.shape[2:])
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64))
 
 
 def make_sample() -> Doubles:
@@ -96,50 +88,6 @@ def make_sample() -> Doubles:
     return levels
 
 
-class Backdrop(NamedTuple):
-    """A user's image to draw on.
-
-    Parameters
-    ----------
-    pixels
-        (H, W, 3) from 0 to 1, reduced where the image is large.
-    covered
-        How many rows and columns of the image they cover: all, but a last few that made no whole block.
-    note
-        What the image is.
-    """
-
-    pixels: Doubles
-    covered: Pair
-    note: str
-
-
-def read_backdrop(path: str) -> Backdrop:
-    """Return a user's image or matrix to draw on; channels beyond colors are shown as their mean.
-
-    Raises
-    ------
-    ImageFileError
-        If it cannot be read.
-    """
-    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
-    volume = as_volume(picture.pixels)
-    colors = volume[:, :, :3] if picture.has_alpha or volume.shape[2] == 3 else volume.mean(axis=2, keepdims=True)
-    levels = colors / picture.maximum
-    if picture.matrix:
-        least = colors.min()
-        levels = (colors - least) / (float(colors.max() - least) or 1.0)
-    if picture.has_alpha:
-        share = volume[:, :, 3:] / picture.maximum
-        levels = levels * share + (1 - share)
-    planes = [reduce_picture(levels[:, :, channel], _MOST_BACKDROP) for channel in range(levels.shape[2])]
-    pixels = np.clip(np.stack(planes * (3 // len(planes)), axis=2), 0, 1)
-    height, width = volume.shape[:2]
-    factor = ceil(max(height, width) / _MOST_BACKDROP)
-    covered = min(height, pixels.shape[0] * factor), min(width, pixels.shape[1] * factor)
-    return Backdrop(pixels, covered, Path(path).name)
-
-
 _FREQUENCIES = 129
 """Along each axis, from -0.5 to 0.5 cycles per pixel; an odd number, so that 0 is one of them."""
 
@@ -148,9 +96,6 @@ _DECADES = 4
 
 MOST_PLANES = 8
 """So many slices are drawn, one below the other; a bank may have thousands."""
-
-_LARGEST_TEXT = 13.0
-"""Of the numbers in the cells, in points."""
 
 _LARGEST_NUMBERED = 15
 """To this many weights a side the panel of the weights grows with them, so that their numbers can be read."""
@@ -173,19 +118,11 @@ _KEYS = (
 
 
 class KernelResult(NamedTuple):
-    """An image under a kernel.
+    """What a kernel makes of an image, (H, W); the `note` says of which.
 
-    Parameters
-    ----------
-    values
-        (H, W), as they come out.
-    signed
-        Whether 0 is in the middle: the kernel sums to 0 or less, as one that looks for differences.
-    limit
-        The value that is shown as white, or of the deepest colors: the kernel's sum times the image's white, or the
-        greatest magnitude of a signed result.
-    note
-        What the image is.
+    It is `signed` if the kernel sums to 0 or less, as one that looks for differences: then 0 is in the middle, and the
+    `limit`, the greatest magnitude, has the deepest colors. Else the limit is white: the kernel's sum times that of
+    the image.
     """
 
     values: Array
@@ -196,13 +133,7 @@ class KernelResult(NamedTuple):
 
 def lay_kernel(image: Array, kernel: Kernel, white: float, note: str = "") -> KernelResult:
     """Return what a kernel (kh, kw) makes of a gray image (H, W), of the same size, its edges continued outside."""
-    shape = kernel.weights.shape
-    layer = DepthwiseConv(
-        window=Window((shape[0], shape[1]), padding=PaddingWord.SAME),
-        kernels=(KernelWord("drawn", shape),),
-        border=as_border("edge"),
-    )
-    values = convolve_by_layer(np.asarray(image, dtype=np.float64)[:, :, None], layer, (kernel,))[:, :, 0]
+    values = convolve(image, kernel.weights, padding="same", border="edge")
     total, weight = float(kernel.weights.sum()), float(np.abs(kernel.weights).sum())
     signed = total <= 1e-6 * weight
     return KernelResult(values, signed, (float(np.abs(values).max()) or 1.0) if signed else total * white, note)
@@ -237,14 +168,11 @@ def planes_of(word: str, kernel: Kernel, result: KernelResult | None = None) -> 
     for number, weights in enumerate(slices[:MOST_PLANES], 1):
         place = f", slice {number} of {count}" if count > 1 else ""
         rest = f" ({left} more are not drawn)" if number == MOST_PLANES and left > 0 else ""
-        planes.append(Plane(f"{head}{place}{rest}\n{_facts(weights)}", weights, result if count == 1 else None))
+        divisor = common_divisor(weights)
+        times = f"cells: weights x {divisor}; " if divisor > 1 else ""
+        facts = f"{times}sum {show_number(round_digits(float(weights.sum()), 6))}"
+        planes.append(Plane(f"{head}{place}{rest}\n{facts}", weights, result if count == 1 else None))
     return planes
-
-
-def _facts(weights: Doubles) -> str:
-    divisor = common_divisor(weights)
-    times = f"cells: weights x {divisor}; " if divisor > 1 else ""
-    return f"{times}sum {show_number(round_digits(float(weights.sum()), 6))}"
 
 
 def caption_of(word: str, description: str) -> str:
@@ -266,16 +194,7 @@ def caption_of(word: str, description: str) -> str:
 def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading: str = "") -> None:
     """Draw each plane in a row: its weights, its frequency response, and what it makes of an image if that is known.
 
-    Parameters
-    ----------
-    figure
-        An empty one.
-    sheet
-        What was asked for; of it the size matters.
-    planes
-        What is drawn, at least one.
-    heading
-        A line above all, such as what the kernel does.
+    The `heading`, such as what the kernel does, is above all.
     """
     has_results = any(plane.result for plane in planes)
     widths = [max(plane.side for plane in planes), *[_PANEL] * (1 + has_results)]
@@ -360,17 +279,9 @@ def _draw_scale(axes: Axes, image: AxesImage, label: str) -> None:
 
 
 def frequency_response(weights: Doubles) -> Doubles:
-    """Return how much a kernel leaves of each wave: the magnitude of its Fourier transform.
+    """Return how much a kernel (kh, kw) leaves of each wave: the magnitude of its Fourier transform, (129, 129).
 
-    Parameters
-    ----------
-    weights
-        (kh, kw).
-
-    Returns
-    -------
-    ndarray
-        (129, 129): frequencies down and across, each from -0.5 to 0.5 cycles per pixel.
+    Frequencies go down and across, each from -0.5 to 0.5 cycles per pixel.
 
     Examples
     --------
@@ -396,7 +307,7 @@ def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
         for length, cells in zip((box.height, box.width), weights.shape, strict=True)
     )
     for words in _ways_to_write(weights):
-        points = min(_LARGEST_TEXT, height * 0.6, width * 0.88 / (LETTER * max(map(len, words))))
+        points = min(13.0, height * 0.6, width * 0.88 / (LETTER * max(map(len, words))))
         if points >= LEAST_POINTS:
             write_cells(axes, weights, words, points, image)
             return
@@ -423,21 +334,7 @@ def all_kernels() -> dict[str, Kernel]:
 
 
 def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image: Array, note: str) -> None:
-    """Draw each kernel, small, with its result on a gray image (H, W) beside it.
-
-    Parameters
-    ----------
-    figure
-        An empty one.
-    sheet
-        What was asked for; of it the size matters.
-    kernels
-        What is drawn, row by row, behind the image itself.
-    image
-        (H, W), from 0 to 255.
-    note
-        What the image is.
-    """
+    """Draw a gray image (H, W) from 0 to `WHITE`, and each kernel, small, with its result on it; `note` names it."""
     cells = [("the picture", None), *kernels.items()]
     rows = ceil(len(cells) / _COLUMNS)
     aspect = min(1.6, max(0.55, image.shape[0] / image.shape[1]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,9 +13,13 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
+from cnnfilter.arrays import Doubles
+from cnnfilter.compute.forward import as_volume
+from cnnfilter.io.decode import decode_picture, read_bytes
+from cnnfilter.io.formats import is_matrix
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.plot.frame import Frame, Frames
-from cnnfilter.plot.kernel_sheet import Backdrop
+from cnnfilter.plot.kernel_sheet import reduce_picture
 from cnnfilter.plot.sheet import Sheet, set_size
 
 if TYPE_CHECKING:
@@ -46,6 +52,40 @@ _MOST_LETTERS = 46
 
 _ZOOMED = 8
 """Frames so many times smaller than what is drawn are drawn again, larger, in a panel beside it."""
+
+
+_MOST_BACKDROP = 1200
+"""Pixels a side to which an image is reduced."""
+
+
+class Backdrop(NamedTuple):
+    """An image to draw on: pixels (H, W, 3) from 0 to 1, and what it is.
+
+    Reduced, it covers all rows and columns of the image but a last few that made no whole block.
+    """
+
+    pixels: Doubles
+    covered: Pair
+    note: str
+
+
+def read_backdrop(path: str) -> Backdrop:
+    """Return a user's image or matrix to draw on; channels beyond colors are shown as their mean."""
+    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
+    volume = as_volume(picture.pixels)
+    colors = volume[:, :, :3] if picture.has_alpha or volume.shape[2] == 3 else volume.mean(axis=2, keepdims=True)
+    levels = colors / picture.maximum
+    if picture.matrix:
+        least = colors.min()
+        levels = (colors - least) / (float(colors.max() - least) or 1.0)
+    if picture.has_alpha:
+        share = volume[:, :, 3:] / picture.maximum
+        levels = levels * share + (1 - share)
+    reduced = reduce_picture(levels, _MOST_BACKDROP)
+    height, width = volume.shape[:2]
+    factor = ceil(max(height, width) / _MOST_BACKDROP)
+    covered = min(height, reduced.shape[0] * factor), min(width, reduced.shape[1] * factor)
+    return Backdrop(np.clip(np.broadcast_to(reduced, (*reduced.shape[:2], 3)), 0, 1), covered, Path(path).name)
 
 
 class Fields(NamedTuple):
@@ -140,17 +180,7 @@ class _Page:
 
 
 def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
-    """Draw the frames on the input, the small ones once more beside it, and their numbers below.
-
-    Parameters
-    ----------
-    figure
-        An empty one.
-    sheet
-        What was asked for; of it the size matters.
-    fields
-        What is drawn.
-    """
+    """Draw the frames on the input, the small ones once more beside it, and their numbers below."""
     frames = fields.found.frames
     section = choose_section(frames, fields.size)
     near = choose_zoom(frames, section)
