@@ -15,7 +15,8 @@ from cnnfilter.compute import forward as running
 from cnnfilter.compute.elementwise import prepare
 from cnnfilter.compute.forward import as_volume, run_program, white_of
 from cnnfilter.compute.pool import pool_volume
-from cnnfilter.compute.state_dict import Model, StateDict
+from cnnfilter.compute.state_dict import StateDict
+from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import KernelError, LanguageError, OutputError, ShapeError, nearest
 from cnnfilter.io.atomic import write_whole
 from cnnfilter.io.decode import decode_picture, read_bytes

@@ -17,8 +17,9 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, run_program
-from cnnfilter.compute.state_dict import Model, RandomWeights
+from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import count_cores
+from cnnfilter.compute.tiles import Model
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.encode import Encoded
 from cnnfilter.io.formats import Depth, Range

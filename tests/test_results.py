@@ -7,7 +7,8 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.classes import Ranking
-from cnnfilter.compute.state_dict import Model, RandomWeights
+from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range

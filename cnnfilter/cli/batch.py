@@ -37,7 +37,8 @@ from cnnfilter.nn.other_layers import Flatten, Linear
 
 if TYPE_CHECKING:
     from cnnfilter.cli.report import Clerk
-    from cnnfilter.compute.state_dict import Model
+    from cnnfilter.compute.state_dict import RandomWeights, StateDict
+    from cnnfilter.compute.tiles import Model
     from cnnfilter.network_files import Document
     from cnnfilter.nn.network import Network
     from cnnfilter.run.settings import Settings, Work
@@ -295,17 +296,16 @@ def _prepare(jobs: list[Job], networks: Sequence[Network], settings: Settings, d
 
 def _load_model(network: Network, settings: Settings, document: Document | None) -> Model:
     """Return a network with its weights; those that shall fit the input it names are tried at once."""
-    from cnnfilter.compute.state_dict import (  # noqa: PLC0415
-        Model,
-        RandomWeights,
-        StateDict,
-    )
+    from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
 
     weights: RandomWeights | StateDict | None = None
     if settings.init:
+        from cnnfilter.compute.state_dict import RandomWeights  # noqa: PLC0415  random ones alone
+
         weights = RandomWeights(settings.init, settings.seed or 0)
     elif settings.weights:
-        from cnnfilter.io.weights import keeps_order, read_weights  # noqa: PLC0415  trained ones alone
+        from cnnfilter.compute.state_dict import StateDict  # noqa: PLC0415  trained ones alone
+        from cnnfilter.io.weights import keeps_order, read_weights  # noqa: PLC0415
 
         weights = StateDict(
             read_weights(settings.weights), str(settings.weights), ordered=keeps_order(settings.weights)

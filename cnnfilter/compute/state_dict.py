@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from math import prod, sqrt
-from typing import Any, Protocol
 
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.forward import Program, Tensors, load_program, normalize
-from cnnfilter.compute.tiles import Strip, cut_program
+from cnnfilter.compute.forward import Tensors, normalize
 from cnnfilter.errors import KernelError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import Level, tell, warn
@@ -23,25 +21,15 @@ from cnnfilter.nn.other_layers import BatchNorm, Linear, Residual
 MOST_NAMED = 4
 """So many problems a message names; the others it counts."""
 
-
-class Weights(Protocol):
-    """Where the weights of a network come from."""
-
-    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
-        """Return the tensors of each need by its name, in PyTorch's order of axes; `KernelError` if some lack."""
+_WEIGHT = 12
+"""Bytes of a weight: drawn as float64, held as float32."""
 
 
 class StateDict(Value):
     """Tensors by their names, `NAME.weight`, in the order in which layers without those names take them.
 
-    Parameters
-    ----------
-    tensors
-        `NAME.weight` is (out, in / groups, kh, kw) or (out, in), or (C,) with `NAME.running_mean` beside it.
-    source
-        What messages call it.
-    ordered
-        Whether the order is that of the layers, as far as anybody knows; that of names is not.
+    `NAME.weight` is (out, in / groups, kh, kw) or (out, in), or (C,) with `NAME.running_mean` beside it. `source` is
+    what messages call them; `ordered` says whether their order may be that of the layers, which that of names is not.
     """
 
     tensors: Mapping[str, Array]
@@ -51,11 +39,10 @@ class StateDict(Value):
     def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
         """Return the tensors of each need, matched by name, or in order by kind and shape."""
         matched = self._match_names(wanted) if self._has_names_of(wanted) else self._match_in_order(wanted)
-        left = [name for name in self.groups if name not in matched.values()]
-        if left:
-            raise self._error(f"no layer takes {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)}")
+        if left := [name for name in self.groups if name not in matched.values()]:
+            raise self._error(f"no layer takes {self._show(left)}")
         for need in wanted:
-            tell("%s <- %s", need.name, self._show(matched[need.name]), level=Level.ONCE)
+            tell("%s <- %s", need.name, self._show([matched[need.name]]), level=Level.ONCE)
         return {name: self.groups[group] for name, group in matched.items()}
 
     @cached_property
@@ -79,21 +66,16 @@ class StateDict(Value):
         return bool(common) and (given or common in (names, set(self.groups)))
 
     def _match_names(self, wanted: list[Need]) -> dict[str, str]:
-        missing = [need for need in wanted if need.name not in self.groups]
-        if missing:
-            raise self._error(
-                f"nothing for {', '.join(map(_show_need, missing[:MOST_NAMED]))}{_more(missing)}{self._left(wanted)}"
-            )
+        if missing := [_show_need(need) for need in wanted if need.name not in self.groups]:
+            names = {need.name for need in wanted}
+            left = [group for group in self.groups if group not in names]
+            others = f"; it has {self._show(left)} for no layer" if left else ""
+            raise self._error(f"nothing for {_name_some(missing)}{others}")
         for need in wanted:
-            if not _fits(need, self.groups[need.name]):
-                hint = _hint(need, self.groups[need.name])
-                raise self._error(f"{_misfit(need, self.groups[need.name])}{hint}")
+            group = self.groups[need.name]
+            if not _fits(need, group):
+                raise self._error(_misfit(need, group) + _hint(need, group))
         return {need.name: need.name for need in wanted}
-
-    def _left(self, wanted: list[Need]) -> str:
-        names = {need.name for need in wanted}
-        left = [group for group in self.groups if group not in names]
-        return f"; it has {', '.join(map(self._show, left[:MOST_NAMED]))}{_more(left)} for no layer" if left else ""
 
     def _match_in_order(self, wanted: list[Need]) -> dict[str, str]:
         """Return for each need the first group that is left, of its kind and shapes."""
@@ -104,9 +86,8 @@ class StateDict(Value):
             alike = [group for group in left if isinstance(need.layer, _kind(self.groups[group]))]
             fitting = [group for group in alike if _fits(need, self.groups[group])]
             if not fitting:
-                near = alike or left
-                shown = f"{', '.join(map(self._show, near[:MOST_NAMED]))}{_more(near)}" if near else "nothing"
                 hint = _hint(need, self.groups[alike[0]]) if alike else ""
+                shown = self._show(alike or left) or "nothing"
                 raise self._error(f"nothing fits {_show_need(need)}; left is {shown}{hint}")
             doubtful |= len(fitting) > 1
             matched[need.name] = fitting[0]
@@ -118,8 +99,14 @@ class StateDict(Value):
             )
         return matched
 
-    def _show(self, group: str) -> str:
-        return ", ".join(f"{group}.{part} {tensor.shape}".lstrip(".") for part, tensor in self.groups[group].items())
+    def _show(self, groups: list[str]) -> str:
+        parts = {group: self.groups[group].items() for group in groups}
+        return _name_some(
+            [
+                ", ".join(f"{group}.{part} {tensor.shape}".lstrip(".") for part, tensor in tensors)
+                for group, tensors in parts.items()
+            ]
+        )
 
     def _error(self, reason: str) -> KernelError:
         return KernelError(f"{self.source}: {reason}")
@@ -217,69 +204,12 @@ def _channels(need: Need, given: int, wanted: int) -> tuple[int, int] | None:
     return None
 
 
-def _more(items: list[str] | list[Need]) -> str:
-    return f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+def _name_some(items: list[str]) -> str:
+    more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+    return ", ".join(items[:MOST_NAMED]) + more
 
 
-_WEIGHT = 12
-"""Bytes of a weight: drawn as float64, held as float32."""
-
-
-class Model:
-    """A network and where its weights come from: a program for each shape of input.
-
-    Parameters
-    ----------
-    network
-        The layers.
-    weights
-        For the layers that learn; None if there are none.
-    title
-        What the network is called; its text unless given.
-    """
-
-    def __init__(self, network: Network, weights: Weights | None = None, title: str = "") -> None:
-        self.network = network
-        self.weights = weights
-        self.title = title or str(network)
-        self._kept: tuple[Shape, Program] | None = None
-        self._cut: tuple[Shape, list[Strip]] | None = None
-        if weights is None:
-            self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what goes to another process: kernels that have been read, while weights are bound there anew."""
-        return {**self.__dict__, "_kept": None if self.weights else self._kept, "_cut": None}
-
-    def program(self, shape: Shape) -> Program:
-        """Return the network ready to run on (height, width, channels); the last one is kept.
-
-        Raises
-        ------
-        KernelError
-            If weights are missing, left over, or do not fit.
-        ShapeError
-            If a layer cannot take what the one before it gives.
-        """
-        if self._kept is None or (self.weights and shape != self._kept[0]):
-            bound = bind(self.network, shape, self.weights) if self.weights else {}
-            self._kept = shape, load_program(self.network, bound)
-        return self._kept[1]
-
-    def strips(self, shape: Shape) -> list[Strip]:
-        """Return the program cut for (height, width, channels); the last ones are kept: pictures of a batch are alike.
-
-        Raises
-        ------
-        KernelError, ShapeError
-            As `program` does.
-        """
-        if self._cut is None or shape != self._cut[0]:
-            self._cut = shape, cut_program(self.program(shape), shape)
-        return self._cut[1]
-
-
-def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]:
+def bind(network: Network, shape: Shape, weights: StateDict | RandomWeights) -> dict[str, Tensors]:
     """Return the tensors of each layer that learns, in our order of axes, for an input of `shape`.
 
     Columns of a linear behind `flatten` are turned from PyTorch's order, channel, row, column, to ours.
@@ -290,19 +220,14 @@ def bind(network: Network, shape: Shape, weights: Weights) -> dict[str, Tensors]
         If weights are missing, left over, or do not fit, or are more than memory holds.
     """
     wanted = list(needs(network, shape))
-    _check_needs(wanted)
+    counts = {need.name: sum(prod(shape) for shape in need.tensors.values()) for need in wanted}
+    if lack := lacks_memory(_WEIGHT * sum(counts.values())):
+        largest = max(counts, key=counts.__getitem__)
+        raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
     if isinstance(weights, StateDict):
         _check_sums(network, shape)
     found = weights.find(wanted)
     return {need.name: _turn(need, found[need.name]) for need in wanted}
-
-
-def _check_needs(needs: Iterable[Need]) -> None:
-    """Raise a `KernelError` if the weights that a network needs are more than memory holds."""
-    counts = {need.name: sum(prod(shape) for shape in need.tensors.values()) for need in needs}
-    if lack := lacks_memory(_WEIGHT * sum(counts.values())):
-        largest = max(counts, key=counts.__getitem__)
-        raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
 
 
 def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:

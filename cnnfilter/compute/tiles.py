@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.alpha import run_visible
 from cnnfilter.compute.borders import Places, find_places
-from cnnfilter.compute.forward import Program, Step, run_program
+from cnnfilter.compute.forward import Program, Step, Tensors, load_program, run_program
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import hushed
-from cnnfilter.nn.frozen import Value, replace
-from cnnfilter.nn.geometry import BorderMode, Pair
-from cnnfilter.nn.layers import Convolution, Layer, Shape, WindowLayer, show_shape
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import BorderMode, Pair, Window
+from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
+
+if TYPE_CHECKING:
+    from cnnfilter.compute.state_dict import RandomWeights, StateDict
 
 _LARGEST_STRIP = 1 << 20
 """So many numbers a layer gives at a time: 4 MB of float32."""
@@ -37,21 +40,12 @@ class Part(NamedTuple):
     alpha: Floats | None
 
 
-class Strip(Value):
-    """Some rows of a result, the rows of the picture that they are made of, and the network for these alone.
-
-    Parameters
-    ----------
-    rows, source, program
-        The rows, where they come from, and what makes them.
-    shape
-        (H, W, C) of what they are made of.
-    """
+class Strip(NamedTuple):
+    """Some rows of a result, the rows of the picture that they are made of, and the network for these alone."""
 
     rows: slice
     source: Places | slice
     program: Program
-    shape: Shape
 
 
 class Parts:
@@ -63,10 +57,8 @@ class Parts:
         The network, cut for colours of their shape.
     colours, alpha
         (H, W, C), and (H, W, 1) or None.
-    opaque
-        The level of alpha that hides all behind it.
-    white
-        The level of white.
+    opaque, white
+        The level of alpha that hides all behind it, and the level of white.
     """
 
     def __init__(
@@ -75,11 +67,7 @@ class Parts:
         self._strips = strips
         self._colours, self._alpha, self._opaque, self._white = colours, alpha, opaque, white
         self._only: Part | None = None
-
-    @property
-    def height(self) -> int:
-        """How many rows, or values of a vector, they have."""
-        return int(self._strips[-1].rows.stop)
+        self.height = int(strips[-1].rows.stop)
 
     def __iter__(self) -> Iterator[Part]:
         """Yield all parts, the first rows first."""
@@ -111,91 +99,121 @@ class Parts:
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))
 
 
+class _Stage(NamedTuple):
+    """A step, the shape that goes into it and the one that comes out."""
+
+    step: Step
+    inputs: Shape
+    outputs: Shape
+
+
 def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -> list[Strip]:
     """Return the strips of the result of a network on a (H, W, C) picture; one where it cannot be cut.
 
-    Parameters
-    ----------
-    program, shape
-        The network and what goes in.
-    largest
-        How many numbers a layer may give for a strip.
+    `largest` is how many numbers a layer may give for a strip.
     """
-    layers = [step.node.layer for step in program.steps]
-    shapes = [shape]
-    for layer in layers:
-        shapes.append(layer.output(shapes[-1]) if len(shapes[-1]) == 3 else shapes[-1])
-    whole = [Strip(slice(0, program.network.output(shape)[0]), slice(None), program, shape)]
-    if not all(_can_be_cut(layer, before) for layer, before in zip(layers, shapes[:-1], strict=True)):
-        return whole
-    windowed = [
-        (layer, before) for layer, before in zip(layers, shapes, strict=False) if isinstance(layer, WindowLayer)
-    ]
-    if any(_folds(layer, before) for layer, before in windowed[1:]):
-        return whole
-    height = shapes[-1][0]
-    count = height // _choose_rows(layers, shapes, largest)
+    whole = [Strip(slice(0, program.network.output(shape)[0]), slice(None), program)]
+    stages: list[_Stage] = []
+    has_window = False
+    for step in program.steps:
+        layer = step.node.layer
+        if not isinstance(layer, WindowLayer):
+            if layer.ROWS != "point" or len(shape) != 3:
+                return whole
+        elif _hangs_over(layer.window, shape) or (has_window and _folds(layer, shape)):
+            return whole
+        has_window = has_window or isinstance(layer, WindowLayer)
+        stages.append(_Stage(step, shape, layer.output(shape)))
+        shape = stages[-1].outputs
+    count = shape[0] // _choose_rows(stages, largest)
     if count < 2:
         return whole
-    edges = [height * number // count for number in range(count + 1)]
-    return [_cut(program, shapes, rows) for rows in pairwise(edges)]
+    edges = [shape[0] * number // count for number in range(count + 1)]
+    return [_cut(stages, rows) for rows in pairwise(edges)]
 
 
-def _can_be_cut(layer: Layer, shape: Shape) -> bool:
-    """Return whether a layer gives its rows one by one, none from windows that hang over the end."""
-    if not isinstance(layer, WindowLayer):
-        return layer.ROWS == "point" and len(shape) == 3
-    inside = replace(layer.window, ceil=False)
-    return not layer.window.ceil or layer.window.output(*shape[:2]) == inside.output(*shape[:2])
+def _hangs_over(window: Window, shape: Shape) -> bool:
+    """Return whether the last windows hang over the end."""
+    return window.ceil and window.output(*shape[:2]) != replace(window, ceil=False).output(*shape[:2])
 
 
-def _folds(layer: Layer, shape: Shape) -> bool:
+def _folds(layer: WindowLayer, shape: Shape) -> bool:
     """Return whether the rows beyond the edge are others of the image."""
     if not isinstance(layer, Convolution) or layer.border.mode in _FILLED:
         return False
-    pads = layer.window.pads(shape[0], shape[1])
-    return bool(pads[0] or pads[2])
+    top, _, bottom, _ = layer.window.pads(*shape[:2])
+    return bool(top or bottom)
 
 
-def _choose_rows(layers: list[Layer], shapes: list[Shape], largest: int) -> int:
+def _choose_rows(stages: list[_Stage], largest: int) -> int:
     """Return how many rows of the result a strip has: few enough, but more than its windows reach beyond it."""
     rows, reach, most = 1, 0, 1
-    for layer, before, after in zip(reversed(layers), reversed(shapes[:-1]), reversed(shapes[1:]), strict=True):
+    for (node, *_), before, after in reversed(stages):
         most = max(most, rows * after[1] * after[2])
-        if isinstance(layer, WindowLayer):
-            pads = layer.window.pads(before[0], before[1])
-            reach = reach * layer.window.stride[0] + max(layer.window.extent[0] - 1, pads[0], pads[2])
-            rows *= layer.window.stride[0]
+        if isinstance(node.layer, WindowLayer):
+            window = node.layer.window
+            top, _, bottom, _ = window.pads(*before[:2])
+            reach = reach * window.stride[0] + max(window.extent[0] - 1, top, bottom)
+            rows *= window.stride[0]
         most = max(most, rows * before[1] * before[2])
     return max(largest // most, 2 * reach // rows, 1)
 
 
-def _cut(program: Program, shapes: list[Shape], rows: Pair) -> Strip:
+def _cut(stages: list[_Stage], rows: Pair) -> Strip:
     """Return the strip that gives rows (from, to) of the result."""
     first, last = rows
     steps: list[Step] = []
     source: Places | None = None
-    windowed = [step for step in program.steps if isinstance(step.node.layer, WindowLayer)]
-    for step, shape in zip(reversed(program.steps), reversed(shapes[:-1]), strict=True):
+    for step, shape, _ in reversed(stages):
         layer = step.node.layer
-        if not isinstance(layer, WindowLayer):
-            steps.insert(0, step)
-            continue
-        window = layer.window
-        top, left, bottom, right = window.pads(shape[0], shape[1])
-        start, stop = first * window.stride[0], (last - 1) * window.stride[0] + window.extent[0]
-        if step is windowed[0] and isinstance(layer, Convolution) and _folds(layer, shape):
-            source = find_places(shape[0], top, bottom, layer.border.mode)[start:stop]
-            above, below = 0, 0
-        else:
+        if isinstance(layer, WindowLayer):
+            window = layer.window
+            top, left, bottom, right = window.pads(*shape[:2])
+            start, stop = first * window.stride[0], (last - 1) * window.stride[0] + window.extent[0]
             above, below = max(0, top - start), max(0, stop - top - shape[0])
+            if isinstance(layer, Convolution) and _folds(layer, shape):
+                source = find_places(shape[0], top, bottom, layer.border.mode)[start:stop]
+                above, below = 0, 0
             first, last = max(0, start - top), min(stop - top, shape[0])
-        part = replace(layer, window=replace(window, padding=(above, left, below, right)))
-        steps.insert(0, step._replace(node=step.node._replace(layer=part)))
-    layers = tuple(step.node.layer for step in steps)
-    height = last - first if source is None else len(source)
-    seen = slice(first, last) if source is None else source
-    return Strip(slice(*rows), seen, Program(Network(layers), tuple(steps)), (height, *shapes[0][1:]))
+            part = replace(layer, window=replace(window, padding=(above, left, below, right)))
+            step = step._replace(node=step.node._replace(layer=part))  # noqa: PLW2901
+        steps.insert(0, step)
+    network = Network(tuple(step.node.layer for step in steps))
+    return Strip(slice(*rows), slice(first, last) if source is None else source, Program(network, tuple(steps)))
+
+
+class Model:
+    """A network, where its weights come from, and what it is called: a program for each shape of input."""
+
+    def __init__(self, network: Network, weights: StateDict | RandomWeights | None = None, title: str = "") -> None:
+        self.network = network
+        self.weights = weights
+        self.title = title or str(network)
+        self._kept: tuple[Shape, Program] | None = None
+        self._cut: tuple[Shape, list[Strip]] | None = None
+        if weights is None:
+            self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process: kernels that have been read, while weights are bound there anew."""
+        return {**self.__dict__, "_kept": None if self.weights else self._kept, "_cut": None}
+
+    def program(self, shape: Shape) -> Program:
+        """Return the network ready to run on (height, width, channels); the last one is kept."""
+        if self._kept is None or (self.weights and shape != self._kept[0]):
+            bound: Mapping[str, Tensors] = {}
+            if self.weights:
+                from cnnfilter.compute.state_dict import bind  # noqa: PLC0415  most networks learn nothing
+
+                bound = bind(self.network, shape, self.weights)
+            self._kept = shape, load_program(self.network, bound)
+        return self._kept[1]
+
+    def strips(self, shape: Shape) -> list[Strip]:
+        """Return the program cut for (height, width, channels); the last are kept: a batch's pictures are alike."""
+        if self._cut is None or shape != self._cut[0]:
+            self._cut = shape, cut_program(self.program(shape), shape)
+        return self._cut[1]
 
 
 def join_parts(parts: Iterable[Part]) -> Part:
@@ -227,12 +245,7 @@ def check_result(shape: Shape) -> None:
 def check_layers(program: Program, visits: Sequence[Visit], *, whole: bool) -> None:
     """Raise a `ShapeError` if a network holds more at a time than memory does.
 
-    Parameters
-    ----------
-    program, visits
-        The network, and its layers at work.
-    whole
-        Whether what lies between the layers is wanted too, so that nothing can be made strip by strip.
+    `whole` says that what lies between the layers is wanted too, so that nothing can be made strip by strip.
     """
     largest = max(visits, key=lambda visit: visit.live, default=None)
     lack = lacks_memory(_VALUE * largest.live) if largest else ""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 
-from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.io.atomic import TemporaryFiles
 from cnnfilter.io.paths import Job, group_by_input, identify, name_input
@@ -115,6 +114,8 @@ def _work_on_one_core(inputs: list[list[Job]], numbers: Iterable[int], work: Wor
 
 def _draw_weights(source: str, work: Work) -> None:
     """Draw random weights before processes part, which then have them in common, if the first input tells which."""
+    from cnnfilter.compute.state_dict import RandomWeights  # noqa: PLC0415  one input goes without
+
     models = [model for model in work.models if isinstance(model.weights, RandomWeights)]
     if models and (picture := sketch_file(source)):
         with suppress(*FAILURES):  # told where the input is worked on

@@ -12,8 +12,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.alpha import keeps_alpha
 from cnnfilter.compute.elementwise import prepare
 from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, run_program
-from cnnfilter.compute.state_dict import Model
-from cnnfilter.compute.tiles import Part, Parts, check_layers, check_result, join_parts
+from cnnfilter.compute.tiles import Model, Part, Parts, check_layers, check_result, join_parts
 from cnnfilter.io.decode import Pages, Picture, Timing
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages

@@ -9,7 +9,7 @@ from cnnfilter.nn.network import Preparation
 
 if TYPE_CHECKING:
     from cnnfilter.compute.classes import Ranking
-    from cnnfilter.compute.state_dict import Model
+    from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Depth, Range
     from cnnfilter.io.paths import Job
     from cnnfilter.nn.geometry import Pair

@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.elementwise import prepare
 from cnnfilter.compute.forward import Step, as_volume, build_bank, run_program
-from cnnfilter.compute.state_dict import Model
+from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.text import explain_trace
 from cnnfilter.explain.trace import Explained, span_around, trace

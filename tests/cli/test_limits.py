@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.state_dict import Model
+from cnnfilter.compute.tiles import Model
 from cnnfilter.io import paths as limits
 from cnnfilter.io.paths import free_memory
 from tests.cli.conftest import Run

@@ -6,7 +6,8 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import as_volume, run_program
-from cnnfilter.compute.state_dict import Model, StateDict
+from cnnfilter.compute.state_dict import StateDict
+from cnnfilter.compute.tiles import Model
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.network import Network, needs

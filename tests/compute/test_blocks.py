@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import as_volume, drop_single_channel, load_program, run_program
-from cnnfilter.compute.state_dict import Model, RandomWeights
+from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, float_type
 from cnnfilter.compute.forward import Program, load_program, run_program
-from cnnfilter.compute.state_dict import Model
-from cnnfilter.compute.tiles import Part, Parts, cut_program
+from cnnfilter.compute.tiles import Model, Part, Parts, cut_program
 from cnnfilter.kernels.spec import fixed_kernels, kernel_shape
 from cnnfilter.log import listening
 from cnnfilter.nn.language import parse_network

@@ -9,8 +9,8 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute import tiles as strips
 from cnnfilter.compute.alpha import run_visible
 from cnnfilter.compute.forward import Program, load_program, run_program
-from cnnfilter.compute.state_dict import Model, RandomWeights
-from cnnfilter.compute.tiles import Part, Parts, cut_program, join_parts
+from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.tiles import Model, Part, Parts, cut_program, join_parts
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening
 from cnnfilter.nn.language import parse_network

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import run_program
-from cnnfilter.compute.state_dict import Model, RandomWeights, StateDict, bind
+from cnnfilter.compute.state_dict import RandomWeights, StateDict, bind
+from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.nn.network import Init, Need, needs
 from tests.compute.states import IMAGE, Shape, Tensors, network_of, renamed, run, tensors_of

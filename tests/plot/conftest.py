@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.state_dict import Model
+from cnnfilter.compute.tiles import Model
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth
 from cnnfilter.kernels.spec import kernel_shape
