@@ -12,8 +12,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute import forward as running
-from cnnfilter.compute.elementwise import prepare
-from cnnfilter.compute.forward import as_volume, run_program, white_of
+from cnnfilter.compute.forward import as_volume, prepare, run_program, white_of
 from cnnfilter.compute.pool import pool_volume
 from cnnfilter.compute.state_dict import StateDict
 from cnnfilter.compute.tiles import Model

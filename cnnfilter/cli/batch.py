@@ -33,7 +33,6 @@ from cnnfilter.io.paths import (
 from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
 from cnnfilter.nn.layers import Convolution
-from cnnfilter.nn.other_layers import Flatten, Linear
 
 if TYPE_CHECKING:
     from cnnfilter.cli.report import Clerk
@@ -191,7 +190,7 @@ def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
 
 def _gives_vector(network: Network) -> bool:
     """Return whether a vector comes out at the end, whatever goes in."""
-    return any(isinstance(node.layer, Flatten | Linear) for node in network.nodes)
+    return any(node.layer.op in {"flatten", "linear"} for node in network.nodes)
 
 
 def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:

@@ -9,24 +9,25 @@ from cnnfilter.cli.options import NUMBER, Word, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_name, kernel_shape
 from cnnfilter.nn.geometry import Border, Padding, Pair, Window
-from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Layer, Normalization, common_size
+from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.other_layers import Activation, ChannelMode, ChannelPool, Function, Gray
 from cnnfilter.run.settings import Settings
 
 COMBINATIONS = {
-    "magnitude": ChannelMode.MAGNITUDE,
-    "max": ChannelMode.MAX,
-    "sum": ChannelMode.SUM,
-    "mean": ChannelMode.AVG,
+    "magnitude": "magnitude",
+    "max": "max",
+    "sum": "sum",
+    "mean": "avg",
 }
+"""What --combine can be, and the mode of the `ChannelPool` that it stands for."""
 
 
 def parse_activation(text: str) -> tuple[Layer, ...]:
     """Return the activations that a text of the language names, such as `relu` or `leakyrelu:0.1`."""
+    from cnnfilter.nn.language import parse_network  # noqa: PLC0415  a kernel alone needs no language
+
     layers = parse_network(text, kernel_shape).layers
-    if not layers or not all(isinstance(layer, Activation) for layer in layers):
+    if not layers or not all(layer.op in list(Function) for layer in layers):
         raise LanguageError(f"{text!r} is no activation; {', '.join(Function)} are")
     return layers
 
@@ -114,11 +115,15 @@ def command(
             flip=flip,
             normalize=normalize,
         )
-        layers: list[Layer] = [Gray(), convolution] if channels == "gray" else [convolution]
-        if combine:
-            # A dwconv puts a channel's results side by side; a conv has summed the channels already.
-            layers.append(ChannelPool(mode=COMBINATIONS[combine], size=len(bank) if each else None))
-        return Network((*layers, *(activation or ())))
+        if channels != "gray" and not combine:
+            return Network((convolution, *(activation or ())))
+        from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, Gray  # noqa: PLC0415  a kernel alone needs none
+
+        before = [Gray()] if channels == "gray" else []
+        # A dwconv puts a channel's results side by side; a conv has summed the channels already.
+        size = len(bank) if each else None
+        behind = [ChannelPool(mode=ChannelMode(COMBINATIONS[combine]), size=size)] if combine else []
+        return Network((*before, convolution, *behind, *(activation or ())))
 
     networks = [make_network(*words)] if combine else list(map(make_network, words))
     names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))

@@ -10,8 +10,9 @@ from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.layers import Function
 from cnnfilter.nn.network import Init
-from cnnfilter.nn.other_layers import ChannelMode, Function, PoolMode
+from cnnfilter.nn.other_layers import ChannelMode, PoolMode
 from cnnfilter.run.settings import Settings
 
 NUMBERS = Word("numbers", parse_numbers)

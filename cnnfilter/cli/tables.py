@@ -8,8 +8,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter.nn.geometry import PaddingWord, Pair, show_padding
-from cnnfilter.nn.layers import Convolution, Layer, Shape, show_shape
-from cnnfilter.nn.other_layers import Concatenation, Pool, Residual
+from cnnfilter.nn.layers import Layer, Shape, WindowLayer, show_shape
+from cnnfilter.nn.other_layers import Concatenation, Residual
 from cnnfilter.nn.summary import COUNTING_RULE, LayerCosts, summarize
 from cnnfilter.numbers import align
 
@@ -189,7 +189,7 @@ def _text(row: LayerCosts, layer: Layer) -> str:
         case Concatenation():
             count = len(layer.branches)
             return f"cat ({count} branches side by side)" if count > 1 else "cat (1 branch)"
-        case Convolution() | Pool() if isinstance(layer.window.padding, PaddingWord) and row.padding:
+        case WindowLayer() if isinstance(layer.window.padding, PaddingWord) and row.padding:
             return f"{row.text} (padding {show_padding(row.padding)})"
         case _:
             return row.text

@@ -13,7 +13,8 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.forward import Kernels, Program, Setting, build_bank, build_bias, run_steps
+from cnnfilter.compute.forward import Kernels, Program, Setting, build_bank, build_bias
+from cnnfilter.compute.operations import run_steps
 from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import BorderMode
@@ -55,11 +56,6 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
         else:
             colours = run_steps((step,), colours, Setting())
     return colours, alpha
-
-
-def keeps_alpha(program: Program) -> bool:
-    """Return whether each layer of a program knows what to do with alpha."""
-    return all(node.layer.takes_alpha for node in program.network.all_nodes)
 
 
 def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:

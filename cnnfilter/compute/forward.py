@@ -2,42 +2,21 @@
 
 import copyreg
 from collections.abc import Callable, Mapping
-from functools import reduce
 from math import prod
-from operator import add
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.elementwise import activate, equalize, normalize_batch, normalize_locally, softmax
-from cnnfilter.compute.exact import settle_numbers
-from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
-from cnnfilter.compute.products import multiply_rows
 from cnnfilter.errors import KernelError, ShapeError
+from cnnfilter.io.opencv import cv2
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.kernels.spec import Kernel, load_kernel
-from cnnfilter.nn.geometry import Border
-from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Normalization
-from cnnfilter.nn.network import Network, Node
-from cnnfilter.nn.other_layers import (
-    Activation,
-    BatchNorm,
-    ChannelPool,
-    Concatenation,
-    Dropout,
-    Equalize,
-    Flatten,
-    GlobalPool,
-    Gray,
-    Linear,
-    LocalResponseNorm,
-    Pool,
-    Residual,
-    Softmax,
-)
+from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.layers import Convolution, DepthwiseConv, Normalization
+from cnnfilter.nn.network import Network, Node, Preparation
 
 copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))  # programs go to other processes
 
@@ -228,6 +207,8 @@ def run_program(
         ((node, kernels, *_),) = program.steps
         if kernels and isinstance(node.layer, Convolution):
             return drop_single_channel(convolve_by_layer(volume, node.layer, kernels, shorts=True))
+    from cnnfilter.compute.operations import run_steps  # noqa: PLC0415  a single convolution needs no other layer
+
     setting = Setting(white_of(volume) if white is None else white, listener)
     result = drop_single_channel(run_steps(program.steps, volume, setting))
     return result.copy() if np.may_share_memory(result, image) else result
@@ -245,37 +226,6 @@ def drop_single_channel(values: Array) -> Array:
     return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
 
 
-def run_steps(steps: tuple[Step, ...], values: Array, setting: Setting) -> Array:
-    """Return what layers in a row make of a volume (H, W, C) or a vector (length,)."""
-    for step in steps:
-        values = RUN[type(step.node.layer)](values, step.node.layer, step, setting)
-        if setting.listener:
-            setting.listener(step.node.name, values)
-    return values
-
-
-@ieee_arithmetic
-def _add(values: Array, layer: Residual, step: Step, setting: Setting) -> Array:
-    summands = [run_steps(branch, values, setting) for branch in step.branches]
-    if layer.adds_input:
-        summands.append(values)
-    kind = np.result_type(*(float_type(summand.dtype) for summand in summands))
-    return np.asarray(reduce(add, [summand.astype(kind, copy=False) for summand in summands]))
-
-
-def _concatenate(values: Array, _: Concatenation, step: Step, setting: Setting) -> Array:
-    return np.concatenate([run_steps(branch, values, setting) for branch in step.branches], axis=-1)
-
-
-def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
-    """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
-    if step.kernels:
-        return convolve_by_layer(volume, layer, step.kernels)
-    bias = step.tensors.get("bias", layer.bias)
-    groups = layer.groups_of(volume.shape[2])
-    return convolve_volume(volume, step.tensors["weight"], layer.window, border=layer.border, groups=groups, bias=bias)
-
-
 def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, shorts: bool = False) -> Array:
     """Return the feature maps of a layer whose kernels are given: (H', W', out)."""
     channels = volume.shape[2]
@@ -290,41 +240,49 @@ def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, sh
     )
 
 
-@ieee_arithmetic
-def connect_fully(vector: Array, tensors: Tensors) -> Array:
-    """Return the outputs of a fully connected layer, (outputs,): vector @ weight + bias, of a convolution's types."""
-    weight, bias = tensors["weight"], tensors.get("bias", np.zeros(1))
-    numbers = settle_numbers(vector[None, None], weight[None, None], Border(), float(np.abs(bias).max()))
-    keeps_double = numbers.whole and vector.dtype != np.float32
-    outputs = multiply_rows(vector[None], weight)[0] + bias
-    return np.asarray(outputs, dtype=numbers.dtype if keeps_double else float_type(vector.dtype))
+_NOTHING = Preparation()
+"""What leaves a volume as it is."""
 
 
 @ieee_arithmetic
-def to_gray(volume: Array) -> Array:
-    """Return the luma of a volume of 3 channels, (H, W, 1); one channel passes as it is."""
-    if volume.shape[2] == 1:
+def prepare(volume: Array, preparation: Preparation) -> Array:
+    """Return (resized volume x scale - mean) / std, without any rounding; as it is where nothing is asked.
+
+    Parameters
+    ----------
+    volume
+        (H, W, C).
+    preparation
+        What is done.
+
+    Returns
+    -------
+    ndarray
+        (H', W', C), float32 for 8 bits, 16 bits and float32, else float64; the volume itself where nothing is asked.
+
+    Raises
+    ------
+    ShapeError
+        If there are several means or deviations, and not one for each channel.
+    """
+    if preparation == _NOTHING:
         return volume
-    luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
-    return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
+    floats: Floats = volume.astype(float_type(volume.dtype))
+    if preparation.size and preparation.size != volume.shape[:2]:
+        floats = resize(floats, preparation.size)
+    for subject, numbers in (("mean", preparation.mean), ("std", preparation.std)):
+        if len(numbers) not in {1, volume.shape[2]}:
+            raise ShapeError(f"{subject} has {len(numbers)} numbers, for an image whose channels are {volume.shape[2]}")
+    mean, std = (np.array(numbers, dtype=floats.dtype) for numbers in (preparation.mean, preparation.std))
+    return np.asarray((floats * floats.dtype.type(preparation.scale) - mean) / std)
 
 
-RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {
-    Conv: _convolve,
-    DepthwiseConv: _convolve,
-    Linear: lambda values, _, step, __: connect_fully(values, step.tensors),
-    Pool: lambda values, layer, *_: pool_volume(values, layer),
-    GlobalPool: lambda values, layer, *_: pool_globally(values, layer),
-    ChannelPool: lambda values, layer, *_: pool_channels(values, layer),
-    Activation: lambda values, layer, *_: activate(values, layer),
-    Softmax: lambda values, *_: softmax(values),
-    BatchNorm: lambda values, layer, step, _: normalize_batch(values, step.tensors, layer.eps),
-    LocalResponseNorm: lambda values, layer, *_: normalize_locally(values, layer),
-    Equalize: lambda values, _, __, setting: equalize(values, setting.white),
-    Gray: lambda values, *_: to_gray(values),
-    Flatten: lambda values, *_: values.reshape(-1),
-    Dropout: lambda values, *_: values,
-    Residual: _add,
-    Concatenation: _concatenate,
-}
-"""What each kind of layer makes of a volume (H, W, C) or a vector (length,)."""
+def resize(volume: Floats, size: Pair) -> Floats:
+    """Return a volume of another (height, width): means of areas where it shrinks, linear where it grows."""
+    smaller = min(size[0], volume.shape[0]), min(size[1], volume.shape[1])
+    planes = []
+    for channel in range(volume.shape[2]):
+        plane = np.ascontiguousarray(volume[:, :, channel])
+        shrunk = cv2.resize(plane, smaller[::-1], interpolation=cv2.INTER_AREA)
+        planes.append(cv2.resize(shrunk, size[::-1], interpolation=cv2.INTER_LINEAR))
+    return np.stack(planes, axis=2)

@@ -14,9 +14,8 @@ from cnnfilter.errors import KernelError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import Level, tell, warn
 from cnnfilter.nn.frozen import Value
-from cnnfilter.nn.layers import Conv, Convolution, Layer, Shape
+from cnnfilter.nn.layers import Block, Conv, Convolution, Layer, Shape
 from cnnfilter.nn.network import Init, Need, Network, needs
-from cnnfilter.nn.other_layers import BatchNorm, Linear, Residual
 
 MOST_NAMED = 4
 """So many problems a message names; the others it counts."""
@@ -129,7 +128,7 @@ class RandomWeights(Value):
         return {need.name: self._draw(need, generator) for need in wanted}
 
     def _draw(self, need: Need, generator: np.random.Generator) -> dict[str, Array]:
-        if isinstance(need.layer, BatchNorm):
+        if need.layer.op == "batchnorm":
             ones = {"weight", "running_var"}
             return {name: np.full(shape, float(name in ones), np.float32) for name, shape in need.tensors.items()}
         inputs = prod(need.tensors["weight"][1:])
@@ -145,6 +144,8 @@ class RandomWeights(Value):
 
 def _kind(group: Mapping[str, Array]) -> type[Layer] | tuple[()]:
     """Return the kind of layers that tensors look like those of."""
+    from cnnfilter.nn.other_layers import BatchNorm, Linear  # noqa: PLC0415  kernels need no other layers
+
     if "running_mean" in group:
         return BatchNorm
     return {4: Convolution, 2: Linear}.get(group["weight"].ndim, ()) if "weight" in group else ()
@@ -176,7 +177,7 @@ def _show_need(need: Need) -> str:
 def _hint(need: Need, group: Mapping[str, Array]) -> str:
     """Return what to do where a bias is too many or missing, or only the picture's channels or size differ."""
     common = all(group[part].shape == shape for part, shape in need.tensors.items() if part in group)
-    if not isinstance(need.layer, BatchNorm) and common and set(group) ^ set(need.tensors) == {"bias"}:
+    if need.layer.op != "batchnorm" and common and set(group) ^ set(need.tensors) == {"bias"}:
         return "; nobias leaves a layer's bias out" if "bias" in need.tensors else "; without nobias it has a bias"
     given, wanted = group["weight"].shape if "weight" in group else (), need.tensors["weight"]
     alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
@@ -187,7 +188,7 @@ def _hint(need: Need, group: Mapping[str, Array]) -> str:
         return "; the weights are for 3 channels, and 1 is given: conv:[1],[1],[1] before makes three of one"
     if channels == (1, 3):
         return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
-    if isinstance(need.layer, Linear) and any(len(part) == 3 for part in need.parts):
+    if need.layer.op == "linear" and any(len(part) == 3 for part in need.parts):
         return f"; the weights are for {given[1]} inputs, from a picture of another size: --resize HxW"
     return ""
 
@@ -198,7 +199,7 @@ def _channels(need: Need, given: int, wanted: int) -> tuple[int, int] | None:
         return None
     if isinstance(need.layer, Conv) and need.layer.groups == 1:
         return given, wanted
-    if isinstance(need.layer, Linear) and len(need.parts) == 1:
+    if need.layer.op == "linear" and len(need.parts) == 1:
         height, width, channels = need.parts[0]
         return (given // (height * width), channels) if given % (height * width) == 0 else None
     return None
@@ -237,7 +238,7 @@ def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
         bank = normalize(tensors["weight"].transpose(2, 3, 1, 0), layer.normalize, need.name)
         return {**tensors, "weight": bank[::-1, ::-1] if layer.flip else bank}
     order = _order(need.parts)
-    if isinstance(layer, Linear):
+    if layer.op == "linear":
         return {**tensors, "weight": tensors["weight"][:, order].T}
     return {name: tensor[order] for name, tensor in tensors.items()} if need.parts else tensors
 
@@ -259,7 +260,7 @@ def _check_sums(network: Network, shape: Shape) -> None:
     """Raise a `KernelError` if a block adds vectors of which one is flattened here in another order than in PyTorch."""
     for visit in network.visits(shape):
         layer = visit.layer
-        if not isinstance(layer, Residual) or len(visit.outputs.shape) != 1:
+        if not isinstance(layer, Block) or layer.op != "res" or len(visit.outputs.shape) != 1:
             continue
         first, *others = (_order(end.parts) for end in layer.ends(visit.inputs))
         if not all(np.array_equal(first, other) for other in others):

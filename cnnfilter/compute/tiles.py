@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
-from cnnfilter.compute.alpha import run_visible
 from cnnfilter.compute.borders import Places, find_places
 from cnnfilter.compute.forward import Program, Step, Tensors, load_program, run_program
 from cnnfilter.compute.threads import make_tiles
@@ -95,6 +94,8 @@ class Parts:
         if self._alpha is None:
             values = run_program(strip.program, colours, white=self._white, shorts=narrow)
             return Part(strip.rows, values, None)
+        from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha
+
         alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self._opaque)
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))
 
@@ -188,11 +189,16 @@ class Model:
     def __init__(self, network: Network, weights: StateDict | RandomWeights | None = None, title: str = "") -> None:
         self.network = network
         self.weights = weights
-        self.title = title or str(network)
+        self._title = title
         self._kept: tuple[Shape, Program] | None = None
         self._cut: tuple[Shape, list[Strip]] | None = None
         if weights is None:
             self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
+
+    @property
+    def title(self) -> str:
+        """What the network is called."""
+        return self._title or str(self.network)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what goes to another process: kernels that have been read, while weights are bound there anew."""

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.borders import Places, find_places
-from cnnfilter.compute.elementwise import activate
-from cnnfilter.compute.forward import Program, Step, build_bank, build_bias, to_gray
+from cnnfilter.compute.forward import Program, Step, build_bank, build_bias
+from cnnfilter.compute.operations import activate, to_gray
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels.spec import load_kernel
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
-from cnnfilter.nn.layers import Convolution, DepthwiseConv, Layer, Normalization, Shape, show_shape
+from cnnfilter.nn.layers import Convolution, DepthwiseConv, Layer, Normalization, Shape, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Activation, ChannelPool, GlobalPool, Gray, Pool, PoolMode
 
 WHOLE = 12
@@ -170,7 +170,7 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
 
 def find_reach(layer: Layer, shape: Shape, place: Pair) -> Reach:
     """Return where the window of an output lies in an input of a shape (H, W, C)."""
-    if isinstance(layer, Convolution | Pool):
+    if isinstance(layer, WindowLayer):
         taps = [_find_taps(layer.window, shape, place, axis) for axis in (0, 1)]
     elif isinstance(layer, GlobalPool):
         taps = [np.arange(size) for size in shape[:2]]

@@ -4,19 +4,9 @@ from collections.abc import Iterator
 from math import prod
 
 from cnnfilter.nn.geometry import Field, Interval, PaddingWord, Window
-from cnnfilter.nn.layers import Convolution, show_shape
+from cnnfilter.nn.layers import Convolution, WindowLayer, show_shape
 from cnnfilter.nn.network import Visit
-from cnnfilter.nn.other_layers import (
-    BatchNorm,
-    ChannelPool,
-    Concatenation,
-    Flatten,
-    GlobalPool,
-    Gray,
-    Linear,
-    Pool,
-    Residual,
-)
+from cnnfilter.nn.other_layers import BatchNorm, ChannelPool, Concatenation, Flatten, GlobalPool, Gray, Linear, Residual
 
 Explanation = tuple[str, str]
 """A subject, and the formula that gives it."""
@@ -38,7 +28,7 @@ def explain(visit: Visit) -> list[Explanation]:
 def _size(visit: Visit) -> Iterator[Explanation]:
     layer, shape, output = visit.layer, visit.inputs.shape, visit.outputs.shape
     match layer:
-        case Convolution() | Pool():
+        case WindowLayer():
             yield from _window_size(layer.window, shape[0], shape[1])
         case GlobalPool():
             yield "height, width", "one value for each channel: 1"
@@ -129,12 +119,12 @@ def _counts(visit: Visit) -> Iterator[Explanation]:
 
 def _field(visit: Visit) -> Iterator[Explanation]:
     layer, before, after = visit.layer, visit.inputs.field, visit.outputs.field
-    if before == after and not isinstance(layer, Convolution | Pool):
+    if before == after and not isinstance(layer, WindowLayer):
         return
     if after is None:
         if before is not None:
             yield "receptive field", "the whole input"
-    elif isinstance(layer, Convolution | Pool) and before:
+    elif isinstance(layer, WindowLayer) and before:
         rows, columns = (_axis_field(layer.window, axis, before, after) for axis in (0, 1))
         for subject, down, across in zip(("receptive field", "jump", "first pixel"), rows, columns, strict=True):
             yield subject, down if down == across else f"{down} down, {across} across"

@@ -9,7 +9,17 @@ from cnnfilter.errors import CnnFilterError, LanguageError, nearest
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import NO_PADDING, Border, Pair, Window
 from cnnfilter.nn.layer_options import KernelShape, Options, Token, looks_like_option, read_options, split, tokenize
-from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Layer, Normalization, common_size
+from cnnfilter.nn.layers import (
+    Block,
+    Branch,
+    Conv,
+    Convolution,
+    DepthwiseConv,
+    Function,
+    Layer,
+    Normalization,
+    common_size,
+)
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import (
     SLOPES,
@@ -21,7 +31,6 @@ from cnnfilter.nn.other_layers import (
     Dropout,
     Equalize,
     Flatten,
-    Function,
     GlobalPool,
     Gray,
     Linear,

@@ -95,6 +95,9 @@ class Layer(Value):
     ALPHA: ClassVar[Literal["keep", "weigh", "none"]]
     """Whether the alpha of an image stays as it is, has a part in what comes out, or has no place behind the layer."""
 
+    KEEPS_CHANNELS: ClassVar[bool] = True
+    """Whether the channels that come out are those that go in."""
+
     BARE: ClassVar[str] = ""
     """The field that the language writes as a number without a key."""
 
@@ -200,6 +203,7 @@ class Block(Layer):
 
     ROWS = "whole"
     ALPHA = "none"
+    KEEPS_CHANNELS = False
 
     branches: tuple[Branch, ...]
 
@@ -237,6 +241,20 @@ class Block(Layer):
     def sees(self, field: Field | None, shape: Shape) -> Field | None:
         """Return the union of what the branches see."""
         return self.follow(Flow(shape, field)).field
+
+
+class Function(StrEnum):
+    """Functions that are applied to each value by itself."""
+
+    RELU = "relu"
+    RELU6 = "relu6"
+    LEAKYRELU = "leakyrelu"
+    ELU = "elu"
+    GELU = "gelu"
+    SILU = "silu"
+    SIGMOID = "sigmoid"
+    TANH = "tanh"
+    ABS = "abs"
 
 
 class Normalization(StrEnum):
@@ -298,6 +316,8 @@ class Convolution(WindowLayer):
         What padding holds; whether the kernel is turned by 180 degrees (the convolution of mathematics);
         what its weights are divided by.
     """
+
+    KEEPS_CHANNELS = False
 
     kernels: tuple[KernelWord, ...] = ()
     bias: float = 0.0

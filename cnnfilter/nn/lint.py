@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from math import gcd
 
 from cnnfilter.nn.geometry import PaddingWord, Window, show_padding, show_pair
-from cnnfilter.nn.layers import Block, Conv, Convolution, Flow, Shape
+from cnnfilter.nn.layers import Block, Conv, Convolution, Flow, Shape, WindowLayer
 from cnnfilter.nn.network import Visit
-from cnnfilter.nn.other_layers import Pool
 
 
 def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
@@ -80,7 +79,7 @@ MOST_NAMED = 4
 
 def _of_visit(visit: Visit) -> Iterator[str]:
     layer, flow = visit.layer, visit.inputs
-    if isinstance(layer, Convolution | Pool):
+    if isinstance(layer, WindowLayer):
         mends = "padding" if isinstance(layer, Convolution) else "ceil or padding"
         yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)
         yield from _on_even(layer.window, flow.shape[0], flow.shape[1])

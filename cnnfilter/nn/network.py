@@ -10,8 +10,7 @@ from typing import NamedTuple
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.geometry import Pair, show_pair
-from cnnfilter.nn.layers import Block, Convolution, Flow, Layer, Shape, show_layers
-from cnnfilter.nn.other_layers import ChannelPool, Gray, Linear, Residual
+from cnnfilter.nn.layers import Block, Flow, Layer, Shape, show_layers
 
 
 class Node(NamedTuple):
@@ -61,7 +60,7 @@ class Network(Value):
 
     def __post_init__(self) -> None:
         given = {node.layer.name for node in self.all_nodes}
-        for name, count in Counter(self.names).items():
+        for name, count in Counter(node.name for node in self.all_nodes).items():
             if count > 1 and name in given:
                 raise LanguageError(f"{count} layers have the name @{name}; names must differ")
 
@@ -83,6 +82,11 @@ class Network(Value):
         """Each layer's `@name`, or its op and the count of that op from 1: `conv1`, `relu1`, `conv2`."""
         return tuple(node.name for node in self.all_nodes)
 
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether an image's alpha can go through all layers."""
+        return all(node.layer.takes_alpha for node in self.all_nodes)
+
     def visits(self, shape: Shape) -> tuple[Visit, ...]:
         """Return each layer at work, in the order of execution, when `shape` goes into the first.
 
@@ -96,8 +100,7 @@ class Network(Value):
         if shape not in self._visited:
             if len(self._visited) == _SHAPES_KEPT:
                 self._visited.clear()
-            alone = len(self.all_nodes) == 1
-            self._visited[shape] = tuple(_visit(self.nodes, Flow(shape), _Place(alone=alone)))
+            self._visited[shape] = tuple(_visit(self.nodes, Flow(shape), alone=len(self.all_nodes) == 1))
         return self._visited[shape]
 
     @cached_property
@@ -128,58 +131,38 @@ def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
         yield node
 
 
-class _Place(NamedTuple):
-    """Where layers are, and how many values are held beside the input and the output of the one at work.
+def _visit(
+    nodes: tuple[Node, ...], flow: Flow, *, alone: bool, depth: int = 0, branch: int = 0, held: int = 0, kept: int = 0
+) -> list[Visit]:
+    """Return the visits of layers in a row, those in blocks before the block's.
 
-    `kept` are those of the first layer's input, where they are needed again after the last.
+    `held` values are needed elsewhere while the layers work; `kept` are those of the first one's input, where they are
+    needed again after the last.
     """
-
-    alone: bool
-    depth: int = 0
-    branch: int = 0
-    held: int = 0
-    kept: int = 0
-
-
-def _visit(nodes: tuple[Node, ...], flow: Flow, place: _Place) -> list[Visit]:
-    """Return the visits of layers in a row, those in blocks before the block's."""
     visits: list[Visit] = []
     for node in nodes:
-        held = prod(flow.shape)
+        size = joined = prod(flow.shape)
         if node.branches:
+            # A branch without layers hands on the input itself, which is then held, and counted, once.
+            hands_on = not all(node.branches) or (isinstance(node.layer, Block) and node.layer.adds_input)
+            joined = 0
             # The branches go first, so that an error within one names the layer that it is about.
-            inner, held = _visit_branches(node, flow, place)
-            visits += inner
-        outputs = _follow(node, flow, place)
-        live = place.held + held + prod(outputs.shape)
-        visits.append(Visit(node, flow, outputs, place.depth, place.branch, live))
-        flow = outputs
-        place = place._replace(held=place.held + place.kept, kept=0)
+            for number, inner in enumerate(node.branches, 1):
+                again = size if hands_on or number < len(node.branches) or kept else 0
+                inside = _visit(
+                    inner, flow, alone=alone, depth=depth + 1, branch=number, held=held + joined, kept=again
+                )
+                joined += prod(inside[-1].outputs.shape) if inside else 0
+                visits += inside
+            joined += size if hands_on or kept else 0
+        try:
+            outputs = node.layer.follow(flow)
+        except ShapeError as error:
+            place = "" if alone else f"layer {node.number}, "
+            raise ShapeError(f"{place}{node.layer.text}: {error}") from error
+        visits.append(Visit(node, flow, outputs, depth, branch, held + joined + prod(outputs.shape)))
+        flow, held, kept = outputs, held + kept, 0
     return visits
-
-
-def _visit_branches(node: Node, flow: Flow, place: _Place) -> tuple[list[Visit], int]:
-    """Return the visits of a block's branches, and how many values are held when their outputs are joined."""
-    visits: list[Visit] = []
-    ends, size = 0, prod(flow.shape)
-    # A branch without layers hands on the input itself, which is then held, and counted, once.
-    hands_on = not all(node.branches) or (isinstance(node.layer, Residual) and node.layer.adds_input)
-    for number, branch in enumerate(node.branches, 1):
-        needed = hands_on or number < len(node.branches) or place.kept
-        inside = _Place(place.alone, place.depth + 1, number, place.held + ends, size if needed else 0)
-        inner = _visit(branch, flow, inside)
-        visits += inner
-        ends += prod(inner[-1].outputs.shape) if inner else 0
-    return visits, ends + (size if hands_on or place.kept else 0)
-
-
-def _follow(node: Node, flow: Flow, place: _Place) -> Flow:
-    """Return what comes out of a layer; its errors name it."""
-    try:
-        return node.layer.follow(flow)
-    except ShapeError as error:
-        number = "" if place.alone else f"layer {node.number}, "
-        raise ShapeError(f"{number}{node.layer.text}: {error}") from error
 
 
 class Init(StrEnum):
@@ -215,7 +198,7 @@ def needs(network: Network, shape: Shape) -> Iterator[Need]:
         if visit.layer.learns:
             tensors = visit.layer.tensors(visit.inputs.shape)
             yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
-        first = first and not isinstance(visit.layer, Block | ChannelPool | Convolution | Gray | Linear)
+        first = first and visit.layer.KEEPS_CHANNELS
 
 
 MOST_PIXELS = 2**28

@@ -7,22 +7,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import show_side, unite
-from cnnfilter.nn.layers import Block, Flow, Layer, Shape, WindowLayer, show_shape
-
-
-class Function(StrEnum):
-    """Functions that are applied to each value by itself."""
-
-    RELU = "relu"
-    RELU6 = "relu6"
-    LEAKYRELU = "leakyrelu"
-    ELU = "elu"
-    GELU = "gelu"
-    SILU = "silu"
-    SIGMOID = "sigmoid"
-    TANH = "tanh"
-    ABS = "abs"
-
+from cnnfilter.nn.layers import Block, Flow, Function, Layer, Shape, WindowLayer, show_shape
 
 SLOPES = {Function.LEAKYRELU: 0.01, Function.ELU: 1.0}
 """The functions that take a parameter (negative slope, alpha), with PyTorch's defaults."""
@@ -77,6 +62,7 @@ class Gray(Layer):
 
     ROWS = "point"
     ALPHA = "keep"
+    KEEPS_CHANNELS = False
     op = "gray"
 
     WEIGHTS: ClassVar[tuple[float, float, float]] = (0.299, 0.587, 0.114)
@@ -95,6 +81,7 @@ class Linear(Layer):
 
     ROWS = "whole"
     ALPHA = "none"
+    KEEPS_CHANNELS = False
     BARE = "outputs"
     COUNTS = "number of outputs"
     op = "linear"
@@ -371,6 +358,7 @@ class ChannelPool(Layer):
 
     ROWS = "point"
     ALPHA = "keep"
+    KEEPS_CHANNELS = False
     BARE = "size"
     COUNTS = "number of channels"
 

@@ -6,9 +6,8 @@ from typing import Literal, NamedTuple
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Pair, Sides
-from cnnfilter.nn.layers import Convolution, Shape
+from cnnfilter.nn.layers import Convolution, Shape, WindowLayer
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.other_layers import Pool
 
 COUNTING_RULE = (
     "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; "
@@ -104,7 +103,7 @@ def _row(visit: Visit) -> LayerCosts:
         parameters=layer.parameters(shape),
         statistics=layer.statistics(shape),
         macs=layer.macs(shape),
-        padding=layer.window.pads(*shape[:2]) if isinstance(layer, Convolution | Pool) else None,
+        padding=layer.window.pads(*shape[:2]) if isinstance(layer, WindowLayer) else None,
         receptive_field=field.size if field else "all",
         jump=field.jump if field else None,
         first=field.first if field else None,

@@ -21,7 +21,8 @@ from matplotlib.ticker import MaxNLocator
 from cnnfilter.api import convolve
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exact import common_divisor
-from cnnfilter.compute.forward import as_volume, to_gray
+from cnnfilter.compute.forward import as_volume
+from cnnfilter.compute.operations import to_gray
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture, read_bytes
 from cnnfilter.io.formats import is_matrix

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.colors import FuncNorm, Normalize
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
-from cnnfilter.compute.elementwise import equalize
 from cnnfilter.compute.forward import as_volume
+from cnnfilter.compute.operations import equalize
 from cnnfilter.compute.tiles import Part
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range

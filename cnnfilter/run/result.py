@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.alpha import keeps_alpha
-from cnnfilter.compute.elementwise import prepare
-from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, run_program
+from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, prepare, run_program
 from cnnfilter.compute.tiles import Model, Part, Parts, check_layers, check_result, join_parts
 from cnnfilter.io.decode import Pages, Picture, Timing
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
@@ -198,7 +196,7 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
 
 
 def _shows_alpha(picture: Picture, program: Program, settings: Settings) -> bool:
-    return picture.has_alpha and not settings.pipeline and keeps_alpha(program)
+    return picture.has_alpha and not settings.pipeline and program.network.takes_alpha
 
 
 def remark_on_pages(pages: Pages) -> str:

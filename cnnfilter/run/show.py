@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.elementwise import prepare
-from cnnfilter.compute.forward import Step, as_volume, build_bank, run_program
+from cnnfilter.compute.forward import Step, as_volume, build_bank, prepare, run_program
 from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.text import explain_trace

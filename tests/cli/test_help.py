@@ -16,7 +16,7 @@ from cnnfilter.cli import COMMANDS, main
 from cnnfilter.errors import MissingLibraryError
 from cnnfilter.kernels.spec import names
 from cnnfilter.nn.geometry import BorderMode, PaddingWord
-from cnnfilter.nn.other_layers import Function
+from cnnfilter.nn.layers import Function
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
 

@@ -11,8 +11,9 @@ from hypothesis.extra import numpy as hnp
 from scipy import special  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Doubles, float_type
-from cnnfilter.compute.elementwise import activate, error_function, sigmoid, softmax
-from cnnfilter.nn.other_layers import SLOPES, Activation, Function
+from cnnfilter.compute.operations import activate, error_function, sigmoid, softmax
+from cnnfilter.nn.layers import Function
+from cnnfilter.nn.other_layers import SLOPES, Activation
 
 
 def elu(x: float, alpha: float) -> float:

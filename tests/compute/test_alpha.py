@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.alpha import keeps_alpha, run_visible
+from cnnfilter.compute.alpha import run_visible
 from cnnfilter.compute.forward import load_program, run_program
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels.spec import kernel_shape
@@ -472,15 +472,15 @@ class TestCombining:
 class TestKeepsAlpha:
     @pytest.mark.parametrize("text", ["", *NETWORKS.values(), "relu", "conv:[1 2; 3 4],[5 6; 7 8]"])
     def test_flat_kernels_pools_and_functions_do(self, text: str) -> None:
-        assert keeps_alpha(load_program(parse_network(text, kernel_shape)))
+        assert load_program(parse_network(text, kernel_shape)).network.takes_alpha
 
     @pytest.mark.parametrize("text", ["flatten", "softmax", "relu flatten softmax", "dwconv:box:3 softmax"])
     def test_vectors_and_softmax_do_not(self, text: str) -> None:
-        assert not keeps_alpha(load_program(parse_network(text, kernel_shape)))
+        assert not load_program(parse_network(text, kernel_shape)).network.takes_alpha
 
     @pytest.mark.parametrize("shape", [(3, 3, 3), (3, 3, 3, 2)], ids=str)
     def test_deep_kernels_do_not(self, shape: tuple[int, ...], tmp_path: Path) -> None:
         np.save(tmp_path / "kernel.npy", np.ones(shape))
         network = parse_network(f"conv:box:3 conv:{tmp_path / 'kernel.npy'}", kernel_shape)
         assert all(isinstance(layer, Convolution) for layer in network.layers)
-        assert not keeps_alpha(load_program(network))
+        assert not load_program(network).network.takes_alpha

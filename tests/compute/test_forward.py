@@ -18,9 +18,8 @@ from cnnfilter.compute.forward import (
     load_program,
     normalize,
     run_program,
-    run_steps,
-    to_gray,
 )
+from cnnfilter.compute.operations import run_steps, to_gray
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network

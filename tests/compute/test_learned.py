@@ -10,8 +10,9 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.forward import as_volume
 from cnnfilter.errors import KernelError
 from cnnfilter.io.weights import as_tensors
+from cnnfilter.nn.layers import Function
 from cnnfilter.nn.network import Node
-from cnnfilter.nn.other_layers import Activation, Flatten, Function, GlobalPool, Linear, Pool, Residual
+from cnnfilter.nn.other_layers import Activation, Flatten, GlobalPool, Linear, Pool, Residual
 from tests.compute.plain import (
     Beyond,
     Move,

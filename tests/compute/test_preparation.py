@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.elementwise import prepare, resize
+from cnnfilter.compute.forward import prepare, resize
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.network import Preparation
 

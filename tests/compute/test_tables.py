@@ -3,15 +3,14 @@
 import pytest
 
 from cnnfilter.compute.alpha import WEIGH
-from cnnfilter.compute.elementwise import activate
-from cnnfilter.compute.forward import RUN
+from cnnfilter.compute.operations import RUN, activate
 from cnnfilter.compute.pool import RUN as RUN_POOLS
 from cnnfilter.compute.pool import pool_channels
 from cnnfilter.nn.frozen import fields_of
 from cnnfilter.nn.language import BLOCKS, OPS, parse_network
 from cnnfilter.nn.layer_options import NUMBERS, Options
-from cnnfilter.nn.layers import Block, Convolution, Layer, WindowLayer
-from cnnfilter.nn.other_layers import Activation, ChannelMode, ChannelPool, Function, PoolMode
+from cnnfilter.nn.layers import Block, Convolution, Function, Layer, WindowLayer
+from cnnfilter.nn.other_layers import Activation, ChannelMode, ChannelPool, PoolMode
 from tests.nn.strategies import kernel_shape
 from tests.reference.seeded import seeded_image
 

@@ -10,7 +10,18 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.kernels import spec as kernels
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
-from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, KernelWord, Layer, Normalization, Shape
+from cnnfilter.nn.layers import (
+    Block,
+    Branch,
+    Conv,
+    Convolution,
+    DepthwiseConv,
+    Function,
+    KernelWord,
+    Layer,
+    Normalization,
+    Shape,
+)
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import (
     SLOPES,
@@ -22,7 +33,6 @@ from cnnfilter.nn.other_layers import (
     Dropout,
     Equalize,
     Flatten,
-    Function,
     GlobalPool,
     Gray,
     Linear,

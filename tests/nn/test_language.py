@@ -9,7 +9,7 @@ import cnnfilter
 from cnnfilter.errors import KernelError, LanguageError, nearest
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
 from cnnfilter.nn.language import BLOCKS, DEEPEST, MOST_LAYERS, OPS, parse_network
-from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Layer, Normalization
+from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import (
     Activation,
@@ -20,7 +20,6 @@ from cnnfilter.nn.other_layers import (
     Dropout,
     Equalize,
     Flatten,
-    Function,
     GlobalPool,
     Gray,
     Linear,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.layers import Layer, Shape, show_shape
-from cnnfilter.nn.other_layers import SLOPES, Activation, BatchNorm, Dropout, Flatten, Function, Gray, Linear, Softmax
+from cnnfilter.nn.layers import Function, Layer, Shape, show_shape
+from cnnfilter.nn.other_layers import SLOPES, Activation, BatchNorm, Dropout, Flatten, Gray, Linear, Softmax
 from tests.nn.strategies import LAYERS
 
 SHAPES = st.tuples(*[st.integers(1, 20)] * 3) | st.tuples(st.integers(1, 500))

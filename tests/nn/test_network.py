@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import cnnfilter
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Flow
+from cnnfilter.nn.layers import Flow, Function
 from cnnfilter.nn.network import Network, Node
-from cnnfilter.nn.other_layers import Activation, Flatten, Function, Linear
+from cnnfilter.nn.other_layers import Activation, Flatten, Linear
 from tests.nn.strategies import kernel_shape, networks, networks_for
 
 RELU = Activation(function=Function.RELU)

@@ -5,8 +5,8 @@ import pytest
 from cnnfilter.errors import LanguageError
 from cnnfilter.nn.language import OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, Options, read_options
-from cnnfilter.nn.layers import Layer
-from cnnfilter.nn.other_layers import SLOPES, Function
+from cnnfilter.nn.layers import Function, Layer
+from cnnfilter.nn.other_layers import SLOPES
 from tests.nn.strategies import kernel_shape
 
 NEEDED = {"conv": ["3x3"], "dwconv": ["3x3"], "linear": ["3"]} | {op: ["2"] for op in OPS if op.endswith("pool")}

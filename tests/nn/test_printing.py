@@ -10,7 +10,7 @@ from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Sides, Window, show_padding
 from cnnfilter.nn.language import OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import tokenize
-from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Layer, Normalization
+from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import (
     Activation,
@@ -21,7 +21,6 @@ from cnnfilter.nn.other_layers import (
     Dropout,
     Equalize,
     Flatten,
-    Function,
     GlobalPool,
     Linear,
     LocalResponseNorm,
