@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.errors import OutputError
@@ -12,7 +11,7 @@ from cnnfilter.io.formats import Depth, Format, Range
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
 
-_TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16}
+_DEPTHS = {np.dtype(np.uint8): Depth.EIGHT, np.dtype(np.uint16): Depth.SIXTEEN}
 
 Extremes = tuple[float, float]
 """The least and the greatest finite value."""
@@ -32,7 +31,7 @@ class Levels(NamedTuple):
 
 def depth_of(dtype: np.dtype[Any]) -> Depth:
     """Return the depth of an array's type: 8 for uint8, 16 for uint16, float for the rest."""
-    return next((depth for depth, kind in _TYPES.items() if kind == dtype), Depth.FLOAT)
+    return _DEPTHS.get(dtype, Depth.FLOAT)
 
 
 def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[Depth, str]:
@@ -81,21 +80,29 @@ def to_levels(
     Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), outside=2)
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
-    floats = values.astype(float_type(values.dtype), copy=False)
+    floats: Array = values.astype(float_type(values.dtype), copy=False)
     if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
     if how is Range.NONE:
         return Levels(floats)
+    low, high = extremes or (find_extremes(floats) if how in {Range.SCALE, Range.MAX} else (0.0, 0.0))
+    peak = max(abs(low), abs(high))
+    if how is Range.ABS:
+        floats = np.abs(floats)
+    elif how is Range.SCALE:
+        floats = (floats - low) * maximum / (high - low) if high > low else np.zeros_like(floats)
+    elif how is Range.MAX and peak > 0:
+        floats = floats * maximum / peak
     white = maximum if depth is Depth.FLOAT else MAXIMA[depth]
-    arranged = _arrange(floats, how, maximum, extremes)
     if white != maximum:
-        arranged = arranged * (white / maximum)
+        floats = floats * (white / maximum)
     if how is Range.OFFSET:
         # Half of white, or the level above it: 127.5 would round 0 and 1 to one level, 2 and 3 to the next.
-        arranged = arranged + (white / 2 if depth is Depth.FLOAT else (white + 1) / 2)
+        floats = floats + (white / 2 if depth is Depth.FLOAT else (white + 1) / 2)
     if depth is Depth.FLOAT:  # rounding in float32 may end just above white
-        return _saturate(arranged, white * (1 + 1e-6), white, arranged.dtype)
-    return _saturate(np.rint(arranged), white, white, _TYPES[depth], owned=True)
+        return _saturate(floats, white * (1 + 1e-6), white)
+    levels = _saturate(np.rint(floats), white, white, owned=True)
+    return levels._replace(pixels=levels.pixels.astype(np.uint8 if depth is Depth.EIGHT else np.uint16))
 
 
 def find_extremes(values: Array) -> Extremes:
@@ -108,25 +115,10 @@ def find_extremes(values: Array) -> Extremes:
     return find_extremes(values[np.isfinite(values)])
 
 
-def _arrange(values: Array, how: Range, maximum: float, extremes: Extremes | None) -> Array:
-    """Return the values moved as asked, still in the input's units and before anything is cut off."""
-    low, high = extremes or (find_extremes(values) if how in {Range.SCALE, Range.MAX} else (0.0, 0.0))
-    match how:
-        case Range.ABS:
-            return np.abs(values)
-        case Range.SCALE:
-            return (values - low) * maximum / (high - low) if high > low else np.zeros_like(values)
-        case Range.MAX:
-            peak = max(abs(low), abs(high))
-            return values * maximum / peak if peak > 0 else values
-        case _:
-            return values
-
-
-def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, owned: bool = False) -> Levels:
+def _saturate(values: Array, most: float, white: float, *, owned: bool = False) -> Levels:
     """Cut off what is beyond 0 and white, and count what is beyond 0 and `most`; nan becomes 0."""
     if not values.size:
-        return Levels(values.astype(dtype))
+        return Levels(values)
     low, high = values.min(), values.max()
     outside = 0
     if not (low >= 0 and high <= most):
@@ -135,7 +127,7 @@ def _saturate(values: Array, most: float, white: float, dtype: DTypeLike, *, own
         values = np.clip(values, 0, white, out=values if owned else None)
         if np.isnan(low):
             values = np.nan_to_num(values)
-    return Levels(values.astype(dtype, copy=False), outside)
+    return Levels(values, outside)
 
 
 def clip_shorts(values: Array, pixels: Array) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,17 +22,11 @@ Rows = list[list[float]]
 
 
 class Table(NamedTuple):
-    """Rows of numbers, a list of rows for each channel, and the comments above them."""
+    """Rows of numbers, a list of rows for each channel; (rows, columns[, channels]); and the comments above them."""
 
     channels: list[Rows]
+    shape: tuple[int, ...]
     comments: list[str]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(rows, columns), and the channels if there are several."""
-        rows = self.channels[0]
-        size = len(rows), len(rows[0])
-        return size if len(self.channels) == 1 else (*size, len(self.channels))
 
 
 def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
@@ -65,33 +58,32 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
         channels.pop()
     if not channels:
         raise TextError("no row of numbers")
-    heights = list(map(len, channels))
-    for number, height in enumerate(heights, 1):
-        if height != heights[0]:
-            reason = f"channel {number} has {height} rows, channel 1 has {heights[0]}; all channels need as many"
+    shape = len(channels[0]), len(channels[0][0]), len(channels)
+    for number, rows in enumerate(channels, 1):
+        if len(rows) != shape[0]:
+            reason = f"channel {number} has {len(rows)} rows, channel 1 has {shape[0]}; all channels need as many"
             raise TextError(reason)
-    return Table(channels, comments)
+    return Table(channels, shape if len(channels) > 1 else shape[:2], comments)
+
+
+_WORD = re.compile(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)")
+"""A word; an empty place beside a comma is one too."""
 
 
 def _parse_row(content: str, line: int, length: int | None) -> list[float]:
     """Return the numbers of a line, which has `length` of them if that is known."""
     row: list[float] = []
     column = 1
-    for column, word in _words(content):
+    for match in _WORD.finditer(content.rstrip()):
+        column = match.start() + 1
         try:
-            row.append(parse_number(word))
+            row.append(parse_number(match[0].strip()))
         except ValueError as error:
             raise TextError(error, line=line, column=column) from error
     if length not in {None, len(row)}:
         reason = f"the row ends with {len(row)} numbers, and the first row has {length}"
         raise TextError(reason, line=line, column=column)
     return row
-
-
-def _words(content: str) -> Iterator[tuple[int, str]]:
-    """Yield each word with the column it starts in; an empty place beside a comma is a word too."""
-    for match in re.finditer(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)", content.rstrip()):
-        yield match.start() + 1, match[0].strip()
 
 
 def parse_inline(text: str) -> list[list[Rows]]:
@@ -132,7 +124,7 @@ def _parse_rows(text: str) -> Rows:
     """Return the rows of one slice, separated by `;`."""
     rows: Rows = []
     for number, part in enumerate(text.split(";"), 1):
-        words = [word for _, word in _words(part.strip())]
+        words = [word.strip() for word in _WORD.findall(part.strip())]
         try:
             rows.append([parse_number(word) for word in words])
         except ValueError as error:
@@ -182,15 +174,12 @@ def _decode_numpy(data: bytes, name: str) -> Doubles:
         matrix = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy reads the header by Python's own parser, which raises what it likes
         reason = str(error) if isinstance(error, ValueError | EOFError) else ""
-        told = reason if 0 < len(reason) < 200 and "\n" not in reason and " at 0x" not in reason else ""
-        raise ImageFileError(
-            f"not a whole .npy file of numbers ({told or 'its header is damaged'})", path=name
-        ) from error
+        if not reason or len(reason) >= 200 or "\n" in reason or " at 0x" in reason:
+            reason = "its header is damaged"
+        raise ImageFileError(f"not a whole .npy file of numbers ({reason})", path=name) from error
     if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
-        raise ImageFileError(
-            f"{matrix.dtype} of shape {matrix.shape}; real numbers in 2 or 3 dimensions are read",
-            path=name,
-        )
+        what = f"{matrix.dtype} of shape {matrix.shape}"
+        raise ImageFileError(f"{what}; real numbers in 2 or 3 dimensions are read", path=name)
     return np.ascontiguousarray(matrix, dtype=np.float64)
 
 
@@ -217,11 +206,9 @@ def format_matrix(matrix: Array, separator: str = " ") -> str:
     '1 -10.5\n2     3\n'
     """
     channels = matrix.transpose(2, 0, 1) if matrix.ndim == 3 else [matrix if matrix.ndim == 2 else matrix[None]]
-    return "\n".join(
-        _format_channel([list(map(show_exact, row)) for row in channel], separator) for channel in channels
-    )
-
-
-def _format_channel(rows: list[list[str]], separator: str) -> str:
-    lines = align(rows, range(len(rows[0])), separator) if separator == " " else map(separator.join, rows)
-    return "".join(f"{line}\n" for line in lines)
+    tables: list[str] = []
+    for channel in channels:
+        rows = [list(map(show_exact, row)) for row in channel]
+        lines = align(rows, range(len(rows[0])), separator) if separator == " " else map(separator.join, rows)
+        tables.append("".join(f"{line}\n" for line in lines))
+    return "\n".join(tables)

@@ -233,7 +233,7 @@ def test_a_wrong_inline_matrix_is_refused_with_its_row(text: str, message: str) 
 @given(rows=ROWS, separator=st.sampled_from([" ", ",", "\t", ", ", "  "]), end=st.sampled_from(["\n", "\r\n"]))
 def test_every_table_that_is_written_is_read_back(rows: Rows, separator: str, end: str) -> None:
     text = end.join(separator.join(map(show_number, row)) for row in rows)
-    assert parse_table(text) == Table([rows], [])
+    assert parse_table(text) == Table([rows], (len(rows), len(rows[0])), [])
 
 
 @given(rows=ROWS, separator=st.sampled_from([" ", ",", ", "]))
