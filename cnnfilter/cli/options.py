@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import reduce, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
 from cnnfilter.io.formats import Depth, Range, name_formats_taking
 from cnnfilter.io.paths import STANDARD
-from cnnfilter.nn.geometry import BorderMode, PaddingWord, as_border, as_padding, as_pair
+from cnnfilter.nn.geometry import BorderMode, PaddingWord, Pair, as_border, as_padding, as_pair
 from cnnfilter.numbers import parse_number
 from cnnfilter.run.settings import Settings
 
@@ -40,12 +40,7 @@ class Word(click.ParamType):  # type: ignore[type-arg]
         except (CnnFilterError, ValueError) as error:
             self.fail(str(error), param, ctx)
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the known words that begin as the incomplete one does."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
 
@@ -57,12 +52,7 @@ class KernelWordType(click.ParamType):  # type: ignore[type-arg]
 
     name = "kernel"
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the names that begin as the incomplete one does, or files for a path."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
 
@@ -78,54 +68,12 @@ def pair(subject: str) -> Word:
     return Word(subject, lambda text: as_pair(text, subject))
 
 
-def parse_numbers(text: str) -> tuple[float, ...]:
-    """Return numbers parted by commas.
-
-    Examples
-    --------
-    >>> parse_numbers("0.485,0.456,1/2")
-    (0.485, 0.456, 0.5)
-    """
-    return tuple(parse_number(word.strip()) for word in text.split(","))
-
-
-def parse_place(text: str) -> tuple[int, int]:
-    """Return (row, column) from `Y,X`, both counted from 0.
-
-    Examples
-    --------
-    >>> parse_place("2,31")
-    (2, 31)
-    """
+def _place(text: str) -> Pair:
+    """Return (row, column) from `Y,X`, both counted from 0."""
     match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", text, re.ASCII)
     if not match:
         raise LanguageError(f"position {text!r} is not Y,X, a row and a column from 0 on, such as 2,31")
     return int(match[1]), int(match[2])
-
-
-class FileName(click.Path):
-    """The name of a file, completed as one; whether it can be read is found out later."""
-
-    def __init__(self) -> None:
-        super().__init__(readable=False, path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; an empty name is a mistake."""
-        if value == "":
-            self.fail("the name is empty; a variable of the shell may be unset", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-PATH = FileName()
-PADDING = Word("padding", as_padding, tuple(PaddingWord))
-NUMBER = Word("number", parse_number)
-PLACE = Word("position", parse_place)
-
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-BORDER = Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT))
 
 
 class Choice(click.Choice[Any]):
@@ -136,8 +84,13 @@ class Choice(click.Choice[Any]):
         return str(choice)
 
 
+PADDING = Word("padding", as_padding, tuple(PaddingWord))
+NUMBER = Word("number", parse_number)
+PLACE = Word("position", _place)
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
@@ -179,7 +132,7 @@ dilation_option = click.option(
 )
 border_option = click.option(
     "--border",
-    type=BORDER,
+    type=Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)),
     default="zero",
     show_default=True,
     help="What padding holds: zero, edge, reflect, symmetric, wrap, constant:V.",
@@ -257,8 +210,8 @@ _FILE_OPTIONS = (
 )
 
 
-def add_options(given: Sequence[Callable[[Any], Any]]) -> Callable[[Decorated], Decorated]:
-    """Return what adds options to a command, in their order."""
+def add_options(*given: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Return what adds options to a command, in the order in which they are given."""
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(given), command)
 
 
@@ -270,43 +223,22 @@ def file_options(command: Callable[..., None]) -> Callable[..., None]:
         shared = {name: given.pop(name) for name in Settings._fields if name in given}
         command(*words, **given, settings=Settings(**shared))
 
-    return add_options(_FILE_OPTIONS)(gather)
+    return add_options(*_FILE_OPTIONS)(gather)
 
 
-class PlotOptions(NamedTuple):
-    """The options of a figure, by their names."""
-
-    plot: str | None = None
-    figure_size: tuple[float, float] | None = None
-    dpi: int | None = None
-
-    def sheet(self, inputs: Iterable[Path] = ()) -> Sheet | None:
-        """Return the figure that is wanted, checked, or None.
-
-        Raises
-        ------
-        OutputError
-            If it could not be saved, would replace one of the `inputs`, or is told of without being wanted.
-        """
-        if self.plot is None:
-            self.check_alone()
-            return None
-        from cnnfilter.plot.sheet import check_sheet  # noqa: PLC0415  few commands draw
-
-        sheet = self.wanted(self.plot)
-        check_sheet(sheet, inputs)
-        return sheet
-
-    def check_alone(self) -> None:
-        """Raise an `OutputError` if a figure is told of, where none is wanted."""
-        if self.figure_size or self.dpi:
-            raise OutputError("--figure-size and --dpi tell of a figure; --plot FILE asks for one")
-
-    def wanted(self, target: str) -> Sheet:
-        """Return a figure of these options, not checked."""
-        from cnnfilter.plot.sheet import DPI, Sheet  # noqa: PLC0415  few commands draw
-
-        return Sheet(target, self.figure_size, self.dpi or DPI)
+def plot_options(what: str) -> Callable[[Decorated], Decorated]:
+    """Return what adds the options of a figure to a command; `what` says what is drawn."""
+    suffixes = "FILE is .png, .svg or .pdf; show opens a window."
+    return add_options(
+        click.option("--plot", type=FILE, metavar="FILE|show", help=f"{what} {suffixes}"),
+        click.option(
+            "--figure-size",
+            type=Word("figure size", _inches),
+            metavar="HxW",
+            help="Of the figure, in inches. Default: what suits it.",
+        ),
+        click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150."),
+    )
 
 
 def _inches(text: str) -> tuple[float, float]:
@@ -315,33 +247,38 @@ def _inches(text: str) -> tuple[float, float]:
     return as_inches(text)
 
 
-def plot_options(what: str) -> Callable[[Decorated], Decorated]:
-    """Return what adds the options of a figure to a command; `what` says what is drawn."""
-    return add_options(
-        (
-            click.option(
-                "--plot",
-                type=FILE,
-                metavar="FILE|show",
-                help=f"{what} FILE is .png, .svg or .pdf; show opens a window.",
-            ),
-            click.option(
-                "--figure-size",
-                type=Word("figure size", _inches),
-                metavar="HxW",
-                help="Of the figure, in inches. Default: what suits it.",
-            ),
-            click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150."),
-        )
-    )
+def wanted_sheet(
+    plot: str | None, figure_size: tuple[float, float] | None, dpi: int | None, inputs: Iterable[str]
+) -> Sheet | None:
+    """Return the figure that the options ask for, checked, or None; it may not replace one of the inputs."""
+    if plot is None:
+        _check_alone(figure_size, dpi)
+        return None
+    from cnnfilter.plot.sheet import DPI, Sheet, check_sheet  # noqa: PLC0415  few commands draw
+
+    sheet = Sheet(plot, figure_size, dpi or DPI)
+    check_sheet(sheet, map(Path, inputs))
+    return sheet
 
 
-_LOOK_OPTIONS = (
+def _check_alone(figure_size: tuple[float, float] | None, dpi: int | None) -> None:
+    """Raise an `OutputError` if a figure is described where none is wanted."""
+    if figure_size or dpi:
+        raise OutputError("--figure-size and --dpi tell of a figure; --plot FILE asks for one")
+
+
+figure_options = add_options(
+    plot_options(
+        "Draw the input and what comes out side by side; several inputs take a template such as {stem}-plot.png."
+        " Without -o nothing else is written."
+    ),
     click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
     click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
 )
+"""Adds the options of figures."""
 
-_WINDOW_OPTIONS = (
+view_options = add_options(
+    figure_options,
     click.option(
         "--explain",
         type=PLACE,
@@ -360,20 +297,7 @@ _WINDOW_OPTIONS = (
     ),
     click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )
-
-
-def figure_options(command: Decorated) -> Decorated:
-    """Add the options of figures."""
-    plot = plot_options(
-        "Draw the input and what comes out side by side; several inputs take a template such as {stem}-plot.png."
-        " Without -o nothing else is written."
-    )
-    return plot(add_options(_LOOK_OPTIONS)(command))
-
-
-def view_options(command: Decorated) -> Decorated:
-    """Add those of figures, explanations and moving pictures, for commands that lay one window on the input."""
-    return figure_options(add_options(_WINDOW_OPTIONS)(command))
+"""Adds those of figures, explanations and moving pictures, for commands that lay one window on the input."""
 
 
 def check_views(settings: Settings) -> None:
@@ -383,7 +307,7 @@ def check_views(settings: Settings) -> None:
             if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
                 raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
     if settings.plot is None and settings.animate is None:
-        PlotOptions(None, settings.figure_size, settings.dpi).check_alone()
+        _check_alone(settings.figure_size, settings.dpi)
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
 

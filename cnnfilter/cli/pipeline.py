@@ -1,23 +1,41 @@
 """`cnnfilter pipeline`: a network of layers on images."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from cnnfilter.cli import options
 from cnnfilter.cli.batch import filter_files
 from cnnfilter.cli.console import Command
-from cnnfilter.cli.options import NUMBER, PATH, Word, figure_options, pair, parse_numbers
+from cnnfilter.cli.options import NUMBER, Word, add_options, figure_options, pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.language import OPS
 from cnnfilter.nn.layers import Function
 from cnnfilter.nn.network import Init
 from cnnfilter.nn.other_layers import ChannelMode, PoolMode
+from cnnfilter.numbers import parse_number
 from cnnfilter.run.settings import Settings
 
-NUMBERS = Word("numbers", parse_numbers)
 
-_NETWORK_OPTIONS = (
+class FileName(click.Path):
+    """The name of a file, completed as one; whether it can be read is found out later."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; an empty name is a mistake."""
+        if value == "":
+            self.fail("the name is empty; a variable of the shell may be unset", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = FileName(readable=False, path_type=Path)
+NUMBERS = Word("numbers", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
+"""Numbers separated by commas."""
+
+_network_options = add_options(
     click.option(
         "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
     ),
@@ -65,7 +83,7 @@ Examples:
 )
 @click.argument("network")
 @options.inputs_argument
-@options.add_options(_NETWORK_OPTIONS)
+@_network_options
 @figure_options
 @options.file_options
 def command(
@@ -83,30 +101,15 @@ def command(
     vector is printed.
 
     Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each, conv:3x3,16 takes
-    its weights from --weights; {pools}; {channels}; {functions}; batchnorm lrn softmax flatten linear:10
-    dropout gray equalize. Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2
-    dilation, g2 groups, bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what
-    follows; res(a b) adds its input, res(a | b) adds branches, cat(a | b) lays their channels side by side;
-    @name names.
+    its weights from --weights; {pools}; {channels}; {functions}; {others}.
+    Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2 dilation, g2 groups,
+    bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds
+    its input, res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
     """
     document = load_document(network)
     if not document.network.layers:
         where = f"{document.path}: " if document.path else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
-    _check(settings)
-    said = {"size": resize, "scale": input_scale, "mean": mean, "std": std}
-    preparation = replace(document.preparation, **{name: value for name, value in said.items() if value is not None})
-    settings = settings._replace(
-        weights=None if settings.init else settings.weights or document.weights,
-        labels=settings.labels or document.labels,
-        preparation=preparation,
-        pipeline=True,
-    )
-    filter_files(inputs, [document.network], settings, document=document)
-
-
-def _check(settings: Settings) -> None:
-    """Raise a `LanguageError` if two options contradict each other, or one needs another."""
     if settings.init and settings.weights:
         raise LanguageError("--init draws weights, and --weights reads them; one of them is enough")
     if settings.seed is not None and not settings.init:
@@ -115,11 +118,21 @@ def _check(settings: Settings) -> None:
         raise LanguageError("--labels names the classes that --top N lists")
     if settings.top is not None and settings.save:
         raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
+    given = {"size": resize, "scale": input_scale, "mean": mean, "std": std}
+    settings = settings._replace(
+        weights=None if settings.init else settings.weights or document.weights,
+        labels=settings.labels or document.labels,
+        preparation=replace(document.preparation, **{key: value for key, value in given.items() if value is not None}),
+        pipeline=True,
+    )
+    filter_files(inputs, [document.network], settings, document=document)
 
 
-_POOLS = [f"{mode}pool:2" for mode in PoolMode] + [f"global{mode}pool" for mode in PoolMode if mode.row.unbounded]
+_channels, _functions = [mode.op for mode in ChannelMode], list(Function)
+_others = [word for word in OPS if not word.endswith(("conv", "pool")) and word not in {*_channels, *_functions}]
 command.help = str(command.help).format(
-    pools=" ".join(_POOLS),
-    channels=" ".join(mode.op for mode in ChannelMode),
-    functions=" ".join(Function),
+    pools=" ".join([*(f"{mode}pool:2" for mode in PoolMode), *(word for word in OPS if word.startswith("global"))]),
+    channels=" ".join(_channels),
+    functions=" ".join(_functions),
+    others=" ".join(_others).replace("linear", "linear:10"),
 )

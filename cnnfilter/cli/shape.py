@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from cnnfilter.cli.console import Command, Console, told_log
-from cnnfilter.cli.options import PADDING, PLACE, KernelWordType, PlotOptions, pair, plot_options
+from cnnfilter.cli.options import PADDING, PLACE, KernelWordType, pair, plot_options, wanted_sheet
 from cnnfilter.cli.tables import Report, draw_units, draw_volumes, names_picture, show_last_size, write_report
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
@@ -141,9 +140,8 @@ def command(words: tuple[str, ...], **given: Any) -> None:
     --kernel and the options beside it describe one layer.
     """
     one = OneLayer(**{name: given.pop(name) for name in OneLayer._fields})
-    plot = PlotOptions(**{name: given.pop(name) for name in PlotOptions._fields})
+    sheet = wanted_sheet(given.pop("plot"), given.pop("figure_size"), given.pop("dpi"), inputs=words)
     answer = Answer(**given)
-    sheet = plot.sheet([Path(word) for word in words])
     check_plot(answer, is_wanted=sheet is not None)
     shape, document = read_words(words, one, Layout(answer.layout), solving=answer.solve)
     console = Console(quiet=answer.quiet)

@@ -128,15 +128,15 @@ _WINDOW = frozenset({"size", "number", "stride", "padding", "dilation"})
 _CONVOLUTION = _WINDOW | {"nobias", "bias", "flip", "normalize", "border", "kernels"}
 
 _PLAIN: dict[str, tuple[type[Layer], dict[str, Any]]] = {
-    "linear": (Linear, {}),
-    **{str(function): (Activation, {"function": function, "slope": SLOPES.get(function)}) for function in Function},
     "batchnorm": (BatchNorm, {}),
-    "dropout": (Dropout, {}),
     "lrn": (LocalResponseNorm, {}),
-    "equalize": (Equalize, {}),
     "softmax": (Softmax, {}),
     "flatten": (Flatten, {}),
+    "linear": (Linear, {}),
+    **{str(function): (Activation, {"function": function, "slope": SLOPES.get(function)}) for function in Function},
+    "dropout": (Dropout, {}),
     "gray": (Gray, {}),
+    "equalize": (Equalize, {}),
     **{f"global{mode}pool": (GlobalPool, {"mode": mode}) for mode in PoolMode if mode.row.unbounded},
     **{mode.op: (ChannelPool, {"mode": mode}) for mode in ChannelMode},
 }
