@@ -218,7 +218,7 @@ def _decode(
     elif header.format == "JPEG":
         decoded = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
     else:
-        whole = take_alpha_as_it_is(data, header.directories)
+        whole = take_alpha_as_it_is(data, header.directories) if header.directories else data
         decoded, _ = call_opencv(name, cv2.imdecodeWithMetadata, whole, flags=flags)
     pixels, kinds, blocks = decoded
     if pixels is None:

@@ -40,19 +40,14 @@ try:
 except ImportError as error:
     raise MissingLibraryError(explain_import_error(error)) from error
 
-__all__ = ["Made", "capture_stderr", "cv2", "explain_import_error", "held_to_one_thread", "hold_to_one_thread"]
-
-
-def hold_to_one_thread() -> None:
-    """Let OpenCV work in the thread that calls it, and end those that it has begun: other callers fill the cores."""
-    cv2.setNumThreads(1)
+__all__ = ["Made", "capture_stderr", "cv2", "explain_import_error", "held_to_one_thread"]
 
 
 @contextmanager
 def held_to_one_thread() -> Iterator[None]:
-    """Hold OpenCV to the thread that calls it while the block runs."""
+    """Let OpenCV work in the thread that calls it while the block runs, and end those that it has begun."""
     before = cv2.getNumThreads()
-    hold_to_one_thread()
+    cv2.setNumThreads(1)
     try:
         yield
     finally:
@@ -86,7 +81,7 @@ def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
             kept = os.dup(2)
         except OSError:  # the process was started without it
             kept = -1
-        memory = _open_memory()
+        memory = os.memfd_create("stderr") if hasattr(os, "memfd_create") else _open_unnamed()
         os.dup2(memory, 2)
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         said: list[bytes] = []
@@ -97,27 +92,20 @@ def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
             if size := os.lseek(memory, 0, os.SEEK_CUR):
                 os.lseek(memory, 0, os.SEEK_SET)
                 said = os.read(memory, size).splitlines(keepends=True)
-            _lead_back(kept, memory, b"".join(line for line in said if not line.startswith(_LIBRARIES)))
+            if kept >= 0:
+                os.dup2(kept, 2)
+                os.close(kept)
+                with suppress(OSError):  # nobody may listen there any more
+                    os.write(2, b"".join(line for line in said if not line.startswith(_LIBRARIES)))
+            elif memory != 2:
+                os.close(2)
+            os.close(memory)
     return made, [line.decode("utf-8", "replace").rstrip("\r\n") for line in said if line.startswith(_LIBRARIES)]
 
 
-def _open_memory() -> int:
+def _open_unnamed() -> int:
     """Return the descriptor of a file without a name."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("stderr")
     import tempfile  # noqa: PLC0415  it costs 3 ms, and Linux needs none
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
-
-
-def _lead_back(kept: int, memory: int, others: bytes) -> None:
-    """Let descriptor 2 lead where it led before, and write there what is not about images."""
-    if kept >= 0:
-        os.dup2(kept, 2)
-        os.close(kept)
-        with suppress(OSError):  # nobody may listen there any more
-            os.write(2, others)
-    elif memory != 2:
-        os.close(2)
-    os.close(memory)

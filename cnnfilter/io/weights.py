@@ -39,7 +39,11 @@ def read_weights(path: str | Path) -> dict[str, Array]:
             "**{name: tensor.numpy() for name, tensor in model.state_dict().items()}) writes the first",
             path=path,
         )
-    tensors = _read_numpy(path) if suffix == ".npz" else _read_safetensors(path)
+    try:
+        with Path(path).open("rb") as file:
+            tensors = (_read_numpy if suffix == ".npz" else _read_safetensors)(file, path)
+    except OSError as error:
+        raise KernelError(error.strerror or error, path=path) from error
     if not tensors:
         raise KernelError("holds no weights", path=path)
     return as_tensors(tensors, f"{path}: ")
@@ -50,10 +54,9 @@ def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]
     return {str(name): _as_floats(np.asarray(tensor), f"{source}{name}") for name, tensor in tensors.items()}
 
 
-def _read_numpy(path: str | Path) -> dict[str, Any]:
+def _read_numpy(file: BinaryIO, path: str | Path) -> dict[str, Any]:
     try:
-        with _open(path) as file:
-            return _load_members(np.load(file, allow_pickle=False), path)
+        return _load_members(np.load(file, allow_pickle=False), path)
     except KernelError:
         raise
     except Exception as error:  # zipfile, zlib and numpy's own parser raise what they like
@@ -68,31 +71,18 @@ def _load_members(members: Any, path: str | Path) -> dict[str, Any]:
     return {name: members[name] for name in members.files}
 
 
-def _read_safetensors(path: str | Path) -> dict[str, Any]:
+def _read_safetensors(file: BinaryIO, path: str | Path) -> dict[str, Any]:
     try:
         from safetensors.numpy import load  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise MissingLibraryError(
-            ".safetensors needs the package safetensors (pip install safetensors); .npz needs none",
-            path=path,
-        ) from error
-    with _open(path) as file:
-        data = file.read()
+        reason = ".safetensors needs the package safetensors (pip install safetensors); .npz needs none"
+        raise MissingLibraryError(reason, path=path) from error
     try:
-        tensors = load(data)
+        tensors = load(file.read())
     except Exception as error:  # the library's own errors, and numpy's for types it lacks, such as bfloat16
-        raise KernelError(
-            f"not a whole .safetensors file of numbers that numpy has, such as float32 ({_first_line(error)})",
-            path=path,
-        ) from error
+        reason = f"not a whole .safetensors file of numbers that numpy has, such as float32 ({_first_line(error)})"
+        raise KernelError(reason, path=path) from error
     return {name: tensors[name] for name in sorted(tensors, key=natural_order)}
-
-
-def _open(path: str | Path) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise KernelError(error.strerror or error, path=path) from error
 
 
 def _first_line(error: Exception) -> str:

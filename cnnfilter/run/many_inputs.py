@@ -146,10 +146,10 @@ def _may_share_names(inputs: list[list[Job]]) -> bool:
 
 def _begin(work: Work) -> tuple[Callable[[int], Account], Callable[[], None]]:
     """Make a worker ready, and return what works on the input of a number, and what removes what is half written."""
-    from cnnfilter.io.opencv import hold_to_one_thread  # noqa: PLC0415  one input goes without
+    from cnnfilter.io.opencv import cv2  # noqa: PLC0415  one input goes without
 
     keep_freed_memory()
-    hold_to_one_thread()
+    cv2.setNumThreads(1)
     filtering, inputs = Filtering(work), group_by_input(work.jobs)
 
     def filter_input(number: int) -> Account:
