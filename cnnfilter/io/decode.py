@@ -33,20 +33,12 @@ class Timing(NamedTuple):
 
 
 class Pages:
-    """The pages or frames of a file, decoded when they are asked for.
-
-    Attributes
-    ----------
-    count
-        How many there are.
-    timing
-        How frames follow each other, known when all have been asked for.
-    """
+    """The pages or frames of a file, decoded when they are asked for."""
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
         self._data, self._header, self._name = data, header, name
         self.count = header.pages
-        self.timing = Timing()
+        self.timing = Timing()  # known when all have been asked for
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
@@ -79,29 +71,11 @@ class Pages:
 
 
 class Picture:
-    """An input.
+    """An input: pixels (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; of a matrix (H, W) or (H, W, C).
 
-    Parameters
-    ----------
-    pixels
-        (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; of a matrix (H, W) or (H, W, C).
-    depth
-        How its file held them; for a matrix 8 bits, the levels of which its numbers are taken for.
-    matrix
-        Whether it is a matrix, which has no range of its own.
-    metadata
-        What its file says beside the pixels.
-    pages
-        All pages or frames of the file, of which `pixels` are the first; None where there is one, or one was chosen.
-    notes
-        What is to be remarked of how it was read.
-
-    Attributes
-    ----------
-    maximum
-        White: 255, 65535, or 1 for floats.
-    has_alpha
-        Whether the fourth channel is alpha.
+    `depth` is how its file held them; a matrix has no range of its own, and its numbers are taken for levels of 8 bits.
+    `pages` are all those of the file, of which the pixels are the first, or None where there is one, or one was chosen.
+    `notes` say what is to be remarked of how it was read.
     """
 
     def __init__(
@@ -116,8 +90,8 @@ class Picture:
     ) -> None:
         self.pixels, self.depth, self.matrix = pixels, depth, matrix
         self.metadata, self.pages, self.notes = metadata or Metadata(), pages, notes
-        self.maximum = MAXIMA[depth]
-        self.has_alpha = not matrix and pixels.shape[2:] == (4,)
+        self.maximum = MAXIMA[depth]  # white: 255, 65535, or 1 for floats
+        self.has_alpha = not matrix and pixels.shape[2:] == (4,)  # as the fourth channel
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -139,21 +113,12 @@ def decode_picture(
     allow_truncated: bool = False,
     most_pixels: int | None = None,
 ) -> Picture:
-    """Return the picture, or if it is one the matrix, in a whole file; its name is for messages.
+    """Return the picture, or the matrix, in a whole file; its name is for messages.
 
-    Parameters
-    ----------
-    page
-        Which page or frame is taken, from 1; None for the first, with the others at hand.
-    allow_truncated
-        Whether a JPEG that ends too early, or is damaged, is taken as far as it goes.
-    most_pixels
-        How many pixels it may hold, in all pages that are taken; None for as many as OpenCV reads.
-
-    Raises
-    ------
-    ImageFileError
-        If the file is empty, cut off, damaged, too large, or no image that OpenCV reads, or has no such page.
+    Of several pages one is taken, counted from 1, or the first with the others at hand. A JPEG that ends too early, or
+    is damaged, is taken as far as it goes if that is allowed. All pages that are taken may hold as many pixels as
+    `most_pixels` says, or as OpenCV reads. `ImageFileError` if the file is empty, cut off, damaged, too large, or no
+    image that OpenCV reads, or has no such page.
     """
     if not (data or matrix):
         raise ImageFileError("the file is empty", path=name)

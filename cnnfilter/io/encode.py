@@ -31,28 +31,13 @@ def encode_image(
     owned: bool = False,
     metadata: Metadata | None = None,
 ) -> Encoded:
-    """Return the bytes of an image or matrix file.
+    """Return the bytes of an image or matrix file, whose suffix is the format.
 
-    Parameters
-    ----------
-    pixels
-        (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of a type that the format holds: uint8,
-        uint16, or floats (float64 only in TIFF, elsewhere float32). A matrix holds any.
-    path
-        The file's name; its suffix is the format.
-    quality, compression
-        From 1 to 100 (JPEG, WebP, AVIF), and from 0 to 9 (PNG); None for the usual.
-    owned
-        Whether the pixels may be changed, since nothing uses them again.
-    metadata
-        What the picture's file said, which is carried on where it stays true.
-
-    Raises
-    ------
-    ImageFileError
-        If the format cannot hold the channels or the type, or OpenCV cannot write the size.
-    OutputError
-        If the suffix is unknown.
+    Pixels are (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of a type that the format holds: uint8, uint16, or
+    floats (float64 only in TIFF, elsewhere float32); a matrix holds any. They may be changed if they are `owned`.
+    Quality is from 1 to 100 (JPEG, WebP, AVIF), compression from 0 to 9 (PNG). What the picture's file said is carried
+    on where it stays true. `ImageFileError` if the format cannot hold the channels or the type, or OpenCV cannot write
+    the size.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     if format_.is_matrix:

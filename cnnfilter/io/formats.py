@@ -28,47 +28,21 @@ class Range(StrEnum):
 
 
 class Format(NamedTuple):
-    """A file format. How its header is read is in `headers`, under the same name.
+    """A file format. How its header is read is in `headers`, under the same name."""
 
-    Parameters
-    ----------
-    name
-        As people call it.
-    depths
-        What its pixels can be, the deepest last.
-    channels
-        How many channels an image can have; a matrix holds any number of them, and lists none.
-    flag, usual, option
-        The name of OpenCV's constant for a number that it takes when it writes the format, what that is where
-        nothing is asked (None leaves it to OpenCV), and the option that sets it, `quality` or `compression`.
-    pages
-        What several images in one file are: pages, or frames, which have times, 8 bits and one size; empty where
-        it holds one.
-    metadata
-        Whether OpenCV writes EXIF and a colour profile into it.
-    smallest_side
-        The least height and width that OpenCV writes.
-    signed, doubles
-        Whether its floats can be negative, and float64.
-    is_matrix
-        Whether it holds any numbers as they are, and no image.
-    separator
-        What is between the numbers of a text.
-    """
-
-    name: str
-    depths: tuple[Depth, ...]
-    channels: tuple[int, ...] = ()
-    flag: str = ""
-    usual: int | None = None
-    option: str = ""
-    pages: Literal["", "pages", "frames"] = ""
-    metadata: bool = False
-    smallest_side: int = 1
-    signed: bool = True
-    doubles: bool = False
-    is_matrix: bool = False
-    separator: str = ""
+    name: str  # as people call it
+    depths: tuple[Depth, ...]  # what its pixels can be, the deepest last
+    channels: tuple[int, ...] = ()  # how many an image can have; a matrix holds any number of them, and lists none
+    flag: str = ""  # OpenCV's constant for a number that it takes when it writes the format
+    usual: int | None = None  # that number where nothing is asked; None leaves it to OpenCV
+    option: str = ""  # what sets it, `quality` or `compression`
+    pages: Literal["", "pages", "frames"] = ""  # what several images are; frames have times, 8 bits and one size
+    metadata: bool = False  # whether OpenCV writes EXIF and a colour profile into it
+    smallest_side: int = 1  # the least height and width that OpenCV writes
+    signed: bool = True  # whether its floats can be negative
+    doubles: bool = False  # whether its floats can be float64
+    is_matrix: bool = False  # whether it holds any numbers as they are, and no image
+    separator: str = ""  # between the numbers of a text
 
 
 _EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN), (Depth.FLOAT,), tuple(Depth)

@@ -12,46 +12,20 @@ from cnnfilter.io.metadata import Directory, read_orientation
 
 
 class Header(NamedTuple):
-    """What a file promises.
+    """What a file promises."""
 
-    Parameters
-    ----------
-    height, width
-        Of the first page, as it is in the file.
-    depth
-        Bytes that a pixel takes when it is decoded, at least.
-    pages
-        How many pages or frames there are.
-    total
-        The pixels of all pages.
-    is_whole
-        Whether the file reaches to its end undamaged, as far as that can be seen without decoding it.
-    channels
-        Those of the image once it has been read: 1, 3 or 4; any other number where its head does not say.
-    orientation
-        How the image is turned before it is shown, as EXIF numbers it.
-    white
-        What a file of Netpbm, or an AVIF of more than 8 bits, calls white, where OpenCV leaves its levels as they are.
-    transparent
-        The level of a grey PNG that is transparent, once it has been read.
-    directories
-        Those of a TIFF, one for each page.
-    format
-        Its name; empty if it is not known.
-    """
-
-    height: int
+    height: int  # of the first page, as it is in the file
     width: int
-    depth: int = 3
+    depth: int = 3  # bytes that a pixel takes when it is decoded, at least
     pages: int = 1
-    total: int = 0
-    is_whole: bool = True
-    channels: int = 0
-    orientation: int = 1
-    white: int = 0
-    transparent: int | None = None
-    directories: tuple[Directory, ...] = ()
-    format: str = ""
+    total: int = 0  # the pixels of all pages, if they may differ
+    is_whole: bool = True  # whether it is undamaged up to its end, as far as that is seen without decoding it
+    channels: int = 0  # of the image once it has been read: 1, 3 or 4; any other number where its head does not say
+    orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
+    white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
+    transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
+    directories: tuple[Directory, ...] = ()  # of a TIFF, one for each page
+    format: str = ""  # its name; empty if it is not known
 
     @property
     def shape(self) -> tuple[int, ...] | None:

@@ -52,27 +52,12 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
 def to_levels(
     values: Array, *, range_: Range | None, maximum: float, depth: Depth, extremes: Extremes | None = None
 ) -> Levels:
-    """Return values as a file of some depth holds them.
+    """Return values as a file of some depth holds them: uint8, uint16, or floats as they came.
 
-    Parameters
-    ----------
-    values
-        Any shape, in the input's units: white is `maximum`.
-    range_
-        How they are brought into range; None is `clip` for 8 and 16 bits, `none` for floats; `none` for 8 and 16
-        bits is an `OutputError`.
-    maximum
-        White of the input: 255, 65535, or 1.
-    depth
-        Of the file. 8 and 16 bits scale by their white / `maximum` and round half to even; floats stay
-        in the input's units.
-    extremes
-        What `scale` and `max` go by, where the values are a part of what goes into the file.
-
-    Returns
-    -------
-    Levels
-        uint8, uint16, or floats as they came.
+    Values are in the units of an input with white at `maximum`. Without a range they are clipped for 8 and 16 bits, and
+    scaled by the depth's white / `maximum` and rounded half to even; floats stay as they are. `extremes` are what
+    `scale` and `max` go by where the values are a part of what goes into the file. `OutputError` if 8 or 16 bits are to
+    hold the range `none`.
 
     Examples
     --------

@@ -242,20 +242,10 @@ def find_avif_profile(data: bytes) -> bytes:
 
 
 def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:
-    """Return what a file of a format can say of pixels that are upright, and what is dropped, with the reason.
+    """Return what a file of a format can say of pixels that are upright, and a sentence on what is dropped, and why.
 
-    Parameters
-    ----------
-    metadata
-        What the input said.
-    format_, pixels
-        The file's format, and what goes into it, (H, W[, C]).
-
-    Returns
-    -------
-    tuple
-        What is written: EXIF with orientation 1, the size of the pixels and no thumbnail, and a profile if it is
-        one for these channels. Then a sentence on what is not, or the empty string.
+    That is EXIF with orientation 1, the size of the pixels and no thumbnail, and a profile if it is one for these
+    channels.
     """
     named = {"EXIF": metadata.exif, "the colour profile": metadata.profile}
     if not format_.metadata:

@@ -118,30 +118,14 @@ def name_input(source: str) -> str:
 
 
 class Job(NamedTuple):
-    """One result to be made: an input, which of the kernels, and where it goes.
+    """One result to be made: an input, which of the kernels, and where it goes."""
 
-    Parameters
-    ----------
-    source
-        The input's path, or `-`.
-    kernel
-        The place of the kernel among those asked for, from 0.
-    target
-        The output's path; None prints.
-    format_name
-        A name whose suffix is the format: the target's, or `-.png` for standard output.
-    layer
-        The layer whose output is wanted; empty for what the network gives.
-    view
-        `plot`, `animate` or `explain` for what shows the work; empty for its result.
-    """
-
-    source: str
-    kernel: int
-    target: Path | None
-    format_name: str
-    layer: str = ""
-    view: str = ""
+    source: str  # the input's path, or `-`
+    kernel: int  # the place of the kernel among those asked for, from 0
+    target: Path | None  # the output's path; None prints
+    format_name: str  # a name whose suffix is the format: the target's, or `-.png` for standard output
+    layer: str = ""  # whose output is wanted; empty for what the network gives
+    view: str = ""  # `plot`, `animate` or `explain` for what shows the work; empty for its result
 
 
 def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
@@ -175,39 +159,19 @@ def group_by_input(jobs: Iterable[Job]) -> list[list[Job]]:
 
 
 class OutputRequest(NamedTuple):
-    """What was said of the outputs.
+    """What was said of the outputs."""
 
-    Parameters
-    ----------
-    output
-        `-o`: a file, a folder, a template, `-`, or None where nothing was said.
-    format_
-        `--format`, without its dot, or None.
-    kernels
-        A name for each result of an input; empty if each input has one result.
-    layers
-        The layers whose outputs are wanted, each a result of an input; empty for the network's own.
-    prints
-        Whether results without `output` are printed for pictures too, as vectors are.
-    in_place
-        Whether an output may be its own input.
-    read_files
-        The files that kernels, networks, weights, labels and lists are read from, which no output may be.
-    stdin_suffix
-        What standard input's name would end in, `.txt` for a matrix; empty for a picture.
-    below
-        For inputs from deep in a folder where they lie in it, and so where their results lie in the folder `-o`.
-    """
-
-    output: str | None
-    format_: str | None = None
-    kernels: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    prints: bool = False
-    in_place: bool = False
-    read_files: tuple[Path, ...] = ()
-    stdin_suffix: str = ""
-    below: Mapping[str, str] = MappingProxyType({})
+    output: str | None  # `-o`: a file, a folder, a template, `-`, or None where nothing was said
+    format_: str | None = None  # `--format`, without its dot
+    kernels: tuple[str, ...] = ()  # a name for each result of an input; empty if each input has one result
+    layers: tuple[str, ...] = ()  # whose outputs are wanted, each a result; empty for the network's own
+    prints: bool = False  # whether results without `output` are printed for pictures too, as vectors are
+    in_place: bool = False  # whether an output may be its own input
+    read_files: tuple[Path, ...] = ()  # kernels, networks, weights, labels and lists, which no output may be
+    stdin_suffix: str = ""  # what standard input's name would end in, `.txt` for a matrix
+    below: Mapping[str, str] = MappingProxyType(
+        {}
+    )  # where inputs are in a folder, and so their results in that of `-o`
 
 
 def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
@@ -353,24 +317,12 @@ def _together(job: Job, other: Job, request: OutputRequest) -> str:
 
 
 class FoundInputs(NamedTuple):
-    """All inputs.
+    """All inputs."""
 
-    Parameters
-    ----------
-    sources
-        Paths, or `-`, in the order in which they were given; those of a folder by name.
-    below
-        Where an input is below the folder that was given.
-    failures
-        Folders that could not be looked into, or hold no picture, each with the reason.
-    remarks
-        What was passed over.
-    """
-
-    sources: Sequence[str]
-    below: Mapping[str, str] = MappingProxyType({})
-    failures: Sequence[tuple[str, str]] = ()
-    remarks: Sequence[str] = ()
+    sources: Sequence[str]  # paths, or `-`, in the order in which they were given; those of a folder by name
+    below: Mapping[str, str] = MappingProxyType({})  # where an input is below the folder that was given
+    failures: Sequence[tuple[str, str]] = ()  # folders that hold no picture, or cannot be read, each with the reason
+    remarks: Sequence[str] = ()  # what was passed over
 
 
 def find_inputs(words: Sequence[str], output: str | None) -> FoundInputs:
