@@ -56,17 +56,22 @@ class Op(NamedTuple):
 def _build_plain(word: str, kind: type[Layer], fixed: dict[str, Any], options: Options) -> Layer:
     """Return a layer whose options are a number without a key, numbers with one, and `nobias`."""
     given = {name: getattr(options, name) for name in kind.KEYS if getattr(options, name) is not None}
-    if options.number is not None:
-        given[kind.BARE] = _count(options.number, kind.COUNTS) if kind.COUNTS else options.number
-    elif kind is Linear:
-        raise LanguageError(f"the {kind.COUNTS} is needed, as in {word}:10")
+    given |= _count(kind, options)
     if options.nobias:
         given["bias"] = False
-    return kind(**{**fixed, **given})
+    if kind is Linear and options.number is None:
+        raise LanguageError(f"the {kind.COUNTS} is needed, as in {word}:10")
+    return kind(**fixed | given)
 
 
-def _count(number: float, subject: str) -> int:
-    """Return a bare number as a whole number."""
+def _count(kind: type[Layer], options: Options) -> dict[str, float]:
+    """Return the number without a key as the field that it sets; where it counts something it is a whole number."""
+    if options.number is None:
+        return {}
+    return {kind.BARE: _as_count(options.number, kind.COUNTS) if kind.COUNTS else options.number}
+
+
+def _as_count(number: float, subject: str) -> int:
     if not number.is_integer() or number > LARGEST_COUNT:
         raise LanguageError(f"{subject} {show_number(number)} is not a whole number up to {LARGEST_COUNT}")
     return int(number)
@@ -76,18 +81,15 @@ def _build_convolution(kind: type[Convolution], options: Options) -> Layer:
     if options.nobias and options.bias is not None:
         raise LanguageError("bias= and nobias contradict each other")
     own: dict[str, Any] = {} if options.groups is None else {"groups": options.groups}
-    if options.number is not None:
-        own[kind.BARE] = _count(options.number, kind.COUNTS)
-    size = _kernel_size(options)
     return kind(
-        window=_window(options, size, stride=(1, 1)),
+        **own | _count(kind, options),
+        window=_window(options, _kernel_size(options), stride=(1, 1)),
         kernels=options.kernels or (),
         bias=options.bias or 0.0,
         learned_bias=not options.kernels and not options.nobias and options.bias is None,
         border=options.border or Border(),
         flip=bool(options.flip),
         normalize=options.normalize or Normalization.NONE,
-        **own,
     )
 
 
@@ -108,7 +110,7 @@ def _kernel_size(options: Options) -> Pair:
 def _build_pool(mode: PoolMode, options: Options) -> Layer:
     if (options.size is None) == (options.number is None):
         raise LanguageError("one window is needed, as in maxpool:2 or maxpool:3x2")
-    side = 1 if options.number is None else _count(options.number, "window")
+    side = 1 if options.number is None else _as_count(options.number, "window")
     size = options.size or (side, side)
     return Pool(mode=mode, window=_window(options, size, stride=size), count_include_pad=bool(options.countpad))
 
@@ -118,7 +120,7 @@ def _window(options: Options, size: Pair, stride: Pair) -> Window:
     return Window(
         size=size,
         stride=options.stride or stride,
-        padding=NO_PADDING if options.padding is None else options.padding,
+        padding=options.padding or NO_PADDING,
         dilation=options.dilation or (1, 1),
         ceil=bool(options.ceil),
     )
@@ -183,6 +185,7 @@ NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 """What a layer can be called."""
 
 _REPEAT = re.compile(r"\d+x", re.ASCII)
+_REPEAT_AND_WORD = re.compile(r"(\d+x)([a-z].*)", re.DOTALL)
 
 
 def parse_network(text: str | Sequence[str], kernel_shape: KernelShape, *, lines: bool = False) -> Network:
@@ -209,14 +212,14 @@ def parse_network(text: str | Sequence[str], kernel_shape: KernelShape, *, lines
     ('relu1', 'relu2', 'maxpool1', 'res1')
     """
     written = text if isinstance(text, str) else "\n".join(text)
-    return Network(_Reader(tokenize(written, lines=lines), kernel_shape, lines=lines).read())
+    return Network(_Reader(written, kernel_shape, lines=lines).read())
 
 
 class _Reader:
     """Reads tokens one after the other, and counts the layers."""
 
-    def __init__(self, tokens: list[Token], kernel_shape: KernelShape, *, lines: bool) -> None:
-        self.tokens = tokens
+    def __init__(self, text: str, kernel_shape: KernelShape, *, lines: bool) -> None:
+        self.tokens = tokenize(text, lines=lines)
         self.kernel_shape = kernel_shape
         self.lines = lines
         self.place = 0
@@ -234,10 +237,10 @@ class _Reader:
         """Return the token to be read, or None at the end."""
         return self.tokens[self.place] if self.place < len(self.tokens) else None
 
-    def take(self, sign: str) -> Token | None:
-        """Read a token if it is the sign."""
+    def take(self, sign: str, *, close: bool = False) -> Token | None:
+        """Read a token if it is the sign, and without white space before it if `close`."""
         token = self.next()
-        if token is None or token.text != sign:
+        if token is None or token.text != sign or (close and token.spaced):
             return None
         self.place += 1
         return token
@@ -252,13 +255,12 @@ class _Reader:
                     f"{token.text!r} stands directly behind {before!r}; white space or + parts layers", token
                 )
             if not _REPEAT.fullmatch(token.text):
-                layers += self.unit() if repeat is None else self.repeated(repeat)
+                layers += self.repeated(repeat) if repeat else self.unit()
                 repeat = None
             elif repeat:
                 raise self.error(f"{token.text!r} follows another repeat; one number of repeats is enough", token)
             else:
-                repeat = token
-                self.place += 1
+                repeat = self.take(token.text)
         if repeat:
             raise self.error(f"nothing follows {repeat.text!r}; a layer to repeat is needed after it", repeat)
         return tuple(layers)
@@ -267,28 +269,24 @@ class _Reader:
         """Read a unit, and return it as often as the word before it says."""
         before = self.count
         unit = self.unit()
-        times = self.times(repeat)
-        self.count = before + (self.count - before) * times
-        self.check_count(repeat)
-        return tuple(_number_names(layer, number) for number in range(1, times + 1) for layer in unit)
-
-    def times(self, repeat: Token) -> int:
-        """Return how often a unit is repeated; a number beyond all bounds is just beyond them."""
         digits = repeat.text[:-1].lstrip("0")
         if not digits:
             raise self.error(f"{repeat.text!r} repeats nothing; 1x is the least", repeat)
-        return int(digits) if len(digits) <= len(str(MOST_LAYERS)) else MOST_LAYERS + 1
+        # A number beyond all bounds is taken for one that is just beyond them.
+        times = int(digits) if len(digits) <= len(str(MOST_LAYERS)) else MOST_LAYERS + 1
+        self.add((self.count - before) * (times - 1), repeat)
+        return tuple(_number_names(layer, number) for number in range(1, times + 1) for layer in unit)
 
-    def check_count(self, token: Token) -> None:
-        """Raise a `LanguageError` if there are too many layers."""
+    def add(self, count: int, token: Token) -> None:
+        """Count layers; `LanguageError` if there are too many."""
+        self.count += count
         if self.count > MOST_LAYERS:
             raise self.error(f"{token.text!r}: more than {MOST_LAYERS} layers in all are not allowed", token)
 
     def unit(self) -> Branch:
         """Read layers and blocks that `+` holds together."""
         layers = [self.part()]
-        while (plus := self.next()) and plus.text == "+" and not plus.spaced:
-            self.place += 1
+        while plus := self.take("+", close=True):
             layers.append(self.part(plus))
         return tuple(layers)
 
@@ -296,31 +294,22 @@ class _Reader:
         """Read a layer, or a block; after a `+` it must follow without white space."""
         token = self.next()
         if token is None or token.text in set("|+)") or (plus and token.spaced):
-            where = plus or token
-            raise self.error(
-                f"layer {self.count + 1}: a layer is missing beside '+', which stands between two without white space",
-                where,
-            )
+            message = "a layer is missing beside '+', which stands between two without white space"
+            raise self.error(f"layer {self.count + 1}: {message}", plus or token)
         self.place += 1
+        if token.text in BLOCKS and (opening := self.take("(", close=True)):
+            return self.block(token, opening)
+        self.add(1, token)
         opening = self.next()
-        if opening and opening.text == "(" and token.text in BLOCKS and not opening.spaced:
-            return self.block(token)
-        return self.layer(token, opens=bool(opening and opening.text == "("))
-
-    def layer(self, token: Token, *, opens: bool) -> Layer:
-        """Return the layer that a word writes."""
-        self.count += 1
-        self.check_count(token)
         try:
-            if opens or token.text == "(":
+            if token.text == "(" or (opening and opening.text == "("):
                 raise LanguageError(_unexpected_opening(token.text))
             return _layer(token.text, self.kernel_shape)
         except CnnFilterError as error:
             raise self.error(f"layer {self.count}, {token.text!r}: {error}", token) from error
 
-    def block(self, token: Token) -> Layer:
+    def block(self, token: Token, opening: Token) -> Layer:
         """Read the branches of a block, and its name."""
-        opening = self.take("(")
         self.depth += 1
         if self.depth > DEEPEST:
             raise self.error(f"more than {DEEPEST} blocks within each other are not allowed", token)
@@ -330,24 +319,23 @@ class _Reader:
         if not self.take(")"):
             raise self.error(f"'{token.text}(' is never closed; ')' ends a block", opening)
         self.depth -= 1
-        self.count += 1
-        self.check_count(token)
+        self.add(1, token)
         try:
-            return BLOCKS[token.text](branches=tuple(branches), name=self.block_name())
+            name, behind = "", self.next()
+            if behind and behind.text.startswith("@") and not behind.spaced:
+                self.place += 1
+                name = _check_name(behind.text[1:])
+            return BLOCKS[token.text](branches=tuple(branches), name=name)
         except CnnFilterError as error:
             raise self.error(f"layer {self.count}, '{token.text}(...)': {error}", token) from error
 
-    def block_name(self) -> str:
-        """Read the `@name` behind a block, if there is one."""
-        token = self.next()
-        if token is None or token.spaced or not token.text.startswith("@"):
-            return ""
-        self.place += 1
-        return _check_name(token.text[1:])
-
     def error(self, message: str, token: Token | None) -> LanguageError:
         """Return an error that names the line if lines are to be named."""
-        return LanguageError(f"line {token.line}, {message}" if self.lines and token else message)
+        if not self.lines or token is None:
+            return LanguageError(message)
+        error = LanguageError(f"line {token.line}, {message}")
+        error.line = token.line
+        return error
 
 
 def _number_names(layer: Layer, number: int) -> Layer:
@@ -382,8 +370,8 @@ def _find_op(word: str) -> str:
     canonical = SHORT.get(word, word)
     if canonical in OPS:
         return canonical
-    if match := re.match(r"(\d+x)(?=[a-z])", word):
-        raise LanguageError(f"a repeat is a word of its own: '{match[1]} {word[match.end() :]}'")
+    if match := _REPEAT_AND_WORD.fullmatch(word):
+        raise LanguageError(f"a repeat is a word of its own: '{match[1]} {match[2]}'")
     if word in BLOCKS:
         raise LanguageError(f"{word} needs its branches directly behind it, as in {word}(conv:3x3,p1 | conv:1x1)")
     if re.fullmatch(r"\d+(x\d+){1,2}", word, re.ASCII):
@@ -395,8 +383,8 @@ def _find_op(word: str) -> str:
 
 def _unexpected_opening(word: str) -> str:
     """Return what is wrong with a '(' that opens no block."""
-    if match := re.match(r"(\d+x)(?=[a-z])", word):
-        return f"a repeat is a word of its own: '{match[1]} {word[match.end() :]}('"
+    if match := _REPEAT_AND_WORD.fullmatch(word):
+        return f"a repeat is a word of its own: '{match[1]} {match[2]}('"
     if word in BLOCKS:
         return f"'(' follows {word} directly, without white space"
     hint = nearest(word, BLOCKS)

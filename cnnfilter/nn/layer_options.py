@@ -49,17 +49,14 @@ def tokenize(text: str, *, lines: bool = False) -> list[Token]:
             position, spaced = position + 1, True
         else:
             try:
-                end = position + 1 if sign in SIGNS else _end_of_word(text, position)
+                ends = _separators(text, position, lambda sign: sign.isspace() or sign in SIGNS)
+                end = position + 1 if sign in SIGNS else next(ends, len(text))
             except LanguageError as error:
                 raise LanguageError(f"line {line}, {error}" if lines else str(error)) from error
             tokens.append(Token(text[position:end], line, spaced))
             line += text.count("\n", position, end)
             position, spaced = end, False
     return tokens
-
-
-def _end_of_word(text: str, start: int) -> int:
-    return next(_separators(text, start, lambda sign: sign.isspace() or sign in SIGNS), len(text))
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -129,9 +126,9 @@ class Options:
 
 
 FLAGS = ("nobias", "flip", "ceil", "countpad")
-LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
 NUMBERS = ("bias", "eps", "alpha", "beta", "k")
-KEYS = ("p", "border", "normalize", *NUMBERS)
+LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
+KEYS = {"p": "padding", "border": "border", "normalize": "normalize"} | {name: name for name in NUMBERS}
 SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
 """What people write who know the words of other tools, and the letter it is here."""
 
@@ -167,43 +164,77 @@ def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> O
         name, value = _read_option(word, kernel_shape)
         if name == "kernels" and isinstance(value, KernelWord):
             options.kernels = (*(options.kernels or ()), value)
-        elif getattr(options, name) is not None:
-            raise LanguageError(_said_twice(name, word))
-        else:
+        elif getattr(options, name) is None:
             setattr(options, name, value)
+        elif name == "number":
+            raise LanguageError(f"{word!r} is a second bare number; a kernel or window size is written 3x3")
+        else:
+            raise LanguageError(f"{word!r} sets the {name} a second time")
     return options
 
 
 def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, object]:
     """Return which field of `Options` a word sets, and to what."""
-    if match := _LETTER.fullmatch(word):
-        return _read_letter(match[1], match[2])
-    if re.fullmatch(r"\d+x\d+", word, re.ASCII):
-        return "size", as_pair(word, "size")
-    if _PLAIN_NUMBER.fullmatch(word):
-        return "number", _number(word)
     if word in FLAGS:
         return word, True
     if word in list(PaddingWord):
         return "padding", as_padding(word)
+    if re.fullmatch(r"\d+x\d+", word, re.ASCII):
+        return "size", as_pair(word, "size")
+    if _PLAIN_NUMBER.fullmatch(word):
+        return "number", _number(word)
+    if match := _LETTER.fullmatch(word):
+        return LETTERS[match[1]], _read_value(LETTERS[match[1]], match[2])
     key, equals, value = word.partition("=")
     if equals and key in KEYS:
-        return _read_key(key, value)
+        return KEYS[key], _read_value(KEYS[key], value)
     if equals and key in SPELLED_OUT:
         written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
         raise LanguageError(f"{word!r} is written {written}")
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
     if "\n" in bare:
         bare = join_rows(bare)
-    hint = nearest(f"{key}=" if equals else word, known_words())
     if kernel_shape is None or not bare:
-        raise LanguageError(f"unknown option {word!r}{hint}")
+        raise LanguageError(f"unknown option {word!r}{_nearest_option(word)}")
     try:
         return "kernels", KernelWord(bare, kernel_shape(bare))
     except KernelError as error:
-        if hint:
+        if hint := _nearest_option(word):
             raise LanguageError(f"neither an option nor a kernel: {word!r}{hint}") from error
         raise
+
+
+def _read_value(name: str, text: str) -> object:
+    """Return what an option with a letter or a key is set to."""
+    match name:
+        case "padding":
+            return as_padding(text)
+        case "stride" | "dilation":
+            return as_pair(text, name)
+        case "groups":
+            rows, columns = as_pair(text, "groups")
+            if rows != columns:
+                raise LanguageError(f"groups {text!r} is not one number")
+            return rows
+        case "border":
+            return as_border(text)
+        case "normalize":
+            if text not in list(Normalization):
+                raise LanguageError(f"normalize={text} is unknown: {', '.join(Normalization)}")
+            return Normalization(text)
+    return _number(text, f"{name}: ")
+
+
+def _number(text: str, subject: str = "") -> float:
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise LanguageError(f"{subject}{error}") from error
+
+
+def _nearest_option(word: str) -> str:
+    key, equals, _ = word.partition("=")
+    return nearest(f"{key}{equals}", known_words())
 
 
 def reads_as_kernel(word: str) -> bool:
@@ -229,44 +260,3 @@ def looks_like_option(word: str) -> bool:
 def known_words() -> list[str]:
     """Return the words that are options by themselves."""
     return [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
-
-
-def _read_letter(letter: str, value: str) -> tuple[str, object]:
-    name = LETTERS[letter]
-    match letter:
-        case "p":
-            return name, as_padding(value)
-        case "g":
-            rows, columns = as_pair(value, "groups")
-            if rows != columns:
-                raise LanguageError(f"groups {value!r} is not one number")
-            return name, rows
-        case _:
-            return name, as_pair(value, name)
-
-
-def _read_key(key: str, value: str) -> tuple[str, object]:
-    match key:
-        case "p":
-            return "padding", as_padding(value)
-        case "border":
-            return "border", as_border(value)
-        case "normalize":
-            if value not in list(Normalization):
-                raise LanguageError(f"normalize={value} is unknown: {', '.join(Normalization)}")
-            return "normalize", Normalization(value)
-        case _:
-            return key, _number(value, f"{key}: ")
-
-
-def _number(text: str, subject: str = "") -> float:
-    try:
-        return parse_number(text)
-    except ValueError as error:
-        raise LanguageError(f"{subject}{error}") from error
-
-
-def _said_twice(name: str, word: str) -> str:
-    if name == "number":
-        return f"{word!r} is a second bare number; a kernel or window size is written 3x3"
-    return f"{word!r} sets the {name} a second time"
