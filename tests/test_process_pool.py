@@ -23,14 +23,12 @@ from cnnfilter.compute.tiles import Model
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.encode import Encoded
 from cnnfilter.io.formats import Depth, Range
-from cnnfilter.io.paths import Job, OutputRequest, plan_outputs
+from cnnfilter.io.paths import Job, OutputRequest, name_input, plan_outputs
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening, tell
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.network import Init, Need
-from cnnfilter.run.many_inputs import run_batch
-from cnnfilter.run.one_input import read_input
-from cnnfilter.run.outcome import Account
+from cnnfilter.run.inputs import Outcome, read_input, run_batch
 from cnnfilter.run.process_pool import work_in_order
 from cnnfilter.run.settings import Settings, Work
 
@@ -45,26 +43,22 @@ class Recorder:
     failures: list[str] = field(default_factory=list)
     outputs: list[Encoded] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
-    accounts: list[Account] = field(default_factory=list, compare=False)
+    sources: list[str] = field(default_factory=list, compare=False)
 
-    def remark(self, source: str, note: str) -> None:
-        """Keep a remark."""
-        self.remarks.append(f"{source}: {note}")
-        self.order.append("remark")
-
-    def failure(self, text: str) -> None:
-        """Keep a failure."""
-        self.failures.append(text)
-        self.order.append("failure")
-
-    def output(self, data: Encoded) -> None:
-        """Keep what goes to standard output."""
-        self.outputs.append(data)
-        self.order.append("output")
-
-    def finish(self, account: Account) -> None:
-        """Keep what came of an input."""
-        self.accounts.append(account)
+    def __call__(self, outcome: Outcome) -> None:
+        """Keep what came of an input, and tell its details."""
+        self.sources.append(outcome.source)
+        for kind, content in outcome.events:
+            if kind == "remark":
+                self.remarks.append(f"{name_input(outcome.source)}: {content}")
+            elif kind == "failure":
+                self.failures.append(content)
+            elif kind == "output":
+                self.outputs.append(content)
+            else:
+                tell("%s", content, level=kind)
+                continue
+            self.order.append(kind)
 
 
 @pytest.fixture(autouse=True)
@@ -231,7 +225,7 @@ def test_a_bug_fails_its_input_alone_and_asks_for_a_report(monkeypatch: pytest.M
 
     monkeypatch.setattr("cnnfilter.compute.tiles.run_program", run)
     recorder, details = Recorder(), list[str]()
-    with listening(lambda _level, text: details.append(text)):
+    with listening(lambda _level, message, *values: details.append(message % values)):
         assert run_batch(work(["a.npy", "b.npy", "c.npy"], "out/", "relu"), recorder) == 1
     (failure,) = recorder.failures
     assert failure.startswith("b.npy: ZeroDivisionError: by nothing; this is a mistake in cnnfilter, please report it")
@@ -277,19 +271,19 @@ def test_a_process_holds_one_picture_at_a_time(
         tell("held %s", sum(each() is not None for each in held))
         return picture
 
-    monkeypatch.setattr("cnnfilter.run.one_input.read_input", read)
+    monkeypatch.setattr("cnnfilter.run.inputs.read_input", read)
     names = [f"{number}.npy" for number in range(40)]
     for number, name in enumerate(names):
         np.save(name, MATRIX * number)
     recorder, details = Recorder(), list[str]()
-    with listening(lambda _level, text: details.append(text)):
+    with listening(lambda _level, message, *values: details.append(message % values)):
         assert run_batch(work(names, output, "relu", jobs=processes), recorder) == 0
     assert [text for text in details if text.startswith("held")] == ["held 1"] * 40
-    assert [account.source for account in recorder.accounts] == names
+    assert recorder.sources == names
 
 
 def test_several_inputs_have_one_thread_of_opencv_each_and_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnnfilter.run.many_inputs.count_cores", lambda: 2)
+    monkeypatch.setattr("cnnfilter.run.inputs.count_cores", lambda: 2)
     usual, cores = cv2.getNumThreads(), count_cores()
 
     def run(program: Program, image: Array, **told: Any) -> Array:
@@ -307,7 +301,7 @@ def test_several_inputs_have_one_thread_of_opencv_each_and_one_core(monkeypatch:
         (["a.npy", "b.npy"], 1, f"{shared}True"),
     ):
         details: list[str] = []
-        with listening(lambda _level, text, heard=details: heard.append(text)):  # type: ignore[misc]
+        with listening(lambda _level, message, *values, heard=details: heard.append(message % values)):
             run_batch(work(sources, "out/", "relu", jobs=processes), Recorder())
         assert [text for text in details if "OpenCV" in text] == [expected] * len(sources)
         assert (cv2.getNumThreads(), count_cores()) == (usual, cores)
@@ -347,7 +341,7 @@ def test_an_input_that_ends_its_process_fails_alone(
     sources = ["a.npy", "b.npy", "c.npy"]
     assert run_batch(work(sources, "out/", "relu", jobs=2), recorder) == 1
     assert recorder.failures == [f"b.npy: the process that worked on it {said}"]
-    assert [account.source for account in recorder.accounts] == sources
+    assert recorder.sources == sources
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.npy", "c.npy"]
 
 

@@ -13,10 +13,10 @@ import click
 
 from cnnfilter.cli.console import Console, ended_in_order, told_log
 from cnnfilter.cli.options import check_views, wants_views
-from cnnfilter.cli.report import attended, check_companions, write_rules
+from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.atomic import is_directory
-from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, is_matrix, looks_like_matrix
+from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
     FoundInputs,
@@ -35,7 +35,7 @@ from cnnfilter.log import warn
 from cnnfilter.nn.layers import Convolution
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.report import Clerk
+    from cnnfilter.cli.report import Reporter
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
     from cnnfilter.compute.tiles import Model
     from cnnfilter.network_files import Document
@@ -96,18 +96,16 @@ def filter_files(
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
     protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
-    check_companions(jobs, settings, protected, prerequisites)
+    check_reports(jobs, settings, protected, prerequisites)
     total = len(found.failures) + len(group_by_input(jobs))
     with (
-        attended(settings, total) as clerk,
-        told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=clerk.make_room),
+        reporting(settings, total) as reporter,
+        told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room),
     ):
         work = _prepare(jobs, networks, settings, document)
         work = work._replace(names=names, stdin=stdin, protected=protected, prerequisites=prerequisites)
-        for path, reason in found.failures:
-            _tell_missing(path, reason, clerk)
-        _carry_out(work, clerk)
-    if clerk.failed or clerk.troubles:
+        _carry_out(work, found.failures, reporter)
+    if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)
 
 
@@ -117,7 +115,7 @@ def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
     Raises
     ------
     CnnFilterError
-        If a list cannot be read, or standard input would be read twice.
+        If a list cannot be read, standard input would be read twice, or a folder is named without `-r`.
     UsageError
         If no input is named.
     """
@@ -125,28 +123,22 @@ def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
         raise OutputError("-0 says how the names in the list of --files-from end")
     if not inputs and not settings.files_from:
         raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
-    if not settings.files_from and not settings.recursive:
-        _refuse_folders(inputs)
-        return FoundInputs(inputs)
-    words = (*inputs, *(_listed(settings.files_from, null=settings.null) if settings.files_from else ()))
-    if not words:
-        Console(quiet=settings.quiet).remark(f"{settings.files_from}: the list names no input")
-    if settings.files_from == STANDARD and STANDARD in words:
-        raise OutputError("standard input holds the list of inputs, and cannot be one of them")
-    if not settings.recursive:
-        _refuse_folders(words)
-        return FoundInputs(words)
-    found = find_inputs(words, settings.output)
-    for remark in found.remarks:
-        Console(quiet=settings.quiet).remark(remark)
-    return found
-
-
-def _refuse_folders(words: Sequence[str]) -> None:
-    """Raise an `OutputError` if an input is a folder, which nobody said to look into."""
+    words = tuple(inputs)
+    if settings.files_from:
+        words += _listed(settings.files_from, null=settings.null)
+        if not words:
+            Console(quiet=settings.quiet).remark(f"{settings.files_from}: the list names no input")
+        if settings.files_from == STANDARD and STANDARD in words:
+            raise OutputError("standard input holds the list of inputs, and cannot be one of them")
+    if settings.recursive:
+        found = find_inputs(words, settings.output)
+        for remark in found.remarks:
+            Console(quiet=settings.quiet).remark(remark)
+        return found
     for word in words:
         if is_directory(Path(word)):
             raise OutputError(f"{word}: is a folder; -r takes the pictures in it")
+    return FoundInputs(words)
 
 
 def _listed(path: str, *, null: bool) -> tuple[str, ...]:
@@ -167,12 +159,12 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
     if not wants_views(settings):
         return plan_outputs(sources, request)
-    from cnnfilter.run.views import plan_views, request_views  # noqa: PLC0415  for those alone who want to see
+    from cnnfilter.run.settings import plan_views  # noqa: PLC0415  for those alone who want to see
 
     check_names(sources)
     only_shown = request.output is None and not (request.in_place or settings.top is not None)
     jobs = [] if only_shown else plan_outputs(sources, request)
-    return plan_views(jobs, sources, request_views(settings), identify_all((*sources, *request.read_files)))
+    return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files)))
 
 
 def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
@@ -194,26 +186,22 @@ def _gives_vector(network: Network) -> bool:
 
 
 def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:
-    """Raise a `CnnFilterError` if the files that are named cannot hold what comes out."""
-    jobs = [job for job in jobs if not job.view]
-    if settings.range_ is Range.NONE:
-        _check_floats(jobs, settings)
-    if settings.pipeline and settings.top is not None:
-        _check_text(jobs)
-    elif settings.pipeline and not settings.save and _gives_vector(network):
-        _check_vector(jobs)
-
-
-def _check_floats(jobs: list[Job], settings: Settings) -> None:
-    """Raise an `OutputError` if one of the files cannot hold floats, or shall not."""
-    if settings.depth not in {None, Depth.FLOAT}:
+    """Raise an `OutputError` if the files that are named cannot hold what comes out."""
+    if settings.range_ is Range.NONE and settings.depth not in {None, Depth.FLOAT}:
         raise OutputError(f"--range none keeps floats as they are, and --depth {settings.depth} does not")
+    is_vector = settings.pipeline and not settings.save and _gives_vector(network)
     for job in jobs:
-        format_ = find_format(job.format_name)
-        if Depth.FLOAT not in format_.depths:
+        if job.view:
+            continue
+        format_, where = find_format(job.format_name), job.target or "standard output"
+        if settings.range_ is Range.NONE and Depth.FLOAT not in format_.depths:
             raise OutputError(
                 f"--range none needs a file that holds floats, such as .npy, .pfm or .tiff, not {format_.name}"
             )
+        if settings.top is not None and not format_.separator:
+            raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
+        if is_vector and not format_.is_matrix:
+            raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
 
 def _remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
@@ -227,46 +215,23 @@ def _remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
             )
 
 
-def _check_text(jobs: list[Job]) -> None:
-    """Raise an `OutputError` if classes shall go into a file that is no text."""
-    for job in jobs:
-        if not find_format(job.format_name).separator:
-            where = job.target or "standard output"
-            raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
+def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporter) -> None:
+    """Work on all inputs, or say what would be made of them; folders that hold no input have failed."""
+    from cnnfilter.run.inputs import Outcome, rehearse, run_batch  # noqa: PLC0415  loads the arrays' libraries
 
-
-def _check_vector(jobs: list[Job]) -> None:
-    """Raise an `OutputError` if a vector shall go into a picture."""
-    for job in jobs:
-        if not is_matrix(job.format_name):
-            where = job.target or "standard output"
-            raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
-
-
-def _tell_missing(path: str, reason: str, clerk: Clerk) -> None:
-    """Tell that a folder holds no input, as one that failed."""
-    from cnnfilter.run.outcome import Account  # noqa: PLC0415  few folders are empty
-
-    account = Account(path)
-    account.failure(f"{path}: {reason}")
-    account.close().tell_to(clerk)
-
-
-def _carry_out(work: Work, clerk: Clerk) -> None:
-    settings = work.settings
-    if settings.dry_run:
-        from cnnfilter.run.one_input import rehearse  # noqa: PLC0415  loads the arrays' libraries
-
-        rehearse(work, clerk)
+    for path, reason in missing:
+        outcome = Outcome(path)
+        outcome.fail(f"{path}: {reason}")
+        reporter.add(outcome)
+    if work.settings.dry_run:
+        rehearse(work, reporter.add)
         return
-    if settings.fail_fast and clerk.failed:
+    if work.settings.fail_fast and reporter.failed:
         return
-    from cnnfilter.run.many_inputs import run_batch  # noqa: PLC0415  loads the arrays' libraries
-
     with ended_in_order():
-        run_batch(work, clerk)
-    if settings.depfile:
-        write_rules(Path(settings.depfile), clerk, work.prerequisites)
+        run_batch(work, reporter.add)
+    if work.settings.depfile:
+        reporter.write_rules(Path(work.settings.depfile), work.prerequisites)
 
 
 def _prepare(jobs: list[Job], networks: Sequence[Network], settings: Settings, document: Document | None) -> Work:

@@ -105,14 +105,17 @@ def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None
     """
     told: set[str] = set()
 
-    def hear(level: Level, text: str) -> None:
-        if (quiet if level is Level.WARNING else not verbose) or text in told:
+    def hear(level: Level, message: str, *values: object) -> None:
+        if quiet if level == "warning" else not verbose:
+            return
+        text = message % values
+        if text in told:
             return
         if make_room:
             make_room()
-        if level is not Level.DETAIL:
+        if level in {"once", "warning"}:
             told.add(text)
-        say(f"remark: {text}" if level is Level.WARNING else text)
+        say(f"remark: {text}" if level == "warning" else text)
 
     with listening(hear):
         yield

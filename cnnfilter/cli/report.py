@@ -1,11 +1,11 @@
-"""What a run says: messages, progress, reports."""
+"""What a run says: messages, progress, a report in JSON, and rules for make."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli.console import Console, say
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import write_whole
-from cnnfilter.io.paths import STANDARD, Job, identify
+from cnnfilter.io.paths import STANDARD, Job, identify, name_input
+from cnnfilter.log import tell
 
 if TYPE_CHECKING:
-    from cnnfilter.io.encode import Encoded
-    from cnnfilter.run.outcome import Account
+    from cnnfilter.run.inputs import Outcome
     from cnnfilter.run.settings import Settings
 
 
@@ -36,88 +36,76 @@ _WIDTH, _NARROWEST = 24, 5
 """Signs of the bar, at most and at least."""
 
 
-class Clerk:
+class Reporter:
     """Tells a person what came of a batch, and keeps count.
 
     Parameters
     ----------
-    console
-        Who tells it.
+    settings
+        Whether all remarks are said, or none, and the file into which a line of JSON goes for each input.
     total
         How many inputs there are.
-    progress
-        The bar, or None.
-    report
-        An open file into which a line of JSON goes for each input, or None.
-    says_all
-        Whether remarks are said of each input, however many there are.
 
     Attributes
     ----------
-    total, done, failed
-        How many inputs there are, how many were done, well or not, and how many of these failed.
-    rules
-        For each input that went well its files, and itself.
+    failed
+        How many inputs failed.
+    made
+        For each input that went well itself, and its files.
     troubles
         How many of the files about the batch could not be written.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        total: int,
-        *,
-        progress: Progress | None = None,
-        report: BinaryIO | None = None,
-        says_all: bool = False,
-    ) -> None:
-        self.total, self.done, self.failed = total, 0, 0
-        self.troubles = 0
-        self.rules: list[tuple[list[str], str]] = []
-        self._console, self._progress, self._report = console, progress, report
+    def __init__(self, settings: Settings, total: int) -> None:
+        self.failed, self.troubles = 0, 0
+        self.made: list[tuple[str, list[str]]] = []
+        self._settings, self._total, self._done = settings, total, 0
+        self._console = Console(quiet=settings.quiet)
         self._remarks: dict[str, tuple[int, str, str]] = {}
-        self._says_all = says_all
+        has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal()
+        self._progress = Progress(total) if has_bar else None
+        self._report = _open(settings.report) if settings.report and not settings.dry_run else None
 
-    def remark(self, source: str, note: str) -> None:
+    def add(self, outcome: Outcome) -> None:
+        """Say what happened to an input, count it, and report on it."""
+        for kind, content in outcome.events:
+            if kind == "remark":
+                self._remark(name_input(outcome.source), content)
+            elif kind == "failure":
+                self._fail(content)
+            elif kind == "output":
+                self.make_room()
+                self._console.output(content)
+            else:
+                tell("%s", content, level=kind)
+        self._done += 1
+        self.failed += bool(outcome.errors)
+        if self._report:
+            self._add_to_report(outcome, self._report)
+        if not outcome.errors:
+            paths = [output["path"] for output in outcome.outputs if output["path"]]
+            self.made.append((outcome.source, [*paths, *outcome.passed_over]))
+        if self._progress:
+            self._progress.advance(self._done)
+
+    def _remark(self, source: str, note: str) -> None:
         """Say what is right but perhaps not meant so; what is said of many inputs is counted after a few of them."""
         text, kind = f"{source}: {note}", _NUMBER.sub("", note)
         inputs, last, _ = self._remarks.get(kind, (0, "", ""))
         inputs += source != last
         self._remarks[kind] = inputs, source, text
-        if inputs <= _SAID or self._says_all:
+        if inputs <= _SAID or self._settings.verbose:
             self.make_room()
             self._console.remark(text)
 
-    def failure(self, text: str) -> None:
-        """Say which input failed, and why."""
+    def _fail(self, text: str) -> None:
         self.make_room()
-        self._console.failure(text)
-
-    def output(self, data: Encoded) -> None:
-        """Write data to standard output."""
-        self.make_room()
-        self._console.output(data)
-
-    def finish(self, account: Account) -> None:
-        """Count an input, and report on it."""
-        self.done += 1
-        self.failed += bool(account.errors)
-        self._add_to_report(account)
-        if not account.errors:
-            made = [output.path for output in account.outputs if output.path]
-            self.rules.append(([*made, *account.passed_over], account.source))
-        if self._progress:
-            self._progress.advance(self.done)
+        say(text)
 
     def make_room(self) -> None:
         """Wipe away the bar, before anything else is said."""
         if self._progress:
             self._progress.clear()
-
-    def trouble(self, reason: object) -> None:
-        """Say that a file about the batch could not be written."""
-        self.troubles += 1
-        self.failure(str(reason))
 
     def close(self) -> None:
         """Say what was only counted, and how many inputs failed, if there are several."""
@@ -125,58 +113,91 @@ class Clerk:
         if self._report:
             self._report.close()
         for inputs, _, last in self._remarks.values():
-            if inputs > _SAID and not self._says_all:
+            if inputs > _SAID and not self._settings.verbose:
                 more = f"{inputs - _SAID} more input{'s' * (inputs > _SAID + 1)}"
                 self._console.remark(f"{more} like these (-v says all), the last {last}")
-        if self.failed and self.total > 1:
-            left = self.total - self.done
+        if self.failed and self._total > 1:
+            left = self._total - self._done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""
-            say(f"{self.failed} of {self.total} inputs failed{rest}")
+            say(f"{self.failed} of {self._total} inputs failed{rest}")
 
-    def _add_to_report(self, account: Account) -> None:
-        """Add a line to the report at once; where that fails, the inputs are done all the same."""
-        if not self._report:
-            return
+    def _add_to_report(self, outcome: Outcome, report: BinaryIO) -> None:
+        """Add a line to the report at once, with the same keys for each input; a failure stops the report alone."""
         import json  # noqa: PLC0415  a report alone needs it
 
+        record = {
+            "input": outcome.source,
+            "size": list(outcome.shape) or None,
+            "outputs": outcome.outputs,
+            "passed_over": outcome.passed_over,
+            "engines": outcome.engines,
+            "seconds": round(outcome.seconds, 6),
+            "error": "; ".join(outcome.errors) or None,
+        }
         try:
-            self._report.write(json.dumps(account.as_record()).encode() + b"\n")
-            self._report.flush()
+            report.write(json.dumps(record).encode() + b"\n")
+            report.flush()
         except OSError as error:
-            self.trouble(f"{self._report.name}: {error.strerror or error}")
+            self._trouble(f"{report.name}: {error.strerror or error}")
             with suppress(OSError):
-                self._report.close()
+                report.close()
             self._report = None
+
+    def _trouble(self, reason: object) -> None:
+        """Say that a file about the batch could not be written."""
+        self.troubles += 1
+        self._fail(str(reason))
+
+    def write_rules(self, path: Path, prerequisites: Sequence[Path]) -> None:
+        """Write the rules of make for what was made."""
+        try:
+            rules = "".join(write_rule(paths, source, prerequisites) for source, paths in self.made if paths)
+            write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
+        except (ImageFileError, OutputError) as error:
+            self._trouble(error)
+
+
+@contextmanager
+def reporting(settings: Settings, total: int) -> Iterator[Reporter]:
+    """Yield who hears of the inputs, with the bar and the report that go with the settings."""
+    reporter = Reporter(settings, total)
+    try:
+        yield reporter
+    except BaseException:
+        reporter.make_room()
+        raise
+    reporter.close()
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("wb")
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
 
 
 class Progress:
-    """A bar, drawn on standard error, and wiped away before anything else is said there.
-
-    Parameters
-    ----------
-    total
-        How many inputs there are.
-    """
+    """A bar, drawn on standard error, and wiped away before anything else is said there."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
-        self._begun = monotonic()
+        self._total, self._begun = total, monotonic()
         self._drawn = 0.0
-        self._shown = False
 
     def advance(self, done: int) -> None:
         """Draw the line anew, unless it was drawn just now."""
         now = monotonic()
-        if now - self._drawn < _PAUSE and done < self._total:
-            return
-        self._drawn, self._shown = now, True
-        columns = _count_columns()
-        _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun, columns)}")
+        if now - self._drawn >= _PAUSE or done >= self._total:
+            self._drawn = now
+            _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun, _count_columns())}")
 
     def clear(self) -> None:
         """Wipe the line away."""
-        if self._shown:
-            self._shown, self._drawn = False, 0.0
+        if self._drawn:
+            self._drawn = 0.0
             _write("\r\x1b[K")
 
 
@@ -199,14 +220,6 @@ def show_progress(done: int, total: int, seconds: float, columns: int = 80) -> s
     return f"{bar}{text}"[: columns - 1]
 
 
-def _count_columns() -> int:
-    """Return the width of the terminal that standard error is."""
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
-    except (OSError, ValueError):
-        return _USUAL_COLUMNS
-
-
 def show_time(seconds: float) -> str:
     """Return hours, minutes and seconds.
 
@@ -220,13 +233,21 @@ def show_time(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _count_columns() -> int:
+    """Return the width of the terminal that standard error is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
+
+
 def _write(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()
 
 
-def check_companions(
+def check_reports(
     jobs: Sequence[Job], settings: Settings, protected: frozenset[str], prerequisites: Sequence[Path]
 ) -> None:
     """Raise an `OutputError` if options contradict each other, or the report or the rules cannot be written.
@@ -235,18 +256,16 @@ def check_companions(
     """
     if settings.update and settings.in_place:
         raise OutputError("--update compares an output with its input, and --in-place makes them one")
-    made = [job for job in jobs if job.target or not job.view]
-    if settings.depfile and (not made or any(job.target is None for job in made)):
-        raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
     if settings.depfile:
-        from cnnfilter.run.outcome import check_names  # noqa: PLC0415  --depfile alone
-
-        names = (name for job in jobs for name in (job.source, job.format_name))
-        check_names((*names, *map(str, prerequisites)))
-    companions = [path for path in (settings.report, settings.depfile) if path]
+        made = [job for job in jobs if job.target or not job.view]
+        if not made or any(job.target is None for job in made):
+            raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
+        for name in (*(name for job in jobs for name in (job.source, job.format_name)), *map(str, prerequisites)):
+            _quote(name)
+    reports = [path for path in (settings.report, settings.depfile) if path]
     folders: dict[str, str] = {}
-    targets = {identify(job.target, folders)[0] for job in jobs if job.target} if companions else set()
-    for path in companions:
+    targets = {identify(job.target, folders)[0] for job in jobs if job.target} if reports else set()
+    for path in reports:
         if path == STANDARD:
             raise OutputError(
                 "--report and --depfile name files, and '-' stands for the standard streams; ./- is a file"
@@ -261,40 +280,36 @@ def check_companions(
             raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
 
 
-@contextmanager
-def attended(settings: Settings, total: int) -> Iterator[Clerk]:
-    """Yield who hears of the inputs, with the bar and the report that go with the settings."""
-    progress = None
-    if total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal():
-        progress = Progress(total)
-    report = _open(settings.report) if settings.report and not settings.dry_run else None
-    console = Console(quiet=settings.quiet)
-    clerk = Clerk(console, total, progress=progress, report=report, says_all=settings.verbose)
-    try:
-        yield clerk
-    except BaseException:
-        clerk.make_room()
-        raise
-    clerk.close()
+def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path]) -> str:
+    r"""Return a rule of a makefile: outputs depend on an input and other files.
+
+    Examples
+    --------
+    >>> write_rule(["out/a b.png"], "a b.png", [Path("k#1.txt")])
+    'out/a\\ b.png: a\\ b.png k\\#1.txt\n'
+    """
+    needed = [*([] if source == STANDARD else [source]), *map(str, prerequisites)]
+    return f"{' '.join(map(_quote_target, outputs))}: {' '.join(map(_quote, needed))}\n"
 
 
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
+def write_empty_rules(prerequisites: Iterable[Path]) -> str:
+    """Return rules by which a kernel or a network that is gone is no reason for make to give up."""
+    return "".join(f"{_quote_target(os.fspath(path))}:\n" for path in dict.fromkeys(prerequisites))
 
 
-def _open(path: str) -> BinaryIO:
-    try:
-        return Path(path).open("wb")
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
+_UNSPEAKABLE = {"\n": "a line end", "\t": "a tab", "=": "'='", ";": "';'", "|": "'|'"}
+"""What makes a variable, a recipe or something else of a rule, whatever is before it: `a!=b` runs b."""
 
 
-def write_rules(path: Path, clerk: Clerk, prerequisites: Sequence[Path]) -> None:
-    """Write the rules of make for what was made."""
-    from cnnfilter.run.outcome import write_empty_rules, write_rule  # noqa: PLC0415  --depfile alone
+def _quote(name: str) -> str:
+    """Return a name as make reads it back, or raise an `OutputError` if it has no way to."""
+    for sign, word in _UNSPEAKABLE.items():
+        if sign in name:
+            raise OutputError(f"a name with {word} cannot stand in rules for make", path=name)
+    marked = re.sub(r"(\\*)([ #:*?\[])", r"\1\1\\\2", name)
+    return marked.replace("$", "$$")
 
-    try:
-        rules = "".join(write_rule(outputs, source, prerequisites) for outputs, source in clerk.rules if outputs)
-        write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
-    except (ImageFileError, OutputError) as error:
-        clerk.trouble(error)
+
+def _quote_target(name: str) -> str:
+    """Return a name left of the colon, where a percent sign would make a pattern of it."""
+    return _quote(name).replace("%", r"\%")

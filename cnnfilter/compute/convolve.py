@@ -27,7 +27,7 @@ from cnnfilter.compute.engines import (
 from cnnfilter.compute.exact import Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
 from cnnfilter.compute.products import filter_by_bands, filter_sheared, multiply_patches
-from cnnfilter.log import tell_plan
+from cnnfilter.log import tell
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, Pair, Window
 
@@ -103,7 +103,8 @@ def _lay(
         apart = bank.reshape(*bank.shape[:2], groups, outputs)
         if (apart == apart[:, :, :1]).all():
             return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
-        tell_plan(f"{Engine.TAPS} in {numbers.dtype}", f"kernels of their own for {groups} channels")
+        method = f"{Engine.TAPS} in {numbers.dtype}"
+        tell("%s: kernels of their own for %s channels", method, groups, level="plan")
         return add_taps(padded, bank, window, output, finish)
     same_on_all = bool((bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all())  # the few tell of most
     if groups == 1 and inputs > 1 and same_on_all:
@@ -113,7 +114,7 @@ def _lay(
         if groups == 1 and planes <= MOST_PLANES:  # by the price of the first: a look at each takes too long
             one = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
         if groups > 1 or planes > MOST_PLANES or plan.price <= one.price * planes:
-            tell_plan(plan.method, plan.reason)
+            tell("%s: %s", plan.method, plan.reason, level="plan")
             return multiply_patches(padded, bank, window, output, groups, finish)
     if inputs == 1:
         return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
@@ -131,7 +132,7 @@ def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numb
     parts = []
     for number in range(kernels.shape[2]):
         plan = choose_plan(padded, kernels[:, :, number], window, numbers)
-        tell_plan(plan.method, plan.reason)
+        tell("%s: %s", plan.method, plan.reason, level="plan")
         biases = finish.bias[number :: kernels.shape[2]]
         parts.append(carry_out(plan, padded, window, finish._replace(bias=biases)))
     return parts[0] if len(parts) == 1 else np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)

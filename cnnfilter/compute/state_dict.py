@@ -12,7 +12,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Tensors, normalize
 from cnnfilter.errors import KernelError
 from cnnfilter.io.paths import lacks_memory
-from cnnfilter.log import Level, tell, warn
+from cnnfilter.log import tell, warn
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.layers import Block, Conv, Convolution, Layer, Shape
 from cnnfilter.nn.network import Init, Need, Network, needs
@@ -41,7 +41,7 @@ class StateDict(Value):
         if left := [name for name in self.groups if name not in matched.values()]:
             raise self._error(f"no layer takes {self._show(left)}")
         for need in wanted:
-            tell("%s <- %s", need.name, self._show([matched[need.name]]), level=Level.ONCE)
+            tell("%s <- %s", need.name, self._show([matched[need.name]]), level="once")
         return {name: self.groups[group] for name, group in matched.items()}
 
     @cached_property

@@ -15,7 +15,7 @@ from cnnfilter.compute.forward import Program, Step, Tensors, load_program, run_
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.paths import lacks_memory
-from cnnfilter.log import hushed
+from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import BorderMode, Pair, Window
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
@@ -86,7 +86,7 @@ class Parts:
             take(next(iter(self)))
             return
         take(self._run(self._strips[0], narrow=narrow))
-        with hushed():  # the plans of the others are those of the first
+        with listening(lambda *_told: None):  # the plans of the others are those of the first
             make_tiles(self._strips[1:], lambda strip: take(self._run(strip, narrow=narrow)))
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:

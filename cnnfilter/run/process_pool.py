@@ -1,17 +1,30 @@
-"""Tasks in several processes: their order is kept, and a crash loses one."""
+"""Many inputs, or other tasks, in several processes: their order is kept, and a crash loses one."""
+
+from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from time import monotonic
 from typing import Any
+
+from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.threads import kept_to_one_core
+from cnnfilter.io.atomic import TemporaryFiles
+from cnnfilter.io.opencv import cv2, held_to_one_thread
+from cnnfilter.io.paths import Job, identify, name_input
+from cnnfilter.run.inputs import FAILURES, Filtering, Outcome, keep_freed_memory, sketch_file
+from cnnfilter.run.result import foresee_shape
+from cnnfilter.run.settings import Work
 
 START = "fork" if sys.platform.startswith("linux") else "spawn"
 """How a worker begins: as a copy with all that is loaded, or afresh, where copies of libraries break."""
@@ -22,12 +35,84 @@ _PATIENCE = 1.0
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What asks a process to end. A terminal sends it to the workers as well, which leave the answer to the parent."""
 
+_REPORTS_AHEAD = 1000
+"""So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""
+
 Abandon = Callable[[], None]
 Begin = Callable[[], tuple[Callable[[Any], Any], Abandon]]
 """Makes a process ready, and returns what does a task, and what leaves nothing half done when the process ends.
 
 The second is called from a thread beside that of the first. All this is pickled where processes begin afresh.
 """
+
+
+def can_share(inputs: list[list[Job]]) -> bool:
+    """Return whether other processes can read the inputs, and name their results without one that sees all names.
+
+    A process that begins afresh has none of our pipes.
+    """
+    can_read = START == "fork" or all(os.path.isfile(jobs[0].source) for jobs in inputs)  # noqa: PTH113  as text
+    return can_read and not _may_share_names(inputs)
+
+
+def _may_share_names(inputs: list[list[Job]]) -> bool:
+    """Return whether maps of two inputs may have one name, as x-01.png of x.png and of x-01.png."""
+    if not any(job.layer for job in inputs[0]):
+        return False
+    folders, owners = dict[str, str](), dict[str, int]()
+    for number, jobs in enumerate(inputs):
+        for job in jobs:
+            if job.target:
+                stem = re.sub(r"-\d+$", "", identify(job.target.with_suffix(""), folders)[0])
+                if owners.setdefault(stem, number) != number:
+                    return True
+    return False
+
+
+def run_in_processes(
+    inputs: list[list[Job]], numbers: Iterable[int], work: Work, processes: int
+) -> Generator[Outcome, None, None]:
+    """Work on some inputs at a time, each in a process and on a core of its own, and yield what comes of each."""
+
+    def lose(number: int, reason: str) -> Outcome:
+        """Remove what a worker has left half written, and return what came of its input."""
+        for folder in {job.target.parent for job in inputs[number] if job.target}:
+            TemporaryFiles().sweep(folder)
+        outcome = Outcome(inputs[number][0].source)
+        outcome.fail(f"{name_input(outcome.source)}: the process that worked on it {reason}")
+        return outcome
+
+    _draw_weights(inputs[0][0].source, work)
+    ahead = max(_REPORTS_AHEAD, processes)
+    if any(not (job.target or job.view) for job in work.jobs):  # printed results are kept until their turn
+        ahead = processes + 1
+    if work.settings.fail_fast:
+        ahead = processes
+    tasks = work_in_order(numbers, partial(_begin, inputs, work), lose, processes, ahead)
+    with held_to_one_thread(), closing(tasks) as outcomes:
+        yield from outcomes
+
+
+def _draw_weights(source: str, work: Work) -> None:
+    """Draw random weights before processes part, which then have them in common, if the first input tells which."""
+    models = [model for model in work.models if isinstance(model.weights, RandomWeights)]
+    if models and (picture := sketch_file(source)):
+        with suppress(*FAILURES):  # told where the input is worked on
+            for model in models:
+                foresee_shape(picture, model, work.settings)
+
+
+def _begin(inputs: list[list[Job]], work: Work) -> tuple[Callable[[int], Outcome], Abandon]:
+    """Make a worker ready, and return what works on the input of a number, and what removes what is half written."""
+    keep_freed_memory()
+    cv2.setNumThreads(1)
+    filtering = Filtering(work)
+
+    def filter_input(number: int) -> Outcome:
+        with kept_to_one_core():
+            return filtering.filter_input(inputs[number])
+
+    return filter_input, filtering.temporary_files.abandon
 
 
 def work_in_order(
@@ -64,7 +149,7 @@ def work_in_order(
 class _Worker:
     """A process, the line to it, and the number and the task that it is at."""
 
-    def __init__(self, process: BaseProcess, line: "Connection[Any, Any]") -> None:
+    def __init__(self, process: BaseProcess, line: Connection[Any, Any]) -> None:
         self.process, self.line = process, line
         self.task: tuple[int, Any] | None = None
 
@@ -176,7 +261,7 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _serve(
-    begin: Begin, line: "Connection[Any, Any]", far_end: "Connection[Any, Any]", lifeline: "Connection[Any, Any]"
+    begin: Begin, line: Connection[Any, Any], far_end: Connection[Any, Any], lifeline: Connection[Any, Any]
 ) -> None:
     """Do the tasks that come by a line, in the process of a worker, until the lifeline ends."""
     lifeline.close()  # that of the parent counts, and closes with it
@@ -196,7 +281,7 @@ def _serve(
     os._exit(0)
 
 
-def _end_with(far_end: "Connection[Any, Any]", abandon: Abandon) -> None:
+def _end_with(far_end: Connection[Any, Any], abandon: Abandon) -> None:
     """End this process when nobody holds the other end any more."""
     with suppress(EOFError, OSError):
         far_end.recv()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnfilter.errors import OutputError
+from cnnfilter.io.paths import STANDARD, Job, fill_template, identify
 from cnnfilter.nn.network import Preparation
 
 if TYPE_CHECKING:
     from cnnfilter.compute.classes import Ranking
     from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Depth, Range
-    from cnnfilter.io.paths import Job
     from cnnfilter.nn.geometry import Pair
     from cnnfilter.nn.network import Init
+    from cnnfilter.plot.sheet import Sheet
+
+EXPLAIN = "explain"
+"""What is made of an input beside its results, its figure and its moving picture."""
+
+_MOVIE_DPI = 100
+"""Pixels an inch of a moving picture, unless another number is asked for: it has many frames."""
 
 
 class Settings(NamedTuple):
@@ -102,3 +111,69 @@ class Work(NamedTuple):
     stdin: bytes = b""
     protected: frozenset[str] = frozenset()
     prerequisites: tuple[Path, ...] = ()
+
+
+def request_sheet(settings: Settings, option: str) -> Sheet:
+    """Return what `plot` or `animate` asks to draw on; the target is a template."""
+    from cnnfilter.plot.sheet import DPI, PLOT, Sheet  # noqa: PLC0415  for figures alone
+
+    target, dpi = (settings.plot, DPI) if option == PLOT else (settings.animate, _MOVIE_DPI)
+    return Sheet(target or "", settings.figure_size, settings.dpi or dpi, option)
+
+
+def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, read: frozenset[str]) -> list[Job]:
+    """Return the jobs with those for figures, moving pictures and explanations behind the others of each input.
+
+    Parameters
+    ----------
+    jobs
+        What is made of each input, as many for one as for the other.
+    sources
+        The inputs.
+    read
+        The identities of all files that are read.
+
+    Raises
+    ------
+    OutputError
+        If a figure could not be saved or shown, or would be written twice or over what is read.
+    """
+    from cnnfilter.plot.sheet import check_sheet  # noqa: PLC0415  for figures alone
+
+    each = len(jobs) // max(1, len(sources))
+    sheets = [
+        request_sheet(settings, option) for option in ("plot", "animate") if getattr(settings, option) is not None
+    ]
+    planned: list[Job] = []
+    for index, source in enumerate(sources):
+        planned += jobs[index * each : (index + 1) * each]
+        if settings.explain:
+            planned.append(Job(source, 0, None, "-.txt", view=EXPLAIN))
+        name, number = Path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))
+        fields = {"stem": name.stem, "name": name.name, "ext": name.suffix, "index": number}
+        for sheet in sheets:
+            target = "" if sheet.in_window else fill_template(sheet.target, fields)
+            check_sheet(sheet._replace(target=target) if target else sheet)
+            planned.append(Job(source, 0, Path(target) if target else None, target, view=sheet.option))
+    _check_apart(planned, settings, read)
+    return planned
+
+
+def _check_apart(jobs: Sequence[Job], settings: Settings, read: frozenset[str]) -> None:
+    """Raise an `OutputError` if a view would be written over another output, or over what is read."""
+    from cnnfilter.plot.sheet import check_protected  # noqa: PLC0415  for figures alone
+
+    folders: dict[str, str] = {}
+    taken = {identify(job.target, folders)[0]: job for job in jobs if job.target and not job.view}
+    for job in jobs:
+        if not (job.view and job.target):
+            continue
+        other = taken.setdefault(identify(job.target, folders)[0], job)
+        if other is not job and other.view == job.view:
+            raise OutputError(
+                f"--{job.view} {job.target}: the pictures of {other.source} and {job.source} would be written to it; "
+                "a template such as {stem}-" + f"{job.view}{job.target.suffix} parts them"
+            )
+        if other is not job:
+            raise OutputError(f"--{job.view} {job.target}: another output has this name; a name of its own keeps both")
+        check_protected(request_sheet(settings, job.view)._replace(target=str(job.target)), read)

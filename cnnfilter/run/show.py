@@ -18,16 +18,12 @@ from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
-from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Convolution, Layer
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.result import FeatureMaps, File, Watcher, lay_out, remark_on_pages
-from cnnfilter.run.settings import Settings
-from cnnfilter.run.views import EXPLAIN, Views
+from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from cnnfilter.plot.compare import Grid, Panel
     from cnnfilter.plot.view import Reducer
 
@@ -43,75 +39,71 @@ class Show:
 
     Parameters
     ----------
-    views, picture
-        What is to be shown, and the input.
+    work, picture
+        What is done, and the input.
     jobs
         Those that show it.
-    models, settings
-        The network for each kernel, and how images are run.
     """
 
-    def __init__(
-        self, views: Views, picture: Picture, jobs: Sequence[Job], models: Sequence[Model], settings: Settings
-    ) -> None:
-        self._views, self._picture, self._models, self._settings = views, picture, models, settings
+    def __init__(self, work: Work, picture: Picture, jobs: Sequence[Job]) -> None:
+        self._work, self._picture, self._settings = work, picture, work.settings
         self._seen: dict[int, tuple[Reducer, FeatureMaps]] = {}
         # A pipeline's figure needs all layers, and that of a window other values: both run the network themselves.
-        self._watches = views.explain is None and not settings.pipeline and any(job.view == PLOT for job in jobs)
+        runs_itself = self._settings.explain is not None or self._settings.pipeline
+        self._watches = not runs_itself and any(job.view == PLOT for job in jobs)
 
     def watch(self, job: Job, maps: FeatureMaps) -> Watcher | None:
         """Return what reduces a result for its figure, if there will be one, while it is written."""
         return self._reduce(job.kernel, maps)[0].take if self._watches else None
 
-    def show(self, job: Job, notes: list[str]) -> File:
+    def show(self, job: Job) -> File:
         """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
 
-        Remarks are added to `notes`. The shape is that of the pixels, (H, W), or empty for an explanation.
+        The shape is that of the pixels, (H, W), or empty for an explanation.
         """
-        name = name_input(job.source)
-        notes += self._picture.notes
+        name, notes = name_input(job.source), list(self._picture.notes)
         if self._picture.pages:
             notes.append(remark_on_pages(self._picture.pages))
         if job.view == EXPLAIN:
-            return File(job.format_name, self._explain(name, notes), ())
-        sheet = self._views.sheet(job)
-        if job.view != PLOT:
-            return self._animate(name, sheet, notes)
-        if sheet.in_window:
-            with open_sheet(sheet) as figure:
-                return File("", b"", self._draw(figure, name, sheet, notes))
-        with open_canvas(sheet) as figure:
-            shape = self._draw(figure, name, sheet, notes)
-            return File(sheet.target, encode_figure(figure, sheet), shape)
-
-    def _draw(self, figure: Figure, name: str, sheet: Sheet, notes: list[str]) -> Pair:
-        """Draw the figure, and return its (height, width) in pixels."""
-        paper = Paper(figure, sheet)
-        if self._views.explain is not None:
-            from cnnfilter.plot.window import draw_windows  # noqa: PLC0415  matplotlib is for figures alone
-
-            draw_windows(list(self._explained(notes)), name, paper)
+            file = self._explain(name, job.format_name)
         else:
-            from cnnfilter.plot.compare import draw_panels  # noqa: PLC0415
-            from cnnfilter.plot.view import Look  # noqa: PLC0415
+            sheet = request_sheet(self._settings, job.view)
+            if job.target:
+                sheet = sheet._replace(target=str(job.target))
+            file = self._plot(name, sheet) if job.view == PLOT else self._animate(name, sheet)
+        return file._replace(notes=(*notes, *file.notes))
 
-            if self._settings.pipeline:
-                model, layers = self._models[0], self._views.layers
-                grid, panels = run_layers(self._picture, name, model, self._settings, sheet, layers)
+    def _plot(self, name: str, sheet: Sheet) -> File:
+        """Draw the figure."""
+        with (open_sheet if sheet.in_window else open_canvas)(sheet) as figure:
+            paper, settings = Paper(figure, sheet), self._settings
+            if settings.explain is not None:
+                from cnnfilter.plot.window import draw_windows  # noqa: PLC0415  matplotlib is for figures alone
+
+                explained = self._explained()
+                notes = [note for one in explained for note in one.notes]
+                draw_windows(explained, name, paper)
             else:
-                grid, panels = self._panels(name, notes)
-            look = Look(self._views.equalize, self._views.colormap, self._settings.range_)
-            draw_panels(paper, panels, grid, look)
-        if paper.remark:
-            notes.append(paper.remark)
-        return paper.pixels
+                from cnnfilter.plot.compare import draw_panels  # noqa: PLC0415
+                from cnnfilter.plot.view import Look  # noqa: PLC0415
+
+                if settings.pipeline:
+                    model, notes = self._work.models[0], []
+                    grid, panels = run_layers(self._picture, name, model, settings, sheet, settings.save)
+                else:
+                    grid, (panels, notes) = self._grid(), self._panels(name)
+                draw_panels(paper, panels, grid, Look(settings.equalize, settings.colormap, settings.range_))
+            if paper.remark:
+                notes.append(paper.remark)
+            if sheet.in_window:
+                return File("", b"", paper.pixels, notes=tuple(notes))
+            return File(sheet.target, encode_figure(figure, sheet), paper.pixels, notes=tuple(notes))
 
     def _grid(self) -> Grid:
         """Return how the input and the results are arranged."""
         from cnnfilter.plot.compare import arrange  # noqa: PLC0415
 
-        assert self._views.plot
-        return arrange(self._views.plot, max(1, len(self._views.kernels)) + 1)
+        return arrange(request_sheet(self._settings, PLOT), len(self._work.models) + 1)
 
     def _reduce(self, number: int, maps: FeatureMaps) -> tuple[Reducer, FeatureMaps]:
         """Return what reduces the result of a network for its figure, and the result."""
@@ -120,14 +112,14 @@ class Show:
         reducer = Reducer(maps.height, maps.white, matrix=maps.matrix, side=self._grid().side)
         return self._seen.setdefault(number, (reducer, maps))
 
-    def _panels(self, name: str, notes: list[str]) -> tuple[Grid, list[Panel]]:
-        """Return the panels of the input and of the results of all networks."""
+    def _panels(self, name: str) -> tuple[list[Panel], list[str]]:
+        """Return the panels of the input and of the results of all networks, and what is to be remarked."""
         from cnnfilter.plot.compare import Panel  # noqa: PLC0415
         from cnnfilter.plot.view import view_picture  # noqa: PLC0415
 
-        grid = self._grid()
-        panels = [Panel(PurePath(name).name, view_picture(self._picture, grid.side))]
-        for number, model in enumerate(self._models):
+        notes: list[str] = []
+        panels = [Panel(PurePath(name).name, view_picture(self._picture, self._grid().side))]
+        for number, model in enumerate(self._work.models):
             if number not in self._seen:
                 maps = lay_out(self._picture, model, self._settings)
                 self._reduce(number, maps)
@@ -136,47 +128,66 @@ class Show:
             if not reducer.complete:
                 maps.visit(reducer.take)
             panels.append(Panel(self._title(number), reducer.view(), only_kernel(model)))
-        return grid, panels
+        return panels, notes
 
     def _title(self, number: int) -> str:
         """Return what a result is called: its kernel, or the words of its network."""
-        return PurePath(self._views.kernels[number]).name if self._views.kernels else self._models[number].title
+        names = self._work.names
+        return PurePath(names[number]).name if names else self._work.models[number].title
 
-    def _explain(self, name: str, notes: list[str]) -> bytes:
-        texts = []
-        for one in self._explained(notes):
-            held = _held(one.outcome, self._picture, self._settings)
-            texts.append(explain_trace(one.traced, one.outcome, f"{name}, {one.title}", held))
-        return "\n".join(texts).encode()
+    def _explain(self, name: str, target: str) -> File:
+        explained = self._explained()
+        texts = [
+            explain_trace(
+                one.traced, one.outcome, f"{name}, {one.title}", _held(one.outcome, self._picture, self._settings)
+            )
+            for one in explained
+        ]
+        notes = tuple(note for one in explained for note in one.notes)
+        return File(target, "\n".join(texts).encode(), (), notes=notes)
 
-    def _explained(self, notes: list[str]) -> Iterator[Explained]:
-        """Yield how the value comes about under each network."""
-        assert self._views.explain is not None
-        for number, model in enumerate(self._models):
-            one = _trace(self._picture, model, self._settings, self._views.explain, self._title(number))
-            notes += one.notes
-            yield one
+    def _explained(self) -> list[Explained]:
+        """Return how the value comes about under each network; its window has to be opaque."""
+        settings, picture, place = self._settings, self._picture, self._settings.explain
+        assert place is not None
+        colors, explained = _colors(picture), list[Explained]()
+        for number, model in enumerate(self._work.models):
+            traced = trace(model.program(colors.shape), colors, place)
+            if picture.has_alpha:
+                alpha = picture.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
+                if (alpha[traced.inside] < picture.maximum).any():
+                    raise ShapeError(_WEIGHED)
+            maps = lay_out(picture, model, settings)
+            rows, columns = (span_around(place[axis], place[axis], traced.output[axis]) for axis in (0, 1))
+            outputs = _cut(maps, rows)[:, columns.start : columns.stop]
+            outcome = outputs[place[0] - rows.start, place[1] - columns.start]
+            corner, title = (rows.start, columns.start), self._title(number)
+            explained.append(
+                Explained(traced, outcome, title, colors, outputs, corner, _white(picture), list(maps.notes))
+            )
+        return explained
 
-    def _animate(self, name: str, sheet: Sheet, notes: list[str]) -> File:
-        if len(self._models) > 1:
-            raise ShapeError(f"{len(self._models)} kernels slide one by one; --animate takes one -k at a time")
+    def _animate(self, name: str, sheet: Sheet) -> File:
+        if len(self._work.models) > 1:
+            raise ShapeError(f"{len(self._work.models)} kernels slide one by one; --animate takes one -k at a time")
         with open_canvas(sheet) as figure:
             from cnnfilter.plot.animation import animate  # noqa: PLC0415  matplotlib is for figures alone
             from cnnfilter.plot.movie import encode_movie  # noqa: PLC0415
 
-            colors, fps = _colors(self._picture), self._views.fps or 3.0
-            if self._picture.has_alpha and (as_volume(self._picture.pixels)[:, :, 3] < self._picture.maximum).any():
+            picture, colors, fps = self._picture, _colors(self._picture), self._settings.fps or 3.0
+            if picture.has_alpha and (as_volume(picture.pixels)[:, :, 3] < picture.maximum).any():
                 raise ShapeError(_WEIGHED)
             title = f"{PurePath(name).name}, {self._title(0)}"
             paper = Paper(figure, sheet)
-            program = self._models[0].program(colors.shape)
-            movie = animate(program, colors, self._views.around, title, _white(self._picture), paper)
+            program = self._work.models[0].program(colors.shape)
+            movie = animate(program, colors, self._settings.around, title, _white(picture), paper)
+            notes = []
             if (seconds := round(movie.length / fps)) >= _LONG:
                 notes.append(
                     f"the moving picture has {movie.length} windows and runs for {seconds // 60} min {seconds % 60} s; "
                     "--around Y,X shows fewer, a larger --fps is faster"
                 )
-            return File(sheet.target, encode_movie(movie, sheet.target, fps), paper.pixels)
+            return File(sheet.target, encode_movie(movie, sheet.target, fps), paper.pixels, notes=tuple(notes))
 
 
 def only_kernel(model: Model) -> Doubles | None:
@@ -246,23 +257,6 @@ def _colors(picture: Picture) -> Array:
 
 def _white(picture: Picture) -> float:
     return 0.0 if picture.matrix else picture.maximum
-
-
-def _trace(picture: Picture, model: Model, settings: Settings, place: Pair, title: str) -> Explained:
-    """Return how a value comes about; its window has to be opaque."""
-    colors = _colors(picture)
-    traced = trace(model.program(colors.shape), colors, place)
-    if picture.has_alpha:
-        alpha = picture.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
-        if (alpha[traced.inside] < picture.maximum).any():
-            raise ShapeError(_WEIGHED)
-    maps = lay_out(picture, model, settings)
-    rows, columns = (span_around(place[axis], place[axis], traced.output[axis]) for axis in (0, 1))
-    outputs = _cut(maps, rows)[:, columns.start : columns.stop]
-    outcome = outputs[place[0] - rows.start, place[1] - columns.start]
-    return Explained(
-        traced, outcome, title, colors, outputs, (rows.start, columns.start), _white(picture), list(maps.notes)
-    )
 
 
 def _cut(maps: FeatureMaps, rows: range) -> Array:

@@ -246,7 +246,7 @@ def test_a_mistake_of_our_own_fails_the_input_that_it_happens_on(
             raise ZeroDivisionError
         return lay_out(picture, *words)
 
-    monkeypatch.setattr("cnnfilter.run.one_input.lay_out", fail)
+    monkeypatch.setattr("cnnfilter.run.inputs.lay_out", fail)
     result = run("pool", "b.txt", "a.txt", "--size", "1", "-o", "out/", *["-v"] * verbose, status=1)
     lines = result.stderr.splitlines()
     assert (

@@ -93,7 +93,7 @@ def test_the_plan_is_told_as_ever() -> None:
     told: list[list[str]] = []
     for run in (run_narrowly, run_program):
         told.append([])
-        with listening(lambda _level, text: told[-1].append(text)):
+        with listening(lambda _level, message, *values: told[-1].append(message % values)):
             run(program, volume)
     assert told[0] == told[1] != []
 
@@ -160,7 +160,7 @@ def test_strips_are_kept_for_pictures_that_are_alike() -> None:
 def test_kernels_for_other_engines_are_left_to_them(text: str, engine: str) -> None:
     program, shape = program_of(text), (600, 800, 3)
     told: list[str] = []
-    with listening(lambda _level, text: told.append(text)):
+    with listening(lambda _level, message, *values: told.append(message % values)):
         run_program(program, np.zeros(shape, np.uint8))
     assert told[0].startswith(engine)
     assert run_narrowly(program, np.zeros(shape, np.uint8)) is None

@@ -156,7 +156,7 @@ class TestResults:
     @pytest.mark.usefixtures("small_strips")
     def test_a_plan_is_told_once_and_not_for_each_strip(self) -> None:
         heard: list[str] = []
-        with listening(lambda _level, message: heard.append(message)):
+        with listening(lambda _level, message, *values: heard.append(message % values)):
             parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
             parts.visit(lambda _part: None)
         assert len(heard) == 1

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cnnfilter.cli.report import write_empty_rules, write_rule
 from cnnfilter.errors import OutputError
-from cnnfilter.run.outcome import is_up_to_date, write_empty_rules, write_rule
+from cnnfilter.run.inputs import is_up_to_date
 
 
 def stamp(path: Path, time: int) -> Path:

@@ -183,7 +183,7 @@ def test_colors_tell_what_makes_a_volume_and_the_key_says_so(figure: Figure, she
 
 def test_rows_fill_a_figure_of_any_size(figure: Figure, sheet: Sheet) -> None:
     told: list[str] = []
-    with listening(lambda _level, text: told.append(text)):
+    with listening(lambda _level, message, *values: told.append(message % values)):
         for size in ((4.0, 14.0), (14.0, 6.0), (8.0, 8.0)):
             figure.clear()
             draw_network(figure, sheet._replace(size=size), sample_drawing("lenet5"))

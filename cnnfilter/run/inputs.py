@@ -1,0 +1,369 @@
+"""Inputs from files to files: each is read, run, encoded and written; a failure is named, and the rest is done."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from itertools import groupby
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from cnnfilter.compute.threads import count_cores, kept_to_one_core
+from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
+from cnnfilter.io.atomic import TemporaryFiles, make_folder_of, write_whole
+from cnnfilter.io.decode import Picture, decode_picture, read_bytes
+from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
+from cnnfilter.io.headers import read_header
+from cnnfilter.io.paths import STANDARD, Job, group_by_input, identify, name_input
+from cnnfilter.log import Level, listening, tell
+from cnnfilter.nn.layers import Shape, show_shape
+from cnnfilter.run.result import File, encode, foresee_shape, lay_out, name_files, run, run_layers
+from cnnfilter.run.settings import Work
+
+if TYPE_CHECKING:
+    from cnnfilter.run.show import Show
+
+
+FAILURES = (CnnFilterError, MemoryError)
+"""What makes an input fail, and not the program."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>: up to which freed memory, in all and of an array, is kept."""
+
+
+Kind = Level | Literal["remark", "failure", "output"]
+"""Of an event: what the log tells, what is right but perhaps not meant so, what failed, bytes for standard output."""
+
+
+class Outcome:
+    """What came of one input: what happened, its shape once it has been read, its outputs, and those passed over.
+
+    `events` are in their order. `outputs` has a file's path, None for standard output, the size of what it holds, and
+    the share clipped. `engines` names what laid the kernels; `errors` says why it failed.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.shape: Shape = ()
+        self.events: list[tuple[Kind, Any]] = []
+        self.outputs: list[dict[str, Any]] = []
+        self.passed_over: list[str] = []
+        self.engines: list[str] = []
+        self.errors: list[str] = []
+        self.seconds = 0.0
+
+    def hear(self, level: Level, message: str, *values: object) -> None:
+        """Keep what the floors below tell."""
+        self.events.append((level, message % values))
+        if level == "plan" and values[0] not in self.engines:
+            self.engines.append(str(values[0]))
+
+    def remark(self, notes: Iterable[str]) -> None:
+        """Keep what is right but perhaps not meant so, each note once."""
+        self.events += [("remark", note) for note in dict.fromkeys(notes)]
+
+    def fail(self, text: str) -> None:
+        """Keep why the input failed, each reason once: several of its outputs may fail for the same."""
+        if text not in self.errors:
+            self.errors.append(text)
+            self.events.append(("failure", text))
+
+
+def run_batch(work: Work, hear: Callable[[Outcome], None]) -> int:
+    """Carry out all jobs, hand over what comes of each input, in their order, and return how many failed.
+
+    What fails has a reason in its outcome, `PATH: reason`; the other inputs, and the other kernels on the same input,
+    are done all the same.
+    """
+    keep_freed_memory()
+    inputs, failures = group_by_input(work.jobs), 0
+
+    def numbers() -> Iterator[int]:
+        for number in range(len(inputs)):
+            if failures and work.settings.fail_fast:
+                return
+            yield number
+
+    with closing(_run_inputs(inputs, numbers(), work)) as outcomes:
+        for outcome in outcomes:
+            failures += bool(outcome.errors)
+            hear(outcome)
+    return failures
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep freed arrays for the next ones, where glibc can: a page taken anew costs a fault."""
+    import ctypes  # noqa: PLC0415  numpy has loaded it before, where there is any image
+
+    with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, 256 << 20)
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc allows
+
+
+def _run_inputs(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> Generator[Outcome, None, None]:
+    """Yield what comes of each input; their numbers are taken one by one."""
+    processes = min(work.settings.jobs or count_cores(), len(inputs))
+    if processes > 1:
+        from cnnfilter.run.process_pool import can_share, run_in_processes  # noqa: PLC0415  one input goes without
+
+        if can_share(inputs):
+            yield from run_in_processes(inputs, numbers, work, processes)
+            return
+    filtering = Filtering(work)
+    with ExitStack() as limits:
+        if work.settings.jobs == 1:
+            from cnnfilter.io.opencv import held_to_one_thread  # noqa: PLC0415  who has all cores goes without
+
+            limits.enter_context(held_to_one_thread())
+            limits.enter_context(kept_to_one_core())
+        try:
+            for number in numbers:
+                yield filtering.filter_input(inputs[number])
+        except BaseException:
+            filtering.temporary_files.abandon()
+            raise
+
+
+class Filtering:
+    """The work on inputs in one process.
+
+    Parameters
+    ----------
+    work
+        What is done with every input.
+
+    Attributes
+    ----------
+    temporary_files
+        The files that are being written.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.temporary_files = TemporaryFiles()
+        self._work, self._settings = work, work.settings
+        self._written: set[str] = set()
+        self._names_maps = any(job.layer for job in work.jobs)  # all other names differ, as was seen before any work
+        self._titled = sum(not (job.target or job.view) for job in work.jobs) > 1
+
+    def filter_input(self, jobs: list[Job]) -> Outcome:
+        """Carry out the jobs of one input, and return what came of it; a bug fails this input alone."""
+        outcome, begun = Outcome(jobs[0].source), perf_counter()
+        with listening(outcome.hear):
+            try:
+                self._filter(jobs, outcome)
+            except Exception as error:  # whatever it is, the other inputs are done
+                outcome.fail(name_failure(outcome.source, error))
+        outcome.seconds = perf_counter() - begun
+        return outcome
+
+    def _filter(self, jobs: list[Job], outcome: Outcome) -> None:
+        wanted = [job for job in jobs if job.layer or not self._is_done(job, [job.format_name], outcome)]
+        if not wanted:
+            return
+        picture = read_input(outcome.source, self._work)
+        outcome.shape = picture.pixels.shape
+        plain, views = [job for job in wanted if not job.view], [job for job in wanted if job.view]
+        show = None
+        if views:
+            from cnnfilter.run.show import Show  # noqa: PLC0415  nobody else needs it
+
+            show = Show(self._work, picture, views)
+        for _, alike in groupby(plain, key=lambda job: (job.kernel, bool(job.layer))):
+            self._run_network(list(alike), picture, outcome, show)
+        if show:
+            notes = [note for job in views for note in self._show(job, show, outcome)]
+            outcome.remark([] if plain else notes)  # else they have been told already
+
+    def _run_network(self, jobs: list[Job], picture: Picture, outcome: Outcome, show: Show | None) -> None:
+        """Run one network on an input, and make the files of all jobs that it serves."""
+        source, model, settings, watch = outcome.source, self._work.models[jobs[0].kernel], self._settings, None
+        try:
+            if settings.update and jobs[0].layer:
+                jobs = [job for job in jobs if not self._is_done(job, self._foresee(job, picture), outcome)]
+            if not jobs:
+                return
+            targets = ", ".join(str(job.target or "standard output") for job in jobs)
+            tell("%s: %s -> %s", source, model.title, targets)
+            if jobs[0].layer:
+                maps = run_layers(picture, model, settings, [job.layer for job in jobs])
+            else:
+                maps = {"": lay_out(picture, model, settings)}
+                watch = show.watch(jobs[0], maps[""]) if show else None
+        except FAILURES as error:
+            outcome.fail(name_failure(source, error))
+            return
+        notes = list(maps[jobs[0].layer].notes)
+        failed = False
+        for job in jobs:
+            try:
+                files = [encode(result, settings) for result in run(maps[job.layer], job, settings, watch)]
+                notes += [f"{job.layer}: {note}" if job.layer else note for file in files for note in file.notes]
+                self._deliver(files, job, outcome)
+            except FAILURES as error:
+                outcome.fail(name_failure(source, error))
+                failed = True
+        if not failed or outcome.outputs:
+            outcome.remark(notes)
+
+    def _foresee(self, job: Job, picture: Picture) -> list[str]:
+        shape = foresee_shape(picture, self._work.models[job.kernel], self._settings, job.layer)
+        return name_files(job, shape, self._settings)
+
+    def _show(self, job: Job, show: Show, outcome: Outcome) -> tuple[str, ...]:
+        """Do a job that shows the work on an input, and return what is to be remarked."""
+        tell("%s: %s -> %s", job.source, job.view, job.target or "standard output")
+        try:
+            file = show.show(job)
+            self._deliver([file], job, outcome)
+        except FAILURES as error:
+            outcome.fail(name_failure(job.source, error))
+            return ()
+        return file.notes
+
+    def _is_done(self, job: Job, names: list[str], outcome: Outcome) -> bool:
+        """Return whether a job's files need not be made again, and note that."""
+        reason = find_reason_to_pass(job, names, self._work)
+        if reason and job.target:
+            tell("%s: passed over, %s %s", job.source, job.target, reason)
+            outcome.passed_over += names
+            self.temporary_files.sweep(job.target.parent)
+        return bool(reason)
+
+    def _claim(self, job: Job, paths: Sequence[Path]) -> None:
+        """Raise an `OutputError` if one of a job's files is read by somebody, or was written in this batch."""
+        folders: dict[str, str] = {}
+        for path in paths:
+            if path != job.target and not self._work.protected.isdisjoint(identify(path, folders)):
+                raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
+        names = [identify(path, folders)[0] for path in paths]
+        for path, name in zip(paths, names, strict=True):
+            if name in self._written:
+                raise OutputError(
+                    f"{path}: was written for another input or layer already; a folder of its own keeps both"
+                )
+        self._written.update(names)
+
+    def _deliver(self, files: Sequence[File], job: Job, outcome: Outcome) -> None:
+        """Write the files, or print them; of the maps of a layer some may be there already."""
+        if self._names_maps and job.target:
+            self._claim(job, [Path(file.name) for file in files if file.name])
+        for file in files:
+            if job.view and not file.data:  # it was shown in a window
+                continue
+            path = Path(file.name)
+            if self._settings.no_clobber and job.layer and path.exists():
+                tell("%s: passed over, it exists", path)
+                outcome.passed_over.append(file.name)
+                continue
+            if job.target:
+                make_folder_of(path)
+                write_whole(path, file.data, self.temporary_files)
+            else:
+                if self._titled and not job.view:
+                    title = f"# {name_input(job.source)} {self._work.models[job.kernel].title}"
+                    outcome.events.append(("output", os.fsencode(one_line(title) + "\n")))
+                outcome.events.append(("output", file.data))
+            made, size = file.name if job.target else None, list(file.shape) or None
+            outcome.outputs.append({"path": made, "size": size, "clipped": round(file.clipped, 6)})
+
+
+def name_failure(source: str, error: Exception) -> str:
+    """Return `PATH: reason`; errors about a file name it themselves, and a bug asks for a report."""
+    if isinstance(error, ImageFileError):
+        return str(error)
+    if not isinstance(error, FAILURES):
+        return f"{name_input(source)}: {ask_for_report(error)}"
+    return f"{name_input(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
+
+
+def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
+    """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
+    if job.target and work.settings.no_clobber and not job.layer and job.target.exists():
+        return "exists"
+    if job.target and work.settings.update and is_up_to_date(names, job.source, work.prerequisites):
+        return "is up to date"
+    return ""
+
+
+def is_up_to_date(outputs: Iterable[str | Path], source: str, prerequisites: Iterable[Path]) -> bool:
+    """Return whether no output is missing, or older than its input or another file that it depends on, as make has it.
+
+    What cannot be looked at is taken for changed, and so is standard input.
+    """
+    if source == STANDARD:
+        return False
+    try:
+        oldest = min(Path(output).stat().st_mtime_ns for output in outputs)
+        return all(path.stat().st_mtime_ns <= oldest for path in (Path(source), *prerequisites))
+    except OSError:
+        return False
+
+
+def read_input(source: str, work: Work) -> Picture:
+    """Return the picture or matrix of an input; `ImageFileError` if there is none."""
+    data = work.stdin if source == STANDARD else read_bytes(source)
+    matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
+    settings = work.settings
+    return decode_picture(
+        data,
+        name_input(source),
+        matrix=matrix,
+        page=settings.page,
+        allow_truncated=settings.allow_truncated,
+        most_pixels=settings.max_pixels,
+    )
+
+
+def sketch_file(source: str) -> Picture | None:
+    """Return a picture as large as that in a file, or None where its head does not tell; no pipe is read."""
+    if source == STANDARD or is_matrix(source) or not os.path.isfile(source):  # noqa: PTH113  as text
+        return None
+    try:
+        with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
+    except (OSError, ValueError):  # what is empty, or not there at all, is read as ever
+        return None
+    return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT) if header.shape else None
+
+
+def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
+    """Hand over outcomes with a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written.
+
+    The sizes are those in the heads of the files. What would be passed over is marked so; an input that cannot be
+    read, or does not fit the network, is a failure.
+    """
+    for jobs in group_by_input(work.jobs):
+        source = jobs[0].source
+        outcome = Outcome(source)
+        try:
+            picture = sketch_file(source) or read_input(source, work)
+            size = show_shape(picture.pixels.shape)
+            for job in jobs:
+                for line in _foretell(picture, job, work):
+                    text = one_line(f"{source} {size} -> {line}") + "\n"
+                    outcome.events.append(("output", text.encode("utf-8", "surrogateescape")))
+        except FAILURES as error:
+            outcome.fail(name_failure(source, error))
+        hear(outcome)
+
+
+def _foretell(picture: Picture, job: Job, work: Work) -> list[str]:
+    """Return each output of a job with its size; that of a figure or an explanation is known when it has been made."""
+    names, after = [str(job.target or job.format_name)], ""
+    if job.view:
+        for model in work.models:
+            foresee_shape(picture, model, work.settings)
+    else:
+        shape = foresee_shape(picture, work.models[job.kernel], work.settings, job.layer)
+        names = name_files(job, shape, work.settings)
+        after = f" {show_shape(shape[:2] if len(names) > 1 else shape)}"
+    reason = find_reason_to_pass(job, names, work)
+    if not job.target:
+        names = ["standard output" if job.format_name else "a window"]
+    return [f"{name}{after}{f' ({reason})' if reason else ''}" for name in names]
