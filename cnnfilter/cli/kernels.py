@@ -84,7 +84,7 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
         planes = []
         for word, kernel in zip(words, kernels, strict=True):
             flat = image is not None and kernel.weights.ndim == 2
-            result = draw.lay_kernel(picture, kernel, draw.WHITE, note) if flat else None
+            result = draw.lay_kernel(picture, kernel, note) if flat else None
             planes += draw.planes_of(word, kernel, result)
         caption = draw.caption_of(words[0], kernels[0].description) if len(kernels) == 1 else ""
         draw.draw_kernels(figure, sheet, planes, caption)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil, floor, log10
 from pathlib import Path
 from textwrap import fill
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import rcParams
@@ -132,12 +132,13 @@ class KernelResult(NamedTuple):
     note: str = ""
 
 
-def lay_kernel(image: Array, kernel: Kernel, white: float, note: str = "") -> KernelResult:
+def lay_kernel(image: Array, kernel: Kernel, note: str = "") -> KernelResult:
     """Return what a kernel (kh, kw) makes of a gray image (H, W), of the same size, its edges continued outside."""
     values = convolve(image, kernel.weights, padding="same", border="edge")
-    total, weight = float(kernel.weights.sum()), float(np.abs(kernel.weights).sum())
-    signed = total <= 1e-6 * weight
-    return KernelResult(values, signed, (float(np.abs(values).max()) or 1.0) if signed else total * white, note)
+    total = float(kernel.weights.sum())
+    if total <= 1e-6 * float(np.abs(kernel.weights).sum()):
+        return KernelResult(values, True, float(np.abs(values).max()) or 1.0, note)
+    return KernelResult(values, False, total * WHITE, note)
 
 
 def _show_result(axes: Axes, result: KernelResult) -> AxesImage:
@@ -232,9 +233,7 @@ def _settle(figure: Figure) -> None:
 def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
     colors, scale = scale_of(plane.weights)
     image = axes.imshow(plane.weights, cmap=colors, norm=scale, interpolation="nearest")
-    axes.set_title(plane.title)
-    axes.set_xlabel("column")
-    axes.set_ylabel("row")
+    axes.set(title=plane.title, xlabel="column", ylabel="row")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
     _draw_scale(axes, image, "weight")
@@ -246,19 +245,13 @@ def _draw_response(axes: Axes, response: Doubles) -> None:
     is_logarithmic = needs_logarithm(response)
     scale = LogNorm(most / 10**_DECADES, most, clip=True) if is_logarithmic else scale_of(response)[1]
     half = 0.5 + 0.5 / (_FREQUENCIES - 1)  # the outer pixels' centers lie at 0.5
-    image = axes.imshow(
-        np.maximum(response, scale.vmin or 0.0),
-        cmap=UNSIGNED,
-        norm=scale,
-        extent=(-half, half, half, -half),
-        interpolation="bilinear",
-    )
+    style: dict[str, Any] = {"extent": (-half, half, half, -half), "interpolation": "bilinear"}
+    image = axes.imshow(np.maximum(response, scale.vmin or 0.0), cmap=UNSIGNED, norm=scale, **style)
     middle = _FREQUENCIES // 2
     axes.set_title(f"frequency response\nat 0: {response[middle, middle]:.3g}, greatest: {most:.3g}")
-    ticks, labels = [-0.5, -0.25, 0, 0.25, 0.5], ["-0.5", "", "0", "", "0.5"]
     axes.set(xlabel="cycles per pixel, across", ylabel="cycles per pixel, down")
-    axes.set_xticks(ticks, labels)
-    axes.set_yticks(ticks, labels)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks([-0.5, -0.25, 0, 0.25, 0.5], labels=["-0.5", "", "0", "", "0.5"])
     axes.set(xlim=(-0.5, 0.5), ylim=(0.5, -0.5))
     _draw_scale(axes, image, "magnitude, logarithmic" if is_logarithmic else "magnitude")
 
@@ -344,18 +337,18 @@ def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image
     height = figure.get_figheight()
     top, bottom = 1 - _HEAD * zoom / height, _FOOT * zoom / height
     down, across = (top - bottom) / rows, 1 / _COLUMNS
-    title = f"The kernels of cnnfilter, each on {note}"
-    figure.suptitle(title, fontsize=12 * zoom, y=1 - 0.12 * zoom / height, va="top")
+    style: dict[str, Any] = {"fontsize": 12 * zoom, "y": 1 - 0.12 * zoom / height, "va": "top"}
+    figure.suptitle(f"The kernels of cnnfilter, each on {note}", **style)
     for place, (word, kernel) in enumerate(cells):
         row, column = divmod(place, _COLUMNS)
         left, low = (column + 0.01) * across, top - (row + 1) * down
         figure.text(left + 0.03 * across, low + 0.88 * down, word, fontsize=7 * zoom, va="bottom")
         axes = figure.add_axes((left + 0.31 * across, low + 0.06 * down, 0.63 * across, 0.8 * down), anchor="NW")
-        result = lay_kernel(image, kernel or Kernel(np.ones((1, 1))), WHITE)
+        result = lay_kernel(image, kernel or Kernel(np.ones((1, 1))))
         _show_result(axes, _vivid(result)).set_gid(f"result {word}")
         axes.set_axis_off()
         if kernel:
-            side = 0.25 * across * figure.get_figwidth() / figure.get_figheight()  # a square
+            side = 0.25 * across * figure.get_figwidth() / height  # a square
             corner = left + 0.03 * across, low + 0.86 * down - side
             inset = figure.add_axes((*corner, 0.25 * across, side), anchor="NW")
             colors, scale = scale_of(kernel.weights)

@@ -163,10 +163,14 @@ def write_cells(axes: Axes, values: Array, words: Sequence[str], points: float, 
 
 
 def find_inks(mappable: ScalarMappable, values: Array) -> list[str]:
-    """Return for each value black or white, whichever is read better on its color; on odd ones black is."""
-    colors = mappable.to_rgba(np.ma.masked_invalid(values))
-    bright = (colors[..., :3] @ np.array([0.299, 0.587, 0.114]) > 0.5) | ~np.isfinite(values)
-    return ["black" if light else "white" for light in np.ravel(bright)]
+    """Return for each value the ink that is read better on its color; on odd ones black is."""
+    inks = choose_inks(mappable.to_rgba(np.ma.masked_invalid(values)))
+    return ["black" if odd else ink for odd, ink in zip(np.ravel(~np.isfinite(values)), inks, strict=True)]
+
+
+def choose_inks(colors: Array) -> list[str]:
+    """Return for each of (..., 4) colors black or white, whichever is read better on it."""
+    return ["black" if bright > 0.5 else "white" for bright in np.ravel(colors[..., :3] @ [0.299, 0.587, 0.114])]
 
 
 def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
@@ -20,6 +19,7 @@ from cnnfilter.io.formats import is_matrix
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.plot.frame import Frame, Frames
 from cnnfilter.plot.kernel_sheet import reduce_picture
+from cnnfilter.plot.panel import choose_inks
 from cnnfilter.plot.sheet import Sheet, set_size
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class Fields(NamedTuple):
     title: str
 
     @property
+    def colors(self) -> Doubles:
+        """(frames, 4): from the first layer to the last dark to bright."""
+        return np.asarray(colormaps["viridis"](np.linspace(0.05, 0.97, len(self.found.frames))))
+
+    @property
     def are_padded(self) -> bool:
         """Whether a frame goes beyond the input."""
         height, width = self.size
@@ -147,17 +152,17 @@ def choose_zoom(frames: Sequence[Frame], section: Section) -> Section | None:
     """Return what is drawn larger, around the small frames; None where all are large enough."""
     height, width = section.sides
     small = [f for f in frames if f.field.size[0] * _ZOOMED <= height and f.field.size[1] * _ZOOMED <= width]
+    if not small:
+        return None
     spans: list[float] = []
     for seen in _spans(small):
         margin = 0.5 + max(1.0, 0.12 * (max(seen) - min(seen)))
         spans += [min(seen) - margin, max(seen) + margin]
-    return Section(*spans) if small else None
+    return Section(*spans)
 
 
 def _spans(frames: Sequence[Frame]) -> list[list[int]]:
     """Return the ends of all frames along both axes."""
-    if not frames:
-        return []
     return [[end for f in frames for end in f.rows], [end for f in frames for end in f.columns]]
 
 
@@ -198,27 +203,22 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         closer.set_title("the smallest, enlarged (dashed on the left)", fontsize=9 * page.zoom)
         corner, (high, wide) = (near.left, near.top), near.sides
         axes.add_patch(Rectangle(corner, wide, high, fill=False, ls="--", lw=page.zoom, ec="black"))
-    colors = ["", *_frame_colors(len(frames)), ""]
     for row, cells in enumerate(lines):
-        _write_row(page, _HEAD + height + _BELOW + row * _LINE, cells, colors[row], "normal" if row else "bold")
+        style = {"va": "center", "weight": "normal" if row else "bold"}
+        for (_, x, side), cell in zip(_COLUMNS, cells, strict=True):
+            text = page.text(x, _HEAD + height + _BELOW + row * _LINE, cell, 8, ha=side, **style)
+            if cell and side == "center":
+                _lay_on_color(text, fields.colors[row - 1], page.zoom, pad=0.2)
 
 
 def _subtitle(fields: Fields, section: Section) -> str:
     """Return whose fields are drawn, and what is around the input."""
     last = fields.found.frames[-1]
-    text = (
-        f"What unit {_pair(last.unit)} of {last.names[-1]} sees of the input, and the units before it under its middle"
-    )
-    if fields.are_padded:
-        text += "; grey is padding"
-    if larger := [str(number) for number, frame in enumerate(fields.found.frames, 1) if section.lies_within(frame)]:
-        text += f"; larger than what is drawn: {', '.join(larger)}"
-    return f"{text}."
-
-
-def _frame_colors(count: int) -> list[str]:
-    """Return a color for each frame, from the first layer to the last dark to bright."""
-    return [to_hex(color) for color in colormaps["viridis"](np.linspace(0.05, 0.97, count))]
+    unit = f"{_pair(last.unit)} of {last.names[-1]}"
+    padding = "; grey is padding" if fields.are_padded else ""
+    cut = [str(number) for number, frame in enumerate(fields.found.frames, 1) if section.lies_within(frame)]
+    larger = f"; larger than what is drawn: {', '.join(cut)}" if cut else ""
+    return f"What unit {unit} sees of the input, and the units before it under its middle{padding}{larger}."
 
 
 def _draw_panel(axes: Axes, fields: Fields, section: Section, zoom: float) -> None:
@@ -239,14 +239,15 @@ def _draw_panel(axes: Axes, fields: Fields, section: Section, zoom: float) -> No
     axes.set_xlabel("column", fontsize=8 * zoom)
     axes.set_ylabel("row", fontsize=8 * zoom)
     axes.locator_params(integer=True, nbins=8)
-    _draw_frames(axes, fields.found.frames, section, zoom)
+    _draw_frames(axes, fields, section, zoom)
 
 
-def _draw_frames(axes: Axes, frames: Sequence[Frame], section: Section, zoom: float) -> None:
+def _draw_frames(axes: Axes, fields: Fields, section: Section, zoom: float) -> None:
     """Draw the frames, and their numbers where there is room for them: the largest first."""
     points = 72 * zoom * _PANEL / max(section.sides)  # of a pixel, about
     taken: list[tuple[float, float]] = []
-    for number, (frame, color) in reversed(list(enumerate(zip(frames, _frame_colors(len(frames)), strict=True), 1))):
+    frames = fields.found.frames
+    for number, (frame, color) in reversed(list(enumerate(zip(frames, fields.colors, strict=True), 1))):
         (height, width), corner = frame.field.size, (frame.columns[0] - 0.5, frame.rows[0] - 0.5)
         patch = Rectangle(corner, width, height, fill=False, ec=color, lw=1.6 * zoom, gid=f"frame {number}")
         patch.set_path_effects([Stroke(linewidth=3.0 * zoom, foreground="black"), Normal()])
@@ -262,10 +263,9 @@ def _draw_frames(axes: Axes, frames: Sequence[Frame], section: Section, zoom: fl
                 break
 
 
-def _lay_on_color(text: Text, color: str, zoom: float, pad: float) -> None:
+def _lay_on_color(text: Text, color: Doubles, zoom: float, pad: float) -> None:
     """Lay a frame's number on the frame's color."""
-    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
-    text.set(fontsize=6.5 * zoom, color="black" if 0.299 * red + 0.587 * green + 0.114 * blue > 127 else "white")
+    text.set(fontsize=6.5 * zoom, color=choose_inks(color)[0])
     text.set_bbox({"boxstyle": f"square,pad={pad}", "facecolor": color, "edgecolor": "black", "linewidth": 0.5 * zoom})
 
 
@@ -290,12 +290,3 @@ def _names(names: Sequence[str]) -> str:
     """Return names in a line, the first and the last of many."""
     text = ", ".join(names)
     return text if len(text) <= _MOST_LETTERS else f"{names[0]}, {names[1]} ... {names[-1]} ({len(names)} layers)"
-
-
-def _write_row(page: _Page, y: float, cells: Sequence[str], color: str, weight: str) -> None:
-    """Write a line of the table; a frame's number is on its color."""
-    for (_, x, side), text in zip(_COLUMNS, cells, strict=True):
-        if text:
-            written = page.text(x, y, text, 8, ha=side, va="center", weight=weight)
-            if side == "center":
-                _lay_on_color(written, color, page.zoom, pad=0.2)

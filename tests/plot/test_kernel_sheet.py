@@ -175,7 +175,7 @@ def test_the_slices_of_a_volume_stand_one_below_the_other_and_the_rest_is_named(
 def test_a_picture_shows_what_the_kernel_makes_of_it(figure: Figure, sheet: Sheet) -> None:
     sample = make_sample()
     kernel = load_kernel("sobel-x")
-    result = lay_kernel(sample, kernel, 255.0, "the sample")
+    result = lay_kernel(sample, kernel, "the sample")
     draw_kernels(figure, sheet, planes_of("sobel-x", kernel, result))
     assert np.array_equal(shown(figure, 2), convolve(sample, kernel.weights, padding="same", border="edge"))
     assert figure.axes[2].get_title() == "on the sample\n96x96, values -973 to 973"
@@ -185,7 +185,7 @@ def test_a_picture_shows_what_the_kernel_makes_of_it(figure: Figure, sheet: Shee
 
 def test_a_kernel_whose_row_has_no_result_leaves_its_place_empty(figure: Figure, sheet: Sheet) -> None:
     kernel = load_kernel("box:3")
-    with_result = Plane("a", kernel.weights, lay_kernel(make_sample(), kernel, 255.0))
+    with_result = Plane("a", kernel.weights, lay_kernel(make_sample(), kernel))
     draw_kernels(figure, sheet, [with_result, Plane("b", kernel.weights)])
     assert [bool(axes.images) for axes in figure.axes] == [True, True, True, True, True, False]
     assert not figure.axes[5].axison
