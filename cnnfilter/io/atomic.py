@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows, where an open file cannot be removed
     fcntl = None  # type: ignore[assignment]
 
-SPECIAL = "is no regular file, and nothing takes its place"
+_SPECIAL = "is no regular file, and nothing takes its place"
 
 _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 """Of a temporary file, with the number of its process."""
@@ -29,6 +29,15 @@ def is_special(path: Path) -> bool:
 def is_directory(path: Path) -> bool:
     """Return whether a path is that of a folder; one too long for the system is none."""
     return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises if it is too long
+
+
+def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
+    """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
+    if is_directory(path):
+        return "is a folder"
+    if is_special(path):
+        return _SPECIAL
+    return "" if makes_folder or is_directory(path.parent) else f"no such folder: {path.parent}"
 
 
 def make_folder_of(path: Path) -> None:
@@ -130,7 +139,7 @@ def write_whole(path: Path, data: bytes | memoryview, temporary_files: Temporary
     `ImageFileError` if the system refuses, or the target is a device or a pipe; it is then as it was.
     """
     if is_special(path):
-        raise ImageFileError(SPECIAL, path=path)
+        raise ImageFileError(_SPECIAL, path=path)
     mode = path.stat().st_mode if os.path.exists(path) else 0  # noqa: PTH110  Path.exists raises if it is too long
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with temporary_files.beside(path) if temporary_files else nullcontext(name_temporary(path)) as temporary:

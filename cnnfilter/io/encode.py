@@ -11,7 +11,7 @@ from cnnfilter.io.decode import Timing, swap_red_and_blue
 from cnnfilter.io.formats import Format, find_format
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import encode_matrix
-from cnnfilter.io.metadata import Metadata, as_blocks, carry
+from cnnfilter.io.metadata import Metadata, carry
 from cnnfilter.io.opencv import capture_stderr, cv2
 from cnnfilter.log import tell
 
@@ -49,7 +49,10 @@ def encode_image(
     if lost:
         tell("%s: %s", path, lost)
     if any(kept):
-        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, *as_blocks(kept), parameters))
+        blocks = {cv2.IMAGE_METADATA_EXIF: kept.exif, cv2.IMAGE_METADATA_ICCP: kept.profile}
+        kinds = [kind for kind, block in blocks.items() if block]
+        held = [np.frombuffer(blocks[kind], np.uint8) for kind in kinds]
+        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, kinds, held, parameters))
         if data is not None:
             return data
         tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)

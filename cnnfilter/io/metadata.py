@@ -172,12 +172,20 @@ def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
     if _is_grey_with_alpha(directory):
         if not _can_be_widened(directory):
             raise ImageFileError("a TIFF of grey and alpha packed like this is not read; RGBA is", path=name)
-        return _separate_alpha(pixels, directory)
-    if directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
+        pairs = pixels.reshape(len(pixels), -1, 2)
+        if directory.number(PREDICTOR, 1) == 2:
+            pairs = np.cumsum(pairs, axis=1, dtype=pairs.dtype)
+        pixels = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(ORIENTATION, 1))
+    elif directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
         return pixels[:, :, :3]
-    if _alpha_of(directory) == _MULTIPLIED and pixels.ndim == 3 and pixels.shape[2] == 4:
-        return _divide_by_alpha(pixels)
-    return pixels
+    if _alpha_of(directory) != _MULTIPLIED or pixels.shape[2:] != (4,):
+        return pixels
+    colours, alpha = pixels[:, :, :3].astype(np.float64), pixels[:, :, 3:].astype(np.float64)
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0
+    straight = np.divide(colours * white, alpha, out=np.zeros_like(colours), where=alpha > 0)
+    if pixels.dtype.kind == "u":
+        straight = np.rint(straight).clip(0, white)
+    return np.concatenate([straight.astype(pixels.dtype), pixels[:, :, 3:]], axis=2)
 
 
 def _is_grey_with_alpha(directory: Directory) -> bool:
@@ -199,25 +207,6 @@ def _can_be_widened(directory: Directory) -> bool:
         and directory.number(PHOTOMETRIC) == 1
         and directory.number(BITS) in {8, 16}
     )
-
-
-def _separate_alpha(pixels: Array, directory: Directory) -> Array:
-    """Return grey with alpha, read as (H, 2 W), as (H, W, 4) upright."""
-    pairs = pixels.reshape(len(pixels), -1, 2)
-    if directory.number(PREDICTOR, 1) == 2:
-        pairs = np.cumsum(pairs, axis=1, dtype=pairs.dtype)
-    whole = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(ORIENTATION, 1))
-    return _divide_by_alpha(whole) if _alpha_of(directory) == _MULTIPLIED else whole
-
-
-def _divide_by_alpha(pixels: Array) -> Array:
-    """Return (H, W, 4) colours that were multiplied by their alpha as they were before, 0 where alpha is 0."""
-    colours, alpha = pixels[:, :, :3].astype(np.float64), pixels[:, :, 3:].astype(np.float64)
-    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0
-    straight = np.divide(colours * white, alpha, out=np.zeros_like(colours), where=alpha > 0)
-    if pixels.dtype.kind == "u":
-        straight = np.rint(straight).clip(0, white)
-    return np.concatenate([straight.astype(pixels.dtype), pixels[:, :, 3:]], axis=2)
 
 
 class Metadata(NamedTuple):
@@ -275,10 +264,3 @@ def _made_true(exif: bytes, height: int, width: int) -> bytes:
     if end <= len(changed):
         changed[first.link : end] = bytes(end - first.link)
     return bytes(changed)
-
-
-def as_blocks(metadata: Metadata) -> tuple[list[int], list[Array]]:
-    """Return metadata as OpenCV takes it: kinds, and their blocks."""
-    blocks = {cv2.IMAGE_METADATA_EXIF: metadata.exif, cv2.IMAGE_METADATA_ICCP: metadata.profile}
-    held = {kind: np.frombuffer(block, np.uint8) for kind, block in blocks.items() if block}
-    return list(held), list(held.values())

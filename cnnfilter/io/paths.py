@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError, OutputError
-from cnnfilter.io.atomic import SPECIAL, is_directory, is_special
+from cnnfilter.io.atomic import find_obstacle, is_directory
 from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
 if TYPE_CHECKING:
@@ -169,9 +169,7 @@ class OutputRequest(NamedTuple):
     in_place: bool = False  # whether an output may be its own input
     read_files: tuple[Path, ...] = ()  # kernels, networks, weights, labels and lists, which no output may be
     stdin_suffix: str = ""  # what standard input's name would end in, `.txt` for a matrix
-    below: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # where inputs are in a folder, and so their results in that of `-o`
+    below: Mapping[str, str] = MappingProxyType({})  # where inputs, and so their results, are below a folder
 
 
 def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
@@ -218,7 +216,12 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
     place = fill_template(output, fields) if request.output else output
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
     target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
-    _check_target(target, is_folder=in_folder)
+    find_format(target)
+    if obstacle := find_obstacle(target, makes_folder=in_folder):
+        raise OutputError(obstacle, path=target)
+    nearest = next(folder for folder in target.parents if os.path.lexists(folder))
+    if not is_directory(nearest):
+        raise OutputError("is not a folder", path=nearest)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
     if request.layers:
@@ -263,19 +266,6 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
     if after.parts.count("..") > before.parts.count("..") or after.is_absolute() > before.is_absolute():
         raise OutputError(f"the name of an input leads out of the folder that {template} names", path=filled)
     return filled
-
-
-def _check_target(target: Path, *, is_folder: bool) -> None:
-    find_format(target)
-    if is_directory(target):
-        raise OutputError("is a folder", path=target)
-    if is_special(target):
-        raise OutputError(SPECIAL, path=target)
-    if not is_folder and not is_directory(target.parent):
-        raise OutputError(f"no such folder: {target.parent}", path=target)
-    nearest = next(folder for folder in target.parents if os.path.lexists(folder))
-    if is_folder and not is_directory(nearest):
-        raise OutputError("is not a folder", path=nearest)
 
 
 def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:

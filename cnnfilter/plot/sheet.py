@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import LanguageError, OutputError, nearest
-from cnnfilter.io.atomic import SPECIAL, is_directory, is_special, write_whole
+from cnnfilter.io.atomic import find_obstacle, write_whole
 from cnnfilter.io.paths import identify_all
 from cnnfilter.numbers import DECIMAL
 
@@ -133,12 +133,8 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
         what = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
         window = ", or show for a window" if sheet.option == PLOT else ""
         raise OutputError(f"{sheet}: {what}; {', '.join(known)} would do{window}")
-    if is_directory(path):
-        raise OutputError(f"{sheet}: is a folder")
-    if is_special(path):
-        raise OutputError(f"{sheet}: {SPECIAL}")
-    if not is_directory(path.parent):
-        raise OutputError(f"{sheet}: no such folder: {path.parent}")
+    if obstacle := find_obstacle(path):
+        raise OutputError(f"{sheet}: {obstacle}")
     check_protected(sheet, identify_all(inputs))
 
 
