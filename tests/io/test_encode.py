@@ -583,6 +583,18 @@ def test_a_jpeg_with_a_damaged_middle_is_refused_unless_allowed(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("allow_truncated", [False, True], ids=["strict", "allowing"])
+def test_a_jpeg_without_its_tables_is_refused_with_its_damage_though_truncation_is_allowed(
+    allow_truncated: bool, photo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(photo.read_bytes())
+    table = data.rindex(b"\xff\xdb")
+    data[table : table + 2] = bytes(2)
+    message = refusal(bytes(data), "photo.jpg", allow_truncated=allow_truncated)
+    assert re.match(r"photo\.jpg: the JPEG is damaged \(Corrupt JPEG data: \d+ extraneous bytes before marker", message)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_whole_jpeg_is_read_the_same_whether_truncation_is_allowed_or_not(photo: Path) -> None:
     data = photo.read_bytes()
     strict, allowed = decode_pixels(data, "photo"), decode_pixels(data, "photo", allow_truncated=True)
