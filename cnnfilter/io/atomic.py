@@ -5,7 +5,7 @@ import re
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
@@ -40,14 +40,6 @@ def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
     return "" if makes_folder or is_directory(path.parent) else f"no such folder: {path.parent}"
 
 
-def make_folder_of(path: Path) -> None:
-    """Make the folder of a file, and those above it, if they are missing; `ImageFileError` if the system refuses."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageFileError(error.strerror or error, path=path) from error
-
-
 class TemporaryFiles:
     """The temporary files of a process, which another thread of it may abandon."""
 
@@ -60,12 +52,11 @@ class TemporaryFiles:
     @contextmanager
     def beside(self, path: Path) -> Iterator[Path]:
         """Yield a name beside a path that no other file has; `KeyboardInterrupt` if all has been abandoned."""
-        temporary = name_temporary(path)
+        temporary = path.parent / f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part"
         with self._lock:
             if self._abandoned:
                 raise KeyboardInterrupt
             self._paths.add(temporary)
-        self.sweep(path.parent)
         try:
             yield temporary
         finally:
@@ -126,13 +117,10 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def name_temporary(path: Path) -> Path:
-    """Return a name beside a path that no other file has."""
-    return path.parent / f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part"
-
-
-def write_whole(path: Path, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None) -> None:
-    """Write a file that appears whole or not at all.
+def write_whole(
+    path: Path, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None, *, makes_folder: bool = False
+) -> None:
+    """Write a file that appears whole or not at all; its folder is made if it is missing and that is allowed.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode. It is locked
     for processes that do not know each other's numbers. A link is replaced itself: what it leads to stays as it is.
@@ -142,8 +130,12 @@ def write_whole(path: Path, data: bytes | memoryview, temporary_files: Temporary
         raise ImageFileError(_SPECIAL, path=path)
     mode = path.stat().st_mode if os.path.exists(path) else 0  # noqa: PTH110  Path.exists raises if it is too long
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with temporary_files.beside(path) if temporary_files else nullcontext(name_temporary(path)) as temporary:
+    if temporary_files:
+        temporary_files.sweep(path.parent)
+    with (temporary_files or TemporaryFiles()).beside(path) as temporary:
         try:
+            if makes_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
                 if fcntl:
                     with suppress(OSError):  # some network file systems have no locks

@@ -252,16 +252,15 @@ def _is_folder(output: str) -> bool:
 
 def fill_template(template: str, fields: dict[str, str]) -> str:
     """Return a template with its fields filled in, or raise an `OutputError` for a field that is unknown."""
-
-    def fill(match: re.Match[str]) -> str:
-        if match[1] not in fields:
-            known = ", ".join(f"{{{field}}}" for field in fields)
-            raise OutputError(f"unknown field {match[0]}; known are {known}", path=template)
-        return fields[match[1]]
-
-    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", template)):
+    pieces = re.split(r"\{([^{}]*)\}", template)  # every other one is the name of a field
+    if re.search("[{}]", "".join(pieces[::2])):
         raise OutputError("a brace has no partner", path=template)
-    filled = re.sub(r"\{([^{}]*)\}", fill, template)
+    for field in pieces[1::2]:
+        if field not in fields:
+            known = ", ".join(f"{{{name}}}" for name in fields)
+            raise OutputError(f"unknown field {{{field}}}; known are {known}", path=template)
+    pieces[1::2] = [fields[field] for field in pieces[1::2]]
+    filled = "".join(pieces)
     before, after = Path(template), Path(filled)
     if after.parts.count("..") > before.parts.count("..") or after.is_absolute() > before.is_absolute():
         raise OutputError(f"the name of an input leads out of the folder that {template} names", path=filled)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
-from cnnfilter.io.atomic import TemporaryFiles, make_folder_of, write_whole
+from cnnfilter.io.atomic import TemporaryFiles, write_whole
 from cnnfilter.io.decode import Picture, decode_picture, read_bytes
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
@@ -262,8 +262,7 @@ class Filtering:
                 outcome.passed_over.append(file.name)
                 continue
             if job.target:
-                make_folder_of(path)
-                write_whole(path, file.data, self.temporary_files)
+                write_whole(path, file.data, self.temporary_files, makes_folder=True)
             else:
                 if self._titled and not job.view:
                     title = f"# {name_input(job.source)} {self._work.models[job.kernel].title}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.atomic import make_folder_of, write_whole
+from cnnfilter.io.atomic import write_whole
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -25,8 +25,8 @@ def test_an_empty_file_is_written(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    make_folder_of(tmp_path / "new/deep/a.bin")
-    assert (tmp_path / "new/deep").is_dir()
+    write_whole(tmp_path / "new/deep/a.bin", b"data", makes_folder=True)
+    assert (tmp_path / "new/deep/a.bin").read_bytes() == b"data"
 
 
 def test_a_file_is_written_into_no_folder_that_is_missing(tmp_path: Path) -> None:

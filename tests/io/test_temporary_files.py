@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnfilter.io.atomic import TemporaryFiles, name_temporary, write_whole
+from cnnfilter.io.atomic import TemporaryFiles, write_whole
 
 
 def left_by(process: int, folder: Path) -> Path:
@@ -26,7 +26,10 @@ def gone() -> int:
 
 
 def test_two_names_differ_and_lie_beside_the_file() -> None:
-    names = {name_temporary(Path("a/b.png")) for _ in range(100)}
+    names = set[Path]()
+    for _ in range(100):
+        with TemporaryFiles().beside(Path("a/b.png")) as name:
+            names.add(name)
     assert len(names) == 100
     assert {name.parent for name in names} == {Path("a")}
 
