@@ -54,7 +54,7 @@ def encoded(
 def test_the_result_of_the_network_is_in_the_units_of_the_picture() -> None:
     maps = lay_out(picture(COLOURS), model("relu maxpool:2@pool"), PIPELINE)
     assert np.array_equal(maps.values, COLOURS.reshape(3, 2, 4, 2, 3).max(axis=(1, 3)))
-    assert (maps.white, maps.depth, maps.matrix) == (255.0, Depth.EIGHT, False)
+    assert (maps.white, maps.picture.depth, maps.picture.matrix) == (255.0, Depth.EIGHT, False)
     assert maps.notes == ()
 
 

@@ -37,8 +37,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     return labels
 
 
-def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]) -> bytes:
-    """Return the largest values with their classes, a line each, the largest first.
+def rank(values: Array, ranking: Ranking, path: str | PurePath) -> tuple[bytes, str]:
+    """Return the largest values with their classes, a line each, the largest first, and a remark or the empty string.
 
     Parameters
     ----------
@@ -48,8 +48,6 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
         How many, and their names; classes without names are counted from 0.
     path
         The file's name: columns are parted by its suffix.
-    notes
-        Gets a remark where the values are no probabilities.
 
     Raises
     ------
@@ -70,15 +68,16 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath, notes: list[str]
         raise ShapeError(
             f"{ranking.source} has {len(ranking.labels)} lines, and the network gives {vector.size} classes"
         )
+    remark = ""
     if vector.min() < 0 or abs(float(vector.sum()) - 1) > _SLACK:
-        notes.append("the values do not add up to 1: scores, of which softmax at the end would make probabilities")
+        remark = "the values do not add up to 1: scores, of which softmax at the end would make probabilities"
     order = np.argsort(-vector, kind="stable")[: ranking.top]
     names = [ranking.labels[place] if ranking.labels else str(place) for place in order]
     rows = [(name, f"{vector[place]:.6g}") for name, place in zip(names, order, strict=True)]
     if separator == " ":
-        return "".join(f"{line}\n" for line in align(rows)).encode()
+        return "".join(f"{line}\n" for line in align(rows)).encode(), remark
     import csv  # noqa: PLC0415  a text goes without
 
     file = io.StringIO()
     csv.writer(file, delimiter=separator, lineterminator="\n").writerows(rows)
-    return file.getvalue().encode()
+    return file.getvalue().encode(), remark

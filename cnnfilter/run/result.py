@@ -40,31 +40,26 @@ class FeatureMaps(NamedTuple):
 
     Parameters
     ----------
+    picture
+        What it is made of; its pixels are of no more use.
     parts
         (H, W, C), (H, W) or (length,) in the units of a picture in which `white` is white, with alpha (H, W, 1)
         from 0 to 1 or None; part by part. The network is run for a part when it is asked for, so that large results
         need little memory.
     height
         The number of rows, or of values of a vector, of all parts together.
-    white, depth, matrix, metadata
-        As the picture has them.
     notes
         What is to be remarked.
-    pages
-        The pages of the picture's file, of which this is made of the first, or None.
-    lay_out_page
-        Returns what comes of the pixels of another page.
+    model
+        What made it, where it can make more of the other pages of the picture's file.
     """
 
+    picture: Picture
     parts: Iterable[Part]
     height: int
     white: float
-    depth: Depth
-    matrix: bool = False
-    metadata: Metadata = Metadata()
     notes: tuple[str, ...] = ()
-    pages: Pages | None = None
-    lay_out_page: Callable[[Array], FeatureMaps] | None = None
+    model: Model | None = None
 
     @property
     def values(self) -> Array:
@@ -90,7 +85,8 @@ class FeatureMaps(NamedTuple):
 
 def as_maps(values: Array, white: float, depth: Depth, *, matrix: bool = False) -> FeatureMaps:
     """Return values that are there already as feature maps."""
-    return FeatureMaps([Part(slice(0, len(values)), values, None)], len(values), white, depth, matrix)
+    part = Part(slice(0, len(values)), values, None)
+    return FeatureMaps(Picture(values, depth, matrix=matrix), [part], len(values), white)
 
 
 class Result(NamedTuple):
@@ -138,22 +134,15 @@ def lay_out(picture: Picture, model: Model, settings: Settings) -> FeatureMaps:
     CnnFilterError
         If the network does not fit the picture, or its weights do not fit the network.
     """
-    program, colours, notes = _fit(picture, model, settings)
-    alpha = as_volume(picture.pixels)[:, :, 3:] if _shows_alpha(picture, program, settings) else None
+    _, colours, alpha, notes = _fit(picture, model, settings)
     white = picture.maximum * settings.preparation.scale
     parts = Parts(model.strips(colours.shape), colours, alpha, picture.maximum, white)
-    maps = FeatureMaps(parts, parts.height, white, picture.depth, picture.matrix, picture.metadata, notes)
-    if picture.pages is None:
-        return maps
-    return maps._replace(
-        pages=picture.pages,
-        lay_out_page=lambda pixels: lay_out(Picture(pixels, depth_of(pixels.dtype)), model, settings),
-    )
+    return FeatureMaps(picture, parts, parts.height, white, notes, model)
 
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
     """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
-    program, colours, notes = _fit(picture, model, settings, whole=True)
+    program, colours, _, notes = _fit(picture, model, settings, whole=True)
     found: dict[str, Array] = {}
 
     def keep(name: str, values: Array) -> None:
@@ -170,33 +159,31 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
 
 def _fit(
     picture: Picture, model: Model, settings: Settings, *, whole: bool = False
-) -> tuple[Program, Array, tuple[str, ...]]:
-    """Return a network ready for a picture, the (H, W, C) that it sees, and remarks; raise if it does not fit.
+) -> tuple[Program, Array, Array | None, tuple[str, ...]]:
+    """Return a network ready for a picture, the (H, W, C) and the alpha that it sees, and remarks; raise if it can not.
 
     `whole` says that what is between the layers is wanted too.
     """
-    program, shape, colours = _load(picture, model, settings)
+    program, shape, colours, alpha = _load(picture, model, settings)
     visits = program.network.visits(shape)
     check_layers(program, visits, whole=whole)
     notes = [*picture.notes, *remark_on_borders(visits)]
     if settings.pipeline:
         notes += remark_on_sums(visits, never_negative)
-    if picture.has_alpha and not _shows_alpha(picture, program, settings):
+    if picture.has_alpha and alpha is None:
         notes.append("the picture has alpha, and the network sees its colours alone")
-    return program, prepare(colours, settings.preparation), tuple(notes)
+    return program, prepare(colours, settings.preparation), alpha, tuple(notes)
 
 
-def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape, Array]:
-    """Return a network ready for a picture, the shape that it sees, and the picture's colours, (H, W, C)."""
-    pixels = as_volume(picture.pixels)
-    colours = pixels[:, :, :3] if picture.has_alpha else pixels
+def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape, Array, Array | None]:
+    """Return a network ready for a picture, the shape that it sees, and the picture's colours and alpha, (H, W, C)."""
+    colours, alpha = as_volume(picture.pixels), None
+    if picture.has_alpha:
+        takes_alpha = model.network.takes_alpha and not settings.pipeline
+        colours, alpha = colours[:, :, :3], colours[:, :, 3:] if takes_alpha else None
     shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
     check_result(model.network.output(shape))
-    return model.program(shape), shape, colours
-
-
-def _shows_alpha(picture: Picture, program: Program, settings: Settings) -> bool:
-    return picture.has_alpha and not settings.pipeline and program.network.takes_alpha
+    return model.program(shape), shape, colours, alpha
 
 
 def remark_on_pages(pages: Pages) -> str:
@@ -215,12 +202,12 @@ def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str
     CnnFilterError
         If the network does not fit the picture.
     """
-    program, shape, _ = _load(picture, model, settings)
+    program, shape, _, alpha = _load(picture, model, settings)
     if layer:
         result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
     else:
         result = program.network.output(shape)
-        if result[2:] == (3,) and _shows_alpha(picture, program, settings):
+        if result[2:] == (3,) and alpha is not None:
             return *result[:2], 4
     return result[:2] if result[2:] == (1,) else result
 
@@ -244,59 +231,66 @@ def name_files(job: Job, shape: Shape, settings: Settings) -> list[str]:
 
 def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None = None) -> list[Result]:
     """Return what the files of a job are to hold, in the order of `name_files`: the network is run part by part."""
-    name = job.format_name
-    if maps.pages and find_format(name).pages and not settings.ranking:
-        return [_run_pages(maps, maps.pages, name, settings)]
-    notes = (remark_on_pages(maps.pages),) if maps.pages else ()
-    if not job.layer and not settings.ranking:
-        return [_finish(_fill(maps, name, settings, watch=watch), notes)]
-    values = drop_single_channel(maps.values)
-    names = name_files(job, values.shape, settings)
-    if settings.ranking or (values.ndim == 1 and not is_matrix(name)):
-        return [Result(names[0], [values], notes=notes)]
-    if len(names) == 1:
-        return [_finish(_fill(maps, name, settings), notes)]
-    single = [as_maps(values[:, :, map_], maps.white, maps.depth, matrix=maps.matrix) for map_ in range(len(names))]
-    filled = [_fill(one, name, settings) for one, name in zip(single, names, strict=True)]
-    share = sum(result.clipped for result in filled) / len(filled)
-    first = _finish(filled[0]._replace(clipped=share), notes)._replace(clipped=filled[0].clipped)
-    return [first, *(result._replace(notes=()) for result in filled[1:])]
-
-
-def _finish(result: Result, notes: tuple[str, ...] = ()) -> Result:
-    """Return a result with the remarks before its own, and with one on clipping behind them."""
-    remark = remark_on_clipping(result.clipped)
-    return result._replace(notes=(*notes, *result.notes, *([remark] if remark else [])))
+    name, picture = job.format_name, maps.picture
+    if picture.pages and find_format(name).pages and not settings.ranking:
+        return [_run_pages(maps, picture.pages, name, settings)]
+    notes = [remark_on_pages(picture.pages)] if picture.pages else []
+    names, each = [name], [maps]
+    if job.layer or settings.ranking:
+        values = drop_single_channel(maps.values)
+        names = name_files(job, values.shape, settings)
+        if settings.ranking or (values.ndim == 1 and not is_matrix(name)):
+            return [Result(names[0], [values], notes=tuple(notes))]
+        if len(names) > 1:
+            channels = (values[:, :, number] for number in range(len(names)))
+            each = [as_maps(channel, maps.white, picture.depth, matrix=picture.matrix) for channel in channels]
+    results = [_fill(one, name, settings, watch=watch) for one, name in zip(each, names, strict=True)]
+    clipped = sum(result.clipped for result in results) / len(results)
+    first = results[0]._replace(notes=tuple(filter(None, (*notes, *results[0].notes, remark_on_clipping(clipped)))))
+    return [first, *(result._replace(notes=()) for result in results[1:])]
 
 
 def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -> Result:
     """Return what is made of every page, all brought into range alike."""
     format_, notes = find_format(name), list[str]()
     if format_.pages == "frames":
-        if Depth.SIXTEEN in {settings.depth, settings.depth or maps.depth}:
+        if (settings.depth or maps.picture.depth) is Depth.SIXTEEN:
             notes.append(f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages")
         settings = settings._replace(depth=Depth.EIGHT)
-    assert maps.lay_out_page
-    each = list(map(maps.lay_out_page, pages))
-    found = [_find_extremes(one, settings.range_ or Range.CLIP) for one in each]
-    extremes = min(low for low, _ in found), max(high for _, high in found)
-    filled = [_fill(one, name, settings, extremes) for one in each]
-    notes += [note for result in filled for note in result.notes]
-    clipped = sum(result.clipped for result in filled) / len(filled)
-    pixels = [page for result in filled for page in result.pages]
-    return _finish(Result(name, pixels, clipped, tuple(notes), maps.metadata, pages.timing))
+    assert maps.model
+    each = [lay_out(Picture(pixels, depth_of(pixels.dtype)), maps.model, settings) for pixels in pages]
+    extremes = _find_extremes(each) if settings.range_ in _BY_EXTREMES else None
+    results = [_fill(one, name, settings, extremes) for one in each]
+    clipped = sum(result.clipped for result in results) / len(results)
+    notes += [*(note for result in results for note in result.notes), remark_on_clipping(clipped)]
+    pixels = [page for result in results for page in result.pages]
+    return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages.timing)
+
+
+_BY_EXTREMES = {Range.SCALE, Range.MAX}
+"""Ranges that go by the least and the greatest value."""
+
+
+def _find_extremes(each: Iterable[FeatureMaps]) -> Extremes:
+    """Return the least and the greatest of all values."""
+    found: list[Extremes] = []
+    for maps in each:
+        maps.visit(lambda part: found.append(find_extremes(_shown(part).values)))
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
 def _fill(
     maps: FeatureMaps, name: str, settings: Settings, extremes: Extremes | None = None, watch: Watcher | None = None
 ) -> Result:
     """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
-    depth, remark = choose_depth(find_format(name), settings.depth, maps.depth)
-    notes = [remark] if remark else []
+    picture = maps.picture
+    depth, remark = choose_depth(find_format(name), settings.depth, picture.depth)
+    notes = [remark]
     # A matrix has no white of its own: its numbers are levels of the output.
-    white = maps.white * (257 if maps.matrix and depth is Depth.SIXTEEN else 1)
+    white = maps.white * (257 if picture.matrix and depth is Depth.SIXTEEN else 1)
     how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
-    extremes = extremes or _find_extremes(maps, how)
+    if how in _BY_EXTREMES and not extremes:
+        extremes = _find_extremes([maps])
     narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT
     filled: list[Array] = []
     outside: list[int] = []
@@ -323,16 +317,7 @@ def _fill(
         outside.append(levels.outside)
 
     maps.visit(take, narrow=narrow)
-    return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), maps.metadata)
-
-
-def _find_extremes(maps: FeatureMaps, how: Range) -> Extremes:
-    """Return the least and the greatest of all values, if the range goes by them."""
-    if how not in {Range.SCALE, Range.MAX}:
-        return 0.0, 0.0
-    found: list[Extremes] = []
-    maps.visit(lambda part: found.append(find_extremes(_shown(part).values)))
-    return min(low for low, _ in found), max(high for _, high in found)
+    return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), picture.metadata)
 
 
 def _shown(part: Part) -> Part:
@@ -351,12 +336,14 @@ def _alpha_levels(alpha: Array, depth: Depth, white: float, dtype: np.dtype[Any]
 
 def encode(result: Result, settings: Settings) -> File:
     """Return the file that holds a result."""
-    first, notes = result.pages[0], list(result.notes)
+    first, notes = result.pages[0], result.notes
     quality, compression = settings.quality, settings.compression
+    data: Encoded
     if settings.ranking:
         from cnnfilter.compute.classes import rank  # noqa: PLC0415  for classes alone
 
-        data: Encoded = rank(first, settings.ranking, result.name, notes)
+        data, remark = rank(first, settings.ranking, result.name)
+        notes = *notes, *filter(None, [remark])
     elif result.timing is not None:
         if any(result.metadata):
             tell("%s: EXIF and colour profile dropped: OpenCV writes none into files of several pictures", result.name)
@@ -365,4 +352,4 @@ def encode(result: Result, settings: Settings) -> File:
         data = encode_image(
             first, result.name, quality=quality, compression=compression, owned=True, metadata=result.metadata
         )
-    return File(result.name, data, first.shape, result.clipped, tuple(notes))
+    return File(result.name, data, first.shape, result.clipped, notes)

@@ -109,7 +109,7 @@ class Show:
         """Return what reduces the result of a network for its figure, and the result."""
         from cnnfilter.plot.view import Reducer  # noqa: PLC0415
 
-        reducer = Reducer(maps.height, maps.white, matrix=maps.matrix, side=self._grid().side)
+        reducer = Reducer(maps.height, maps.white, matrix=maps.picture.matrix, side=self._grid().side)
         return self._seen.setdefault(number, (reducer, maps))
 
     def _panels(self, name: str) -> tuple[list[Panel], list[str]]:

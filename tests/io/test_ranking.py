@@ -15,9 +15,8 @@ LABELS = ("a", "bird", "cat", "dog", "elk")
 
 def lines(values: Array, ranking: Ranking, path: str = "-.txt") -> list[str]:
     """Return the lines for values that bring no remark."""
-    notes: list[str] = []
-    data = rank(values, ranking, path, notes)
-    assert notes == []
+    data, note = rank(values, ranking, path)
+    assert note == ""
     assert data.endswith(b"\n")
     return data.decode().splitlines()
 
@@ -63,21 +62,19 @@ def test_a_map_of_one_pixel_is_a_vector() -> None:
 @pytest.mark.parametrize("shape", [(5, 1), (1, 5, 1), (2, 2, 5), (2, 5)])
 def test_a_picture_has_no_classes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="flatten makes one"):
-        rank(np.zeros(shape), Ranking(1), "-.txt", [])
+        rank(np.zeros(shape), Ranking(1), "-.txt")
 
 
 @pytest.mark.parametrize("count", [4, 6])
 def test_there_are_as_many_labels_as_classes(count: int) -> None:
     labels = (*LABELS, "fox")[:count]
     with pytest.raises(ShapeError, match=f"names.txt has {count} lines, and the network gives 5 classes"):
-        rank(PROBABILITIES, Ranking(1, labels, "names.txt"), "-.txt", [])
+        rank(PROBABILITIES, Ranking(1, labels, "names.txt"), "-.txt")
 
 
 @pytest.mark.parametrize("values", [[0.5, 0.6], [1.5, -0.5], [3.0, -2.0], [0.0, 0.0]])
 def test_scores_are_said_to_be_no_probabilities(values: list[float]) -> None:
-    notes: list[str] = []
-    rank(np.array(values), Ranking(1), "-.txt", notes)
-    (note,) = notes
+    _, note = rank(np.array(values), Ranking(1), "-.txt")
     assert "softmax" in note
 
 
@@ -111,4 +108,4 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
 @pytest.mark.parametrize("path", ["top.png", "top.npy", "-.png"])
 def test_a_list_is_a_text(path: str) -> None:
     with pytest.raises(OutputError, match=r"\.txt, \.csv or \.tsv"):
-        rank(PROBABILITIES, Ranking(1), path, [])
+        rank(PROBABILITIES, Ranking(1), path)

@@ -43,7 +43,7 @@ def compare(paper: Paper, picture: Picture, name: str, words: Sequence[str], loo
 
 def reducer(maps: FeatureMaps, side: int) -> Reducer:
     """Return what makes a view of feature maps."""
-    return Reducer(maps.height, maps.white, matrix=maps.matrix, side=side)
+    return Reducer(maps.height, maps.white, matrix=maps.picture.matrix, side=side)
 
 
 def reduced(maps: FeatureMaps, side: int) -> View:
@@ -256,7 +256,7 @@ def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int,
     values = np.random.default_rng(9).random((height, width, 2))
     edges = [0, 7, 300, 301, height]
     parts = [Part(slice(*rows), values[slice(*rows)], None) for rows in pairwise(edges)]
-    view = reduced(FeatureMaps(parts, height, 1.0, Depth.FLOAT, matrix=False), side)
+    view = reduced(FeatureMaps(Picture(values, Depth.FLOAT), parts, height, 1.0), side)
     factor = max(1, max(height, width) // side)
     assert view.values.shape == (-(-height // factor), -(-width // factor), 2)
     assert (view.low, view.high) == (values.min(), values.max())
