@@ -24,16 +24,8 @@ show_value = partial(show_digits, digits=7)
 def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -> str:
     """Return how a value came about, in lines with their ends.
 
-    Parameters
-    ----------
-    traced
-        What it is made of.
-    outcome
-        (C,): what the run itself gave at this place, which is stated as the result.
-    subject
-        What is looked at, for the first line: the input, and the kernel or pool.
-    held
-        What a file holds of the result, where that is something else.
+    The first line says what is looked at, the `subject`; the result is the `outcome` (C,) of the run itself, with what
+    a file has `held` of it, where that is something else.
     """
     lines = [f"{subject}: output {_at(traced.place)}, {show_shape(traced.shape)} -> {show_shape(traced.output)}"]
     if traced.gray:
@@ -135,9 +127,8 @@ def _show_window(traced: Trace, weights: Doubles, channel: int) -> Iterator[str]
     """Yield the window's values and the kernel's weights side by side."""
     left = _show_values(traced, channel)
     right = align([list(map(show_value, row)) for row in weights], range(weights.shape[1]), " ")
-    wide = max(map(len, left))
-    yield f"  {'i':<{wide}}    f"
-    yield from (f"  {row:<{wide}}    {across}" for row, across in zip(left, right, strict=True))
+    yield f"  {'i':<{len(left[0])}}    f"
+    yield from (f"  {row}    {across}" for row, across in zip(left, right, strict=True))
 
 
 def _show_values(traced: Trace, channel: int) -> list[str]:
@@ -148,7 +139,8 @@ def _show_values(traced: Trace, channel: int) -> list[str]:
         words.append([text if there else "(.)" if odd else f"({text})" for text, odd, there in shown])
     if not traced.inside.all():  # a place is kept for the parenthesis
         words = [[word if word.endswith(")") else f"{word} " for word in row] for row in words]
-    return align(words, range(len(words[0])), " ")
+    widths = [max(map(len, column)) for column in zip(*words, strict=True)]
+    return [" ".join(map(str.rjust, row, widths)) for row in words]
 
 
 def _list_products(traced: Trace, weighing: Weighing, place: int, channel: int) -> Iterator[str]:
@@ -191,22 +183,21 @@ def _add(numbers: Sequence[float] | Doubles) -> str:
 
 
 def _explain_pool(traced: Trace) -> Iterator[str]:
-    match layer := traced.layer:
-        case Pool(mode=mode, window=window):
-            rows, columns = window.size
-            pixel = "v = i[sy*y + dy*r - top, sx*x + dx*c - left]"
-            yield _line("formula", f"o[y,x] = {mode.row.formula}, {pixel}; r < {rows}, c < {columns}")
-            yield _line("here", f"v = i[{_show_index(window, traced)}]")
-            yield from _explain_geometry(traced, window)
-            yield _line("padding", "counts as 0, and is divided by" if layer.count_include_pad else "is no pixel")
-        case GlobalPool(mode=mode):
-            yield _line("formula", f"o[0,0] = {'max' if mode is PoolMode.MAX else 'mean'} of all i[y,x]")
-        case ChannelPool(mode=combining):
-            yield _line("formula", f"o[y,x] = {combining} over k of i[y,x,k]")
-            yield _line("values", _combine(traced.values.ravel(), combining))
-            return
-        case _:
-            raise NotImplementedError(layer.op)
+    layer = traced.layer
+    if isinstance(layer, ChannelPool):
+        yield _line("formula", f"o[y,x] = {layer.mode} over k of i[y,x,k]")
+        yield _line("values", _combine(traced.values.ravel(), layer.mode))
+        return
+    assert isinstance(layer, GlobalPool | Pool)
+    if isinstance(layer, GlobalPool):
+        yield _line("formula", f"o[0,0] = {'max' if layer.mode is PoolMode.MAX else 'mean'} of all i[y,x]")
+    else:
+        rows, columns = layer.window.size
+        formula = f"{layer.mode.row.formula}, v = i[sy*y + dy*r - top, sx*x + dx*c - left]; r < {rows}, c < {columns}"
+        yield _line("formula", f"o[y,x] = {formula}")
+        yield _line("here", f"v = i[{_show_index(layer.window, traced)}]")
+        yield from _explain_geometry(traced, layer.window)
+        yield _line("padding", "counts as 0, and is divided by" if layer.count_include_pad else "is no pixel")
     for channel in range(traced.shape[2]):
         yield ""
         if traced.shape[2] > 1:
@@ -214,7 +205,7 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
         if max(traced.inside.shape) <= MOST_LISTED:
             yield "  i"
             yield from (f"  {row}" for row in _show_values(traced, channel))
-        yield f"  {_pool(traced, mode, channel)}"
+        yield f"  {_pool(traced, layer.mode, channel)}"
 
 
 def _pool(traced: Trace, mode: PoolMode, channel: int) -> str:

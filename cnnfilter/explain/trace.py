@@ -137,11 +137,6 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
 
     The program is one that `convolve` and `pool` make: perhaps `gray`, one convolution or pool, and what works on each
     place. The volume is (H, W, C), the place a (row, column) in the output.
-
-    Raises
-    ------
-    ShapeError
-        If the place lies outside the output.
     """
     output = program.network.output(volume.shape)
     if not (place[0] < output[0] and place[1] < output[1]):
@@ -153,14 +148,15 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
     first, *rest = program.steps[1:] if starts_gray else program.steps
     layer, gray, behind = first.node.layer, starts_gray and volume.shape[2] > 1, [step.node.layer for step in rest]
     shape = (*volume.shape[:2], 1 if gray else volume.shape[2])
-    reach = find_reach(layer, shape, place)
+    rows, columns = (_find_taps(layer, shape, place, axis) for axis in (0, 1))
+    reach = find_reach(rows, columns, shape, layer)
     return Trace(
         layer=layer,
         shape=shape,
         output=output,
         place=place,
         reach=reach,
-        values=read_values(volume, reach.row_sources, reach.column_sources, layer, gray=gray),
+        values=read_values(volume, reach, layer, gray=gray),
         weighings=_weigh(layer, first, shape[2]) if isinstance(layer, Convolution) else (),
         gray=gray,
         combination=next((layer for layer in behind if isinstance(layer, ChannelPool)), None),
@@ -168,21 +164,13 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
     )
 
 
-def find_reach(layer: Layer, shape: Shape, place: Pair) -> Reach:
-    """Return where the window of an output lies in an input of a shape (H, W, C)."""
+def _find_taps(layer: Layer, shape: Shape, place: Pair, axis: int) -> Places:
+    """Return the rows, or the columns, of an input of a shape (H, W, C) in the window of an output."""
     if isinstance(layer, WindowLayer):
-        taps = [_find_taps(layer.window, shape, place, axis) for axis in (0, 1)]
-    elif isinstance(layer, GlobalPool):
-        taps = [np.arange(size) for size in shape[:2]]
-    else:
-        taps = [np.array([at]) for at in place]
-    sources = [find_sources(tap, size, layer) for tap, size in zip(taps, shape, strict=False)]
-    return Reach(taps[0], taps[1], sources[0], sources[1])
-
-
-def _find_taps(window: Window, shape: Shape, place: Pair, axis: int) -> Places:
-    start = place[axis] * window.stride[axis] - window.pads(shape[0], shape[1])[axis]
-    return start + np.arange(window.size[axis]) * window.dilation[axis]
+        window = layer.window
+        start = place[axis] * window.stride[axis] - window.pads(shape[0], shape[1])[axis]
+        return start + np.arange(window.size[axis]) * window.dilation[axis]
+    return np.arange(shape[axis]) if isinstance(layer, GlobalPool) else np.array([place[axis]])
 
 
 def _border_of(layer: Layer) -> Border:
@@ -190,17 +178,20 @@ def _border_of(layer: Layer) -> Border:
     return layer.border if isinstance(layer, Convolution) else Border(BorderMode.CONSTANT, np.nan)
 
 
-def find_sources(taps: Places, size: int, layer: Layer) -> Places:
-    """Return which of the input's rows or columns each tap sees, or -1."""
-    before, after = max(0, -int(taps[0])), max(0, int(taps[-1]) + 1 - size)
-    return find_places(size, before, after, _border_of(layer).mode)[taps + before]
+def find_reach(rows: Places, columns: Places, shape: Shape, layer: Layer) -> Reach:
+    """Return what a layer sees of an input of a shape (H, W, C) at rows and columns that may be in the padding."""
+    sources = []
+    for taps, size in zip((rows, columns), shape, strict=False):
+        before, after = max(0, -int(taps[0])), max(0, int(taps[-1]) + 1 - size)
+        sources.append(find_places(size, before, after, _border_of(layer).mode)[taps + before])
+    return Reach(rows, columns, *sources)
 
 
-def read_values(volume: Array, rows: Places, columns: Places, layer: Layer, *, gray: bool) -> Doubles:
-    """Return what a layer sees at rows and columns of its input, -1 those of the border's own value: (kh, kw, C)."""
-    seen = volume[rows[:, None], columns]
+def read_values(volume: Array, reach: Reach, layer: Layer, *, gray: bool) -> Doubles:
+    """Return the values that a layer sees, (kh, kw, C), the border's own ones among them."""
+    seen = volume[reach.row_sources[:, None], reach.column_sources]
     values = np.array(to_gray(seen) if gray else seen, dtype=np.float64)
-    values[np.logical_or.outer(rows < 0, columns < 0)] = _border_of(layer).value
+    values[np.logical_or.outer(reach.row_sources < 0, reach.column_sources < 0)] = _border_of(layer).value
     return values
 
 
@@ -210,16 +201,12 @@ def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...
     words = [word.text for word in layer.kernels for _ in range(word.maps)]
     divisors = [divisor for word in layer.kernels for divisor in _divisors(word.text, layer.normalize)]
     alone = isinstance(layer, DepthwiseConv)
-    return tuple(
-        Weighing(
-            kernel=words[number % len(words)],
-            channels=(number // len(words),) if alone else tuple(range(channels)),
-            weights=bank[..., number],
-            bias=float(biases[number]),
-            divisor=divisors[number % len(words)],
-        )
-        for number in range(bank.shape[3])
-    )
+    weighings = []
+    for number in range(bank.shape[3]):
+        channel, kernel = divmod(number, len(words))
+        seen = (channel,) if alone else tuple(range(channels))
+        weighings.append(Weighing(words[kernel], seen, bank[..., number], float(biases[number]), divisors[kernel]))
+    return tuple(weighings)
 
 
 def _divisors(word: str, how: Normalization) -> list[float]:
@@ -233,19 +220,17 @@ def _divisors(word: str, how: Normalization) -> list[float]:
 
 def _pool(traced: Trace) -> Doubles:
     """Return what a pool makes of the window alone: the pixels of it that are there."""
-    pixels = traced.values[traced.inside]
-    match traced.layer:
-        case GlobalPool() as layer:
-            return np.ravel(pool_globally(traced.values, layer)).astype(np.float64)
-        case ChannelPool() as layer:
-            return np.ravel(pool_channels(traced.values, layer)).astype(np.float64)
-        case Pool() if not len(pixels):
-            return np.zeros(traced.shape[2])
-        case Pool(mode=mode) as layer:
-            pooled = pool_window(pixels, mode)
-            return pooled * len(pixels) / count_places(traced) if layer.count_include_pad and mode == "avg" else pooled
-        case layer:
-            raise NotImplementedError(layer.op)
+    layer, pixels = traced.layer, traced.values[traced.inside]
+    if isinstance(layer, GlobalPool):
+        return np.ravel(pool_globally(traced.values, layer)).astype(np.float64)
+    if isinstance(layer, ChannelPool):
+        return np.ravel(pool_channels(traced.values, layer)).astype(np.float64)
+    assert isinstance(layer, Pool)
+    if not len(pixels):
+        return np.zeros(traced.shape[2])
+    pooled = pool_window(pixels, layer.mode)
+    averages = layer.count_include_pad and layer.mode is PoolMode.AVG
+    return pooled * len(pixels) / count_places(traced) if averages else pooled
 
 
 def pool_window(pixels: Doubles, mode: PoolMode) -> Doubles:

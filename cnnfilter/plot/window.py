@@ -20,7 +20,7 @@ from cnnfilter.explain.trace import (
     Trace,
     Weighing,
     find_picked,
-    find_sources,
+    find_reach,
     read_values,
     span_around,
 )
@@ -175,9 +175,8 @@ def draw_grid(axes: Axes, first: Pair, size: Pair) -> None:
 
 def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
     """Return part of a channel of the input, (rows, columns), padding as the border has it, or nan for a pool."""
-    spans = zip((rows, columns), traced.shape, strict=False)
-    ys, xs = (find_sources(np.array(span), size, traced.layer) for span, size in spans)
-    return read_values(colors, ys, xs, traced.layer, gray=traced.gray)[:, :, channel]
+    reach = find_reach(np.array(rows), np.array(columns), traced.shape, traced.layer)
+    return read_values(colors, reach, traced.layer, gray=traced.gray)[:, :, channel]
 
 
 def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:

@@ -54,6 +54,10 @@ def test_a_border_that_repeats_pixels_names_them() -> None:
     assert "i[-1,0]*f[0,1]  = 103*(-1) = -103  padding, reflect: i[1,0]\n" in shown
 
 
+def test_rows_end_one_below_the_other_where_padding_lies_on_the_left_alone() -> None:
+    assert "  i           f\n  (0) 105     1 2\n  (0) 103     3 4\n" in text("conv:[1 2; 3 4],p1", PATCH, (1, 0))
+
+
 def test_a_normalized_kernel_names_its_divisor() -> None:
     shown = text("conv:[1 2; 3 2],normalize=sum", PATCH, (1, 1))
     assert "the kernel's weights are divided by their sum, 8\n" in shown
