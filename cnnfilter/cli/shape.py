@@ -4,49 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from cnnfilter.cli.console import Command, Console, told_log
-from cnnfilter.cli.options import PADDING, PLACE, KernelWordType, pair, plot_options, wanted_sheet
-from cnnfilter.cli.tables import Report, draw_units, draw_volumes, names_picture, show_last_size, write_report
+from cnnfilter.cli.options import PADDING, PLACE, Choice, KernelWordType, pair, plot_options, wanted_sheet
+from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
-from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
-from cnnfilter.nn.geometry import NO_PADDING, Padding, Pair, Window, as_pair, show_pair
+from cnnfilter.network_files import Document, names_document, naming, read_document, shape_of_kernel
+from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
-from cnnfilter.nn.layers import Conv, KernelWord, Layer, Layout, Shape, as_shape, show_shape
+from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.summary import Summary, summarize
+from cnnfilter.nn.summary import compare, summarize
 
 if TYPE_CHECKING:
-    from cnnfilter.nn.solve import OpenPart
-
-
-SOUGHT = 99_991
-"""The size that stands for one that is sought: nobody means it."""
+    from cnnfilter.plot.sheet import Sheet
 
 
 class OneLayer(NamedTuple):
     """The options that stand for one layer, by their names."""
 
-    kernel: str | None
-    outputs: int | None
-    stride: Pair | None
-    padding: Padding | None
-    dilation: Pair | None
-
-    @property
-    def given(self) -> bool:
-        """Whether any was."""
-        return any(value is not None for value in self)
+    kernel: str | None = None
+    outputs: int | None = None
+    stride: Pair | None = None
+    padding: Padding | None = None
+    dilation: Pair | None = None
 
     def layer(self) -> Conv:
         """Return the convolution that they describe; its size is 1 where it was left out."""
-        is_size = self.kernel is None or re.fullmatch(r"\d+(x\d+)?", self.kernel, re.ASCII)
-        words = () if is_size else (KernelWord(str(self.kernel), shape_of_kernel(str(self.kernel))),)
-        size = (words[0].shape[0], words[0].shape[1]) if words else as_pair(self.kernel or "1", "kernel size")
+        kernel = "1" if self.kernel is None else self.kernel
+        is_size = re.fullmatch(r"\d+(x\d+)?", kernel, re.ASCII)
+        words = () if is_size else (KernelWord(kernel, shape_of_kernel(kernel)),)
+        size = (words[0].shape[0], words[0].shape[1]) if words else as_pair(kernel, "kernel size")
         if words and self.outputs is not None:
             raise LanguageError("the number of outputs follows from the kernel; leave --outputs out")
         return Conv(
@@ -55,19 +48,6 @@ class OneLayer(NamedTuple):
             outputs=self.outputs or 1,
             learned_bias=not words,
         )
-
-
-class Answer(NamedTuple):
-    """What is asked of the network."""
-
-    layout: str
-    report: str | None
-    compare: bool
-    solve: str | None
-    target: Pair | None
-    quiet: bool
-    fields: bool
-    unit: Pair | None
 
 
 @click.command(
@@ -89,7 +69,7 @@ Examples:
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
 @click.option(
     "--layout",
-    type=click.Choice([str(layout) for layout in Layout]),
+    type=Choice(Layout),
     default="hwc",
     show_default=True,
     help="How SIZE is written: HxWxC, or channels first, CxHxW.",
@@ -132,67 +112,83 @@ Examples:
     help="The unit of --fields, in the last layer that sees a part of the input; before it the units under its middle"
     " are taken. Default: the middle one.",
 )
-def command(words: tuple[str, ...], **given: Any) -> None:
+def command(
+    words: tuple[str, ...],
+    layout: Layout,
+    kernel: str | None,
+    outputs: int | None,
+    stride: Pair | None,
+    padding: Padding | None,
+    dilation: Pair | None,
+    solve: str | None,
+    target: Pair | None,
+    compare: bool,
+    report: str | None,
+    quiet: bool,
+    plot: str | None,
+    figure_size: tuple[float, float] | None,
+    dpi: int | None,
+    fields: bool,
+    unit: Pair | None,
+) -> None:
     """Print what comes out of each LAYER for an input of SIZE: its size, weights, and what it sees.
 
     SIZE is HxW, HxWxC, N for a square, or an image whose size it is; a network file that names its
     input needs none. Layers are words of the language, as for `cnnfilter pipeline`, or a network file;
     --kernel and the options beside it describe one layer.
     """
-    one = OneLayer(**{name: given.pop(name) for name in OneLayer._fields})
-    sheet = wanted_sheet(given.pop("plot"), given.pop("figure_size"), given.pop("dpi"), inputs=words)
-    answer = Answer(**given)
-    check_plot(answer, is_wanted=sheet is not None)
-    shape, document = read_words(words, one, Layout(answer.layout), solving=answer.solve)
-    console = Console(quiet=answer.quiet)
-    if answer.compare and answer.report == Report.EXPLAIN:
+    sheet = wanted_sheet(plot, figure_size, dpi, inputs=words)
+    if unit and not fields:
+        raise LanguageError("--unit is one of those whose receptive fields --fields draws")
+    if fields and not sheet:
+        raise LanguageError("--fields draws receptive fields; --plot FILE asks for the figure")
+    if sheet and (solve or target):
+        raise LanguageError("--solve prints layers, and --plot draws a network")
+    shape, document = read_words(words, OneLayer(kernel, outputs, stride, padding, dilation), layout, solve)
+    if compare and report == "explain":
         raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
+    console = Console(quiet=quiet)
     with naming(document):
-        if answer.solve or answer.target:
-            says_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
-            print_solutions(document.network, shape, answer, console, keeps_stride=says_stride)
+        if solve or target:
+            if not solve or not target:
+                raise LanguageError("--solve PART and --target HxW belong together")
+            if compare or report not in {None, "table"}:
+                raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
+            keeps_stride = stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
+            print_solutions(document.network, shape, solve, target, console, keeps_stride=keeps_stride)
             return
-        if sheet:
-            picture = words[0] if names_picture(words) else None
-            if answer.fields:
-                draw_units(sheet, document, shape, answer.unit, picture)
-            else:
-                with told_log(verbose=False, quiet=answer.quiet):
-                    draw_volumes(sheet, document, shape)
-        if sheet is None or answer.report or answer.compare:
-            print_summary(document.network, shape, answer, console)
-        elif not answer.quiet:
+        if sheet and fields:
+            draw_units(sheet, document, shape, unit, words[0] if names_picture(words) else None)
+        elif sheet:
+            with told_log(verbose=False, quiet=quiet):
+                draw_volumes(sheet, document, shape)
+        if report or compare or not sheet:
+            print_summary(document.network, shape, report or "table", console, compares=compare)
+        else:
             tell_remarks(document.network.visits(shape), console)
 
 
-def check_plot(answer: Answer, *, is_wanted: bool) -> None:
-    """Raise a `LanguageError` if what is asked of a figure goes with none, or with another one."""
-    if answer.unit and not answer.fields:
-        raise LanguageError("--unit is one of those whose receptive fields --fields draws")
-    if answer.fields and not is_wanted:
-        raise LanguageError("--fields draws receptive fields; --plot FILE asks for the figure")
-    if is_wanted and (answer.solve or answer.target):
-        raise LanguageError("--solve prints layers, and --plot draws a network")
-
-
-def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: str | None) -> tuple[Shape, Document]:
-    """Return the size and the network that the words mean.
-
-    Raises
-    ------
-    CnnFilterError
-        If a word is wrong, layers are given in two ways, or no size is.
-    """
+def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str | None) -> tuple[Shape, Document]:
+    """Return the size and the network that the words mean; a `CnnFilterError` if they contradict each other."""
     size = _size(words, layout)
     layers = words[1:] if size else words
-    if one.given and layers:
+    is_described = one != OneLayer()
+    if is_described and layers:
         raise LanguageError("--kernel and the options beside it describe one layer, and layers are given as well")
-    if one.given and one.kernel is None and solving != "kernel":
+    if is_described and one.kernel is None and solve != "kernel":
         raise LanguageError("--kernel is missing, the size of the one layer that the options describe, such as 3")
     if layout is not Layout.HWC and (size is None or "." in words[0]):
         raise LanguageError("--layout tells how SIZE is written, and no SIZE is")
-    alone = one.given or (solving == "kernel" and not layers)
-    document = Document(Network((one.layer(),))) if alone else _document(layers, solving)
+    files = [word for word in layers if names_document(word)]
+    if files and len(layers) > 1:
+        raise LanguageError(f"{files[0]}: a network file stands by itself, or behind SIZE")
+    if is_described or (solve == "kernel" and not layers):
+        document = Document(Network((one.layer(),)))
+    elif files:
+        document = read_document(Path(files[0]))
+    else:
+        sought = (LARGEST, LARGEST) if solve == "kernel" else None  # any padding fits into the largest window
+        document = Document(parse_network(layers, shape_of_kernel, missing_size=sought))
     shape = size or document.input
     if shape is None:
         raise ShapeError("SIZE is missing, such as 224x224x3, or a network file that names its input")
@@ -201,54 +197,44 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solving: s
 
 def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
     """Return the size that the first word is, or that the picture has which it names."""
-    if not words:
-        return None
-    first = words[0]
     if names_picture(words):
-        return _size_of_picture(first)
-    is_size = first[:1] in set("0123456789-") and not re.fullmatch(r"\d+x|\d+x\s.*", first, re.DOTALL)
+        # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
+        from cnnfilter.io.decode import decode_picture, read_bytes  # noqa: PLC0415
+        from cnnfilter.io.formats import is_matrix  # noqa: PLC0415
+
+        picture = decode_picture(read_bytes(words[0]), words[0], matrix=is_matrix(words[0]))
+        height, width, channels = (*picture.pixels.shape, 1)[:3]
+        return height, width, 3 if picture.has_alpha else channels
+    first = words[0] if words else ""
+    is_size = re.match("[0-9-]", first) and not re.fullmatch(r"\d+x(\s.*)?", first, re.DOTALL)
     return as_shape(first, layout) if is_size and not names_document(first) else None
 
 
-def _size_of_picture(path: str) -> Shape:
-    # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
-    from cnnfilter.io.decode import decode_picture, read_bytes  # noqa: PLC0415
-    from cnnfilter.io.formats import is_matrix  # noqa: PLC0415
+def names_picture(words: tuple[str, ...]) -> bool:
+    """Return whether the first word names a picture or a matrix; a text by itself is rather a network."""
+    if not words or "." not in words[0] or words[0].endswith((".toml", ".json")):
+        return False
+    from cnnfilter.io.formats import FORMATS  # noqa: PLC0415  most sizes are numbers
 
-    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
-    height, width, channels = (*picture.pixels.shape, 1)[:3]
-    return height, width, 3 if picture.has_alpha else channels
-
-
-def _document(layers: tuple[str, ...], solving: str | None) -> Document:
-    """Return the network of the words, or that of the file that they name."""
-    if len(layers) > 1 and (files := [word for word in layers if names_document(word)]):
-        raise LanguageError(f"{files[0]}: a network file stands by itself, or behind SIZE")
-    if len(layers) == 1:
-        try:
-            return load_document(layers[0])
-        except LanguageError:
-            if solving != "kernel":
-                raise
-            return load_document(f"{layers[0]}{',' if ':' in layers[0] else ':'}{SOUGHT}x{SOUGHT}")
-    return Document(parse_network(layers, shape_of_kernel))
+    suffix = words[0][words[0].rfind(".") :].lower()
+    return suffix in FORMATS and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
-def print_summary(network: Network, shape: Shape, answer: Answer, console: Console) -> None:
+def print_summary(network: Network, shape: Shape, report: str, console: Console, *, compares: bool) -> None:
     """Print the table of a network, or the form of it that was asked for."""
     visits = network.visits(shape)
     summary = summarize(network, shape, visits)
-    if not answer.quiet:
-        tell_remarks(visits, console)
-    report = Report(answer.report or Report.TABLE)
-    if answer.quiet and report is Report.TABLE:
-        click.echo(show_last_size(summary))
-        return
-    click.echo(write_report(summary, network, report, _comparisons(network, summary) if answer.compare else ()))
+    tell_remarks(visits, console)
+    if console.quiet and report == "table":
+        click.echo(show_shape(summary.rows[-1].output if summary.rows else summary.input))
+    else:
+        click.echo(write_report(summary, visits, report, list(map(compare, visits)) if compares else ()))
 
 
 def tell_remarks(visits: Sequence[Visit], console: Console) -> None:
     """Say what is right but perhaps not meant so."""
+    if console.quiet:
+        return
     for remark in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
         console.remark(remark)
 
@@ -259,36 +245,55 @@ def _never_negative(word: str) -> bool:
     return never_negative(word)
 
 
-def _comparisons(network: Network, summary: Summary) -> Any:
-    from cnnfilter.nn.summary import compare  # noqa: PLC0415  only --compare needs it
-
-    return [compare(visit) for visit in network.visits(summary.input)]
-
-
-def print_solutions(network: Network, shape: Shape, answer: Answer, console: Console, *, keeps_stride: bool) -> None:
+def print_solutions(
+    network: Network, shape: Shape, part: str, target: Pair, console: Console, *, keeps_stride: bool
+) -> None:
     """Print each layer that makes the target, or say that there is none, and leave with status 1."""
     from cnnfilter.nn.solve import OpenPart, solve  # noqa: PLC0415  only --solve needs it
 
-    if not answer.solve or not answer.target:
-        raise LanguageError("--solve PART and --target HxW belong together")
-    if answer.compare or answer.report not in {None, Report.TABLE}:
-        raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
     if len(network.layers) != 1:
         raise LanguageError(f"--solve needs one layer, and the network has {len(network.layers)}")
-    part, layer = OpenPart(answer.solve), network.layers[0]
-    solution = solve(layer, part, shape, answer.target, keeps_stride=keeps_stride)
-    for found in solution.layers:
-        click.echo(found.text)
+    solution = solve(network.layers[0], OpenPart(part), shape, target, keeps_stride=keeps_stride)
+    for layer in solution.layers:
+        click.echo(layer.text)
     if solution.more:
         console.remark(f"{solution.more:,} more pairs lead there")
     if solution.endless:
         console.remark(f"larger {part}s lead there as well, without end")
     if not solution.layers:
-        console.failure(_nothing_found(part, solution.nearest, shape, answer.target))
+        sizes = [f"{layer.text} gives {show_shape(layer.output(shape)[:2])}" for layer in solution.nearest]
+        near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""
+        console.failure(f"no {part} gives {show_pair(target)}{near}")
         click.get_current_context().exit(1)
 
 
-def _nothing_found(part: OpenPart, nearest: tuple[Layer, ...], shape: Shape, target: Pair) -> str:
-    sizes = [f"{layer.text} gives {show_shape(layer.output(shape)[:2])}" for layer in nearest]
-    near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""
-    return f"no {part} gives {show_pair(target)}{near}"
+def draw_volumes(sheet: Sheet, document: Document, shape: Shape) -> None:
+    """Draw a network for an input of a shape: its volumes, the layers between them."""
+    totals = summarize(document.network, shape).totals
+    counts = f"{totals.parameters:,} parameters, {totals.macs:,} MACs"
+    # What draws loads matplotlib, when all that can be refused without it has been.
+    from cnnfilter.plot.network_diagram import draw_network  # noqa: PLC0415
+    from cnnfilter.plot.network_steps import Drawing, make_steps  # noqa: PLC0415
+    from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
+
+    drawing = Drawing(make_steps(document.network, shape), shape, _title(document), counts)
+    with open_sheet(sheet) as figure:
+        draw_network(figure, sheet, drawing)
+
+
+def draw_units(sheet: Sheet, document: Document, shape: Shape, unit: Pair | None, picture: str | None) -> None:
+    """Draw what a unit of each layer sees, on a picture if its path is given."""
+    from cnnfilter.plot.frame import find_frames  # noqa: PLC0415  few commands draw
+
+    found = find_frames(document.network.visits(shape), unit)
+    # As above.
+    from cnnfilter.plot.receptive_field import Fields, draw_fields, read_backdrop  # noqa: PLC0415
+    from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
+
+    backdrop = read_backdrop(picture) if picture else None
+    with open_sheet(sheet) as figure:
+        draw_fields(figure, sheet, Fields(found, (shape[0], shape[1]), backdrop, _title(document)))
+
+
+def _title(document: Document) -> str:
+    return document.path.name if document.path else str(document.network)

@@ -1,167 +1,72 @@
-"""Tables and drawings in text."""
+"""Summaries of networks as tables, CSV, Markdown, JSON and formulas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cnnfilter.nn.geometry import PaddingWord, Pair, show_padding
-from cnnfilter.nn.layers import Layer, Shape, WindowLayer, show_shape
+from cnnfilter.nn.geometry import PaddingWord, show_padding
+from cnnfilter.nn.layers import Layer, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Concatenation, Residual
-from cnnfilter.nn.summary import COUNTING_RULE, LayerCosts, summarize
+from cnnfilter.nn.summary import COUNTING_RULE, LayerCosts
 from cnnfilter.numbers import align
 
 if TYPE_CHECKING:
-    from cnnfilter.network_files import Document
-    from cnnfilter.nn.network import Network
+    from cnnfilter.nn.network import Visit
     from cnnfilter.nn.summary import Comparison, Summary
-    from cnnfilter.plot.sheet import Sheet
-
-
-def write_markdown(
-    head: Sequence[str], rows: Iterable[Sequence[str]], flush_right: tuple[int, ...] = ()
-) -> Iterator[str]:
-    r"""Yield the lines of a Markdown table.
-
-    Examples
-    --------
-    >>> list(write_markdown(("a", "b"), [("1|2", "3")], flush_right=(1,)))
-    ['| a | b |', '|---|---:|', '| 1\\|2 | 3 |']
-    """
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---:' if place in flush_right else '---' for place in range(len(head)))}|"
-    for row in rows:
-        yield f"| {' | '.join(_in_markdown(cell) for cell in row)} |"
-
-
-def _in_markdown(cell: str) -> str:
-    """Return a cell in which no sign parts columns, and spaces at its start stay."""
-    text = cell.replace("|", "\\|")
-    return "&nbsp;" * (len(text) - len(text.lstrip())) + text.lstrip()
-
-
-def write_csv(head: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    r"""Return rows as comma-separated values.
-
-    Examples
-    --------
-    >>> write_csv(["name", "text"], [{"name": "conv1", "text": "conv:3x3,16"}])
-    'name,text\nconv1,"conv:3x3,16"'
-    """
-    import csv  # noqa: PLC0415  a table goes without
-    import io  # noqa: PLC0415
-
-    file = io.StringIO()
-    writer = csv.DictWriter(file, head, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue().rstrip("\n")
-
-
-def names_picture(words: tuple[str, ...]) -> bool:
-    """Return whether the first word names a picture or a matrix; a text by itself is rather a network."""
-    if not words or "." not in words[0] or words[0].endswith((".toml", ".json")):
-        return False
-    from cnnfilter.io.formats import FORMATS  # noqa: PLC0415  most sizes are numbers
-
-    suffix = words[0][words[0].rfind(".") :].lower()
-    return suffix in FORMATS and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
-
-
-def draw_volumes(sheet: Sheet, document: Document, shape: Shape) -> None:
-    """Draw a network for an input of a shape: its volumes, the layers between them."""
-    totals = summarize(document.network, shape).totals
-    counts = f"{totals.parameters:,} parameters, {totals.macs:,} MACs"
-    # What draws loads matplotlib, when all that can be refused without it has been.
-    from cnnfilter.plot.network_diagram import draw_network  # noqa: PLC0415
-    from cnnfilter.plot.network_steps import Drawing, make_steps  # noqa: PLC0415
-    from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
-
-    drawing = Drawing(make_steps(document.network, shape), shape, _title(document), counts)
-    with open_sheet(sheet) as figure:
-        draw_network(figure, sheet, drawing)
-
-
-def draw_units(sheet: Sheet, document: Document, shape: Shape, unit: Pair | None, picture: str | None) -> None:
-    """Draw what a unit of each layer sees, on a picture if its path is given."""
-    from cnnfilter.plot.frame import find_frames  # noqa: PLC0415  few commands draw
-
-    found = find_frames(document.network.visits(shape), unit)
-    # As above.
-    from cnnfilter.plot.receptive_field import Fields, draw_fields, read_backdrop  # noqa: PLC0415
-    from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
-
-    backdrop = read_backdrop(picture) if picture else None
-    with open_sheet(sheet) as figure:
-        draw_fields(figure, sheet, Fields(found, (shape[0], shape[1]), backdrop, _title(document)))
-
-
-def _title(document: Document) -> str:
-    return document.path.name if document.path else str(document.network)
-
-
-FLOAT_BYTES = 4
-"""Activations are counted as float32."""
-
-
-class Report(StrEnum):
-    """How a summary is shown."""
-
-    TABLE = "table"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    JSON = "json"
-    EXPLAIN = "explain"
 
 
 Comparisons = Sequence["Comparison | None"]
 """For each row what its sizes would cost without shared weights; empty where nobody asked."""
 
-
-def write_report(summary: Summary, network: Network, report: Report, comparisons: Comparisons = ()) -> str:
-    """Return a summary in the form that was asked for."""
-    match report:
-        case Report.TABLE:
-            head, rows = _cells(summary, network, comparisons)
-            return "\n".join([*align([head, *rows], flush_right=_NUMBERS), *_footer(summary)])
-        case Report.MARKDOWN:
-            head, rows = _cells(summary, network, comparisons)
-            return "\n".join([*write_markdown(head, rows, flush_right=_NUMBERS), "", *_footer(summary, end="  ")])
-        case Report.CSV:
-            compared = [f"{way}_{count}" for way in _WAYS for count in ("parameters", "macs")] if comparisons else []
-            return write_csv(["number", *LayerCosts._fields, *compared], _plain_rows(summary, comparisons))
-        case Report.JSON:
-            return _json(summary, comparisons)
-        case Report.EXPLAIN:
-            return "\n".join(_explanations(summary, network))
-
-
-def show_last_size(summary: Summary) -> str:
-    """Return the size of what comes out."""
-    return show_shape(summary.rows[-1].output if summary.rows else summary.input)
-
-
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
 _COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
-_WAYS = ("fully_connected", "locally_connected")
 _NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)
 """The columns that hold numbers."""
 
+_FLOAT_BYTES = 4
+"""Activations are counted as float32."""
 
-def _cells(summary: Summary, network: Network, comparisons: Comparisons) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the rows."""
+
+def write_report(summary: Summary, visits: Sequence[Visit], report: str, comparisons: Comparisons = ()) -> str:
+    """Return a summary as a table, or as csv, markdown, json or explain, as it was asked for."""
+    match report:
+        case "csv":
+            return _csv(summary, comparisons)
+        case "json":
+            return _json(summary, comparisons)
+        case "explain":
+            return "\n".join(_explanations(summary, visits))
+        case "markdown":
+            cells = _cells(summary, visits, comparisons)
+            return "\n".join([*_markdown(cells), "", *_footer(summary, end="  ")])
+        case _:
+            return "\n".join([*align(_cells(summary, visits, comparisons), flush_right=_NUMBERS), *_footer(summary)])
+
+
+def _cells(summary: Summary, visits: Sequence[Visit], comparisons: Comparisons) -> list[list[str]]:
+    """Return the head and the rows of a table."""
     start = ["", "input", "", show_shape(summary.input), f"{prod(summary.input):,}", "", "", "1x1", "1x1"]
-    head, rows = [*_HEAD, *_COMPARED[: 4 * bool(comparisons)]], [start]
-    layers = [node.layer for node in network.all_nodes]
+    cells = [[*_HEAD, *(_COMPARED if comparisons else ())], start]
     indents = _indents(summary.rows)
-    for number, (row, layer, indent) in enumerate(zip(summary.rows, layers, indents, strict=True), 1):
+    for number, (row, visit, indent) in enumerate(zip(summary.rows, visits, indents, strict=True), 1):
         counts = [f"{count:,}" for count in (row.activations, row.parameters, row.macs)]
-        cells = [str(number), row.name, indent + _text(row, layer), show_shape(row.output), *counts, *_field(row)]
-        comparison = comparisons[number - 1] if comparisons else None
-        rows.append(cells + [f"{count:,}" for cost in comparison or () for count in cost])
-    return head, [row + [""] * (len(head) - len(row)) for row in rows]
+        layer = indent + _text(row, visit.layer)
+        costs = comparisons[number - 1] if comparisons else None
+        compared = [f"{count:,}" for cost in costs or () for count in cost]
+        cells.append([str(number), row.name, layer, show_shape(row.output), *counts, *_field(row), *compared])
+    return [row + [""] * (len(cells[0]) - len(row)) for row in cells]
+
+
+def _markdown(cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table in whose cells no sign separates columns, and spaces at the start stay."""
+    for number, row in enumerate(cells):
+        escaped = (re.sub("^ +", lambda spaces: "&nbsp;" * len(spaces[0]), cell.replace("|", "\\|")) for cell in row)
+        yield f"| {' | '.join(escaped)} |"
+        if number == 0:
+            yield f"|{'|'.join('---:' if place in _NUMBERS else '---' for place in range(len(row)))}|"
 
 
 def _field(row: LayerCosts) -> tuple[str, str]:
@@ -198,40 +103,33 @@ def _text(row: LayerCosts, layer: Layer) -> str:
 def _footer(summary: Summary, end: str = "") -> list[str]:
     totals = summary.totals
     statistics = f", and {totals.statistics:,} statistics of batchnorm" if totals.statistics else ""
+    held, peak = (f"{count * _FLOAT_BYTES / 2**20:,.1f} MiB" for count in (totals.activations, summary.peak))
     lines = [
         f"{totals.parameters:,} parameters{statistics}",
         f"{totals.macs:,} MACs, {totals.flops:,} FLOPs",
-        f"{totals.activations:,} activations ({_mebibytes(totals.activations)} as float32), at most "
-        f"{summary.peak:,} values ({_mebibytes(summary.peak)}) live at a time",
+        f"{totals.activations:,} activations ({held} as float32), "
+        f"at most {summary.peak:,} values ({peak}) live at a time",
     ]
     if summary.rows:
         field, jump = _field(summary.rows[-1])
-        lines.append(f"receptive field {field if jump else 'of the whole input'}{f', jump {jump}' if jump else ''}")
+        lines.append(f"receptive field {field}, jump {jump}" if jump else "receptive field of the whole input")
     return [line + end for line in [*lines, COUNTING_RULE]]
 
 
-def _mebibytes(values: int) -> str:
-    return f"{values * FLOAT_BYTES / 2**20:,.1f} MiB"
-
-
-def _json_row(row: LayerCosts, comparison: Comparison | None) -> dict[str, Any]:
-    """Return what is known of a layer by the names of the schema; what does not apply is left out."""
-    content: dict[str, Any] = {key: value for key, value in row._asdict().items() if value is not None}
-    for key in ("statistics", "depth", "branch"):
-        if not content[key]:
-            del content[key]
-    if comparison:
-        content |= {key: cost._asdict() for key, cost in comparison._asdict().items()}
-    return content
-
-
 def _json(summary: Summary, comparisons: Comparisons) -> str:
+    """Return what is known of each layer by the names of the schema; what does not apply is left out."""
     import json  # noqa: PLC0415  the table goes without
 
-    rows = [
-        json.dumps(_json_row(row, comparison))
-        for row, comparison in zip(summary.rows, comparisons or [None] * len(summary.rows), strict=True)
-    ]
+    rows = []
+    for number, row in enumerate(summary.rows):
+        content: dict[str, Any] = {
+            key: value
+            for key, value in row._asdict().items()
+            if value is not None and (value or key not in {"statistics", "depth", "branch"})
+        }
+        if comparisons and (costs := comparisons[number]):
+            content |= {key: cost._asdict() for key, cost in costs._asdict().items()}
+        rows.append(json.dumps(content))
     layers = ",\n  ".join(rows)
     return (
         f'{{"input": {json.dumps(summary.input)},\n "network": {json.dumps(summary.network)},\n'
@@ -239,30 +137,31 @@ def _json(summary: Summary, comparisons: Comparisons) -> str:
     )
 
 
-def _plain_rows(summary: Summary, comparisons: Comparisons) -> Iterator[dict[str, str]]:
-    """Yield each layer with all its columns, numbers as they are."""
+def _csv(summary: Summary, comparisons: Comparisons) -> str:
+    """Return each layer with all its columns, numbers as they are."""
+    import csv  # noqa: PLC0415  the table goes without
+    import io  # noqa: PLC0415
+
+    ways = ("fully_connected", "locally_connected") if comparisons else ()
+    head = ["number", *LayerCosts._fields, *(f"{way}_{count}" for way in ways for count in ("parameters", "macs"))]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(head)
     for number, row in enumerate(summary.rows, 1):
-        content = {"number": str(number)}
+        cells: list[object] = [number]
         for key, value in row._asdict().items():
-            if value is None:
-                content[key] = ""
-            elif isinstance(value, tuple):
-                content[key] = ("/" if key == "padding" else "," if key == "first" else "x").join(map(str, value))
-            else:
-                content[key] = str(value)
-        if comparisons:
-            comparison = comparisons[number - 1]
-            for key in _WAYS:
-                cost = getattr(comparison, key, None)
-                content[f"{key}_parameters"] = str(cost.parameters) if cost else ""
-                content[f"{key}_macs"] = str(cost.macs) if cost else ""
-        yield content
+            separator = {"padding": "/", "first": ","}.get(key, "x")
+            cells.append(separator.join(map(str, value)) if isinstance(value, tuple) else value)
+        costs = comparisons[number - 1] if comparisons else None
+        cells += [count for cost in costs or () for count in cost]
+        writer.writerow(cells + [""] * (len(head) - len(cells)))
+    return file.getvalue().rstrip("\n")
 
 
-def _explanations(summary: Summary, network: Network) -> Iterator[str]:
+def _explanations(summary: Summary, visits: Sequence[Visit]) -> Iterator[str]:
     from cnnfilter.nn.formulas import explain  # noqa: PLC0415  a table goes without
 
-    for visit, row in zip(network.visits(summary.input), summary.rows, strict=True):
+    for visit, row in zip(visits, summary.rows, strict=True):
         shapes = f"{show_shape(visit.inputs.shape)} -> {show_shape(row.output)}"
         yield f"{visit.node.number} {row.name}: {_text(row, visit.layer)}, {shapes}"
         explanations = explain(visit)

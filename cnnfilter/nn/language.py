@@ -188,7 +188,9 @@ _REPEAT = re.compile(r"\d+x", re.ASCII)
 _REPEAT_AND_WORD = re.compile(r"(\d+x)([a-z].*)", re.DOTALL)
 
 
-def parse_network(text: str | Sequence[str], kernel_shape: KernelShape, *, lines: bool = False) -> Network:
+def parse_network(
+    text: str | Sequence[str], kernel_shape: KernelShape, *, lines: bool = False, missing_size: Pair | None = None
+) -> Network:
     """Return the network that a text, or a list of words, writes.
 
     Parameters
@@ -199,6 +201,8 @@ def parse_network(text: str | Sequence[str], kernel_shape: KernelShape, *, lines
         What tells the shape of a kernel from its word.
     lines
         Whether errors name the line, as for a file.
+    missing_size
+        The size of windows that are written without one; None refuses them.
 
     Raises
     ------
@@ -212,15 +216,16 @@ def parse_network(text: str | Sequence[str], kernel_shape: KernelShape, *, lines
     ('relu1', 'relu2', 'maxpool1', 'res1')
     """
     written = text if isinstance(text, str) else "\n".join(text)
-    return Network(_Reader(written, kernel_shape, lines=lines).read())
+    return Network(_Reader(written, kernel_shape, missing_size, lines=lines).read())
 
 
 class _Reader:
     """Reads tokens one after the other, and counts the layers."""
 
-    def __init__(self, text: str, kernel_shape: KernelShape, *, lines: bool) -> None:
+    def __init__(self, text: str, kernel_shape: KernelShape, missing_size: Pair | None, *, lines: bool) -> None:
         self.tokens = tokenize(text, lines=lines)
         self.kernel_shape = kernel_shape
+        self.missing_size = missing_size
         self.lines = lines
         self.place = 0
         self.count = 0
@@ -304,7 +309,7 @@ class _Reader:
         try:
             if token.text == "(" or (opening and opening.text == "("):
                 raise LanguageError(_unexpected_opening(token.text))
-            return _layer(token.text, self.kernel_shape)
+            return _layer(token.text, self.kernel_shape, self.missing_size)
         except CnnFilterError as error:
             raise self.error(f"layer {self.count}, {token.text!r}: {error}", token) from error
 
@@ -346,7 +351,7 @@ def _number_names(layer: Layer, number: int) -> Layer:
     return replace(layer, name=f"{layer.name}.{number}") if layer.name else layer
 
 
-def _layer(text: str, kernel_shape: KernelShape) -> Layer:
+def _layer(text: str, kernel_shape: KernelShape, missing_size: Pair | None) -> Layer:
     body, *names = split(text, "@")
     word, colon, rest = body.partition(":")
     op = OPS[_find_op(word)]
@@ -356,6 +361,9 @@ def _layer(text: str, kernel_shape: KernelShape) -> Layer:
     for said in options.said():
         if said not in op.options:
             raise LanguageError(f"{word} has no {said}")
+    has_size = options.size or options.kernels or ("kernels" not in op.options and options.number is not None)
+    if missing_size and "size" in op.options and not has_size:
+        options.size = missing_size
     return replace(op.build(options), name=_check_name("@".join(names)) if names else "")
 
 
