@@ -283,7 +283,7 @@ def draw_volumes(sheet: Sheet, document: Document, shape: Shape) -> None:
 
 def draw_units(sheet: Sheet, document: Document, shape: Shape, unit: Pair | None, picture: str | None) -> None:
     """Draw what a unit of each layer sees, on a picture if its path is given."""
-    from cnnfilter.plot.frame import find_frames  # noqa: PLC0415  few commands draw
+    from cnnfilter.plot.input_regions import find_frames  # noqa: PLC0415  few commands draw
 
     found = find_frames(document.network.visits(shape), unit)
     # As above.

@@ -24,7 +24,7 @@ from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import as_operand, show_digits, show_short
-from cnnfilter.plot.excerpt import Excerpt, choose_excerpt
+from cnnfilter.plot.input_regions import Excerpt, choose_excerpt
 from cnnfilter.plot.panel import find_inks, frame_cells, number_points
 from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Size
 from cnnfilter.plot.view import Display, display_weights
@@ -126,8 +126,8 @@ def animate(program: Program, volume: Array, place: Pair | None, title: str, whi
         )
     traces = [trace(program, volume, (row, column)) for row in excerpt.places[0] for column in excerpt.places[1]]
     values = np.stack([traced.results() for traced in traces])
-    outputs = values.reshape(*excerpt.size, -1)
-    one = Explained(traces[0], outputs[0, 0], title, volume, outputs, excerpt.corner, white, [])
+    outputs = values.reshape(*map(len, excerpt.places), -1)
+    one = Explained(traces[0], outputs[0, 0], title, volume, outputs, traces[0].place, white, [])
     stage = _set_stage(one, list(zip(traces, values, strict=True)), excerpt, paper)
     return Movie(len(traces), _sample(stage, traces, values), _play(stage, traces, values))
 

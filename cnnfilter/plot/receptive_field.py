@@ -17,7 +17,7 @@ from cnnfilter.compute.forward import as_volume
 from cnnfilter.io.decode import decode_picture, read_bytes
 from cnnfilter.io.formats import is_matrix
 from cnnfilter.nn.geometry import Pair, show_pair
-from cnnfilter.plot.frame import Frame, Frames
+from cnnfilter.plot.input_regions import Frame, Frames
 from cnnfilter.plot.kernel_sheet import reduce_picture
 from cnnfilter.plot.panel import choose_inks
 from cnnfilter.plot.sheet import Sheet, set_size

@@ -17,7 +17,7 @@ from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Shape
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.summary import summarize
-from cnnfilter.plot.frame import Frame, find_frames
+from cnnfilter.plot.input_regions import Frame, find_frames
 from cnnfilter.plot.receptive_field import Backdrop, Fields, choose_section, choose_zoom, draw_fields, table_of
 from cnnfilter.plot.sheet import Sheet
 from tests.conftest import ROOT

@@ -1,11 +1,11 @@
-"""Which windows are animated: those of the real stride grid, on the whole input."""
+"""Which windows of an input are animated: those of the real stride grid, on the whole input."""
 
 import pytest
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape
-from cnnfilter.plot.excerpt import Excerpt, choose_excerpt
+from cnnfilter.plot.input_regions import Excerpt, choose_excerpt
 from tests.explain.test_traces import program
 
 
