@@ -25,10 +25,18 @@ from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import as_operand, show_digits, show_short
 from cnnfilter.plot.input_regions import Excerpt, choose_excerpt
-from cnnfilter.plot.panel import find_inks, frame_cells, number_points
+from cnnfilter.plot.panel import find_inks, number_points, write_cells
 from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Size
-from cnnfilter.plot.view import Display, display_weights
-from cnnfilter.plot.window import display_output, draw_cells, draw_grid, draw_input, frame_window, read_channel
+from cnnfilter.plot.view import SIGNED, Display, symmetric
+from cnnfilter.plot.window import (
+    display_output,
+    draw_cells,
+    draw_input,
+    frame_cells,
+    frame_window,
+    hatch_cells,
+    read_channel,
+)
 
 MOST_PANELS = 4
 """How many channels or maps are shown."""
@@ -187,7 +195,7 @@ def _point(stage: _Stage, traced: Trace, results: Array) -> None:
         for frame in frame_window(axes, traced.reach):
             _draw(axes, frame)
     for output in stage.outputs:
-        _draw(output.axes, frame_cells(output.axes, *traced.place, 1, 1))
+        _draw(output.axes, frame_cells(output.axes, traced.place))
     stage.words.set_text("\n".join(_show_work(traced, results, stage.letters)))
     stage.paper.figure.draw_artist(stage.words)
 
@@ -207,12 +215,9 @@ def _set_stage(one: Explained, work: Sequence[tuple[Trace, Array]], excerpt: Exc
     inputs = [
         draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(layout.inputs)
     ]
-    for axes in inputs:
-        draw_grid(axes, (excerpt.seen[0][0], excerpt.seen[1][0]), channels[0].shape)
     for box, (name, weights) in zip(layout.kernels, slices.items(), strict=True):
-        display = display_weights(np.stack(list(slices.values()), axis=2))._replace(pixels=weights)
-        axes, _ = draw_cells(paper, box, display, name, numbers=_write_short)
-        draw_grid(axes, (0, 0), (weights.shape[0], weights.shape[1]))
+        display = Display(weights, colormap=SIGNED, norm=symmetric(np.stack(list(slices.values()))))
+        draw_cells(paper, box, display, name, numbers=_write_short)
     outputs = [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(layout.outputs)]
     words = paper.text(_GAP, layout.bottom, "", family="DejaVu Sans Mono", fontsize=_POINTS)
     letters = _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper)
@@ -266,15 +271,13 @@ def _count_letters(width: float, paper: Paper) -> int:
     return int(width * dpi / ceil(0.61 * _POINTS / POINTS * dpi))
 
 
-def _write_short(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
-    """Write numbers into cells, shorter ones if they can be read better, and return the size of letters or 0."""
+def _write_short(paper: Paper, place: Box, axes: Axes, display: Display, first: Pair) -> bool:
+    """Write numbers into cells, shorter ones if they can be read better; lines separate the cells in any case."""
     values = np.asarray(display.pixels, np.float64)
     words, points = _choose_words(paper, place, values)
     if points:
-        inks = find_inks(axes.images[0], values)
-        for (row, column), word, ink in zip(np.ndindex(*values.shape), words, inks, strict=True):
-            axes.text(column, row, word, ha="center", va="center", fontsize=points, color=ink, clip_on=True)
-    return points
+        write_cells(axes, values, words, points, axes.images[0], first)
+    return True
 
 
 def _choose_words(paper: Paper, place: Box, values: Doubles) -> tuple[list[str], float]:
@@ -307,12 +310,10 @@ def _draw_empty(paper: Paper, box: Box, one: Explained, number: int, values: Dou
     display = display_output(values, one)
     several = f", map {number}" if one.outputs.shape[2] > 1 else ""
     title = f"output {show_pair((one.traced.output[0], one.traced.output[1]))}{several}; hatched: still empty"
-    axes, place = draw_cells(paper, box, display._replace(pixels=np.full(values.shape, np.nan)), title, one.corner)
+    empty = display._replace(pixels=np.full(values.shape, np.nan))
+    axes, place = draw_cells(paper, box, empty, title, one.corner, _write_short)
     top, left = one.corner
-    cells = Rectangle((left - 0.5, top - 0.5), values.shape[1], values.shape[0], zorder=1, linewidth=0)
-    cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="\\\\\\")
-    axes.add_patch(cells)
-    draw_grid(axes, one.corner, (values.shape[0], values.shape[1]))
+    hatch_cells(axes, top, left, top + values.shape[0], left + values.shape[1], "\\\\\\")
     shades = ScalarMappable(display.norm, display.colormap)
     words, points = _choose_words(paper, place, values)
     places = [(top + row, left + column) for row, column in np.ndindex(*values.shape)]

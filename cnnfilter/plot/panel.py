@@ -19,7 +19,7 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.io.formats import Range
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.numbers import show_places, show_short
-from cnnfilter.plot.sheet import FRAME, INK, LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plot.sheet import INK, LEAST_POINTS, POINTS, Box, Paper
 from cnnfilter.plot.view import MOST_MAPS, Display, Look, View, display_view, display_weights, show_end
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
@@ -118,9 +118,9 @@ def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
     return axes
 
 
-def draw_pixels(axes: Axes, display: Display, size: Pair) -> AxesImage:
-    """Draw what a display shows in the coordinates of all (height, width) pixels, the first one at 0, 0."""
-    extent = (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
+def draw_pixels(axes: Axes, display: Display, size: Pair, first: Pair = (0, 0)) -> AxesImage:
+    """Draw what a display shows in the coordinates of all (height, width) pixels, the first one at (row, column)."""
+    extent = (first[1] - 0.5, first[1] + size[1] - 0.5, first[0] + size[0] - 0.5, first[0] - 0.5)
     pixels, hidden = display.pixels, display.hidden
     if hidden is not None:
         pixels = np.ma.masked_where(hidden, pixels)
@@ -141,25 +141,28 @@ def _checker(where: Array) -> Doubles:
     return np.dstack([np.repeat(1 - 0.2 * squares[:, :, None], 3, axis=2), where])
 
 
-def write_numbers(paper: Paper, place: Box, axes: Axes, display: Display) -> float:
-    """Write each of up to 1024 values into its cell if all fit, in letters that can be read; return their size or 0."""
+def write_numbers(paper: Paper, place: Box, axes: Axes, display: Display, first: Pair = (0, 0)) -> bool:
+    """Write each of up to 1024 values into its cell if all fit, in letters that can be read; return whether they do."""
     values = display.pixels
     odd = np.zeros(values.shape) if display.odd is None else display.odd
     if values.size > 1024 or not (np.isfinite(values).any() or odd.any()):
-        return 0.0
+        return False
     for words in _ways_to_write(values, odd):
         points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
         if points >= LEAST_POINTS * paper.zoom:
-            write_cells(axes, values, words, points, ScalarMappable(display.norm, display.colormap))
-            return points
-    return 0.0
+            write_cells(axes, values, words, points, ScalarMappable(display.norm, display.colormap), first)
+            return True
+    return False
 
 
-def write_cells(axes: Axes, values: Array, words: Sequence[str], points: float, colors: ScalarMappable) -> None:
+def write_cells(
+    axes: Axes, values: Array, words: Sequence[str], points: float, colors: ScalarMappable, first: Pair = (0, 0)
+) -> None:
     """Write a word into each cell of (rows, columns), in the ink that its color asks for."""
     for (row, column), word, ink in zip(np.ndindex(values.shape), words, find_inks(colors, values), strict=True):
         if word:
-            axes.text(column, row, word, ha="center", va="center", fontsize=points, color=ink)
+            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": points, "color": ink}
+            axes.text(first[1] + column, first[0] + row, word, **style)
 
 
 def find_inks(mappable: ScalarMappable, values: Array) -> list[str]:
@@ -192,14 +195,6 @@ def number_points(paper: Paper, place: Box, shape: Pair, words: Sequence[str]) -
     """Return the size of letters in which words fit into the cells of a box, at most 13 points."""
     height, width = (length / cells * POINTS for length, cells in zip(paper.real(place), shape, strict=True))
     return min(13.0 * paper.zoom, width * 0.8 / (LETTER * max(2, *map(len, words))), height * 0.55)
-
-
-def frame_cells(axes: Axes, top: float, left: float, height: float, width: float) -> Rectangle:
-    """Frame some cells."""
-    frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME, linewidth=2.5, zorder=5)
-    frame.set_clip_on(False)
-    axes.add_patch(frame)
-    return frame
 
 
 def _draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display) -> None:

@@ -387,8 +387,8 @@ def display_weights(weights: Doubles) -> Display:
 
 
 def symmetric(values: Array) -> Normalize:
-    """Return a scale around 0 that reaches the greatest magnitude."""
-    reach = float(np.abs(values).max()) or 1.0
+    """Return a scale around 0 that reaches the greatest finite magnitude."""
+    reach = float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
     return Normalize(-reach, reach)
 
 

@@ -25,12 +25,12 @@ from cnnfilter.explain.trace import (
     span_around,
 )
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.nn.layers import Layer, Shape
+from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
-from cnnfilter.plot.panel import draw_pixels, frame_cells, mark_axes, write_numbers
-from cnnfilter.plot.sheet import Box, Paper
-from cnnfilter.plot.view import GRAYS, SIGNED, SUBSTANTIAL, Display, display_weights, find_odd, show_end
+from cnnfilter.plot.panel import draw_pixels, mark_axes, write_numbers
+from cnnfilter.plot.sheet import FRAME, Box, Paper
+from cnnfilter.plot.view import GRAYS, SIGNED, SUBSTANTIAL, Display, find_odd, show_end, symmetric
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
@@ -38,8 +38,8 @@ MOST_ROWS = 12
 _CELL, _HEAD, _FOOT, _GAP = 2.5, 0.35, 0.3, 0.55
 """Inches of a panel, above, below and beside it."""
 
-Numbers = Callable[[Paper, Box, Axes, Display], float]
-"""Writes numbers into the cells of axes in a box, and returns the size of their letters or 0."""
+Numbers = Callable[[Paper, Box, Axes, Display, Pair], bool]
+"""Writes numbers into the cells of axes in a box, the first at a (row, column); returns whether lines separate them."""
 
 
 class _Row(NamedTuple):
@@ -120,11 +120,11 @@ def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
         _sign(paper, boxes[0], "×")
         name = PurePath(weighing.kernel).name if len(weighing.kernel) < 20 else "kernel"
         slices = f", slice {row.place}" if len(weighing.channels) > 1 else ""
-        draw_cells(paper, boxes[1], display_weights(weighing.weights)._replace(pixels=kernel), f"{name}{slices}")
+        display = Display(kernel, colormap=SIGNED, norm=symmetric(weighing.weights))
+        draw_cells(paper, boxes[1], display, f"{name}{slices}")
         _sign(paper, boxes[1], "=")
         products = row.one.traced.products(weighing)[:, :, row.place]
-        reach = float(np.abs(products[np.isfinite(products)]).max(initial=0)) or 1.0
-        display = Display(products, colormap=SIGNED, norm=Normalize(-reach, reach), odd=find_odd(products))
+        display = Display(products, colormap=SIGNED, norm=symmetric(products), odd=find_odd(products))
         draw_cells(paper, boxes[2], display, f"products, sum {show_end(float(products.sum()))}")
     if row.last:
         _sign(paper, boxes[-2], "→")
@@ -144,33 +144,23 @@ def draw_cells(
     rows, columns = display.pixels.shape[:2]
     place = paper.square(box, rows / columns)
     axes = paper.axes(place)
-    draw_pixels(axes, display, (rows, columns))
-    for image in axes.images:
-        image.set_extent((first[1] - 0.5, first[1] + columns - 0.5, first[0] + rows - 0.5, first[0] - 0.5))
-    points = numbers(paper, place, axes, display)
-    for text in axes.texts:
-        column, row = text.get_position()
-        text.set_position((column + first[1], row + first[0]))
-    if points:
-        draw_grid(axes, first, (rows, columns))
+    draw_pixels(axes, display, (rows, columns), first)
+    lined = numbers(paper, place, axes, display, first)
     high, wide = paper.real(place)
     for axis, size, start, room in (
         (axes.yaxis, rows, first[0], high / 0.2),
         (axes.xaxis, columns, first[1], wide / 0.32),
     ):
         axis.set_ticks(range(start, start + size, max(1, ceil(size / max(room / paper.zoom, 1)))))
+        if lined:
+            axis.set_ticks(np.arange(start + 0.5, start + size - 1), minor=True)
+    if lined:
+        axes.grid(which="minor", color="#888888", linewidth=0.4)
+        axes.tick_params(which="minor", length=0)
     mark_axes(paper, axes)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
     paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
     return axes, place
-
-
-def draw_grid(axes: Axes, first: Pair, size: Pair) -> None:
-    """Draw thin lines between cells, without marks at the axes."""
-    for axis, start, count in ((axes.yaxis, first[0], size[0]), (axes.xaxis, first[1], size[1])):
-        axis.set_ticks([start + number - 0.5 for number in range(1, count)], minor=True)
-    axes.grid(which="minor", color="#888888", linewidth=0.4)
-    axes.tick_params(which="minor", length=0)
 
 
 def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
@@ -179,25 +169,11 @@ def read_channel(traced: Trace, colors: Array, channel: int, rows: range, column
     return read_values(colors, reach, traced.layer, gray=traced.gray)[:, :, channel]
 
 
-def hatch_padding(axes: Axes, rows: range, columns: range, shape: Shape) -> None:
-    """Lay light, hatched cells over what is beyond the input, below its numbers."""
-    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-    height, width = shape[:2]
-    _hatch(axes, top, left, 0, right)
-    _hatch(axes, height, left, bottom, right)
-    _hatch(axes, 0, left, height, 0)
-    _hatch(axes, 0, width, height, right)
-    for text in axes.texts:
-        column, row = text.get_position()
-        if not (0 <= row < height and 0 <= column < width):
-            text.set_color("#666666")
-
-
-def _hatch(axes: Axes, top: int, left: int, bottom: int, right: int) -> None:
-    """Lay light, hatched cells over some, if there are any."""
+def hatch_cells(axes: Axes, top: int, left: int, bottom: int, right: int, hatch: str = "///") -> None:
+    """Lay light, hatched cells over some, if there are any, below their numbers."""
     if bottom > top and right > left:
         cells = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, zorder=1, linewidth=0)
-        cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch="///")
+        cells.set(facecolor="#f4f4f4", edgecolor="#d8d8d8", hatch=hatch)
         axes.add_patch(cells)
 
 
@@ -212,7 +188,15 @@ def draw_input(
     of = f", channel {channel}" if channels > 1 else ", luma" if one.traced.gray else ""
     display = display_input(values, one, inside)
     axes, _ = draw_cells(paper, box, display, f"input {height}x{width}{of}", (rows[0], columns[0]), numbers)
-    hatch_padding(axes, rows, columns, one.traced.shape)
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    hatch_cells(axes, top, left, 0, right)
+    hatch_cells(axes, height, left, bottom, right)
+    hatch_cells(axes, 0, left, height, 0)
+    hatch_cells(axes, 0, width, height, right)
+    for text in axes.texts:
+        column, row = text.get_position()
+        if not (0 <= row < height and 0 <= column < width):
+            text.set_color("#666666")
     return axes
 
 
@@ -235,26 +219,27 @@ def _draw_window(paper: Paper, box: Box, row: _Row) -> None:
             if y not in reach.rows or x not in reach.columns:
                 haze = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="white", alpha=0.65, linewidth=0, zorder=4)
                 axes.add_patch(haze)
-    _scale_lines(paper, *frame_window(axes, reach))
+    frame_window(axes, reach, paper.zoom)
 
 
-def frame_window(axes: Axes, reach: Reach) -> list[Rectangle]:
+def frame_window(axes: Axes, reach: Reach, zoom: float = 1.0) -> list[Rectangle]:
     """Frame what a window spans; under a dilated one dashed, and each place that it sees."""
-    height, width = reach.rows[-1] - reach.rows[0] + 1, reach.columns[-1] - reach.columns[0] + 1
-    frames = [frame_cells(axes, reach.rows[0], reach.columns[0], height, width)]
-    if height * width > len(reach.rows) * len(reach.columns):
-        frames[0].set(linewidth=1.0, linestyle="--")
-        cells = [frame_cells(axes, row, column, 1, 1) for row in reach.rows for column in reach.columns]
-        for cell in cells:
-            cell.set_linewidth(2.0)
-        frames += cells
-    return frames
+    rows, columns = reach.rows, reach.columns
+    size = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    if size == (len(rows), len(columns)):
+        return [frame_cells(axes, (rows[0], columns[0]), size, 2.5 * zoom)]
+    span = frame_cells(axes, (rows[0], columns[0]), size, zoom)
+    span.set_linestyle("--")
+    return [span, *(frame_cells(axes, (row, column), (1, 1), 2.0 * zoom) for row in rows for column in columns)]
 
 
-def _scale_lines(paper: Paper, *frames: Rectangle) -> None:
-    """Make frames as much thinner as letters are smaller."""
-    for frame in frames:
-        frame.set_linewidth(frame.get_linewidth() * paper.zoom)
+def frame_cells(axes: Axes, first: Pair, size: Pair = (1, 1), linewidth: float = 2.5) -> Rectangle:
+    """Frame (height, width) cells, the first at a (row, column)."""
+    corner = first[1] - 0.5, first[0] - 0.5
+    frame = Rectangle(corner, size[1], size[0], fill=False, edgecolor=FRAME, linewidth=linewidth, zorder=5)
+    frame.set_clip_on(False)
+    axes.add_patch(frame)
+    return frame
 
 
 def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
@@ -265,9 +250,9 @@ def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
         paper, box, display_input(values, row.one, traced.inside), f"window, {getattr(layer, 'mode', '')}"
     )
     for y, x in np.argwhere(~traced.inside):
-        _hatch(axes, y, x, y + 1, x + 1)
+        hatch_cells(axes, y, x, y + 1, x + 1)
     if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
-        _scale_lines(paper, frame_cells(axes, *picked, 1, 1))
+        frame_cells(axes, picked, linewidth=2.5 * paper.zoom)
 
 
 def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
@@ -276,7 +261,7 @@ def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
     values = np.asarray(one.outputs[:, :, row.map], dtype=np.float64)
     display = display_output(values, one)._replace(odd=find_odd(values))
     axes, _ = draw_cells(paper, box, display, _output_title(row), one.corner)
-    _scale_lines(paper, frame_cells(axes, *one.traced.place, 1, 1))
+    frame_cells(axes, one.traced.place, linewidth=2.5 * paper.zoom)
 
 
 def display_output(values: Doubles, one: Explained) -> Display:
