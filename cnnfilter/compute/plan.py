@@ -62,16 +62,9 @@ SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.BOXES, Engin
 
 
 class Task(NamedTuple):
-    """How a kernel is laid on an image.
+    """How a kernel is laid on an image of `size`, padding included.
 
-    Parameters
-    ----------
-    size
-        (rows, columns) of the padded image.
-    channels, stride, dilation
-        As they are.
-    finite, tame
-        Whether all pixels are, and small enough for running sums.
+    `finite` says that all pixels are, `tame` that they are small enough for running sums.
     """
 
     size: Pair
@@ -83,30 +76,12 @@ class Task(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a (kh, kw) kernel is laid on each channel.
+    """How a (kh, kw) kernel is laid on each channel: by which engine, in which arithmetic, and why, for a person.
 
-    Parameters
-    ----------
-    engine
-        What does the work.
-    dtype
-        Its arithmetic.
-    reason
-        Why, for a person.
-    core
-        The part of the kernel that is laid.
-    factors, direction
-        For columns by rows, or the weights along a diagonal with its direction.
-    phases
-        Whether rows and columns that the stride or the dilation separates are filtered one after the other.
-    rounds
-        Whether results are rounded to the whole numbers they are known to be.
-    exact
-        Whether sums are whole numbers that its arithmetic holds.
-    shorts
-        Whether results are whole numbers of 16 bits.
-    price
-        The microseconds that it should take.
+    `core` is the part of the kernel that is laid, `factors` are its columns and rows, or the weights along a diagonal
+    of `direction`. With `phases`, rows and columns that the stride or the dilation separates are filtered one after the
+    other. `rounds` says that results are rounded to the whole numbers they are known to be, `exact` that sums are whole
+    numbers that the arithmetic holds, `shorts` that results are such of 16 bits. `price` is in microseconds.
     """
 
     engine: Engine
@@ -157,14 +132,12 @@ def plan_kernel(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
 @lru_cache(maxsize=64)
 def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
     """Return the cheapest plan; a picture's strips ask for the same one again and again."""
-    kernel = np.frombuffer(weights).reshape(shape)
-    extent = [gap * (side - 1) + 1 for gap, side in zip(task.dilation, shape, strict=True)]
-    if extent[0] * extent[1] <= LARGEST_DIRECT[numbers.dtype]:
-        nothing_beats_it = kernel.size <= _FEW_TO_LAY and not numbers.narrow
-        look = _Look(kernel, numbers, task)
-        if nothing_beats_it or _price_direct(kernel, look.values) < _SMALL:
-            return _plan_directly(look)
-    return min(all_plans(kernel, numbers, task), key=lambda plan: plan.price)
+    laid = LaidKernel(np.frombuffer(weights).reshape(shape), numbers, task)
+    if laid.extent[0] * laid.extent[1] <= LARGEST_DIRECT[numbers.dtype]:
+        nothing_beats_it = laid.kernel.size <= _FEW_TO_LAY and not numbers.narrow
+        if nothing_beats_it or _price_direct(laid.kernel, laid.values) < _SMALL:
+            return _plan_directly(laid)
+    return min(all_plans(laid), key=lambda plan: plan.price)
 
 
 def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
@@ -181,70 +154,62 @@ def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
     return Plan(Engine.PATCHES, numbers.dtype, reason, price=price * _SLOWER[numbers.dtype])
 
 
-def all_plans(kernel: Doubles, numbers: Numbers, task: Task) -> list[Plan]:
-    """Return what could be done with a (kh, kw) kernel, each with the microseconds that it would take."""
-    look = _Look(kernel, numbers, task)
-    weights, most = look.core.weights, LARGEST_DIRECT[numbers.dtype]
-    price = 30 + look.values * (0.80 + 1.2 * look.nonzero / look.kept)
-    plans = [look.plan(Engine.TAPS, price, f"{look.nonzero} weights, {numbers}")]
-    if weights.size <= most:
-        plans.append(_plan_directly(look))
-    if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
-        return plans
-    if len(weights) > 2 and look.nonzero <= len(weights) and task.size[1] > 2 * weights.shape[1]:
-        plans += _plan_diagonal(look)
-    if weights.size > 1 and (numbers.whole or (numbers.dtype == "float32" and task.tame)):
-        plans += _plan_boxes(look)
-    if look.nonzero > 2:
-        plans += _plan_factors(look)
-    if weights.size > most // 2:
-        plans.append(_plan_fourier(look))
-    if look.kept > 1 and look.nonzero > _FEW_TO_LAY:
-        plans += _plan_strides(look)
-    if task.dilation != (1, 1) and look.kept == 1 and kernel.size <= most:
-        plans.append(_plan_gaps(look, kernel))
-    return plans
+class LaidKernel:
+    """A kernel, what is known of it, on what it is laid, and how.
 
-
-class _Look:
-    """The part of a kernel that is laid, on what, and how.
-
-    Attributes
-    ----------
-    core
-        The kernel with the gaps of its dilation and without zeros around it.
-    nonzero
-        How many of its weights are not zero.
-    kept
-        Of how many results the stride keeps one.
-    values
-        Thousands of numbers in the image.
+    `core` is the kernel with the gaps of its dilation and without zeros around it, `nonzero` counts its weights that
+    are not zero; the stride keeps one of `kept` results; `values` is how many thousands of numbers the image has.
     """
 
     def __init__(self, kernel: Doubles, numbers: Numbers, task: Task) -> None:
-        self.numbers, self.task = numbers, task
+        self.kernel, self.numbers, self.task = kernel, numbers, task
+        (height, width), (down, along) = kernel.shape, task.dilation
+        self.extent = down * (height - 1) + 1, along * (width - 1) + 1
         if task.dilation != (1, 1):
-            (height, width), (down, along) = kernel.shape, task.dilation
-            spread = np.zeros(((height - 1) * down + 1, (width - 1) * along + 1))
-            spread[::down, ::along] = kernel
-            kernel = spread
+            kernel = np.zeros(self.extent)
+            kernel[::down, ::along] = self.kernel
         self.core = trim(kernel)
         self.nonzero = int(np.count_nonzero(self.core.weights))
         self.kept = task.stride[0] * task.stride[1]
         self.values = task.size[0] * task.size[1] * task.channels / 1000
-        self.words = f"{show_pair(self.core.weights.shape)} weights, {numbers}"
 
-    def plan(self, engine: Engine, price: float, reason: str, **more: Any) -> Plan:
-        """Return a plan in the numbers' own arithmetic, its price that in float32."""
+    def plan(self, engine: Engine, price: float, weights: str = "", **more: Any) -> Plan:
+        """Return a plan in the numbers' own arithmetic, its price that in float32; `weights` says of which ones."""
+        weights = weights or f"{show_pair(self.core.weights.shape)} weights"
         slower = _SLOWER[self.numbers.dtype]
-        return Plan(engine, self.numbers.dtype, reason, self.core, price=price * slower, **more)
+        return Plan(engine, self.numbers.dtype, f"{weights}, {self.numbers}", self.core, price=price * slower, **more)
 
 
-def _plan_directly(look: _Look) -> Plan:
+def all_plans(laid: LaidKernel) -> list[Plan]:
+    """Return what could be done with a (kh, kw) kernel, each with the microseconds that it would take."""
+    weights, numbers, task, most = laid.core.weights, laid.numbers, laid.task, LARGEST_DIRECT[laid.numbers.dtype]
+    price = 30 + laid.values * (0.80 + 1.2 * laid.nonzero / laid.kept)
+    plans = [laid.plan(Engine.TAPS, price, f"{laid.nonzero} weights")]
+    if weights.size <= most:
+        plans.append(_plan_directly(laid))
+    if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
+        return plans
+    if len(weights) > 2 and laid.nonzero <= len(weights) and task.size[1] > 2 * weights.shape[1]:
+        plans += _plan_diagonal(laid)
+    may_run = numbers.whole or (numbers.dtype == "float32" and task.tame)  # sums from pixel to pixel, without loss
+    if may_run and weights.size > 1 and (weights == weights[0, 0]).all():
+        plans.append(_plan_boxes(laid))
+    if laid.nonzero > 2:
+        plans += _plan_factors(laid)
+    if weights.size > most // 2:
+        plans.append(_plan_fourier(laid))
+    if laid.kept > 1 and laid.nonzero > _FEW_TO_LAY:
+        plans += _plan_strides(laid)
+    if task.dilation != (1, 1) and laid.kept == 1 and laid.kernel.size <= most:
+        plans.append(_plan_gaps(laid))
+    return plans
+
+
+def _plan_directly(laid: LaidKernel) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
-    plan = look.plan(Engine.DIRECT, _price_direct(look.core.weights, look.values), look.words)
-    shorts = look.numbers.shorts and look.nonzero > 0
-    return plan._replace(price=plan.price + look.values * 0.3 * look.numbers.narrow, shorts=shorts)
+    plan = laid.plan(Engine.DIRECT, _price_direct(laid.core.weights, laid.values))
+    converting = laid.values * 0.3 if laid.numbers.narrow else 0.0
+    return plan._replace(price=plan.price + converting, shorts=laid.numbers.shorts and laid.nonzero > 0)
 
 
 def _price_direct(weights: Doubles, values: float) -> float:
@@ -253,32 +218,30 @@ def _price_direct(weights: Doubles, values: float) -> float:
     return float(10 + values * (0.55 + each * np.count_nonzero(weights)))
 
 
-def _plan_diagonal(look: _Look) -> list[Plan]:
+def _plan_diagonal(laid: LaidKernel) -> list[Plan]:
     """Return the plan for weights along a diagonal, if there are no others."""
-    diagonal = find_diagonal(look.core.weights)
+    diagonal = find_diagonal(laid.core.weights)
     if not diagonal:
         return []
-    height = len(diagonal[0])
-    price = 120 + look.values * (1.00 + 0.013 * height)
-    reason = f"a diagonal of {height}, {look.numbers}"
-    return [look.plan(Engine.SHEARED, price, reason, factors=((diagonal[0], np.ones(1)),), direction=diagonal[1])]
+    weights, direction = diagonal
+    price = 120 + laid.values * (1.00 + 0.013 * len(weights))
+    factors = ((weights, np.ones(1)),)
+    return [laid.plan(Engine.SHEARED, price, f"a diagonal of {len(weights)}", factors=factors, direction=direction)]
 
 
-def _plan_boxes(look: _Look) -> list[Plan]:
-    """Return the plan for weights that are all equal, whose sums may run on without loss."""
-    weights, numbers = look.core.weights, look.numbers
-    if (weights != weights[0, 0]).any():
-        return []
+def _plan_boxes(laid: LaidKernel) -> Plan:
+    """Return the plan for weights that are all equal."""
+    (height, width), numbers = laid.core.weights.shape, laid.numbers
     if numbers.narrow:
-        price = 20 + look.values * 0.45 if numbers.whole else 60 + look.values * (0.80 + 0.005 * len(weights))
+        price = 20 + laid.values * 0.45 if numbers.whole else 60 + laid.values * (0.80 + 0.005 * height)
     else:
-        price = 60 + look.values * (1.50 + 0.010 * len(weights))
-    return [look.plan(Engine.BOXES, price, f"{show_pair(weights.shape)} equal weights, {numbers}", exact=numbers.whole)]
+        price = 60 + laid.values * (1.50 + 0.010 * height)
+    return laid.plan(Engine.BOXES, price, f"{height}x{width} equal weights", exact=numbers.whole)
 
 
-def _plan_factors(look: _Look) -> list[Plan]:
+def _plan_factors(laid: LaidKernel) -> list[Plan]:
     """Return the ways to lay columns and rows, if few make up the kernel."""
-    weights, numbers, task = look.core.weights, look.numbers, look.task
+    weights, numbers, task = laid.core.weights, laid.numbers, laid.task
     factors, exact = find_factors(weights, min(MISSING, _CERTAIN / numbers.bound) if numbers.whole else MISSING)
     if not factors:
         return []
@@ -286,14 +249,14 @@ def _plan_factors(look: _Look) -> list[Plan]:
     if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
         return []
     each = (0.10 + 0.025 * sum(weights.shape)) if numbers.narrow else (0.75 + 0.029 * sum(weights.shape))
-    opencv = 20 + look.values * (len(factors) * each + (len(factors) - 1) * 0.8)
-    bands = 120 + look.values * (2.1 if task.channels > 1 else 0.8)
+    opencv = 20 + laid.values * (len(factors) * each + (len(factors) - 1) * 0.8)
+    bands = 120 + laid.values * (2.1 if task.channels > 1 else 0.8)
     for column, row in factors:
-        bands += look.values / task.stride[0] * _price_band(column)
-        bands += look.values / look.kept * _price_band(row)
-    reason = f"{show_pair(weights.shape)} weights of rank {len(factors)}, {numbers}"
+        bands += laid.values / task.stride[0] * _price_band(column)
+        bands += laid.values / laid.kept * _price_band(row)
+    words = f"{show_pair(weights.shape)} weights of rank {len(factors)}"
     return [
-        look.plan(engine, price, reason, factors=factors, rounds=rounds)
+        laid.plan(engine, price, words, factors=factors, rounds=rounds)
         for engine, price in ((Engine.SEPARABLE, opencv), (Engine.BANDS, bands))
     ]
 
@@ -305,34 +268,34 @@ def _price_band(weights: Doubles) -> float:
     return 0.2 if np.count_nonzero(weights) <= 2 else 0.3 + 0.0104 * len(weights)
 
 
-def _plan_fourier(look: _Look) -> Plan:
+def _plan_fourier(laid: LaidKernel) -> Plan:
     """Return the plan to multiply spectra."""
-    large = look.numbers.whole and look.numbers.bound >= EXACT_FOURIER["float32"]
-    dtype: Dtype = "float64" if large else look.numbers.dtype
-    price = (250 + look.values * 4.8) * _SLOWER[dtype]
-    return Plan(Engine.FOURIER, dtype, look.words, look.core, rounds=look.numbers.whole, price=price)
+    plan, whole = laid.plan(Engine.FOURIER, 250 + laid.values * 4.8), laid.numbers.whole
+    if whole and laid.numbers.bound >= EXACT_FOURIER["float32"] and plan.dtype == "float32":
+        plan = plan._replace(dtype="float64", price=plan.price * _SLOWER["float64"])
+    return plan._replace(rounds=whole)
 
 
-def _plan_strides(look: _Look) -> list[Plan]:
+def _plan_strides(laid: LaidKernel) -> list[Plan]:
     """Return the plan to make only what a stride keeps."""
-    (down, along), weights = look.task.stride, look.core.weights
+    (down, along), weights = laid.task.stride, laid.core.weights
     parts = [weights[row::down, column::along] for row in range(down) for column in range(along)]
-    if parts[0].size > LARGEST_DIRECT[look.numbers.dtype]:
+    if parts[0].size > LARGEST_DIRECT[laid.numbers.dtype]:
         return []
     phases = sum(bool(part.any()) for part in parts)
-    each = _price_phase(look.task.stride, look.task.channels) + 0.021 * look.nonzero / phases
-    price = phases * (10 + look.values / look.kept * each)
-    reason = f"{look.words}, every {show_pair(look.task.stride)}th result"
-    return [look.plan(Engine.DIRECT, price, reason, phases="stride")]
+    each = _price_phase(laid.task.stride, laid.task.channels) + 0.021 * laid.nonzero / phases
+    price = phases * (10 + laid.values / laid.kept * each)
+    plan = laid.plan(Engine.DIRECT, price, phases="stride")
+    return [plan._replace(reason=f"{plan.reason}, every {show_pair(laid.task.stride)}th result")]
 
 
-def _plan_gaps(look: _Look, kernel: Doubles) -> Plan:
+def _plan_gaps(laid: LaidKernel) -> Plan:
     """Return the plan to lay a dilated kernel without its gaps."""
-    down, along = look.task.dilation
-    price = _price_direct(kernel, look.values) + down * along * 50
-    price += look.values * _price_phase(look.task.dilation, look.task.channels)
-    reason = f"{show_pair(kernel.shape)} weights {down}x{along} apart, {look.numbers}"
-    return look.plan(Engine.DIRECT, price, reason, phases="dilation")._replace(core=Core(0, 0, kernel))
+    down, along = laid.task.dilation
+    price = _price_direct(laid.kernel, laid.values) + down * along * 50
+    price += laid.values * _price_phase(laid.task.dilation, laid.task.channels)
+    words = f"{show_pair(laid.kernel.shape)} weights {down}x{along} apart"
+    return laid.plan(Engine.DIRECT, price, words, phases="dilation")._replace(core=Core(0, 0, laid.kernel))
 
 
 def _price_phase(steps: Pair, channels: int) -> float:

@@ -10,7 +10,7 @@ from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import carry_out
 from cnnfilter.compute.engines import UNFINISHED, Finish
 from cnnfilter.compute.exact import settle_numbers
-from cnnfilter.compute.plan import Engine, Plan, Task, all_plans
+from cnnfilter.compute.plan import Engine, LaidKernel, Plan, Task, all_plans
 from cnnfilter.kernels import made as formulas
 from cnnfilter.nn.geometry import Border, Pair, Window
 
@@ -115,7 +115,7 @@ def plans_of(volume: Array, kernel: Doubles, window: Window, border: Border) -> 
     """Return all plans for a 2-D kernel on a volume."""
     padded = Padded(volume, window.pads(*volume.shape[:2]), border, "float64")
     task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation, padded.finite)
-    return all_plans(kernel, settle_numbers(volume, kernel[:, :, None, None], border), task)
+    return all_plans(LaidKernel(kernel, settle_numbers(volume, kernel[:, :, None, None], border), task))
 
 
 def allowed_error(plan: Plan, volume: Array, kernel: Doubles, border: Border) -> float:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exact import EXACT_FLOAT32, Dtype, Numbers, common_divisor, settle_numbers
-from cnnfilter.compute.plan import EXACT_FOURIER, SPREADING, Engine, Plan, Task, all_plans, plan_bank, plan_kernel
+from cnnfilter.compute.plan import (
+    EXACT_FOURIER,
+    SPREADING,
+    Engine,
+    LaidKernel,
+    Plan,
+    Task,
+    all_plans,
+    plan_bank,
+    plan_kernel,
+)
 from cnnfilter.kernels import made as formulas
 from cnnfilter.nn.geometry import Pair, as_border
 
@@ -117,14 +127,16 @@ def test_each_kind_of_kernel_has_its_engine(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_is_planned_is_the_cheapest_that_there_is(case: Case) -> None:
-    prices = [plan.price for plan in all_plans(case.kernel, case.numbers, case.task)]
+    prices = [plan.price for plan in all_plans(LaidKernel(case.kernel, case.numbers, case.task))]
     assert case.plan().price == min(prices)
     assert min(prices) > 0
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_is_not_finite_meets_no_engine_that_would_spread_it(case: Case) -> None:
-    engines = {plan.engine for plan in all_plans(case.kernel, case.numbers, case.task._replace(finite=False))}
+    engines = {
+        plan.engine for plan in all_plans(LaidKernel(case.kernel, case.numbers, case.task._replace(finite=False)))
+    }
     assert TAPS in engines
     assert not engines & SPREADING
 
@@ -156,7 +168,7 @@ def test_a_diagonal_is_laid_in_its_direction_with_its_weights_from_the_top(turne
 
 
 def test_a_diagonal_is_not_laid_on_an_image_that_is_hardly_wider_than_it() -> None:
-    engines = {plan.engine for plan in all_plans(np.eye(25), SMALL, Task((2000, 50)))}
+    engines = {plan.engine for plan in all_plans(LaidKernel(np.eye(25), SMALL, Task((2000, 50))))}
     assert SHEARED not in engines
 
 
@@ -177,7 +189,7 @@ BOUNDS: dict[str, tuple[Dtype, float, Dtype | None]] = {
 def test_a_fourier_transform_of_whole_numbers_is_taken_where_it_can_be_rounded_back(
     dtype: Dtype, bound: float, transformed: Dtype | None
 ) -> None:
-    plans = all_plans(whole_kernel(25, 25), Numbers(dtype, True, bound), Task(PHOTO))
+    plans = all_plans(LaidKernel(whole_kernel(25, 25), Numbers(dtype, True, bound), Task(PHOTO)))
     found = [(plan.dtype, plan.rounds) for plan in plans if plan.engine is FOURIER]
     assert found == ([(transformed, True)] if transformed else [])
 
@@ -185,7 +197,7 @@ def test_a_fourier_transform_of_whole_numbers_is_taken_where_it_can_be_rounded_b
 @pytest.mark.parametrize("numbers", [FRACTIONS, NARROW, DOUBLES], ids=["float32", "8 bits", "float64"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_fractions_are_never_rounded_and_keep_their_arithmetic(case: Case, numbers: Numbers) -> None:
-    for plan in all_plans(case.kernel, numbers, case.task):
+    for plan in all_plans(LaidKernel(case.kernel, numbers, case.task)):
         assert not plan.rounds
         assert plan.dtype == numbers.dtype
 
@@ -210,7 +222,7 @@ def test_any_plan_for_whole_numbers_gives_them_exactly(
 ) -> None:
     bound = 2.0**power
     numbers = Numbers("float32" if bound < EXACT_FLOAT32 else "float64", True, bound)
-    for plan in all_plans(kernel, numbers, Task(PHOTO, 2, stride, dilation)):
+    for plan in all_plans(LaidKernel(kernel, numbers, Task(PHOTO, 2, stride, dilation))):
         if plan.rounds:
             assert bound < EXACT_FOURIER[plan.dtype]
         elif plan.engine is not SHEARED:
