@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.forward import Kernels, Program, Setting, build_bank, build_bias
 from cnnfilter.compute.operations import run_steps
 from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import BorderMode
+from cnnfilter.nn.geometry import Border, BorderMode, Window
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
 from cnnfilter.nn.other_layers import GlobalPool, Pool, PoolMode
 
@@ -27,24 +27,10 @@ _INVISIBLE = 1e-6
 
 @ieee_arithmetic
 def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array, Floats]:
-    """Return the colours and the alpha that come out of a network.
+    """Return the colours, (H', W', C'), and the alpha, (H', W', 1), that come out of a network of 2-D kernels.
 
-    Parameters
-    ----------
-    program
-        The network and its kernels; its kernels are 2-D.
-    colours, alpha
-        (H, W, C), and (H, W, 1) from 0 to 1.
-
-    Returns
-    -------
-    tuple of ndarray
-        (H', W', C') and (H', W', 1).
-
-    Raises
-    ------
-    ShapeError
-        If a layer cannot take what the one before it gives.
+    Colours are (H, W, C), alpha is (H, W, 1) from 0 to 1. Raises a `ShapeError` if a layer cannot take what the one
+    before it gives.
     """
     program.network.output(colours.shape)
     if colours.dtype.kind == "f":
@@ -59,61 +45,39 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
 
 
 def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
-    weights = _stack(kernels)
-    averages = bool((weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all())
-    maps, alpha = (_average if averages else _difference)(colours, alpha, layer, kernels)
-    return maps + build_bias(layer, kernels, colours.shape[2]).astype(maps.dtype), alpha
+    """Weigh each pixel by its alpha under weights that average; else take an invisible neighbour for the centre."""
+    channels, weights = colours.shape[2], np.stack([kernel.weights for kernel in kernels], axis=-1)
+    sums = weights.sum(axis=(0, 1))
+    bank, groups = build_bank(layer, kernels, channels), layer.groups_of(channels)
+    weighted = convolve_volume(colours * alpha, bank, layer.window, border=layer.border, groups=groups)
+    opaque = layer.border  # a constant colour is opaque, zero is invisible
+    if opaque.mode is BorderMode.CONSTANT:
+        opaque = replace(opaque, value=1.0)
+    coverage = convolve_volume(alpha, weights[:, :, None, :], layer.window, border=opaque)
+    if (weights >= 0).all() and (sums > 0).all():
+        maps, alpha = _average(weighted, coverage, sums.astype(coverage.dtype))
+    else:
+        # sum k (a c + (1 - a) c0); alpha as it is at the centre
+        centre = _at_centre(colours.astype(weighted.dtype), layer.window, layer.border)
+        if isinstance(layer, Conv):
+            centre = centre.sum(axis=2, keepdims=True)
+        filled = centre[:, :, :, None] * (sums - coverage).astype(weighted.dtype)[:, :, None, :]
+        maps, alpha = weighted + filled.reshape(weighted.shape), _at_centre(alpha, layer.window, opaque)
+    return maps + build_bias(layer, kernels, channels).astype(maps.dtype), alpha
 
 
-def _average(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
-    """Weigh each pixel by its alpha: S sum(k a c) / sum(k a), and sum(k a) / S for alpha."""
-    weighted = _filter(colours * alpha, build_bank(layer, kernels, colours.shape[2]), layer)
-    coverage = _filter_alpha(alpha, layer, kernels)
-    sums = _stack(kernels).sum(axis=(0, 1)).astype(coverage.dtype)
+def _average(weighted: Floats, coverage: Floats, sums: Floats) -> tuple[Floats, Floats]:
+    """Return S sum(k a c) / sum(k a), and sum(k a) / S for alpha, where S are the sums of the kernels."""
     seen = coverage > _INVISIBLE * sums
     factor = np.where(seen, sums / np.where(seen, coverage, 1), 0)
     maps = weighted * np.tile(factor, weighted.shape[2] // factor.shape[2])
     return maps, np.clip((coverage / sums).mean(axis=2, keepdims=True), 0, 1)
 
 
-def _difference(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
-    """Take an invisible neighbour for the centre: sum k (a c + (1 - a) c0); alpha as it is at the centre."""
-    known = _filter(colours * alpha, build_bank(layer, kernels, colours.shape[2]), layer)
-    missing = _stack(kernels).sum(axis=(0, 1)) - _filter_alpha(alpha, layer, kernels)
-    centre = _at_centre(colours.astype(known.dtype), layer)
-    if isinstance(layer, Conv):
-        centre = centre.sum(axis=2, keepdims=True)
-    filled = centre[:, :, :, None] * missing.astype(known.dtype)[:, :, None, :]
-    return known + filled.reshape(known.shape), _at_centre(alpha, _for_alpha(layer))
-
-
-def _stack(kernels: Kernels) -> Doubles:
-    """Return 2-D kernels side by side: (kh, kw, kernels)."""
-    return np.stack([kernel.weights for kernel in kernels], axis=-1)
-
-
-def _filter(volume: Floats, bank: Doubles, layer: Convolution) -> Floats:
-    groups = layer.groups_of(volume.shape[2])
-    return convolve_volume(volume, bank, layer.window, border=layer.border, groups=groups)
-
-
-def _filter_alpha(alpha: Floats, layer: Convolution, kernels: Kernels) -> Floats:
-    """Return sum(k a) for each kernel: (H', W', kernels)."""
-    bank = _stack(kernels)[:, :, None, :]
-    return convolve_volume(alpha, bank, layer.window, border=_for_alpha(layer).border)
-
-
-def _for_alpha(layer: Convolution) -> Convolution:
-    """Return the layer with the border that alpha has: a constant colour is opaque, zero is invisible."""
-    constant = layer.border.mode is BorderMode.CONSTANT
-    return replace(layer, border=replace(layer.border, value=1.0)) if constant else layer
-
-
-def _at_centre(volume: Floats, layer: Convolution) -> Floats:
+def _at_centre(volume: Floats, window: Window, border: Border) -> Floats:
     """Return the pixels under the centre of each window, (H', W', C)."""
-    window = layer.window
-    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), layer.border, volume.dtype.name)
-    rows, columns = window.output(volume.shape[0], volume.shape[1])
+    padded = Padded(volume, window.pads(*volume.shape[:2]), border, volume.dtype.name)
+    rows, columns = window.output(*volume.shape[:2])
     centre = [(size - 1) // 2 * gap for size, gap in zip(window.size, window.dilation, strict=True)]
     return padded.every((centre[0], centre[1]), window.stride).read(slice(0, rows), slice(0, columns))
 

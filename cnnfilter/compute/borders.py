@@ -36,23 +36,8 @@ _REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
 class Padded:
     """A volume (H, W, C) with padding around it, read in parts as numbers of one type.
 
-    Parameters
-    ----------
-    volume
-        (H, W, C), of any type and strides.
-    sides
-        Pixels added on the (top, left, bottom, right).
-    border
-        What they hold.
-    dtype
-        What is read.
-
-    Attributes
-    ----------
-    shape
-        Of what can be read: (H + top + bottom, W + left + right, C).
-    follows_volume
-        Whether it is the volume with its sides, and not some of its rows and columns.
+    `sides` are the pixels added on the (top, left, bottom, right), `border` says what they hold. `shape` is that of
+    what can be read, `follows_volume` says that it is the volume with its sides, and not some of its rows and columns.
 
     Examples
     --------
@@ -65,17 +50,27 @@ class Padded:
     def __init__(self, volume: Array, sides: Sides, border: Border, dtype: str) -> None:
         self.volume, self.sides, self.border, self.dtype = volume, sides, border, np.dtype(dtype)
         self.follows_volume = True
-        self._rows = find_places(volume.shape[0], sides[0], sides[2], border.mode)
-        self._columns = find_places(volume.shape[1], sides[1], sides[3], border.mode)
-        self.shape = len(self._rows), len(self._columns), volume.shape[2]
+        height, width, channels = volume.shape
+        self.shape = height + sides[0] + sides[2], width + sides[1] + sides[3], channels
+
+    @cached_property
+    def _rows(self) -> Places:
+        return find_places(self.volume.shape[0], self.sides[0], self.sides[2], self.border.mode)
+
+    @cached_property
+    def _columns(self) -> Places:
+        return find_places(self.volume.shape[1], self.sides[1], self.sides[3], self.border.mode)
 
     def every(self, start: Pair, step: Pair) -> Padded:
         """Return every `step`-th padded row and column from `start` on."""
-        part = copy(self)
-        part._rows = self._rows[start[0] :: step[0]]
-        part._columns = self._columns[start[1] :: step[1]]
-        part.shape = len(part._rows), len(part._columns), self.shape[2]
+        part = self._some(slice(start[0], None, step[0]), slice(start[1], None, step[1]))
         part.follows_volume = False
+        return part
+
+    def _some(self, rows: slice, columns: slice) -> Padded:
+        part = copy(self)
+        part._rows, part._columns = self._rows[rows], self._columns[columns]
+        part.shape = len(part._rows), len(part._columns), self.shape[2]
         return part
 
     def channels(self, part: slice) -> Padded:
@@ -102,10 +97,7 @@ class Padded:
 
     def inner(self, cut: Sides) -> Padded:
         """Return what is left without some rows and columns on the (top, left, bottom, right)."""
-        part = copy(self)
-        part._rows = self._rows[cut[0] : len(self._rows) - cut[2]]
-        part._columns = self._columns[cut[1] : len(self._columns) - cut[3]]
-        part.shape = len(part._rows), len(part._columns), self.shape[2]
+        part = self._some(slice(cut[0], self.shape[0] - cut[2]), slice(cut[1], self.shape[1] - cut[3]))
         top, left, bottom, right = (side - less for side, less in zip(self.sides, cut, strict=True))
         part.sides = max(top, 0), max(left, 0), max(bottom, 0), max(right, 0)
         if self.follows_volume and min(top, left, bottom, right) < 0:

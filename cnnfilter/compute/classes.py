@@ -38,23 +38,11 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
 
 
 def rank(values: Array, ranking: Ranking, path: str | PurePath) -> tuple[bytes, str]:
-    """Return the largest values with their classes, a line each, the largest first, and a remark or the empty string.
+    """Return the largest of values, (length,) or (1, 1, length), with their classes, and a remark or the empty string.
 
-    Parameters
-    ----------
-    values
-        (length,), or (1, 1, length).
-    ranking
-        How many, and their names; classes without names are counted from 0.
-    path
-        The file's name: columns are parted by its suffix.
-
-    Raises
-    ------
-    ShapeError
-        If the values are no vector, or there are not as many names as values.
-    OutputError
-        If the file is no text.
+    The largest is the first line; classes without names are counted from 0; columns are parted by the file's suffix.
+    Raises a `ShapeError` if the values are no vector, or there are not as many names as values, and an `OutputError` if
+    the file is no text.
     """
     separator = find_format(path).separator
     if not separator:

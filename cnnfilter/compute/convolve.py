@@ -45,36 +45,12 @@ def convolve_volume(
     bias: float | Doubles = 0.0,
     shorts: bool = False,
 ) -> Array:
-    """Return the feature maps that a bank of kernels makes of a volume.
+    """Return the feature maps that a (kh, kw, C / groups, out) bank of kernels makes of a (H, W, C) volume.
 
-    Parameters
-    ----------
-    volume
-        (H, W, C).
-    bank
-        (kh, kw, C / groups, out), laid on the volume as it is.
-    window
-        Size (kh, kw), stride, padding and dilation.
-    border
-        What the padding holds.
-    groups
-        Channels and outputs fall into so many groups, in their order.
-    bias
-        Added to every output: one number, or one for each, (out,).
-    shorts
-        Whether results may be whole numbers of 16 bits, which take half the memory.
-
-    Returns
-    -------
-    ndarray
-        (H', W', out); float32 for 8-bit, 16-bit and float32 volumes unless whole numbers need float64,
-        else float64. int16 if `shorts` allows it, and one kernel of whole numbers without a stride gives such of the
-        8 bits of each channel.
-
-    Raises
-    ------
-    ShapeError
-        If the window is larger than the padded volume.
+    They are (H', W', out), float32 for 8-bit, 16-bit and float32 volumes unless whole numbers need float64, else
+    float64; int16 where `shorts` allows it, and one kernel of whole numbers without a stride gives such of the 8 bits
+    of each channel. Channels and outputs fall into so many `groups`, in their order; `bias` is one number, or one for
+    each output. Raises a `ShapeError` if the window is larger than the padded volume.
     """
     output = window.output(volume.shape[0], volume.shape[1])
     biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])

@@ -16,16 +16,9 @@ from cnnfilter.nn.geometry import BorderMode, Pair, Window
 
 
 class Finish(NamedTuple):
-    """Rounding, division, bias.
+    """What makes results of sums: rounded to the whole numbers that they are known to be, divided once, with a bias.
 
-    Parameters
-    ----------
-    bias
-        Added to the outputs, (out,).
-    divisor
-        By which whole sums are divided, once.
-    rounds
-        Whether sums are rounded to the whole numbers that they are known to be.
+    `bias` is added to the outputs, (out,).
     """
 
     bias: Doubles
@@ -51,7 +44,6 @@ class Finish(NamedTuple):
 
 UNFINISHED = Finish(np.zeros(1))
 """Leaves sums as they are: they are added to others first."""
-
 
 _BORDERS = {
     BorderMode.ZERO: cv2.BORDER_CONSTANT,

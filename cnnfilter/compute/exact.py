@@ -28,20 +28,10 @@ Dtype = Literal["float32", "float64"]
 
 
 class Numbers(NamedTuple):
-    """What is known of pixels and weights.
+    """What is known of pixels and weights: the arithmetic that they need, and whether all are whole numbers.
 
-    Parameters
-    ----------
-    dtype
-        Of the arithmetic.
-    whole
-        Whether all weights and all pixels are whole numbers.
-    bound
-        The largest result that can be: sum |k| x max |x|; infinite for fractions.
-    narrow
-        Whether pixels have 8 bits.
-    shorts
-        Whether results are wanted as whole numbers of 16 bits, and fit.
+    `bound` is the largest result that can be, sum |k| x max |x|, infinite for fractions; `narrow` says that pixels have
+    8 bits, `shorts` that results are wanted as whole numbers of 16 bits, and fit.
     """
 
     dtype: Dtype

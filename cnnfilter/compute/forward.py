@@ -53,52 +53,30 @@ class Program(NamedTuple):
 def load_program(network: Network, weights: Mapping[str, Tensors] | None = None) -> Program:
     """Return a network ready to run, its kernels read, normalised and turned.
 
-    Parameters
-    ----------
-    network
-        The layers.
-    weights
-        For the name of each layer that learns, what training set.
-
-    Raises
-    ------
-    KernelError
-        If a kernel cannot be read or normalised, all are more than memory holds, or a layer has no weights.
+    `weights` has, for the name of each layer that learns, what training set. Raises a `KernelError` if a kernel cannot
+    be read or normalised, all are more than memory holds, or a layer has no weights.
     """
     words = [word for node in network.all_nodes if isinstance(node.layer, Convolution) for word in node.layer.kernels]
     if lack := lacks_memory(_KERNEL * sum(prod(word.shape) for word in words)):
         raise KernelError(f"the network's {len(words)} kernels {lack}")
-    return Program(network, _load_steps(network.nodes, weights or {}))
+    return Program(network, tuple(_load_step(node, weights or {}) for node in network.nodes))
 
 
-def _load_steps(nodes: tuple[Node, ...], weights: Mapping[str, Tensors]) -> tuple[Step, ...]:
-    return tuple(
-        Step(
-            node,
-            _load_kernels(node.layer) if isinstance(node.layer, Convolution) else (),
-            _find_tensors(node, weights) if node.layer.learns else MappingProxyType({}),
-            tuple(_load_steps(branch, weights) for branch in node.branches),
-        )
-        for node in nodes
-    )
-
-
-def _load_kernels(layer: Convolution) -> Kernels:
-    kernels = []
-    for word in layer.kernels:
-        kernel = load_kernel(word.text)
-        weights = normalize(kernel.weights, layer.normalize, word.text)
-        kernels.append(kernel._replace(weights=weights[::-1, ::-1] if layer.flip else weights))
-    return tuple(kernels)
-
-
-def _find_tensors(node: Node, weights: Mapping[str, Tensors]) -> Tensors:
-    if node.name not in weights:
+def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
+    layer, kernels = node.layer, list[Kernel]()
+    if layer.learns and node.name not in weights:
         raise KernelError(
-            f"{node.name} ({node.layer.text}) has no weights, so only its size is known (`cnnfilter shape`); "
+            f"{node.name} ({layer.text}) has no weights, so only its size is known (`cnnfilter shape`); "
             "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
         )
-    return weights[node.name]
+    if isinstance(layer, Convolution):
+        for word in layer.kernels:
+            kernel = load_kernel(word.text)
+            values = normalize(kernel.weights, layer.normalize, word.text)
+            kernels.append(kernel._replace(weights=values[::-1, ::-1] if layer.flip else values))
+    tensors = weights[node.name] if layer.learns else MappingProxyType({})
+    branches = tuple(tuple(_load_step(inner, weights) for inner in branch) for branch in node.branches)
+    return Step(node, tuple(kernels), tensors, branches)
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:
@@ -175,31 +153,12 @@ def run_program(
     listener: Listener | None = None,
     shorts: bool = False,
 ) -> Array:
-    """Return what comes out of a network.
+    """Return what a network makes of an image, (H, W) or (H, W, C).
 
-    Parameters
-    ----------
-    program
-        The network, its kernels and its weights.
-    image
-        (H, W) or (H, W, C).
-    white
-        The level of white, to which `equalize` spreads; by the image's type unless given: 65535 for 16 bits, 1
-        for floats, else 255.
-    listener
-        Who hears what comes out of each layer, those in blocks included.
-    shorts
-        Whether what one kernel makes of 8 bits may be whole numbers of 16 bits.
-
-    Returns
-    -------
-    ndarray
-        (H', W', C'), without its channel axis if there is one channel; (length,) after `flatten`.
-
-    Raises
-    ------
-    ShapeError
-        If a layer cannot take what the one before it gives.
+    `white` is the level to which `equalize` spreads, by the image's type unless given; `listener` hears what comes out
+    of each layer, those in blocks included; `shorts` says that what one kernel makes of 8 bits may be whole numbers of
+    16 bits. The result is (H', W', C'), without its channel axis if there is one channel, or (length,) after `flatten`.
+    Raises a `ShapeError` if a layer cannot take what the one before it gives.
     """
     volume = as_volume(image)
     program.network.output(volume.shape)
@@ -246,24 +205,9 @@ _NOTHING = Preparation()
 
 @ieee_arithmetic
 def prepare(volume: Array, preparation: Preparation) -> Array:
-    """Return (resized volume x scale - mean) / std, without any rounding; as it is where nothing is asked.
+    """Return (resized volume x scale - mean) / std, (H', W', C), as floats; the volume itself where nothing is asked.
 
-    Parameters
-    ----------
-    volume
-        (H, W, C).
-    preparation
-        What is done.
-
-    Returns
-    -------
-    ndarray
-        (H', W', C), float32 for 8 bits, 16 bits and float32, else float64; the volume itself where nothing is asked.
-
-    Raises
-    ------
-    ShapeError
-        If there are several means or deviations, and not one for each channel.
+    Raises a `ShapeError` if there are several means or deviations, and not one for each channel.
     """
     if preparation == _NOTHING:
         return volume

@@ -37,20 +37,10 @@ from cnnfilter.nn.other_layers import (
 
 @ieee_arithmetic
 def activate(values: Array, layer: Activation) -> Floats:
-    """Return the function of each value, in the same shape.
-
-    Parameters
-    ----------
-    values
-        Any shape; 8 and 16 bits become float32.
-    layer
-        The function, and its slope where it takes one.
-    """
+    """Return the function of each value, in the same shape, as floats."""
     floats: Floats = values.astype(float_type(values.dtype), copy=False)
-    if layer.function in _SLOPED:
-        slope = SLOPES[layer.function] if layer.slope is None else layer.slope
-        return _SLOPED[layer.function](floats, slope)
-    return _FUNCTIONS[layer.function](floats)
+    slope = SLOPES.get(layer.function, 0.0) if layer.slope is None else layer.slope
+    return np.asarray(_FUNCTIONS[layer.function](floats, floats.dtype.type(slope)))
 
 
 @ieee_arithmetic
@@ -113,39 +103,22 @@ def gelu(values: Floats) -> Floats:
     return np.asarray(values * (0.5 + 0.5 * error_function(values / values.dtype.type(np.sqrt(2)))))
 
 
-def _leaky(values: Floats, slope: float) -> Floats:
-    return np.where(values < 0, values * values.dtype.type(slope), values)
-
-
-def _elu(values: Floats, alpha: float) -> Floats:
-    return np.where(values < 0, values.dtype.type(alpha) * np.expm1(np.minimum(values, 0)), values)
-
-
-_FUNCTIONS: dict[Function, Callable[[Floats], Floats]] = {
-    Function.RELU: lambda values: np.maximum(values, 0),
-    Function.RELU6: lambda values: np.clip(values, 0, 6),
-    Function.GELU: gelu,
-    Function.SILU: lambda values: np.asarray(values * sigmoid(values)),
-    Function.SIGMOID: sigmoid,
-    Function.TANH: np.tanh,
-    Function.ABS: np.abs,
+_FUNCTIONS: dict[Function, Callable[[Floats, np.floating], Floats]] = {
+    Function.RELU: lambda values, _: np.maximum(values, 0),
+    Function.RELU6: lambda values, _: np.clip(values, 0, 6),
+    Function.LEAKYRELU: lambda values, slope: np.where(values < 0, values * slope, values),
+    Function.ELU: lambda values, slope: np.where(values < 0, slope * np.expm1(np.minimum(values, 0)), values),
+    Function.GELU: lambda values, _: gelu(values),
+    Function.SILU: lambda values, _: values * sigmoid(values),
+    Function.SIGMOID: lambda values, _: sigmoid(values),
+    Function.TANH: lambda values, _: np.tanh(values),
+    Function.ABS: lambda values, _: np.abs(values),
 }
-_SLOPED: dict[Function, Callable[[Floats, float], Floats]] = {Function.LEAKYRELU: _leaky, Function.ELU: _elu}
 
 
 @ieee_arithmetic
 def normalize_batch(values: Array, tensors: Mapping[str, Array], eps: float) -> Floats:
-    """Return (x - mean) / sqrt(variance + eps) * weight + bias, channel by channel.
-
-    Parameters
-    ----------
-    values
-        (H, W, C) or (length,).
-    tensors
-        `weight`, `bias`, `running_mean`, `running_var`, each (C,).
-    eps
-        Added to the variance.
-    """
+    """Return (x - mean) / sqrt(variance + eps) * weight + bias, channel by channel of (H, W, C) or (length,)."""
     weight, bias, mean, variance = (
         tensors[name].astype(np.float64) for name in ("weight", "bias", "running_mean", "running_var")
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.borders import Padded, Places, pad_to_windows
+from cnnfilter.compute.borders import Padded, pad_to_windows
 from cnnfilter.compute.engines import MOST_CHANNELS, UNFINISHED, Finish, sum_boxes
 from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
 from cnnfilter.compute.threads import choose_rows, fill_rows
@@ -30,10 +30,10 @@ def find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[An
     if volume.dtype.kind in "iu" and volume.dtype.itemsize > 4:  # float64 does not hold them, but their ranks
         known, padded.volume = np.unique(volume, return_inverse=True)
         padded.volume = padded.volume.reshape(volume.shape)
-        low, high = _find_middles(padded, window, output)
-        return _meet(known[_as_places(low)], known[_as_places(high)], dtype)
+        lower, upper = known[np.nan_to_num(_find_middles(padded, window, output)).astype(np.intp)]
+        return _meet(lower, upper, dtype)
     lower, upper = _find_middles(padded, window, output)
-    medians = np.clip(lower / 2 + upper / 2, lower, upper)
+    medians: Array = np.clip(lower / 2 + upper / 2, lower, upper)
     return (medians if dtype.kind == "f" else np.rint(medians)).astype(dtype, copy=False)
 
 
@@ -45,20 +45,21 @@ def _meet(lower: Array, upper: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(below + ((upper - lower) & below & 1), dtype=dtype)
 
 
-def _as_places(ranks: Doubles) -> Places:
-    """Return ranks as indices; where no pixel was, any does."""
-    return np.nan_to_num(ranks).astype(np.intp)
-
-
-def _find_middles(padded: Padded, window: Window, output: Pair) -> tuple[Doubles, Doubles]:
-    """Return the two pixels in the middle of each window's, in order, which are one where their number is odd."""
+def _find_middles(padded: Padded, window: Window, output: Pair) -> Doubles:
+    """Return the two pixels in the middle of each window, in order and nan aside, (2, H', W', C); one if it is odd."""
     pixels = padded.whole().astype(np.float64, copy=False)
-    extent, stride, dilation = window.extent, window.stride, window.dilation
-    windows = np.lib.stride_tricks.sliding_window_view(pixels, extent, axis=(0, 1))
-    windows = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]][: output[0], : output[1]]
-    step = max(1, _VALUES_AT_ONCE // max(1, windows[0].size))
-    parts = [_middle(windows[row : row + step]) for row in range(0, output[0], step)]
-    return np.concatenate([low for low, _ in parts]), np.concatenate([high for _, high in parts])
+    (down, along), (down_apart, apart) = window.stride, window.dilation
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, window.extent, axis=(0, 1))
+    windows = windows[::down, ::along, :, ::down_apart, ::apart][: output[0], : output[1]]
+
+    def fill(row: int, target: Doubles) -> None:
+        values = np.sort(windows[row : row + len(target)].reshape(*target.shape[:3], -1), axis=-1)
+        counts = np.count_nonzero(~np.isnan(values), axis=-1)
+        places = np.stack([np.maximum(counts - 1, 0) // 2, counts // 2], axis=-1)
+        target[...] = np.take_along_axis(values, places, axis=-1)
+
+    at_once = max(1, _VALUES_AT_ONCE // max(1, windows[0].size))
+    return np.moveaxis(fill_rows((*output, padded.shape[2], 2), np.float64, at_once, fill), 3, 0)
 
 
 def _is_blurred(volume: Array, window: Window) -> bool:
@@ -85,15 +86,6 @@ def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype
     return fill_rows((*output, volume.shape[2]), dtype, at_once, fill)
 
 
-def _middle(windows: Doubles) -> tuple[Doubles, Doubles]:
-    """Return the pixels in the middle of each window of (rows, columns, channels, kh, kw), nan aside."""
-    values = np.sort(windows.reshape(*windows.shape[:3], -1), axis=-1)
-    counts = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
-    lower = np.take_along_axis(values, np.maximum(counts - 1, 0) // 2, axis=-1)
-    upper = np.take_along_axis(values, counts // 2, axis=-1)
-    return lower[..., 0], upper[..., 0]
-
-
 @ieee_arithmetic
 def pool_globally(volume: Array, layer: GlobalPool) -> Array:
     """Return one value for each channel, (1, 1, C): the greatest, of the volume's type, or the mean, as floats."""
@@ -111,46 +103,28 @@ def pool_channels(volume: Array, layer: ChannelPool) -> Array:
     """
     channels = layer.output(volume.shape)[2]
     groups = volume.reshape(*volume.shape[:2], channels, -1)
-    if layer.mode in _KEEPS_TYPE:
-        return _KEEPS_TYPE[layer.mode](groups)
-    return _IN_DOUBLE[layer.mode](groups.astype(np.float64)).astype(float_type(volume.dtype))
+    if layer.mode in {ChannelMode.MAX, ChannelMode.MIN}:
+        return np.asarray(_JOIN_CHANNELS[layer.mode](groups, axis=-1))
+    return np.asarray(_JOIN_CHANNELS[layer.mode](groups.astype(np.float64), axis=-1), dtype=float_type(volume.dtype))
 
 
-_KEEPS_TYPE: dict[ChannelMode, Callable[[Array], Array]] = {
-    ChannelMode.MAX: lambda groups: np.asarray(groups.max(axis=-1)),
-    ChannelMode.MIN: lambda groups: np.asarray(groups.min(axis=-1)),
-}
-_IN_DOUBLE: dict[ChannelMode, Callable[[Doubles], Doubles]] = {
-    ChannelMode.AVG: lambda groups: groups.mean(axis=-1),
-    ChannelMode.SUM: lambda groups: groups.sum(axis=-1),
-    ChannelMode.MAGNITUDE: lambda groups: np.sqrt(np.square(groups).sum(axis=-1)),
+_JOIN_CHANNELS: dict[ChannelMode, Callable[..., Any]] = {
+    ChannelMode.MAX: np.max,
+    ChannelMode.MIN: np.min,
+    ChannelMode.AVG: np.mean,
+    ChannelMode.SUM: np.sum,
+    ChannelMode.MAGNITUDE: lambda groups, axis: np.sqrt(np.square(groups).sum(axis=axis)),
 }
 
 
 @ieee_arithmetic
 def pool_volume(volume: Array, layer: Pool, *, keeps_type: bool = False) -> Array:
-    """Return the pooled volume.
+    """Return the pooled volume, (H', W', C).
 
-    Parameters
-    ----------
-    volume
-        (H, W, C).
-    layer
-        Mode, window and what counts.
-    keeps_type
-        Whether medians are of the volume's type, those between two integers rounded half to even.
-
-    Returns
-    -------
-    ndarray
-        (H', W', C), of the volume's type under max and min; float32 (float64 for float64 volumes and
-        integers of more than 16 bits) under avg, l2 and median. nan is no pixel to a median; elsewhere
-        it spreads to each window that sees it.
-
-    Raises
-    ------
-    ShapeError
-        If the window is larger than the padded volume, or the padding more than half the window.
+    It is of the volume's type under max and min, and under median with `keeps_type`, in which those between two
+    integers are rounded half to even; else it is float32 (float64 for float64 and integers of more than 16 bits). nan
+    is no pixel to a median; elsewhere it spreads to each window that sees it. Raises a `ShapeError` if the window is
+    larger than the padded volume, or the padding more than half the window.
     """
     rows, columns, _ = layer.output(volume.shape)
     of_medians = volume.dtype if keeps_type else np.dtype(float_type(volume.dtype))

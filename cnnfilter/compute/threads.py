@@ -81,15 +81,12 @@ def count_cores() -> int:
 
 
 def make_tiles(tiles: Sequence[Task], make: Callable[[Task], None]) -> None:
-    """Make all tiles, or other parts of a result, on as many threads as there are cores and tiles.
-
-    Parameters
-    ----------
-    tiles
-        What is to be made, in any order: none depends on another.
-    make
-        Makes one of them, in any of the threads.
-    """
+    """Make all tiles, or other parts of a result, on as many threads as there are cores and tiles, in any order."""
+    others = min(count_cores(), len(tiles)) - 1
+    if others < 1:
+        for tile in tiles:
+            make(tile)
+        return
     queue = iter(tiles)  # next() of a list's iterator is atomic
     failures: list[BaseException] = []
 
@@ -101,18 +98,14 @@ def make_tiles(tiles: Sequence[Task], make: Callable[[Task], None]) -> None:
             failures.append(failure)
             deque(queue, maxlen=0)
 
-    others = min(count_cores(), len(tiles)) - 1
-    if others < 1:
+    with kept_to_one_core():
+        # numpy's error state is in the context, and a thread starts with an empty one
+        threads = [Thread(target=copy_context().run, args=(work,)) for _ in range(others)]
+        for thread in threads:
+            thread.start()
         work()
-    else:
-        with kept_to_one_core():
-            # numpy's error state is in the context, and a thread starts with an empty one
-            threads = [Thread(target=copy_context().run, args=(work,)) for _ in range(others)]
-            for thread in threads:
-                thread.start()
-            work()
-            for thread in threads:
-                thread.join()
+        for thread in threads:
+            thread.join()
     if failures:
         raise failures[0]
 
