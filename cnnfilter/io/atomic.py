@@ -128,7 +128,9 @@ def write_whole(
     """
     if is_special(path):
         raise ImageFileError(_SPECIAL, path=path)
-    mode = path.stat().st_mode if os.path.exists(path) else 0  # noqa: PTH110  Path.exists raises if it is too long
+    mode = 0
+    with suppress(OSError):
+        mode = path.stat().st_mode
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     if temporary_files:
         temporary_files.sweep(path.parent)

@@ -192,7 +192,7 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
         for index, source in enumerate(sources, 1)
         for kernel, label in enumerate(labels)
     ]
-    _check_apart(jobs, sources, request)
+    _check_collisions(jobs, sources, request)
     return jobs
 
 
@@ -267,7 +267,7 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
     return filled
 
 
-def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
+def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
     """Raise an `OutputError` if outputs fall together, or on an input."""
     if request.output == STANDARD and len(jobs) > 1:
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
@@ -280,7 +280,7 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
             continue
         real, *number = identify(job.target, folders)
         if real in taken:
-            raise OutputError(_together(job, taken[real], request))
+            raise OutputError(_explain_collision(job, taken[real], request))
         taken[real] = job
         for identity in (real, *number):
             owner = inputs.get(identity)
@@ -292,7 +292,7 @@ def _check_apart(jobs: list[Job], sources: Sequence[str], request: OutputRequest
                 raise OutputError(reason, path=job.target)
 
 
-def _together(job: Job, other: Job, request: OutputRequest) -> str:
+def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:
     """Return what is wrong with two results of one name, and what keeps both."""
     in_folder = bool(request.output) and _is_folder(request.output or "")
     if (job.kernel, job.layer, job.source) == (other.kernel, other.layer, other.source):
