@@ -1,13 +1,19 @@
-"""The command line: one file a command, loaded when it is called."""
+"""The command line: a file for each command, loaded when it is called; errors become one line and an exit status."""
 
-from functools import partial
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from cnnfilter import __version__
-from cnnfilter.cli.console import leave
+from cnnfilter.errors import CnnFilterError, MissingLibraryError, ask_for_report, one_line
+from cnnfilter.log import Level, listening
 
 COMMANDS = {
     "convolve": "Lay kernels on images.",
@@ -23,9 +29,32 @@ class LazyGroup(click.Group):
     """A group that imports a command only when it is asked for."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run as a program does, unless told otherwise: errors become one line and an exit status."""
-        work = partial(super().main, *args, **{**extra, "standalone_mode": False})
-        return leave(work) if extra.get("standalone_mode", True) else work()
+        """Run as a program does, unless told otherwise: errors become one line and an exit status.
+
+        The statuses are 0, 1 for a failure, 2 for usage, 130 for an interrupt. A closed pipe ends quietly.
+        """
+        is_program = extra.get("standalone_mode", True)
+        extra["standalone_mode"] = False
+        if not is_program:
+            return super().main(*args, **extra)
+        try:
+            status = super().main(*args, **extra)
+        except click.UsageError as error:
+            with suppress(OSError):
+                error.show()
+            status = error.exit_code
+        except click.ClickException as error:
+            say(error.format_message())
+            status = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            status = 130  # 128 + SIGINT, as shells have it
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+            with suppress(OSError, AttributeError, ValueError):  # so that the flush at exit does not fail again
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 1
+        sys.exit(status if isinstance(status, int) else 0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which people meet them."""
@@ -38,10 +67,86 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), "command")  # noqa: B009
-        return command
+        return import_module(f"{__name__}.{cmd_name}").command if cmd_name in COMMANDS else None
+
+
+class Command(click.Command):
+    """A command whose mistakes of usage come out in Click's own form, with exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a sign that the terminal lacks is no reason to fail
+        try:
+            return super().invoke(ctx)
+        except MissingLibraryError as error:
+            raise click.ClickException(str(error)) from error
+        except CnnFilterError as error:
+            raise click.UsageError(one_line(str(error)), ctx) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except MemoryError as error:
+            raise click.ClickException("not enough memory") from error
+        except Exception as error:
+            with told_log(verbose=bool(ctx.params.get("verbose")), quiet=True):
+                raise click.ClickException(ask_for_report(error)) from error
+
+
+def say(text: str) -> None:
+    """Say a line on standard error; that nobody can hear it changes neither the work nor its status."""
+    with suppress(OSError):
+        click.echo(f"cnnfilter: {one_line(text)}", err=True)
+
+
+def remark(text: str, *, quiet: bool) -> None:
+    """Say what is right but perhaps not meant so, unless told to be quiet."""
+    if not quiet:
+        say(f"remark: {text}")
+
+
+@contextmanager
+def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None) -> Iterator[None]:
+    """Tell a person what the floors below tell while the block runs: warnings as remarks, all if `verbose`.
+
+    `make_room` is called before anything is said.
+    """
+    told: set[str] = set()
+
+    def hear(level: Level, message: str, *values: object) -> None:
+        if quiet if level == "warning" else not verbose:
+            return
+        text = message % values
+        if text in told:
+            return
+        if make_room:
+            make_room()
+        if level in {"once", "warning"}:
+            told.add(text)
+        say(f"remark: {text}" if level == "warning" else text)
+
+    with listening(hear):
+        yield
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let the signals that ask a process to end raise `SystemExit` while the block runs, with the status of shells."""
+    import signal  # noqa: PLC0415  where nothing is written, nothing is left half written
+    import threading  # noqa: PLC0415
+
+    def leave_now(number: int, _frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        usual = []
+    for number in usual:
+        signal.signal(number, leave_now)
+    try:
+        yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @click.group(

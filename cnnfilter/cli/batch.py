@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnfilter.cli.console import Console, ended_in_order, told_log
+from cnnfilter.cli import ended_in_order, remark, told_log
 from cnnfilter.cli.options import check_views, wants_views
 from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
@@ -127,13 +127,13 @@ def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
     if settings.files_from:
         words += _listed(settings.files_from, null=settings.null)
         if not words:
-            Console(quiet=settings.quiet).remark(f"{settings.files_from}: the list names no input")
+            remark(f"{settings.files_from}: the list names no input", quiet=settings.quiet)
         if settings.files_from == STANDARD and STANDARD in words:
             raise OutputError("standard input holds the list of inputs, and cannot be one of them")
     if settings.recursive:
         found = find_inputs(words, settings.output)
-        for remark in found.remarks:
-            Console(quiet=settings.quiet).remark(remark)
+        for text in found.remarks:
+            remark(text, quiet=settings.quiet)
         return found
     for word in words:
         if is_directory(Path(word)):

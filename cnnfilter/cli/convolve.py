@@ -2,9 +2,8 @@
 
 import click
 
-from cnnfilter.cli import options
+from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.console import Command
 from cnnfilter.cli.options import NUMBER, Word, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_name, kernel_shape

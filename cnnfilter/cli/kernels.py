@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnfilter.cli.console import Command
+from cnnfilter.cli import Command
 from cnnfilter.cli.options import KernelWordType, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage

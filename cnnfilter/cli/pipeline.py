@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from cnnfilter.cli import options
+from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.console import Command
 from cnnfilter.cli.options import NUMBER, Word, add_options, figure_options, pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document

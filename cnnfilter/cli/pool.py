@@ -3,9 +3,8 @@
 import click
 from click.core import ParameterSource
 
-from cnnfilter.cli import options
+from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.console import Command
 from cnnfilter.cli.options import pair, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.nn.geometry import Padding, Pair, Window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
-from cnnfilter.cli.console import Console, say
+from cnnfilter.cli import remark, say
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -60,7 +61,6 @@ class Reporter:
         self.failed, self.troubles = 0, 0
         self.made: list[tuple[str, list[str]]] = []
         self._settings, self._total, self._done = settings, total, 0
-        self._console = Console(quiet=settings.quiet)
         self._remarks: dict[str, tuple[int, str, str]] = {}
         has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal()
         self._progress = Progress(total) if has_bar else None
@@ -75,7 +75,10 @@ class Reporter:
                 self._fail(content)
             elif kind == "output":
                 self.make_room()
-                self._console.output(content)
+                if sys.stdout is None:
+                    raise OSError(errno.EBADF, "standard output is closed")
+                sys.stdout.buffer.write(content)
+                sys.stdout.buffer.flush()
             else:
                 tell("%s", content, level=kind)
         self._done += 1
@@ -96,7 +99,7 @@ class Reporter:
         self._remarks[kind] = inputs, source, text
         if inputs <= _SAID or self._settings.verbose:
             self.make_room()
-            self._console.remark(text)
+            remark(text, quiet=self._settings.quiet)
 
     def _fail(self, text: str) -> None:
         self.make_room()
@@ -115,7 +118,7 @@ class Reporter:
         for inputs, _, last in self._remarks.values():
             if inputs > _SAID and not self._settings.verbose:
                 more = f"{inputs - _SAID} more input{'s' * (inputs > _SAID + 1)}"
-                self._console.remark(f"{more} like these (-v says all), the last {last}")
+                remark(f"{more} like these (-v says all), the last {last}", quiet=self._settings.quiet)
         if self.failed and self._total > 1:
             left = self._total - self._done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""

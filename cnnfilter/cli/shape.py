@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from cnnfilter.cli.console import Command, Console, told_log
+from cnnfilter.cli import Command, remark, say, told_log
 from cnnfilter.cli.options import PADDING, PLACE, Choice, KernelWordType, pair, plot_options, wanted_sheet
 from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
@@ -147,7 +147,6 @@ def command(
     shape, document = read_words(words, OneLayer(kernel, outputs, stride, padding, dilation), layout, solve)
     if compare and report == "explain":
         raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
-    console = Console(quiet=quiet)
     with naming(document):
         if solve or target:
             if not solve or not target:
@@ -155,7 +154,7 @@ def command(
             if compare or report not in {None, "table"}:
                 raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
             keeps_stride = stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
-            print_solutions(document.network, shape, solve, target, console, keeps_stride=keeps_stride)
+            print_solutions(document.network, shape, solve, target, quiet=quiet, keeps_stride=keeps_stride)
             return
         if sheet and fields:
             draw_units(sheet, document, shape, unit, words[0] if names_picture(words) else None)
@@ -163,9 +162,9 @@ def command(
             with told_log(verbose=False, quiet=quiet):
                 draw_volumes(sheet, document, shape)
         if report or compare or not sheet:
-            print_summary(document.network, shape, report or "table", console, compares=compare)
+            print_summary(document.network, shape, report or "table", quiet=quiet, compares=compare)
         else:
-            tell_remarks(document.network.visits(shape), console)
+            tell_remarks(document.network.visits(shape), quiet=quiet)
 
 
 def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str | None) -> tuple[Shape, Document]:
@@ -220,23 +219,23 @@ def names_picture(words: tuple[str, ...]) -> bool:
     return suffix in FORMATS and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
-def print_summary(network: Network, shape: Shape, report: str, console: Console, *, compares: bool) -> None:
+def print_summary(network: Network, shape: Shape, report: str, *, quiet: bool, compares: bool) -> None:
     """Print the table of a network, or the form of it that was asked for."""
     visits = network.visits(shape)
     summary = summarize(network, shape, visits)
-    tell_remarks(visits, console)
-    if console.quiet and report == "table":
+    tell_remarks(visits, quiet=quiet)
+    if quiet and report == "table":
         click.echo(show_shape(summary.rows[-1].output if summary.rows else summary.input))
     else:
         click.echo(write_report(summary, visits, report, list(map(compare, visits)) if compares else ()))
 
 
-def tell_remarks(visits: Sequence[Visit], console: Console) -> None:
+def tell_remarks(visits: Sequence[Visit], *, quiet: bool) -> None:
     """Say what is right but perhaps not meant so."""
-    if console.quiet:
+    if quiet:
         return
-    for remark in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
-        console.remark(remark)
+    for text in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
+        remark(text, quiet=quiet)
 
 
 def _never_negative(word: str) -> bool:
@@ -246,7 +245,7 @@ def _never_negative(word: str) -> bool:
 
 
 def print_solutions(
-    network: Network, shape: Shape, part: str, target: Pair, console: Console, *, keeps_stride: bool
+    network: Network, shape: Shape, part: str, target: Pair, *, quiet: bool, keeps_stride: bool
 ) -> None:
     """Print each layer that makes the target, or say that there is none, and leave with status 1."""
     from cnnfilter.nn.solve import OpenPart, solve  # noqa: PLC0415  only --solve needs it
@@ -257,13 +256,13 @@ def print_solutions(
     for layer in solution.layers:
         click.echo(layer.text)
     if solution.more:
-        console.remark(f"{solution.more:,} more pairs lead there")
+        remark(f"{solution.more:,} more pairs lead there", quiet=quiet)
     if solution.endless:
-        console.remark(f"larger {part}s lead there as well, without end")
+        remark(f"larger {part}s lead there as well, without end", quiet=quiet)
     if not solution.layers:
         sizes = [f"{layer.text} gives {show_shape(layer.output(shape)[:2])}" for layer in solution.nearest]
         near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""
-        console.failure(f"no {part} gives {show_pair(target)}{near}")
+        say(f"no {part} gives {show_pair(target)}{near}")
         click.get_current_context().exit(1)
 
 
