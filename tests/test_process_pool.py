@@ -28,7 +28,8 @@ from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening, tell
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.network import Init, Need
-from cnnfilter.run.inputs import Outcome, read_input, run_batch
+from cnnfilter.run import inputs
+from cnnfilter.run.inputs import Outcome, read_input
 from cnnfilter.run.process_pool import work_in_order
 from cnnfilter.run.settings import Settings, Work
 
@@ -44,10 +45,12 @@ class Recorder:
     outputs: list[Encoded] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list, compare=False)
+    failed: int = 0
 
-    def __call__(self, outcome: Outcome) -> None:
+    def hear(self, outcome: Outcome) -> None:
         """Keep what came of an input, and tell its details."""
         self.sources.append(outcome.source)
+        self.failed += bool(outcome.errors)
         for kind, content in outcome.events:
             if kind == "remark":
                 self.remarks.append(f"{name_input(outcome.source)}: {content}")
@@ -77,6 +80,13 @@ def work(sources: list[str], output: str | None, *networks: str, **told: object)
     jobs = plan_outputs(sources, OutputRequest(output, kernels=kernels))
     settings = Settings(**{name: told.pop(name) for name in tuple(told) if name in Settings._fields})  # type: ignore[arg-type]
     return Work(settings, tuple(map(Model, parsed)), tuple(jobs), **told)  # type: ignore[arg-type]
+
+
+def run_batch(work: Work, recorder: Recorder) -> int:
+    """Carry out all jobs, and return how many inputs failed."""
+    before = recorder.failed
+    inputs.run_batch(work, recorder.hear)
+    return recorder.failed - before
 
 
 def test_every_input_is_read_run_and_written() -> None:

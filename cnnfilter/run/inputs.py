@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
@@ -74,26 +74,37 @@ class Outcome:
             self.events.append(("failure", text))
 
 
-def run_batch(work: Work, hear: Callable[[Outcome], None]) -> int:
-    """Carry out all jobs, hand over what comes of each input, in their order, and return how many failed.
+def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
+    """Carry out all jobs, and hand over what comes of each input, in their order.
 
     What fails has a reason in its outcome, `PATH: reason`; the other inputs, and the other kernels on the same input,
     are done all the same.
     """
     keep_freed_memory()
-    inputs, failures = group_by_input(work.jobs), 0
+    inputs, settings = group_by_input(work.jobs), work.settings
+    processes = min(settings.jobs or count_cores(), len(inputs))
+    if processes > 1:
+        from cnnfilter.run.process_pool import can_share, run_in_processes  # noqa: PLC0415  one input goes without
 
-    def numbers() -> Iterator[int]:
-        for number in range(len(inputs)):
-            if failures and work.settings.fail_fast:
-                return
-            yield number
+        if can_share(inputs):
+            run_in_processes(inputs, work, processes, hear)
+            return
+    filtering = Filtering(work)
+    with ExitStack() as limits:
+        if settings.jobs == 1:
+            from cnnfilter.io.opencv import held_to_one_thread  # noqa: PLC0415  who has all cores goes without
 
-    with closing(_run_inputs(inputs, numbers(), work)) as outcomes:
-        for outcome in outcomes:
-            failures += bool(outcome.errors)
-            hear(outcome)
-    return failures
+            limits.enter_context(held_to_one_thread())
+            limits.enter_context(kept_to_one_core())
+        try:
+            for jobs in inputs:
+                outcome = filtering.filter_input(jobs)
+                hear(outcome)
+                if outcome.errors and settings.fail_fast:
+                    return
+        except BaseException:
+            filtering.temporary_files.abandon()
+            raise
 
 
 def keep_freed_memory() -> None:
@@ -106,49 +117,15 @@ def keep_freed_memory() -> None:
         mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc allows
 
 
-def _run_inputs(inputs: list[list[Job]], numbers: Iterable[int], work: Work) -> Generator[Outcome, None, None]:
-    """Yield what comes of each input; their numbers are taken one by one."""
-    processes = min(work.settings.jobs or count_cores(), len(inputs))
-    if processes > 1:
-        from cnnfilter.run.process_pool import can_share, run_in_processes  # noqa: PLC0415  one input goes without
-
-        if can_share(inputs):
-            yield from run_in_processes(inputs, numbers, work, processes)
-            return
-    filtering = Filtering(work)
-    with ExitStack() as limits:
-        if work.settings.jobs == 1:
-            from cnnfilter.io.opencv import held_to_one_thread  # noqa: PLC0415  who has all cores goes without
-
-            limits.enter_context(held_to_one_thread())
-            limits.enter_context(kept_to_one_core())
-        try:
-            for number in numbers:
-                yield filtering.filter_input(inputs[number])
-        except BaseException:
-            filtering.temporary_files.abandon()
-            raise
-
-
 class Filtering:
-    """The work on inputs in one process.
-
-    Parameters
-    ----------
-    work
-        What is done with every input.
-
-    Attributes
-    ----------
-    temporary_files
-        The files that are being written.
-    """
+    """The work on inputs in one process, with the files that are being written."""
 
     def __init__(self, work: Work) -> None:
         self.temporary_files = TemporaryFiles()
         self._work, self._settings = work, work.settings
         self._written: set[str] = set()
         self._names_maps = any(job.layer for job in work.jobs)  # all other names differ, as was seen before any work
+        self._passes_over = work.settings.no_clobber or work.settings.update
         self._titled = sum(not (job.target or job.view) for job in work.jobs) > 1
 
     def filter_input(self, jobs: list[Job]) -> Outcome:
@@ -163,12 +140,13 @@ class Filtering:
         return outcome
 
     def _filter(self, jobs: list[Job], outcome: Outcome) -> None:
-        wanted = [job for job in jobs if job.layer or not self._is_done(job, [job.format_name], outcome)]
-        if not wanted:
+        if self._passes_over:
+            jobs = [job for job in jobs if job.layer or not self._is_done(job, [job.format_name], outcome)]
+        if not jobs:
             return
         picture = read_input(outcome.source, self._work)
         outcome.shape = picture.pixels.shape
-        plain, views = [job for job in wanted if not job.view], [job for job in wanted if job.view]
+        plain, views = [job for job in jobs if not job.view], [job for job in jobs if job.view]
         show = None
         if views:
             from cnnfilter.run.show import Show  # noqa: PLC0415  nobody else needs it
@@ -185,7 +163,8 @@ class Filtering:
         source, model, settings, watch = outcome.source, self._work.models[jobs[0].kernel], self._settings, None
         try:
             if settings.update and jobs[0].layer:
-                jobs = [job for job in jobs if not self._is_done(job, self._foresee(job, picture), outcome)]
+                names = [name_files(job, foresee_shape(picture, model, settings, job.layer), settings) for job in jobs]
+                jobs = [job for job, named in zip(jobs, names, strict=True) if not self._is_done(job, named, outcome)]
             if not jobs:
                 return
             targets = ", ".join(str(job.target or "standard output") for job in jobs)
@@ -210,10 +189,6 @@ class Filtering:
                 failed = True
         if not failed or outcome.outputs:
             outcome.remark(notes)
-
-    def _foresee(self, job: Job, picture: Picture) -> list[str]:
-        shape = foresee_shape(picture, self._work.models[job.kernel], self._settings, job.layer)
-        return name_files(job, shape, self._settings)
 
     def _show(self, job: Job, show: Show, outcome: Outcome) -> tuple[str, ...]:
         """Do a job that shows the work on an input, and return what is to be remarked."""

@@ -47,32 +47,34 @@ The second is called from a thread beside that of the first. All this is pickled
 
 
 def can_share(inputs: list[list[Job]]) -> bool:
-    """Return whether other processes can read the inputs, and name their results without one that sees all names.
+    """Return whether processes that know nothing of each other can read the inputs, and name what they make.
 
-    A process that begins afresh has none of our pipes.
+    One that begins afresh has none of our pipes; maps of two inputs may have one name, as x-01.png of x.png and of
+    x-01.png.
     """
-    can_read = START == "fork" or all(os.path.isfile(jobs[0].source) for jobs in inputs)  # noqa: PTH113  as text
-    return can_read and not _may_share_names(inputs)
-
-
-def _may_share_names(inputs: list[list[Job]]) -> bool:
-    """Return whether maps of two inputs may have one name, as x-01.png of x.png and of x-01.png."""
-    if not any(job.layer for job in inputs[0]):
+    if START != "fork" and not all(os.path.isfile(jobs[0].source) for jobs in inputs):  # noqa: PTH113  as text
         return False
+    if not any(job.layer for job in inputs[0]):
+        return True
     folders, owners = dict[str, str](), dict[str, int]()
     for number, jobs in enumerate(inputs):
         for job in jobs:
             if job.target:
                 stem = re.sub(r"-\d+$", "", identify(job.target.with_suffix(""), folders)[0])
                 if owners.setdefault(stem, number) != number:
-                    return True
-    return False
+                    return False
+    return True
 
 
-def run_in_processes(
-    inputs: list[list[Job]], numbers: Iterable[int], work: Work, processes: int
-) -> Generator[Outcome, None, None]:
-    """Work on some inputs at a time, each in a process and on a core of its own, and yield what comes of each."""
+def run_in_processes(inputs: list[list[Job]], work: Work, processes: int, hear: Callable[[Outcome], None]) -> None:
+    """Work on some inputs at a time, each in a process and on a core of its own."""
+    fails = False
+
+    def numbers() -> Iterator[int]:
+        for number in range(len(inputs)):
+            if fails and work.settings.fail_fast:
+                return
+            yield number
 
     def lose(number: int, reason: str) -> Outcome:
         """Remove what a worker has left half written, and return what came of its input."""
@@ -88,9 +90,11 @@ def run_in_processes(
         ahead = processes + 1
     if work.settings.fail_fast:
         ahead = processes
-    tasks = work_in_order(numbers, partial(_begin, inputs, work), lose, processes, ahead)
+    tasks = work_in_order(numbers(), partial(_begin, inputs, work), lose, processes, ahead)
     with held_to_one_thread(), closing(tasks) as outcomes:
-        yield from outcomes
+        for outcome in outcomes:
+            fails = fails or bool(outcome.errors)
+            hear(outcome)
 
 
 def _draw_weights(source: str, work: Work) -> None:
@@ -146,16 +150,8 @@ def work_in_order(
         pool.dismiss()
 
 
-class _Worker:
-    """A process, the line to it, and the number and the task that it is at."""
-
-    def __init__(self, process: BaseProcess, line: Connection[Any, Any]) -> None:
-        self.process, self.line = process, line
-        self.task: tuple[int, Any] | None = None
-
-
 class _Pool:
-    """The workers, replaced when they die and sent home together; `outcomes` has those not handed out, by number."""
+    """Workers by the lines to them, replaced when they die; `outcomes` has those not handed out, by number."""
 
     def __init__(self, begin: Begin, lose: Callable[[Any, str], Any]) -> None:
         self.outcomes: dict[int, Any] = {}
@@ -167,11 +163,12 @@ class _Pool:
 
             ensure_running()  # begun with the first worker, it would let signals through to that
         self._far_end, self._lifeline = self._context.Pipe(duplex=False)
-        self._workers: list[_Worker] = []
+        self._workers: dict[Connection[Any, Any], BaseProcess] = {}
+        self._tasks: dict[Connection[Any, Any], tuple[int, Any]] = {}
 
     def start(self, count: int) -> None:
         """Start workers, as many as the system allows, and wait until they are ready."""
-        before = len(self._workers)
+        started: list[Connection[Any, Any]] = []
         for _ in range(count):
             ours, theirs = self._context.Pipe()
             arguments = self._begin, theirs, self._far_end, self._lifeline
@@ -185,21 +182,22 @@ class _Pool:
                     break
                 finally:
                     theirs.close()
-                self._workers.append(_Worker(process, ours))
-        for worker in self._workers[before:]:
+                self._workers[ours] = process
+                started.append(ours)
+        for line in started:
             try:
-                worker.line.recv()
+                line.recv()
             except (EOFError, OSError):
-                self._bury(worker)
+                self._bury(line)
 
     def submit(self, number: int, task: Any) -> None:
         """Give a task to a worker as soon as one is free; do it here if there is none."""
         while self._workers:
-            free = next((worker for worker in self._workers if not worker.task), None)
+            free = next((line for line in self._workers if line not in self._tasks), None)
             if free:
                 with suppress(OSError):  # it has died idle
-                    free.line.send(task)
-                    free.task = number, task
+                    free.send(task)
+                    self._tasks[free] = number, task
                     return
             self._receive()
         self._here = self._here or self._begin()
@@ -213,25 +211,25 @@ class _Pool:
 
     def _receive(self) -> None:
         """Wait for workers that are done or dead, and replace these."""
-        heard = wait([worker.line for worker in self._workers])
-        for worker in [worker for worker in self._workers if worker.line in heard]:
+        lines: list[Any] = wait(self._workers)
+        for line in lines:
             try:
-                outcome = worker.line.recv()
+                outcome = line.recv()
             except (EOFError, OSError):
-                self._bury(worker)
+                self._bury(line)
                 self.start(1)
-                continue
-            if worker.task:
-                self.outcomes[worker.task[0]], worker.task = outcome, None
+            else:
+                number, _ = self._tasks.pop(line)
+                self.outcomes[number] = outcome
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, line: Connection[Any, Any]) -> None:
         """Take leave of a worker that has died, and lose its task."""
-        worker.process.join()
-        worker.line.close()
-        self._workers.remove(worker)
-        if worker.task:
-            number, task = worker.task
-            self.outcomes[number] = self._lose(task, _describe_end(worker.process.exitcode or 0))
+        process = self._workers.pop(line)
+        process.join()
+        line.close()
+        if line in self._tasks:
+            number, task = self._tasks.pop(line)
+            self.outcomes[number] = self._lose(task, _describe_end(process.exitcode or 0))
 
     def dismiss(self) -> None:
         """Send all workers home, and wait until they have gone; what they were at is lost."""
@@ -239,11 +237,11 @@ class _Pool:
         if self._here:
             self._here[1]()
         end = monotonic() + _PATIENCE
-        for worker in self._workers:
-            if not wait([worker.process.sentinel], max(0.0, end - monotonic())):
-                worker.process.kill()
-        for worker in list(self._workers):
-            self._bury(worker)
+        for process in self._workers.values():
+            if not wait([process.sentinel], max(0.0, end - monotonic())):
+                process.kill()
+        for line in list(self._workers):
+            self._bury(line)
         self._far_end.close()
 
 
