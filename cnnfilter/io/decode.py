@@ -15,7 +15,6 @@ from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
     Metadata,
     apply_orientation,
-    find_avif_profile,
     read_metadata,
     read_orientation,
     restore_alpha,
@@ -188,9 +187,7 @@ def _decode(
     pixels, kinds, blocks = decoded
     if pixels is None:
         raise ImageFileError(_UNREADABLE, path=name)
-    metadata = read_metadata(kinds, blocks)
-    if header.format == "AVIF" and not metadata.profile:
-        metadata = metadata._replace(profile=find_avif_profile(data))
+    metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
     red_first = header.format == "PAM" or flags == _RED_FIRST
     return _finish(pixels, header, name, exif=metadata.exif, red_first=red_first), metadata
 

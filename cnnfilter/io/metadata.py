@@ -216,18 +216,15 @@ class Metadata(NamedTuple):
     profile: bytes = b""
 
 
-def read_metadata(kinds: Sequence[int], blocks: Sequence[Array]) -> Metadata:
-    """Return what OpenCV found in a file."""
+def read_metadata(kinds: Sequence[int], blocks: Sequence[Array], avif: bytes = b"") -> Metadata:
+    """Return what OpenCV found in a file, and the profile in the first box `colr` of an AVIF, which it leaves there."""
     found = {int(kind): np.asarray(block).tobytes() for kind, block in zip(kinds, blocks, strict=False)}
-    exif = found.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_START)
-    return Metadata(exif, found.get(cv2.IMAGE_METADATA_ICCP, b""))
-
-
-def find_avif_profile(data: bytes) -> bytes:
-    """Return the colour profile in an AVIF, which OpenCV leaves there, or nothing: that of the first box `colr`."""
-    start = data.find(b"colrprof")
-    length = int.from_bytes(data[start - 4 : start]) if start >= 4 else 0
-    return data[start + 8 : start - 4 + length] if length > 12 else b""
+    exif, profile = found.get(cv2.IMAGE_METADATA_EXIF, b""), found.get(cv2.IMAGE_METADATA_ICCP, b"")
+    start = avif.find(b"colrprof")
+    length = int.from_bytes(avif[start - 4 : start]) if start >= 4 else 0
+    if not profile and length > 12:
+        profile = avif[start + 8 : start - 4 + length]
+    return Metadata(exif.removeprefix(_EXIF_START), profile)
 
 
 def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:

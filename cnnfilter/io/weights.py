@@ -51,7 +51,20 @@ def read_weights(path: str | Path) -> dict[str, Array]:
 
 def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]:
     """Return tensors as float32, or float64 where they are that; `KernelError` if one holds no finite numbers."""
-    return {str(name): _as_floats(np.asarray(tensor), f"{source}{name}") for name, tensor in tensors.items()}
+    floats: dict[str, Array] = {}
+    for key, value in tensors.items():
+        tensor, name = np.asarray(value), f"{source}{key}"
+        if tensor.dtype.kind not in "buif":
+            hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
+            raise KernelError(f"{name} holds {tensor.dtype}, and weights are numbers{hint}")
+        is_double = tensor.dtype.kind == "f" and tensor.dtype.itemsize >= np.dtype(np.float64).itemsize
+        tensor = tensor.astype(np.float64 if is_double else np.float32, copy=False)
+        if not np.isfinite(tensor).all():
+            raise KernelError(f"{name} holds nan or infinity; weights are finite")
+        if name.endswith("running_var") and tensor.min(initial=0) < 0:
+            raise KernelError(f"{name} is negative, and no variance is")
+        floats[str(key)] = tensor
+    return floats
 
 
 def _read_numpy(file: BinaryIO, path: str | Path) -> dict[str, Any]:
@@ -106,16 +119,3 @@ def natural_order(name: str) -> list[list[tuple[int, int, str]]]:
         [(0, len(word.lstrip("0")), word.lstrip("0")) if "0" <= word[0] <= "9" else (1, 0, word) for word in words]
         for words in parts
     ]
-
-
-def _as_floats(tensor: Array, name: str) -> Array:
-    if tensor.dtype.kind not in "buif":
-        hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
-        raise KernelError(f"{name} holds {tensor.dtype}, and weights are numbers{hint}")
-    is_double = tensor.dtype.kind == "f" and tensor.dtype.itemsize >= np.dtype(np.float64).itemsize
-    floats: Array = tensor.astype(np.float64 if is_double else np.float32, copy=False)
-    if not np.isfinite(floats).all():
-        raise KernelError(f"{name} holds nan or infinity; weights are finite")
-    if name.endswith("running_var") and floats.min(initial=0) < 0:
-        raise KernelError(f"{name} is negative, and no variance is")
-    return floats
