@@ -63,7 +63,7 @@ def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernel
             centre = centre.sum(axis=2, keepdims=True)
         filled = centre[:, :, :, None] * (sums - coverage).astype(weighted.dtype)[:, :, None, :]
         maps, alpha = weighted + filled.reshape(weighted.shape), _at_centre(alpha, layer.window, opaque)
-    return maps + build_bias(layer, kernels, channels).astype(maps.dtype), alpha
+    return maps + build_bias(layer, kernels, bank.shape[3]).astype(maps.dtype), alpha
 
 
 def _average(weighted: Floats, coverage: Floats, sums: Floats) -> tuple[Floats, Floats]:

@@ -38,13 +38,6 @@ class Padded:
 
     `sides` are the pixels added on the (top, left, bottom, right), `border` says what they hold. `shape` is that of
     what can be read, `follows_volume` says that it is the volume with its sides, and not some of its rows and columns.
-
-    Examples
-    --------
-    >>> padded = Padded(np.arange(4).reshape(2, 2, 1), (1, 0, 0, 1), Border(BorderMode.EDGE), "float32")
-    >>> padded.read(slice(0, 2), slice(1, 3))[:, :, 0]
-    array([[1., 1.],
-           [1., 1.]], dtype=float32)
     """
 
     def __init__(self, volume: Array, sides: Sides, border: Border, dtype: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.exact import WHITE
-from cnnfilter.compute.threads import Memory, Tile, choose_rows, cut, fill_rows, make_tiles
+from cnnfilter.compute.threads import Memory, choose_rows, fill_rows, make_tiles
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import BorderMode, Pair, Window
 
@@ -277,11 +278,6 @@ def choose_side(length: int, kernel: int) -> int:
     """Return the side of the tiles that cover so many padded pixels along an axis with the least work.
 
     A large tile spends less on what the kernel overlaps, a small one on what lies beyond the end.
-
-    Examples
-    --------
-    >>> choose_side(4000, 25), choose_side(4000, 600), choose_side(40, 25)
-    (640, 4000, 40)
     """
     whole = cv2.getOptimalDFTSize(length)
     results = length - kernel + 1
@@ -316,20 +312,21 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
         plane = np.zeros(sides, padded.dtype)
         plane[: weights.shape[0], : weights.shape[1]] = weights
         spectra.append(np.asarray(cv2.dft(plane)))
+    steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
     memory = Memory(padded.dtype)
 
-    def make(tile: Tile) -> None:
-        rows = slice(tile.rows.start, tile.rows.start + sides[0])
-        columns = slice(tile.columns.start, tile.columns.start + sides[1])
+    def make(corner: Pair) -> None:
+        top, left = corner
+        target = results[top : top + steps[0], left : left + steps[1]]
+        rows, columns = slice(top, top + sides[0]), slice(left, left + sides[1])
         totals = _sum_spectra([part for part, _ in phases], spectra, rows, columns, memory)
         plane = memory("plane", *sides)
         for channel in range(channels):
             cv2.idft(totals[channel], dst=plane, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-            results[tile.rows, tile.columns, channel] = plane[: tile.size[0], : tile.size[1]]
-        finish(results[tile.rows, tile.columns])
+            target[:, :, channel] = plane[: target.shape[0], : target.shape[1]]
+        finish(target)
 
-    steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
-    make_tiles(cut(results.shape[0], results.shape[1], *steps), make)
+    make_tiles(list(product(range(0, results.shape[0], steps[0]), range(0, results.shape[1], steps[1]))), make)
     return results
 
 

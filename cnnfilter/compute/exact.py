@@ -67,11 +67,6 @@ def common_divisor(bank: Doubles) -> int:
     """Return the smallest number that makes whole numbers of all weights, or 1 if there is none up to 2**20.
 
     So the mean of nine pixels is their exact sum divided by 9, rounded once.
-
-    Examples
-    --------
-    >>> common_divisor(np.array([1 / 9, 2 / 3])), common_divisor(np.array([0.1234567]))
-    (9, 1)
     """
     if bank.size > MOST_WEIGHTS or (np.rint(bank) == bank).all() or _denominator(float(bank.flat[0])) == 0:
         return 1
@@ -126,14 +121,7 @@ class Core(NamedTuple):
 
 
 def trim(kernel: Doubles) -> Core:
-    """Return a (kh, kw) kernel without the rows and columns of zeros around it; one zero is left of nothing.
-
-    Examples
-    --------
-    >>> trim(np.array([[0.0, 1.0, 0.0], [0.0, 2.0, 0.0]]))
-    Core(top=0, left=1, weights=array([[1.],
-           [2.]]))
-    """
+    """Return a (kh, kw) kernel without the rows and columns of zeros around it; one zero is left of nothing."""
     rows, columns = np.flatnonzero(kernel.any(axis=1)), np.flatnonzero(kernel.any(axis=0))
     if not len(rows):
         return Core(0, 0, kernel[:1, :1])
@@ -142,13 +130,7 @@ def trim(kernel: Doubles) -> Core:
 
 
 def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:
-    r"""Return the weights along `\` (1) or `/` (-1), from the top, if there are no others.
-
-    Examples
-    --------
-    >>> find_diagonal(np.eye(2)[::-1])
-    (array([1., 1.]), -1)
-    """
+    r"""Return the weights along `\` (1) or `/` (-1), from the top, if there are no others."""
     if weights.shape[0] != weights.shape[1]:
         return None
     for direction in (1, -1):
@@ -161,15 +143,9 @@ def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:
 def find_factors(weights: Doubles, missing: float = MISSING) -> tuple[Factors, bool]:
     """Return columns and rows whose products add up to the kernel, and whether they do so to the last bit.
 
-    At most a share of `missing` of the sum of magnitudes is lost.
-
-    Rows that are multiples of one another are one row; the factors of whole numbers are whole numbers then.
-    Else the singular value decomposition tells; a kernel that takes more than 4 pairs has none.
-
-    Examples
-    --------
-    >>> find_factors(np.array([[2.0, 4.0], [3.0, 6.0]]))
-    (((array([2., 3.]), array([1., 2.])),), True)
+    At most a share of `missing` of the sum of magnitudes is lost. Rows that are multiples of one another are one row;
+    the factors of whole numbers are whole numbers then. Else the singular value decomposition tells; a kernel that
+    takes more than 4 pairs has none.
     """
     for matrix in (weights, weights.T):
         groups = _group_rows(matrix, missing)

@@ -82,15 +82,7 @@ def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:
     """Return weights divided by their sum, or by the sum of their magnitudes, map by map.
 
-    Raises
-    ------
-    KernelError
-        If that sum is zero: for `sum`, at most 1e-6 of the sum of magnitudes.
-
-    Examples
-    --------
-    >>> normalize(np.array([[1.0, -2.0]]), Normalization.ABS)
-    array([[ 0.33333333, -0.66666667]])
+    Raises a `KernelError` if that sum is zero: for `sum`, at most 1e-6 of the sum of magnitudes.
     """
     if how is Normalization.NONE:
         return weights
@@ -115,13 +107,12 @@ def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
     return np.concatenate(parts, axis=3)
 
 
-def build_bias(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
+def build_bias(layer: Convolution, kernels: Kernels, outputs: int) -> Doubles:
     """Return what is added to each output, (out,): the layer's bias and its kernels' offsets."""
     offsets = np.array(
         [kernel.offset for kernel, word in zip(kernels, layer.kernels, strict=True) for _ in range(word.maps)]
     )
-    repeats = layer.bank(channels)[3] // len(offsets)
-    return layer.bias + np.tile(offsets, repeats)
+    return layer.bias + np.tile(offsets, outputs // len(offsets))
 
 
 Listener = Callable[[str, Array], None]
@@ -187,16 +178,9 @@ def drop_single_channel(values: Array) -> Array:
 
 def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, shorts: bool = False) -> Array:
     """Return the feature maps of a layer whose kernels are given: (H', W', out)."""
-    channels = volume.shape[2]
-    return convolve_volume(
-        volume,
-        build_bank(layer, kernels, channels),
-        layer.window,
-        border=layer.border,
-        groups=layer.groups_of(channels),
-        bias=build_bias(layer, kernels, channels),
-        shorts=shorts,
-    )
+    bank, groups = build_bank(layer, kernels, volume.shape[2]), layer.groups_of(volume.shape[2])
+    bias = build_bias(layer, kernels, bank.shape[3])
+    return convolve_volume(volume, bank, layer.window, border=layer.border, groups=groups, bias=bias, shorts=shorts)
 
 
 _NOTHING = Preparation()

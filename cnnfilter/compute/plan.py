@@ -32,29 +32,14 @@ Phases = Literal["", "stride", "dilation"]
 class Engine(StrEnum):
     """A way to carry out a convolution."""
 
-    DIRECT = "direct"
-    """By OpenCV's filter2D, weight by weight."""
-
-    SEPARABLE = "separable"
-    """By OpenCV's sepFilter2D, columns by rows."""
-
-    BANDS = "bands"
-    """Columns by rows as products with banded matrices."""
-
-    SHEARED = "sheared"
-    """A diagonal, as a column of the image with longer or shorter rows."""
-
-    BOXES = "boxes"
-    """Equal weights in a rectangle, by running sums."""
-
-    FOURIER = "Fourier"
-    """Products of spectra, tile by tile."""
-
-    TAPS = "taps"
-    """Place by place of the kernel, all channels at once: nothing meets a pixel that its weight does not touch."""
-
-    PATCHES = "patches"
-    """All maps at once, as a product of matrices."""
+    DIRECT = "direct"  # by OpenCV's filter2D, weight by weight
+    SEPARABLE = "separable"  # by OpenCV's sepFilter2D, columns by rows
+    BANDS = "bands"  # columns by rows as products with banded matrices
+    SHEARED = "sheared"  # a diagonal, as a column of the image with longer or shorter rows
+    BOXES = "boxes"  # equal weights in a rectangle, by running sums
+    FOURIER = "Fourier"  # products of spectra, tile by tile
+    TAPS = "taps"  # place by place of the kernel, all channels at once: no weight meets a pixel that it does not touch
+    PATCHES = "patches"  # all maps at once, as a product of matrices
 
 
 SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.BOXES, Engine.FOURIER}
@@ -141,13 +126,7 @@ def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
 
 
 def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
-    """Return the plan to multiply patches by a bank of (kh, kw, in / groups, out) weights.
-
-    Examples
-    --------
-    >>> str(plan_bank((3, 3, 64, 128), Numbers("float32"), (56, 56)))
-    'patches in float32: 576 x 128 weights, fractions'
-    """
+    """Return the plan to multiply patches by a bank of (kh, kw, in / groups, out) weights."""
     depth, maps = shape[0] * shape[1] * shape[2], shape[3]
     price = 30 + output[0] * output[1] / 1000 * depth * (0.45 + 0.0085 * maps)
     reason = f"{depth} x {maps} weights, {numbers}"

@@ -9,24 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from math import prod
 from threading import Thread, local
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
-
-
-class Tile(NamedTuple):
-    """A part of a result."""
-
-    rows: slice
-    columns: slice
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)."""
-        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
-
 
 Task = TypeVar("Task")
 
@@ -41,21 +28,6 @@ _SHARES = 4
 
 _IN_WORKER = ContextVar("_IN_WORKER", default=False)
 """Whether this is done in a thread that was begun here: the other cores have work already."""
-
-
-def cut(height: int, width: int, rows: int, columns: int) -> list[Tile]:
-    """Return the tiles of at most rows x columns that cover height x width.
-
-    Examples
-    --------
-    >>> [tile.size for tile in cut(3, 4, 2, 4)]
-    [(2, 4), (1, 4)]
-    """
-    return [
-        Tile(slice(top, min(top + rows, height)), slice(left, min(left + columns, width)))
-        for top in range(0, height, rows)
-        for left in range(0, width, columns)
-    ]
 
 
 def choose_rows(rows: int, numbers: int, size: int, stride: int) -> int:

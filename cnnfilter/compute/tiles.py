@@ -82,12 +82,11 @@ class Parts:
 
         Values that are whole numbers of 16 bits come as such, int16, if `narrow` allows it.
         """
-        if len(self._strips) == 1 and not narrow:
-            take(next(iter(self)))
-            return
-        take(self._run(self._strips[0], narrow=narrow))
-        with listening(lambda *_told: None):  # the plans of the others are those of the first
-            make_tiles(self._strips[1:], lambda strip: take(self._run(strip, narrow=narrow)))
+        first, *others = self._strips
+        take(self._run(first, narrow=narrow) if others or narrow else next(iter(self)))
+        if others:
+            with listening(lambda *_told: None):  # the plans of the others are those of the first
+                make_tiles(others, lambda strip: take(self._run(strip, narrow=narrow)))
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         colours = self._colours[strip.source]
@@ -121,7 +120,7 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
         if not isinstance(layer, WindowLayer):
             if layer.ROWS != "point" or len(shape) != 3:
                 return whole
-        elif _hangs_over(layer.window, shape) or (has_window and _folds(layer, shape)):
+        elif (layer.window.ceil and _hangs_over(layer.window, shape)) or (has_window and _folds(layer, shape)):
             return whole
         has_window = has_window or isinstance(layer, WindowLayer)
         stages.append(_Stage(step, shape, layer.output(shape)))
@@ -135,7 +134,7 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
 
 def _hangs_over(window: Window, shape: Shape) -> bool:
     """Return whether the last windows hang over the end."""
-    return window.ceil and window.output(*shape[:2]) != replace(window, ceil=False).output(*shape[:2])
+    return window.output(*shape[:2]) != replace(window, ceil=False).output(*shape[:2])
 
 
 def _folds(layer: WindowLayer, shape: Shape) -> bool:

@@ -197,7 +197,8 @@ def read_values(volume: Array, reach: Reach, layer: Layer, *, gray: bool) -> Dou
 
 def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...]:
     """Return the weights of each map; those of a dwconv see one channel each."""
-    bank, biases = build_bank(layer, step.kernels, channels), build_bias(layer, step.kernels, channels)
+    bank = build_bank(layer, step.kernels, channels)
+    biases = build_bias(layer, step.kernels, bank.shape[3])
     words = [word.text for word in layer.kernels for _ in range(word.maps)]
     divisors = [divisor for word in layer.kernels for divisor in _divisors(word.text, layer.normalize)]
     alone = isinstance(layer, DepthwiseConv)

@@ -179,7 +179,7 @@ class TestOffsets:
         program = program_of(f"conv:{tmp_path / 'bank.npy'},{offset}")
         layer = program.network.layers[0]
         assert isinstance(layer, Convolution)
-        assert build_bias(layer, program.steps[0].kernels, 1).tolist() == [0, 0, 10]
+        assert build_bias(layer, program.steps[0].kernels, 3).tolist() == [0, 0, 10]
 
 
 class TestBanks:

@@ -1,4 +1,4 @@
-"""Tiles: they cover a result exactly once, and are made on any number of cores."""
+"""Parts of results: they are made once each, on any number of cores."""
 
 import threading
 
@@ -7,36 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnfilter.arrays import Floats
+from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute import threads as tiles
-from cnnfilter.compute.threads import Memory, Tile, count_cores, cut, make_tiles
+from cnnfilter.compute.threads import Memory, count_cores, fill_rows, make_tiles
 
 CORES = pytest.mark.parametrize("cores", [1, 2, 4])
 
-LENGTHS = st.integers(0, 40)
-SIDES = st.integers(1, 50)
 
+@given(rows=st.integers(0, 40), at_once=st.integers(1, 50))
+def test_each_row_is_filled_once_and_no_more_at_a_time_than_asked(rows: int, at_once: int) -> None:
+    parts: list[tuple[int, int]] = []
 
-@given(height=LENGTHS, width=LENGTHS, rows=SIDES, columns=SIDES)
-def test_tiles_cover_each_place_exactly_once(height: int, width: int, rows: int, columns: int) -> None:
-    seen = np.zeros((height, width), int)
-    for tile in cut(height, width, rows, columns):
-        seen[tile.rows, tile.columns] += 1
-    assert (seen == 1).all()
+    def fill(first: int, target: Array) -> None:
+        parts.append((first, len(target)))
+        target[...] = np.arange(first, first + len(target))[:, None]
 
-
-@given(height=LENGTHS, width=LENGTHS, rows=SIDES, columns=SIDES)
-def test_no_tile_is_empty_or_larger_than_asked(height: int, width: int, rows: int, columns: int) -> None:
-    for tile in cut(height, width, rows, columns):
-        assert 1 <= tile.size[0] <= rows
-        assert 1 <= tile.size[1] <= columns
-        assert seen_shape(tile, height, width) == tile.size
-
-
-def seen_shape(tile: Tile, height: int, width: int) -> tuple[int, int]:
-    """Return the shape of what a tile takes out of an array."""
-    shape = np.empty((height, width))[tile.rows, tile.columns].shape
-    return shape[0], shape[1]
+    filled = fill_rows((rows, 3), np.int64, at_once, fill)
+    assert (filled == np.arange(rows)[:, None]).all()
+    assert all(1 <= count <= at_once for _, count in parts)
+    assert sum(count for _, count in parts) == rows
 
 
 def test_there_is_at_least_one_core() -> None:
@@ -52,11 +41,9 @@ def on_cores(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
 def test_each_tile_is_made_once(monkeypatch: pytest.MonkeyPatch, cores: int, count: int) -> None:
     on_cores(monkeypatch, cores)
-    made: list[Tile] = []
-    wanted = cut(count, 3, 1, 3)
-    make_tiles(wanted, made.append)
-    assert sorted(tile.rows.start for tile in made) == list(range(count))
-    assert len(wanted) == count
+    made: list[int] = []
+    make_tiles(range(count), made.append)
+    assert sorted(made) == list(range(count))
 
 
 @CORES
@@ -69,11 +56,11 @@ def test_memory_is_taken_once_for_each_thread_and_there_are_no_more_threads_than
     taken: dict[int, set[int]] = {}
     seen: list[Floats] = []
 
-    def make(_tile: Tile) -> None:
+    def make(_tile: int) -> None:
         seen.append(memory("sums", 3, 2))
         taken.setdefault(threading.get_ident(), set()).add(seen[-1].ctypes.data)
 
-    make_tiles(cut(count, 1, 1, 1), make)
+    make_tiles(range(count), make)
     assert 1 <= len(taken) <= min(cores, count)
     assert all(len(addresses) == 1 for addresses in taken.values())
     assert len({address for addresses in taken.values() for address in addresses}) == len(taken)
@@ -85,10 +72,10 @@ def test_several_threads_make_tiles_at_the_same_time(monkeypatch: pytest.MonkeyP
     on_cores(monkeypatch, cores)
     together = threading.Barrier(cores, timeout=30)
 
-    def wait(_tile: Tile) -> None:
+    def wait(_tile: int) -> None:
         together.wait()
 
-    make_tiles(cut(cores, 1, 1, 1), wait)
+    make_tiles(range(cores), wait)
 
 
 def test_memory_of_a_name_grows_and_is_used_again() -> None:
@@ -104,12 +91,12 @@ def test_memory_of_a_name_grows_and_is_used_again() -> None:
 def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch, cores: int, bad: int) -> None:
     on_cores(monkeypatch, cores)
 
-    def make(tile: Tile) -> None:
-        if tile.rows.start == bad:
+    def make(tile: int) -> None:
+        if tile == bad:
             raise MemoryError(f"tile {bad}")
 
     with pytest.raises(MemoryError, match=f"tile {bad}"):
-        make_tiles(cut(8, 1, 1, 1), make)
+        make_tiles(range(8), make)
 
 
 @CORES
@@ -117,9 +104,9 @@ def test_threads_keep_how_numpy_takes_what_is_no_number(monkeypatch: pytest.Monk
     on_cores(monkeypatch, cores)
     results = np.zeros(8)
 
-    def make(tile: Tile) -> None:
-        results[tile.rows] = np.array([np.inf]) - np.inf  # a warning, and so an error, without the state of numpy
+    def make(tile: int) -> None:
+        results[tile] = np.array([np.inf])[0] - np.inf  # a warning, and so an error, without the state of numpy
 
     with np.errstate(invalid="ignore"):
-        make_tiles(cut(8, 1, 1, 1), make)
+        make_tiles(range(8), make)
     assert np.isnan(results).all()
