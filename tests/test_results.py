@@ -12,7 +12,7 @@ from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
-from cnnfilter.io.levels import clip_shorts
+from cnnfilter.io.levels import clip_int16
 from cnnfilter.io.paths import Job
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
@@ -197,9 +197,9 @@ def test_a_kernel_on_a_picture_goes_to_its_file_in_whole_numbers(monkeypatch: py
 
     def spy(values: Array, pixels: Array) -> int:
         kinds.append(values.dtype)
-        return clip_shorts(values, pixels)
+        return clip_int16(values, pixels)
 
-    monkeypatch.setattr("cnnfilter.run.result.clip_shorts", spy)
+    monkeypatch.setattr("cnnfilter.run.result.clip_int16", spy)
     for name, settings, count in (
         ("a.png", Settings(), 1),
         ("a.npy", Settings(), 0),

@@ -15,10 +15,10 @@ from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
     Metadata,
     apply_orientation,
+    hide_alpha,
     read_metadata,
     read_orientation,
     restore_alpha,
-    take_alpha_as_it_is,
 )
 from cnnfilter.io.opencv import Made, capture_stderr, cv2
 from cnnfilter.io.paths import VARIABLE, check_header, is_endless
@@ -47,14 +47,14 @@ class Pages:
         (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data)
         self.timing = Timing(tuple(map(int, animation.durations)), int(animation.loop_count))
         for index, frame in enumerate(animation.frames):
-            yield _finish(frame, self._header, self._name, page=index)
+            yield _correct(frame, self._header, self._name, page=index)
         if len(animation.frames) < self.count:
             self._refuse(len(animation.frames))
 
     def __getitem__(self, index: int) -> Array:
         """Return one of them, counted from 0."""
         if self._header.directories:
-            data = take_alpha_as_it_is(self._data, self._header.directories)
+            data = hide_alpha(self._data, self._header.directories)
             (_, frames), _ = call_opencv(
                 self._name, cv2.imdecodemulti, data, cv2.IMREAD_UNCHANGED, range=(index, index + 1)
             )
@@ -63,7 +63,7 @@ class Pages:
             frames = animation.frames
         if len(frames) != 1:
             self._refuse(index)
-        return _finish(frames[0], self._header, self._name, page=index)
+        return _correct(frames[0], self._header, self._name, page=index)
 
     def _refuse(self, index: int) -> NoReturn:
         raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._name)
@@ -182,14 +182,14 @@ def _decode(
     elif header.format == "JPEG":
         decoded = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
     else:
-        whole = take_alpha_as_it_is(data, header.directories) if header.directories else data
+        whole = hide_alpha(data, header.directories) if header.directories else data
         decoded, _ = call_opencv(name, cv2.imdecodeWithMetadata, whole, flags=flags)
     pixels, kinds, blocks = decoded
     if pixels is None:
         raise ImageFileError(_UNREADABLE, path=name)
     metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
     red_first = header.format == "PAM" or flags == _RED_FIRST
-    return _finish(pixels, header, name, exif=metadata.exif, red_first=red_first), metadata
+    return _correct(pixels, header, name, exif=metadata.exif, red_first=red_first), metadata
 
 
 def _decode_jpeg(
@@ -230,7 +230,7 @@ def _decode_pam(data: bytes, header: Header) -> Array | None:
     return pixels[:, :, 0] if channels == 1 else pixels
 
 
-def _finish(
+def _correct(
     pixels: Array, header: Header, name: str, *, page: int = 0, exif: bytes = b"", red_first: bool = False
 ) -> Array:
     """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.

@@ -11,7 +11,7 @@ from cnnfilter.io.decode import Timing, swap_red_and_blue
 from cnnfilter.io.formats import Format, find_format
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import encode_matrix
-from cnnfilter.io.metadata import Metadata, carry
+from cnnfilter.io.metadata import Metadata, carry_over
 from cnnfilter.io.opencv import capture_stderr, cv2
 from cnnfilter.log import tell
 
@@ -45,7 +45,7 @@ def encode_image(
     fitted = _fit(pixels, format_, path)
     parameters = _parameters(format_, quality, compression)
     swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
-    kept, lost = carry(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
+    kept, lost = carry_over(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
     if lost:
         tell("%s: %s", path, lost)
     if any(kept):

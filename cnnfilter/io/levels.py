@@ -115,7 +115,7 @@ def _saturate(values: Array, most: float, white: float, *, owned: bool = False) 
     return Levels(values, outside)
 
 
-def clip_shorts(values: Array, pixels: Array) -> int:
+def clip_int16(values: Array, pixels: Array) -> int:
     """Put int16 values into uint8 pixels, as `clip` does, and return how many were outside."""
     outside = int(np.count_nonzero(values.view(np.uint16) > 255))  # without a sign those below 0 are the largest
     np.clip(values, 0, 255, out=pixels, casting="unsafe")

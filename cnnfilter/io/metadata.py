@@ -147,7 +147,7 @@ def _alpha_of(directory: Directory) -> int:
     return tag.value if tag and tag.length == 1 and tag.value in {_MULTIPLIED, _STRAIGHT} else _UNKNOWN
 
 
-def take_alpha_as_it_is(data: bytes, directories: Sequence[Directory]) -> bytes:
+def hide_alpha(data: bytes, directories: Sequence[Directory]) -> bytes:
     """Return a TIFF so that OpenCV leaves its colours alone, and takes grey with alpha for grey of double width.
 
     OpenCV multiplies 8-bit colours by an alpha that the file calls straight, and so loses them; of grey with alpha
@@ -168,7 +168,7 @@ def take_alpha_as_it_is(data: bytes, directories: Sequence[Directory]) -> bytes:
 
 
 def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
-    """Return the page of a TIFF that `take_alpha_as_it_is` prepared, as OpenCV decodes it, with straight alpha."""
+    """Return the page of a TIFF that `hide_alpha` prepared, as OpenCV decodes it, with straight alpha."""
     if _is_grey_with_alpha(directory):
         if not _can_be_widened(directory):
             raise ImageFileError("a TIFF of grey and alpha packed like this is not read; RGBA is", path=name)
@@ -192,7 +192,7 @@ def _is_grey_with_alpha(directory: Directory) -> bool:
     return directory.number(SAMPLES) == 2
 
 
-_BLIND = {1, 5, 8, 32773, 32946}
+_BYTE_COMPRESSIONS = {1, 5, 8, 32773, 32946}
 """Compressions that know nothing of pixels: none, LZW, Deflate (two numbers), PackBits."""
 
 
@@ -202,7 +202,7 @@ def _can_be_widened(directory: Directory) -> bool:
     return (
         all(2 * tag.value < 1 << 8 * struct.calcsize(tag.form) for tag in widths)
         and directory.number(PREDICTOR, 1) in ({1} if TILE_WIDTH in directory.tags else {1, 2})
-        and directory.number(COMPRESSION, 1) in _BLIND
+        and directory.number(COMPRESSION, 1) in _BYTE_COMPRESSIONS
         and directory.number(PLANES, 1) == 1
         and directory.number(PHOTOMETRIC) == 1
         and directory.number(BITS) in {8, 16}
@@ -227,7 +227,7 @@ def read_metadata(kinds: Sequence[int], blocks: Sequence[Array], avif: bytes = b
     return Metadata(exif.removeprefix(_EXIF_START), profile)
 
 
-def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:
+def carry_over(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:
     """Return what a file of a format can say of pixels that are upright, and a sentence on what is dropped, and why.
 
     That is EXIF with orientation 1, the size of the pixels and no thumbnail, and a profile if it is one for these
@@ -237,7 +237,7 @@ def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata,
     if not format_.metadata:
         lost = " and ".join(name for name, block in named.items() if block)
         return Metadata(), f"{lost} dropped: OpenCV writes none into {format_.name}" if lost else ""
-    exif = _made_true(metadata.exif, *pixels.shape[:2]) if metadata.exif else b""
+    exif = _update_exif(metadata.exif, *pixels.shape[:2]) if metadata.exif else b""
     space = b"GRAY" if pixels.ndim == 2 or pixels.shape[2] == 1 else b"RGB "
     if metadata.profile and (metadata.profile[_COLOUR_SPACE] != space or (space == b"GRAY" and format_.name == "WebP")):
         theirs = metadata.profile[_COLOUR_SPACE].decode("ascii", "replace").strip()
@@ -245,7 +245,7 @@ def carry(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata,
     return Metadata(exif, metadata.profile), ""
 
 
-def _made_true(exif: bytes, height: int, width: int) -> bytes:
+def _update_exif(exif: bytes, height: int, width: int) -> bytes:
     """Return EXIF of a picture that is upright now, has another size perhaps, and no longer the old thumbnail."""
     first = next(read_directories(exif), None)
     if first is None:

@@ -17,7 +17,7 @@ from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_form
 from cnnfilter.io.levels import (
     Extremes,
     choose_depth,
-    clip_shorts,
+    clip_int16,
     depth_of,
     find_extremes,
     remark_on_clipping,
@@ -301,7 +301,7 @@ def _fill(
         if narrow and part.values.dtype == np.int16:
             if not filled:
                 filled.append(np.empty((maps.height, *part.values.shape[1:]), np.uint8))
-            outside.append(clip_shorts(part.values, filled[0][part.rows]))
+            outside.append(clip_int16(part.values, filled[0][part.rows]))
             return
         shown = _shown(part)
         levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)

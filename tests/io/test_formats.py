@@ -22,7 +22,7 @@ from cnnfilter.io.formats import (
 )
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.matrices import encode_matrix
-from cnnfilter.io.metadata import Metadata, carry
+from cnnfilter.io.metadata import Metadata, carry_over
 from tests.io import IMAGE_SUFFIXES, decode_pixels
 
 
@@ -90,7 +90,7 @@ def test_every_row_of_a_picture_format_is_complete_and_true(suffix: str) -> None
     assert row.pages in {"", "pages", "frames"}
     assert cv2.haveImageWriter(f"x{suffix}")
     exif = Metadata(b"II*\0\x08\0\0\0" + bytes(6))
-    kept, lost = carry(exif, row, _smallest(row))
+    kept, lost = carry_over(exif, row, _smallest(row))
     assert (kept == exif, bool(lost)) == (row.metadata, not row.metadata)
 
 

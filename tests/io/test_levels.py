@@ -14,7 +14,7 @@ import cnnfilter
 from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.io.formats import FORMATS, Depth, Range
-from cnnfilter.io.levels import MAXIMA, choose_depth, clip_shorts, depth_of, remark_on_clipping, to_levels
+from cnnfilter.io.levels import MAXIMA, choose_depth, clip_int16, depth_of, remark_on_clipping, to_levels
 
 EIGHT, SIXTEEN, FLOAT = Depth.EIGHT, Depth.SIXTEEN, Depth.FLOAT
 TYPES = {EIGHT: np.uint8, SIXTEEN: np.uint16, FLOAT: np.float64}
@@ -368,7 +368,7 @@ def test_a_depth_that_the_format_cannot_hold_becomes_its_deepest_with_a_remark(
 @given(arrays(np.int16, array_shapes(min_dims=1, max_dims=3, max_side=9)))
 def test_whole_numbers_of_16_bits_are_clipped_as_floats_are(values: Array) -> None:
     pixels, before = np.empty(values.shape, np.uint8), values.copy()
-    outside = clip_shorts(values, pixels)
+    outside = clip_int16(values, pixels)
     expected = to_levels(values.astype(np.float32), range_=Range.CLIP, maximum=255.0, depth=EIGHT)
     assert np.array_equal(pixels, expected.pixels)
     assert outside == expected.outside

@@ -12,7 +12,7 @@ from cnnfilter.errors import CnnFilterError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import find_format
-from cnnfilter.io.metadata import Metadata, carry
+from cnnfilter.io.metadata import Metadata, carry_over
 from tests.io import IMAGE_SUFFIXES
 
 KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
@@ -63,7 +63,7 @@ def test_both_go_from_any_keeper_to_any_other(source: str, target: str) -> None:
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in IMAGE_SUFFIXES if suffix not in {*KEEPERS, ".jpeg", ".jpe"}])
 def test_the_other_formats_get_neither_and_it_is_said(suffix: str) -> None:
-    metadata, lost = carry(Metadata(b"II*\0", PROFILE), find_format(f"x{suffix}"), COLOURS)
+    metadata, lost = carry_over(Metadata(b"II*\0", PROFILE), find_format(f"x{suffix}"), COLOURS)
     assert metadata == Metadata()
     assert lost.startswith("EXIF and the colour profile dropped")
 
@@ -82,7 +82,7 @@ def test_the_other_formats_get_neither_and_it_is_said(suffix: str) -> None:
     ],
 )
 def test_a_profile_stays_with_its_colour_model(space: bytes, shape: tuple[int, ...], suffix: str, kept: bool) -> None:
-    metadata, lost = carry(Metadata(b"", profile_for(space)), find_format(f"x{suffix}"), np.zeros(shape, np.uint8))
+    metadata, lost = carry_over(Metadata(b"", profile_for(space)), find_format(f"x{suffix}"), np.zeros(shape, np.uint8))
     assert bool(metadata.profile) is kept
     assert bool(lost) is not kept
 
@@ -103,7 +103,7 @@ def test_the_old_thumbnail_is_not_carried() -> None:
     entries = int.from_bytes(exif[8:10])
     link = 10 + 12 * entries
     linked = exif[:link] + len(exif).to_bytes(4) + exif[link + 4 :] + bytes.fromhex("000000000000")
-    metadata, _ = carry(Metadata(linked), find_format("x.jpg"), COLOURS)
+    metadata, _ = carry_over(Metadata(linked), find_format("x.jpg"), COLOURS)
     assert metadata.exif[link : link + 4] == bytes(4)
 
 
