@@ -19,7 +19,7 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.io.formats import Range
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.numbers import show_places, show_short
-from cnnfilter.plot.sheet import INK, LEAST_POINTS, POINTS, Box, Paper
+from cnnfilter.plot.sheet import INK, LEAST_POINTS, POINTS, TICK_POINTS, Box, Paper
 from cnnfilter.plot.view import MOST_MAPS, Display, Look, View, display_view, display_weights, show_end
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
@@ -27,9 +27,6 @@ TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
 
 LETTER = 0.62
 """The width of a digit in heights of its font, with some room to spare."""
-
-_TICK_POINTS = 7
-"""Of the numbers at the axes."""
 
 _BLUE = "#4477aa"
 
@@ -112,8 +109,7 @@ def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
     axes.axhline(0, color=INK, linewidth=0.5 * paper.zoom)
     axes.set_xticks(_choose_ticks(paper, count, wide, across=True))
     axes.yaxis.set_major_formatter(lambda level, _: show_short(level))
-    axes.set_xlabel(f"{count} values", fontsize=8 * paper.zoom, labelpad=1.5 * paper.zoom)
-    mark_axes(paper, axes)
+    axes.set_xlabel(f"{count} values")
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 
@@ -209,28 +205,16 @@ def _draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
         axes.yaxis.set_major_formatter(lambda level, _: show_short(level))
-    mark_axes(paper, axes)
     bar.outline.set_linewidth(0.5 * paper.zoom)
     axes.set_label("scale")
-
-
-def mark_axes(paper: Paper, axes: Axes) -> None:
-    """Give the marks at the axes, and their numbers, their size."""
-    zoom = paper.zoom
-    axes.tick_params(labelsize=_TICK_POINTS * zoom, width=0.5 * zoom, length=2 * zoom, pad=1.5 * zoom)
 
 
 def _mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
     """Write the (height, width) at the axes, and count some pixels from 0, as many as there is room for."""
     rooms = paper.real(place)
-    for axis, count, word, room in (
-        (axes.yaxis, size[0], "height", rooms[0]),
-        (axes.xaxis, size[1], "width", rooms[1]),
-    ):
+    for axis, count, word, room in zip((axes.yaxis, axes.xaxis), size, ("height", "width"), rooms, strict=True):
         axis.set_ticks(_choose_ticks(paper, count, room, across=axis is axes.xaxis))
-        axis.set_label_text(f"{word} {count}", fontsize=8 * paper.zoom)
-        axis.labelpad = 1.5 * paper.zoom
-    mark_axes(paper, axes)
+        axis.set_label_text(f"{word} {count}")
     label = axes.yaxis.label
     if len(label.get_text()) * LETTER * float(label.get_fontsize()) / POINTS > rooms[0]:
         # The height is written flat, in place of the rows' numbers: the panel is not as high as its words are long.
@@ -244,11 +228,10 @@ def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> lis
 
     All of up to 12 are, if they have room, else every 2nd, 5th, 10th and so on, so that there are gaps between them.
     """
-    needed = _TICK_POINTS * paper.zoom / POINTS * (LETTER * (len(str(count - 1)) + 1) if across else 1.5)
+    needed = TICK_POINTS * paper.zoom / POINTS * (LETTER * (len(str(count - 1)) + 1) if across else 1.5)
     most = max(1, min(12 if count <= 12 else 6, int(room / needed)))
-    step = 1
-    while ceil(count / step) > most and step < count:
-        step = step * 2 if str(step)[0] in "15" else step * 5 // 2
+    steps = (digit * 10**power for power in range(10) for digit in (1, 2, 5))
+    step = next(step for step in steps if ceil(count / step) <= most or step >= count)
     return list(range(0, count, step))
 
 

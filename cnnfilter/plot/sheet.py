@@ -11,7 +11,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import floor, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,13 +38,8 @@ DPI = 150
 _MOST_PIXELS = 2**27
 """Of a figure, and of the images in an SVG or PDF: half a gigabyte while it is drawn."""
 
-_SIDES = 1.0, 200.0
-"""The shortest and the longest side of a figure, in inches."""
-
 Size = tuple[float, float]
 """(height, width) in inches."""
-
-_TOOLKITS = ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg")
 
 INK, FRAME = "#222222", "#e66100"
 """Of letters and axes; of what is framed: an orange that people who confuse red and green see too, and that is in no
@@ -53,17 +48,14 @@ map here."""
 POINTS = 72.0
 """In an inch."""
 
-_LEADING = 1.25
-"""The distance of lines in heights of their letters, with some room to spare."""
-
 LEAST_POINTS = 5.0
 """Smaller letters cannot be read."""
 
+TICK_POINTS = 7.0
+"""Of the numbers at axes, the smallest letters that are always there."""
+
 _WARNED_POINTS = 4.0
 """Where letters that say something would be smaller, a remark names the figure size that would suit."""
-
-_AXIS_POINTS = 7.0
-"""Of the smallest letters that are always there, those at the axes."""
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
@@ -115,8 +107,8 @@ def as_inches(text: str) -> Size:
     if not match:
         raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 6x8.5")
     height, width = float(match[1]), float(match[2])
-    if not all(_SIDES[0] <= side <= _SIDES[1] for side in (height, width)):
-        raise LanguageError(f"figure size {text}: each side is from {_SIDES[0]:g} to {_SIDES[1]:g} inches")
+    if not all(1 <= side <= 200 for side in (height, width)):
+        raise LanguageError(f"figure size {text}: each side is from 1 to 200 inches")
     return height, width
 
 
@@ -125,7 +117,7 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
     if sheet.size:
         _check_pixels(sheet, sheet.size)
     if sheet.in_window:
-        if not _has_display():
+        if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
             raise OutputError(f"{sheet}: there is no display here; --plot FILE.png makes a file")
         return
     path, known = Path(sheet.target), _SUFFIXES[sheet.option]
@@ -154,11 +146,6 @@ def check_colormap(name: str) -> None:
         raise OutputError(f"--colormap {name}: matplotlib has no map of this name{close}")
 
 
-def _has_display() -> bool:
-    """Return whether windows can be opened, as far as the environment tells."""
-    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 def _check_pixels(sheet: Sheet, size: Size) -> None:
     """Raise an `OutputError` if a figure of a size would have too many pixels."""
     height, width = round(size[0] * sheet.dpi), round(size[1] * sheet.dpi)
@@ -171,14 +158,27 @@ def _check_pixels(sheet: Sheet, size: Size) -> None:
 @contextmanager
 def open_sheet(sheet: Sheet) -> Iterator[Figure]:
     """Yield an empty figure; when the block ends it is saved, or shown until its window is closed."""
-    if sheet.in_window:
-        with _settings():
-            yield from _show_window(sheet)
+    if not sheet.in_window:
+        with open_canvas(sheet) as figure:
+            yield figure
+            data = encode_figure(figure, sheet)
+        write_whole(Path(sheet.target), data)
         return
-    with open_canvas(sheet) as figure:
-        yield figure
-        data = encode_figure(figure, sheet)
-    write_whole(Path(sheet.target), data)
+    with _settings():
+        from matplotlib import pyplot  # noqa: PLC0415  only windows need it
+
+        for toolkit in ("macosx", "QtAgg", "GTK4Agg", "GTK3Agg", "TkAgg", "WxAgg"):
+            with suppress(ImportError):  # the toolkit is missing, or finds no display
+                pyplot.switch_backend(toolkit)
+                break
+        else:
+            raise OutputError(f"{sheet}: no window can be opened here; --plot FILE.png makes a file")
+        figure = pyplot.figure(dpi=min(sheet.dpi, 100))
+        try:
+            yield figure
+            pyplot.show(block=True)
+        finally:
+            pyplot.close(figure)
 
 
 @contextmanager
@@ -218,25 +218,6 @@ def encode_figure(figure: Figure, sheet: Sheet) -> bytes:
     return file.getvalue()
 
 
-def _show_window(sheet: Sheet) -> Iterator[Figure]:
-    """Yield a figure in a window of the first toolkit that is there, and show it until it is closed."""
-    from matplotlib import pyplot  # noqa: PLC0415  only windows need it
-
-    for toolkit in _TOOLKITS:
-        try:
-            pyplot.switch_backend(toolkit)
-        except ImportError:  # the toolkit is missing, or finds no display
-            continue
-        figure = pyplot.figure(dpi=min(sheet.dpi, 100))
-        try:
-            yield figure
-            pyplot.show(block=True)
-        finally:
-            pyplot.close(figure)
-        return
-    raise OutputError(f"{sheet}: no window can be opened here; --plot FILE.png makes a file")
-
-
 def set_size(figure: Figure, sheet: Sheet, natural: Size) -> float:
     """Give a figure the size that was asked for, else its natural one, and return how large its letters are then."""
     height, width = sheet.size or natural
@@ -274,14 +255,17 @@ class Paper:
         self._height, self._width = height, width
         self.zoom = min(1.0, set_size(self.figure, self.sheet, (height, width)))
         self._stretch = self.figure.get_figheight() / height, self.figure.get_figwidth() / width
-        mpl.rc("axes", edgecolor=INK, linewidth=0.6 * self.zoom)  # of this sheet
+        zoom = self.zoom  # the settings are those of this sheet
+        mpl.rc("axes", edgecolor=INK, linewidth=0.6 * zoom, labelsize=8 * zoom, labelpad=1.5 * zoom)
+        mpl.rc(("xtick", "ytick"), labelsize=TICK_POINTS * zoom)  # type: ignore[arg-type]
+        mpl.rc(("xtick.major", "ytick.major"), width=0.5 * zoom, size=2 * zoom, pad=1.5 * zoom)  # type: ignore[arg-type]
         mpl.rc("font", size=8)
         mpl.rc("text", color=INK)
 
     @property
     def remark(self) -> str:
         """What is to be said of a figure whose letters are too small, or the empty string."""
-        points = _AXIS_POINTS * self.zoom
+        points = TICK_POINTS * self.zoom
         if points >= _WARNED_POINTS:
             return ""
         width, height = self.figure.get_size_inches() * _WARNED_POINTS / points
@@ -345,7 +329,8 @@ class Paper:
         while True:
             text.set_fontsize(points)
             head, below = ([line.rstrip() for line in _fill(text, pieces, wide)] for pieces in (named, known))
-            if len(head + below) * points * _LEADING <= high and all(_fits(text, line, wide) for line in head + below):
+            # A line is 1.25 times as high as its letters, with some room to spare.
+            if len(head + below) * points * 1.25 <= high and all(_fits(text, line, wide) for line in head + below):
                 break
             if points <= least:
                 head = [_shorten(text, name, wide)] if name else []

@@ -28,7 +28,7 @@ from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
-from cnnfilter.plot.panel import draw_pixels, mark_axes, write_numbers
+from cnnfilter.plot.panel import draw_pixels, write_numbers
 from cnnfilter.plot.sheet import FRAME, Box, Paper
 from cnnfilter.plot.view import GRAYS, SIGNED, SUBSTANTIAL, Display, find_odd, show_end, symmetric
 
@@ -157,7 +157,6 @@ def draw_cells(
     if lined:
         axes.grid(which="minor", color="#888888", linewidth=0.4)
         axes.tick_params(which="minor", length=0)
-    mark_axes(paper, axes)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
     paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
     return axes, place
