@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnfilter.cli import ended_in_order, remark, told_log
+from cnnfilter.cli import ended_in_order, remark
 from cnnfilter.cli.options import check_views, wants_views
 from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
@@ -33,14 +33,13 @@ from cnnfilter.io.paths import (
 from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
 from cnnfilter.nn.layers import Convolution
+from cnnfilter.run.settings import Settings, Work, plan_views
 
 if TYPE_CHECKING:
     from cnnfilter.cli.report import Reporter
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
-    from cnnfilter.compute.tiles import Model
     from cnnfilter.network_files import Document
     from cnnfilter.nn.network import Network
-    from cnnfilter.run.settings import Settings, Work
 
 
 def filter_files(
@@ -53,23 +52,8 @@ def filter_files(
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed.
 
-    Parameters
-    ----------
-    inputs
-        Paths, or `-`.
-    networks
-        One for each kernel, or one.
-    settings
-        What is made of results, and how; where views are wanted, nothing else is made without `-o`.
-    names
-        What the results of several networks are called.
-    document
-        What holds a network that was written in the layer language.
-
-    Raises
-    ------
-    CnnFilterError
-        If outputs or networks are wrong; nothing is read or written then.
+    `names` are those of the results of several networks; `document` holds a network that was written in the layer
+    language. A `CnnFilterError` says what is wrong with outputs or networks, before anything is read or written.
     """
     found = _collect(inputs, settings)
     sources = found.sources
@@ -97,35 +81,26 @@ def filter_files(
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
     protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
     check_reports(jobs, settings, protected, prerequisites)
-    total = len(found.failures) + len(group_by_input(jobs))
-    with (
-        reporting(settings, total) as reporter,
-        told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room),
-    ):
-        work = _prepare(jobs, networks, settings, document)
-        work = work._replace(names=names, stdin=stdin, protected=protected, prerequisites=prerequisites)
-        _carry_out(work, found.failures, reporter)
+    work = Work(settings, (), tuple(jobs), names, stdin, protected, prerequisites)
+    with reporting(settings, len(found.failures) + len(group_by_input(jobs))) as reporter:
+        _carry_out(_prepare(work, networks, document), found.failures, reporter)
     if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)
 
 
 def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
-    """Return the inputs that the command line, a list and folders name.
-
-    Raises
-    ------
-    CnnFilterError
-        If a list cannot be read, standard input would be read twice, or a folder is named without `-r`.
-    UsageError
-        If no input is named.
-    """
+    """Return the inputs that the command line, a list and folders name."""
     if settings.null and not settings.files_from:
         raise OutputError("-0 says how the names in the list of --files-from end")
     if not inputs and not settings.files_from:
         raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
     words = tuple(inputs)
     if settings.files_from:
-        words += _listed(settings.files_from, null=settings.null)
+        try:
+            data = _read_stdin() if settings.files_from == STANDARD else Path(settings.files_from).read_bytes()
+        except OSError as error:
+            raise ImageFileError(error.strerror or error, path=settings.files_from) from error
+        words += parse_list(data, null=settings.null)
         if not words:
             remark(f"{settings.files_from}: the list names no input", quiet=settings.quiet)
         if settings.files_from == STANDARD and STANDARD in words:
@@ -141,13 +116,6 @@ def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
     return FoundInputs(words)
 
 
-def _listed(path: str, *, null: bool) -> tuple[str, ...]:
-    try:
-        return parse_list(_read_stdin() if path == STANDARD else Path(path).read_bytes(), null=null)
-    except OSError as error:
-        raise ImageFileError(f"{path}: {error.strerror or error}") from error
-
-
 def _read_stdin() -> bytes:
     """Return all that standard input holds."""
     if sys.stdin is None:
@@ -159,8 +127,6 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
     if not wants_views(settings):
         return plan_outputs(sources, request)
-    from cnnfilter.run.settings import plan_views  # noqa: PLC0415  for those alone who want to see
-
     check_names(sources)
     only_shown = request.output is None and not (request.in_place or settings.top is not None)
     jobs = [] if only_shown else plan_outputs(sources, request)
@@ -204,17 +170,6 @@ def _check_results(jobs: list[Job], network: Network, settings: Settings) -> Non
             raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
 
 
-def _remark_on_encoding(jobs: list[Job], settings: Settings) -> None:
-    """Warn if no output can take the quality or the compression that was asked for."""
-    names = {find_format(job.format_name).name for job in jobs if not job.view}
-    for option, value in (("quality", settings.quality), ("compression", settings.compression)):
-        takers = FORMATS_TAKING[option]
-        if value is not None and names.isdisjoint(takers):
-            warn(
-                f"--{option} is of {', '.join(takers)}, and changes nothing in {', '.join(sorted(names)) or 'figures'}"
-            )
-
-
 def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporter) -> None:
     """Work on all inputs, or say what would be made of them; folders that hold no input have failed."""
     from cnnfilter.run.inputs import Outcome, rehearse, run_batch  # noqa: PLC0415  loads the arrays' libraries
@@ -234,13 +189,20 @@ def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporte
         reporter.write_rules(Path(work.settings.depfile), work.prerequisites)
 
 
-def _prepare(jobs: list[Job], networks: Sequence[Network], settings: Settings, document: Document | None) -> Work:
-    """Return the work, with what it needs to be loaded: weights, labels, and the arrays' libraries."""
+def _prepare(work: Work, networks: Sequence[Network], document: Document | None) -> Work:
+    """Return the work with what it needs to be loaded: weights, labels, and the arrays' libraries."""
+    settings = work.settings
     if settings.max_pixels:
         allow_pixels(settings.max_pixels)
-    from cnnfilter.run.settings import Work  # noqa: PLC0415
-
-    _remark_on_encoding(jobs, settings)
+    for option, value in (("quality", settings.quality), ("compression", settings.compression)):
+        if value is not None:
+            takers, names = (
+                FORMATS_TAKING[option],
+                {find_format(job.format_name).name for job in work.jobs if not job.view},
+            )
+            if names.isdisjoint(takers):
+                outputs = ", ".join(sorted(names)) or "figures"
+                warn(f"--{option} is of {', '.join(takers)}, and changes nothing in {outputs}")
     if settings.range_ is Range.NONE:
         settings = settings._replace(depth=Depth.FLOAT)
     if settings.top is not None:
@@ -248,36 +210,30 @@ def _prepare(jobs: list[Job], networks: Sequence[Network], settings: Settings, d
 
         labels = read_labels(settings.labels) if settings.labels else ()
         settings = settings._replace(ranking=Ranking(settings.top, labels, str(settings.labels)))
-    models = tuple(_load_model(network, settings, document) for network in networks)
+    from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
+
+    weights = _load_weights(settings) if settings.init or settings.weights else None
+    models = tuple(Model(network, weights, str((document and document.path) or "")) for network in networks)
+    if document and document.input and settings.weights:  # that they fit is seen before any input is read
+        models[0].program(document.input)
     if settings.colormap is not None:
         from cnnfilter.plot.sheet import check_colormap  # noqa: PLC0415  for figures alone
 
         check_colormap(settings.colormap)
-    if settings.plot == "show" and len(group_by_input(jobs)) > 1:  # each window in its turn
+    if settings.plot == "show" and len(group_by_input(work.jobs)) > 1:  # each window in its turn
         settings = settings._replace(jobs=1)
-    return Work(settings, models, tuple(jobs))
+    return work._replace(settings=settings, models=models)
 
 
-def _load_model(network: Network, settings: Settings, document: Document | None) -> Model:
-    """Return a network with its weights; those that shall fit the input it names are tried at once."""
-    from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
+def _load_weights(settings: Settings) -> RandomWeights | StateDict:
+    from cnnfilter.compute.state_dict import RandomWeights, StateDict  # noqa: PLC0415  most networks learn nothing
 
-    weights: RandomWeights | StateDict | None = None
     if settings.init:
-        from cnnfilter.compute.state_dict import RandomWeights  # noqa: PLC0415  random ones alone
+        return RandomWeights(settings.init, settings.seed or 0)
+    from cnnfilter.io.weights import keeps_order, read_weights  # noqa: PLC0415
 
-        weights = RandomWeights(settings.init, settings.seed or 0)
-    elif settings.weights:
-        from cnnfilter.compute.state_dict import StateDict  # noqa: PLC0415  trained ones alone
-        from cnnfilter.io.weights import keeps_order, read_weights  # noqa: PLC0415
-
-        weights = StateDict(
-            read_weights(settings.weights), str(settings.weights), ordered=keeps_order(settings.weights)
-        )
-    model = Model(network, weights, str(document.path or "") if document else "")
-    if document and document.input and settings.weights:
-        model.program(document.input)
-    return model
+    assert settings.weights
+    return StateDict(read_weights(settings.weights), str(settings.weights), ordered=keeps_order(settings.weights))
 
 
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:

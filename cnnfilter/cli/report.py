@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
-from cnnfilter.cli import remark, say
+from cnnfilter.cli import remark, say, told_log
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -38,23 +38,9 @@ _WIDTH, _NARROWEST = 24, 5
 
 
 class Reporter:
-    """Tells a person what came of a batch, and keeps count.
+    """Tells a person what came of a batch of inputs, and counts them.
 
-    Parameters
-    ----------
-    settings
-        Whether all remarks are said, or none, and the file into which a line of JSON goes for each input.
-    total
-        How many inputs there are.
-
-    Attributes
-    ----------
-    failed
-        How many inputs failed.
-    made
-        For each input that went well itself, and its files.
-    troubles
-        How many of the files about the batch could not be written.
+    `made` has each input that went well with its files, `troubles` how many files about the batch could not be written.
     """
 
     def __init__(self, settings: Settings, total: int) -> None:
@@ -62,8 +48,8 @@ class Reporter:
         self.made: list[tuple[str, list[str]]] = []
         self._settings, self._total, self._done = settings, total, 0
         self._remarks: dict[str, tuple[int, str, str]] = {}
-        has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal()
-        self._progress = Progress(total) if has_bar else None
+        self._has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal()
+        self._begun, self._drawn = monotonic(), 0.0
         self._report = _open(settings.report) if settings.report and not settings.dry_run else None
 
     def add(self, outcome: Outcome) -> None:
@@ -88,8 +74,10 @@ class Reporter:
         if not outcome.errors:
             paths = [output["path"] for output in outcome.outputs if output["path"]]
             self.made.append((outcome.source, [*paths, *outcome.passed_over]))
-        if self._progress:
-            self._progress.advance(self._done)
+        now = monotonic()
+        if self._has_bar and (now - self._drawn >= _PAUSE or self._done >= self._total):
+            self._drawn = now
+            _write(f"\r\x1b[K{show_progress(self._done, self._total, now - self._begun, _count_columns())}")
 
     def _remark(self, source: str, note: str) -> None:
         """Say what is right but perhaps not meant so; what is said of many inputs is counted after a few of them."""
@@ -107,8 +95,9 @@ class Reporter:
 
     def make_room(self) -> None:
         """Wipe away the bar, before anything else is said."""
-        if self._progress:
-            self._progress.clear()
+        if self._drawn:
+            self._drawn = 0.0
+            _write("\r\x1b[K")
 
     def close(self) -> None:
         """Say what was only counted, and how many inputs failed, if there are several."""
@@ -164,11 +153,12 @@ class Reporter:
 def reporting(settings: Settings, total: int) -> Iterator[Reporter]:
     """Yield who hears of the inputs, with the bar and the report that go with the settings."""
     reporter = Reporter(settings, total)
-    try:
-        yield reporter
-    except BaseException:
-        reporter.make_room()
-        raise
+    with told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
+        try:
+            yield reporter
+        except BaseException:
+            reporter.make_room()
+            raise
     reporter.close()
 
 
@@ -181,27 +171,6 @@ def _open(path: str) -> BinaryIO:
         return Path(path).open("wb")
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
-
-
-class Progress:
-    """A bar, drawn on standard error, and wiped away before anything else is said there."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._begun = total, monotonic()
-        self._drawn = 0.0
-
-    def advance(self, done: int) -> None:
-        """Draw the line anew, unless it was drawn just now."""
-        now = monotonic()
-        if now - self._drawn >= _PAUSE or done >= self._total:
-            self._drawn = now
-            _write(f"\r\x1b[K{show_progress(done, self._total, now - self._begun, _count_columns())}")
-
-    def clear(self) -> None:
-        """Wipe the line away."""
-        if self._drawn:
-            self._drawn = 0.0
-            _write("\r\x1b[K")
 
 
 def show_progress(done: int, total: int, seconds: float, columns: int = 80) -> str:
