@@ -93,13 +93,7 @@ _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
 
 def find_format(path: str | PurePath) -> Format:
-    """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known.
-
-    Examples
-    --------
-    >>> find_format("edges.JPG").name
-    'JPEG'
-    """
+    """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
     suffix = PurePath(path).suffix.lower()
     if suffix not in FORMATS:
         what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
@@ -113,13 +107,7 @@ def is_matrix(path: str | PurePath) -> bool:
 
 
 def looks_like_matrix(data: bytes) -> bool:
-    """Return whether bytes without a name are a matrix: a `.npy` file, or rows of numbers as text.
-
-    Examples
-    --------
-    >>> looks_like_matrix(b"1 2; 3"), looks_like_matrix(b"P2 1 1 255 7"), looks_like_matrix(b"# x")
-    (True, False, True)
-    """
+    """Return whether bytes without a name are a matrix: a `.npy` file, or rows of numbers as text."""
     text = data.removeprefix(b"\xef\xbb\xbf")
     is_text = text[:1] in _MATRIX_STARTS and not text.startswith(b"#?")  # Radiance HDR
     return data.startswith(b"\x93NUMPY") or is_text

@@ -37,13 +37,7 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes) -> Header:
-    """Return what a file, or a map of it, promises; of a size 0x0 where that is not known.
-
-    Examples
-    --------
-    >>> read_header(b"P6 640 480 255 ")[:2]
-    (480, 640)
-    """
+    """Return what a file, or a map of it, promises; of a size 0x0 where that is not known."""
     head, header = data[:64], None
     name = next((name for name, (belongs, _) in _READERS.items() if belongs(head)), "")
     with suppress(struct.error, IndexError, ValueError):

@@ -137,11 +137,8 @@ def _parse_rows(text: str) -> Rows:
 def decode_matrix(data: bytes, name: str) -> Doubles:
     """Return the matrix in a text or a `.npy` file, by its first bytes: (H, W), or (H, W, C) of channels; float64.
 
-    Raises
-    ------
-    ImageFileError
-        If the text is ragged, empty, or holds a word that is not a number (with line and column), or the
-        `.npy` file is cut off or holds no real numbers in 2 or 3 dimensions.
+    `ImageFileError` if a text is ragged, empty, or holds a word that is not a number (with line and column), or a
+    `.npy` file is cut off or holds no real numbers in 2 or 3 dimensions.
     """
     if data.startswith(b"\x93NUMPY"):
         return _decode_numpy(data, name)
@@ -154,13 +151,7 @@ def decode_matrix(data: bytes, name: str) -> Doubles:
 
 
 def stack_channels(channels: list[Rows]) -> Doubles:
-    """Return the rows of each channel as one array: (H, W), or (H, W, C) for several.
-
-    Examples
-    --------
-    >>> stack_channels([[[1.0, 2.0]], [[3.0, 4.0]]]).tolist()
-    [[[1.0, 3.0], [2.0, 4.0]]]
-    """
+    """Return the rows of each channel as one array: (H, W), or (H, W, C) for several."""
     import numpy as np  # noqa: PLC0415
 
     planes = np.array(channels)

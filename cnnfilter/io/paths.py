@@ -175,11 +175,8 @@ class OutputRequest(NamedTuple):
 def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
     """Return a job for each input and kernel, every output named and checked.
 
-    Raises
-    ------
-    OutputError
-        If a suffix is unknown, a folder is missing, two results would go to one file, or a result would
-        overwrite an input or a kernel.
+    `OutputError` if a suffix is unknown, a folder is missing, two results would go to one file, or a result would
+    overwrite an input or a kernel.
     """
     check_names(sources, request.output)
     if request.format_ is not None:

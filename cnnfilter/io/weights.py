@@ -23,14 +23,8 @@ def read_weights(path: str | Path) -> dict[str, Array]:
     """Return the tensors of a file by their names, as float32, or float64 where the file has that.
 
     They are in the file's order for `.npz`; in natural order of the names, `2` before `10`, for `.safetensors`,
-    which keeps none.
-
-    Raises
-    ------
-    KernelError
-        If the file cannot be read, is cut off, or holds something else than finite numbers.
-    MissingLibraryError
-        If a `.safetensors` is given and the package `safetensors` is not installed.
+    which keeps none and needs the package `safetensors`. `KernelError` if the file cannot be read, is cut off, or holds
+    something else than finite numbers.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
