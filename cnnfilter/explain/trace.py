@@ -200,23 +200,23 @@ def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...
     bank = build_bank(layer, step.kernels, channels)
     biases = build_bias(layer, step.kernels, bank.shape[3])
     words = [word.text for word in layer.kernels for _ in range(word.maps)]
-    divisors = [divisor for word in layer.kernels for divisor in _divisors(word.text, layer.normalize)]
-    alone = isinstance(layer, DepthwiseConv)
-    weighings = []
+    divisors, weighings = _divisors(layer), list[Weighing]()
     for number in range(bank.shape[3]):
-        channel, kernel = divmod(number, len(words))
-        seen = (channel,) if alone else tuple(range(channels))
-        weighings.append(Weighing(words[kernel], seen, bank[..., number], float(biases[number]), divisors[kernel]))
+        channel, place = divmod(number, len(words))
+        seen = (channel,) if isinstance(layer, DepthwiseConv) else tuple(range(channels))
+        weighings.append(Weighing(words[place], seen, bank[..., number], float(biases[number]), divisors[place]))
     return tuple(weighings)
 
 
-def _divisors(word: str, how: Normalization) -> list[float]:
-    """Return what the weights of each map of a kernel are divided by."""
-    weights = load_kernel(word).weights
-    maps = weights.reshape(-1, weights.shape[3] if weights.ndim == 4 else 1)
-    if how is Normalization.NONE:
-        return [1.0] * maps.shape[1]
-    return [float(total) for total in (np.abs(maps) if how is Normalization.ABS else maps).sum(axis=0)]
+def _divisors(layer: Convolution) -> list[float]:
+    """Return what the weights of each map of each kernel are divided by."""
+    divisors: list[float] = []
+    for word in layer.kernels:
+        maps = load_kernel(word.text).weights.reshape(-1, word.maps)
+        sums, magnitudes = maps.sum(axis=0), np.abs(maps).sum(axis=0)
+        totals = {Normalization.NONE: np.ones(word.maps), Normalization.SUM: sums, Normalization.ABS: magnitudes}
+        divisors += totals[layer.normalize].tolist()
+    return divisors
 
 
 def _pool(traced: Trace) -> Doubles:

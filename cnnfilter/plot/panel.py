@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from math import ceil, floor, isfinite, log10, prod
 from typing import Any
 
@@ -88,8 +89,7 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
 
 def _outline_maps(axes: Axes, display: Display, count: int) -> None:
     """Draw a thin line around each map, so that the edges of white ones can be seen."""
-    height, width = display.tile
-    for (top, left), _ in zip(display.corners(), range(count), strict=False):
+    for top, left, height, width in islice(display.places(), count):
         line = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="#999999", linewidth=0.4)
         axes.add_patch(line).set_clip_on(False)  # half of it lies beyond the last cells
 
@@ -256,11 +256,10 @@ def _draw_kernel(paper: Paper, box: Box, display: Display) -> None:
     snapped = paper.snap(box, (rows, columns))
     axes = paper.axes(snapped)
     draw_pixels(axes, display, (rows, columns)).set_interpolation("nearest")
-    height, width = display.tile
     dots = max(1, round(0.5 * paper.zoom * paper.figure.dpi / POINTS))
     half = dots / 2 * columns / (paper.real(snapped)[1] * paper.figure.dpi)  # outside of the cells, on all sides alike
     large = max(paper.real(box)) * POINTS / max(rows, columns) > 2.5  # points, of a cell with lines around it
-    for row, column in display.corners():
+    for row, column, height, width in display.places():
         top, left = row - 0.5, column - 0.5
         if large:
             style: dict[str, Any] = {"colors": "#bbbbbb", "linewidth": 0.4 * paper.zoom}

@@ -255,17 +255,11 @@ class Display(NamedTuple):
     hidden: Array | None = None
     odd: Array | None = None
 
-    @property
-    def tile(self) -> Pair:
-        """The (height, width) of a map."""
-        down, across = self.tiles
-        return (len(self.pixels) + self.gap) // down - self.gap, (self.pixels.shape[1] + self.gap) // across - self.gap
-
-    def corners(self) -> Iterator[Pair]:
-        """Yield the (row, column) of the first cell of each place for a map, row by row."""
-        height, width = self.tile
+    def places(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield the first row and column, the height and the width of each place for a map, row by row."""
+        down, across = ((size + self.gap) // count for size, count in zip(self.pixels.shape, self.tiles, strict=False))
         for row, column in np.ndindex(self.tiles):
-            yield row * (height + self.gap), column * (width + self.gap)
+            yield row * down, column * across, down - self.gap, across - self.gap
 
 
 def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
