@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ from cnnfilter.cli import ended_in_order, remark
 from cnnfilter.cli.options import check_views, wants_views
 from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
-from cnnfilter.io.atomic import is_directory
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
@@ -111,7 +111,7 @@ def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
             remark(text, quiet=settings.quiet)
         return found
     for word in words:
-        if is_directory(Path(word)):
+        if os.path.isdir(word):  # noqa: PTH112  Path.is_dir raises if it is too long
             raise OutputError(f"{word}: is a folder; -r takes the pictures in it")
     return FoundInputs(words)
 

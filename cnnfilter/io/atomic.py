@@ -23,21 +23,16 @@ _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 
 def is_special(path: Path) -> bool:
     """Return whether a path is that of a device, a pipe or a socket, or a link to one."""
-    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))  # noqa: PTH110, PTH112, PTH113
-
-
-def is_directory(path: Path) -> bool:
-    """Return whether a path is that of a folder; one too long for the system is none."""
-    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises if it is too long
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
     """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
-    if is_directory(path):
+    if os.path.isdir(path):
         return "is a folder"
     if is_special(path):
         return _SPECIAL
-    return "" if makes_folder or is_directory(path.parent) else f"no such folder: {path.parent}"
+    return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
 
 class TemporaryFiles:
@@ -78,7 +73,7 @@ class TemporaryFiles:
                 return
             self._swept.add(folder)
         try:
-            names = os.listdir(folder)  # noqa: PTH208  as names, which are not all made into paths
+            names = os.listdir(folder)
         except OSError:
             return
         with self._lock:
@@ -145,7 +140,7 @@ def write_whole(
                 file.write(data)
             if mode:
                 temporary.chmod(stat.S_IMODE(mode))
-            os.replace(temporary, path)  # noqa: PTH105  Path.replace makes one more path
+            os.replace(temporary, path)
         except BaseException as error:
             with suppress(OSError):
                 temporary.unlink()

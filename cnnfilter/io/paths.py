@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError, OutputError
-from cnnfilter.io.atomic import find_obstacle, is_directory
+from cnnfilter.io.atomic import find_obstacle
 from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
 if TYPE_CHECKING:
@@ -134,14 +134,14 @@ def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
     The first is that of `os.path.realpath`; what each folder leads to is kept in `folders` for the next call.
     """
     folder, name = os.path.split(path)
-    if name in {"", os.curdir, os.pardir} or os.path.islink(path):  # noqa: PTH114  as text: a batch asks for each
+    if name in {"", os.curdir, os.pardir} or os.path.islink(path):
         real = os.path.realpath(path)
     else:
         if folder not in folders:
             folders[folder] = os.path.realpath(folder)
-        real = os.path.join(folders[folder], name)  # noqa: PTH118  as text: it is compared
+        real = os.path.join(folders[folder], name)
     try:
-        status = os.stat(path)  # noqa: PTH116  a batch asks for each file
+        status = os.stat(path)
     except OSError:
         return [real]
     return [real, f"{status.st_dev}:{status.st_ino}"]
@@ -217,7 +217,7 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
     if obstacle := find_obstacle(target, makes_folder=in_folder):
         raise OutputError(obstacle, path=target)
     nearest = next(folder for folder in target.parents if os.path.lexists(folder))
-    if not is_directory(nearest):
+    if not os.path.isdir(nearest):
         raise OutputError("is not a folder", path=nearest)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
@@ -244,7 +244,7 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or is_directory(Path(output))
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
 def fill_template(template: str, fields: dict[str, str]) -> str:
