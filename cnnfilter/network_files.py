@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
-from cnnfilter.io.paths import is_endless
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.language import BARE_KEYS, BLOCKS, NAME, OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, KEYS
@@ -302,6 +301,8 @@ def _is_file(text: str) -> bool:
 
 
 def _read(path: Path) -> Document:
+    from cnnfilter.io.paths import is_endless  # noqa: PLC0415  only files need it
+
     if is_endless(path):
         raise LanguageError("is a device, and holds no network")
     text = path.read_text(encoding="utf-8").removeprefix("\ufeff")

@@ -12,12 +12,7 @@ from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer
 from cnnfilter.nn.network import Network
 from cnnfilter.run.settings import Settings
 
-COMBINATIONS = {
-    "magnitude": "magnitude",
-    "max": "max",
-    "sum": "sum",
-    "mean": "avg",
-}
+COMBINATIONS = {"magnitude": "magnitude", "max": "max", "sum": "sum", "mean": "avg"}
 """What --combine can be, and the mode of the `ChannelPool` that it stands for."""
 
 

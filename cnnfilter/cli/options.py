@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import reduce, wraps
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
 from cnnfilter.io.formats import Depth, Range, name_formats_taking
-from cnnfilter.io.paths import STANDARD
 from cnnfilter.nn.geometry import BorderMode, PaddingWord, Pair, as_border, as_padding, as_pair
 from cnnfilter.numbers import parse_number
-from cnnfilter.run.settings import Settings
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from cnnfilter.plot.sheet import Sheet
+    from cnnfilter.run.settings import Settings
 
 
 class Word(click.ParamType):  # type: ignore[type-arg]
@@ -90,7 +89,7 @@ PLACE = Word("position", _place)
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Decorator = Callable[[Any], Any]
 
 inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
@@ -210,23 +209,31 @@ _FILE_OPTIONS = (
 )
 
 
-def add_options(*given: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+def add_options(*given: Decorator) -> Decorator:
     """Return what adds options to a command, in the order in which they are given."""
-    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(given), command)
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return decorate
 
 
-def file_options(command: Callable[..., None]) -> Callable[..., None]:
+def file_options(command: Callable[..., None]) -> Any:
     """Add the options of every command that writes files; all that `Settings` has fields for arrive as `settings`."""
 
     @wraps(command)
-    def gather(*words: Any, **given: Any) -> None:
+    def gather(**given: Any) -> None:
+        from cnnfilter.run.settings import Settings  # noqa: PLC0415  help goes without
+
         shared = {name: given.pop(name) for name in Settings._fields if name in given}
-        command(*words, **given, settings=Settings(**shared))
+        command(**given, settings=Settings(**shared))
 
     return add_options(*_FILE_OPTIONS)(gather)
 
 
-def plot_options(what: str) -> Callable[[Decorated], Decorated]:
+def plot_options(what: str) -> Decorator:
     """Return what adds the options of a figure to a command; `what` says what is drawn."""
     suffixes = "FILE is .png, .svg or .pdf; show opens a window."
     return add_options(
@@ -302,6 +309,8 @@ view_options = add_options(
 
 def check_views(settings: Settings) -> None:
     """Raise an `OutputError` if an option of figures, moving pictures or explanations needs another."""
+    from cnnfilter.io.paths import STANDARD  # noqa: PLC0415  commands without files go without
+
     for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
         for name in names:
             if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:

@@ -16,10 +16,9 @@ from cnnfilter.run.settings import Settings
 WINDOW_OPTIONS = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad")
 
 
-def _list_modes() -> str:
-    """Return what each mode gives, in a sentence."""
-    *most, last = (mode.row.gives for mode in PoolMode)
-    return f"{', '.join(most)}, or {last}.".capitalize()
+*_most, _last = (mode.row.gives for mode in PoolMode)
+_MODES = f"{', '.join(_most)}, or {_last}.".capitalize()
+"""What each mode gives, in a sentence."""
 
 
 @click.command(
@@ -35,7 +34,7 @@ Examples:
 """,
 )
 @options.inputs_argument
-@click.option("-m", "--mode", type=options.Choice(PoolMode), default="max", show_default=True, help=_list_modes())
+@click.option("-m", "--mode", type=options.Choice(PoolMode), default="max", show_default=True, help=_MODES)
 @click.option("--size", type=pair("size"), metavar="N|HxW", default="2", show_default=True, help="Of the window.")
 @click.option("-s", "--stride", type=pair("stride"), metavar="N|HxW", help="Pixels between windows. Default: the size.")
 @options.padding_option
@@ -52,10 +51,7 @@ Examples:
 )
 @view_options
 @options.file_options
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     inputs: tuple[str, ...],
     mode: PoolMode,
     size: Pair,
@@ -75,21 +71,16 @@ def command(
     Padding is no pixel: it wins no maximum, and means divide by the pixels that are there.
     """
     layer: Layer
-    if not global_ and over == "space":
-        window = Window(size, stride or size, padding, dilation, ceil)
-        layer = Pool(mode=mode, window=window, count_include_pad=count_include_pad)
-    else:
-        layer = _pool_all(mode, global_=global_, over=over)
-        for name in WINDOW_OPTIONS:
-            if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-                raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} means nothing with it")
-    filter_files(inputs, [Network((layer,))], settings)
-
-
-def _pool_all(mode: PoolMode, *, global_: bool, over: str) -> Layer:
-    """Return the layer that takes one value for each channel, or for each pixel."""
     if global_ and over == "channels":
         raise LanguageError("--global and --over channels cannot be had together")
-    if not mode.row.unbounded:
-        raise LanguageError(f"{'--global' if global_ else '--over channels'} takes --mode max or avg, not {mode}")
-    return GlobalPool(mode=mode) if global_ else ChannelPool(mode=ChannelMode(mode))
+    if global_ or over == "channels":
+        if not mode.row.unbounded:
+            raise LanguageError(f"{'--global' if global_ else '--over channels'} takes --mode max or avg, not {mode}")
+        layer = GlobalPool(mode=mode) if global_ else ChannelPool(mode=ChannelMode(mode))
+        for name in WINDOW_OPTIONS:
+            if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} means nothing with it")
+    else:
+        window = Window(size, stride or size, padding, dilation, ceil)
+        layer = Pool(mode=mode, window=window, count_include_pad=count_include_pad)
+    filter_files(inputs, [Network((layer,))], settings)

@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Sequence
 from functools import lru_cache
 from operator import index
 from pathlib import Path
@@ -25,25 +24,16 @@ _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL
 
 
 class TextKernel(NamedTuple):
-    """A kernel as a text holds it: the rows of each slice of each map, its shape, and the comments above them.
+    """A kernel as a text holds it: the rows of each slice of each map, its shape, and what the text says of it.
 
     `offset` is added to every result (libvips).
     """
 
     maps: list[list[Rows]]
     shape: Shape
-    comments: Sequence[str] = ()
     offset: float = 0.0
-
-    @property
-    def description(self) -> str:
-        """The first line that does not name a source."""
-        return next((line for line in self.comments if not line.startswith("source:")), "")
-
-    @property
-    def source(self) -> str:
-        """What the first line `source: ...` says."""
-        return next((line[len("source:") :].strip() for line in self.comments if line.startswith("source:")), "")
+    description: str = ""
+    source: str = ""
 
 
 def parse_inline_kernel(text: str) -> TextKernel:
@@ -86,7 +76,7 @@ def _read_version(path: Path, version: tuple[int, ...]) -> TextKernel:
         raise KernelError(error.reason, path=path, line=error.line, column=error.column) from error
     except ValueError as error:  # a size of more digits than Python reads
         raise KernelError(error, path=path) from error
-    return TextKernel([table.channels], table.shape, table.comments)
+    return TextKernel([table.channels], table.shape, 0.0, *_describe(table.comments))
 
 
 def _parse_vips(text: str) -> TextKernel:
@@ -107,7 +97,14 @@ def _parse_vips(text: str) -> TextKernel:
     rows = [[weight / scale for weight in row] for row in table.channels[0]]
     if not all(math.isfinite(weight) for row in rows for weight in row):
         raise TextError(f"divided by the scale {scale:g}, weights pass the largest number that can be held", line=1)
-    return TextKernel([[rows]], table.shape, table.comments, offset)
+    return TextKernel([[rows]], table.shape, offset, *_describe(table.comments))
+
+
+def _describe(comments: list[str]) -> tuple[str, str]:
+    """Return the first comment that does not name a source, and the first source."""
+    sources = [line.removeprefix("source:").strip() for line in comments if line.startswith("source:")]
+    descriptions = [line for line in comments if not line.startswith("source:")]
+    return "".join(descriptions[:1]), "".join(sources[:1])
 
 
 def _parse_imagemagick(match: re.Match[str]) -> TextKernel:

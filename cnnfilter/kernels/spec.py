@@ -152,9 +152,9 @@ def load_kernel(word: str) -> Kernel:
         case Made(name, arguments):
             recipe = RECIPES[name]
             return Kernel(make(name, arguments), description=recipe.description, source=recipe.source)
-        case TextKernel() as text:
-            weights = np.array(text.maps).transpose(2, 3, 1, 0).reshape(text.shape)  # from (out, in, kh, kw)
-            return Kernel(np.ascontiguousarray(weights), text.offset, text.description, text.source)
+        case TextKernel(maps, shape, offset, description, source):
+            weights = np.array(maps).transpose(2, 3, 1, 0).reshape(shape)  # from (out, in, kh, kw)
+            return Kernel(np.ascontiguousarray(weights), offset, description, source)
         case path:
             return Kernel(_load_numpy(path))
 
