@@ -9,7 +9,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Depth
-from cnnfilter.io.headers import Header, read_header
+from cnnfilter.io.headers import Header, check_header, read_header
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
@@ -21,7 +21,7 @@ from cnnfilter.io.metadata import (
     restore_alpha,
 )
 from cnnfilter.io.opencv import Made, capture_stderr, cv2
-from cnnfilter.io.paths import VARIABLE, check_header, is_endless
+from cnnfilter.io.paths import VARIABLE, is_endless
 
 
 class Timing(NamedTuple):

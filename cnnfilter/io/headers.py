@@ -1,4 +1,4 @@
-"""What image files promise in their headers: their size, and how many pages or frames there are."""
+"""What image files promise in their headers, such as their size and number of pages, and whether that is allowed."""
 
 import re
 import struct
@@ -7,8 +7,10 @@ from contextlib import suppress
 from typing import NamedTuple
 from zlib import crc32
 
+from cnnfilter.errors import ImageFileError
 from cnnfilter.io import metadata
 from cnnfilter.io.metadata import Directory, read_orientation
+from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 
 
 class Header(NamedTuple):
@@ -43,6 +45,24 @@ def read_header(data: bytes) -> Header:
     with suppress(struct.error, IndexError, ValueError):
         header = _READERS[name][1](data) if name else None
     return (header or Header(0, 0))._replace(format=name)
+
+
+def check_header(header: Header, name: str, most_pixels: int | None = None) -> None:
+    """Raise an `ImageFileError` if a file promises more pixels than are allowed, or than memory could hold.
+
+    As many are allowed in all pages as `most_pixels` says, or as OpenCV reads.
+    """
+    limit = largest_picture() if most_pixels is None else most_pixels
+    size = f"{header.height}x{header.width} pixels"
+    pixels = header.total or header.height * header.width * header.pages
+    what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {pixels} in all,"
+    one = "" if header.pages == 1 else "--page N reads one page; "
+    if pixels > limit:
+        variable = f"the environment variable {VARIABLE}"
+        reason = f"{what} are more than the limit of {limit}; {one}--max-pixels N, or {variable}, sets another"
+        raise ImageFileError(reason, path=name)
+    if lack := lacks_memory(2 * pixels * header.depth):  # the image and its result
+        raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
 
 
 def _png(data: bytes) -> Header:

@@ -12,15 +12,11 @@ from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError, OutputError
 from cnnfilter.io.atomic import find_obstacle
 from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
-
-if TYPE_CHECKING:
-    from cnnfilter.io.headers import Header
-
 
 OPENCV_LIMIT = 1 << 30
 """So many pixels OpenCV reads unless its environment variable says otherwise (imgcodecs, loadsave.cpp)."""
@@ -54,24 +50,6 @@ def allow_pixels(number: int) -> None:
     """Let OpenCV read pictures of so many pixels; in effect if it has not been loaded yet."""
     if number > largest_picture():
         os.environ[VARIABLE] = str(number)
-
-
-def check_header(header: Header, name: str, most_pixels: int | None = None) -> None:
-    """Raise an `ImageFileError` if a file promises more pixels than are allowed, or than memory could hold.
-
-    As many are allowed in all pages as `most_pixels` says, or as OpenCV reads.
-    """
-    limit = largest_picture() if most_pixels is None else most_pixels
-    size = f"{header.height}x{header.width} pixels"
-    pixels = header.total or header.height * header.width * header.pages
-    what = size if header.pages == 1 else f"{header.pages} pages, the first of {size}, {pixels} in all,"
-    one = "" if header.pages == 1 else "--page N reads one page; "
-    if pixels > limit:
-        variable = f"the environment variable {VARIABLE}"
-        reason = f"{what} are more than the limit of {limit}; {one}--max-pixels N, or {variable}, sets another"
-        raise ImageFileError(reason, path=name)
-    if lack := lacks_memory(2 * pixels * header.depth):  # the image and its result
-        raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
 
 
 def is_endless(path: Path) -> bool:

@@ -14,13 +14,12 @@ from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io import decode as pictures
 from cnnfilter.io import paths as limits
 from cnnfilter.io.decode import decode_picture
-from cnnfilter.io.headers import Header
+from cnnfilter.io.headers import Header, check_header
 from cnnfilter.io.paths import (
     OPENCV_LIMIT,
     VARIABLE,
     allow_pixels,
     check_environment,
-    check_header,
     free_memory,
     lacks_memory,
     largest_picture,
