@@ -26,7 +26,10 @@ def find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[An
     """
     padded = pad_to_windows(volume, window, output, np.nan, "float64")
     if _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
-        return _blur_by_median(volume, window, output, dtype)
+        padded.dtype, side = volume.dtype, window.size[0]
+        at_once = choose_rows(output[0], volume.shape[1] * volume.shape[2], side, window.stride[0])
+        blurred = _sweep(padded, window, output, at_once, lambda part: cv2.medianBlur(part, side), side // 2)
+        return blurred.astype(dtype, copy=False)
     if volume.dtype.kind in "iu" and volume.dtype.itemsize > 4:  # float64 does not hold them, but their ranks
         known, padded.volume = np.unique(volume, return_inverse=True)
         padded.volume = padded.volume.reshape(volume.shape)
@@ -68,22 +71,6 @@ def _is_blurred(volume: Array, window: Window) -> bool:
     if window.size != (side, side) or side % 2 == 0 or window.dilation != (1, 1) or volume.shape[2] > 4:
         return False
     return side <= {np.dtype(np.uint8): 255, np.dtype(np.uint16): 5, np.dtype(np.float32): 5}.get(volume.dtype, 0)
-
-
-def _blur_by_median(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
-    """Return the medians of windows that lie in the image."""
-    size, (down, along) = window.size[0], window.stride
-    reach = size // 2
-    columns = slice(reach, reach + (output[1] - 1) * along + 1, along)
-
-    def fill(row: int, target: Array) -> None:
-        kept = (len(target) - 1) * down + 1
-        source = np.ascontiguousarray(volume[row * down : row * down + kept + 2 * reach])
-        medians = cv2.medianBlur(source, size).reshape(source.shape)
-        target[...] = medians[reach : reach + kept : down, columns]
-
-    at_once = choose_rows(output[0], volume.shape[1] * volume.shape[2], size, down)
-    return fill_rows((*output, volume.shape[2]), dtype, at_once, fill)
 
 
 @ieee_arithmetic
@@ -246,19 +233,27 @@ def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, swe
     overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
     if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
         return _join_taps(padded, window, output, join)
-    kernel, (down, along) = np.ones(window.size, np.uint8), window.stride
+    kernel = np.ones(window.size, np.uint8)
+    at_once = _rows_at_once(window, padded.shape, padded.dtype)
+    return _sweep(padded, window, output, at_once, lambda part: sweep(part, kernel, anchor=(0, 0)))
+
+
+def _sweep(
+    padded: Padded, window: Window, output: Pair, at_once: int, run: Callable[[Array], Any], offset: int = 0
+) -> Array:
+    """Return what OpenCV makes of windows, (H', W', C), whose results lie `offset` rows and columns within them."""
+    channels, (down, along) = padded.shape[2], window.stride
     width = (output[1] - 1) * along + 1
 
     def fill(row: int, target: Array) -> None:
         height = (len(target) - 1) * down + 1
         source = padded.peek(slice(row * down, row * down + height + window.size[0] - 1))
-        for channels in _sides(volume.shape[2]):
-            part = np.ascontiguousarray(source[:, :, channels])
-            swept = sweep(part, kernel, anchor=(0, 0)).reshape(part.shape)
-            target[:, :, channels] = swept[:height:down, :width:along]
+        for some in _sides(channels):
+            part = np.ascontiguousarray(source[:, :, some])
+            swept = run(part).reshape(part.shape)[offset:, offset:]
+            target[:, :, some] = swept[:height:down, :width:along]
 
-    at_once = _rows_at_once(window, volume.shape, volume.dtype)
-    return fill_rows((*output, volume.shape[2]), volume.dtype, at_once, fill)
+    return fill_rows((*output, channels), padded.dtype, at_once, fill)
 
 
 _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}
