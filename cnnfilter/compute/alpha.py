@@ -13,8 +13,8 @@ import numpy as np
 from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.forward import Kernels, Program, Setting, build_bank, build_bias
-from cnnfilter.compute.operations import run_steps
+from cnnfilter.compute.forward import Kernels, Program, build_bank, build_bias
+from cnnfilter.compute.operations import Setting, run_steps
 from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, Window

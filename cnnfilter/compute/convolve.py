@@ -82,8 +82,7 @@ def _lay(
         method = f"{Engine.TAPS} in {numbers.dtype}"
         tell("%s: kernels of their own for %s channels", method, groups, level="plan")
         return add_taps(padded, bank, window, output, finish)
-    same_on_all = bool((bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all())  # the few tell of most
-    if groups == 1 and inputs > 1 and same_on_all:
+    if groups == 1 and inputs > 1 and (bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all():
         padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
     if outputs * inputs > 1 and (bank.all() or padded.finite):
         plan, planes = plan_bank(bank.shape, numbers, output), inputs * outputs

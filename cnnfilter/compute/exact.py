@@ -112,23 +112,6 @@ MISSING = 1e-7
 """The share of the sum of magnitudes that may be missing: a hundredth of the error that is allowed."""
 
 
-class Core(NamedTuple):
-    """The part of a kernel that is not zero around its edges: its first row and column, and its weights."""
-
-    top: int
-    left: int
-    weights: Doubles
-
-
-def trim(kernel: Doubles) -> Core:
-    """Return a (kh, kw) kernel without the rows and columns of zeros around it; one zero is left of nothing."""
-    rows, columns = np.flatnonzero(kernel.any(axis=1)), np.flatnonzero(kernel.any(axis=0))
-    if not len(rows):
-        return Core(0, 0, kernel[:1, :1])
-    top, left = int(rows[0]), int(columns[0])
-    return Core(top, left, kernel[top : rows[-1] + 1, left : columns[-1] + 1])
-
-
 def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:
     r"""Return the weights along `\` (1) or `/` (-1), from the top, if there are no others."""
     if weights.shape[0] != weights.shape[1]:

@@ -119,13 +119,6 @@ Listener = Callable[[str, Array], None]
 """Hears the name of each layer and what came out of it: (H, W, C) or (length,)."""
 
 
-class Setting(NamedTuple):
-    """What holds for all layers of a run: the level of white, and who hears what comes out of each."""
-
-    white: float = 255.0
-    listener: Listener | None = None
-
-
 def as_volume(image: Array) -> Array:
     """Return an image as (H, W, C), or raise a `ShapeError` if it has not 2 or 3 dimensions or no pixel."""
     if image.ndim not in {2, 3} or image.size == 0:
@@ -157,7 +150,7 @@ def run_program(
         ((node, kernels, *_),) = program.steps
         if kernels and isinstance(node.layer, Convolution):
             return drop_single_channel(convolve_by_layer(volume, node.layer, kernels, shorts=True))
-    from cnnfilter.compute.operations import run_steps  # noqa: PLC0415  a single convolution needs no other layer
+    from cnnfilter.compute.operations import Setting, run_steps  # noqa: PLC0415  one convolution needs none
 
     setting = Setting(white_of(volume) if white is None else white, listener)
     result = drop_single_channel(run_steps(program.steps, volume, setting))

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from functools import cache, reduce
 from math import erf, factorial
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.exact import settle_numbers
-from cnnfilter.compute.forward import Setting, Step, Tensors, convolve_by_layer
+from cnnfilter.compute.forward import Listener, Step, Tensors, convolve_by_layer
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
 from cnnfilter.nn.geometry import Border
@@ -33,6 +33,13 @@ from cnnfilter.nn.other_layers import (
     Residual,
     Softmax,
 )
+
+
+class Setting(NamedTuple):
+    """What holds for all layers of a run: the level of white, and who hears what comes out of each."""
+
+    white: float = 255.0
+    listener: Listener | None = None
 
 
 @ieee_arithmetic

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.compute.exact import MISSING, Core, Dtype, Factors, Numbers, find_diagonal, find_factors, is_whole, trim
+from cnnfilter.compute.exact import MISSING, Dtype, Factors, Numbers, find_diagonal, find_factors, is_whole
 from cnnfilter.nn.geometry import Pair, show_pair
 
 EXACT_FOURIER = {"float32": 2.0**18, "float64": 2.0**44}
@@ -58,6 +59,14 @@ class Task(NamedTuple):
     dilation: Pair = (1, 1)
     finite: bool = True
     tame: bool = True
+
+
+class Core(NamedTuple):
+    """The part of a kernel that is not zero around its edges: its first row and column, and its weights."""
+
+    top: int
+    left: int
+    weights: Doubles
 
 
 class Plan(NamedTuple):
@@ -133,6 +142,15 @@ def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
     return Plan(Engine.PATCHES, numbers.dtype, reason, price=price * _SLOWER[numbers.dtype])
 
 
+def trim(kernel: Doubles) -> Core:
+    """Return a (kh, kw) kernel without the rows and columns of zeros around it; one zero is left of nothing."""
+    rows, columns = np.flatnonzero(kernel.any(axis=1)), np.flatnonzero(kernel.any(axis=0))
+    if not len(rows):
+        return Core(0, 0, kernel[:1, :1])
+    top, left = int(rows[0]), int(columns[0])
+    return Core(top, left, kernel[top : rows[-1] + 1, left : columns[-1] + 1])
+
+
 class LaidKernel:
     """A kernel, what is known of it, on what it is laid, and how.
 
@@ -151,12 +169,13 @@ class LaidKernel:
         self.nonzero = int(np.count_nonzero(self.core.weights))
         self.kept = task.stride[0] * task.stride[1]
         self.values = task.size[0] * task.size[1] * task.channels / 1000
+        self.words = str(numbers)
 
     def plan(self, engine: Engine, price: float, weights: str = "", **more: Any) -> Plan:
         """Return a plan in the numbers' own arithmetic, its price that in float32; `weights` says of which ones."""
         weights = weights or f"{show_pair(self.core.weights.shape)} weights"
         slower = _SLOWER[self.numbers.dtype]
-        return Plan(engine, self.numbers.dtype, f"{weights}, {self.numbers}", self.core, price=price * slower, **more)
+        return Plan(engine, self.numbers.dtype, f"{weights}, {self.words}", self.core, price=price * slower, **more)
 
 
 def all_plans(laid: LaidKernel) -> list[Plan]:
@@ -224,7 +243,7 @@ def _plan_factors(laid: LaidKernel) -> list[Plan]:
     factors, exact = find_factors(weights, min(MISSING, _CERTAIN / numbers.bound) if numbers.whole else MISSING)
     if not factors:
         return []
-    rounds = numbers.whole and not (exact and all(is_whole(vector) for pair in factors for vector in pair))
+    rounds = numbers.whole and not (exact and is_whole(np.concatenate([*chain(*factors)])))
     if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
         return []
     each = (0.10 + 0.025 * sum(weights.shape)) if numbers.narrow else (0.75 + 0.029 * sum(weights.shape))

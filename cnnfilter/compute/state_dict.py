@@ -213,12 +213,8 @@ def _name_some(items: list[str]) -> str:
 def bind(network: Network, shape: Shape, weights: StateDict | RandomWeights) -> dict[str, Tensors]:
     """Return the tensors of each layer that learns, in our order of axes, for an input of `shape`.
 
-    Columns of a linear behind `flatten` are turned from PyTorch's order, channel, row, column, to ours.
-
-    Raises
-    ------
-    KernelError
-        If weights are missing, left over, or do not fit, or are more than memory holds.
+    Columns of a linear behind `flatten` are turned from PyTorch's order, channel, row, column, to ours. Raises a
+    `KernelError` if weights are missing, left over, or do not fit, or are more than memory holds.
     """
     wanted = list(needs(network, shape))
     counts = {need.name: sum(prod(shape) for shape in need.tensors.values()) for need in wanted}

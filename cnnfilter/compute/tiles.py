@@ -99,12 +99,8 @@ class Parts:
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))
 
 
-class _Stage(NamedTuple):
-    """A step, the shape that goes into it and the one that comes out."""
-
-    step: Step
-    inputs: Shape
-    outputs: Shape
+_Stage = tuple[Step, Shape, Shape]
+"""A step, the shape that goes into it and the one that comes out."""
 
 
 def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -> list[Strip]:
@@ -123,8 +119,8 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
         elif (layer.window.ceil and _hangs_over(layer.window, shape)) or (has_window and _folds(layer, shape)):
             return whole
         has_window = has_window or isinstance(layer, WindowLayer)
-        stages.append(_Stage(step, shape, layer.output(shape)))
-        shape = stages[-1].outputs
+        stages.append((step, shape, layer.output(shape)))
+        shape = stages[-1][2]
     count = shape[0] // _choose_rows(stages, largest)
     if count < 2:
         return whole

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.forward import (
     Program,
-    Setting,
     as_volume,
     build_bank,
     build_bias,
@@ -19,7 +18,7 @@ from cnnfilter.compute.forward import (
     normalize,
     run_program,
 )
-from cnnfilter.compute.operations import run_steps, to_gray
+from cnnfilter.compute.operations import Setting, run_steps, to_gray
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network

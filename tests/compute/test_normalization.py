@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.forward import Setting, Step
-from cnnfilter.compute.operations import equalize, normalize_batch, normalize_locally, run_steps
+from cnnfilter.compute.forward import Step
+from cnnfilter.compute.operations import Setting, equalize, normalize_batch, normalize_locally, run_steps
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.other_layers import LocalResponseNorm

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.compute.exact import MOST_PAIRS, Factors, find_diagonal, find_factors, trim
+from cnnfilter.compute.exact import MOST_PAIRS, Factors, find_diagonal, find_factors
+from cnnfilter.compute.plan import trim
 from cnnfilter.kernels import made as formulas
 
 SPARSE = hnp.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.sampled_from([0, 0, 0, 2]))
