@@ -17,8 +17,8 @@ from cnnfilter.compute.pool import pool_volume
 from cnnfilter.compute.state_dict import StateDict
 from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import KernelError, LanguageError, OutputError, ShapeError, nearest
-from cnnfilter.io.atomic import write_whole
-from cnnfilter.io.decode import decode_picture, read_bytes
+from cnnfilter.io.atomic import read_bytes, write_whole
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import Depth, Range, find_format
 from cnnfilter.io.levels import MAXIMA, depth_of, remark_on_clipping, to_levels

@@ -301,7 +301,7 @@ def _is_file(text: str) -> bool:
 
 
 def _read(path: Path) -> Document:
-    from cnnfilter.io.paths import is_endless  # noqa: PLC0415  only files need it
+    from cnnfilter.io.atomic import is_endless  # noqa: PLC0415  only files need it
 
     if is_endless(path):
         raise LanguageError("is a device, and holds no network")

@@ -198,7 +198,8 @@ def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
     """Return the size that the first word is, or that the picture has which it names."""
     if names_picture(words):
         # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
-        from cnnfilter.io.decode import decode_picture, read_bytes  # noqa: PLC0415
+        from cnnfilter.io.atomic import read_bytes  # noqa: PLC0415
+        from cnnfilter.io.decode import decode_picture  # noqa: PLC0415
         from cnnfilter.io.formats import is_matrix  # noqa: PLC0415
 
         picture = decode_picture(read_bytes(words[0]), words[0], matrix=is_matrix(words[0]))

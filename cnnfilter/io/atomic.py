@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files read as a whole, and files that appear whole or not at all."""
 
 import os
 import re
@@ -19,6 +19,25 @@ _SPECIAL = "is no regular file, and nothing takes its place"
 
 _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 """Of a temporary file, with the number of its process."""
+
+
+def is_endless(path: Path) -> bool:
+    """Return whether a path is that of a device: `/dev/zero` gives bytes for ever. A terminal is a stream."""
+    mode = path.stat().st_mode
+    if stat.S_ISCHR(mode):
+        with path.open("rb", buffering=0) as file:
+            return not file.isatty()
+    return stat.S_ISBLK(mode)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return a whole file, or raise an `ImageFileError` with the system's reason."""
+    try:
+        if not is_endless(Path(path)):
+            return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageFileError(error.strerror or error, path=path) from error
+    raise ImageFileError("is a device, and holds no picture", path=path)
 
 
 def is_special(path: Path) -> bool:

@@ -1,7 +1,6 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -21,7 +20,7 @@ from cnnfilter.io.metadata import (
     restore_alpha,
 )
 from cnnfilter.io.opencv import Made, capture_stderr, cv2
-from cnnfilter.io.paths import VARIABLE, is_endless
+from cnnfilter.io.paths import VARIABLE
 
 
 class Timing(NamedTuple):
@@ -91,16 +90,6 @@ class Picture:
         self.metadata, self.pages, self.notes = metadata or Metadata(), pages, notes
         self.maximum = MAXIMA[depth]  # white: 255, 65535, or 1 for floats
         self.has_alpha = not matrix and pixels.shape[2:] == (4,)  # as the fourth channel
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Return a whole file, or raise an `ImageFileError` with the system's reason."""
-    try:
-        if not is_endless(Path(path)):
-            return Path(path).read_bytes()
-    except OSError as error:
-        raise ImageFileError(error.strerror or error, path=path) from error
-    raise ImageFileError("is a device, and holds no picture", path=path)
 
 
 def decode_picture(

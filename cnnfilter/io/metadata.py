@@ -78,7 +78,7 @@ def read_directories(data: bytes) -> Iterator[Directory]:
         return
     seen: set[int] = set()
     try:
-        (place,) = struct.unpack_from(offset, data, struct.calcsize(offset))
+        (place,) = struct.unpack_from(offset, data, struct.calcsize(offset))  # the first is as far in as it is wide
         while place and place not in seen and len(seen) < _MOST_DIRECTORIES:
             seen.add(place)
             directory = read_directory(data, place)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -50,15 +49,6 @@ def allow_pixels(number: int) -> None:
     """Let OpenCV read pictures of so many pixels; in effect if it has not been loaded yet."""
     if number > largest_picture():
         os.environ[VARIABLE] = str(number)
-
-
-def is_endless(path: Path) -> bool:
-    """Return whether a path is that of a device: `/dev/zero` gives bytes for ever. A terminal is a stream."""
-    mode = path.stat().st_mode
-    if stat.S_ISCHR(mode):
-        with path.open("rb", buffering=0) as file:
-            return not file.isatty()
-    return stat.S_ISBLK(mode)
 
 
 def lacks_memory(needed: int) -> str:

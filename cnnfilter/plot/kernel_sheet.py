@@ -24,7 +24,8 @@ from cnnfilter.compute.exact import common_divisor
 from cnnfilter.compute.forward import as_volume
 from cnnfilter.compute.operations import to_gray
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.decode import decode_picture, read_bytes
+from cnnfilter.io.atomic import read_bytes
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.formats import is_matrix
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize

@@ -14,7 +14,8 @@ from matplotlib.patheffects import Normal, Stroke
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.compute.forward import as_volume
-from cnnfilter.io.decode import decode_picture, read_bytes
+from cnnfilter.io.atomic import read_bytes
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.formats import is_matrix
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.plot.input_regions import Frame, Frames

@@ -15,8 +15,8 @@ import numpy as np
 
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
-from cnnfilter.io.atomic import TemporaryFiles, write_whole
-from cnnfilter.io.decode import Picture, decode_picture, read_bytes
+from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_whole
+from cnnfilter.io.decode import Picture, decode_picture
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.paths import STANDARD, Job, group_by_input, identify, name_input
