@@ -1,7 +1,7 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -23,20 +23,14 @@ from cnnfilter.io.opencv import Made, capture_stderr, cv2
 from cnnfilter.io.paths import VARIABLE
 
 
-class Timing(NamedTuple):
-    """How long each frame of an animation is shown, in milliseconds, and how often all are, 0 for always."""
-
-    durations: tuple[int, ...] = ()
-    loops: int = 0
-
-
 class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
         self._data, self._header, self._name = data, header, name
         self.count = header.pages
-        self.timing = Timing()  # known when all have been asked for
+        self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
+        self.loops = 0  # how often frames are shown, 0 for always
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
@@ -44,7 +38,7 @@ class Pages:
             yield from map(self.__getitem__, range(self.count))
             return
         (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data)
-        self.timing = Timing(tuple(map(int, animation.durations)), int(animation.loop_count))
+        self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
         for index, frame in enumerate(animation.frames):
             yield _correct(frame, self._header, self._name, page=index)
         if len(animation.frames) < self.count:

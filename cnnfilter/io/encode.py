@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.decode import Timing, swap_red_and_blue
+from cnnfilter.io.decode import swap_red_and_blue
 from cnnfilter.io.formats import Format, find_format
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import encode_matrix
@@ -66,16 +66,17 @@ def encode_image(
 def encode_pages(
     pages: Sequence[Array],
     path: str | Path,
-    timing: Timing | None = None,
+    durations: Sequence[int] = (),
+    loops: int = 0,
     *,
     quality: int | None = None,
     compression: int | None = None,
 ) -> Encoded:
     """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation.
 
-    Each is as `encode_image` takes it; frames are uint8, and all of one size. They follow each other as `timing` says;
-    unless it does, each is shown for a second, for ever. `ImageFileError` if the format holds one picture only, or
-    frames differ in size.
+    Each is as `encode_image` takes it; frames are uint8, and all of one size. They are shown for their durations in
+    milliseconds, or a second each, and again in as many loops, 0 for always. `ImageFileError` if the format holds one
+    picture only, or frames differ in size.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, quality, compression)
@@ -84,10 +85,10 @@ def encode_pages(
         swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
         data = _encode(lambda: cv2.imencodemulti(suffix, swapped, parameters))
     else:
-        animation, timing = cv2.Animation(), timing or Timing()
+        animation = cv2.Animation()
         animation.frames = [swap_red_and_blue(frame, owned=False) for frame in _make_alike(fitted, path)]
-        animation.durations = timing.durations or (_STILL,) * len(pages)
-        animation.loop_count = timing.loops
+        animation.durations = durations or (_STILL,) * len(pages)
+        animation.loop_count = loops
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
         raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)

@@ -238,7 +238,7 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
         raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
     folders: dict[str, str] = {}
     inputs = {identity: source for source in sources for identity in identify(source, folders)}
-    read = identify_all(request.read_files)
+    read = {identity for path in request.read_files for identity in identify(path, folders)}
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:

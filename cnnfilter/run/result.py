@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, prepare, run_program
 from cnnfilter.compute.tiles import Model, Part, Parts, check_layers, check_result, join_parts
-from cnnfilter.io.decode import Pages, Picture, Timing
+from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
@@ -104,8 +104,8 @@ class Result(NamedTuple):
         What is to be remarked.
     metadata
         What the picture's file said.
-    timing
-        How frames follow each other, where the file is one of several pages.
+    source
+        The pages that it is made of, where the file is one of several.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Result(NamedTuple):
     clipped: float = 0.0
     notes: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
-    timing: Timing | None = None
+    source: Pages | None = None
 
 
 class File(NamedTuple):
@@ -264,7 +264,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     clipped = sum(result.clipped for result in results) / len(results)
     notes += [*(note for result in results for note in result.notes), remark_on_clipping(clipped)]
     pixels = [page for result in results for page in result.pages]
-    return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages.timing)
+    return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages)
 
 
 _BY_EXTREMES = {Range.SCALE, Range.MAX}
@@ -344,10 +344,11 @@ def encode(result: Result, settings: Settings) -> File:
 
         data, remark = rank(first, settings.ranking, result.name)
         notes = *notes, *filter(None, [remark])
-    elif result.timing is not None:
+    elif pages := result.source:
         if any(result.metadata):
             tell("%s: EXIF and colour profile dropped: OpenCV writes none into files of several pictures", result.name)
-        data = encode_pages(result.pages, result.name, result.timing, quality=quality, compression=compression)
+        frames = pages.durations, pages.loops
+        data = encode_pages(result.pages, result.name, *frames, quality=quality, compression=compression)
     else:
         data = encode_image(
             first, result.name, quality=quality, compression=compression, owned=True, metadata=result.metadata

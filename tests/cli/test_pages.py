@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from cnnfilter.arrays import Array
-from cnnfilter.io.decode import Timing, decode_picture
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_pages
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
@@ -28,7 +28,7 @@ def levels(folder: Path) -> list[Array]:
     for page in pages:
         page[:, 8:] += 50
     (folder / "pages.tif").write_bytes(bytes(encode_pages(pages, "pages.tif")))
-    (folder / "frames.png").write_bytes(bytes(encode_pages(pages, "frames.png", timing=Timing((40, 50, 60), 3))))
+    (folder / "frames.png").write_bytes(bytes(encode_pages(pages, "frames.png", (40, 50, 60), 3)))
     return pages
 
 
@@ -55,7 +55,7 @@ def test_times_go_on(run: Run, levels: list[Array]) -> None:
     image = decode_picture(Path("out.webp").read_bytes(), "x")
     assert image.pages is not None
     assert len(list(image.pages)) == 3
-    assert image.pages.timing == Timing((40, 50, 60), 3)
+    assert (image.pages.durations, image.pages.loops) == ((40, 50, 60), 3)
 
 
 @pytest.mark.parametrize("target", ["out.jpg", "out.bmp", "out.npy", "out.txt"])

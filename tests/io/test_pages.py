@@ -9,7 +9,7 @@ from PIL import Image, ImageSequence
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.decode import Timing, decode_picture
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_pages
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
@@ -58,7 +58,7 @@ def test_the_times_of_frames_are_known_when_they_have_been_read(suffix: str) -> 
     pages = decode_picture(saved(suffix), "x").pages
     assert pages is not None
     assert len(list(pages)) == 3
-    assert pages.timing.durations == (100, 200, 300)
+    assert pages.durations == (100, 200, 300)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -95,8 +95,7 @@ def test_the_pages_of_a_tiff_may_all_differ() -> None:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_what_is_written_other_programs_read(suffix: str) -> None:
-    timing = Timing((100, 200, 300), 2)
-    written = bytes(encode_pages(THREE, f"x{suffix}", timing, quality=100))
+    written = bytes(encode_pages(THREE, f"x{suffix}", (100, 200, 300), 2, quality=100))
     frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(Image.open(io.BytesIO(written)))]
     colours = zip(frames, (RED, GREEN, BLUE), strict=True)
     assert [np.abs(frame.astype(int) - colour).max() <= 60 for frame, colour in colours] == [True] * 3
@@ -104,7 +103,7 @@ def test_what_is_written_other_programs_read(suffix: str) -> None:
         pages = decode_picture(written, "x").pages
         assert pages is not None
         assert len(list(pages)) == 3
-        assert pages.timing.durations == timing.durations
+        assert pages.durations == (100, 200, 300)
 
 
 def test_a_tiff_holds_pages_of_any_kind() -> None:
