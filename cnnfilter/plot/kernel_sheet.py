@@ -31,7 +31,7 @@ from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
 from cnnfilter.numbers import round_digits, show_number, show_places
 from cnnfilter.plot.panel import LETTER, write_cells
-from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Sheet, set_size
+from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Sheet, set_size
 from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, scale_of
 
 WHITE = 255.0
@@ -105,11 +105,8 @@ _LARGEST_NUMBERED = 15
 _PANEL, _CELL = 3.7, 0.34
 """Inches of a panel, its color bar and its labels included, and of a cell with a number in it."""
 
-_COLUMNS, _WIDTH = 7, 1.6
-"""Of the sheet of all kernels: how many side by side, and inches of one with its result."""
-
-_FOOT, _HEAD = 0.62, 0.42
-"""Inches of its keys and of its title."""
+_COLUMNS, _WIDTH, _FOOT, _HEAD = 7, 11.4, 0.62, 0.42
+"""Of the sheet of all kernels: how many are side by side, and inches of all of them, of its keys, and of its title."""
 
 _KEYS = (
     (SIGNED, "kernels with negative weights; results of sum 0 (99 % within max)", ("-max", "0", "max")),
@@ -332,31 +329,28 @@ def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image
     """Draw a gray image (H, W) from 0 to `WHITE`, and each kernel, small, with its result on it; `note` names it."""
     cells = [("the picture", None), *kernels.items()]
     rows = ceil(len(cells) / _COLUMNS)
-    aspect = min(1.6, max(0.55, image.shape[0] / image.shape[1]))
-    natural = rows * (0.38 + 1.04 * aspect) + _HEAD + _FOOT, _COLUMNS * _WIDTH + 0.2
-    zoom = set_size(figure, sheet, natural)
-    height = figure.get_figheight()
-    top, bottom = 1 - _HEAD * zoom / height, _FOOT * zoom / height
-    down, across = (top - bottom) / rows, 1 / _COLUMNS
-    style: dict[str, Any] = {"fontsize": 12 * zoom, "y": 1 - 0.12 * zoom / height, "va": "top"}
+    down, across = 0.38 + 1.04 * min(1.6, max(0.55, image.shape[0] / image.shape[1])), _WIDTH / _COLUMNS
+    paper = Paper(figure, sheet)
+    height = _HEAD + rows * down + _FOOT
+    paper.lay_out(height, _WIDTH)
+    style: dict[str, Any] = {"fontsize": 12 * paper.zoom, "y": 1 - 0.12 / height, "va": "top"}
     figure.suptitle(f"The kernels of cnnfilter, each on {note}", **style)
     for place, (word, kernel) in enumerate(cells):
         row, column = divmod(place, _COLUMNS)
-        left, low = (column + 0.01) * across, top - (row + 1) * down
-        figure.text(left + 0.03 * across, low + 0.88 * down, word, fontsize=7 * zoom, va="bottom")
-        axes = figure.add_axes((left + 0.31 * across, low + 0.06 * down, 0.63 * across, 0.8 * down), anchor="NW")
+        left, top = (column + 0.04) * across, _HEAD + (row + 0.14) * down
+        paper.text(left, top - 0.02 * down, word, fontsize=7 * paper.zoom, va="bottom")
+        axes = paper.axes(Box(left + 0.28 * across, top, 0.63 * across, 0.8 * down))
         result = lay_kernel(image, kernel or Kernel(np.ones((1, 1))))
         _show_result(axes, _vivid(result)).set_gid(f"result {word}")
+        axes.set_anchor("NW")
         axes.set_axis_off()
         if kernel:
-            side = 0.25 * across * figure.get_figwidth() / height  # a square
-            corner = left + 0.03 * across, low + 0.86 * down - side
-            inset = figure.add_axes((*corner, 0.25 * across, side), anchor="NW")
+            inset = paper.axes(paper.square(Box(left, top, 0.25 * across, 0.8 * down), 1.0))
             colors, scale = scale_of(kernel.weights)
             drawn = inset.imshow(kernel.weights, cmap=colors, norm=scale, interpolation="nearest")
             drawn.set_gid(f"kernel {word}")
-            inset.set(xticks=[], yticks=[])
-    _draw_keys(figure, bottom, zoom)
+            inset.set(xticks=[], yticks=[], anchor="NW")
+    _draw_keys(paper, height - _FOOT)
 
 
 def _vivid(result: KernelResult) -> KernelResult:
@@ -365,11 +359,11 @@ def _vivid(result: KernelResult) -> KernelResult:
     return result._replace(limit=limit) if result.signed and limit else result
 
 
-def _draw_keys(figure: Figure, height: float, zoom: float) -> None:
-    """Draw what the colors mean, in the lowest part of the figure."""
+def _draw_keys(paper: Paper, top: float) -> None:
+    """Draw what the colors mean, below all kernels."""
     for place, (colors, label, ticks) in enumerate(_KEYS):
-        axes = figure.add_axes((0.04 + place * 0.325, 0.58 * height, 0.27, 0.2 * height))
+        axes = paper.axes(Box((0.04 + place * 0.325) * _WIDTH, top + 0.22 * _FOOT, 0.27 * _WIDTH, 0.2 * _FOOT))
         mappable = ScalarMappable(Normalize(-1, 1), colors)
-        figure.colorbar(mappable, cax=axes, orientation="horizontal", ticks=[-1, 0, 1])
-        axes.set_xticklabels(ticks, fontsize=7 * zoom)
-        axes.set_title(label, fontsize=7 * zoom, pad=2 * zoom)
+        paper.figure.colorbar(mappable, cax=axes, orientation="horizontal", ticks=[-1, 0, 1])
+        axes.set_xticklabels(ticks)
+        axes.set_title(label, fontsize=7 * paper.zoom, pad=2 * paper.zoom)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -21,7 +21,7 @@ from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.plot.input_regions import Frame, Frames
 from cnnfilter.plot.kernel_sheet import reduce_picture
 from cnnfilter.plot.panel import choose_inks
-from cnnfilter.plot.sheet import Sheet, set_size
+from cnnfilter.plot.sheet import Box, Paper, Sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,24 +167,6 @@ def _spans(frames: Sequence[Frame]) -> list[list[int]]:
     return [[end for f in frames for end in f.rows], [end for f in frames for end in f.columns]]
 
 
-class _Page:
-    """The figure in inches of its natural size, from the top left corner, before it is zoomed."""
-
-    def __init__(self, figure: Figure, sheet: Sheet, natural: float) -> None:
-        self.figure, self.zoom = figure, set_size(figure, sheet, (natural, _WIDTH))
-        self._width, self._height = figure.get_size_inches()
-
-    def axes(self, left: float, width: float, height: float) -> Axes:
-        """Return axes below the head."""
-        across, down = self.zoom / self._width, self.zoom / self._height
-        return self.figure.add_axes((left * across, 1 - (_HEAD + height) * down, width * across, height * down))
-
-    def text(self, x: float, y: float, text: str, points: float, **style: Any) -> Text:
-        """Write a line of text."""
-        place = x * self.zoom / self._width, 1 - y * self.zoom / self._height
-        return self.figure.text(*place, text, fontsize=points * self.zoom, **style)
-
-
 def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
     """Draw the frames on the input, the small ones once more beside it, and their numbers below."""
     frames = fields.found.frames
@@ -192,24 +174,25 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
     near = choose_zoom(frames, section)
     height = min(_PANEL, _PANEL * section.sides[0] / section.sides[1] + 0.3)
     lines = table_of(fields.found)
-    page = _Page(figure, sheet, _HEAD + height + _BELOW + len(lines) * _LINE + _FOOT)
-    page.text(0.3, 0.3, fields.title, 12, weight="bold")
-    page.text(0.3, 0.5, _subtitle(fields, section), 8)
-    axes = page.axes(0.6 if near else (_WIDTH - _PANEL) / 2, _PANEL, height)
-    _draw_panel(axes, fields, section, page.zoom)
-    axes.set_title("the input" if fields.backdrop is None else fields.backdrop.note, fontsize=9 * page.zoom)
+    paper = Paper(figure, sheet)
+    paper.lay_out(_HEAD + height + _BELOW + len(lines) * _LINE + _FOOT, _WIDTH, stretched=False)
+    paper.text(0.3, 0.3, fields.title, fontsize=12 * paper.zoom, weight="bold", va="baseline")
+    paper.text(0.3, 0.5, _subtitle(fields, section), fontsize=8 * paper.zoom, va="baseline")
+    axes = paper.axes(Box(0.6 if near else (_WIDTH - _PANEL) / 2, _HEAD, _PANEL, height))
+    _draw_panel(axes, fields, section, paper.zoom)
+    axes.set_title("the input" if fields.backdrop is None else fields.backdrop.note, fontsize=9 * paper.zoom)
     if near:
-        closer = page.axes(0.6 + _PANEL + 0.6, _PANEL - 0.6, height)
-        _draw_panel(closer, fields, near, page.zoom)
-        closer.set_title("the smallest, enlarged (dashed on the left)", fontsize=9 * page.zoom)
+        closer = paper.axes(Box(0.6 + _PANEL + 0.6, _HEAD, _PANEL - 0.6, height))
+        _draw_panel(closer, fields, near, paper.zoom)
+        closer.set_title("the smallest, enlarged (dashed on the left)", fontsize=9 * paper.zoom)
         corner, (high, wide) = (near.left, near.top), near.sides
-        axes.add_patch(Rectangle(corner, wide, high, fill=False, ls="--", lw=page.zoom, ec="black"))
+        axes.add_patch(Rectangle(corner, wide, high, fill=False, ls="--", lw=paper.zoom, ec="black"))
     for row, cells in enumerate(lines):
-        style = {"va": "center", "weight": "normal" if row else "bold"}
+        style = {"fontsize": 8 * paper.zoom, "va": "center", "weight": "normal" if row else "bold"}
         for (_, x, side), cell in zip(_COLUMNS, cells, strict=True):
-            text = page.text(x, _HEAD + height + _BELOW + row * _LINE, cell, 8, ha=side, **style)
+            text = paper.text(x, _HEAD + height + _BELOW + row * _LINE, cell, ha=side, **style)
             if cell and side == "center":
-                _lay_on_color(text, fields.colors[row - 1], page.zoom, pad=0.2)
+                _lay_on_color(text, fields.colors[row - 1], paper.zoom, pad=0.2)
 
 
 def _subtitle(fields: Fields, section: Section) -> str:
@@ -236,9 +219,7 @@ def _draw_panel(axes: Axes, fields: Fields, section: Section, zoom: float) -> No
         axes.hlines(np.arange(height + 1) - 0.5, -0.5, width - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
     axes.set(xlim=(section.left, section.right), ylim=(section.bottom, section.top))
     axes.set_aspect("equal", anchor="N")
-    axes.tick_params(labelsize=7 * zoom)
-    axes.set_xlabel("column", fontsize=8 * zoom)
-    axes.set_ylabel("row", fontsize=8 * zoom)
+    axes.set(xlabel="column", ylabel="row")
     axes.locator_params(integer=True, nbins=8)
     _draw_frames(axes, fields, section, zoom)
 

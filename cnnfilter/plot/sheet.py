@@ -248,14 +248,18 @@ class Paper:
         self._stretch = 1.0, 1.0
         self.zoom = 1.0
 
-    def lay_out(self, height: float, width: float) -> None:
-        """Give the figure its size, before anything is drawn: the layout takes so many inches."""
+    def lay_out(self, height: float, width: float, *, stretched: bool = True) -> None:
+        """Give the figure its size, before anything is drawn: the layout takes so many inches.
+
+        One that is not stretched keeps its ratio, in the top left corner, and its letters become larger too.
+        """
         import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
 
-        self._height, self._width = height, width
-        self.zoom = min(1.0, set_size(self.figure, self.sheet, (height, width)))
-        self._stretch = self.figure.get_figheight() / height, self.figure.get_figwidth() / width
-        zoom = self.zoom  # the settings are those of this sheet
+        zoom = set_size(self.figure, self.sheet, (height, width))
+        real = self.figure.get_figheight(), self.figure.get_figwidth()
+        self._stretch = (real[0] / height, real[1] / width) if stretched else (zoom, zoom)
+        self._height, self._width = (height, width) if stretched else (real[0] / zoom, real[1] / zoom)
+        self.zoom = zoom = min(1.0, zoom) if stretched else zoom  # the settings are those of this sheet
         mpl.rc("axes", edgecolor=INK, linewidth=0.6 * zoom, labelsize=8 * zoom, labelpad=1.5 * zoom)
         mpl.rc(("xtick", "ytick"), labelsize=TICK_POINTS * zoom)  # type: ignore[arg-type]
         mpl.rc(("xtick.major", "ytick.major"), width=0.5 * zoom, size=2 * zoom, pad=1.5 * zoom)  # type: ignore[arg-type]
