@@ -1,5 +1,7 @@
 """The sheet of all kernels: each stands on it with its result."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -9,8 +11,17 @@ from cnnfilter.api import convolve
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import kernel_shape, load_kernel, names
 from cnnfilter.plot.kernel_sheet import all_kernels, draw_gallery, make_sample, reduce_picture
-from cnnfilter.plot.sheet import Sheet
+from cnnfilter.plot.sheet import Sheet, open_sheet
 from tests.plot.conftest import texts_on, words_on
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Figure]:
+    """Return the sheet of all kernels, drawn once for all tests; it is saved when the last of them ends."""
+    sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
+    with open_sheet(sheet) as figure:
+        draw_gallery(figure, sheet, all_kernels(), make_sample(), "a sample")
+        yield figure
 
 
 def images(figure: Figure) -> dict[str, AxesImage]:
@@ -25,10 +36,9 @@ def test_every_kernel_that_has_a_name_is_a_cell() -> None:
     assert max(kernel_shape(word) for word in map(shown_word, RECIPES)) <= (13, 13)
 
 
-def test_each_kernel_stands_beside_its_result(figure: Figure, sheet: Sheet) -> None:
+def test_each_kernel_stands_beside_its_result(gallery: Figure) -> None:
     sample, kernels = make_sample(), all_kernels()
-    draw_gallery(figure, sheet, kernels, sample, "a sample")
-    found = images(figure)
+    found = images(gallery)
     assert len(found) == 2 * len(kernels) + 1
     assert np.array_equal(np.asarray(found["result the picture"].get_array()), sample)
     for word in kernels:
@@ -36,13 +46,12 @@ def test_each_kernel_stands_beside_its_result(figure: Figure, sheet: Sheet) -> N
         assert np.array_equal(np.asarray(found[f"kernel {word}"].get_array()), weights)
         expected = convolve(sample, weights, padding="same", border="edge")
         assert np.allclose(np.asarray(found[f"result {word}"].get_array()), expected)
-    assert {"the picture", *kernels} <= set(words_on(figure))
-    assert figure.get_suptitle() == "The kernels of cnnfilter, each on a sample"
+    assert {"the picture", *kernels} <= set(words_on(gallery))
+    assert gallery.get_suptitle() == "The kernels of cnnfilter, each on a sample"
 
 
-def test_results_of_kernels_that_sum_to_0_lie_around_0_and_others_are_grey(figure: Figure, sheet: Sheet) -> None:
-    draw_gallery(figure, sheet, all_kernels(), make_sample(), "a sample")
-    found = images(figure)
+def test_results_of_kernels_that_sum_to_0_lie_around_0_and_others_are_grey(gallery: Figure) -> None:
+    found = images(gallery)
     for word, colors, low, high in (("sharpen", "gray", 0, 255), ("line-vertical:9", "gray", 0, 9 * 255)):
         image = found[f"result {word}"]
         assert (image.get_cmap().name, image.norm.vmin) == (colors, low)
@@ -53,9 +62,8 @@ def test_results_of_kernels_that_sum_to_0_lie_around_0_and_others_are_grey(figur
     assert edges.get_clim() == (-limit, limit)
 
 
-def test_no_text_lies_on_another(figure: Figure, sheet: Sheet) -> None:
-    draw_gallery(figure, sheet, all_kernels(), make_sample(), "a sample")
-    boxes = [text.get_window_extent() for text in texts_on(figure)]
+def test_no_text_lies_on_another(gallery: Figure) -> None:
+    boxes = [text.get_window_extent() for text in texts_on(gallery)]
     assert not [(a, b) for place, a in enumerate(boxes) for b in boxes[:place] if a.overlaps(b)]
 
 

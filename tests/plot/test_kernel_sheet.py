@@ -1,6 +1,7 @@
 """Kernels as figures: the numbers in the cells, the response beside them, the result on a picture."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,16 @@ def draw(figure: Figure, sheet: Sheet, word: str) -> None:
     draw_kernels(figure, sheet, planes_of(word, load_kernel(word)), load_kernel(word).description)
 
 
+@pytest.fixture(scope="module", params=WORDS)
+def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Figure]]:
+    """Return a kernel and its figure, drawn once for all tests; it is saved when the last of them ends."""
+    word = str(request.param)
+    sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
+    with open_sheet(sheet) as figure:
+        draw(figure, sheet, word)
+        yield word, figure
+
+
 def shown(figure: Figure, place: int) -> Array:
     """Return the array that a panel shows."""
     return np.asarray(figure.axes[place].images[0].get_array())
@@ -48,9 +59,8 @@ def cells(figure: Figure) -> list[list[str]]:
     return [[found[row, column] for column in range(width)] for row in range(height)] if found else []
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_the_panel_shows_the_weights_and_their_numbers_are_the_weights(figure: Figure, sheet: Sheet, word: str) -> None:
-    draw(figure, sheet, word)
+def test_the_panel_shows_the_weights_and_their_numbers_are_the_weights(drawn: tuple[str, Figure]) -> None:
+    word, figure = drawn
     weights = load_kernel(word).weights
     assert np.array_equal(shown(figure, 0), weights)
     written = np.array([[float(cell) for cell in row] for row in cells(figure)])
@@ -91,9 +101,8 @@ def test_a_figure_that_cannot_hold_its_panels_is_refused(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_number_is_no_wider_than_its_cell(figure: Figure, sheet: Sheet, word: str) -> None:
-    draw(figure, sheet, word)
+def test_a_number_is_no_wider_than_its_cell(drawn: tuple[str, Figure]) -> None:
+    _, figure = drawn
     axes = figure.axes[0]
     height, width = shown(figure, 0).shape
     box = axes.get_window_extent()
@@ -117,15 +126,14 @@ def test_signed_weights_are_drawn_around_0_and_others_from_0(
     assert image.norm.vmax == -low or not low
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_the_response_is_the_magnitude_of_the_fourier_transform(figure: Figure, sheet: Sheet, word: str) -> None:
+def test_the_response_is_the_magnitude_of_the_fourier_transform(drawn: tuple[str, Figure]) -> None:
+    word, figure = drawn
     weights = load_kernel(word).weights
     response = frequency_response(weights)
     # 128 steps from -0.5 to 0.5: the discrete transform of 128x128 pixels, whose first frequency is -0.5.
     expected = np.abs(np.fft.fftshift(np.fft.fft2(weights, (128, 128))))
     assert np.allclose(response[:-1, :-1], expected)
     assert np.allclose(response, response[::-1, ::-1])
-    draw(figure, sheet, word)
     axes = figure.axes[1]
     image = axes.images[0]
     assert np.allclose(shown(figure, 1), np.maximum(expected_closed(expected), image.norm.vmin or 0))

@@ -1,6 +1,7 @@
 """Networks as drawings: a box for each volume, to scale, and texts that can be read."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,16 @@ def sample_drawing(name: str) -> Drawing:
     document = load_document(str(ROOT / "samples" / f"{name}.toml"))
     assert document.input
     return Drawing(make_steps(document.network, document.input), document.input, name, "its counts")
+
+
+@pytest.fixture(scope="module", params=READABLE)
+def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Figure]]:
+    """Return a sample network and its figure, drawn once for all tests; it is saved when the last of them ends."""
+    name = str(request.param)
+    sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
+    with open_sheet(sheet) as figure:
+        draw_network(figure, sheet, sample_drawing(name))
+        yield name, figure
 
 
 def faces(figure: Figure, part: str) -> dict[str, Polygon]:
@@ -103,10 +114,9 @@ def test_every_layer_of_a_network_is_in_its_drawing(name: str) -> None:
     assert drawn + inside == len(list(document.network.all_nodes))
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_each_volume_is_a_box_with_its_size_below_it(figure: Figure, sheet: Sheet, name: str) -> None:
+def test_each_volume_is_a_box_with_its_size_below_it(drawn: tuple[str, Figure]) -> None:
+    name, figure = drawn
     drawing = sample_drawing(name)
-    draw_network(figure, sheet, drawing)
     steps = list(walk_steps(drawing.steps))
     assert set(faces(figure, "front")) == {"input", *(step.main.node.name for step in steps)}
     assert len(faces(figure, "front")) == 1 + len(steps)
@@ -130,9 +140,8 @@ def test_no_text_lies_on_another_or_beyond_the_figure(figure: Figure, sheet: She
     assert all(figure.bbox.padded(1).contains(*corner) for box in boxes for corner in (box.min, box.max))
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_the_letters_can_be_read_at_the_natural_size(figure: Figure, sheet: Sheet, name: str) -> None:
-    draw_network(figure, sheet, sample_drawing(name))
+def test_the_letters_can_be_read_at_the_natural_size(drawn: tuple[str, Figure]) -> None:
+    _, figure = drawn
     assert min(float(text.get_fontsize()) for text in texts_on(figure)) >= 6
     height, width = figure.get_size_inches()[::-1]
     assert width < 12.5
