@@ -1,4 +1,7 @@
-"""Random layers, blocks and networks, as the language can write them, and kernels of which only the shape is known."""
+"""Random layers, blocks and networks, as the language can write them, and kernels of which only the shape is known.
+
+A strategy is built once and kept: to build and to check one takes longer than to draw from it.
+"""
 
 from collections.abc import Iterator
 from functools import cache
@@ -84,6 +87,7 @@ REAL_KERNELS = tuple(
 Kernels = tuple[KernelWord, ...]
 
 
+@cache
 def pairs(least: int, most: int) -> st.SearchStrategy[tuple[int, int]]:
     """Return pairs of which both numbers are often equal."""
     return st.tuples(st.integers(least, most), st.integers(least, most)) | st.integers(least, most).map(
@@ -105,53 +109,75 @@ BORDERS = st.sampled_from([mode for mode in BorderMode if mode is not BorderMode
 )
 
 
+BOOLEANS = st.booleans()
+GROUPS = st.none() | st.integers(1, 4)
+OUTPUTS = st.integers(1, 64)
+BIASES = st.just(0.0) | FINITE
+NORMALIZATIONS = st.sampled_from(Normalization)
+
+
+@cache
+def banks(known: Kernels, *, depthwise: bool) -> st.SearchStrategy[list[KernelWord]]:
+    """Return lists of kernels, those of a dwconv with one slice and for one map."""
+    fitting = [kernel for kernel in known if not depthwise or (kernel.slices in {None, 1} and kernel.maps == 1)]
+    return st.lists(st.sampled_from(fitting), max_size=3)
+
+
+@cache
 @st.composite
 def convolutions(draw: st.DrawFn, known: Kernels = ANY_KERNELS) -> Convolution:
     """Return a conv or a dwconv with kernels by name or by size."""
-    groups = draw(st.none() | st.integers(1, 4))
-    fitting = [kernel for kernel in known if groups is not None or (kernel.slices in {None, 1} and kernel.maps == 1)]
-    bank = tuple(draw(st.lists(st.sampled_from(fitting), max_size=3)))
-    bias = draw(st.just(0.0) | FINITE)
+    groups = draw(GROUPS)
+    bank = tuple(draw(banks(known, depthwise=groups is None)))
+    bias = draw(BIASES)
     window = Window(
         size=bank[0].shape[:2] if bank else draw(pairs(1, 7)),  # type: ignore[arg-type]
         stride=draw(pairs(1, 4)),
         padding=draw(PADDINGS),
         dilation=draw(pairs(1, 3)),
     )
-    number = 1 if bank else draw(st.integers(1, 64))
+    number = 1 if bank else draw(OUTPUTS)
     kind = DepthwiseConv(window=window) if groups is None else Conv(window=window, groups=groups)
     fields: dict[str, object] = {
         "multiplier" if groups is None else "outputs": number,
         "kernels": bank,
         "bias": bias,
-        "learned_bias": not bank and not bias and draw(st.booleans()),
+        "learned_bias": not bank and not bias and draw(BOOLEANS),
         "border": draw(BORDERS),
-        "flip": draw(st.booleans()),
-        "normalize": draw(st.sampled_from(Normalization)),
+        "flip": draw(BOOLEANS),
+        "normalize": draw(NORMALIZATIONS),
     }
     return type(kind)(**{**vars(kind), **fields})
 
 
+POOL_MODES = st.sampled_from(PoolMode)
+
+
+@cache
 @st.composite
 def pools(draw: st.DrawFn) -> Pool:
     """Return a pool over windows, whether or not an image fits it."""
-    mode = draw(st.sampled_from(PoolMode))
+    mode = draw(POOL_MODES)
     size = draw(pairs(1, 5))
     window = Window(
         size=size,
-        stride=draw(st.just(size) | pairs(1, 4)),
+        stride=size if draw(BOOLEANS) else draw(pairs(1, 4)),
         padding=draw(PADDINGS),
         dilation=draw(pairs(1, 3)),
-        ceil=draw(st.booleans()),
+        ceil=draw(BOOLEANS),
     )
-    counts = mode in {PoolMode.AVG, PoolMode.L2} and draw(st.booleans())
+    counts = mode in {PoolMode.AVG, PoolMode.L2} and draw(BOOLEANS)
     return Pool(mode=mode, window=window, count_include_pad=counts)
 
 
+FUNCTIONS = st.sampled_from(Function)
+
+
+@cache
 @st.composite
 def activations(draw: st.DrawFn) -> Activation:
     """Return an activation, with a slope where it takes one."""
-    function = draw(st.sampled_from(Function))
+    function = draw(FUNCTIONS)
     return Activation(function=function, slope=draw(FINITE) if function in SLOPES else None)
 
 
@@ -196,31 +222,43 @@ BLOCKS = blocks()
 """Blocks of up to three branches, some or all of them empty, up to three deep."""
 
 
+@cache
+def parts(known: Kernels) -> st.SearchStrategy[list[Layer]]:
+    """Return up to six layers and blocks, whether or not anything fits them."""
+    return st.lists(st.one_of(layers(known), layers(known), blocks(known)), max_size=6)
+
+
+@cache
 @st.composite
 def networks(draw: st.DrawFn, known: Kernels = ANY_KERNELS) -> Network:
     """Return a network of up to six layers and blocks, some of them with names, no two of them equal."""
-    parts = draw(st.lists(st.one_of(layers(known), layers(known), blocks(known)), max_size=6))
-    return Network(draw(with_names(tuple(parts))))
+    return Network(name_layers(tuple(draw(parts(known))), draw(NAME_LISTS)))
 
 
+@cache
 @st.composite
 def networks_for(draw: st.DrawFn, shape: Shape, known: Kernels = ANY_KERNELS) -> Network:
     """Return a network of layers and blocks that can take what the ones before them give.
 
     With `REAL_KERNELS` it can run, those layers that learn with random weights.
     """
-    return Network(draw(with_names(draw(branches_for(shape, known, longest=6)))))
+    return Network(name_layers(draw(branches_for(shape, known, longest=6)), draw(NAME_LISTS)))
 
 
+@cache
+def kinds(longest: int, *, with_blocks: bool) -> st.SearchStrategy[list[str]]:
+    """Return lists of which parts stand in a row, a fourth of them blocks."""
+    return st.lists(st.sampled_from(["layer", "layer", "layer", *["block"] * with_blocks]), max_size=longest)
+
+
+@cache
 @st.composite
 def branches_for(
     draw: st.DrawFn, shape: Shape, known: Kernels, *, depth: int = 3, longest: int = 3, steady: bool = False
 ) -> Branch:
     """Return layers in a row that `shape` can go through; a `steady` one keeps height and width."""
     row: list[Layer] = []
-    for kind in draw(
-        st.lists(st.sampled_from(["layer", "layer", "layer", *["block"] * (depth > 0)]), max_size=longest)
-    ):
+    for kind in draw(kinds(longest, with_blocks=depth > 0)):
         if kind == "block":
             layer: Layer = draw(blocks_for(shape, known, depth=depth - 1, steady=steady))
         else:
@@ -233,13 +271,19 @@ def branches_for(
     return tuple(row)
 
 
+BLOCK_KINDS = st.sampled_from([Residual, Concatenation])
+COUNTS = st.integers(1, 3)
+STRIDES = st.just((1, 1)) | pairs(1, 2)
+
+
+@cache
 @st.composite
 def blocks_for(draw: st.DrawFn, shape: Shape, known: Kernels, *, depth: int, steady: bool) -> Block:
     """Return a block that `shape` can go into, whose branches fit each other."""
-    kind = draw(st.sampled_from([Residual, Concatenation]))
-    count = draw(st.integers(1, 3))
+    kind = draw(BLOCK_KINDS)
+    count = draw(COUNTS)
     adds_input = kind is Residual and count == 1
-    stride = (1, 1) if adds_input or steady or len(shape) == 1 else draw(st.just((1, 1)) | pairs(1, 2))
+    stride = (1, 1) if adds_input or steady or len(shape) == 1 else draw(STRIDES)
     target = shape if adds_input else None
     branches = []
     for _ in range(count):
@@ -256,6 +300,7 @@ def blocks_for(draw: st.DrawFn, shape: Shape, known: Kernels, *, depth: int, ste
     return kind(branches=tuple(branches))
 
 
+@cache
 def _strides(stride: tuple[int, int]) -> st.SearchStrategy[Layer]:
     """Return layers that take every second row or column, or both, and lead to one size."""
     windows = st.builds(Window, pairs(1, 3), stride=st.just(stride), padding=st.just(PaddingWord.SAME))
@@ -286,11 +331,11 @@ def output_or_none(layer: Layer, shape: Shape) -> Shape | None:
         return None
 
 
-@st.composite
-def with_names(draw: st.DrawFn, row: Branch) -> Branch:
+NAME_LISTS = st.lists(st.none() | st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,5}", fullmatch=True), max_size=8)
+
+
+def name_layers(row: Branch, names: list[str | None]) -> Branch:
     """Return the layers, some of them with names, those in blocks too, no two of them equal."""
-    words = st.none() | st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,5}", fullmatch=True)
-    names = draw(st.lists(words, max_size=8))
     different = (name if name and name not in names[:place] else "" for place, name in enumerate(names))
     return tuple(_named(row, chain(different, repeat(""))))
 

@@ -35,11 +35,11 @@ def sample_drawing(name: str) -> Drawing:
     return Drawing(make_steps(document.network, document.input), document.input, name, "its counts")
 
 
-@pytest.fixture(scope="module", params=READABLE)
+@pytest.fixture(scope="module", params=SAMPLES)
 def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Figure]]:
     """Return a sample network and its figure, drawn once for all tests; it is saved when the last of them ends."""
     name = str(request.param)
-    sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
+    sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=40)
     with open_sheet(sheet) as figure:
         draw_network(figure, sheet, sample_drawing(name))
         yield name, figure
@@ -114,6 +114,7 @@ def test_every_layer_of_a_network_is_in_its_drawing(name: str) -> None:
     assert drawn + inside == len(list(document.network.all_nodes))
 
 
+@pytest.mark.parametrize("drawn", READABLE, indirect=True, scope="module")
 def test_each_volume_is_a_box_with_its_size_below_it(drawn: tuple[str, Figure]) -> None:
     name, figure = drawn
     drawing = sample_drawing(name)
@@ -130,9 +131,8 @@ def test_each_volume_is_a_box_with_its_size_below_it(drawn: tuple[str, Figure]) 
     ]
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_no_text_lies_on_another_or_beyond_the_figure(figure: Figure, sheet: Sheet, name: str) -> None:
-    draw_network(figure, sheet._replace(dpi=40), sample_drawing(name))
+def test_no_text_lies_on_another_or_beyond_the_figure(drawn: tuple[str, Figure]) -> None:
+    _, figure = drawn
     boxes = [text.get_window_extent() for text in texts_on(figure)]
     # A circle holds its sign, and letters that stand side by side may touch by a part of a pixel.
     near = [(a, b) for a, b in itertools.combinations(boxes, 2) if a.padded(-1).overlaps(b.padded(-1))]
@@ -140,6 +140,7 @@ def test_no_text_lies_on_another_or_beyond_the_figure(figure: Figure, sheet: She
     assert all(figure.bbox.padded(1).contains(*corner) for box in boxes for corner in (box.min, box.max))
 
 
+@pytest.mark.parametrize("drawn", READABLE, indirect=True, scope="module")
 def test_the_letters_can_be_read_at_the_natural_size(drawn: tuple[str, Figure]) -> None:
     _, figure = drawn
     assert min(float(text.get_fontsize()) for text in texts_on(figure)) >= 6

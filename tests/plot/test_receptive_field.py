@@ -1,6 +1,8 @@
 """Receptive fields: the frames are those of `shape`, and no pixel outside one changes its unit."""
 
 import itertools
+from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from cnnfilter.nn.network import Network
 from cnnfilter.nn.summary import summarize
 from cnnfilter.plot.input_regions import Frame, find_frames
 from cnnfilter.plot.receptive_field import Backdrop, Fields, choose_section, choose_zoom, draw_fields, table_of
-from cnnfilter.plot.sheet import Sheet
+from cnnfilter.plot.sheet import Sheet, open_sheet
 from tests.conftest import ROOT
 from tests.plot.conftest import texts_on, words_on
 
@@ -55,20 +57,25 @@ def positive_weights(layers: Network, shape: Shape) -> dict[str, Array]:
     }
 
 
-def seen_by_force(words: str, shape: Shape, unit: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return the first and last row and column of the pixels that change a unit of the last layer, tried one by one."""
+@cache
+def changed_by_force(words: str, shape: Shape) -> Array:
+    """Return which units (rows, columns) of the last layer each pixel (row, column) changes, tried one by one."""
     weights = positive_weights(parse(words), shape)
     running = network(words)
     plain = np.ones(shape)
-    usual = np.atleast_3d(running.run(plain, weights))[unit]
-    changed = []
+    usual = np.atleast_3d(running.run(plain, weights))
+    changed = np.empty((*shape[:2], *usual.shape[:2]), bool)
     for row, column in np.ndindex(shape[0], shape[1]):
         image = plain.copy()
         image[row, column] += 1000.0
-        if not np.array_equal(np.atleast_3d(running.run(image, weights))[unit], usual):
-            changed.append((row, column))
-    rows, columns = zip(*changed, strict=True)
-    return min(rows), max(rows), min(columns), max(columns)
+        changed[row, column] = (np.atleast_3d(running.run(image, weights)) != usual).any(axis=2)
+    return changed
+
+
+def seen_by_force(words: str, shape: Shape, unit: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the first and last row and column of the pixels that change a unit of the last layer."""
+    rows, columns = np.nonzero(changed_by_force(words, shape)[:, :, *unit])
+    return rows.min(), rows.max(), columns.min(), columns.max()
 
 
 @pytest.mark.parametrize("words", NETWORKS)
@@ -149,12 +156,23 @@ def frames_on(figure: Figure, panel: int) -> dict[int, tuple[float, float, float
     return found
 
 
-@pytest.mark.parametrize("name", ["lenet5", "alexnet", "resnet18", "inception"])
-def test_the_frames_are_drawn_around_the_pixels_that_they_name(figure: Figure, sheet: Sheet, name: str) -> None:
-    document = load_document(str(ROOT / "samples" / f"{name}.toml"))
+@pytest.fixture(scope="module", params=SAMPLES)
+def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fields, Figure]]:
+    """Return the fields of a sample network and their figure, drawn once; it is saved when its last test ends."""
+    document = load_document(str(ROOT / "samples" / f"{request.param}.toml"))
     assert document.input
     found = find_frames(document.network.visits(document.input))
-    draw_fields(figure, sheet, Fields(found, (document.input[0], document.input[1]), None, name))
+    fields = Fields(found, (document.input[0], document.input[1]), None, request.param)
+    sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
+    with open_sheet(sheet) as figure:
+        draw_fields(figure, sheet, fields)
+        yield fields, figure
+
+
+@pytest.mark.parametrize("drawn", ["lenet5", "alexnet", "resnet18", "inception"], indirect=True, scope="module")
+def test_the_frames_are_drawn_around_the_pixels_that_they_name(drawn: tuple[Fields, Figure]) -> None:
+    fields, figure = drawn
+    found = fields.found
     for panel in range(len(figure.axes)):
         drawn = frames_on(figure, panel)
         assert drawn == {number: (*frame.rows, *frame.columns) for number, frame in enumerate(found.frames, 1)}
@@ -162,15 +180,11 @@ def test_the_frames_are_drawn_around_the_pixels_that_they_name(figure: Figure, s
     for line in table_of(found):
         assert {cell for cell in line if cell} <= set(words)
     low, high = found.frames[-1].rows
-    assert ("grey is padding" in " ".join(words)) == (low < 0 or high >= document.input[0])
+    assert ("grey is padding" in " ".join(words)) == (low < 0 or high >= fields.size[0])
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_no_text_of_the_table_lies_on_another(figure: Figure, sheet: Sheet, name: str) -> None:
-    document = load_document(str(ROOT / "samples" / f"{name}.toml"))
-    assert document.input
-    found = find_frames(document.network.visits(document.input))
-    draw_fields(figure, sheet, Fields(found, (document.input[0], document.input[1]), None, name))
+def test_no_text_of_the_table_lies_on_another(drawn: tuple[Fields, Figure]) -> None:
+    _, figure = drawn
     outside = [text for text in texts_on(figure) if not str(text.get_gid()).startswith("number")]
     boxes = [text.get_window_extent() for text in outside]
     near = [(a, b) for a, b in itertools.combinations(boxes, 2) if a.padded(-1).overlaps(b.padded(-1))]
