@@ -263,7 +263,7 @@ FAR = (998, 999)
 """Values, an even and an odd one, that lead only to targets to which values without end lead."""
 
 
-def changed(layer: Convolution | Pool, part: OpenPart, pair: Pair, *, keeps_stride: bool) -> Convolution | Pool:
+def changed(layer: Convolution | Pool, part: OpenPart, pair: Pair, *, sets_stride: bool) -> Convolution | Pool:
     """Return the layer with one part changed; paddings are given by their sums, an odd pixel at the end."""
     if part is OpenPart.PADDING:
         first = tuple(total // 2 for total in pair)
@@ -271,24 +271,47 @@ def changed(layer: Convolution | Pool, part: OpenPart, pair: Pair, *, keeps_stri
     else:
         field = {OpenPart.STRIDE: "stride", OpenPart.KERNEL: "size", OpenPart.DILATION: "dilation"}[part]
         window = replace(layer.window, **{field: pair})
-        follows = part is OpenPart.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size
-        if follows and not keeps_stride:
+        if sets_stride:
             window = replace(window, stride=pair)  # as it does where a pool's stride is left out
     return replace(layer, window=window)
+
+
+def squared(layer: Convolution | Pool, axis: int) -> Convolution | Pool:
+    """Return a layer that treats both axes as the given one treats `axis`."""
+    window = layer.window
+    padding = window.padding
+    if isinstance(padding, tuple):
+        padding = (padding[axis], padding[axis], padding[axis + 2], padding[axis + 2])
+    pairs_of = {field: (getattr(window, field)[axis],) * 2 for field in ("size", "stride", "dilation")}
+    return replace(layer, window=replace(window, padding=padding, **pairs_of))
 
 
 def every_pair(
     layer: Convolution | Pool, part: OpenPart, shape: Shape, target: Pair, *, keeps_stride: bool
 ) -> dict[Convolution | Pool, Pair]:
-    """Return all layers with values up to `MOST`, and few `FAR` beyond, that lead to the target."""
-    values = range(0 if part is OpenPart.PADDING else 1, MOST)
-    tried = [*product(values, values), *product(values, FAR), *product(FAR, values), *product(FAR, FAR)]
-    candidates = {changed(layer, part, pair, keeps_stride=keeps_stride): pair for pair in tried}
+    """Return all layers with values up to `MOST`, and few `FAR` beyond, that lead to the target.
+
+    Rows hang on the values of rows alone, and columns on those of columns: each axis is tried by itself, then all
+    pairs of what leads to the target.
+    """
+    follows = part is OpenPart.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size
+    sets_stride = follows and not keeps_stride
+    leading = []
+    for axis in (0, 1):
+        one, sides, goal = squared(layer, axis), (shape[axis], shape[axis], shape[2]), (target[axis],) * 2
+        tried = (*range(0 if part is OpenPart.PADDING else 1, MOST), *FAR)
+        leading.append([value for value in tried if leads(one, part, (value, value), sides, goal, sets_stride)])
     return {
-        candidate: pair
-        for candidate, pair in candidates.items()
-        if (output := output_or_none(candidate, shape)) and output[:2] == target
+        changed(layer, part, pair, sets_stride=sets_stride): pair
+        for pair in product(*leading)
+        if leads(layer, part, pair, shape, target, sets_stride)
     }
+
+
+def leads(layer: Convolution | Pool, part: OpenPart, pair: Pair, shape: Shape, target: Pair, sets_stride: bool) -> bool:
+    """Return whether the layer with one part changed leads to the target."""
+    output = output_or_none(changed(layer, part, pair, sets_stride=sets_stride), shape)
+    return output is not None and output[:2] == target
 
 
 @settings(max_examples=150)
