@@ -265,13 +265,20 @@ def test_an_interrupt_leaves_whole_files_and_nothing_else(
     assert assert_whole(pictures) == set(NAMES)
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a picture that takes a while to write."""
+    path = tmp_path_factory.mktemp("large") / "large.ppm"
+    save(path, np.random.default_rng(1).integers(0, 256, (2000, 2000, 3)).astype(np.uint8))
+    return path
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_an_interrupt_of_one_input_leaves_nothing_either(folder: Path, number: signal.Signals, status: int) -> None:
-    large = np.random.default_rng(1).integers(0, 256, (3000, 3000, 3)).astype(np.uint8)
-    save(folder / "large.ppm", large)
+def test_an_interrupt_of_one_input_leaves_nothing_either(large: Path, number: signal.Signals, status: int) -> None:
     for _ in range(3):
         Path("out").mkdir(exist_ok=True)
-        with begin(*MODULE, "convolve", "large.ppm", "-k", "identity:1", "-o", "out/a.ppm") as process:
+        with begin(*MODULE, "convolve", str(large), "-k", "identity:1", "-o", "out/a.ppm") as process:
             wait_for_outputs(process, 1)
             process.send_signal(number)
             process.communicate(timeout=60)
@@ -362,16 +369,32 @@ def test_memory_does_not_grow_with_the_number_of_inputs() -> None:
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
-@pytest.fixture
-def workshop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current folder, with the samples and their makefile in it, and as many pictures more."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the samples and their makefile, as many pictures more, and what make makes of them."""
+    folder = tmp_path_factory.mktemp("made")
     for path in [*(ROOT / "samples").glob("*.png"), ROOT / "samples" / "Makefile"]:
         shutil.copy(path, folder)
     for number in range(3):
         shutil.copy(ROOT / "samples" / "city.png", folder / f"city-{number}.png")
-    monkeypatch.setenv("CNNFILTER", f"{sys.executable} -m cnnfilter")
-    monkeypatch.delenv("MAKEFLAGS", raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        tell_make(patch)
+        subprocess.run(["make", "-j4"], check=True, capture_output=True, cwd=folder)
+    assert len(targets(folder)) == 2 * len(list(folder.glob("*.png")))
     return folder
+
+
+@pytest.fixture
+def workshop(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, in which everything is made."""
+    tell_make(monkeypatch)
+    return shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
+def tell_make(patch: pytest.MonkeyPatch) -> None:
+    """Let make run this program, and nothing tell it how."""
+    patch.setenv("CNNFILTER", f"{sys.executable} -m cnnfilter")
+    patch.delenv("MAKEFLAGS", raising=False)
 
 
 def targets(folder: Path) -> dict[str, bytes]:
@@ -385,10 +408,9 @@ def targets(folder: Path) -> dict[str, bytes]:
 def test_make_that_is_interrupted_and_run_again_ends_with_all_targets_right(
     workshop: Path, number: signal.Signals
 ) -> None:
-    subprocess.run(["make", "-j4"], check=True, capture_output=True)
     right = targets(workshop)
-    assert len(right) == 2 * len(list(workshop.glob("*.png")))
     subprocess.run(["make", "clean"], check=True, capture_output=True)
+    assert targets(workshop) == {}
     for moment in range(3):
         with subprocess.Popen(
             ["make", "-j4"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -409,7 +431,6 @@ def test_make_that_is_interrupted_and_run_again_ends_with_all_targets_right(
 @needs_make
 @pytest.mark.usefixtures("workshop")
 def test_make_makes_again_what_hangs_on_a_picture_that_has_changed() -> None:
-    subprocess.run(["make", "-j4"], check=True, capture_output=True)
     times = {path: path.stat().st_mtime_ns for path in Path().glob("s*/*.png")}
     later = time.time_ns() + 10**9
     os.utime("chart.png", ns=(later, later))
