@@ -18,12 +18,6 @@ from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
 from cnnfilter.nn.layers import Convolution, DepthwiseConv, Layer, Normalization, Shape, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Activation, ChannelPool, GlobalPool, Gray, Pool, PoolMode
 
-WHOLE = 12
-"""An input or output up to this size is shown whole, of a larger one what lies around the window."""
-
-AROUND = 3
-"""The number of pixels that are shown on each side of it."""
-
 
 class Reach(NamedTuple):
     """Where a window lies in the input.
@@ -120,16 +114,16 @@ class Explained(NamedTuple):
 
 
 def span_around(first: int, last: int, size: int) -> range:
-    """Return the rows or columns that are drawn of `size`, with a window from `first` to `last`: all of a few.
+    """Return the rows or columns that are drawn: all of up to 12, else a window and 3 more on each side of it.
 
     Examples
     --------
     >>> span_around(-1, 1, 5), span_around(100, 102, 600)
     (range(-1, 5), range(97, 106))
     """
-    if size <= WHOLE:
+    if size <= 12:
         return range(min(0, first), max(size, last + 1))
-    return range(min(first, max(0, first - AROUND)), max(last + 1, min(size, last + 1 + AROUND)))
+    return range(min(first, max(0, first - 3)), max(last + 1, min(size, last + 4)))
 
 
 def trace(program: Program, volume: Array, place: Pair) -> Trace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import ceil, floor, log10
 from pathlib import Path
 from textwrap import fill
@@ -292,31 +292,22 @@ def needs_logarithm(response: Doubles) -> bool:
 
 
 def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
-    """Write each weight in its cell, if the cells are large enough."""
+    """Write each weight into its cell if all fit: whole numbers over the divisor, else fewer and fewer digits."""
+    whole = weights * common_divisor(weights)
+    if np.array_equal(whole, np.rint(whole)) and np.abs(whole).max() < 1e6:
+        ways = [[show_number(number) for number in whole.ravel().tolist()]]
+    else:
+        first = -floor(log10(np.abs(weights).max()))  # the place of the greatest one's first digit
+        places = [max(0, first + digits) for digits in (3, 2, 1)] if first <= 4 else []
+        ways = [[show_places(weight, count) for weight in weights.ravel().tolist()] for count in places]
     box = axes.get_window_extent()
-    height, width = (
-        length / cells * POINTS / axes.figure.dpi
-        for length, cells in zip((box.height, box.width), weights.shape, strict=True)
-    )
-    for words in _ways_to_write(weights):
+    sides = zip((box.height, box.width), weights.shape, strict=True)
+    height, width = (length / cells * POINTS / axes.figure.dpi for length, cells in sides)
+    for words in ways:
         points = min(13.0, height * 0.6, width * 0.88 / (LETTER * max(map(len, words))))
         if points >= LEAST_POINTS:
             write_cells(axes, weights, words, points, image)
             return
-
-
-def _ways_to_write(weights: Doubles) -> Iterator[list[str]]:
-    """Yield the texts of the cells: whole numbers over the divisor, else fewer and fewer digits."""
-    whole = weights * common_divisor(weights)
-    if np.array_equal(whole, np.rint(whole)) and np.abs(whole).max() < 1e6:
-        yield [show_number(weight) for weight in whole.ravel().tolist()]
-        return
-    greatest = float(np.abs(weights).max())
-    for digits in (4, 3, 2):
-        places = max(0, digits - 1 - floor(log10(greatest)))
-        if places > 7:
-            return
-        yield [show_places(weight, places) for weight in weights.ravel().tolist()]
 
 
 def all_kernels() -> dict[str, Kernel]:
@@ -341,7 +332,10 @@ def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image
         paper.text(left, top - 0.02 * down, word, fontsize=7 * paper.zoom, va="bottom")
         axes = paper.axes(Box(left + 0.28 * across, top, 0.63 * across, 0.8 * down))
         result = lay_kernel(image, kernel or Kernel(np.ones((1, 1))))
-        _show_result(axes, _vivid(result)).set_gid(f"result {word}")
+        if result.signed:  # a few peaks would pale all edges
+            limit = float(np.percentile(np.abs(result.values), 99))
+            result = result._replace(limit=limit or result.limit)
+        _show_result(axes, result).set_gid(f"result {word}")
         axes.set_anchor("NW")
         axes.set_axis_off()
         if kernel:
@@ -351,12 +345,6 @@ def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image
             drawn.set_gid(f"kernel {word}")
             inset.set(xticks=[], yticks=[], anchor="NW")
     _draw_keys(paper, height - _FOOT)
-
-
-def _vivid(result: KernelResult) -> KernelResult:
-    """Return a signed result whose deepest colors begin where 99 % of its magnitudes end: a few peaks pale no edge."""
-    limit = float(np.percentile(np.abs(result.values), 99))
-    return result._replace(limit=limit) if result.signed and limit else result
 
 
 def _draw_keys(paper: Paper, top: float) -> None:

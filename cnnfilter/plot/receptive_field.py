@@ -198,7 +198,7 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
 def _subtitle(fields: Fields, section: Section) -> str:
     """Return whose fields are drawn, and what is around the input."""
     last = fields.found.frames[-1]
-    unit = f"{_pair(last.unit)} of {last.names[-1]}"
+    unit = f"{last.unit[0]}, {last.unit[1]} of {last.names[-1]}"
     padding = "; grey is padding" if fields.are_padded else ""
     cut = [str(number) for number, frame in enumerate(fields.found.frames, 1) if section.lies_within(frame)]
     larger = f"; larger than what is drawn: {', '.join(cut)}" if cut else ""
@@ -255,17 +255,14 @@ def table_of(found: Frames) -> list[tuple[str, ...]]:
     """Return the lines of the table: its head, each frame's numbers, and which layers see all."""
     lines = [tuple(head for head, _, _ in _COLUMNS)]
     for number, frame in enumerate(found.frames, 1):
-        names, field = _names(frame.names), frame.field
-        sizes = show_pair(frame.output), _pair(frame.unit), show_pair(field.size), show_pair(field.jump)
+        field = frame.field
+        unit, first = ("{}, {}".format(*place) for place in (frame.unit, field.first))
+        sizes = show_pair(frame.output), unit, show_pair(field.size), show_pair(field.jump)
         seen = ("{} to {}".format(*span) for span in (frame.rows, frame.columns))
-        lines.append((str(number), names, *sizes, _pair(field.first), *seen))
+        lines.append((str(number), _names(frame.names), *sizes, first, *seen))
     if found.whole:
         lines.append(("", _names(found.whole), "", "", "the whole input", "", "", "", ""))
     return lines
-
-
-def _pair(pair: Pair) -> str:
-    return f"{pair[0]}, {pair[1]}"
 
 
 def _names(names: Sequence[str]) -> str:

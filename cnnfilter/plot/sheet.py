@@ -256,9 +256,9 @@ class Paper:
         import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
 
         zoom = set_size(self.figure, self.sheet, (height, width))
-        real = self.figure.get_figheight(), self.figure.get_figwidth()
-        self._stretch = (real[0] / height, real[1] / width) if stretched else (zoom, zoom)
-        self._height, self._width = (height, width) if stretched else (real[0] / zoom, real[1] / zoom)
+        high, wide = self.figure.get_figheight(), self.figure.get_figwidth()
+        self._stretch = (high / height, wide / width) if stretched else (zoom, zoom)
+        self._height, self._width = high / self._stretch[0], wide / self._stretch[1]
         self.zoom = zoom = min(1.0, zoom) if stretched else zoom  # the settings are those of this sheet
         mpl.rc("axes", edgecolor=INK, linewidth=0.6 * zoom, labelsize=8 * zoom, labelpad=1.5 * zoom)
         mpl.rc(("xtick", "ytick"), labelsize=TICK_POINTS * zoom)  # type: ignore[arg-type]
@@ -283,10 +283,9 @@ class Paper:
 
     def axes(self, box: Box) -> Axes:
         """Return axes that fill a box."""
-        bottom = 1 - (box.top + box.height) / self._height
-        return self.figure.add_axes(
-            (box.left / self._width, bottom, box.width / self._width, box.height / self._height)
-        )
+        height, width = self._height, self._width
+        bounds = box.left / width, 1 - (box.top + box.height) / height, box.width / width, box.height / height
+        return self.figure.add_axes(bounds)
 
     def text(self, left: float, top: float, words: str, **style: Any) -> Text:
         """Write words whose top left corner is at a point."""
