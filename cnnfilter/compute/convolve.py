@@ -57,11 +57,11 @@ def convolve_volume(
     divisor = common_divisor(bank)
     numerators = np.rint(bank * divisor) if divisor > 1 else bank
     numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
-    if shorts and numbers.whole and numbers.bound <= _LARGEST_SHORT and divisor == 1:
+    finish = Finish(biases, divisor if numbers.whole else 1)
+    if shorts and numbers.whole and numbers.narrow and numbers.bound <= _LARGEST_SHORT and divisor == 1:
         one = bank.shape[2] == 1 and bank.shape[3] == volume.shape[2] and bool((bank == bank[..., :1]).all())
         fits = one and window.stride == (1, 1) and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
-        numbers = numbers._replace(shorts=fits and numbers.narrow)
-    finish = Finish(biases, divisor if numbers.whole else 1)
+        finish = finish._replace(shorts=fits)
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
     maps = _lay(padded, numerators if numbers.whole else bank, window, output, groups, numbers, finish)
     if maps.dtype == np.int16:
@@ -147,7 +147,7 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Arr
     if plan.phases == "stride":
         return finish(filter_strided(padded, kernel, stride))
     match plan.engine:
-        case Engine.DIRECT if plan.shorts and has_native_border(padded, size):
+        case Engine.DIRECT if finish.shorts and has_native_border(padded, size):
             return filter_to_shorts(padded, kernel, float(finish.bias[0]))
         case Engine.DIRECT:
             return filter_directly(padded, kernel, stride, finish)

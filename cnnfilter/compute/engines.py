@@ -19,12 +19,13 @@ from cnnfilter.nn.geometry import BorderMode, Pair, Window
 class Finish(NamedTuple):
     """What makes results of sums: rounded to the whole numbers that they are known to be, divided once, with a bias.
 
-    `bias` is added to the outputs, (out,).
+    `bias` is added to the outputs, (out,). `shorts` says that results may be whole numbers of 16 bits, and fit.
     """
 
     bias: Doubles
     divisor: int = 1
     rounds: bool = False
+    shorts: bool = False
 
     @property
     def does_nothing(self) -> bool:

@@ -31,14 +31,13 @@ class Numbers(NamedTuple):
     """What is known of pixels and weights: the arithmetic that they need, and whether all are whole numbers.
 
     `bound` is the largest result that can be, sum |k| x max |x|, infinite for fractions; `narrow` says that pixels have
-    8 bits, `shorts` that results are wanted as whole numbers of 16 bits, and fit.
+    8 bits.
     """
 
     dtype: Dtype
     whole: bool = False
     bound: float = np.inf
     narrow: bool = False
-    shorts: bool = False
 
     def __str__(self) -> str:
         return f"whole numbers to {self.bound:.0f}" if self.whole else "fractions"

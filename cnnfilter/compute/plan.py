@@ -75,7 +75,7 @@ class Plan(NamedTuple):
     `core` is the part of the kernel that is laid, `factors` are its columns and rows, or the weights along a diagonal
     of `direction`. With `phases`, rows and columns that the stride or the dilation separates are filtered one after the
     other. `rounds` says that results are rounded to the whole numbers they are known to be, `exact` that sums are whole
-    numbers that the arithmetic holds, `shorts` that results are such of 16 bits. `price` is in microseconds.
+    numbers that the arithmetic holds. `price` is in microseconds.
     """
 
     engine: Engine
@@ -87,7 +87,6 @@ class Plan(NamedTuple):
     phases: Phases = ""
     rounds: bool = False
     exact: bool = False
-    shorts: bool = False
     price: float = 0.0
 
     @property
@@ -206,8 +205,7 @@ def all_plans(laid: LaidKernel) -> list[Plan]:
 def _plan_directly(laid: LaidKernel) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
     plan = laid.plan(Engine.DIRECT, _price_direct(laid.core.weights, laid.values))
-    converting = laid.values * 0.3 if laid.numbers.narrow else 0.0
-    return plan._replace(price=plan.price + converting, shorts=laid.numbers.shorts and laid.nonzero > 0)
+    return plan._replace(price=plan.price + laid.values * 0.3) if laid.numbers.narrow else plan
 
 
 def _price_direct(weights: Doubles, values: float) -> float:
