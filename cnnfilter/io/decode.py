@@ -85,6 +85,12 @@ class Picture:
         self.maximum = MAXIMA[depth]  # white: 255, 65535, or 1 for floats
         self.has_alpha = not matrix and pixels.shape[2:] == (4,)  # as the fourth channel
 
+    @property
+    def colours(self) -> Array:
+        """The pixels without alpha, (H, W, C)."""
+        volume = self.pixels if self.pixels.ndim > 2 else self.pixels[:, :, None]
+        return volume[:, :, :3] if self.has_alpha else volume
+
 
 def decode_picture(
     data: bytes,

@@ -21,7 +21,6 @@ from matplotlib.ticker import MaxNLocator
 from cnnfilter.api import convolve
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exact import common_divisor
-from cnnfilter.compute.forward import as_volume
 from cnnfilter.compute.operations import to_gray
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.atomic import read_bytes
@@ -44,7 +43,7 @@ _MOST_SAMPLE = 240
 def read_sample(path: str) -> tuple[Doubles, str]:
     """Return a user's image in gray, (H, W) with `WHITE` as its white, not large, and what it is."""
     picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
-    volume = as_volume(picture.pixels)[:, :, : 3 if picture.has_alpha else None]
+    volume = picture.colours
     if volume.shape[2] not in {1, 3}:
         raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colored pictures")
     gray = to_gray(volume)[:, :, 0] * (WHITE / picture.maximum)

@@ -124,16 +124,9 @@ def work_in_order(
 ) -> Generator[Any, None, None]:
     """Yield what comes of each task, in the order of the tasks.
 
-    Parameters
-    ----------
-    tasks, begin
-        What is to be done, and what makes a process ready to do it.
-    lose
-        Returns what comes of a task whose worker has died, for the reason given.
-    processes
-        The number of workers. Fewer do it where the system allows no more, and this process where it allows none.
-    ahead
-        At most this many tasks have been taken of which the outcome has not been handed out.
+    `lose` returns what comes of a task whose worker has died, for the reason given. Fewer processes do it where the
+    system allows no more, and this one where it allows none. At most `ahead` tasks have been taken of which the outcome
+    has not been handed out.
     """
     pool, taken, handed_out = _Pool(begin, lose), 0, 0
     try:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, prepare, run_program
+from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run_program
 from cnnfilter.compute.tiles import Model, Part, Parts, check_layers, check_result, join_parts
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
@@ -36,22 +36,11 @@ Watcher = Callable[[Part], None]
 
 
 class FeatureMaps(NamedTuple):
-    """What comes out of a network, or of one of its layers.
+    """What comes out of a network, or of one of its layers, part by part, and what is to be remarked.
 
-    Parameters
-    ----------
-    picture
-        What it is made of; its pixels are of no more use.
-    parts
-        (H, W, C), (H, W) or (length,) in the units of a picture in which `white` is white, with alpha (H, W, 1)
-        from 0 to 1 or None; part by part. The network is run for a part when it is asked for, so that large results
-        need little memory.
-    height
-        The number of rows, or of values of a vector, of all parts together.
-    notes
-        What is to be remarked.
-    model
-        What made it, where it can make more of the other pages of the picture's file.
+    Parts are (H, W, C), (H, W) or (length,), with alpha (H, W, 1) from 0 to 1 or None; the network is run for each when
+    it is asked for, so that large results need little memory. Together they have `height` rows, or values of a vector;
+    `white` is in their units. Of the picture's other pages, `model` makes the same.
     """
 
     picture: Picture
@@ -90,22 +79,9 @@ def as_maps(values: Array, white: float, depth: Depth, *, matrix: bool = False) 
 
 
 class Result(NamedTuple):
-    """What one file is to hold.
+    """What one file is to hold: for each page or frame the pixels, one array of values for a matrix or a ranking.
 
-    Parameters
-    ----------
-    name
-        The file's.
-    pages
-        For each page or frame the pixels as the file holds them; one array of values for a matrix or a ranking.
-    clipped
-        The share of values that were clipped.
-    notes
-        What is to be remarked.
-    metadata
-        What the picture's file said.
-    source
-        The pages that it is made of, where the file is one of several.
+    `clipped` is the share of values that were; `source` has the pages that it is made of in a file of several.
     """
 
     name: str
@@ -127,13 +103,7 @@ class File(NamedTuple):
 
 
 def lay_out(picture: Picture, model: Model, settings: Settings) -> FeatureMaps:
-    """Return what a network makes of a picture, run part by part as it is asked for.
-
-    Raises
-    ------
-    CnnFilterError
-        If the network does not fit the picture, or its weights do not fit the network.
-    """
+    """Return what a network makes of a picture, run part by part as it is asked for; raise if they do not fit."""
     _, colours, alpha, notes = _fit(picture, model, settings)
     white = picture.maximum * settings.preparation.scale
     parts = Parts(model.strips(colours.shape), colours, alpha, picture.maximum, white)
@@ -177,10 +147,9 @@ def _fit(
 
 def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape, Array, Array | None]:
     """Return a network ready for a picture, the shape that it sees, and the picture's colours and alpha, (H, W, C)."""
-    colours, alpha = as_volume(picture.pixels), None
-    if picture.has_alpha:
-        takes_alpha = model.network.takes_alpha and not settings.pipeline
-        colours, alpha = colours[:, :, :3], colours[:, :, 3:] if takes_alpha else None
+    colours = picture.colours
+    sees_alpha = picture.has_alpha and not settings.pipeline and model.network.takes_alpha
+    alpha = picture.pixels[:, :, 3:] if sees_alpha else None
     shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
     check_result(model.network.output(shape))
     return model.program(shape), shape, colours, alpha
@@ -195,13 +164,7 @@ def remark_on_pages(pages: Pages) -> str:
 
 
 def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str = "") -> Shape:
-    """Return the shape of what a network, or one of its layers, would make of a picture; nothing is run.
-
-    Raises
-    ------
-    CnnFilterError
-        If the network does not fit the picture.
-    """
+    """Return the shape of what a network, or a layer, would make of a picture; raise if they do not fit."""
     program, shape, _, alpha = _load(picture, model, settings)
     if layer:
         result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)

@@ -28,14 +28,8 @@ _MOVIE_DPI = 100
 class Settings(NamedTuple):
     """What the options say that commands have in common, each by its name, and at the end what follows from them.
 
-    Parameters
-    ----------
-    preparation
-        What is done to images first: what the network's file says, and over it the options.
-    pipeline
-        Whether the network was written out as one: it sees colours alone, and its sums are remarked upon.
-    ranking
-        How `top` classes are listed, with their names; None lists all values as they are.
+    What is done to images first is `preparation`; a network that was written out as a `pipeline` sees colours alone,
+    and its sums are remarked upon. `ranking` says how `top` classes are listed; None lists all values as they are.
     """
 
     output: str | None = None
@@ -84,24 +78,11 @@ class Settings(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What is done with every input.
+    """What is done with every input, and how.
 
-    Parameters
-    ----------
-    settings
-        How it is done.
-    models
-        The network for each kernel, or the one network, with its weights.
-    jobs
-        What is made, the jobs of an input in a row.
-    names
-        What the results of several networks are called in figures; their networks' text unless given.
-    stdin
-        What standard input held, if it is an input.
-    protected
-        The identities of all files that are read, over which nothing is written but a job's own target.
-    prerequisites
-        The files that results depend on beside their input: kernels, networks, weights, labels.
+    There is a model for each kernel, or one; the jobs of an input are in a row. `names` are those of results in
+    figures, `stdin` is what standard input held, `protected` has the identities of files that are read, over which
+    nothing is written but a job's own target. Results depend on `prerequisites` too: kernels, weights and the like.
     """
 
     settings: Settings
@@ -122,21 +103,10 @@ def request_sheet(settings: Settings, option: str) -> Sheet:
 
 
 def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, read: frozenset[str]) -> list[Job]:
-    """Return the jobs with those for figures, moving pictures and explanations behind the others of each input.
+    """Return the jobs, as many for each input, with those for figures, moving pictures and explanations behind them.
 
-    Parameters
-    ----------
-    jobs
-        What is made of each input, as many for one as for the other.
-    sources
-        The inputs.
-    read
-        The identities of all files that are read.
-
-    Raises
-    ------
-    OutputError
-        If a figure could not be saved or shown, or would be written twice or over what is read.
+    `read` has the identities of all files that are read. Raise an `OutputError` if a figure could not be saved or
+    shown, or would be written twice or over what is read.
     """
     from cnnfilter.plot.sheet import check_sheet  # noqa: PLC0415  for figures alone
 

@@ -35,15 +35,7 @@ _WEIGHED = "some pixels are transparent, and colors are weighed by alpha then; o
 
 
 class Show:
-    """Shows the work on one input.
-
-    Parameters
-    ----------
-    work, picture
-        What is done, and the input.
-    jobs
-        Those that show it.
-    """
+    """Shows the work on one input, by the jobs that are for this."""
 
     def __init__(self, work: Work, picture: Picture, jobs: Sequence[Job]) -> None:
         self._work, self._picture, self._settings = work, picture, work.settings
@@ -150,7 +142,7 @@ class Show:
         """Return how the value comes about under each network; its window has to be opaque."""
         settings, picture, place = self._settings, self._picture, self._settings.explain
         assert place is not None
-        colors, explained = _colors(picture), list[Explained]()
+        colors, explained = picture.colours, list[Explained]()
         for number, model in enumerate(self._work.models):
             traced = trace(model.program(colors.shape), colors, place)
             if picture.has_alpha:
@@ -174,8 +166,8 @@ class Show:
             from cnnfilter.plot.animation import animate  # noqa: PLC0415  matplotlib is for figures alone
             from cnnfilter.plot.movie import encode_movie  # noqa: PLC0415
 
-            picture, colors, fps = self._picture, _colors(self._picture), self._settings.fps or 3.0
-            if picture.has_alpha and (as_volume(picture.pixels)[:, :, 3] < picture.maximum).any():
+            picture, colors, fps = self._picture, self._picture.colours, self._settings.fps or 3.0
+            if picture.has_alpha and (picture.pixels[:, :, 3] < picture.maximum).any():
                 raise ShapeError(_WEIGHED)
             title = f"{PurePath(name).name}, {self._title(0)}"
             paper = Paper(figure, sheet)
@@ -201,15 +193,12 @@ def run_layers(
 ) -> tuple[Grid, list[Panel]]:
     """Run a network on an image, and return the panels of the image and of the layers that are wanted, all if none is.
 
-    Raises
-    ------
-    ShapeError
-        If there are too many layers for one figure.
+    Raise a `ShapeError` if there are too many layers for one figure.
     """
     from cnnfilter.plot.compare import Panel, arrange, check_layers  # noqa: PLC0415  matplotlib is for figures
     from cnnfilter.plot.view import View, view_picture, view_values  # noqa: PLC0415
 
-    colors = prepare(_colors(picture), settings.preparation)
+    colors = prepare(picture.colours, settings.preparation)
     program = model.program(colors.shape)
     names = layers or program.network.names
     check_layers(len(names))
@@ -247,12 +236,6 @@ def _filters(step: Step, layer: Layer, shape: Sequence[int]) -> Doubles | None:
     if step.kernels:
         return build_bank(layer, step.kernels, shape[2])
     return np.asarray(step.tensors["weight"], dtype=np.float64)
-
-
-def _colors(picture: Picture) -> Array:
-    """Return an image without alpha, (H, W, C)."""
-    pixels = as_volume(picture.pixels)
-    return pixels[:, :, :3] if picture.has_alpha else pixels
 
 
 def _white(picture: Picture) -> float:
