@@ -86,38 +86,30 @@ def _parse_row(content: str, line: int, length: int | None) -> list[float]:
     return row
 
 
-def parse_inline(text: str) -> list[list[Rows]]:
-    """Return an inline matrix: `;` ends a row, `;;` a slice (a channel), `;;;` a feature map.
+def parse_inline(text: str) -> tuple[list[list[Rows]], tuple[int, ...]]:
+    """Return an inline matrix and its shape: `;` ends a row, `;;` a slice (a channel), `;;;` a feature map.
 
-    For each map there are its slices, for each slice its rows; a matrix alone is one slice of one map. `ValueError` if
-    a row is empty or ragged, a word is not a number, or slices or maps differ in size.
+    For each map there are its slices, for each slice its rows; a matrix alone is one slice of one map. The shape is
+    (rows, columns[, slices[, maps]]), as far as there are such signs. `ValueError` if a row is empty or ragged, a word
+    is not a number, or slices or maps differ in size.
 
     Examples
     --------
     >>> parse_inline("1 2; 3 4")
-    [[[[1.0, 2.0], [3.0, 4.0]]]]
+    ([[[[1.0, 2.0], [3.0, 4.0]]]], (2, 2))
     >>> parse_inline("1 2;; 3 4")
-    [[[[1.0, 2.0]], [[3.0, 4.0]]]]
+    ([[[[1.0, 2.0]], [[3.0, 4.0]]]], (1, 2, 2))
     """
-    matrix = join_rows(text).rstrip("; \t")
-    maps = [[_parse_rows(part) for part in piece.split(";;")] for piece in matrix.split(";;;")]
+    matrix = join_rows(text)
+    longest = max(map(len, re.findall(";+", matrix)), default=1)
+    pieces = matrix.rstrip("; \t").split(";;;")
+    maps = [[_parse_rows(part) for part in piece.split(";;")] for piece in pieces]
     if len({len(slices) for slices in maps}) > 1:
         raise ValueError("every map needs as many slices")
     if len({(len(rows), len(rows[0])) for slices in maps for rows in slices}) > 1:
         raise ValueError("every slice needs as many rows, and as many numbers in them")
-    return maps
-
-
-def inline_dimensions(text: str) -> int:
-    """Return 4 for an inline matrix with maps, 3 for one with slices, else 2.
-
-    Examples
-    --------
-    >>> inline_dimensions("1 2; 3 4;"), inline_dimensions("1 2; 3 4;;")
-    (2, 3)
-    """
-    longest = max(map(len, re.findall(";+", join_rows(text))), default=1)
-    return max(2, 1 + longest)
+    first = maps[0][0]
+    return maps, (len(first), len(first[0]), len(maps[0]), len(maps))[: max(2, 1 + longest)]
 
 
 def _parse_rows(text: str) -> Rows:

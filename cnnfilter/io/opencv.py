@@ -28,9 +28,9 @@ def explain_import_error(error: ImportError) -> str:
     'OpenCV cannot be loaded: libGL.so.1 is missing; the '
     """
     library = str(error).partition(":")[0]
-    package = next((package for name, package in _PACKAGES.items() if name in str(error)), "")
-    remedy = f"the package {package} (Debian, Ubuntu) brings it" if package else str(error)
-    what = f"{library} is missing; {remedy}" if package else remedy
+    what = str(error)
+    if package := next((package for name, package in _PACKAGES.items() if name in what), ""):
+        what = f"{library} is missing; the package {package} (Debian, Ubuntu) brings it"
     return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` serves as well"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import KernelError, TextError
-from cnnfilter.io.matrices import Rows, inline_dimensions, parse_inline, parse_table
+from cnnfilter.io.matrices import Rows, parse_inline, parse_table
 from cnnfilter.nn.layers import Shape
 from cnnfilter.numbers import parse_number
 
@@ -39,11 +39,9 @@ class TextKernel(NamedTuple):
 def parse_inline_kernel(text: str) -> TextKernel:
     """Return a matrix in a word: `;` ends a row, `;;` a slice, `;;;` a feature map."""
     try:
-        maps = parse_inline(text)
+        return TextKernel(*parse_inline(text))
     except ValueError as error:
         raise KernelError(f"kernel {text!r}: {error}") from error
-    shape = len(maps[0][0]), len(maps[0][0][0]), len(maps[0]), len(maps)
-    return TextKernel(maps, shape[: inline_dimensions(text)])
 
 
 def read_text_kernel(path: Path) -> TextKernel:
