@@ -72,6 +72,12 @@ class Trace(NamedTuple):
         rows, columns = self.reach.rows, self.reach.columns
         return np.logical_and.outer((rows >= 0) & (rows < self.shape[0]), (columns >= 0) & (columns < self.shape[1]))
 
+    @property
+    def functions(self) -> list[Layer]:
+        """What is behind the sums: the combination of several kernels, and the activations."""
+        combination: list[Layer] = [self.combination] if self.combination else []
+        return [*combination, *self.activations]
+
     def products(self, weighing: Weighing) -> Doubles:
         """Return (kh, kw, channels): each value times its weight; one of 0 takes nothing of nan or infinity."""
         values = np.where(weighing.weights == 0, 0.0, self.values[:, :, weighing.channels])

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.forward import Program
 from cnnfilter.errors import ShapeError
-from cnnfilter.explain.trace import Explained, Trace, trace
+from cnnfilter.explain.trace import Explained, Trace, Weighing, trace
 from cnnfilter.nn.geometry import Pair, show_pair
-from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import as_operand, show_digits, show_short
 from cnnfilter.plot.input_regions import Excerpt, choose_excerpt
@@ -48,20 +47,8 @@ _HEAD, _GAP, _LINE, _FOOT = 0.75, 0.5, 0.17, 0.2
 _ALONE, _STACKED, _KERNEL = (3.2, 8.5), (2.2, 4.5), (1.45, 3.2)
 """The least and most of a panel's longer side, in inches: one row of them, several, of the kernel."""
 
-_TITLE = 2.0
-"""The least width of a panel, which its title has too."""
-
 _POINTS = 9
 """The size of the letters below the panels, all of one width."""
-
-_WANTED = 8.0
-"""Numbers in cells are to be as large as this, as far as panels may grow."""
-
-_LONGEST = 6
-"""Panels need not grow for longer numbers: these are shortened."""
-
-_EASY = 6.5
-"""Numbers smaller than this are rather written in fewer digits."""
 
 
 class Movie(NamedTuple):
@@ -92,32 +79,22 @@ class _Stage(NamedTuple):
     words: Text
     letters: int
 
+    @property
+    def pixels(self) -> Frame:
+        """The pixels of the canvas, which change when it is drawn on, and it when they do."""
+        canvas: Any = self.paper.figure.canvas  # Agg's, whose methods for parts of a figure have no types
+        return np.asarray(canvas.buffer_rgba())
 
-class _Layout(NamedTuple):
-    """Where panels are: those of the input, the kernel and the output, one below the other; and how wide all is."""
 
-    inputs: list[Box]
-    kernels: list[Box]
-    outputs: list[Box]
-    bottom: float
-    width: float
+Work = Sequence[tuple[Trace, Array]]
+"""Each window in its order, with its result for each map."""
 
 
 def animate(program: Program, volume: Array, place: Pair | None, title: str, white: float, paper: Paper) -> Movie:
-    """Return the moving picture of a convolution or pool at work.
+    """Return the moving picture of a convolution or pool on an input (H, W, C), drawn on paper while frames are taken.
 
-    Parameters
-    ----------
-    program
-        As `convolve` and `pool` make it.
-    volume
-        (H, W, C): the whole input, of which windows see what they see in a run.
-    place
-        (row, column) in the input, around which windows are shown; None for all of a small one.
-    title, white
-        What the input and the kernel are called; the level of white, 0 for a matrix.
-    paper
-        Where it is drawn, while its frames are taken too.
+    Windows are those around a (row, column) of the input, all of a small one if `place` is None. The title says what
+    the input and the kernel are called; `white` is 0 for a matrix.
 
     Raises
     ------
@@ -133,41 +110,33 @@ def animate(program: Program, volume: Array, place: Pair | None, title: str, whi
             "sum, and one kernel, make fewer"
         )
     traces = [trace(program, volume, (row, column)) for row in excerpt.places[0] for column in excerpt.places[1]]
-    values = np.stack([traced.results() for traced in traces])
-    outputs = values.reshape(*map(len, excerpt.places), -1)
+    work = [(traced, traced.results()) for traced in traces]
+    outputs = np.stack([results for _, results in work]).reshape(*map(len, excerpt.places), -1)
     one = Explained(traces[0], outputs[0, 0], title, volume, outputs, traces[0].place, white, [])
-    stage = _set_stage(one, list(zip(traces, values, strict=True)), excerpt, paper)
-    return Movie(len(traces), _sample(stage, traces, values), _play(stage, traces, values))
+    stage = _set_stage(one, work, excerpt, paper)
+    return Movie(len(work), _sample(stage, work), _play(stage, work))
 
 
-def _pixels(paper: Paper) -> Frame:
-    """Return the pixels of the canvas, which change when it is drawn on, and it when they do."""
-    canvas: Any = paper.figure.canvas  # Agg's, whose methods for parts of a figure have no types
-    return np.asarray(canvas.buffer_rgba())
-
-
-def _sample(stage: _Stage, traces: Sequence[Trace], values: Array) -> Frame:
+def _sample(stage: _Stage, work: Work) -> Frame:
     """Return an empty frame above one with everything in it, and leave the stage empty as it was."""
     stage.paper.figure.canvas.draw()
-    pixels = _pixels(stage.paper)
-    empty = pixels.copy()
-    for traced in traces:
+    empty = stage.pixels.copy()
+    for traced, _ in work:
         _fill(stage, traced.place)
-    _point(stage, traces[-1], values[-1])
-    samples = np.concatenate([empty, pixels])
-    pixels[:] = empty
+    _point(stage, *work[-1])
+    samples = np.concatenate([empty, stage.pixels])
+    stage.pixels[:] = empty
     return samples
 
 
-def _play(stage: _Stage, traces: Sequence[Trace], values: Array) -> Iterator[Frame]:
+def _play(stage: _Stage, work: Work) -> Iterator[Frame]:
     """Yield the frames: each window in turn, its value in the output from then on."""
-    pixels = _pixels(stage.paper)
-    for traced, results in zip(traces, values, strict=True):
+    for traced, results in work:
         _fill(stage, traced.place)
-        filled = pixels.copy()
+        filled = stage.pixels.copy()
         _point(stage, traced, results)
-        yield pixels
-        pixels[:] = filled
+        yield stage.pixels
+        stage.pixels[:] = filled
 
 
 def _draw(axes: Axes, artist: Artist) -> None:
@@ -200,61 +169,61 @@ def _point(stage: _Stage, traced: Trace, results: Array) -> None:
     stage.paper.figure.draw_artist(stage.words)
 
 
-def _set_stage(one: Explained, work: Sequence[tuple[Trace, Array]], excerpt: Excerpt, paper: Paper) -> _Stage:
-    """Draw what stays, and return where the rest goes; `work` is each window with its results."""
+def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _Stage:
+    """Draw what stays, and return where the rest goes."""
     channels = [read_channel(one.traced, one.colors, channel, *excerpt.seen) for channel in range(one.traced.shape[2])]
     maps = list(np.moveaxis(np.asarray(one.outputs, np.float64), 2, 0))
-    slices = _slices(one)
-    layout = _lay_out(channels, list(slices.values()), maps)
-    text_width = layout.width - 2 * _GAP
+    slices = _slices(one.traced.weighings)
+    (inputs, kernels, outputs), bottom, width = _lay_out(channels, list(slices.values()), maps)
+    text_width = width - 2 * _GAP
     lines = max(len(_show_work(*each, _count_letters(text_width, paper))) for each in work)
-    paper.lay_out(layout.bottom + lines * _LINE + _FOOT, layout.width)
+    paper.lay_out(bottom + lines * _LINE + _FOOT, width)
     part = excerpt.describe(one.traced.shape)
     title = f"{one.title}: {part}" if part else one.title
     paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.5, text_width))
-    inputs = [
-        draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(layout.inputs)
-    ]
-    for box, (name, weights) in zip(layout.kernels, slices.items(), strict=True):
-        display = Display(weights, colormap=SIGNED, norm=symmetric(np.stack(list(slices.values()))))
-        draw_cells(paper, box, display, name, numbers=_write_short)
-    outputs = [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(layout.outputs)]
-    words = paper.text(_GAP, layout.bottom, "", family="DejaVu Sans Mono", fontsize=_POINTS)
-    letters = _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper)
-    return _Stage(paper, inputs, outputs, words, letters)
+    scale = symmetric(np.stack(list(slices.values()))) if slices else None
+    for box, (name, weights) in zip(kernels, slices.items(), strict=True):
+        draw_cells(paper, box, Display(weights, colormap=SIGNED, norm=scale), name, numbers=_write_short)
+    return _Stage(
+        paper,
+        [draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(inputs)],
+        [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(outputs)],
+        paper.text(_GAP, bottom, "", family="DejaVu Sans Mono", fontsize=_POINTS),
+        _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper),
+    )
 
 
-def _lay_out(inputs: Sequence[Doubles], kernels: Sequence[Doubles], outputs: Sequence[Doubles]) -> _Layout:
-    """Return where channels of the input, slices of the kernel and maps of the output are drawn."""
+def _lay_out(
+    inputs: Sequence[Doubles], kernels: Sequence[Doubles], outputs: Sequence[Doubles]
+) -> tuple[list[list[Box]], float, float]:
+    """Return where channels of the input, slices of the kernel and maps of the output are, and the end of all."""
     rows = max(len(inputs), len(outputs))
     limits = _ALONE if rows == 1 else _STACKED
-    sizes = [_measure(values, limits) for values in (*inputs, *outputs)]
+    high = max(_measure(values, limits)[0] for values in (*inputs, *outputs))
+    here, there = ([_grow(_measure(values, limits), high, limits[1]) for values in part] for part in (inputs, outputs))
     slices = [_measure(values, _KERNEL) for values in kernels]
-    high = max(height for height, _ in sizes)
-    grown = [_grow(size, high, limits[1]) for size in sizes]
-    here, there = grown[: len(inputs)], grown[len(inputs) :]
-    wide, far = (max(_TITLE, *(width for _, width in part)) for part in (here, there))
+    wide, far = (max(2.0, *(width for _, width in part)) for part in (here, there))  # titles need two inches
     kernel = max((width for _, width in slices), default=-_GAP)
     step = _GAP + (max(high, slices[0][0]) if len(slices) == 1 else high)
     width = 4 * _GAP + wide + kernel + far
     share = rows * step / max(len(slices), 1)  # the slices of several maps share the height that channels have
-    return _Layout(
+    boxes = [
         [Box(_GAP, _HEAD + row * step, wide, height) for row, (height, _) in enumerate(here)],
         [
             Box(2 * _GAP + wide, _HEAD + row * share, kernel, min(height, share - _GAP))
             for row, (height, _) in enumerate(slices)
         ],
         [Box(width - _GAP - far, _HEAD + row * step, far, height) for row, (height, _) in enumerate(there)],
-        _HEAD + rows * step,
-        width,
-    )
+    ]
+    return boxes, _HEAD + rows * step, width
 
 
 def _measure(values: Doubles, limits: tuple[float, float]) -> Size:
-    """Return the (height, width) of a panel whose numbers can be read, its longer side within limits, in inches."""
+    """Return the (height, width) of a panel whose numbers have 8 points, its longer side within limits, in inches."""
     rows, columns = values.shape
     longest = max((len(show_short(float(value))) for value in values.ravel() if not np.isnan(value)), default=1)
-    cell = _WANTED / POINTS * max(0.62 * min(max(longest, 2), _LONGEST) / 0.9, 1 / 0.55)
+    letters = min(max(longest, 2), 6)  # longer numbers are shortened
+    cell = 8.0 / POINTS * max(0.62 * letters / 0.9, 1 / 0.55)
     side = min(max(cell * max(rows, columns), limits[0]), limits[1])
     return side * max(min(1.0, rows / columns), 1 / 8), side * max(min(1.0, columns / rows), 1 / 8)
 
@@ -286,16 +255,15 @@ def _choose_words(paper: Paper, place: Box, values: Doubles) -> tuple[list[str],
     for digits in (3, 2, 1):
         words = ["" if np.isnan(value) else show_short(float(value), digits) for value in values.ravel()]
         points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
-        if points >= _EASY:
+        if points >= 6.5:  # smaller numbers are rather written in fewer digits
             return words, points
         found.append((words, points))
     words, points = max(found, key=lambda pair: pair[1])
     return words, points if points >= LEAST_POINTS else 0.0
 
 
-def _slices(one: Explained) -> dict[str, Doubles]:
+def _slices(weighings: Sequence[Weighing]) -> dict[str, Doubles]:
     """Return the weights of the kernel's slices, named; one that lies on all channels is drawn once."""
-    weighings = one.traced.weighings
     found = {
         (f"map {map_}, " if len(weighings) > 1 else "kernel, ") + f"slice {number}": weighing.weights[:, :, number]
         for map_, weighing in enumerate(weighings)
@@ -345,8 +313,7 @@ def _weighed(traced: Trace, number: int, maps: int) -> str:
         else:
             text = " + ".join(map(_signed, numbers)) if len(numbers) <= 25 else f"sum of {len(numbers)} products"
         parts.append(f"{text} + {_signed(weighing.bias)}" if weighing.bias else text)
-    functions: list[Layer] = [traced.combination] if traced.combination else []
-    return reduce(lambda inner, layer: f"{layer.op}({inner})", [*functions, *traced.activations], ", ".join(parts))
+    return reduce(lambda inner, layer: f"{layer.op}({inner})", traced.functions, ", ".join(parts))
 
 
 def _signed(number: float) -> str:

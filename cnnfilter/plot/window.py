@@ -25,7 +25,6 @@ from cnnfilter.explain.trace import (
     span_around,
 )
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.nn.layers import Layer
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
 from cnnfilter.plot.panel import draw_pixels, write_numbers
@@ -274,15 +273,13 @@ def display_output(values: Doubles, one: Explained) -> Display:
 def _output_title(row: _Row) -> str:
     """Return where a value is, what it is, and what made it of the products: its channels, the bias, the functions."""
     one, traced, weighing = row.one, row.one.traced, row.weighing
-    functions: list[Layer] = [traced.combination] if traced.combination else []
-    functions += traced.activations
     added = []
     sums = ""
-    if weighing and len(weighing.channels) > 1 and not functions:
+    if weighing and len(weighing.channels) > 1 and not traced.functions:
         numbers = [*traced.products(weighing).sum(axis=(0, 1)), *([weighing.bias] if weighing.bias else [])]
         sums = " + ".join(show_short(float(number)) for number in numbers).replace("+ -", "- ") + " = "
     elif weighing and weighing.bias:
         added = [f"bias {show_short(weighing.bias)}"]
     place = ",".join(map(str, (*traced.place, row.map) if len(one.outcome) > 1 else traced.place))
     value = f"{sums}{show_end(float(one.outcome[row.map]))}"
-    return ", ".join([f"output [{place}] = {value}", *added, *(function.op for function in functions)])
+    return ", ".join([f"output [{place}] = {value}", *added, *(function.op for function in traced.functions)])
