@@ -20,13 +20,6 @@ from cnnfilter.plot.sheet import FRAME, INK
 PAUSE = 2000
 """Milliseconds that the last frame stays."""
 
-_RAMP, _GRAYS = 52, 30
-"""So many grays are in every palette, five levels apart, and so many of the most frequent ones as they are."""
-
-_AREAS, _RIMS, _MANY = 400, 30, 4000
-"""So many of the most frequent colors are those of areas; for rims of letters so many places are kept, and those up
-to so many looked at."""
-
 _SAME = 255
 """The number of a GIF's palette that means what was there before."""
 
@@ -41,17 +34,7 @@ Colors = NDArray[np.uint32]
 
 
 def encode_movie(movie: Movie, name: str, fps: float) -> bytes:
-    """Return the file that holds a moving picture, by the suffix of its name.
-
-    Parameters
-    ----------
-    movie
-        The frames.
-    name
-        `.gif`, `.webp` or `.png`.
-    fps
-        Frames in a second; a GIF counts hundredths of seconds.
-    """
+    """Return a moving picture as a `.gif`, `.webp` or `.png`, which the name says; a GIF has hundredths of seconds."""
     suffix = PurePath(name).suffix.lower()
     time = max(20, round(100 / fps) * 10) if suffix == ".gif" else round(1000 / fps)
     times = [time] * (movie.length - 1) + [max(time, PAUSE)]
@@ -91,10 +74,7 @@ def _encode_gif(movie: Movie, times: list[int]) -> bytes:
     parts = [_GIF_HEAD.pack(b"GIF89a", width, height, 0xF7, 0, 0, palette.tobytes()), _GIF_LOOP]
     known = np.full(1 << 24, -1, np.int16)
     for (part, left, top), time in zip(_find_changes(movie), times, strict=True):
-        indices: NDArray[np.uint8] = np.full(part.shape, _SAME, np.uint8)
-        new = part != 0
-        indices[new] = _index(part[new] & 0xFFFFFF, known, palette)
-        image = Image.fromarray(indices)
+        image = Image.fromarray(np.where(part, _index(part & np.uint32(0xFFFFFF), known, palette), _SAME).astype(np.uint8))
         image.putpalette(palette.tobytes())
         parts += getdata(image, (left, top), duration=time, transparency=_SAME, disposal=1)
     return b"".join([*parts, b";"])
@@ -102,14 +82,10 @@ def _encode_gif(movie: Movie, times: list[int]) -> bytes:
 
 def _find_changes(movie: Movie) -> Iterator[tuple[Colors, int, int]]:
     """Yield the part of each frame that holds what is new, 0 where nothing is, and the x and y where it begins."""
-    before: Colors | None = None
+    before = np.zeros((movie.samples.shape[0] // 2, movie.samples.shape[1]), np.uint32)
     for frame in movie.frames:
         packed = frame.view("<u4")[:, :, 0]
-        if before is None:
-            before = packed.copy()
-            yield before.copy(), 0, 0
-            continue
-        new = packed != before
+        new = packed != before  # all of the first frame, which is opaque
         rows, columns = (np.flatnonzero(new.any(axis=axis)) for axis in (1, 0))
         part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         yield np.where(new[part], packed[part], 0).astype("<u4"), int(columns[0]), int(rows[0])
@@ -117,16 +93,20 @@ def _find_changes(movie: Movie) -> Iterator[tuple[Colors, int, int]]:
 
 
 def make_palette(samples: Frame) -> NDArray[np.uint8]:
-    """Return the 255 colors (255, 3) of all frames: letters and frames, a ramp of grays, those of areas, of rims."""
+    """Return the 255 colors (255, 3) of all frames: letters and frames, a ramp of grays, those of areas, of rims.
+
+    Beside 52 grays, five levels apart, the 30 most frequent ones are kept as they are. The 400 most frequent colors are
+    those of areas; 30 places are for the rims of letters, among 3600 less frequent ones.
+    """
     packed, counts = np.unique(samples.view("<u4") & 0xFFFFFF, return_counts=True)
     colors = _unpack(packed[np.argsort(-counts, kind="stable")])
     gray = _is_gray(colors)
     needed = np.array([[round(255 * part) for part in to_rgb(color)] for color in (FRAME, INK, "white")], np.uint8)
-    ramp = np.repeat(np.linspace(0, 255, _RAMP).round().astype(np.uint8)[:, None], 3, axis=1)
-    palette = np.unique(np.concatenate([needed, ramp, colors[gray][:_GRAYS]]), axis=0)
+    ramp = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[:, None], 3, axis=1)
+    palette = np.unique(np.concatenate([needed, ramp, colors[gray][:30]]), axis=0)
     colored = colors[~gray]
-    palette = _spread(palette, colored[:_AREAS], _SAME - _RIMS)
-    palette = _spread(palette, colored[_AREAS:_MANY], _SAME)
+    palette = _spread(palette, colored[:400], _SAME - 30)
+    palette = _spread(palette, colored[400:4000], _SAME)
     return np.concatenate([palette, np.repeat(palette[-1:], _SAME - len(palette), axis=0)])
 
 
@@ -144,7 +124,7 @@ def _distances(colors: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray
     return np.asarray(((colors[:, None].astype(np.int32) - palette) ** 2).sum(axis=2))
 
 
-def _index(packed: Colors, known: NDArray[np.int16], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _index(packed: Colors, known: NDArray[np.int16], palette: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Return the number of the nearest color of the palette for each; a gray stays a gray."""
     unknown = np.unique(packed[known[packed] < 0])
     if len(unknown):
@@ -152,7 +132,7 @@ def _index(packed: Colors, known: NDArray[np.int16], palette: NDArray[np.uint8])
         apart = _distances(colors, palette)
         apart[np.logical_and.outer(_is_gray(colors), ~_is_gray(palette))] = 1 << 20
         known[unknown] = apart.argmin(axis=1)
-    return known[packed].astype(np.uint8)
+    return np.asarray(known[packed])
 
 
 def _unpack(packed: Colors) -> NDArray[np.uint8]:
