@@ -181,12 +181,13 @@ def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _S
     part = excerpt.describe(one.traced.shape)
     title = f"{one.title}: {part}" if part else one.title
     paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.5, text_width))
+    panels = [draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(inputs)]
     scale = symmetric(np.stack(list(slices.values()))) if slices else None
     for box, (name, weights) in zip(kernels, slices.items(), strict=True):
         draw_cells(paper, box, Display(weights, colormap=SIGNED, norm=scale), name, numbers=_write_short)
     return _Stage(
         paper,
-        [draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(inputs)],
+        panels,
         [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(outputs)],
         paper.text(_GAP, bottom, "", family="DejaVu Sans Mono", fontsize=_POINTS),
         _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper),

@@ -74,7 +74,8 @@ def _encode_gif(movie: Movie, times: list[int]) -> bytes:
     parts = [_GIF_HEAD.pack(b"GIF89a", width, height, 0xF7, 0, 0, palette.tobytes()), _GIF_LOOP]
     known = np.full(1 << 24, -1, np.int16)
     for (part, left, top), time in zip(_find_changes(movie), times, strict=True):
-        image = Image.fromarray(np.where(part, _index(part & np.uint32(0xFFFFFF), known, palette), _SAME).astype(np.uint8))
+        indices = np.where(part, _index(part & np.uint32(0xFFFFFF), known, palette), _SAME)
+        image = Image.fromarray(indices.astype(np.uint8))
         image.putpalette(palette.tobytes())
         parts += getdata(image, (left, top), duration=time, transparency=_SAME, disposal=1)
     return b"".join([*parts, b";"])
