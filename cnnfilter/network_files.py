@@ -24,17 +24,7 @@ OPTION_KEYS = {
 
 
 def write_network(content: Mapping[str, Any]) -> str:
-    r"""Return the network of a file in the language.
-
-    Parameters
-    ----------
-    content
-        What the file says: `network`, a text, or `layers`, texts and tables.
-
-    Raises
-    ------
-    LanguageError
-        If it is none of these, or a table has a key that is unknown.
+    r"""Return the network of a file in the language: its `network`, a text, or its `layers`, texts and tables.
 
     Examples
     --------
@@ -56,16 +46,13 @@ def _write_layers(layers: object) -> str:
         return layers
     if not isinstance(layers, list):
         raise LanguageError(f"layers are a list of texts and tables, not {layers!r}")
-    return "\n".join(_write_item(item, number) for number, item in enumerate(layers, 1))
-
-
-def _write_item(item: object, number: int) -> str:
-    if isinstance(item, str):
-        return item
-    try:
-        return _write_table(item)
-    except LanguageError as error:
-        raise LanguageError(f"item {number}, {error}") from error
+    lines = []
+    for number, item in enumerate(layers, 1):
+        try:
+            lines.append(item if isinstance(item, str) else _write_table(item))
+        except LanguageError as error:
+            raise LanguageError(f"item {number}, {error}") from error
+    return "\n".join(lines)
 
 
 def _write_table(table: object) -> str:
@@ -214,28 +201,17 @@ DOCUMENT_KEYS = ("input", "weights", "labels", "input_scale", "mean", "std", "la
 
 
 class Document(NamedTuple):
-    """A network, and what the file that it comes from says beside it.
-
-    Parameters
-    ----------
-    network
-        The layers.
-    input
-        The (height, width, channels) that it is for, or None.
-    weights, labels
-        The file of its weights, and that of its classes' names, or None.
-    preparation
-        What was done to the images when it was trained: `input_scale`, `mean` and `std`.
-    path
-        The file, or None for a text.
-    """
+    """A network, and what the file that it comes from says beside it."""
 
     network: Network
     input: Shape | None = None
+    """(height, width, channels)."""
     weights: Path | None = None
     labels: Path | None = None
     preparation: Preparation = Preparation()
+    """What was done to the images when it was trained: `input_scale`, `mean` and `std`."""
     path: Path | None = None
+    """None for a text."""
 
 
 @contextmanager
@@ -246,36 +222,32 @@ def naming(document: Document) -> Iterator[None]:
     except CnnFilterError as error:
         if document.path is None:
             raise
-        raise type(error)(f"{document.path}: {error}") from error
+        raise type(error)(error, path=document.path) from error
 
 
 def load_document(text: str) -> Document:
-    """Return the network that a text writes, or that the file has whose path it is.
-
-    Raises
-    ------
-    LanguageError
-        If a word is wrong, or the file cannot be read; the message names the file, and the line of a text.
-    """
+    """Return the network that a text writes, or that the file has whose path it is."""
     return read_document(Path(text)) if names_document(text) else Document(parse_network(text, shape_of_kernel))
 
 
 def read_document(path: Path) -> Document:
     """Return what a network file says; `LanguageError`, with the file's name, if it cannot be read."""
     if path.suffix.lower() not in SUFFIXES:
-        raise LanguageError(f"{path}: network files are {', '.join(SUFFIXES)}, not {path.suffix or 'without suffix'}")
+        raise LanguageError(
+            f"network files are {', '.join(SUFFIXES)}, not {path.suffix or 'without suffix'}", path=path
+        )
     try:
         return _read(path)
     except CnnFilterError as error:
-        raise LanguageError(f"{path}: {error}") from error
+        raise LanguageError(error, path=path) from error
     except OSError as error:
-        raise LanguageError(f"{path}: {error.strerror or error}") from error
+        raise LanguageError(error.strerror or error, path=path) from error
     except UnicodeDecodeError as error:
-        raise LanguageError(f"{path}: not a text in UTF-8") from error
+        raise LanguageError("not a text in UTF-8", path=path) from error
     except RecursionError as error:
-        raise LanguageError(f"{path}: lists in lists in lists, deeper than anything that can be read") from error
+        raise LanguageError("lists in lists in lists, deeper than anything that can be read", path=path) from error
     except (ValueError, OverflowError) as error:  # numbers beyond all measure
-        raise LanguageError(f"{path}: cannot be read ({error})") from error
+        raise LanguageError(f"cannot be read ({error})", path=path) from error
 
 
 def names_document(text: str) -> bool:
@@ -307,19 +279,16 @@ def _read(path: Path) -> Document:
         raise LanguageError("is a device, and holds no network")
     text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
     if path.suffix.lower() == ".txt":
-        network = parse_network(text, lambda word: shape_of_kernel(_seen_from(word, path.parent)), lines=True)
-        return Document(_relocate(network, path.parent), path=path)
+        return Document(_parse(text, path.parent, lines=True), path=path)
     content = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
-    if unknown := [
-        key for key in content if key not in DOCUMENT_KEYS and not ("network" in content and key == "totals")
-    ]:
-        raise LanguageError(
-            f"unknown key {unknown[0]!r}{nearest(unknown[0], DOCUMENT_KEYS)}; known are {', '.join(DOCUMENT_KEYS)}"
-        )
-    network = parse_network(write_network(content), lambda word: shape_of_kernel(_seen_from(word, path.parent)))
+    known = {*DOCUMENT_KEYS, "totals"} if "network" in content else DOCUMENT_KEYS
+    if unknown := [key for key in content if key not in known]:
+        hint = nearest(unknown[0], DOCUMENT_KEYS)
+        raise LanguageError(f"unknown key {unknown[0]!r}{hint}; known are {', '.join(DOCUMENT_KEYS)}")
+    network = _parse(write_network(content), path.parent)
     weights, labels = as_text(content, "weights"), as_text(content, "labels")
     return Document(
-        network=_relocate(network, path.parent),
+        network=network,
         input=as_shape(_sizes(content["input"])) if "input" in content else None,
         weights=path.parent / weights if weights else None,
         labels=path.parent / labels if labels else None,
@@ -398,13 +367,16 @@ def _seen_from(word: str, folder: Path) -> str:
     return str(folder / word) if folder.is_absolute() else f"./{folder / word}"
 
 
-def _relocate(network: Network, folder: Path) -> Network:
-    return Network(tuple(_relocate_layer(layer, folder) for layer in network.layers))
+def _parse(text: str, folder: Path, *, lines: bool = False) -> Network:
+    """Return a network in whose text the files of kernels are named from a folder on."""
+    network = parse_network(text, lambda word: shape_of_kernel(_seen_from(word, folder)), lines=lines)
+    return Network(tuple(_relocate(layer, folder) for layer in network.layers))
 
 
-def _relocate_layer(layer: Layer, folder: Path) -> Layer:
+def _relocate(layer: Layer, folder: Path) -> Layer:
+    """Return a layer whose kernels' files are named from where the program runs."""
     if isinstance(layer, Block):
-        branches = tuple(tuple(_relocate_layer(inner, folder) for inner in branch) for branch in layer.branches)
+        branches = tuple(tuple(_relocate(inner, folder) for inner in branch) for branch in layer.branches)
         return replace(layer, branches=branches)
     if isinstance(layer, Convolution) and layer.kernels:
         kernels = tuple(replace(kernel, text=_seen_from(kernel.text, folder)) for kernel in layer.kernels)
