@@ -10,20 +10,11 @@ import numpy as np
 from cnnfilter.arrays import Doubles
 from cnnfilter.errors import ShapeError
 from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels, write_numbers
-from cnnfilter.plot.sheet import Box, Paper, Sheet, Size
+from cnnfilter.plot.sheet import Box, Paper, Sheet
 from cnnfilter.plot.view import MOST_MAPS, SIGNED, Look, View, display_maps, symmetric
 
 _MOST_PANELS = 48
 """More cannot be distinguished in one figure."""
-
-_LARGE, _SMALL = 4.2, 3.0
-"""The longer side of a panel in inches: of two, of many."""
-
-_FILTERS = 1.15
-"""The height of the filters above their maps, in inches, with their words."""
-
-_LEAST = 1.6, 1.9
-"""The (height, width) in inches to which a panel shrinks, where the figure asked for is small, before letters do."""
 
 
 class Panel(NamedTuple):
@@ -52,7 +43,7 @@ def arrange(sheet: Sheet, count: int, *, large: bool = True) -> Grid:
     [1, 2, 3, 2, 3, 4]
     """
     columns = count if count <= 3 else 2 if count == 4 else 3 if count <= 9 else 4 if count <= 16 else 6
-    long = _LARGE if large and count < 3 else _SMALL
+    long = 4.2 if large and count < 3 else 3.0
     inches = max(sheet.size) / columns if sheet.size else long
     return Grid(columns, long, max(400, int(inches * sheet.dpi)))
 
@@ -67,22 +58,13 @@ def check_layers(count: int) -> None:
 
 
 def draw_panels(paper: Paper, panels: Sequence[Panel], grid: Grid, look: Look) -> None:
-    """Draw panels in rows, those with filters higher than the others.
-
-    Parameters
-    ----------
-    paper
-        Where; its size is that of its sheet, if it has one: then panels take what the margins leave.
-    panels
-        What is drawn, the input first.
-    grid, look
-        How panels are arranged, and how values are drawn.
-    """
+    """Draw panels in rows, the input first; where a size was asked for, panels take what the margins leave of it."""
     rows = [panels[start : start + grid.columns] for start in range(0, len(panels), grid.columns)]
-    heads = [_FILTERS if any(panel.filters is not None for panel in row) else 0.0 for row in rows]
-    height, width = _panel_size(panels[0].view, grid.long)
+    heads = [1.15 if any(panel.filters is not None for panel in row) else 0.0 for row in rows]  # of filters
+    ratio = min(max(panels[0].view.shape[0] / panels[0].view.shape[1], 0.4), 1.6)
+    height, width = grid.long * min(ratio, 1.0) + TITLE + BELOW, grid.long / max(ratio, 1.0) + TICKS + BAR
     if paper.sheet.size:
-        least = min(height, TITLE + BELOW + _LEAST[0]), min(width, TICKS + BAR + _LEAST[1])
+        least = min(height, TITLE + BELOW + 1.6), min(width, TICKS + BAR + 1.9)  # below, letters shrink as well
         high, wide = paper.sheet.size
         zoom = min(1.0, high / (least[0] * len(rows) + sum(heads)), wide / (least[1] * grid.columns))
         height, width = (high / zoom - sum(heads)) / len(rows), wide / zoom / grid.columns
@@ -95,13 +77,6 @@ def draw_panels(paper: Paper, panels: Sequence[Panel], grid: Grid, look: Look) -
                 _draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
             draw_panel(paper, Box(left, top + head, width, height), panel.view, look, panel.title, panel.kernel)
         top += head + height
-
-
-def _panel_size(view: View, long: float) -> Size:
-    """Return the (height, width) of a panel with its margins in inches, whose longer side is given."""
-    ratio = min(max(view.shape[0] / view.shape[1], 0.4), 1.6)
-    height, width = (long, long / ratio) if ratio > 1 else (long * ratio, long)
-    return height + TITLE + BELOW, width + TICKS + BAR
 
 
 def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:

@@ -41,18 +41,10 @@ _MOST_LETTERS, _MOST_LINES = 15, 4
 
 
 class VolumeStep(NamedTuple):
-    """Layers that make one volume, and the volume.
+    """A volume, the layer that makes it (`main`), and with it, in `visits`, those around that only change its values.
 
-    Parameters
-    ----------
-    visits
-        The layers, in their order: one that makes the volume, and around it those that only change its values.
-    main
-        The one that makes it.
-    branches
-        Of a block: what is drawn side by side; empty for what hands on its input.
-    times, last
-        How many equal steps in a row this one represents, and the name of the main layer of the last of them.
+    A block has its branches, which are empty where they hand on its input. A step may represent so many equal ones in
+    a row (`times`), of which the main layer of the `last` is named.
     """
 
     visits: tuple[Visit, ...]

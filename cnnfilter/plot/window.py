@@ -56,13 +56,7 @@ class _Row(NamedTuple):
 
 
 def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> None:
-    """Draw how values come about, a row for each channel of each map.
-
-    Raises
-    ------
-    ShapeError
-        If there are too many rows to be read.
-    """
+    """Draw how values come about, a row for each channel of each map; raise a `ShapeError` if these are too many."""
     rows = [row for one in explained for row in _rows(one)]
     if len(rows) > MOST_ROWS:
         raise ShapeError(
@@ -88,11 +82,9 @@ def _ratio(one: Explained) -> float:
 
 def _spans(traced: Trace) -> tuple[range, range]:
     """Return which rows and columns of the input are drawn."""
-    rows, columns = traced.reach.rows, traced.reach.columns
-    return (
-        span_around(int(rows[0]), int(rows[-1]), traced.shape[0]),
-        span_around(int(columns[0]), int(columns[-1]), traced.shape[1]),
-    )
+    taps = zip((traced.reach.rows, traced.reach.columns), traced.shape[:2], strict=True)
+    rows, columns = (span_around(int(places[0]), int(places[-1]), size) for places, size in taps)
+    return rows, columns
 
 
 def _rows(one: Explained) -> Iterator[_Row]:
@@ -187,10 +179,8 @@ def draw_input(
     display = display_input(values, one, inside)
     axes, _ = draw_cells(paper, box, display, f"input {height}x{width}{of}", (rows[0], columns[0]), numbers)
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-    hatch_cells(axes, top, left, 0, right)
-    hatch_cells(axes, height, left, bottom, right)
-    hatch_cells(axes, 0, left, height, 0)
-    hatch_cells(axes, 0, width, height, right)
+    for area in ((top, left, 0, right), (height, left, bottom, right), (0, left, height, 0), (0, width, height, right)):
+        hatch_cells(axes, *area)
     for text in axes.texts:
         column, row = text.get_position()
         if not (0 <= row < height and 0 <= column < width):
@@ -244,9 +234,8 @@ def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
     """Draw the window of a pool alone, the value that wins framed."""
     traced, layer = row.one.traced, row.one.traced.layer
     values = traced.values[:, :, row.channel]
-    axes, _ = draw_cells(
-        paper, box, display_input(values, row.one, traced.inside), f"window, {getattr(layer, 'mode', '')}"
-    )
+    display = display_input(values, row.one, traced.inside)
+    axes, _ = draw_cells(paper, box, display, f"window, {getattr(layer, 'mode', '')}")
     for y, x in np.argwhere(~traced.inside):
         hatch_cells(axes, y, x, y + 1, x + 1)
     if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
