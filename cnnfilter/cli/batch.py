@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnfilter.cli import ended_in_order, remark
-from cnnfilter.cli.options import check_views, wants_views
+from cnnfilter.cli.options import check_views
 from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
@@ -80,9 +80,10 @@ def filter_files(
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
     protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
-    check_reports(jobs, settings, protected, prerequisites)
-    work = Work(settings, (), tuple(jobs), names, stdin, protected, prerequisites)
-    with reporting(settings, len(found.failures) + len(group_by_input(jobs))) as reporter:
+    if settings.report or settings.depfile or settings.update:
+        check_reports(jobs, settings, protected, prerequisites)
+    work = Work(settings, (), group_by_input(jobs), names, stdin, protected, prerequisites)
+    with reporting(settings, len(found.failures) + len(work.inputs)) as reporter:
         _carry_out(_prepare(work, networks, document), found.failures, reporter)
     if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)
@@ -125,7 +126,7 @@ def _read_stdin() -> bytes:
 
 def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:
     """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
-    if not wants_views(settings):
+    if settings.plot is None and settings.animate is None and settings.explain is None:
         return plan_outputs(sources, request)
     check_names(sources)
     only_shown = request.output is None and not (request.in_place or settings.top is not None)
@@ -196,10 +197,8 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
         allow_pixels(settings.max_pixels)
     for option, value in (("quality", settings.quality), ("compression", settings.compression)):
         if value is not None:
-            takers, names = (
-                FORMATS_TAKING[option],
-                {find_format(job.format_name).name for job in work.jobs if not job.view},
-            )
+            takers = FORMATS_TAKING[option]
+            names = {find_format(job.format_name).name for jobs in work.inputs for job in jobs if not job.view}
             if names.isdisjoint(takers):
                 outputs = ", ".join(sorted(names)) or "figures"
                 warn(f"--{option} is of {', '.join(takers)}, and changes nothing in {outputs}")
@@ -220,7 +219,7 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
         from cnnfilter.plot.sheet import check_colormap  # noqa: PLC0415  for figures alone
 
         check_colormap(settings.colormap)
-    if settings.plot == "show" and len(group_by_input(work.jobs)) > 1:  # each window in its turn
+    if settings.plot == "show" and len(work.inputs) > 1:  # each window in its turn
         settings = settings._replace(jobs=1)
     return work._replace(settings=settings, models=models)
 

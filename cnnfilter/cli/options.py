@@ -319,8 +319,3 @@ def check_views(settings: Settings) -> None:
         _check_alone(settings.figure_size, settings.dpi)
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
-
-
-def wants_views(settings: Settings) -> bool:
-    """Return whether the work is to be shown."""
-    return settings.plot is not None or settings.animate is not None or settings.explain is not None

@@ -19,7 +19,7 @@ from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_whole
 from cnnfilter.io.decode import Picture, decode_picture
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
-from cnnfilter.io.paths import STANDARD, Job, group_by_input, identify, name_input
+from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.run.result import File, encode, foresee_shape, lay_out, name_files, run, run_layers
@@ -81,13 +81,13 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
     are done all the same.
     """
     keep_freed_memory()
-    inputs, settings = group_by_input(work.jobs), work.settings
-    processes = min(settings.jobs or count_cores(), len(inputs))
+    settings = work.settings
+    processes = min(settings.jobs or count_cores(), len(work.inputs))
     if processes > 1:
         from cnnfilter.run.process_pool import can_share, run_in_processes  # noqa: PLC0415  one input goes without
 
-        if can_share(inputs):
-            run_in_processes(inputs, work, processes, hear)
+        if can_share(work.inputs):
+            run_in_processes(work, processes, hear)
             return
     filtering = Filtering(work)
     with ExitStack() as limits:
@@ -97,7 +97,7 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
             limits.enter_context(held_to_one_thread())
             limits.enter_context(kept_to_one_core())
         try:
-            for jobs in inputs:
+            for jobs in work.inputs:
                 outcome = filtering.filter_input(jobs)
                 hear(outcome)
                 if outcome.errors and settings.fail_fast:
@@ -124,9 +124,10 @@ class Filtering:
         self.temporary_files = TemporaryFiles()
         self._work, self._settings = work, work.settings
         self._written: set[str] = set()
-        self._names_maps = any(job.layer for job in work.jobs)  # all other names differ, as was seen before any work
+        jobs = [job for jobs in work.inputs for job in jobs]
+        self._names_maps = any(job.layer for job in jobs)  # all other names differ, as was seen before any work
         self._passes_over = work.settings.no_clobber or work.settings.update
-        self._titled = sum(not (job.target or job.view) for job in work.jobs) > 1
+        self._titled = sum(not (job.target or job.view) for job in jobs) > 1
 
     def filter_input(self, jobs: list[Job]) -> Outcome:
         """Carry out the jobs of one input, and return what came of it; a bug fails this input alone."""
@@ -312,7 +313,7 @@ def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
     The sizes are those in the heads of the files. What would be passed over is marked so; an input that cannot be
     read, or does not fit the network, is a failure.
     """
-    for jobs in group_by_input(work.jobs):
+    for jobs in work.inputs:
         source = jobs[0].source
         outcome = Outcome(source)
         try:

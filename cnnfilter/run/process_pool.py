@@ -66,31 +66,33 @@ def can_share(inputs: list[list[Job]]) -> bool:
     return True
 
 
-def run_in_processes(inputs: list[list[Job]], work: Work, processes: int, hear: Callable[[Outcome], None]) -> None:
+def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]) -> None:
     """Work on some inputs at a time, each in a process and on a core of its own."""
     fails = False
 
     def numbers() -> Iterator[int]:
-        for number in range(len(inputs)):
+        for number in range(len(work.inputs)):
             if fails and work.settings.fail_fast:
                 return
             yield number
 
     def lose(number: int, reason: str) -> Outcome:
         """Remove what a worker has left half written, and return what came of its input."""
-        for folder in {job.target.parent for job in inputs[number] if job.target}:
+        for folder in {job.target.parent for job in work.inputs[number] if job.target}:
             TemporaryFiles().sweep(folder)
-        outcome = Outcome(inputs[number][0].source)
+        outcome = Outcome(work.inputs[number][0].source)
         outcome.fail(f"{name_input(outcome.source)}: the process that worked on it {reason}")
         return outcome
 
-    _draw_weights(inputs[0][0].source, work)
+    _draw_weights(work.inputs[0][0].source, work)
     ahead = max(_REPORTS_AHEAD, processes)
-    if any(not (job.target or job.view) for job in work.jobs):  # printed results are kept until their turn
+    if any(
+        not (job.target or job.view) for jobs in work.inputs for job in jobs
+    ):  # printed results are kept until their turn
         ahead = processes + 1
     if work.settings.fail_fast:
         ahead = processes
-    tasks = work_in_order(numbers(), partial(_begin, inputs, work), lose, processes, ahead)
+    tasks = work_in_order(numbers(), partial(_begin, work), lose, processes, ahead)
     with held_to_one_thread(), closing(tasks) as outcomes:
         for outcome in outcomes:
             fails = fails or bool(outcome.errors)
@@ -106,7 +108,7 @@ def _draw_weights(source: str, work: Work) -> None:
                 foresee_shape(picture, model, work.settings)
 
 
-def _begin(inputs: list[list[Job]], work: Work) -> tuple[Callable[[int], Outcome], Abandon]:
+def _begin(work: Work) -> tuple[Callable[[int], Outcome], Abandon]:
     """Make a worker ready, and return what works on the input of a number, and what removes what is half written."""
     keep_freed_memory()
     cv2.setNumThreads(1)
@@ -114,7 +116,7 @@ def _begin(inputs: list[list[Job]], work: Work) -> tuple[Callable[[int], Outcome
 
     def filter_input(number: int) -> Outcome:
         with kept_to_one_core():
-            return filtering.filter_input(inputs[number])
+            return filtering.filter_input(work.inputs[number])
 
     return filter_input, filtering.temporary_files.abandon
 

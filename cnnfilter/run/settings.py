@@ -80,14 +80,14 @@ class Settings(NamedTuple):
 class Work(NamedTuple):
     """What is done with every input, and how.
 
-    There is a model for each kernel, or one; the jobs of an input are in a row. `names` are those of results in
-    figures, `stdin` is what standard input held, `protected` has the identities of files that are read, over which
+    There is a model for each kernel, or one; `inputs` has the jobs of each. `names` are those of results in figures,
+    `stdin` is what standard input held, `protected` has the identities of files that are read, over which
     nothing is written but a job's own target. Results depend on `prerequisites` too: kernels, weights and the like.
     """
 
     settings: Settings
     models: tuple[Model, ...]
-    jobs: tuple[Job, ...]
+    inputs: list[list[Job]]
     names: tuple[str, ...] = ()
     stdin: bytes = b""
     protected: frozenset[str] = frozenset()
