@@ -14,7 +14,7 @@ from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute import forward as running
 from cnnfilter.compute.forward import as_volume, prepare, run_program, white_of
 from cnnfilter.compute.pool import pool_volume
-from cnnfilter.compute.state_dict import StateDict
+from cnnfilter.compute.state_dict import StateDict, read_state_dict
 from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import KernelError, LanguageError, OutputError, ShapeError, nearest
 from cnnfilter.io.atomic import read_bytes, write_whole
@@ -22,7 +22,7 @@ from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import Depth, Range, find_format
 from cnnfilter.io.levels import MAXIMA, depth_of, remark_on_clipping, to_levels
-from cnnfilter.io.weights import as_tensors, keeps_order, read_weights
+from cnnfilter.io.weights import as_tensors
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.network_files import Document, load_document, read_document
 from cnnfilter.nn.geometry import Border, Window, as_border, as_padding, as_pair
@@ -374,8 +374,7 @@ class RunnableNetwork(Network):
 def _state(weights: str | PathLike[str] | Mapping[str, Array]) -> StateDict:
     if isinstance(weights, Mapping):
         return StateDict(as_tensors(weights))
-    path = Path(weights)
-    return StateDict(read_weights(path), str(path), ordered=keeps_order(path))
+    return read_state_dict(weights)
 
 
 def network(text: str | PathLike[str]) -> RunnableNetwork:

@@ -225,14 +225,12 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
 
 
 def _load_weights(settings: Settings) -> RandomWeights | StateDict:
-    from cnnfilter.compute.state_dict import RandomWeights, StateDict  # noqa: PLC0415  most networks learn nothing
+    from cnnfilter.compute.state_dict import RandomWeights, read_state_dict  # noqa: PLC0415  most networks learn nothing
 
     if settings.init:
         return RandomWeights(settings.init, settings.seed or 0)
-    from cnnfilter.io.weights import keeps_order, read_weights  # noqa: PLC0415
-
     assert settings.weights
-    return StateDict(read_weights(settings.weights), str(settings.weights), ordered=keeps_order(settings.weights))
+    return read_state_dict(settings.weights)
 
 
 def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from math import prod, sqrt
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
@@ -109,6 +111,14 @@ class StateDict(Value):
 
     def _error(self, reason: str) -> KernelError:
         return KernelError(f"{self.source}: {reason}")
+
+
+def read_state_dict(path: str | PathLike[str]) -> StateDict:
+    """Return the weights in a file; those of `.npz` alone are in the order in which they were written."""
+    from cnnfilter.io.weights import read_weights  # noqa: PLC0415  most networks learn nothing
+
+    path = Path(path)
+    return StateDict(read_weights(path), str(path), ordered=path.suffix.lower() == ".npz")
 
 
 class RandomWeights(Value):

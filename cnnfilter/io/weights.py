@@ -14,11 +14,6 @@ from cnnfilter.io.paths import lacks_memory
 SUFFIXES = (".npz", ".safetensors")
 
 
-def keeps_order(path: str | Path) -> bool:
-    """Return whether a file of weights has them in the order in which they were written."""
-    return Path(path).suffix.lower() == ".npz"
-
-
 def read_weights(path: str | Path) -> dict[str, Array]:
     """Return the tensors of a file by their names, as float32, or float64 where the file has that.
 
