@@ -21,19 +21,6 @@ from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.numbers import show_digits
 
-SUBSTANTIAL = 0.1
-"""From this share of all magnitudes on, values below 0 are what a result is about; fewer, as a sharpened photo has
-them, are cut off as they are in a file."""
-
-_BRIGHT = 0.25
-"""From this share of all pixels above white on, the greatest value is drawn as white."""
-
-_DIM = 0.25
-"""A result of which no value reaches this share of white is drawn up to its greatest."""
-
-_FEW = 10_000
-"""Up to so many values none is left out of the scale."""
-
 SIGNED = "RdBu_r"
 """Blue below 0, white at 0, red above: distinguished by every kind of color-blind eye (C. Brewer)."""
 
@@ -45,35 +32,27 @@ GRAYS = "gray"
 MOST_MAPS = 64
 """So many feature maps are drawn side by side."""
 
-_VISIBLE = 0.5
-"""A pixel with less alpha than this is drawn as transparent in a map."""
-
 
 class View(NamedTuple):
     """What is drawn of some values, reduced; floats in the units in which `white` is white.
 
     The `values` (h, w, C) or (length,) represent all values of a `shape`, of which `low` and `high` are the least and
-    the greatest, and `odd` says how many are nan, and how many infinite. `below` is the share of all magnitudes that
-    lies below 0, `above` that of all values above white. Numbers of a `matrix` are no image; an input that was `given`
-    is drawn from black to white however dark it is. `alpha` (h, w, 1) goes from 0 (transparent) to 1.
+    the greatest, and `odd` says how many are nan, and how many infinite. Numbers of a `matrix` are no image. Of a
+    `signed` view 0 is the middle rather than black; a `bright` one has over a quarter of its values above white. What
+    was `given` is drawn from black to white however dark it is. `alpha` (h, w, 1) goes from 0 (transparent) to 1.
     """
 
     values: Floats
     shape: Shape
     low: float
     high: float
-    below: float
-    above: float
     white: float
     matrix: bool
+    signed: bool
+    bright: bool
     given: bool = False
     alpha: Floats | None = None
     odd: tuple[int, int] = (0, 0)
-
-    @property
-    def signed(self) -> bool:
-        """Whether 0 is the middle rather than black."""
-        return self.low < 0 and (self.matrix or self.below > SUBSTANTIAL)
 
     @property
     def colored(self) -> bool:
@@ -90,14 +69,15 @@ class View(NamedTuple):
             return min(self.low, 0.0), max(self.high, 0.0)
         if self.given or len(self.shape) < 3:
             return 0.0, self.white
-        own = self.shape[2] not in {1, 3} or self.above > _BRIGHT or 0 < self.high < _DIM * self.white
+        # So it is of maps, of what is bright, and of what is so dim that nothing reaches a quarter of white.
+        own = self.shape[2] not in {1, 3} or self.bright or 0 < self.high < self.white / 4
         return 0.0, self.reach if own else self.white
 
     @property
     def reach(self) -> float:
-        """A magnitude that few values exceed: the rare largest ones would leave all others pale."""
+        """A magnitude that few values exceed: the rare largest ones of over 10,000 would leave all others pale."""
         magnitudes = np.abs(self.values[np.isfinite(self.values)])
-        rare = float(np.percentile(magnitudes, 99.5)) if magnitudes.size > _FEW else 0.0
+        rare = float(np.percentile(magnitudes, 99.5)) if magnitudes.size > 10_000 else 0.0
         return rare or max(abs(self.low), abs(self.high))
 
     @property
@@ -190,11 +170,18 @@ class Reducer:
         low = min(low for low, _ in self._extremes.values())
         high = max(high for _, high in self._extremes.values())
         finite = self._small[np.isfinite(self._small)]
-        total = float(np.abs(finite).sum())
-        below = -float(finite[finite < 0].sum()) / total if total else 0.0
-        above = float(np.count_nonzero(finite > self._white)) / max(1, finite.size)
-        view = View(self._small, self._shape, low, high, below, above, self._white, self._matrix)
+        signed = low < 0 and (self._matrix or lies_below(finite))
+        bright = int(np.count_nonzero(finite > self._white)) > finite.size / 4
+        view = View(self._small, self._shape, low, high, self._white, self._matrix, signed, bright)
         return view._replace(alpha=self._alpha, odd=self._odd)
+
+
+def lies_below(finite: Floats) -> bool:
+    """Return whether values below 0 are what a result is about, from a tenth of all magnitudes on.
+
+    Fewer, as a sharpened photo has them, are cut off as they are in a file.
+    """
+    return bool(-finite[finite < 0].sum() > 0.1 * np.abs(finite).sum())
 
 
 def _shrink(values: Array, factor: int) -> Floats:
@@ -267,7 +254,7 @@ def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
     if look.range_ not in {None, Range.NONE} and not view.given:  # as a file holds it; of all values the ends are known
         ends = view.low, view.high
         levels = to_levels(view.values, range_=look.range_, maximum=view.white, depth=Depth.FLOAT, extremes=ends).pixels
-        view = view._replace(values=levels, low=0.0, high=view.white, below=0.0, above=0.0, matrix=False)
+        view = view._replace(values=levels, low=0.0, high=view.white, matrix=False, signed=False, bright=False)
     return _display_colors(view, look) if view.colored and look.colormap is None else _display_maps(view, look, ratio)
 
 
@@ -290,7 +277,7 @@ def _display_maps(view: View, look: Look, ratio: float) -> Display:
     # White and black need no scale where they are those of the image.
     plain = not (look.equalize or look.colormap or view.matrix or view.signed or high != view.white or any(cut))
     norm = equalized_norm(maps, (view.low, view.high), signed=view.signed) if look.equalize else None
-    hidden = None if view.alpha is None else np.broadcast_to(view.alpha[:, :, 0] < _VISIBLE, maps.shape)
+    hidden = None if view.alpha is None else np.broadcast_to(view.alpha[:, :, 0] < 0.5, maps.shape)
     across, gap = sheet.tiles[1], sheet.gap
     return sheet._replace(
         colormap=look.colormap or (SIGNED if view.signed else GRAYS),

@@ -29,7 +29,7 @@ from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
 from cnnfilter.plot.panel import draw_pixels, write_numbers
 from cnnfilter.plot.sheet import FRAME, Box, Paper
-from cnnfilter.plot.view import GRAYS, SIGNED, SUBSTANTIAL, Display, find_odd, show_end, symmetric
+from cnnfilter.plot.view import GRAYS, SIGNED, Display, find_odd, lies_below, show_end, symmetric
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
@@ -192,7 +192,7 @@ def display_input(values: Doubles, one: Explained, inside: Array) -> Display:
     """Return how part of an input is drawn: as a plain figure draws all of it; what is not `inside` is padding."""
     finite = one.colors[np.isfinite(one.colors)].astype(np.float64)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    signed = low < 0 and (not one.white or -finite[finite < 0].sum() > SUBSTANTIAL * np.abs(finite).sum())
+    signed = low < 0 and (not one.white or lies_below(finite))
     reach = max(-low, high)
     norm = Normalize(-reach, reach) if signed else Normalize(0, one.white or high or 1.0)
     return Display(values, colormap=SIGNED if signed else GRAYS, norm=norm, odd=find_odd(values) * inside)
