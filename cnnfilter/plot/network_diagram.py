@@ -36,9 +36,6 @@ _LINE, _FORK, _JOIN, _PAD, _GAP = 0.125, 0.2, 0.34, 0.08, 0.12
 _BETWEEN, _EDGE, _HEAD, _FOOT = 0.34, 0.2, 0.62, 0.62
 """Inches between rows, at the edges, above and below all rows."""
 
-_SHORTEST = 0.05
-"""Inches of the least side of a box."""
-
 _SLANT = (0.38, 0.24)
 """How far a pixel of the width goes to the right and up, in the length of a pixel of the height."""
 
@@ -59,7 +56,7 @@ class Scale(NamedTuple):
     def length(self, number: int) -> float:
         """Return the inches of a number."""
         bend = _WAYS[self.way]
-        return max(_SHORTEST, self.inches * bend(number) / bend(self.greatest))
+        return max(0.05, self.inches * bend(number) / bend(self.greatest))
 
 
 def make_scale(numbers: Iterable[int], inches: float) -> Scale:
@@ -101,14 +98,6 @@ def make_scales(shapes: Sequence[Shape]) -> Scales:
     )
 
 
-class Extent(NamedTuple):
-    """The room that something takes, in inches: across, above the line of the arrows, and below it."""
-
-    width: float
-    up: float
-    down: float
-
-
 class _Pen(NamedTuple):
     """Draws in inches, those of the drawing before it is zoomed."""
 
@@ -137,13 +126,15 @@ class _Pen(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """A part of a drawing: the room it takes, and what draws it.
+    """A part of a drawing: the room it takes in inches, above and below the line of the arrows, and what draws it.
 
-    `draw` takes the point where the room begins on the line of the arrows, and the x where the volume before it ends;
-    it returns the x where its own last volume ends.
+    `draw` takes the point where the room begins on that line, and the x where the volume before it ends; it returns the
+    x where its own last volume ends.
     """
 
-    extent: Extent
+    width: float
+    up: float
+    down: float
     draw: Callable[[_Pen, float, float, float], float]
 
 
@@ -178,7 +169,8 @@ def _make_volume(shape: Shape, kind: str, name: str, scales: Scales) -> _Piece:
             pen.axes.add_patch(Polygon(head, closed=True, facecolor="black", edgecolor="none", zorder=2))
         return near + over
 
-    return _Piece(Extent(width, up / 2 + above + (_LINE + 0.05 if kind == "input" else 0), up / 2 + 0.2), draw)
+    named = _LINE + 0.05 if kind == "input" else 0
+    return _Piece(width, up / 2 + above + named, up / 2 + 0.2, draw)
 
 
 def _make_step(step: VolumeStep, scales: Scales) -> _Piece:
@@ -186,30 +178,29 @@ def _make_step(step: VolumeStep, scales: Scales) -> _Piece:
     lines = lines_of(step)
     arrow = max(0.34, 0.2 + max((_text_width(line.text, _NORMAL, bold=line.bold) for line in lines), default=0.0))
     volume = _make_volume(step.shape, step.kind, step.name, scales)
-    width, up, down = volume.extent
 
     def draw(pen: _Pen, x: float, y: float, start: float) -> float:
         for number, line in enumerate(reversed(lines)):
             pen.text(x + arrow / 2 - 0.02, y + 0.06 + number * _LINE, line.text, bold=line.bold)
         return volume.draw(pen, x + arrow, y, start)
 
-    plain = _Piece(Extent(arrow + width, max(up, 0.06 + _LINE * len(lines)), down), draw)
+    plain = _Piece(arrow + volume.width, max(volume.up, 0.06 + _LINE * len(lines)), volume.down, draw)
     return _beside([_make_branches(step, scales), plain]) if step.branches else plain
 
 
 def _make_branches(step: VolumeStep, scales: Scales) -> _Piece:
     """Return a block's branches one below the other on their ground, from their fork to their join."""
-    same = _Piece(Extent(0.7, 0.06 + _LINE, 0.06), lambda pen, x, y, start: start)
+    same = _Piece(0.7, 0.06 + _LINE, 0.06, lambda pen, x, y, start: start)
     lanes = [_beside([_make_step(inner, scales) for inner in branch]) if branch else same for branch in step.branches]
     levels = [0.0]
     for over, lane in pairwise(lanes):
-        levels.append(levels[-1] - over.extent.down - _GAP - lane.extent.up)
+        levels.append(levels[-1] - over.down - _GAP - lane.up)
     if step.kind != "sum":  # of which the first branch goes straight on
         levels = [level - levels[-1] / 2 for level in levels]
-    width = max(lane.extent.width for lane in lanes) + _FORK + _JOIN
-    up = max(level + lane.extent.up for level, lane in zip(levels, lanes, strict=True)) + _PAD
+    width = max(lane.width for lane in lanes) + _FORK + _JOIN
+    up = max(level + lane.up for level, lane in zip(levels, lanes, strict=True)) + _PAD
     up += _LINE if step.times > 1 else 0
-    down = max(lane.extent.down - level for level, lane in zip(levels, lanes, strict=True)) + _PAD
+    down = max(lane.down - level for level, lane in zip(levels, lanes, strict=True)) + _PAD
 
     def draw(pen: _Pen, x: float, y: float, start: float) -> float:
         left, right = x + _FORK, x + _FORK + width
@@ -234,27 +225,27 @@ def _make_branches(step: VolumeStep, scales: Scales) -> _Piece:
         pen.axes.text(join, y, sign, fontsize=9 * pen.zoom, ha="center", va="center_baseline", zorder=4)
         return right
 
-    return _Piece(Extent(_FORK + width, up, down), draw)
+    return _Piece(_FORK + width, up, down, draw)
 
 
 def _beside(pieces: Sequence[_Piece]) -> _Piece:
     """Return pieces side by side as one."""
-    widths, ups, downs = zip(*(piece.extent for piece in pieces), strict=True)
+    widths, ups, downs, _ = zip(*pieces, strict=True)
 
     def draw(pen: _Pen, x: float, y: float, start: float) -> float:
         for piece in pieces:
             start = piece.draw(pen, x, y, start)
-            x += piece.extent.width
+            x += piece.width
         return start
 
-    return _Piece(Extent(sum(widths), max(ups), max(downs)), draw)
+    return _Piece(sum(widths), max(ups), max(downs), draw)
 
 
 def _choose_rows(pieces: Sequence[_Piece], drawing: Drawing, size: Size | None) -> list[_Piece]:
     """Return the rows of the natural width, or those that fill a figure of the size that was asked for."""
     if size is None:
         return _break_rows(pieces, _ROW)
-    total = _beside(pieces).extent.width
+    total = _beside(pieces).width
     ways = [_break_rows(pieces, total / parts + 0.01) for parts in range(1, len(pieces) + 1)]
     naturals = [_measure_drawing(rows, drawing) for rows in ways]
     zooms = [min(size[0] / natural[0], size[1] / natural[1]) for natural in naturals]
@@ -263,21 +254,20 @@ def _choose_rows(pieces: Sequence[_Piece], drawing: Drawing, size: Size | None) 
 
 def _break_rows(pieces: Sequence[_Piece], limit: float) -> list[_Piece]:
     """Return the pieces in rows that are as wide as the limit allows."""
-    rows = [pieces[0]]
+    rows = [[pieces[0]]]
     for piece in pieces[1:]:
-        together = _beside([rows[-1], piece])
-        if together.extent.width > limit:
-            rows.append(piece)
+        if sum(one.width for one in (*rows[-1], piece)) > limit:
+            rows.append([piece])
         else:
-            rows[-1] = together
-    return rows
+            rows[-1].append(piece)
+    return [_beside(row) for row in rows]
 
 
 def _measure_drawing(rows: Sequence[_Piece], drawing: Drawing) -> Size:
     """Return the (height, width) of a drawing, in inches."""
     key = sum(0.36 + _text_width(label, _NORMAL) for _, label in drawing.key)
-    heights = sum(row.extent.up + row.extent.down for row in rows) + _BETWEEN * (len(rows) - 1)
-    width = max(_SMALLEST_WIDTH, key, *(row.extent.width for row in rows))
+    heights = sum(row.up + row.down for row in rows) + _BETWEEN * (len(rows) - 1)
+    width = max(_SMALLEST_WIDTH, key, *(row.width for row in rows))
     return heights + _HEAD + _FOOT, width + 2 * _EDGE + 0.1
 
 
@@ -309,11 +299,11 @@ def _cut(title: str, width: float) -> str:
 
 def _draw_rows(pen: _Pen, rows: Sequence[_Piece], width: float) -> None:
     """Draw all rows, each the continuation of the one above."""
-    y = -_HEAD - rows[0].extent.up
+    y = -_HEAD - rows[0].up
     start = rows[0].draw(pen, _EDGE, y, _EDGE)
     right, left = width - _EDGE + 0.1, _EDGE - 0.1
     for above, row in pairwise(rows):
-        turn, y, last = y - above.extent.down - _BETWEEN / 2, y - above.extent.down - _BETWEEN - row.extent.up, y
+        turn, y, last = y - above.down - _BETWEEN / 2, y - above.down - _BETWEEN - row.up, y
         way = (start, last), (right, last), (right, turn), (left, turn), (left, y), (_EDGE, y)
         pen.line(*way, color="#999999")
         start = row.draw(pen, _EDGE, y, _EDGE)
