@@ -4,10 +4,10 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, view_options
+from cnnfilter.cli.options import NUMBER, KernelWordType, Word, pair, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_name, kernel_shape
-from cnnfilter.nn.geometry import Border, Padding, Pair, Window
+from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size
 from cnnfilter.nn.network import Network
 from cnnfilter.run.settings import Settings
@@ -42,11 +42,34 @@ Examples:
 """,
 )
 @options.inputs_argument
-@options.kernel_option
-@options.stride_option
+@click.option(
+    "-k",
+    "--kernel",
+    "kernels",
+    type=KernelWordType(),
+    multiple=True,
+    required=True,
+    help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
+    ' "0 -1 0; -1 5 -1; 0 -1 0". Several give a result each, unless combined.',
+)
+@click.option(
+    "-s",
+    "--stride",
+    type=pair("stride"),
+    metavar="N|HxW",
+    default="1",
+    show_default=True,
+    help="Pixels between windows.",
+)
 @options.padding_option
 @options.dilation_option
-@options.border_option
+@click.option(
+    "--border",
+    type=Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)),
+    default="zero",
+    show_default=True,
+    help="What padding holds: zero, edge, reflect, symmetric, wrap, constant:V.",
+)
 @click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
 @click.option(
     "--normalize",

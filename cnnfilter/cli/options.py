@@ -12,7 +12,7 @@ import click
 
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
 from cnnfilter.io.formats import Depth, Range, name_formats_taking
-from cnnfilter.nn.geometry import BorderMode, PaddingWord, Pair, as_border, as_padding, as_pair
+from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair
 from cnnfilter.numbers import parse_number
 
 if TYPE_CHECKING:
@@ -93,25 +93,6 @@ Decorator = Callable[[Any], Any]
 
 inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
-kernel_option = click.option(
-    "-k",
-    "--kernel",
-    "kernels",
-    type=KernelWordType(),
-    multiple=True,
-    required=True,
-    help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
-    ' "0 -1 0; -1 5 -1; 0 -1 0". Several give a result each, unless combined.',
-)
-stride_option = click.option(
-    "-s",
-    "--stride",
-    type=pair("stride"),
-    metavar="N|HxW",
-    default="1",
-    show_default=True,
-    help="Pixels between windows.",
-)
 padding_option = click.option(
     "-p",
     "--padding",
@@ -128,13 +109,6 @@ dilation_option = click.option(
     default="1",
     show_default=True,
     help="Pixels between the pixels under neighbouring weights.",
-)
-border_option = click.option(
-    "--border",
-    type=Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)),
-    default="zero",
-    show_default=True,
-    help="What padding holds: zero, edge, reflect, symmetric, wrap, constant:V.",
 )
 
 _FILE_OPTIONS = (

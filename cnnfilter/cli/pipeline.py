@@ -7,7 +7,7 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, add_options, figure_options, pair
+from cnnfilter.cli.options import NUMBER, Word, figure_options, pair
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
@@ -34,36 +34,6 @@ PATH = FileName(readable=False, path_type=Path)
 NUMBERS = Word("numbers", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
 """Numbers separated by commas."""
 
-_network_options = add_options(
-    click.option(
-        "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
-    ),
-    click.option("--init", type=options.Choice(Init), help="Random weights in place of trained ones."),
-    click.option("--seed", type=click.IntRange(min=0), help="Of --init; the same seed gives the same weights."),
-    click.option(
-        "--save",
-        multiple=True,
-        metavar="NAME",
-        help="Write the output of this layer, not that of the network, into the folder -o; a picture for each"
-        " map if they are neither 1 nor 3. `all` writes every layer's.",
-    ),
-    click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes of the largest values."),
-    click.option("--labels", type=PATH, metavar="FILE", help="The names of the classes for --top, a line each."),
-    click.option("--resize", type=pair("size"), metavar="N|HxW", help="Resize images first."),
-    click.option(
-        "--input-scale",
-        type=NUMBER,
-        help="What the images' values are multiplied by, such as 1/255. Default: what the network's file says, or 1.",
-    ),
-    click.option(
-        "--mean",
-        type=NUMBERS,
-        metavar="M|R,G,B",
-        help="Then subtracted, one for all channels or one for each. Default: 0.",
-    ),
-    click.option("--std", type=NUMBERS, metavar="S|R,G,B", help="What the rest is divided by, likewise. Default: 1."),
-)
-
 
 @click.command(
     "pipeline",
@@ -82,7 +52,33 @@ Examples:
 )
 @click.argument("network")
 @options.inputs_argument
-@_network_options
+@click.option(
+    "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
+)
+@click.option("--init", type=options.Choice(Init), help="Random weights in place of trained ones.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of --init; the same seed gives the same weights.")
+@click.option(
+    "--save",
+    multiple=True,
+    metavar="NAME",
+    help="Write the output of this layer, not that of the network, into the folder -o; a picture for each"
+    " map if they are neither 1 nor 3. `all` writes every layer's.",
+)
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes of the largest values.")
+@click.option("--labels", type=PATH, metavar="FILE", help="The names of the classes for --top, a line each.")
+@click.option("--resize", type=pair("size"), metavar="N|HxW", help="Resize images first.")
+@click.option(
+    "--input-scale",
+    type=NUMBER,
+    help="What the images' values are multiplied by, such as 1/255. Default: what the network's file says, or 1.",
+)
+@click.option(
+    "--mean",
+    type=NUMBERS,
+    metavar="M|R,G,B",
+    help="Then subtracted, one for all channels or one for each. Default: 0.",
+)
+@click.option("--std", type=NUMBERS, metavar="S|R,G,B", help="What the rest is divided by, likewise. Default: 1.")
 @figure_options
 @options.file_options
 def command(

@@ -19,7 +19,8 @@ from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.summary import compare, summarize
+from cnnfilter.nn.summary import compare as compare_costs
+from cnnfilter.nn.summary import summarize
 
 if TYPE_CHECKING:
     from cnnfilter.plot.sheet import Sheet
@@ -161,10 +162,15 @@ def command(
         elif sheet:
             with told_log(verbose=False, quiet=quiet):
                 draw_volumes(sheet, document, shape)
+        visits = document.network.visits(shape)
+        tell_remarks(visits, quiet=quiet)
         if report or compare or not sheet:
-            print_summary(document.network, shape, report or "table", quiet=quiet, compares=compare)
-        else:
-            tell_remarks(document.network.visits(shape), quiet=quiet)
+            summary = summarize(document.network, shape, visits)
+            if quiet and report in {None, "table"}:
+                click.echo(show_shape(summary.rows[-1].output if summary.rows else shape))
+            else:
+                comparisons = list(map(compare_costs, visits)) if compare else ()
+                click.echo(write_report(summary, visits, report or "table", comparisons))
 
 
 def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str | None) -> tuple[Shape, Document]:
@@ -220,23 +226,12 @@ def names_picture(words: tuple[str, ...]) -> bool:
     return suffix in FORMATS and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
-def print_summary(network: Network, shape: Shape, report: str, *, quiet: bool, compares: bool) -> None:
-    """Print the table of a network, or the form of it that was asked for."""
-    visits = network.visits(shape)
-    summary = summarize(network, shape, visits)
-    tell_remarks(visits, quiet=quiet)
-    if quiet and report == "table":
-        click.echo(show_shape(summary.rows[-1].output if summary.rows else summary.input))
-    else:
-        click.echo(write_report(summary, visits, report, list(map(compare, visits)) if compares else ()))
-
-
 def tell_remarks(visits: Sequence[Visit], *, quiet: bool) -> None:
-    """Say what is right but perhaps not meant so."""
+    """Say what is right but perhaps not meant so, unless told to be quiet."""
     if quiet:
         return
     for text in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
-        remark(text, quiet=quiet)
+        say(f"remark: {text}")
 
 
 def _never_negative(word: str) -> bool:
