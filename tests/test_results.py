@@ -8,7 +8,7 @@ import pytest
 from cnnfilter.arrays import Array
 from cnnfilter.compute.classes import Ranking
 from cnnfilter.compute.state_dict import RandomWeights
-from cnnfilter.compute.tiles import Model
+from cnnfilter.compute.tiles import Model, join_parts
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
@@ -76,11 +76,11 @@ def test_a_layer_that_is_kept_is_not_changed_by_those_behind_it() -> None:
 
 def test_a_network_sees_colours_alone_and_a_filter_sees_alpha() -> None:
     maps = lay_out(picture(CLEAR), model("dwconv:box:3"), PIPELINE)
-    assert maps.alpha is None
+    assert join_parts(maps.parts).alpha is None
     assert np.allclose(maps.values.mean(), COLOURS.mean(), atol=40)
     assert maps.notes == ("the picture has alpha, and the network sees its colours alone",)
     maps = lay_out(picture(CLEAR), model("dwconv:box:3"), Settings())
-    assert maps.alpha is not None
+    assert join_parts(maps.parts).alpha is not None
     assert not maps.values.any()
     assert maps.notes == ()
 

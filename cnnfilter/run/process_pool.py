@@ -84,12 +84,13 @@ def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]
         outcome.fail(f"{name_input(outcome.source)}: the process that worked on it {reason}")
         return outcome
 
-    _draw_weights(work.inputs[0][0].source, work)
-    ahead = max(_REPORTS_AHEAD, processes)
-    if any(
-        not (job.target or job.view) for jobs in work.inputs for job in jobs
-    ):  # printed results are kept until their turn
-        ahead = processes + 1
+    drawn = [model for model in work.models if isinstance(model.weights, RandomWeights)]
+    if drawn and (picture := sketch_file(work.inputs[0][0].source)):  # processes have the weights in common then
+        with suppress(*FAILURES):  # told where the input is worked on
+            for model in drawn:
+                foresee_shape(picture, model, work.settings)
+    prints = any(not (job.target or job.view) for jobs in work.inputs for job in jobs)
+    ahead = processes + 1 if prints else max(_REPORTS_AHEAD, processes)  # what is printed is kept until its turn
     if work.settings.fail_fast:
         ahead = processes
     tasks = work_in_order(numbers(), partial(_begin, work), lose, processes, ahead)
@@ -97,15 +98,6 @@ def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]
         for outcome in outcomes:
             fails = fails or bool(outcome.errors)
             hear(outcome)
-
-
-def _draw_weights(source: str, work: Work) -> None:
-    """Draw random weights before processes part, which then have them in common, if the first input tells which."""
-    models = [model for model in work.models if isinstance(model.weights, RandomWeights)]
-    if models and (picture := sketch_file(source)):
-        with suppress(*FAILURES):  # told where the input is worked on
-            for model in models:
-                foresee_shape(picture, model, work.settings)
 
 
 def _begin(work: Work) -> tuple[Callable[[int], Outcome], Abandon]:

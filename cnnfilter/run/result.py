@@ -55,11 +55,6 @@ class FeatureMaps(NamedTuple):
         """All values."""
         return join_parts(self.parts).values
 
-    @property
-    def alpha(self) -> Array | None:
-        """All alpha, or None."""
-        return join_parts(self.parts).alpha
-
     def visit(self, take: Watcher, *, narrow: bool = False) -> None:
         """Hand over all parts, the first one first, the others perhaps from several threads.
 
