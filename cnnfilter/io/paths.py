@@ -298,15 +298,16 @@ def find_inputs(words: Sequence[str], output: str | None) -> FoundInputs:
             continue
         before = len(sources) + len(failures)
         for path, inner in _walk_folder(word, excluded, failures):
-            if path.name.lower().endswith(READ_ONLY_SUFFIXES):
-                skipped["are of formats that are not written; --format, or a template, writes another"].append(
-                    str(path)
-                )
+            source, why = str(path), ""
+            if source.lower().endswith(READ_ONLY_SUFFIXES):
+                why = "are of formats that are not written; --format, or a template, writes another"
             elif path.exists() and not path.is_file():  # reading would wait for ever
-                skipped["are no regular files"].append(str(path))
+                why = "are no regular files"
+            if why:
+                skipped[why].append(source)
             else:
-                sources.append(str(path))
-                below[str(path)] = inner
+                sources.append(source)
+                below[source] = inner
         if len(sources) + len(failures) == before:
             failures.append((word, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
     remarks = [f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
