@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -88,7 +88,7 @@ class Command(click.Command):
         except MemoryError as error:
             raise click.ClickException("not enough memory") from error
         except Exception as error:
-            with told_log(verbose=bool(ctx.params.get("verbose")), quiet=True):
+            with log_to_stderr(verbose=bool(ctx.params.get("verbose")), quiet=True):
                 raise click.ClickException(ask_for_report(error)) from error
 
 
@@ -105,11 +105,8 @@ def remark(text: str, *, quiet: bool) -> None:
 
 
 @contextmanager
-def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None) -> Iterator[None]:
-    """Tell a person what the floors below tell while the block runs: warnings as remarks, all if `verbose`.
-
-    `make_room` is called before anything is said.
-    """
+def log_to_stderr(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None) -> Iterator[None]:
+    """Write what is logged while the block runs, warnings as remarks, and all if `verbose`, after `make_room`."""
     told: set[str] = set()
 
     def hear(level: Level, message: str, *values: object) -> None:
@@ -126,27 +123,6 @@ def told_log(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None
 
     with listening(hear):
         yield
-
-
-@contextmanager
-def ended_in_order() -> Iterator[None]:
-    """Let the signals that ask a process to end raise `SystemExit` while the block runs, with the status of shells."""
-    import signal  # noqa: PLC0415  where nothing is written, nothing is left half written
-    import threading  # noqa: PLC0415
-
-    def leave_now(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():
-        usual = []
-    for number in usual:
-        signal.signal(number, leave_now)
-    try:
-        yield
-    finally:
-        for number in usual:
-            signal.signal(number, signal.SIG_DFL)
 
 
 @click.group(

@@ -6,13 +6,14 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cnnfilter.cli import ended_in_order, remark
+from cnnfilter.cli import remark
 from cnnfilter.cli.options import check_views
 from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
@@ -184,10 +185,30 @@ def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporte
         return
     if work.settings.fail_fast and reporter.failed:
         return
-    with ended_in_order():
+    with exiting_on_signals():
         run_batch(work, reporter.add)
     if work.settings.depfile:
         reporter.write_rules(Path(work.settings.depfile), work.prerequisites)
+
+
+@contextmanager
+def exiting_on_signals() -> Iterator[None]:
+    """Let the signals that ask a process to end raise `SystemExit` while the block runs, with the status of shells."""
+    import signal  # noqa: PLC0415  where nothing is written, nothing is left half written
+    import threading  # noqa: PLC0415
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual if is_main else ():
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in usual if is_main else ():
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _prepare(work: Work, networks: Sequence[Network], document: Document | None) -> Work:

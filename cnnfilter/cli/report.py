@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
-from cnnfilter.cli import remark, say, told_log
+from cnnfilter.cli import log_to_stderr, remark, say
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -153,7 +153,7 @@ class Reporter:
 def reporting(settings: Settings, total: int) -> Iterator[Reporter]:
     """Yield who hears of the inputs, with the bar and the report that go with the settings."""
     reporter = Reporter(settings, total)
-    with told_log(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
+    with log_to_stderr(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
         try:
             yield reporter
         except BaseException:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from cnnfilter.cli import Command, remark, say, told_log
+from cnnfilter.cli import Command, log_to_stderr, remark, say
 from cnnfilter.cli.options import PADDING, PLACE, Choice, KernelWordType, pair, plot_options, wanted_sheet
 from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
@@ -160,7 +160,7 @@ def command(
         if sheet and fields:
             draw_units(sheet, document, shape, unit, words[0] if names_picture(words) else None)
         elif sheet:
-            with told_log(verbose=False, quiet=quiet):
+            with log_to_stderr(verbose=False, quiet=quiet):
                 draw_volumes(sheet, document, shape)
         visits = document.network.visits(shape)
         tell_remarks(visits, quiet=quiet)
