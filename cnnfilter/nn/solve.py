@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import LARGEST, PaddingWord, Pair, output_size
-from cnnfilter.nn.layers import Convolution, Layer, Shape
+from cnnfilter.nn.layers import Convolution, Layer, Shape, WindowLayer
 from cnnfilter.nn.other_layers import Pool
 
 
@@ -22,10 +22,6 @@ class OpenPart(StrEnum):
     PADDING = "padding"
     KERNEL = "kernel"
     DILATION = "dilation"
-
-
-Windowed = Convolution | Pool
-"""The layers that have a window."""
 
 
 class Solution(NamedTuple):
@@ -65,40 +61,29 @@ def solve(layer: Layer, part: OpenPart, shape: Shape, target: Pair, *, keeps_str
     ShapeError
         If the layer has no window, or has kernels by name whose size is sought.
     """
-    if not isinstance(layer, Windowed):
+    if not isinstance(layer, WindowLayer):
         raise ShapeError(f"{layer.op} has no {part} to be found; conv, dwconv and the pools have")
     if part is OpenPart.KERNEL and isinstance(layer, Convolution) and layer.kernels:
         raise ShapeError(f"kernel {layer.kernels[0].text} has its size; a size such as 3x3 in its place is left open")
-    window, follows = layer.window, _follows(layer, part, keeps_stride=keeps_stride)
-    same = window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
-    if same and part in {OpenPart.KERNEL, OpenPart.DILATION} and not follows:
+    search = _Search(layer, part, shape, keeps_stride=keeps_stride)
+    same = layer.window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
+    if same and part in {OpenPart.KERNEL, OpenPart.DILATION} and not search.stride_follows:
         raise ShapeError(
-            f"with padding {window.padding} the size does not depend on the {part}; the stride alone sets it"
+            f"with padding {layer.window.padding} the size does not depend on the {part}; the stride alone sets it"
         )
-    search = _Search(layer, part, follows=follows)
-    axes = [search.outputs(axis, shape[axis], target[axis]) for axis in (0, 1)]
+    axes = [search.outputs(axis, target[axis]) for axis in (0, 1)]
     rows, columns = ([value for value, size in axes[axis] if size == target[axis]] for axis in (0, 1))
-    endless = bool(rows and columns) and search.is_endless(shape, target)
+    endless = bool(rows and columns) and search.is_endless(target)
     if part is OpenPart.STRIDE:  # to 1 leads every stride that is large enough
         rows, columns = (_and_larger(*pair) for pair in ((rows, columns, target[0]), (columns, rows, target[1])))
     alike = sorted(set(rows) & set(columns))
-    if found := tuple(search.fitting(((value, value) for value in alike), shape)):
+    if found := tuple(search.fitting((value, value) for value in alike)):
         return Solution(found, endless=endless)
     pairs = nsmallest(MOST_PAIRS, product(rows[:MOST_PAIRS], columns[:MOST_PAIRS]), key=sum)
-    if found := tuple(search.fitting(pairs, shape)):
+    if found := tuple(search.fitting(pairs)):
         return Solution(found, more=len(rows) * len(columns) - len(pairs), endless=endless)
     around = zip(*(_around(axes[axis], target[axis]) for axis in (0, 1)), strict=False)
-    return Solution((), tuple(search.fitting(around, shape)))
-
-
-def _follows(layer: Windowed, part: OpenPart, *, keeps_stride: bool) -> bool:
-    """Return whether the stride goes with the size, as a pool's does unless told."""
-    return (
-        part is OpenPart.KERNEL
-        and isinstance(layer, Pool)
-        and layer.window.stride == layer.window.size
-        and not keeps_stride
-    )
+    return Solution((), tuple(search.fitting(around)))
 
 
 def _and_larger(strides: list[int], others: list[int], target: int) -> list[int]:
@@ -106,104 +91,99 @@ def _and_larger(strides: list[int], others: list[int], target: int) -> list[int]
     return strides + [other for other in others if target == 1 and strides and other > strides[-1]]
 
 
-class _Search(NamedTuple):
-    """A layer of which one part is tried; its stride may go with its size."""
+class _Search:
+    """A layer of which one part is tried on an input."""
 
-    layer: Windowed
-    part: OpenPart
-    follows: bool
+    def __init__(self, layer: WindowLayer, part: OpenPart, shape: Shape, *, keeps_stride: bool) -> None:
+        self.layer, self.part, self.shape = layer, part, shape
+        self.window, self.padding = layer.window, layer.window.padding
+        self.is_pool = isinstance(layer, Pool)
+        kernel_or_dilation = part in {OpenPart.KERNEL, OpenPart.DILATION}
+        follows = part is OpenPart.KERNEL and self.is_pool and self.window.stride == self.window.size
+        self.stride_follows = follows and not keeps_stride
+        """Whether the stride goes with the size, as a pool's does unless told."""
+        self.grows = part is OpenPart.PADDING or (kernel_or_dilation and self.padding is PaddingWord.FULL)
+        """Whether a larger value leads to a larger size, or to the same."""
+        self.is_monotonous = not (kernel_or_dilation and self.padding is PaddingWord.HALF) and not self.stride_follows
 
-    def outputs(self, axis: int, size: int, target: int) -> list[Pair]:
+    def outputs(self, axis: int, target: int) -> list[Pair]:
         """Return the values that lead to the target along an axis, and one on each side, with what comes out."""
-        candidates = self.candidates(axis, size)
-        if self.goes_up_and_down or self.follows:
-            return [(value, self.output(axis, size, value)) for value in candidates]
+        candidates = self.candidates(axis)
+        if not self.is_monotonous:
+            return [(value, self.output(axis, value)) for value in candidates]
         sign = 1 if self.grows else -1
-        first = bisect_left(candidates, sign * target, key=lambda value: sign * self.output(axis, size, value))
+        first = bisect_left(candidates, sign * target, key=lambda value: sign * self.output(axis, value))
         found: list[Pair] = []
         for value in candidates[max(0, first - 1) :]:
-            result = self.output(axis, size, value)
+            result = self.output(axis, value)
             found += [(value, result)] if result else []
             if sign * result > sign * target or (self.part is OpenPart.STRIDE and result == 1):
                 break
         return found
 
-    def output(self, axis: int, size: int, value: int) -> int:
+    def output(self, axis: int, value: int) -> int:
         """Return what comes out along an axis, 0 where the window does not fit."""
-        window = self.changed((value, value)).window
+        size, window = self.shape[axis], self.changed((value, value)).window
         before, after = window.pads(size, size)[axis::2]
         if window.extent[axis] > size + before + after:
             return 0
         return output_size(size, before, after, window.extent[axis], window.stride[axis], ceil=window.ceil)
 
-    def candidates(self, axis: int, size: int) -> range:
+    def candidates(self, axis: int) -> range:
         """Return the values that are tried along an axis: all from which something can still come out."""
-        window = self.layer.window
-        before, after = window.pads(size, size)[axis::2]
-        room = size if isinstance(window.padding, PaddingWord) else size + before + after
-        match self.part:
-            case OpenPart.PADDING:
-                most = window.extent[axis] // 2 if isinstance(self.layer, Pool) else LARGEST
-                return range(2 * most + 1)
-            case OpenPart.DILATION if window.size[axis] == 1:
-                return range(1, 2)
-            case OpenPart.KERNEL | OpenPart.DILATION if self.grows:
-                return range(1, self.first_beyond(axis) if isinstance(self.layer, Pool) else LARGEST + 1)
-            case OpenPart.KERNEL | OpenPart.DILATION:
-                values = range(1, min(room, LARGEST) + 1)
-                return values[
-                    bisect_left(values, x=True, key=lambda value: self.allows(axis, max(before, after), value)) :
-                ]
-            case OpenPart.STRIDE:
-                return range(1, LARGEST + 1)
+        size = self.shape[axis]
+        if self.part is OpenPart.STRIDE:
+            return range(1, LARGEST + 1)
+        if self.part is OpenPart.PADDING:
+            return range(2 * (self.window.extent[axis] // 2 if self.is_pool else LARGEST) + 1)
+        if self.part is OpenPart.DILATION and self.window.size[axis] == 1:
+            return range(1, 2)
+        if not isinstance(self.padding, PaddingWord):
+            before, after = self.padding[axis::2]
+            values = range(1, min(size + before + after, LARGEST) + 1)
+            # A pool's padding is at most half of its window.
+            least = 2 * max(before, after) if self.is_pool else 0
+            return values[bisect_left(values, least, key=lambda value: self.extent(axis, value)) :]
+        if self.grows:
+            # Full padding is more than half of a pool's window that spans more than 2.
+            beyond = bisect_left(range(1, 4), 3, key=lambda value: self.extent(axis, value)) + 1
+            return range(1, beyond if self.is_pool else LARGEST + 1)
+        most = max(size, 2)  # of larger ones it is only of importance whether they are even
+        if self.window.ceil and self.padding is PaddingWord.HALF:
+            # A last window may start in the padding, until that before the input is as large as the stride.
+            most = max(most, 2 * size + 2 if self.stride_follows else 2 * self.window.stride[axis])
+        return range(1, min(most, LARGEST) + 1)
 
-    def allows(self, axis: int, padding: int, value: int) -> bool:
-        """Return whether a padding is allowed; a pool's is at most half of its window."""
-        extent = self.changed((value, value)).window.extent[axis]
-        word = isinstance(self.layer.window.padding, PaddingWord)
-        return word or not isinstance(self.layer, Pool) or padding <= extent // 2
+    def extent(self, axis: int, value: int) -> int:
+        """Return how many pixels the window spans along an axis with a value."""
+        return self.changed((value, value)).window.extent[axis]
 
-    def first_beyond(self, axis: int) -> int:
-        """Return the first value with which full padding is more than half of a pool's window: it spans more than 2."""
-        return next(value for value in range(1, 4) if self.changed((value, value)).window.extent[axis] > 2)
+    def is_endless(self, target: Pair) -> bool:
+        """Return whether there are solutions beyond all that are tried: the largest values lead there as well."""
+        dilates = self.part is OpenPart.DILATION
+        if dilates and self.window.size == (1, 1):
+            return True
+        axes = [axis for axis in (0, 1) if not (dilates and self.window.size[axis] == 1)]
+        largest = (LARGEST - 1, LARGEST)
+        return not self.grows and any(self.output(axis, value) == target[axis] for axis in axes for value in largest)
 
-    @property
-    def grows(self) -> bool:
-        """Whether a larger value leads to a larger size, or to the same."""
-        return self.part is OpenPart.PADDING or (
-            self.part is not OpenPart.STRIDE and self.layer.window.padding is PaddingWord.FULL
-        )
-
-    @property
-    def goes_up_and_down(self) -> bool:
-        """Whether sizes neither grow nor shrink with the value."""
-        return self.layer.window.padding is PaddingWord.HALF and self.part in {OpenPart.KERNEL, OpenPart.DILATION}
-
-    def is_endless(self, shape: Shape, target: Pair) -> bool:
-        """Return whether there are solutions beyond all that are tried."""
-        without_gaps = self.part is OpenPart.DILATION and self.layer.window.size == (1, 1)
-        up_and_down = self.goes_up_and_down and any(
-            self.output(axis, shape[axis], LARGEST - odd) == target[axis] for axis in (0, 1) for odd in (0, 1)
-        )
-        return (self.part is OpenPart.STRIDE and 1 in target) or without_gaps or up_and_down
-
-    def changed(self, pair: Pair) -> Windowed:
+    def changed(self, pair: Pair) -> WindowLayer:
         """Return the layer with the part changed; paddings are given by how many pixels they have in all."""
-        window, (rows, columns) = self.layer.window, pair
+        rows, columns = pair
         changes: dict[OpenPart, dict[str, object]] = {
             OpenPart.STRIDE: {"stride": pair},
-            OpenPart.KERNEL: {"size": pair, "stride": pair if self.follows else window.stride},
+            OpenPart.KERNEL: {"size": pair, "stride": pair if self.stride_follows else self.window.stride},
             OpenPart.DILATION: {"dilation": pair},
             OpenPart.PADDING: {"padding": (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)},
         }
-        return replace(self.layer, window=replace(window, **changes[self.part]))
+        return replace(self.layer, window=replace(self.window, **changes[self.part]))
 
-    def fitting(self, pairs: Iterable[Pair], shape: Shape) -> Iterator[Layer]:
+    def fitting(self, pairs: Iterable[Pair]) -> Iterator[Layer]:
         """Yield the layers with these values that can take the input; a pool's padding can be too large for it."""
         for pair in pairs:
             candidate = self.changed(pair)
             with suppress(ShapeError):
-                candidate.output(shape)
+                candidate.output(self.shape)
                 yield candidate
 
 

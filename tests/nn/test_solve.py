@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import cnnfilter
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import PaddingWord, Pair, Window
+from cnnfilter.nn.geometry import Padding, PaddingWord, Pair, Window
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Shape
 from cnnfilter.nn.other_layers import Pool, PoolMode
 from cnnfilter.nn.solve import OpenPart, solve
@@ -325,7 +325,8 @@ def leads(layer: Convolution | Pool, part: OpenPart, pair: Pair, shape: Shape, t
 def test_what_is_found_leads_to_the_target_and_nothing_smaller_is_missed(
     layer: Convolution | Pool, part: OpenPart, shape: Shape, target: Pair, keeps_stride: bool
 ) -> None:
-    without_effect = {PaddingWord.SAME, PaddingWord.SAME_LOWER}
+    follows = part is OpenPart.KERNEL and isinstance(layer, Pool) and layer.window.stride == layer.window.size
+    without_effect = {PaddingWord.SAME, PaddingWord.SAME_LOWER} if keeps_stride or not follows else set()
     assume(layer.window.padding not in without_effect or part in {OpenPart.STRIDE, OpenPart.PADDING})
     solution = solve(layer, part, shape, target, keeps_stride=keeps_stride)
     by_layer = every_pair(layer, part, shape, target, keeps_stride=keeps_stride)
@@ -336,7 +337,7 @@ def test_what_is_found_leads_to_the_target_and_nothing_smaller_is_missed(
     assert solution.endless == bool(far(layer, part, by_layer.values()))
     chosen = [by_layer[found_layer] for found_layer in solution.layers if isinstance(found_layer, Convolution | Pool)]
     assert chosen == sorted(chosen, key=sum)
-    bound = bounds(layer, part, shape)
+    bound = bounds(layer, part, shape, keeps_stride=keeps_stride)
     within = {pair for pair in by_layer.values() if pair[0] <= bound[0] and pair[1] <= bound[1]}
     wanted = {pair for pair in within if pair[0] == pair[1]} or within
     if part is OpenPart.STRIDE and 1 in target and wanted:  # every larger one leads to 1 as well
@@ -354,17 +355,66 @@ def far(layer: Convolution | Pool, part: OpenPart, leading: Iterable[Pair]) -> s
     return {pair for pair in leading if any(pair[axis] in FAR for axis in axes)}
 
 
-def bounds(layer: Convolution | Pool, part: OpenPart, shape: Shape) -> Pair:
+def bounds(layer: Convolution | Pool, part: OpenPart, shape: Shape, *, keeps_stride: bool) -> Pair:
     """Return up to which values along each axis nothing may be missed.
 
-    With `half` larger kernels than the image change nothing; a window of one pixel is not dilated.
+    With `half` larger kernels than the image change nothing, unless `ceil` lets a last window start in the padding; a
+    window of one pixel is not dilated, and under `same` a pool that is larger than the image changes nothing.
     """
     rows, columns = MOST, MOST
     if part is OpenPart.DILATION:
         rows, columns = (MOST if taps > 1 else 1 for taps in layer.window.size)
-    if part in {OpenPart.KERNEL, OpenPart.DILATION} and layer.window.padding is PaddingWord.HALF:
-        return min(rows, shape[0]), min(columns, shape[1])
-    return rows, columns
+    if part not in {OpenPart.KERNEL, OpenPart.DILATION} or not isinstance(layer.window.padding, PaddingWord):
+        return rows, columns
+    if layer.window.padding is PaddingWord.FULL:
+        return rows, columns
+    most = [max(2, shape[0]), max(2, shape[1])]
+    if layer.window.padding is PaddingWord.HALF and layer.window.ceil:
+        follows = part is OpenPart.KERNEL and layer.window.stride == layer.window.size and not keeps_stride
+        most = [2 * shape[axis] + 2 if follows else max(most[axis], 2 * layer.window.stride[axis]) for axis in (0, 1)]
+    return min(rows, most[0]), min(columns, most[1])
+
+
+@pytest.mark.parametrize("part", OpenPart)
+@pytest.mark.parametrize("padding", [(0, 0, 0, 0), (1, 1, 1, 1), (0, 0, 1, 1), *PaddingWord], ids=str)
+def test_of_small_images_every_solution_is_found(part: OpenPart, padding: Padding) -> None:
+    """Whether what is not found leads only to where larger values lead without end."""
+    values = range(0 if part is OpenPart.PADDING else 1, 12)
+    for size, kernel, stride, dilation, ceil in product((1, 2, 3), (1, 2, 3), (1, 2, 4), (1, 2), (False, True)):
+        window = Window((kernel, kernel), (stride, stride), padding, (dilation, dilation), ceil)
+        layer = Pool(mode=PoolMode.AVG, window=window)
+        shape = (size, size, 1)
+        leading: dict[int, list[Layer]] = {}
+        for value in values:
+            candidate = changed(layer, part, (value, value), keeps_stride=False)
+            if output := output_or_none(candidate, shape):
+                leading.setdefault(output[0], []).append(candidate)
+        no_effect = part is OpenPart.DILATION or (part is OpenPart.KERNEL and stride != kernel)
+        if padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER} and no_effect:
+            continue
+        for target, candidates in leading.items():
+            solution = solve(layer, part, shape, (target, target))
+            missed = [candidate for candidate in candidates if candidate not in solution.layers]
+            assert not missed or solution.endless
+            assert solution.layers == (*candidates, *solution.layers)[: len(solution.layers)]
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "target", "solutions"),
+    [
+        (
+            "avgpool:1x4,half,ceil",
+            (3, 2, 1),
+            (1, 1),
+            ["avgpool:4,half,ceil", "avgpool:5,half,ceil", "avgpool:6,half,ceil"],
+        ),
+        ("maxpool:1,s2,half,ceil", (2, 2, 1), (2, 2), ["maxpool:3,s2,half,ceil"]),
+    ],
+)
+def test_with_ceil_a_kernel_larger_than_the_image_can_lead_to_another_size(
+    text: str, shape: Shape, target: Pair, solutions: list[str]
+) -> None:
+    assert found(text, "kernel", shape, target) == solutions
 
 
 def test_under_same_a_pool_whose_stride_goes_with_its_size_has_solutions() -> None:
