@@ -36,18 +36,18 @@ from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, scale_of
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""
 
-_MOST_SAMPLE = 240
-"""A user's image is reduced to so many pixels a side, so that what a kernel does to a pixel is to be seen."""
-
 
 def read_sample(path: str) -> tuple[Doubles, str]:
-    """Return a user's image in gray, (H, W) with `WHITE` as its white, not large, and what it is."""
+    """Return a user's image in gray, (H, W) with `WHITE` as its white, and what it is.
+
+    It has up to 240 pixels a side, so that what a kernel does to a pixel is to be seen.
+    """
     picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
     volume = picture.colours
     if volume.shape[2] not in {1, 3}:
         raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colored pictures")
     gray = to_gray(volume)[:, :, 0] * (WHITE / picture.maximum)
-    reduced = reduce_picture(gray, _MOST_SAMPLE)
+    reduced = reduce_picture(gray, 240)
     size = "x".join(map(str, gray.shape))
     small = f", {size} reduced to {'x'.join(map(str, reduced.shape))}" if reduced.shape != gray.shape else ""
     return reduced, f"{Path(path).name}{small}"
@@ -92,14 +92,8 @@ def make_sample() -> Doubles:
 _FREQUENCIES = 129
 """Along each axis, from -0.5 to 0.5 cycles per pixel; an odd number, so that 0 is one of them."""
 
-_DECADES = 4
-"""Powers of ten that a logarithmic response spans: 80 dB."""
-
 MOST_PLANES = 8
 """So many slices are drawn, one below the other; a bank may have thousands."""
-
-_LARGEST_NUMBERED = 15
-"""To this many weights a side the panel of the weights grows with them, so that their numbers can be read."""
 
 _PANEL, _CELL = 3.7, 0.34
 """Inches of a panel, its color bar and its labels included, and of a cell with a number in it."""
@@ -153,9 +147,9 @@ class Plane(NamedTuple):
 
     @property
     def side(self) -> float:
-        """The inches of the panel of the weights."""
+        """The inches of the panel of the weights: it grows with up to 15 a side, so that numbers can be read."""
         side = max(self.weights.shape)
-        return max(_PANEL, side * _CELL + 1.3) if side <= _LARGEST_NUMBERED else _PANEL
+        return max(_PANEL, side * _CELL + 1.3) if side <= 15 else _PANEL
 
 
 def planes_of(word: str, kernel: Kernel, result: KernelResult | None = None) -> list[Plane]:
@@ -240,7 +234,7 @@ def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
 def _draw_response(axes: Axes, response: Doubles) -> None:
     most = float(response.max())
     is_logarithmic = needs_logarithm(response)
-    scale = LogNorm(most / 10**_DECADES, most, clip=True) if is_logarithmic else scale_of(response)[1]
+    scale = LogNorm(most / 10**4, most, clip=True) if is_logarithmic else scale_of(response)[1]  # 80 dB
     half = 0.5 + 0.5 / (_FREQUENCIES - 1)  # the outer pixels' centers lie at 0.5
     style: dict[str, Any] = {"extent": (-half, half, half, -half), "interpolation": "bilinear"}
     image = axes.imshow(np.maximum(response, scale.vmin or 0.0), cmap=UNSIGNED, norm=scale, **style)

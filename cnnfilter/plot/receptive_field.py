@@ -45,15 +45,8 @@ _COLUMNS = (
 )
 """The head of each column of the table, its place in inches, and which of its ends is there."""
 
-_MOST_GRID = 64
-"""Up to so many pixels along a side are separated by lines."""
-
 _MOST_LETTERS = 46
 """Of the names of layers in a line."""
-
-_ZOOMED = 8
-"""Frames so many times smaller than what is drawn are drawn again, larger, in a panel beside it."""
-
 
 _MOST_BACKDROP = 1200
 """Pixels a side to which an image is reduced."""
@@ -150,9 +143,9 @@ def choose_section(frames: Sequence[Frame], size: Pair) -> Section:
 
 
 def choose_zoom(frames: Sequence[Frame], section: Section) -> Section | None:
-    """Return what is drawn larger, around the small frames; None where all are large enough."""
+    """Return what is drawn larger, in a panel beside: what is around frames of up to an eighth; None without any."""
     height, width = section.sides
-    small = [f for f in frames if f.field.size[0] * _ZOOMED <= height and f.field.size[1] * _ZOOMED <= width]
+    small = [f for f in frames if f.field.size[0] <= height / 8 and f.field.size[1] <= width / 8]
     if not small:
         return None
     spans: list[float] = []
@@ -214,7 +207,7 @@ def _draw_panel(axes: Axes, fields: Fields, section: Section, zoom: float) -> No
         rows, columns = fields.backdrop.covered
         extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
         axes.imshow(fields.backdrop.pixels, extent=extent, interpolation="antialiased", zorder=1)
-    elif max(section.sides) <= _MOST_GRID:
+    elif max(section.sides) <= 64:  # more lines between pixels would hide them
         axes.vlines(np.arange(width + 1) - 0.5, -0.5, height - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
         axes.hlines(np.arange(height + 1) - 0.5, -0.5, width - 0.5, "#DDDDDD", lw=0.4 * zoom, zorder=1)
     axes.set(xlim=(section.left, section.right), ylim=(section.bottom, section.top))
