@@ -80,8 +80,6 @@ def common_divisor(bank: Doubles) -> int:
 
 def _denominator(weight: float) -> int:
     """Return the denominator of the fraction that a weight is to the last bit, or 0."""
-    if weight.is_integer():
-        return 1
     from fractions import Fraction  # noqa: PLC0415  most kernels are whole numbers
 
     fraction = Fraction(weight).limit_denominator(LARGEST_DIVISOR)

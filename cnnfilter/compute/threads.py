@@ -59,7 +59,7 @@ def make_tiles(tiles: Sequence[Task], make: Callable[[Task], None]) -> None:
         for tile in tiles:
             make(tile)
         return
-    queue = iter(tiles)  # next() of a list's iterator is atomic
+    queue = iter(tiles)  # next() of the iterator of a list or a range is atomic
     failures: list[BaseException] = []
 
     def work() -> None:

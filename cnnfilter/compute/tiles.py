@@ -50,14 +50,8 @@ class Strip(NamedTuple):
 class Parts:
     """What a network makes of a picture, part by part; made again each time it is asked for, unless it is one part.
 
-    Parameters
-    ----------
-    strips
-        The network, cut for colours of their shape.
-    colours, alpha
-        (H, W, C), and (H, W, 1) or None.
-    opaque, white
-        The level of alpha that hides all behind it, and the level of white.
+    `strips` are the network, cut for colours of their shape, (H, W, C); alpha is (H, W, 1) or None. `opaque` is the
+    level of alpha that hides all behind it, `white` the level of white.
     """
 
     def __init__(
