@@ -67,10 +67,12 @@ class FeatureMaps(NamedTuple):
                 take(part)
 
 
-def as_maps(values: Array, white: float, depth: Depth, *, matrix: bool = False) -> FeatureMaps:
+def as_maps(
+    values: Array, white: float, depth: Depth, *, matrix: bool = False, notes: tuple[str, ...] = ()
+) -> FeatureMaps:
     """Return values that are there already as feature maps."""
     part = Part(slice(0, len(values)), values, None)
-    return FeatureMaps(Picture(values, depth, matrix=matrix), [part], len(values), white)
+    return FeatureMaps(Picture(values, depth, matrix=matrix), [part], len(values), white, notes)
 
 
 class Result(NamedTuple):
@@ -118,8 +120,8 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
     run_program(program, colours, white=white, listener=keep)
     if picture.pages is not None:
         notes = *notes, remark_on_pages(picture.pages)
-    maps = {name: as_maps(found[name], white, picture.depth, matrix=picture.matrix) for name in layers}
-    return {name: one._replace(notes=notes) for name, one in maps.items()}
+    depth, matrix = picture.depth, picture.matrix
+    return {name: as_maps(found[name], white, depth, matrix=matrix, notes=notes) for name in layers}
 
 
 def _fit(
