@@ -239,7 +239,9 @@ def read_document(path: Path) -> Document:
     try:
         return _read(path)
     except CnnFilterError as error:
-        raise LanguageError(error, path=path) from error
+        about_file = LanguageError(error, path=path)
+        about_file.line, about_file.column = error.line, error.column
+        raise about_file from error
     except OSError as error:
         raise LanguageError(error.strerror or error, path=path) from error
     except UnicodeDecodeError as error:
@@ -261,14 +263,9 @@ def names_document(text: str) -> bool:
     op = re.split(r"[:(+@\s]", text, maxsplit=1)[0]
     if "\n" in text or op in OPS or op in SHORT or op in BLOCKS or re.fullmatch(r"\d+x", op):
         return False
-    return text.lower().endswith(SUFFIXES) or _is_file(text)
-
-
-def _is_file(text: str) -> bool:
-    """Return whether a text is the path of a file; one that no file can have is none."""
     try:
-        return Path(text).is_file()
-    except (OSError, ValueError):
+        return text.lower().endswith(SUFFIXES) or Path(text).is_file()
+    except (OSError, ValueError):  # no file can have this path
         return False
 
 
@@ -322,7 +319,7 @@ def _load_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise LanguageError(f"not TOML: {error}") from error
+        raise _misread("TOML", error) from error
 
 
 def _load_json(text: str) -> dict[str, Any]:
@@ -331,10 +328,18 @@ def _load_json(text: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise LanguageError(f"not JSON: {error}") from error
+        raise _misread("JSON", error) from error
     if not isinstance(content, dict):
         raise LanguageError("a network file is a JSON object, with input and network, or layers")
     return content
+
+
+def _misread(form: str, error: ValueError) -> LanguageError:
+    """Return what a parser says, with the place that its message names."""
+    misread = LanguageError(f"not {form}: {error}")
+    if place := re.search(r"line (\d+),? column (\d+)", str(error)):
+        misread.line, misread.column = int(place[1]), int(place[2])
+    return misread
 
 
 def _sizes(value: object) -> str | Sequence[int]:

@@ -488,3 +488,23 @@ def test_every_file_is_a_network_or_refused_in_one_line(suffix: str, content: by
     found = outcome(write(f"net{suffix}", content))
     assert found.splitlines() == [found]
     assert found.startswith(("Network(", f"net{suffix}: "))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("net.toml", 'layers = ["relu"]\ninput = = 3\n', (2, 9)),
+        ("net.json", '{"layers": ["relu"],\n "input": }', (2, 11)),
+        ("net.txt", "relu\ntanh\nabss\n", (3, None)),
+        ("net.toml", 'layers = ["abss"]\n', (None, None)),
+    ],
+)
+def test_an_error_knows_its_file_and_its_place(
+    name: str, text: str, place: tuple[int | None, int | None], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LanguageError) as caught:
+        read_document(path)
+    assert caught.value.path == str(path)
+    assert (caught.value.line, caught.value.column) == place
