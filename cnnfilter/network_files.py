@@ -1,11 +1,13 @@
 """Network files: TOML, JSON and text, read and written."""
 
+from __future__ import annotations
+
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
 from cnnfilter.nn.frozen import replace
@@ -14,6 +16,9 @@ from cnnfilter.nn.layer_options import FLAGS, KEYS
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
 from cnnfilter.nn.network import Network, Preparation
 from cnnfilter.numbers import parse_number, show_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OPTION_KEYS = {
     **{"stride": "s{}", "padding": "p={}", "dilation": "d{}", "groups": "g{}"},
@@ -227,7 +232,11 @@ def naming(document: Document) -> Iterator[None]:
 
 def load_document(text: str) -> Document:
     """Return the network that a text writes, or that the file has whose path it is."""
-    return read_document(Path(text)) if names_document(text) else Document(parse_network(text, shape_of_kernel))
+    if not names_document(text):
+        return Document(parse_network(text, shape_of_kernel))
+    from pathlib import Path  # noqa: PLC0415  only files need it
+
+    return read_document(Path(text))
 
 
 def read_document(path: Path) -> Document:
@@ -263,10 +272,7 @@ def names_document(text: str) -> bool:
     op = re.split(r"[:(+@\s]", text, maxsplit=1)[0]
     if "\n" in text or op in OPS or op in SHORT or op in BLOCKS or re.fullmatch(r"\d+x", op):
         return False
-    try:
-        return text.lower().endswith(SUFFIXES) or Path(text).is_file()
-    except (OSError, ValueError):  # no file can have this path
-        return False
+    return text.lower().endswith(SUFFIXES) or os.path.isfile(text)  # noqa: PTH113  Path.is_file raises if it is too long
 
 
 def _read(path: Path) -> Document:
@@ -359,6 +365,8 @@ def shape_of_kernel(word: str) -> Shape:
 
 def _seen_from(word: str, folder: Path) -> str:
     """Return a kernel word in which a file's path starts from the folder of the network file."""
+    from pathlib import Path  # noqa: PLC0415  only files need it
+
     from cnnfilter.kernels.spec import recognize  # noqa: PLC0415  as above
 
     if folder == Path() or Path(word).is_absolute():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -235,6 +234,8 @@ def wanted_sheet(
     if plot is None:
         _check_alone(figure_size, dpi)
         return None
+    from pathlib import Path  # noqa: PLC0415
+
     from cnnfilter.plot.sheet import DPI, Sheet, check_sheet  # noqa: PLC0415  few commands draw
 
     sheet = Sheet(plot, figure_size, dpi or DPI)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -13,7 +12,7 @@ from cnnfilter.cli import Command, log_to_stderr, remark, say
 from cnnfilter.cli.options import PADDING, PLACE, Choice, KernelWordType, pair, plot_options, wanted_sheet
 from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
-from cnnfilter.network_files import Document, names_document, naming, read_document, shape_of_kernel
+from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
@@ -190,7 +189,7 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
     if is_described or (solve == "kernel" and not layers):
         document = Document(Network((one.layer(),)))
     elif files:
-        document = read_document(Path(files[0]))
+        document = load_document(files[0])
     else:
         sought = (LARGEST, LARGEST) if solve == "kernel" else None  # any padding fits into the largest window
         document = Document(parse_network(layers, shape_of_kernel, missing_size=sought))

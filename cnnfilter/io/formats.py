@@ -1,11 +1,15 @@
 """The file formats that are written: their suffixes, and all that is known of each."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from itertools import groupby
-from pathlib import PurePath
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
 
 
 class Depth(StrEnum):
@@ -94,7 +98,7 @@ _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
 def find_format(path: str | PurePath) -> Format:
     """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
-    suffix = PurePath(path).suffix.lower()
+    suffix = suffix_of(path)
     if suffix not in FORMATS:
         what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
         raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
@@ -103,7 +107,14 @@ def find_format(path: str | PurePath) -> Format:
 
 def is_matrix(path: str | PurePath) -> bool:
     """Return whether a path names a matrix rather than an image."""
-    return PurePath(path).suffix.lower() in MATRIX_SUFFIXES
+    return suffix_of(path) in MATRIX_SUFFIXES
+
+
+def suffix_of(path: str | PurePath) -> str:
+    """Return the suffix of a path in small letters."""
+    from pathlib import PurePath  # noqa: PLC0415  sizes and help need no path
+
+    return PurePath(path).suffix.lower()
 
 
 def looks_like_matrix(data: bytes) -> bool:
