@@ -161,6 +161,12 @@ def test_the_set_up_is_two_blocks_ahead_of_any_other_and_calls_by_path() -> None
     assert "$ " not in first + second
 
 
+def test_the_test_command_is_the_one_that_ci_runs() -> None:
+    (command,) = (line.removeprefix(".venv/bin/") for line in BLOCKS[1][1].splitlines() if "/pytest" in line)
+    assert command.split()[0] == "pytest"
+    assert f"/bin/{command} -q\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
 def test_the_rules_for_make_are_those_of_the_samples() -> None:
     (shown,) = [block for language, block in BLOCKS if language == "make"]
     makefile = (ROOT / "samples" / "Makefile").read_text(encoding="utf-8")
