@@ -106,6 +106,7 @@ def test_a_number_is_no_wider_than_its_cell(drawn: tuple[str, Figure]) -> None:
     axes = figure.axes[0]
     height, width = shown(figure, 0).shape
     box = axes.get_window_extent()
+    assert len(axes.texts) == height * width
     for text in axes.texts:
         extent = text.get_window_extent()
         assert extent.width < box.width / width
