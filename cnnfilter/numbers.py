@@ -16,11 +16,6 @@ _NUMBER = re.compile(rf"({DECIMAL})(?:/({DECIMAL}))?", re.ASCII)
 def parse_number(text: str) -> float:
     """Return the finite number that `text` writes as a decimal or as a fraction.
 
-    Raises
-    ------
-    ValueError
-        If it is neither, or not finite; `nan` and `inf` are not numbers here.
-
     Examples
     --------
     >>> parse_number("-1/4")

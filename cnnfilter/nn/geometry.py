@@ -44,22 +44,6 @@ _SIDES = rf"{_NUMBER}(/{_NUMBER}){{3}}"
 def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> Pair:
     """Return (height, width) from `3`, `"3"`, `"3x2"` or `(3, 2)`.
 
-    Parameters
-    ----------
-    value
-        One number for both axes, or two.
-    subject
-        What the number is, for the message: `stride`, `kernel size`.
-    least
-        The smallest number allowed.
-
-    Raises
-    ------
-    LanguageError
-        If a text is neither a number nor `HxW`.
-    ShapeError
-        If a number is below `least` or absurdly large, or there are not one or two of them.
-
     Examples
     --------
     >>> as_pair("3x2", "stride")
@@ -78,13 +62,6 @@ def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> P
 
 def as_padding(value: int | str | Sequence[int]) -> Padding:
     """Return the padding meant by a word, a number, `HxW`, `T/L/B/R`, or a tuple of 1, 2 or 4 numbers.
-
-    Raises
-    ------
-    LanguageError
-        If a text is none of these.
-    ShapeError
-        If a number is negative.
 
     Examples
     --------
@@ -130,11 +107,6 @@ def same_padding(size: int, extent: int, stride: int) -> Pair:
 
     An odd pixel goes to the end, as in TensorFlow's SAME and ONNX's SAME_UPPER.
 
-    Parameters
-    ----------
-    size, extent, stride
-        Pixels of the image, pixels that the dilated kernel spans, pixels between two windows.
-
     Examples
     --------
     >>> same_padding(224, 3, 2)
@@ -150,11 +122,6 @@ def output_size(size: int, before: int, after: int, extent: int, stride: int, *,
 
     With `ceil` a last window may hang over the end, unless it would start beyond the image and its
     leading padding.
-
-    Raises
-    ------
-    ShapeError
-        If the kernel spans more pixels than the padded image has.
 
     Examples
     --------
@@ -226,13 +193,7 @@ class Window(Value):
         return (before, after) if word is PaddingWord.SAME else (after, before)
 
     def output(self, height: int, width: int) -> Pair:
-        """Return the (height, width) of what comes out of an image of this size.
-
-        Raises
-        ------
-        ShapeError
-            If the window is larger than the padded image.
-        """
+        """Return the (height, width) of what comes out of an image of this size."""
         top, left, bottom, right = self.pads(height, width)
         if self.extent[0] > height + top + bottom or self.extent[1] > width + left + right:
             raise ShapeError(self._too_large(height, width))
@@ -314,11 +275,6 @@ class Border(Value):
 
 def as_border(value: str | Border) -> Border:
     """Return the border named `zero`, `edge`, `reflect`, `symmetric`, `wrap` or `constant:V`.
-
-    Raises
-    ------
-    LanguageError
-        If the word is unknown, or V is not a finite number.
 
     Examples
     --------

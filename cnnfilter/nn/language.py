@@ -191,23 +191,9 @@ _REPEAT_AND_WORD = re.compile(r"(\d+x)([a-z].*)", re.DOTALL)
 def parse_network(
     text: str | Sequence[str], kernel_shape: KernelShape, *, lines: bool = False, missing_size: Pair | None = None
 ) -> Network:
-    """Return the network that a text, or a list of words, writes.
+    """Return the network that a text, or a list of words, writes; errors name the line if `lines`.
 
-    Parameters
-    ----------
-    text
-        Layers in the language; a list's items may hold several words each.
-    kernel_shape
-        What tells the shape of a kernel from its word.
-    lines
-        Whether errors name the line, as for a file.
-    missing_size
-        The size of windows that are written without one; None refuses them.
-
-    Raises
-    ------
-    LanguageError
-        If a word is wrong; the message has the layer's number, its text and the nearest known word.
+    Windows without a size have `missing_size`; None refuses them.
 
     Examples
     --------

@@ -28,11 +28,6 @@ class Token(NamedTuple):
 def tokenize(text: str, *, lines: bool = False) -> list[Token]:
     """Return the words and signs of a text, comments left out; errors name the line if `lines`.
 
-    Raises
-    ------
-    LanguageError
-        If a square bracket has no partner.
-
     Examples
     --------
     >>> [token.text for token in tokenize("res(conv:[1 -1],same)+relu  # a comment")]
@@ -137,21 +132,7 @@ _PLAIN_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
 
 
 def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> Options:
-    """Return what the option words of one layer say.
-
-    Parameters
-    ----------
-    words
-        The options, in any order.
-    kernel_shape
-        What knows kernels, for the words that are no option; None for a layer that takes no kernel.
-
-    Raises
-    ------
-    LanguageError
-        If a word is unknown, has a bad value, or says again what was said.
-    KernelError
-        If a word that must be a kernel is none.
+    """Return what the option words of one layer say; without `kernel_shape` no word is a kernel.
 
     Examples
     --------

@@ -48,18 +48,6 @@ class Layout(StrEnum):
 def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[int, int, int]:
     """Return (height, width, channels) from `HxW`, `HxWxC`, `N` for a square, or two or three numbers.
 
-    Parameters
-    ----------
-    value
-        The size; one channel unless it says more.
-    layout
-        `chw` where the channels are first: `CxHxW`.
-
-    Raises
-    ------
-    ShapeError
-        If it is none of these, or a number is below 1.
-
     Examples
     --------
     >>> as_shape("224x224x3"), as_shape("28"), as_shape("3x224x224", Layout.CHW)

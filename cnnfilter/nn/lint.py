@@ -20,15 +20,7 @@ def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
 
 
 def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:
-    """Return a remark for each conv that adds up channels under a kernel meant for one, such as a blur.
-
-    Parameters
-    ----------
-    visits
-        The layers at work.
-    never_negative
-        What tells whether a kernel, by its word, has no negative weight.
-    """
+    """Return a remark for each conv that adds up channels under a kernel that is never negative, such as a blur."""
     found = []
     for visit in visits:
         layer = visit.layer

@@ -48,13 +48,7 @@ _SHAPES_KEPT = 4
 
 
 class Network(Value):
-    """Layers in the order in which they are applied.
-
-    Raises
-    ------
-    LanguageError
-        If two layers have the same name, given as `@name` or by their count.
-    """
+    """Layers in the order in which they are applied; no two have the same name."""
 
     layers: tuple[Layer, ...]
 
@@ -90,12 +84,7 @@ class Network(Value):
     def visits(self, shape: Shape) -> tuple[Visit, ...]:
         """Return each layer at work, in the order of execution, when `shape` goes into the first.
 
-        Those of the last shapes are kept: pictures of a batch are alike.
-
-        Raises
-        ------
-        ShapeError
-            If a layer cannot take what the one before it gives; the message names the layer.
+        Errors name the layer. Those of the last shapes are kept: pictures of a batch are alike.
         """
         if shape not in self._visited:
             if len(self._visited) == _SHAPES_KEPT:
@@ -186,13 +175,7 @@ class Need(NamedTuple):
 
 
 def needs(network: Network, shape: Shape) -> Iterator[Need]:
-    """Yield what each layer that learns needs, in the order of execution, for an input of `shape`.
-
-    Raises
-    ------
-    ShapeError
-        If a layer cannot take what the one before it gives.
-    """
+    """Yield what each layer that learns needs, in the order of execution, for an input of `shape`."""
     first = True
     for visit in network.visits(shape):
         if visit.layer.learns:
@@ -216,11 +199,6 @@ class Preparation(Value):
         What its values are multiplied by: 1/255 brings 8 bits to 0..1.
     mean, std
         What is then subtracted, and what the rest is divided by: one number, or one for each channel.
-
-    Raises
-    ------
-    ShapeError
-        If the size is beyond all measure, the scale or a deviation is not above 0, or there is no mean or deviation.
     """
 
     size: Pair | None = None

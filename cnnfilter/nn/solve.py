@@ -44,22 +44,8 @@ MOST_PAIRS = 1000
 def solve(layer: Layer, part: OpenPart, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> Solution:
     """Return the layers that differ from `layer` in one part, and make `target` of an input of `shape`.
 
-    Parameters
-    ----------
-    layer
-        A conv, a dwconv or a pool; what it says of the part itself is not used.
-    part
-        What is left open. One number for both axes where one will do, else a pair; paddings are even on both sides, or
-        have one pixel more at the end.
-    shape, target
-        (height, width, channels) that go in, (height, width) that shall come out.
-    keeps_stride
-        Whether a pool's stride stays where its size is sought; else a stride equal to the size goes with it.
-
-    Raises
-    ------
-    ShapeError
-        If the layer has no window, or has kernels by name whose size is sought.
+    One number stands for both axes where one will do, else a pair; paddings are even on both sides, or have one pixel
+    more at the end. A pool's stride that equals its size goes with it unless `keeps_stride`.
     """
     if not isinstance(layer, WindowLayer):
         raise ShapeError(f"{layer.op} has no {part} to be found; conv, dwconv and the pools have")

@@ -69,20 +69,6 @@ def summarize(network: Network, shape: Shape, visits: Sequence[Visit] | None = N
     """Return sizes, parameters, multiplications and receptive fields of each layer for an input of `shape`.
 
     Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw.
-
-    Parameters
-    ----------
-    network
-        The layers.
-    shape
-        (height, width, channels).
-    visits
-        The layers at work on it, where they are known already.
-
-    Raises
-    ------
-    ShapeError
-        If the shape is none of an image, or a layer cannot take what the one before it gives.
     """
     if len(shape) != 3 or not all(size >= 1 for size in shape):
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
