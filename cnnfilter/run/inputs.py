@@ -168,8 +168,9 @@ class Filtering:
                 jobs = [job for job, named in zip(jobs, names, strict=True) if not self._is_done(job, named, outcome)]
             if not jobs:
                 return
-            targets = ", ".join(str(job.target or "standard output") for job in jobs)
-            tell("%s: %s -> %s", source, model.title, targets)
+            if settings.verbose:  # the text of a network takes long to write
+                targets = ", ".join(str(job.target or "standard output") for job in jobs)
+                tell("%s: %s -> %s", source, model.title, targets)
             if jobs[0].layer:
                 maps = run_layers(picture, model, settings, [job.layer for job in jobs])
             else:
