@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute import forward as running
-from cnnfilter.compute.forward import as_volume, prepare, run_program, white_of
+from cnnfilter.compute.forward import as_volume, convolve_by_layer, prepare, run_program, white_of
 from cnnfilter.compute.pool import pool_volume
 from cnnfilter.compute.state_dict import StateDict, read_state_dict
 from cnnfilter.compute.tiles import Model
@@ -168,7 +167,7 @@ def convolve(
     >>> convolve(image, np.array([[0, 1, 0]] * 3))
     array([[12., 21.], [15., 24.]], dtype=float32)
     """
-    volume = running.as_volume(np.asarray(image))
+    volume = as_volume(np.asarray(image))
     weights = _weights(kernel)
     word = KernelWord("given", weights.shape)
     window = Window(
@@ -185,7 +184,7 @@ def convolve(
     else:
         layer = Conv(**fields, groups=groups)  # type: ignore[arg-type]
     turned = Kernel(weights[::-1, ::-1] if flip else weights)
-    maps = running.convolve_by_layer(volume, layer, (turned,))
+    maps = convolve_by_layer(volume, layer, (turned,))
     single = weights.ndim == 3 or (weights.ndim == 2 and np.ndim(image) == 2)
     return maps[:, :, 0] if single else maps
 
@@ -252,7 +251,7 @@ def pool(
     array([[ 4,  7, 10], [ 5,  8, 11]])
     """
     given = np.asarray(image)
-    volume = running.as_volume(given)
+    volume = as_volume(given)
     if mode not in list(PoolMode):
         raise LanguageError(f"mode {mode!r} is unknown: {', '.join(PoolMode)}{nearest(mode, PoolMode)}")
     window_size = as_pair(size, "window")

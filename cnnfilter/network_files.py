@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from math import isfinite
+from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
@@ -119,8 +121,8 @@ def _write_value(op: str, key: str, value: object) -> str:
     """Return a number, a word, or the numbers of a pair or of four sides."""
     if isinstance(value, str) and not re.search(r"[\s,+()|@\[\]]", value):
         return value
-    if _is_number(value):
-        return show_number(value)  # type: ignore[arg-type]
+    if not isinstance(value, str) and (number := _as_number(value)) is not None:
+        return show_number(number)
     if isinstance(value, list) and len(value) in {2, 4} and all(type(number) is int for number in value):
         return ("x" if len(value) == 2 else "/").join(map(str, value))
     raise LanguageError(f"{op}: {key} {value!r} is neither a number, nor a list of two or four, nor one word")
@@ -145,7 +147,7 @@ def _write_size(op: str, sides: list[int]) -> str:
     return "x".join(map(str, sides))
 
 
-def _write_matrix(op: str, value: object) -> str:
+def _write_matrix(op: str, value: Any) -> str:
     """Return nested lists of numbers, (kh, kw[, in[, out]]), as an inline matrix."""
     shape = _shape_of(value)
     if shape is None or not 2 <= len(shape) <= 4:
@@ -154,11 +156,10 @@ def _write_matrix(op: str, value: object) -> str:
         )
     rows, columns, inputs, outputs = (*shape, 1, 1)[:4]
 
-    def number(row: int, column: int, plane: int, output: int) -> str:
-        entry: Any = value
-        for index in (row, column, plane, output)[: len(shape)]:
-            entry = entry[index]
-        return show_number(parse_number(entry) if isinstance(entry, str) else entry)
+    def number(*place: int) -> str:
+        return show_number(
+            _as_number(reduce(getitem, place[: len(shape)], value)) or 0.0
+        )  # a number, as it has a shape
 
     maps = [
         ";; ".join(
@@ -173,14 +174,20 @@ def _write_matrix(op: str, value: object) -> str:
 def _shape_of(value: object) -> tuple[int, ...] | None:
     """Return the shape of nested lists of numbers, or None if they are uneven or hold something else."""
     if not isinstance(value, list):
-        return () if _is_number(value) or _is_fraction(value) else None
+        return None if _as_number(value) is None else ()
     shapes = {_shape_of(item) for item in value}
     inner = shapes.pop() if len(shapes) == 1 else None
     return None if inner is None else (len(value), *inner)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+def _as_number(value: object) -> float | None:
+    """Return a finite number, or one that a text such as `1/9` writes; None for anything else."""
+    try:
+        number = parse_number(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    is_finite = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
+    return number if is_finite else None  # type: ignore[return-value]
 
 
 def as_text(content: Mapping[str, Any], key: str) -> str:
@@ -189,14 +196,6 @@ def as_text(content: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise LanguageError(f"{key} {value!r} is no text")
     return value
-
-
-def _is_fraction(value: object) -> bool:
-    """Return whether a text is a number, such as `1/9`."""
-    try:
-        return isinstance(value, str) and parse_number(value) is not None
-    except ValueError:
-        return False
 
 
 SUFFIXES = (".toml", ".json", ".txt")
