@@ -12,7 +12,7 @@ import click
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
 from cnnfilter.io.formats import Depth, Range, name_formats_taking
 from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair
-from cnnfilter.numbers import parse_number
+from cnnfilter.numbers import DECIMAL, parse_number
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -72,6 +72,17 @@ def _place(text: str) -> Pair:
     if not match:
         raise LanguageError(f"position {text!r} is not Y,X, a row and a column from 0 on, such as 2,31")
     return int(match[1]), int(match[2])
+
+
+def as_inches(text: str) -> tuple[float, float]:
+    """Return the (height, width) that `HxW` writes, in inches."""
+    match = re.fullmatch(rf"({DECIMAL})x({DECIMAL})", text, re.ASCII)
+    if not match:
+        raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 6x8.5")
+    height, width = float(match[1]), float(match[2])
+    if not all(1 <= side <= 200 for side in (height, width)):
+        raise LanguageError(f"figure size {text}: each side is from 1 to 200 inches")
+    return height, width
 
 
 class Choice(click.Choice[Any]):
@@ -213,18 +224,12 @@ def plot_options(what: str) -> Decorator:
         click.option("--plot", type=FILE, metavar="FILE|show", help=f"{what} {suffixes}"),
         click.option(
             "--figure-size",
-            type=Word("figure size", _inches),
+            type=Word("figure size", as_inches),
             metavar="HxW",
             help="Of the figure, in inches. Default: what suits it.",
         ),
         click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150."),
     )
-
-
-def _inches(text: str) -> tuple[float, float]:
-    from cnnfilter.plot.sheet import as_inches  # noqa: PLC0415  few commands draw
-
-    return as_inches(text)
 
 
 def wanted_sheet(

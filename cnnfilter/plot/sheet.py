@@ -16,10 +16,9 @@ from math import floor, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnfilter.errors import LanguageError, OutputError, nearest
+from cnnfilter.errors import OutputError, nearest
 from cnnfilter.io.atomic import find_obstacle, write_whole
 from cnnfilter.io.paths import identify_all
-from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,23 +92,6 @@ class Sheet(NamedTuple):
     def in_window(self) -> bool:
         """Whether it is shown rather than saved."""
         return self.option == PLOT and self.target == "show"
-
-
-def as_inches(text: str) -> Size:
-    """Return the (height, width) that `HxW` writes, in inches.
-
-    Examples
-    --------
-    >>> as_inches("6.5x8")
-    (6.5, 8.0)
-    """
-    match = re.fullmatch(rf"({DECIMAL})x({DECIMAL})", text, re.ASCII)
-    if not match:
-        raise LanguageError(f"figure size {text!r} is not HxW in inches, such as 6x8.5")
-    height, width = float(match[1]), float(match[2])
-    if not all(1 <= side <= 200 for side in (height, width)):
-        raise LanguageError(f"figure size {text}: each side is from 1 to 200 inches")
-    return height, width
 
 
 def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:

@@ -9,8 +9,9 @@ import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
 
+from cnnfilter.cli.options import as_inches
 from cnnfilter.errors import LanguageError, OutputError
-from cnnfilter.plot.sheet import Sheet, as_inches, check_sheet, open_sheet, set_size
+from cnnfilter.plot.sheet import Sheet, check_sheet, open_sheet, set_size
 
 
 def draw(sheet: Sheet) -> bytes:
