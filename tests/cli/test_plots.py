@@ -1,11 +1,13 @@
 """`--plot` of `kernels` and `shape`: a file is made, nothing is printed that nobody asked for, mistakes are a line."""
 
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cnnfilter.plot.kernel_sheet import all_kernels
 from tests.cli.commands import files
 from tests.cli.conftest import Run
 from tests.cli.pictures import load, save
@@ -28,7 +30,15 @@ def grey(folder: Path) -> Path:
     return folder / "grey.png"
 
 
+@pytest.fixture
+def _few_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nine kernels have a name: the sheet of all takes seconds, and README and help draw it."""
+    few = dict(islice(all_kernels().items(), 9))
+    monkeypatch.setattr("cnnfilter.plot.kernel_sheet.all_kernels", lambda: few)
+
+
 @EVERY_PLOT
+@pytest.mark.usefixtures("_few_kernels")
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_a_figure_is_made_silently_and_the_same_each_time(
     run: Run, folder: Path, grey: Path, words: tuple[str, ...], suffix: str

@@ -79,7 +79,7 @@ def test_what_is_missing_unknown_or_too_much_is_an_error() -> None:
     with pytest.raises(TypeError, match="Point takes no 3 values without names"):
         Point(1, 2, 3)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="Labelled takes no 1 values without names"):
-        Labelled("a", label="b")  # type: ignore[misc]
+        Labelled("a", label="b")
 
 
 def test_nothing_is_changed() -> None:

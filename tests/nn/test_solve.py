@@ -384,12 +384,13 @@ def test_of_small_images_every_solution_is_found(part: OpenPart, padding: Paddin
         window = Window((kernel, kernel), (stride, stride), padding, (dilation, dilation), ceil)
         layer = Pool(mode=PoolMode.AVG, window=window)
         shape = (size, size, 1)
+        sets_stride = part is OpenPart.KERNEL and stride == kernel
         leading: dict[int, list[Layer]] = {}
         for value in values:
-            candidate = changed(layer, part, (value, value), keeps_stride=False)
+            candidate = changed(layer, part, (value, value), sets_stride=sets_stride)
             if output := output_or_none(candidate, shape):
                 leading.setdefault(output[0], []).append(candidate)
-        no_effect = part is OpenPart.DILATION or (part is OpenPart.KERNEL and stride != kernel)
+        no_effect = part is OpenPart.DILATION or (part is OpenPart.KERNEL and not sets_stride)
         if padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER} and no_effect:
             continue
         for target, candidates in leading.items():

@@ -38,7 +38,7 @@ def draw(figure: Figure, sheet: Sheet, word: str) -> None:
 
 @pytest.fixture(scope="module", params=WORDS)
 def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Figure]]:
-    """Return a kernel and its figure, drawn once for all tests; it is saved when the last of them ends."""
+    """Return a kernel and its figure, drawn once for all tests of it; it is saved when the last of them ends."""
     word = str(request.param)
     sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
     with open_sheet(sheet) as figure:
@@ -78,11 +78,14 @@ def test_whole_numbers_stand_over_their_divisor(figure: Figure, sheet: Sheet) ->
     assert figure.axes[0].get_title() == "gaussian-3  3x3\ncells: weights x 16; sum 1"
 
 
-@pytest.mark.parametrize(("word", "has_numbers"), [("frame:15", True), ("gaussian:15:2.5", True), ("frame:41", False)])
-def test_numbers_stand_in_the_cells_as_far_as_they_can_be_read(
-    figure: Figure, sheet: Sheet, word: str, has_numbers: bool
-) -> None:
-    draw(figure, sheet, word)
+@pytest.mark.parametrize(
+    ("drawn", "has_numbers"),
+    [("frame:15", True), ("gaussian:15:2.5", True), ("frame:41", False)],
+    indirect=["drawn"],
+    scope="module",
+)
+def test_numbers_stand_in_the_cells_as_far_as_they_can_be_read(drawn: tuple[str, Figure], has_numbers: bool) -> None:
+    _, figure = drawn
     assert bool(cells(figure)) == has_numbers
     assert all(float(text.get_fontsize()) >= 5 for text in texts_on(figure))
 
@@ -114,13 +117,15 @@ def test_a_number_is_no_wider_than_its_cell(drawn: tuple[str, Figure]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "colors", "low"),
+    ("drawn", "colors", "low"),
     [("sobel-x", "RdBu_r", -2), ("box:3", "viridis", 0), ("-1 -2", "RdBu_r", -2), ("0 0", "viridis", 0)],
+    indirect=["drawn"],
+    scope="module",
 )
 def test_signed_weights_are_drawn_around_0_and_others_from_0(
-    figure: Figure, sheet: Sheet, word: str, colors: str, low: float
+    drawn: tuple[str, Figure], colors: str, low: float
 ) -> None:
-    draw(figure, sheet, word)
+    _, figure = drawn
     image = figure.axes[0].images[0]
     assert image.get_cmap().name == colors
     assert image.norm.vmin == low
@@ -156,13 +161,16 @@ def test_a_diagonal_wave_is_where_the_picture_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "is_logarithmic"), [("sobel-x", False), ("identity:3", False), ("gaussian:15:2.5", True), ("box:25", True)]
+    ("drawn", "is_logarithmic"),
+    [("sobel-x", False), ("identity:3", False), ("gaussian:15:2.5", True), ("box:25", True)],
+    indirect=["drawn"],
+    scope="module",
 )
 def test_the_scale_is_logarithmic_where_a_linear_one_would_show_little(
-    figure: Figure, sheet: Sheet, word: str, is_logarithmic: bool
+    drawn: tuple[str, Figure], is_logarithmic: bool
 ) -> None:
+    word, figure = drawn
     assert needs_logarithm(frequency_response(load_kernel(word).weights)) == is_logarithmic
-    draw(figure, sheet, word)
     assert isinstance(figure.axes[1].images[0].norm, LogNorm) == is_logarithmic
     assert ("magnitude, logarithmic" in words_on(figure)) == is_logarithmic
 
@@ -200,9 +208,9 @@ def test_a_kernel_whose_row_has_no_result_leaves_its_place_empty(figure: Figure,
     assert not figure.axes[5].axison
 
 
-def test_the_description_stands_above_a_single_kernel(figure: Figure, sheet: Sheet) -> None:
-    draw(figure, sheet, "sobel-x")
-    assert figure.get_suptitle() == load_kernel("sobel-x").description
+def test_the_description_stands_above_a_single_kernel(drawn: tuple[str, Figure]) -> None:
+    word, figure = drawn
+    assert figure.get_suptitle() == load_kernel(word).description
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_gray_stays_gray_in_a_gif() -> None:
 
 
 def test_a_palette_holds_the_colors_of_areas_nearly_as_they_are() -> None:
-    movie = reel("conv:sobel-x,same", np.random.default_rng(0).random((20, 20, 1)) * 100)
+    movie = reel("conv:sobel-x,same", np.random.default_rng(0).random((13, 13, 1)) * 100)
     palette = make_palette(movie.samples).astype(int)
     colors, counts = np.unique(movie.samples[:, :, :3].reshape(-1, 3), axis=0, return_counts=True)
     areas = colors[counts > 40].astype(int)

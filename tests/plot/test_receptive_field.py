@@ -174,8 +174,9 @@ def test_the_frames_are_drawn_around_the_pixels_that_they_name(drawn: tuple[Fiel
     fields, figure = drawn
     found = fields.found
     for panel in range(len(figure.axes)):
-        drawn = frames_on(figure, panel)
-        assert drawn == {number: (*frame.rows, *frame.columns) for number, frame in enumerate(found.frames, 1)}
+        assert frames_on(figure, panel) == {
+            number: (*frame.rows, *frame.columns) for number, frame in enumerate(found.frames, 1)
+        }
     words = words_on(figure)
     for line in table_of(found):
         assert {cell for cell in line if cell} <= set(words)
