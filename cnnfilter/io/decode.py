@@ -27,7 +27,8 @@ class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
-        self._data, self._header, self._name = data, header, name
+        self._buffer = np.frombuffer(hide_alpha(data, header.directories), np.uint8)
+        self._header, self._name = header, name
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
         self.loops = 0  # how often frames are shown, 0 for always
@@ -37,7 +38,7 @@ class Pages:
         if self._header.directories:
             yield from map(self.__getitem__, range(self.count))
             return
-        (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data)
+        (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer))
         self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
         for index, frame in enumerate(animation.frames):
             yield _correct(frame, self._header, self._name, page=index)
@@ -47,12 +48,12 @@ class Pages:
     def __getitem__(self, index: int) -> Array:
         """Return one of them, counted from 0."""
         if self._header.directories:
-            data = hide_alpha(self._data, self._header.directories)
+            pages = index, index + 1
             (_, frames), _ = call_opencv(
-                self._name, cv2.imdecodemulti, data, cv2.IMREAD_UNCHANGED, range=(index, index + 1)
+                self._name, lambda: cv2.imdecodemulti(self._buffer, cv2.IMREAD_UNCHANGED, range=pages)
             )
         else:
-            (_, animation), _ = call_opencv(self._name, cv2.imdecodeanimation, self._data, index, 1)
+            (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1))
             frames = animation.frames
         if len(frames) != 1:
             self._refuse(index)
@@ -84,12 +85,7 @@ class Picture:
         self.metadata, self.pages, self.notes = metadata or Metadata(), pages, notes
         self.maximum = MAXIMA[depth]  # white: 255, 65535, or 1 for floats
         self.has_alpha = not matrix and pixels.shape[2:] == (4,)  # as the fourth channel
-
-    @property
-    def colours(self) -> Array:
-        """The pixels without alpha, (H, W, C)."""
-        volume = self.pixels if self.pixels.ndim > 2 else self.pixels[:, :, None]
-        return volume[:, :, :3] if self.has_alpha else volume
+        self.colours: Array = pixels[:, :, :3] if self.has_alpha else np.atleast_3d(pixels)  # without alpha, (H, W, C)
 
 
 def decode_picture(
@@ -118,7 +114,7 @@ def decode_picture(
         return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
     check_header(header._replace(pages=1, total=0) if page else header, name, most_pixels)
     if not header.is_whole and not (allow_truncated and header.format == "JPEG"):
-        raise ImageFileError(_CUT_OFF if header.format == "JPEG" else _UNREADABLE, path=name)
+        raise ImageFileError(f"{_CUT_OFF}; {_ALLOWING}" if header.format == "JPEG" else _UNREADABLE, path=name)
     pages = Pages(data, header, name) if header.pages > 1 else None
     metadata, notes = Metadata(), list[str]()
     if pages and page and page > 1:
@@ -131,8 +127,8 @@ def decode_picture(
 
 
 _UNREADABLE = "not an image that can be read, or cut off or damaged"
-_CUT_OFF = "the JPEG is cut off or damaged; --allow-truncated takes what is there"
-_TRUNCATED = "the JPEG is cut off or damaged, and what is there was taken"
+_CUT_OFF = "the JPEG is cut off or damaged"
+_ALLOWING = "--allow-truncated takes what is there"
 
 _JPEG_END = b"\xff\xd9"
 
@@ -142,16 +138,14 @@ _JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
 _JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
 """How libjpeg's complaints begin that mean lost pixels."""
 
-_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-"""What libjpeg can do by itself, and so without a pass over the pixels."""
+_RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+"""What libjpeg and libpng can do by themselves, and so without a pass over the pixels."""
 
 
-def call_opencv(
-    name: str, decode: Callable[..., Made], data: bytes, *options: int, **named: Any
-) -> tuple[Made, list[str]]:
+def call_opencv(name: str, decode: Callable[[], Made]) -> tuple[Made, list[str]]:
     """Return what OpenCV makes of a file, and the libraries' complaints; `ImageFileError` with its reason."""
     try:
-        return capture_stderr(lambda: decode(np.frombuffer(data, np.uint8), *options, **named))
+        return capture_stderr(decode)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
@@ -164,20 +158,20 @@ def _decode(
     data: bytes, header: Header, name: str, notes: list[str], *, allow_truncated: bool
 ) -> tuple[Array, Metadata]:
     """Return the first picture in a file, and what else the file says; add what is to be remarked to the notes."""
-    flags = _RED_FIRST if header.format == "JPEG" and header.channels == 3 else cv2.IMREAD_UNCHANGED
-    decoded: tuple[Any, Any, Any]
+    red_first = header.channels == 3 and header.format in {"JPEG", "PNG"}
+    flags = _RED_FIRST if red_first else cv2.IMREAD_UNCHANGED
+    metadata = Metadata()
     if header.format == "PAM":
-        decoded = _decode_pam(data, header), (), ()
-    elif header.format == "JPEG":
-        decoded = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
+        pixels, red_first = _decode_pam(data, header), True
     else:
-        whole = hide_alpha(data, header.directories) if header.directories else data
-        decoded, _ = call_opencv(name, cv2.imdecodeWithMetadata, whole, flags=flags)
-    pixels, kinds, blocks = decoded
+        if header.format == "JPEG":
+            pixels, kinds, blocks = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
+        else:
+            whole = np.frombuffer(hide_alpha(data, header.directories), np.uint8)
+            (pixels, kinds, blocks), _ = call_opencv(name, lambda: cv2.imdecodeWithMetadata(whole, flags=flags))
+        metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
     if pixels is None:
         raise ImageFileError(_UNREADABLE, path=name)
-    metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
-    red_first = header.format == "PAM" or flags == _RED_FIRST
     return _correct(pixels, header, name, exif=metadata.exif, red_first=red_first), metadata
 
 
@@ -185,19 +179,24 @@ def _decode_jpeg(
     data: bytes, name: str, flags: int, notes: list[str], *, allow_truncated: bool
 ) -> tuple[Any, Any, Any]:
     """Return the pixels of a JPEG, as far as it goes if that is allowed, and the kinds and blocks of its metadata."""
+
+    def decode() -> tuple[Any, Any, Any]:
+        return cv2.imdecodeWithMetadata(np.frombuffer(taken, np.uint8), flags=flags)
+
     taken = data
     if allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         taken += _JPEG_END
-    decoded, lines = call_opencv(name, cv2.imdecodeWithMetadata, taken, flags=flags)
+    decoded, lines = call_opencv(name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
     if decoded[0] is None and allow_truncated:  # the cut may be in a table between two scans
         taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END
-        decoded, _ = call_opencv(name, cv2.imdecodeWithMetadata, taken, flags=flags)
+        decoded, _ = call_opencv(name, decode)
     if decoded[0] is None or (damage and not allow_truncated):
-        reason = f"the JPEG is damaged ({damage[0]}); --allow-truncated takes what is there" if damage else _CUT_OFF
-        raise ImageFileError(reason, path=name)
+        reason = f"the JPEG is damaged ({damage[0]})" if damage else _CUT_OFF
+        what = ", and no part of it can be read" if allow_truncated else f"; {_ALLOWING}"
+        raise ImageFileError(reason + what, path=name)
     if damage or len(taken) != len(data):
-        notes.append(_TRUNCATED)
+        notes.append(f"{_CUT_OFF}, and what is there was taken")
     return decoded
 
 

@@ -592,7 +592,14 @@ def test_a_jpeg_without_its_tables_is_refused_with_its_damage_though_truncation_
     data[table : table + 2] = bytes(2)
     message = refusal(bytes(data), "photo.jpg", allow_truncated=allow_truncated)
     assert re.match(r"photo\.jpg: the JPEG is damaged \(Corrupt JPEG data: \d+ extraneous bytes before marker", message)
+    ending = ", and no part of it can be read" if allow_truncated else "; --allow-truncated takes what is there"
+    assert message.endswith(ending)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_jpeg_of_which_nothing_is_there_is_refused_without_advice_to_allow_it(photo: Path) -> None:
+    message = refusal(photo.read_bytes()[:100], "photo.jpg", allow_truncated=True)
+    assert message == "photo.jpg: the JPEG is cut off or damaged, and no part of it can be read"
 
 
 def test_a_whole_jpeg_is_read_the_same_whether_truncation_is_allowed_or_not(photo: Path) -> None:
