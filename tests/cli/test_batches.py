@@ -485,7 +485,7 @@ def test_what_is_told_of_weights_does_not_hang_on_who_binds_them(run: Run, folde
 def test_a_pipe_is_read_once_where_weights_are_drawn(folder: Path) -> None:
     (folder / "b.txt").write_text(MATRIX)
     os.mkfifo("pipe.txt")
-    writer = Thread(target=Path("pipe.txt").write_text, args=(MATRIX,), daemon=True)
+    writer = Thread(target=Path("pipe.txt").absolute().write_text, args=(MATRIX,), daemon=True)
     writer.start()
     words = ("pipeline", "conv:2x2", "pipe.txt", "b.txt", "--init", "he", "-j", "2", "-o", "out/")
     done = subprocess.run((sys.executable, "-m", "cnnfilter", *words), capture_output=True, timeout=60, check=False)
