@@ -8,7 +8,7 @@ import pytest
 from cnnfilter.arrays import Array
 from cnnfilter.compute.classes import Ranking
 from cnnfilter.compute.state_dict import RandomWeights
-from cnnfilter.compute.tiles import Model, join_parts
+from cnnfilter.compute.tiles import FeatureMaps, Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
@@ -17,7 +17,7 @@ from cnnfilter.io.paths import Job
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.network import Init, Preparation
-from cnnfilter.run.result import as_maps, encode, lay_out, run, run_layers
+from cnnfilter.run.result import encode, lay_out, run, run_layers
 from cnnfilter.run.settings import Settings
 from tests.cli.pictures import decode, rows
 
@@ -46,7 +46,7 @@ def encoded(
     values: Array, name: str, settings: Settings = PIPELINE, layer: str = ""
 ) -> tuple[dict[str, bytes], list[str]]:
     """Return the files of a result of 8 bits, and the remarks."""
-    results = run(as_maps(values, 255.0, Depth.EIGHT), job(name, layer), settings)
+    results = run(FeatureMaps(picture(values), 255.0, values), job(name, layer), settings)
     files = [encode(result, settings) for result in results]
     return {file.name: bytes(file.data) for file in files}, [note for file in files for note in file.notes]
 
@@ -76,11 +76,11 @@ def test_a_layer_that_is_kept_is_not_changed_by_those_behind_it() -> None:
 
 def test_a_network_sees_colours_alone_and_a_filter_sees_alpha() -> None:
     maps = lay_out(picture(CLEAR), model("dwconv:box:3"), PIPELINE)
-    assert join_parts(maps.parts).alpha is None
+    assert next(iter(maps)).alpha is None
     assert np.allclose(maps.values.mean(), COLOURS.mean(), atol=40)
     assert maps.notes == ("the picture has alpha, and the network sees its colours alone",)
     maps = lay_out(picture(CLEAR), model("dwconv:box:3"), Settings())
-    assert join_parts(maps.parts).alpha is not None
+    assert next(iter(maps)).alpha is not None
     assert not maps.values.any()
     assert maps.notes == ()
 

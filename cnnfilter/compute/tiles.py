@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from cnnfilter.nn.network import Network, Visit
 
 if TYPE_CHECKING:
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
+    from cnnfilter.io.decode import Picture
 
 _LARGEST_STRIP = 1 << 20
 """So many numbers a layer gives at a time: 4 MB of float32."""
@@ -47,54 +48,73 @@ class Strip(NamedTuple):
     program: Program
 
 
-class Parts:
-    """What a network makes of a picture, part by part; made again each time it is asked for, unless it is one part.
+class FeatureMaps:
+    """What comes out of a network, or of one of its layers, part by part, and what is to be remarked.
 
-    `strips` are the network, cut for colours of their shape, (H, W, C); alpha is (H, W, 1) or None. `opaque` is the
-    level of alpha that hides all behind it, `white` the level of white.
+    `strips` are the network, cut for colours of their shape, (H, W, C), with alpha (H, W, 1) or None. It is run for
+    each part when that is asked for, so that large results need little memory; one part alone is kept. Without strips
+    `colours` are the result itself. All parts have `height` rows, or values of a vector; `white` is in their units. Of
+    the picture's other pages, `model` makes the same.
     """
 
     def __init__(
-        self, strips: Sequence[Strip], colours: Array, alpha: Array | None, opaque: float, white: float
+        self,
+        picture: Picture,
+        white: float,
+        colours: Array,
+        alpha: Array | None = None,
+        strips: Sequence[Strip] = (),
+        *,
+        notes: tuple[str, ...] = (),
+        model: Model | None = None,
     ) -> None:
-        self._strips = strips
-        self._colours, self._alpha, self._opaque, self._white = colours, alpha, opaque, white
-        self._only: Part | None = None
-        self.height = int(strips[-1].rows.stop)
+        self.picture, self.white, self.colours = picture, white, colours
+        self.notes, self.model = notes, model
+        self.height = int(strips[-1].rows.stop) if strips else len(colours)
+        self._alpha, self._strips = alpha, strips
+        self._only = None if strips else Part(slice(0, self.height), colours, None)
 
     def __iter__(self) -> Iterator[Part]:
         """Yield all parts, the first rows first."""
-        if len(self._strips) == 1:
-            self._only = self._only or self._run(self._strips[0])
-            yield self._only
+        if len(self._strips) > 1:
+            yield from map(self._run, self._strips)
             return
-        for strip in self._strips:
-            yield self._run(strip)
+        self._only = self._only or self._run(self._strips[0])
+        yield self._only
+
+    @property
+    def values(self) -> Array:
+        """All values."""
+        several = [part.values for part in self]
+        return several[0] if len(several) == 1 else np.concatenate(several)
 
     def visit(self, take: Callable[[Part], None], *, narrow: bool = False) -> None:
         """Hand over all parts, the first one first, the others from several threads as they come.
 
-        Values that are whole numbers of 16 bits come as such, int16, if `narrow` allows it.
+        Values that are whole numbers of 16 bits may come as such, int16, if `narrow` allows it.
         """
+        if self._only or not (narrow or self._strips[1:]):
+            take(next(iter(self)))
+            return
         first, *others = self._strips
-        take(self._run(first, narrow=narrow) if others or narrow else next(iter(self)))
+        take(self._run(first, narrow=narrow))
         if others:
             with listening(lambda *_told: None):  # the plans of the others are those of the first
                 make_tiles(others, lambda strip: take(self._run(strip, narrow=narrow)))
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
-        colours = self._colours[strip.source]
+        colours = self.colours[strip.source]
         if self._alpha is None:
-            values = run_program(strip.program, colours, white=self._white, shorts=narrow)
+            values = run_program(strip.program, colours, white=self.white, shorts=narrow)
             return Part(strip.rows, values, None)
         from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha
 
-        alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self._opaque)
+        alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self.picture.maximum)
         return Part(strip.rows, *run_visible(strip.program, colours, alpha))
 
 
-_Stage = tuple[Step, Shape, Shape]
-"""A step, the shape that goes into it and the one that comes out."""
+_Stage = tuple[Step, Visit]
+"""A step, and the shapes that go into it and come out."""
 
 
 def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -> list[Strip]:
@@ -102,24 +122,24 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
 
     `largest` is how many numbers a layer may give for a strip.
     """
-    whole = [Strip(slice(0, program.network.output(shape)[0]), slice(None), program)]
-    stages: list[_Stage] = []
+    rows, visits = program.network.output(shape)[0], program.network.visits(shape)
+    whole = [Strip(slice(0, rows), slice(None), program)]
     has_window = False
-    for step in program.steps:
-        layer = step.node.layer
+    for visit in visits:  # those in a block are before it, which cannot be cut
+        layer, before = visit.node.layer, visit.inputs.shape
         if not isinstance(layer, WindowLayer):
-            if layer.ROWS != "point" or len(shape) != 3:
+            if layer.ROWS != "point" or len(before) != 3:
                 return whole
-        elif (layer.window.ceil and _hangs_over(layer.window, shape)) or (has_window and _folds(layer, shape)):
+            continue
+        if (layer.window.ceil and _hangs_over(layer.window, before)) or (has_window and _folds(layer, before)):
             return whole
-        has_window = has_window or isinstance(layer, WindowLayer)
-        stages.append((step, shape, layer.output(shape)))
-        shape = stages[-1][2]
-    count = shape[0] // _choose_rows(stages, largest)
+        has_window = True
+    stages = list(zip(program.steps, visits, strict=True))
+    count = rows // _choose_rows(stages, largest)
     if count < 2:
         return whole
-    edges = [shape[0] * number // count for number in range(count + 1)]
-    return [_cut(stages, rows) for rows in pairwise(edges)]
+    edges = [rows * number // count for number in range(count + 1)]
+    return [_cut(stages, edge) for edge in pairwise(edges)]
 
 
 def _hangs_over(window: Window, shape: Shape) -> bool:
@@ -138,10 +158,11 @@ def _folds(layer: WindowLayer, shape: Shape) -> bool:
 def _choose_rows(stages: list[_Stage], largest: int) -> int:
     """Return how many rows of the result a strip has: few enough, but more than its windows reach beyond it."""
     rows, reach, most = 1, 0, 1
-    for (node, *_), before, after in reversed(stages):
+    for step, visit in reversed(stages):
+        before, after, layer = visit.inputs.shape, visit.outputs.shape, step.node.layer
         most = max(most, rows * after[1] * after[2])
-        if isinstance(node.layer, WindowLayer):
-            window = node.layer.window
+        if isinstance(layer, WindowLayer):
+            window = layer.window
             top, _, bottom, _ = window.pads(*before[:2])
             reach = reach * window.stride[0] + max(window.extent[0] - 1, top, bottom)
             rows *= window.stride[0]
@@ -154,8 +175,8 @@ def _cut(stages: list[_Stage], rows: Pair) -> Strip:
     first, last = rows
     steps: list[Step] = []
     source: Places | None = None
-    for step, shape, _ in reversed(stages):
-        layer = step.node.layer
+    for step, visit in reversed(stages):
+        layer, shape = step.node.layer, visit.inputs.shape
         if isinstance(layer, WindowLayer):
             window = layer.window
             top, left, bottom, right = window.pads(*shape[:2])
@@ -209,19 +230,6 @@ class Model:
         if self._cut is None or shape != self._cut[0]:
             self._cut = shape, cut_program(self.program(shape), shape)
         return self._cut[1]
-
-
-def join_parts(parts: Iterable[Part]) -> Part:
-    """Return all parts as one."""
-    several = list(parts)
-    if len(several) == 1:
-        return several[0]
-    alphas = [part.alpha for part in several if part.alpha is not None]
-    return Part(
-        slice(0, several[-1].rows.stop),
-        np.concatenate([part.values for part in several]),
-        np.concatenate(alphas) if alphas else None,
-    )
 
 
 _VALUE = 4

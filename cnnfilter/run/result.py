@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run_program
-from cnnfilter.compute.tiles import Model, Part, Parts, check_layers, check_result, join_parts
+from cnnfilter.compute.tiles import FeatureMaps, Model, Part, check_layers, check_result
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
@@ -33,46 +33,6 @@ from cnnfilter.run.settings import Settings
 
 Watcher = Callable[[Part], None]
 """Sees each part of a result when it is made, perhaps from several threads."""
-
-
-class FeatureMaps(NamedTuple):
-    """What comes out of a network, or of one of its layers, part by part, and what is to be remarked.
-
-    Parts are (H, W, C), (H, W) or (length,), with alpha (H, W, 1) from 0 to 1 or None; the network is run for each when
-    it is asked for, so that large results need little memory. Together they have `height` rows, or values of a vector;
-    `white` is in their units. Of the picture's other pages, `model` makes the same.
-    """
-
-    picture: Picture
-    parts: Iterable[Part]
-    height: int
-    white: float
-    notes: tuple[str, ...] = ()
-    model: Model | None = None
-
-    @property
-    def values(self) -> Array:
-        """All values."""
-        return join_parts(self.parts).values
-
-    def visit(self, take: Watcher, *, narrow: bool = False) -> None:
-        """Hand over all parts, the first one first, the others perhaps from several threads.
-
-        Whole numbers of 16 bits may come as such if `narrow` allows it.
-        """
-        if isinstance(self.parts, Parts):
-            self.parts.visit(take, narrow=narrow)
-        else:
-            for part in self.parts:
-                take(part)
-
-
-def as_maps(
-    values: Array, white: float, depth: Depth, *, matrix: bool = False, notes: tuple[str, ...] = ()
-) -> FeatureMaps:
-    """Return values that are there already as feature maps."""
-    part = Part(slice(0, len(values)), values, None)
-    return FeatureMaps(Picture(values, depth, matrix=matrix), [part], len(values), white, notes)
 
 
 class Result(NamedTuple):
@@ -99,35 +59,8 @@ class File(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def lay_out(picture: Picture, model: Model, settings: Settings) -> FeatureMaps:
-    """Return what a network makes of a picture, run part by part as it is asked for; raise if they do not fit."""
-    _, colours, alpha, notes = _fit(picture, model, settings)
-    white = picture.maximum * settings.preparation.scale
-    parts = Parts(model.strips(colours.shape), colours, alpha, picture.maximum, white)
-    return FeatureMaps(picture, parts, parts.height, white, notes, model)
-
-
-def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
-    """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
-    program, colours, _, notes = _fit(picture, model, settings, whole=True)
-    found: dict[str, Array] = {}
-
-    def keep(name: str, values: Array) -> None:
-        if name in layers:
-            found[name] = values
-
-    white = picture.maximum * settings.preparation.scale
-    run_program(program, colours, white=white, listener=keep)
-    if picture.pages is not None:
-        notes = *notes, remark_on_pages(picture.pages)
-    depth, matrix = picture.depth, picture.matrix
-    return {name: as_maps(found[name], white, depth, matrix=matrix, notes=notes) for name in layers}
-
-
-def _fit(
-    picture: Picture, model: Model, settings: Settings, *, whole: bool = False
-) -> tuple[Program, Array, Array | None, tuple[str, ...]]:
-    """Return a network ready for a picture, the (H, W, C) and the alpha that it sees, and remarks; raise if it can not.
+def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
+    """Return what a network makes of a picture, run part by part as it is asked for; raise if they do not fit.
 
     `whole` says that what is between the layers is wanted too.
     """
@@ -139,7 +72,23 @@ def _fit(
         notes += remark_on_sums(visits, never_negative)
     if picture.has_alpha and alpha is None:
         notes.append("the picture has alpha, and the network sees its colours alone")
-    return program, prepare(colours, settings.preparation), alpha, tuple(notes)
+    colours, white = prepare(colours, settings.preparation), picture.maximum * settings.preparation.scale
+    return FeatureMaps(picture, white, colours, alpha, model.strips(shape), notes=tuple(notes), model=model)
+
+
+def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
+    """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
+    maps = lay_out(picture, model, settings, whole=True)
+    notes = (*maps.notes, remark_on_pages(picture.pages)) if picture.pages else maps.notes
+    found: dict[str, FeatureMaps] = {}
+
+    def keep(name: str, values: Array) -> None:
+        if name in layers:
+            made = Picture(values, picture.depth, matrix=picture.matrix)
+            found[name] = FeatureMaps(made, maps.white, values, notes=notes)
+
+    run_program(model.program(maps.colours.shape), maps.colours, white=maps.white, listener=keep)
+    return {name: found[name] for name in layers}
 
 
 def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape, Array, Array | None]:
@@ -203,7 +152,8 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
             return [Result(names[0], [values], notes=tuple(notes))]
         if len(names) > 1:
             channels = (values[:, :, number] for number in range(len(names)))
-            each = [as_maps(channel, maps.white, picture.depth, matrix=picture.matrix) for channel in channels]
+            pictures = [Picture(channel, picture.depth, matrix=picture.matrix) for channel in channels]
+            each = [FeatureMaps(one, maps.white, one.pixels) for one in pictures]
     results = [_fill(one, name, settings, watch=watch) for one, name in zip(each, names, strict=True)]
     clipped = sum(result.clipped for result in results) / len(results)
     first = results[0]._replace(notes=tuple(filter(None, (*notes, *results[0].notes, remark_on_clipping(clipped)))))

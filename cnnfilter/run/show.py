@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.forward import Step, as_volume, build_bank, prepare, run_program
-from cnnfilter.compute.tiles import Model
+from cnnfilter.compute.tiles import FeatureMaps, Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.text import explain_trace
 from cnnfilter.explain.trace import Explained, span_around, trace
@@ -20,7 +20,7 @@ from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.layers import Convolution, Layer
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
-from cnnfilter.run.result import FeatureMaps, File, Watcher, lay_out, remark_on_pages
+from cnnfilter.run.result import File, Watcher, lay_out, remark_on_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _white(picture: Picture) -> float:
 def _cut(maps: FeatureMaps, rows: range) -> Array:
     """Return some rows of a result, (rows, W, C); no more of it is made than needed."""
     found = []
-    for part in maps.parts:
+    for part in maps:
         if part.rows.start >= rows.stop:
             break
         first = max(rows.start - part.rows.start, 0)

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, float_type
 from cnnfilter.compute.forward import Program, load_program, run_program
-from cnnfilter.compute.tiles import Model, Part, Parts, cut_program
+from cnnfilter.compute.tiles import FeatureMaps, Model, Part, cut_program
+from cnnfilter.io.decode import Picture
+from cnnfilter.io.formats import Depth
 from cnnfilter.kernels.spec import fixed_kernels, kernel_shape
 from cnnfilter.log import listening
 from cnnfilter.nn.language import parse_network
@@ -84,7 +86,8 @@ def test_pixels_of_other_types_are_left_to_floats(kind: type) -> None:
     program = program_of("dwconv:sharpen,half")
     volume: Array = picture_of((31, 29, 3)).astype(kind)
     found: list[Part] = []
-    Parts(cut_program(program, volume.shape), volume, None, 255.0, 255.0).visit(found.append, narrow=True)
+    strips = cut_program(program, volume.shape)
+    FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips).visit(found.append, narrow=True)
     assert [part.values.dtype for part in found] == [np.dtype(float_type(volume.dtype))]
 
 
@@ -134,7 +137,8 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
     for height in (40, 900):
         volume = picture_of((height, 700, 3))
         program = program_of("dwconv:sharpen,half,border=reflect")
-        parts = Parts(cut_program(program, volume.shape), volume, None, 255.0, 255.0)
+        strips = cut_program(program, volume.shape)
+        parts = FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips)
         found = {True: np.zeros(volume.shape), False: np.zeros(volume.shape)}
         for narrow, whole in found.items():
 

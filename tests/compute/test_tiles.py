@@ -1,5 +1,7 @@
 """Networks run strip by strip, against the same networks run at once."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -10,7 +12,9 @@ from cnnfilter.compute import tiles as strips
 from cnnfilter.compute.alpha import run_visible
 from cnnfilter.compute.forward import Program, load_program, run_program
 from cnnfilter.compute.state_dict import RandomWeights
-from cnnfilter.compute.tiles import Model, Part, Parts, cut_program, join_parts
+from cnnfilter.compute.tiles import FeatureMaps, Model, Part, cut_program
+from cnnfilter.io.decode import Picture
+from cnnfilter.io.formats import Depth
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening
 from cnnfilter.nn.language import parse_network
@@ -64,7 +68,24 @@ def alpha_of(shape: tuple[int, ...]) -> Array:
 
 def run(program: Program, picture: Array, alpha: Array | None = None) -> Part:
     """Return the joined result."""
-    return join_parts(Parts(cut_program(program, picture.shape), picture, alpha, 255.0, 255.0))
+    return join(FeatureMaps(Picture(picture, Depth.EIGHT), 255.0, picture, alpha, cut_program(program, picture.shape)))
+
+
+def join(parts: Iterable[Part]) -> Part:
+    """Return all parts as one."""
+    several = list(parts)
+    alphas = [part.alpha for part in several if part.alpha is not None]
+    return Part(
+        slice(0, several[-1].rows.stop),
+        np.concatenate([part.values for part in several]),
+        np.concatenate(alphas) if alphas else None,
+    )
+
+
+def sharpened() -> FeatureMaps:
+    """Return what a sharpening network makes of a picture."""
+    picture, strips = picture_of(SHAPE), cut_program(program_of("dwconv:sharpen,half"), SHAPE)
+    return FeatureMaps(Picture(picture, Depth.EIGHT), 255.0, picture, strips=strips)
 
 
 @pytest.fixture(params=[1, 600, 2500])
@@ -105,7 +126,8 @@ class TestCutting:
         model = Model(parse_network("maxpool:4 flatten fc:8 relu fc:3", kernel_shape), RandomWeights(Init.HE))
         (only,) = model.strips(SHAPE)
         assert only.rows == slice(0, 3)
-        assert Parts([only], picture_of(SHAPE), None, 255.0, 255.0).height == 3
+        picture = picture_of(SHAPE)
+        assert FeatureMaps(Picture(picture, Depth.EIGHT), 255.0, picture, strips=[only]).height == 3
 
     def test_a_ceil_that_leaves_nothing_over_is_cut(self) -> None:
         assert len(cut_program(program_of("maxpool:2,ceil"), (60, 32, 3), 1)) > 1
@@ -144,22 +166,22 @@ class TestResults:
 
     @pytest.mark.usefixtures("small_strips")
     def test_visitors_get_each_row_once_and_the_first_rows_first(self) -> None:
-        parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
+        parts = sharpened()
         found: list[Part] = []
         parts.visit(found.append)
         assert found[0].rows.start == 0
         ordered = sorted(found, key=lambda part: part.rows.start)
-        assert_alike(join_parts(ordered), join_parts(parts))
+        assert_alike(join(ordered), join(parts))
 
     def test_one_part_is_made_once(self) -> None:
-        parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
+        parts = sharpened()
         assert next(iter(parts)) is next(iter(parts))
 
     @pytest.mark.usefixtures("small_strips")
     def test_a_plan_is_told_once_and_not_for_each_strip(self) -> None:
         heard: list[str] = []
         with listening(lambda _level, message, *values: heard.append(message % values)):
-            parts = Parts(cut_program(program_of("dwconv:sharpen,half"), SHAPE), picture_of(SHAPE), None, 255.0, 255.0)
+            parts = sharpened()
             parts.visit(lambda _part: None)
         assert len(heard) == 1
         assert heard[0].startswith("direct in float32")

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.tiles import Model
+from cnnfilter.compute.tiles import FeatureMaps, Model
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
 from cnnfilter.plot.sheet import Paper, Sheet, Size, open_sheet
-from cnnfilter.run.result import FeatureMaps, lay_out
+from cnnfilter.run.result import lay_out
 from cnnfilter.run.settings import Settings
 
 COLORS = np.random.default_rng(5).integers(0, 256, (40, 60, 3)).astype(np.uint8)

@@ -11,14 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.tiles import Part
+from cnnfilter.compute.forward import Program
+from cnnfilter.compute.tiles import FeatureMaps, Strip
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.paths import Job
+from cnnfilter.nn.network import Network
 from cnnfilter.plot.compare import Panel, arrange, draw_panels
 from cnnfilter.plot.sheet import Paper
 from cnnfilter.plot.view import GRAYS, SIGNED, Look, Reducer, View, equalized_norm, view_picture
-from cnnfilter.run.result import FeatureMaps, run
+from cnnfilter.run.result import run
 from cnnfilter.run.settings import Settings
 from cnnfilter.run.show import only_kernel
 from tests.plot.conftest import COLORS, blank, result, values_of
@@ -257,8 +259,9 @@ def test_what_is_seen_while_it_is_written_is_not_made_again(colors: Picture) -> 
 def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int, side: int) -> None:
     values = np.random.default_rng(9).random((height, width, 2))
     edges = [0, 7, 300, 301, height]
-    parts = [Part(slice(*rows), values[slice(*rows)], None) for rows in pairwise(edges)]
-    view = reduced(FeatureMaps(Picture(values, Depth.FLOAT), parts, height, 1.0), side)
+    nothing = Program(Network(()), ())
+    strips = [Strip(slice(*rows), slice(*rows), nothing) for rows in pairwise(edges)]
+    view = reduced(FeatureMaps(Picture(values, Depth.FLOAT), 1.0, values, strips=strips), side)
     factor = max(1, max(height, width) // side)
     assert view.values.shape == (-(-height // factor), -(-width // factor), 2)
     assert (view.low, view.high) == (values.min(), values.max())
