@@ -30,12 +30,19 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Array]:
     return {name: np.roll(noise, number, axis=1) for number, name in enumerate(NAMES)}
 
 
-@pytest.fixture
-def desk(folder: Path, pictures: dict[str, Array]) -> Path:
-    """Return the current folder, with all pictures in it."""
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory, pictures: dict[str, Array]) -> Path:
+    """Return a folder with all pictures in it, which nobody changes."""
+    folder = tmp_path_factory.mktemp("album")
     for name, pixels in pictures.items():
         save(folder / name, pixels)
     return folder
+
+
+@pytest.fixture
+def desk(folder: Path, album: Path) -> Path:
+    """Return the current folder, with all pictures in it."""
+    return shutil.copytree(album, folder, dirs_exist_ok=True)
 
 
 def run(*words: str, **told: object) -> subprocess.CompletedProcess[bytes]:
