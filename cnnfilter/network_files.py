@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.language import BARE_KEYS, BLOCKS, NAME, OPS, SHORT, parse_network
+from cnnfilter.nn.language import BLOCKS, NAME, OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, KEYS
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
 from cnnfilter.nn.network import Network, Preparation
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OPTION_KEYS = {
     **{"stride": "s{}", "padding": "p={}", "dilation": "d{}", "groups": "g{}"},
-    **dict.fromkeys(BARE_KEYS, "{}"),
+    **dict.fromkeys(("outputs", "slope", "rate"), "{}"),
     **{key: f"{key}={{}}" for key in KEYS if key != "p"},
 }
 """The keys of a layer written as a table, and how the language says them."""

@@ -1,25 +1,16 @@
 """The layer language: from words to layers."""
 
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, LanguageError, nearest
-from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import NO_PADDING, Border, Pair, Window
+from cnnfilter.nn.frozen import fields_of, replace
+from cnnfilter.nn.geometry import Pair, Window
 from cnnfilter.nn.layer_options import KernelShape, Options, Token, looks_like_option, read_options, split, tokenize
-from cnnfilter.nn.layers import (
-    Block,
-    Branch,
-    Conv,
-    Convolution,
-    DepthwiseConv,
-    Function,
-    Layer,
-    Normalization,
-    common_size,
-)
+from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Function, Layer, common_size
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import (
     SLOPES,
@@ -47,28 +38,58 @@ LARGEST_COUNT = 10**9
 
 
 class Op(NamedTuple):
-    """A word for a layer: the options it takes, and what makes the layer from them."""
+    """A word for a layer: its class, the options it takes, and the fields that the word sets."""
 
-    options: frozenset[str]
-    build: Callable[[Options], Layer]
-
-
-def _build_plain(word: str, kind: type[Layer], fixed: dict[str, Any], options: Options) -> Layer:
-    """Return a layer whose options are a number without a key, numbers with one, and `nobias`."""
-    given = {name: getattr(options, name) for name in kind.KEYS if getattr(options, name) is not None}
-    given |= _count(kind, options)
-    if options.nobias:
-        given["bias"] = False
-    if kind is Linear and options.number is None:
-        raise LanguageError(f"the {kind.COUNTS} is needed, as in {word}:10")
-    return kind(**fixed | given)
+    kind: type[Layer]
+    options: AbstractSet[str] = frozenset()
+    fields: Mapping[str, Any] = MappingProxyType({})
 
 
-def _count(kind: type[Layer], options: Options) -> dict[str, float]:
-    """Return the number without a key as the field that it sets; where it counts something it is a whole number."""
-    if options.number is None:
-        return {}
-    return {kind.BARE: _as_count(options.number, kind.COUNTS) if kind.COUNTS else options.number}
+_WINDOW = frozenset({"size", "number", "stride", "padding", "dilation"})
+_CONVOLUTION = _WINDOW | {"nobias", "bias", "flip", "normalize", "border", "kernels"}
+_NUMBER = frozenset({"number"})
+
+OPS = {
+    "conv": Op(Conv, _CONVOLUTION | {"groups"}),
+    "dwconv": Op(DepthwiseConv, _CONVOLUTION),
+    "batchnorm": Op(BatchNorm, {*BatchNorm.KEYS}),
+    "lrn": Op(LocalResponseNorm, {"number", *LocalResponseNorm.KEYS}),
+    "softmax": Op(Softmax),
+    "flatten": Op(Flatten),
+    "linear": Op(Linear, {"number", "nobias"}),
+    **{function.value: Op(Activation, fields={"function": function}) for function in Function},
+    **{name.value: Op(Activation, _NUMBER, {"function": name, "slope": slope}) for name, slope in SLOPES.items()},
+    "dropout": Op(Dropout, _NUMBER),
+    "gray": Op(Gray),
+    "equalize": Op(Equalize),
+    **{f"global{mode}pool": Op(GlobalPool, fields={"mode": mode}) for mode in PoolMode if mode.row.unbounded},
+    **{mode.op: Op(ChannelPool, _NUMBER, {"mode": mode}) for mode in ChannelMode},
+    **{
+        f"{mode}pool": Op(Pool, _WINDOW | ({"ceil", "countpad"} if mode.row.averages else {"ceil"}), {"mode": mode})
+        for mode in PoolMode
+    },
+}
+"""Every word for a layer; what it computes is a row of `compute.operations.RUN`."""
+
+
+def build_layer(word: str, options: Options) -> Layer:
+    """Return the layer that a word of `OPS` and its options write."""
+    kind = OPS[word].kind
+    fields = {**OPS[word].fields} | {name: value for name, value in options.items() if name in fields_of(kind)}
+    if kind is Pool:
+        return kind(**fields, window=_pool_window(options), count_include_pad="countpad" in options)
+    if issubclass(kind, Convolution) and "nobias" in options and "bias" in options:
+        raise LanguageError("bias= and nobias contradict each other")
+    if "number" in options:
+        fields[kind.BARE] = _as_count(options["number"], kind.COUNTS) if kind.COUNTS else options["number"]
+    if issubclass(kind, Convolution):
+        fields["window"] = _window(options, _kernel_size(options), stride=(1, 1))
+        fields["learned_bias"] = not options.keys() & {"kernels", "nobias", "bias"}
+    elif kind is Linear:
+        if "number" not in options:
+            raise LanguageError(f"the {kind.COUNTS} is needed, as in {word}:10")
+        fields["bias"] = "nobias" not in options
+    return kind(**fields)
 
 
 def _as_count(number: float, subject: str) -> int:
@@ -77,101 +98,35 @@ def _as_count(number: float, subject: str) -> int:
     return int(number)
 
 
-def _build_convolution(kind: type[Convolution], options: Options) -> Layer:
-    if options.nobias and options.bias is not None:
-        raise LanguageError("bias= and nobias contradict each other")
-    own: dict[str, Any] = {} if options.groups is None else {"groups": options.groups}
-    return kind(
-        **own | _count(kind, options),
-        window=_window(options, _kernel_size(options), stride=(1, 1)),
-        kernels=options.kernels or (),
-        bias=options.bias or 0.0,
-        learned_bias=not options.kernels and not options.nobias and options.bias is None,
-        border=options.border or Border(),
-        flip=bool(options.flip),
-        normalize=options.normalize or Normalization.NONE,
-    )
-
-
 def _kernel_size(options: Options) -> Pair:
     """Return the size of the kernels, given or by themselves."""
-    if not options.kernels:
-        if options.size is None:
+    size: Pair | None = options.get("size")
+    if "kernels" not in options:
+        if size is None:
             raise LanguageError("a kernel size such as 3x3, or a kernel such as sobel-x, is needed")
-        return options.size
-    size = common_size(options.kernels)
-    if options.size not in {None, size}:
-        raise LanguageError(f"the size given is not the {size[0]}x{size[1]} of kernel {options.kernels[0].text}")
-    if options.number is not None:
+        return size
+    own = common_size(options["kernels"])
+    if size not in {None, own}:
+        raise LanguageError(f"the size given is not the {own[0]}x{own[1]} of kernel {options['kernels'][0].text}")
+    if "number" in options:
         raise LanguageError("the number of outputs follows from the kernels; leave it out")
-    return size
+    return own
 
 
-def _build_pool(mode: PoolMode, options: Options) -> Layer:
-    if (options.size is None) == (options.number is None):
+def _pool_window(options: Options) -> Window:
+    if ("size" in options) == ("number" in options):
         raise LanguageError("one window is needed, as in maxpool:2 or maxpool:3x2")
-    side = 1 if options.number is None else _as_count(options.number, "window")
-    size = options.size or (side, side)
-    return Pool(mode=mode, window=_window(options, size, stride=size), count_include_pad=bool(options.countpad))
+    size = options["size"] if "size" in options else (_as_count(options["number"], "window"),) * 2
+    return _window(options, size, stride=size)
 
 
 def _window(options: Options, size: Pair, stride: Pair) -> Window:
     """Return a window as it was asked for; `stride` unless another is given."""
-    return Window(
-        size=size,
-        stride=options.stride or stride,
-        padding=options.padding or NO_PADDING,
-        dilation=options.dilation or (1, 1),
-        ceil=bool(options.ceil),
-    )
+    given = {name: value for name, value in options.items() if name in {"stride", "padding", "dilation", "ceil"}}
+    return Window(**{"size": size, "stride": stride} | given)
 
-
-_WINDOW = frozenset({"size", "number", "stride", "padding", "dilation"})
-_CONVOLUTION = _WINDOW | {"nobias", "bias", "flip", "normalize", "border", "kernels"}
-
-_PLAIN: dict[str, tuple[type[Layer], dict[str, Any]]] = {
-    "batchnorm": (BatchNorm, {}),
-    "lrn": (LocalResponseNorm, {}),
-    "softmax": (Softmax, {}),
-    "flatten": (Flatten, {}),
-    "linear": (Linear, {}),
-    **{str(function): (Activation, {"function": function, "slope": SLOPES.get(function)}) for function in Function},
-    "dropout": (Dropout, {}),
-    "gray": (Gray, {}),
-    "equalize": (Equalize, {}),
-    **{f"global{mode}pool": (GlobalPool, {"mode": mode}) for mode in PoolMode if mode.row.unbounded},
-    **{mode.op: (ChannelPool, {"mode": mode}) for mode in ChannelMode},
-}
-"""The words of layers without a window: their class, and the fields that the word sets."""
-
-
-def _plain_options(word: str, kind: type[Layer]) -> frozenset[str]:
-    """Return the options that a layer without a window takes."""
-    takes_number = word in SLOPES if kind is Activation else bool(kind.BARE)
-    return frozenset([*kind.KEYS, *(["number"] if takes_number else []), *(["nobias"] if kind is Linear else [])])
-
-
-OPS = {
-    "conv": Op(_CONVOLUTION | {"groups"}, partial(_build_convolution, Conv)),
-    "dwconv": Op(_CONVOLUTION, partial(_build_convolution, DepthwiseConv)),
-    **{
-        word: Op(_plain_options(word, kind), partial(_build_plain, word, kind, fixed))
-        for word, (kind, fixed) in _PLAIN.items()
-    },
-    **{
-        f"{mode}pool": Op(
-            _WINDOW | {"ceil", "countpad"} if mode.row.averages else _WINDOW | {"ceil"}, partial(_build_pool, mode)
-        )
-        for mode in PoolMode
-    },
-}
-"""Every word for a layer; what it computes is a row of `compute.network.RUN`."""
-
-BARE_KEYS = tuple(dict.fromkeys(kind.BARE for kind, _ in _PLAIN.values() if kind.BARE not in {"", "size"}))
-"""What tables in network files call the numbers that the language writes without a key; sizes are a window's there."""
 
 SHORT = {"bn": "batchnorm", "fc": "linear", "dense": "linear", "gap": "globalavgpool", "gmp": "globalmaxpool"}
-
 
 MOST_LAYERS = 10_000
 """More layers than any network has; a larger number is a slip or an attack."""
@@ -340,17 +295,16 @@ def _number_names(layer: Layer, number: int) -> Layer:
 def _layer(text: str, kernel_shape: KernelShape, missing_size: Pair | None) -> Layer:
     body, *names = split(text, "@")
     word, colon, rest = body.partition(":")
-    op = OPS[_find_op(word)]
-    options = read_options(
-        split(rest, ",") if colon else [], kernel_shape=kernel_shape if "kernels" in op.options else None
-    )
-    for said in options.said():
-        if said not in op.options:
-            raise LanguageError(f"{word} has no {said}")
-    has_size = options.size or options.kernels or ("kernels" not in op.options and options.number is not None)
-    if missing_size and "size" in op.options and not has_size:
-        options.size = missing_size
-    return replace(op.build(options), name=_check_name("@".join(names)) if names else "")
+    found = _find_op(word)
+    taken = OPS[found].options
+    options = read_options(split(rest, ",") if colon else [], kernel_shape=kernel_shape if "kernels" in taken else None)
+    for option in options:
+        if option not in taken:
+            raise LanguageError(f"{word} has no {option}")
+    sizes = {"size", "kernels"} if "kernels" in taken else {"size", "number"}
+    if missing_size and "size" in taken and not options.keys() & sizes:
+        options["size"] = missing_size
+    return replace(build_layer(found, options), name=_check_name("@".join(names)) if names else "")
 
 
 def _check_name(name: str) -> str:

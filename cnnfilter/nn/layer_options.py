@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
-from cnnfilter.nn.geometry import Border, Padding, PaddingWord, Pair, as_border, as_padding, as_pair
+from cnnfilter.nn.geometry import PaddingWord, as_border, as_padding, as_pair
 from cnnfilter.nn.layers import KernelWord, Normalization
 from cnnfilter.numbers import join_rows, parse_number
 
 SIGNS = "()|+"
 """What parts words without white space; inside `[...]` nothing does."""
-
 
 LONGEST_SHOWN = 60
 """So much of a text a message repeats."""
@@ -55,13 +55,7 @@ def tokenize(text: str, *, lines: bool = False) -> list[Token]:
 
 
 def split(text: str, separator: str) -> list[str]:
-    """Return the parts of a word between separators that stand outside square brackets.
-
-    Examples
-    --------
-    >>> split("[1,2],same", ",")
-    ['[1,2]', 'same']
-    """
+    """Return the parts of a word between separators outside square brackets: `[1,2]` and `same` of `[1,2],same`."""
     start, parts = 0, []
     for end in (*_separators(text, 0, separator.__eq__), len(text)):
         parts.append(text[start:end])
@@ -93,39 +87,47 @@ KernelShape = Callable[[str], tuple[int, ...]]
 """What tells the shape of the kernel that a word names, or raises a `KernelError`."""
 
 
-class Options:
-    """What the options of one layer said; None where nothing was said."""
-
-    size: Pair | None = None
-    number: float | None = None
-    stride: Pair | None = None
-    padding: Padding | None = None
-    dilation: Pair | None = None
-    groups: int | None = None
-    nobias: bool | None = None
-    bias: float | None = None
-    flip: bool | None = None
-    normalize: Normalization | None = None
-    border: Border | None = None
-    ceil: bool | None = None
-    countpad: bool | None = None
-    eps: float | None = None
-    alpha: float | None = None
-    beta: float | None = None
-    k: float | None = None
-    kernels: tuple[KernelWord, ...] | None = None
-
-    def said(self) -> list[str]:
-        """Return the names of the options that were given."""
-        return list(vars(self))
-
+Options = dict[str, Any]
+"""What the options of one layer say: `size`, `number` (one without a key), `kernels`, flags, and those in `READ`."""
 
 FLAGS = ("nobias", "flip", "ceil", "countpad")
 NUMBERS = ("bias", "eps", "alpha", "beta", "k")
 LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
-KEYS = {"p": "padding", "border": "border", "normalize": "normalize"} | {name: name for name in NUMBERS}
+KEYS = {"p": "padding"} | {name: name for name in ("border", "normalize", *NUMBERS)}
 SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
 """What people write who know the words of other tools, and the letter it is here."""
+
+
+def _as_number(text: str, subject: str = "") -> float:
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise LanguageError(f"{subject}{error}") from error
+
+
+def _as_groups(text: str) -> int:
+    rows, columns = as_pair(text, "groups")
+    if rows != columns:
+        raise LanguageError(f"groups {text!r} is not one number")
+    return rows
+
+
+def _as_normalization(text: str) -> Normalization:
+    if text not in list(Normalization):
+        raise LanguageError(f"normalize={text} is unknown: {', '.join(Normalization)}")
+    return Normalization(text)
+
+
+READ: dict[str, Callable[[str], object]] = {
+    "stride": partial(as_pair, subject="stride"),
+    "padding": as_padding,
+    "dilation": partial(as_pair, subject="dilation"),
+    "groups": _as_groups,
+    "border": as_border,
+    "normalize": _as_normalization,
+    **{name: partial(_as_number, subject=f"{name}: ") for name in NUMBERS},
+}
+"""How the value of an option with a letter or a key is read."""
 
 _LETTER = re.compile(r"([spdg])([-+.\dx].*)", re.DOTALL)
 _PLAIN_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
@@ -136,17 +138,16 @@ def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> O
 
     Examples
     --------
-    >>> options = read_options(["3x3", "16", "s2"], kernel_shape=None)
-    >>> options.size, options.number, options.stride
-    ((3, 3), 16.0, (2, 2))
+    >>> read_options(["3x3", "16", "s2"], kernel_shape=None)
+    {'size': (3, 3), 'number': 16.0, 'stride': (2, 2)}
     """
-    options = Options()
+    options: Options = {}
     for word in words:
         name, value = _read_option(word, kernel_shape)
-        if name == "kernels" and isinstance(value, KernelWord):
-            options.kernels = (*(options.kernels or ()), value)
-        elif getattr(options, name) is None:
-            setattr(options, name, value)
+        if name == "kernels":
+            options[name] = (*options.get(name, ()), value)
+        elif name not in options:
+            options[name] = value
         elif name == "number":
             raise LanguageError(f"{word!r} is a second bare number; a kernel or window size is written 3x3")
         else:
@@ -155,7 +156,7 @@ def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> O
 
 
 def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, object]:
-    """Return which field of `Options` a word sets, and to what."""
+    """Return which option a word sets, and to what."""
     if word in FLAGS:
         return word, True
     if word in list(PaddingWord):
@@ -163,12 +164,12 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     if re.fullmatch(r"\d+x\d+", word, re.ASCII):
         return "size", as_pair(word, "size")
     if _PLAIN_NUMBER.fullmatch(word):
-        return "number", _number(word)
+        return "number", _as_number(word)
     if match := _LETTER.fullmatch(word):
-        return LETTERS[match[1]], _read_value(LETTERS[match[1]], match[2])
+        return LETTERS[match[1]], READ[LETTERS[match[1]]](match[2])
     key, equals, value = word.partition("=")
     if equals and key in KEYS:
-        return KEYS[key], _read_value(KEYS[key], value)
+        return KEYS[key], READ[KEYS[key]](value)
     if equals and key in SPELLED_OUT:
         written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
         raise LanguageError(f"{word!r} is written {written}")
@@ -185,34 +186,6 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
         raise
 
 
-def _read_value(name: str, text: str) -> object:
-    """Return what an option with a letter or a key is set to."""
-    match name:
-        case "padding":
-            return as_padding(text)
-        case "stride" | "dilation":
-            return as_pair(text, name)
-        case "groups":
-            rows, columns = as_pair(text, "groups")
-            if rows != columns:
-                raise LanguageError(f"groups {text!r} is not one number")
-            return rows
-        case "border":
-            return as_border(text)
-        case "normalize":
-            if text not in list(Normalization):
-                raise LanguageError(f"normalize={text} is unknown: {', '.join(Normalization)}")
-            return Normalization(text)
-    return _number(text, f"{name}: ")
-
-
-def _number(text: str, subject: str = "") -> float:
-    try:
-        return parse_number(text)
-    except ValueError as error:
-        raise LanguageError(f"{subject}{error}") from error
-
-
 def _nearest_option(word: str) -> str:
     key, equals, _ = word.partition("=")
     return nearest(f"{key}{equals}", known_words())
@@ -227,13 +200,7 @@ def reads_as_kernel(word: str) -> bool:
 
 
 def looks_like_option(word: str) -> bool:
-    """Return whether a word is an option of some layer, or means to be one.
-
-    Examples
-    --------
-    >>> looks_like_option("same"), looks_like_option("s2"), looks_like_option("relu")
-    (True, True, False)
-    """
+    """Return whether a word is an option of some layer, or means to be one."""
     key, equals, _ = word.partition("=")
     return word in {*FLAGS, *PaddingWord} or bool(_LETTER.fullmatch(word)) or bool(equals and key in KEYS)
 

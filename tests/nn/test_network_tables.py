@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from inspect import get_annotations
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from cnnfilter.kernels.spec import load_kernel
 from cnnfilter.network_files import OPTION_KEYS, as_text, write_network
 from cnnfilter.nn.geometry import Padding, PaddingWord
 from cnnfilter.nn.language import OPS, parse_network
-from cnnfilter.nn.layer_options import FLAGS, Options
+from cnnfilter.nn.layer_options import FLAGS
 from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Layer, Normalization
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import (
@@ -320,7 +319,7 @@ def test_every_network_is_written_as_tables_and_reads_back(network: Network) -> 
 
 def test_every_option_has_a_key() -> None:
     keys = {*OPTION_KEYS, *FLAGS, "size", "kernels"} - {"outputs", "slope", "rate"} | {"number"}
-    assert set(get_annotations(Options)) == keys
+    assert set().union(*(op.options for op in OPS.values())) == keys
     assert {"outputs", "slope", "rate"} <= set(OPTION_KEYS)
     assert "res" not in OPS
 
