@@ -7,6 +7,8 @@ import re
 from collections.abc import Container, Sequence
 from typing import SupportsFloat
 
+from cnnfilter.errors import TextError
+
 DECIMAL = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 """A decimal number, as a regular expression."""
 
@@ -31,6 +33,27 @@ def parse_number(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text!r} is beyond the largest number that can be held")
     return number
+
+
+_CELL = re.compile(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)")
+"""A place in a row for a number; one beside a comma may be empty."""
+
+
+def parse_row(text: str) -> list[float]:
+    """Return the numbers of a row, which spaces or commas separate; `TextError` with the column of what is none.
+
+    Examples
+    --------
+    >>> parse_row("1/2, -3 4e2")
+    [0.5, -3.0, 400.0]
+    """
+    row: list[float] = []
+    for cell in _CELL.finditer(text.rstrip()):
+        try:
+            row.append(parse_number(cell[0].strip()))
+        except ValueError as error:
+            raise TextError(error, column=cell.start() + 1) from error
+    return row
 
 
 def show_number(number: float) -> str:

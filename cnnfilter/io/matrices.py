@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import ImageFileError, TextError
 from cnnfilter.io.formats import find_format
-from cnnfilter.numbers import align, join_rows, parse_number, show_exact
+from cnnfilter.numbers import align, join_rows, parse_row, show_exact
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Array, Doubles
@@ -42,7 +42,6 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
     """
     channels: list[Rows] = [[]]
     comments: list[str] = []
-    first: int | None = None
     for number, line in enumerate(text.splitlines(), 1):
         content, sign, comment = line.partition("#")
         if not content.strip():
@@ -51,8 +50,14 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
             if not sign and channels[-1] and blank_starts_channel:
                 channels.append([])
             continue
-        row = _parse_row(content, number, first)
-        first = len(row)
+        try:
+            row = parse_row(content)
+        except TextError as error:
+            raise TextError(error.reason, line=number, column=error.column) from error
+        if channels[0] and len(row) != len(channels[0][0]):
+            reason = f"the row ends with {len(row)} numbers, and the first row has {len(channels[0][0])}"
+            last = re.split(r"[\s,]", content.rstrip())[-1]
+            raise TextError(reason, line=number, column=content.rindex(last) + 1)
         channels[-1].append(row)
     if not channels[-1]:
         channels.pop()
@@ -64,26 +69,6 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
             reason = f"channel {number} has {len(rows)} rows, channel 1 has {shape[0]}; all channels need as many"
             raise TextError(reason)
     return Table(channels, shape if len(channels) > 1 else shape[:2], comments)
-
-
-_WORD = re.compile(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)")
-"""A word; an empty place beside a comma is one too."""
-
-
-def _parse_row(content: str, line: int, length: int | None) -> list[float]:
-    """Return the numbers of a line, which has `length` of them if that is known."""
-    row: list[float] = []
-    column = 1
-    for match in _WORD.finditer(content.rstrip()):
-        column = match.start() + 1
-        try:
-            row.append(parse_number(match[0].strip()))
-        except ValueError as error:
-            raise TextError(error, line=line, column=column) from error
-    if length not in {None, len(row)}:
-        reason = f"the row ends with {len(row)} numbers, and the first row has {length}"
-        raise TextError(reason, line=line, column=column)
-    return row
 
 
 def parse_inline(text: str) -> tuple[list[list[Rows]], tuple[int, ...]]:
@@ -116,13 +101,12 @@ def _parse_rows(text: str) -> Rows:
     """Return the rows of one slice, separated by `;`."""
     rows: Rows = []
     for number, part in enumerate(text.split(";"), 1):
-        words = [word.strip() for word in _WORD.findall(part.strip())]
         try:
-            rows.append([parse_number(word) for word in words])
-        except ValueError as error:
-            raise ValueError(f"row {number}: {error}") from error
-        if not words or len(rows[-1]) != len(rows[0]):
-            raise ValueError(f"row {number} has {len(words)} numbers, row 1 has {len(rows[0])}; all need as many")
+            rows.append(parse_row(part))
+        except TextError as error:
+            raise ValueError(f"row {number}: {error.reason}") from error
+        if len(rows[-1]) != len(rows[0]):
+            raise ValueError(f"row {number} has {len(rows[-1])} numbers, row 1 has {len(rows[0])}; all need as many")
     return rows
 
 
