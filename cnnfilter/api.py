@@ -50,7 +50,7 @@ def read_image(path: str | Path) -> Array:
     ImageFileError
         If the file cannot be read, or is cut off or damaged.
     """
-    return decode_picture(read_bytes(path), str(path)).pixels
+    return decode_picture(read_bytes(path), str(path), matrix=False).pixels
 
 
 def write_image(path: str | Path, image: Array, *, range: str | None = None) -> None:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -23,7 +24,7 @@ from cnnfilter.compute.tiles import Model
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.encode import Encoded
 from cnnfilter.io.formats import Depth, Range
-from cnnfilter.io.paths import Job, OutputRequest, group_by_input, name_input, plan_outputs
+from cnnfilter.io.paths import Job, OutputRequest, name_input, plan_outputs
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening, tell
 from cnnfilter.nn.language import parse_network
@@ -73,13 +74,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def by_input(jobs: list[Job]) -> list[list[Job]]:
+    """Return the jobs of each input."""
+    return [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
+
+
 def work(sources: list[str], output: str | None, *networks: str, **told: object) -> Work:
     """Return the work of running networks on inputs."""
     parsed = [parse_network(text, kernel_shape) for text in networks]
     kernels = tuple(f"k{number}" for number in range(len(parsed))) if len(parsed) > 1 else ()
     jobs = plan_outputs(sources, OutputRequest(output, kernels=kernels))
     settings = Settings(**{name: told.pop(name) for name in tuple(told) if name in Settings._fields})  # type: ignore[arg-type]
-    return Work(settings, tuple(map(Model, parsed)), group_by_input(jobs), **told)  # type: ignore[arg-type]
+    return Work(settings, tuple(map(Model, parsed)), by_input(jobs), **told)  # type: ignore[arg-type]
 
 
 def run_batch(work: Work, recorder: Recorder) -> int:
@@ -390,7 +396,7 @@ def test_maps_of_two_inputs_with_one_name_are_not_written_over_each_other(
     model = Model(parse_network("conv:1x1,4", kernel_shape), RandomWeights(Init.HE, 1))
     jobs = tuple(Job(f"{name}.npy", 0, Path("x.png"), "x.png", "conv1") for name in "ab")
     recorder = Recorder()
-    assert run_batch(Work(Settings(jobs=2), (model,), group_by_input(jobs)), recorder) == 1
+    assert run_batch(Work(Settings(jobs=2), (model,), by_input(jobs)), recorder) == 1
     (failure,) = recorder.failures
     assert failure.endswith("x-01.png: was written for another input or layer already; a folder of its own keeps both")
     assert len(list(Path().glob("x-0[1-4].png"))) == 4
@@ -452,7 +458,7 @@ def test_who_begins_afresh_cannot_read_our_pipes_so_that_they_are_read_here(monk
     Path("b.txt").write_text("-3\n")
     recorder = Recorder()
     jobs = (Job(f"/dev/fd/{own}", 0, None, "-.txt"), Job("b.txt", 0, None, "-.txt"))
-    planned = Work(Settings(jobs=2), (Model(parse_network("relu", kernel_shape)),), group_by_input(jobs))
+    planned = Work(Settings(jobs=2), (Model(parse_network("relu", kernel_shape)),), by_input(jobs))
     assert run_batch(planned, recorder) == 1  # a name without a suffix is no matrix
     os.close(own)
     assert recorder.outputs[-1] == b"0\n"

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,7 +27,6 @@ from cnnfilter.io.paths import (
     allow_pixels,
     check_names,
     find_inputs,
-    group_by_input,
     identify_all,
     parse_list,
     plan_outputs,
@@ -83,7 +83,8 @@ def filter_files(
     protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
     if settings.report or settings.depfile or settings.update:
         check_reports(jobs, settings, protected, prerequisites)
-    work = Work(settings, (), group_by_input(jobs), names, stdin, protected, prerequisites)
+    each_input = [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
+    work = Work(settings, (), each_input, names, stdin, protected, prerequisites)
     with reporting(settings, len(found.failures) + len(work.inputs)) as reporter:
         _carry_out(_prepare(work, networks, document), found.failures, reporter)
     if reporter.failed or reporter.troubles:

@@ -205,9 +205,8 @@ def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
         # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
         from cnnfilter.io.atomic import read_bytes  # noqa: PLC0415
         from cnnfilter.io.decode import decode_picture  # noqa: PLC0415
-        from cnnfilter.io.formats import is_matrix  # noqa: PLC0415
 
-        picture = decode_picture(read_bytes(words[0]), words[0], matrix=is_matrix(words[0]))
+        picture = decode_picture(read_bytes(words[0]), words[0])
         height, width, channels = (*picture.pixels.shape, 1)[:3]
         return height, width, 3 if picture.has_alpha else channels
     first = words[0] if words else ""

@@ -40,16 +40,11 @@ def read_bytes(path: str | Path) -> bytes:
     raise ImageFileError("is a device, and holds no picture", path=path)
 
 
-def is_special(path: Path) -> bool:
-    """Return whether a path is that of a device, a pipe or a socket, or a link to one."""
-    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
-
-
 def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
     """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
     if os.path.isdir(path):
         return "is a folder"
-    if is_special(path):
+    if os.path.exists(path) and not os.path.isfile(path):
         return _SPECIAL
     return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
@@ -140,11 +135,11 @@ def write_whole(
     for processes that do not know each other's numbers. A link is replaced itself: what it leads to stays as it is.
     `ImageFileError` if the system refuses, or the target is a device or a pipe; it is then as it was.
     """
-    if is_special(path):
-        raise ImageFileError(_SPECIAL, path=path)
     mode = 0
     with suppress(OSError):
         mode = path.stat().st_mode
+    if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ImageFileError(_SPECIAL, path=path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     if temporary_files:
         temporary_files.sweep(path.parent)

@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.formats import Depth
+from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.headers import Header, check_header, read_header
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import decode_matrix
@@ -92,18 +92,20 @@ def decode_picture(
     data: bytes,
     name: str,
     *,
-    matrix: bool = False,
+    matrix: bool | None = None,
     page: int | None = None,
     allow_truncated: bool = False,
     most_pixels: int | None = None,
 ) -> Picture:
-    """Return the picture, or the matrix, in a whole file; its name is for messages.
+    """Return the picture, or the matrix, in a whole file; its name is for messages, and says which unless told.
 
     Of several pages one is taken, counted from 1, or the first with the others at hand. A JPEG that ends too early, or
     is damaged, is taken as far as it goes if that is allowed. All pages that are taken may hold as many pixels as
     `most_pixels` says, or as OpenCV reads. `ImageFileError` if the file is empty, cut off, damaged, too large, or no
     image that OpenCV reads, or has no such page.
     """
+    if matrix is None:
+        matrix = is_matrix(name)
     if not (data or matrix):
         raise ImageFileError("the file is empty", path=name)
     header = Header(0, 0) if matrix else read_header(data)

@@ -42,9 +42,8 @@ def encode_image(
     format_, suffix = find_format(path), Path(path).suffix.lower()
     if format_.is_matrix:
         return encode_matrix(pixels, path)
-    fitted = _fit(pixels, format_, path)
+    blue_first = _fit(pixels, format_, path, owned=owned)
     parameters = _parameters(format_, quality, compression)
-    swapped = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
     kept, lost = carry_over(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
     if lost:
         tell("%s: %s", path, lost)
@@ -52,13 +51,14 @@ def encode_image(
         blocks = {cv2.IMAGE_METADATA_EXIF: kept.exif, cv2.IMAGE_METADATA_ICCP: kept.profile}
         kinds = [kind for kind, block in blocks.items() if block]
         held = [np.frombuffer(blocks[kind], np.uint8) for kind in kinds]
-        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, swapped, kinds, held, parameters))
+        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, blue_first, kinds, held, parameters))
         if data is not None:
             return data
         tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
-    data = _encode(lambda: cv2.imencode(suffix, swapped, parameters))
+    data = _encode(lambda: cv2.imencode(suffix, blue_first, parameters))
     if data is None:
-        reason = f"{format_.name} cannot hold {fitted.shape} pixels of {fitted.dtype}, or there is too little memory"
+        what = f"{blue_first.shape} pixels of {blue_first.dtype}"
+        reason = f"{format_.name} cannot hold {what}, or there is too little memory"
         raise ImageFileError(reason, path=path)
     return data
 
@@ -82,11 +82,10 @@ def encode_pages(
     parameters = _parameters(format_, quality, compression)
     fitted = [_fit(page, format_, path) for page in pages]
     if format_.pages == "pages":
-        swapped = [swap_red_and_blue(page, owned=False) for page in fitted]
-        data = _encode(lambda: cv2.imencodemulti(suffix, swapped, parameters))
+        data = _encode(lambda: cv2.imencodemulti(suffix, fitted, parameters))
     else:
         animation = cv2.Animation()
-        animation.frames = [swap_red_and_blue(frame, owned=False) for frame in _make_alike(fitted, path)]
+        animation.frames = _make_alike(fitted, path)
         animation.durations = durations or (_STILL,) * len(pages)
         animation.loop_count = loops
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
@@ -95,7 +94,7 @@ def encode_pages(
     return data
 
 
-_CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2RGB, (1, 4): cv2.COLOR_GRAY2RGBA, (3, 4): cv2.COLOR_RGB2RGBA}
+_CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2BGR, (1, 4): cv2.COLOR_GRAY2BGRA, (3, 4): cv2.COLOR_BGR2BGRA}
 """What adds channels to a frame, by how many it has and gets; new alpha is opaque."""
 
 
@@ -119,8 +118,9 @@ def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
     return data.data if written else None
 
 
-def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
-    """Return the pixels in a type and with channels that the format holds."""
+def _fit(given: Array, format_: Format, path: str | Path, *, owned: bool = False) -> Array:
+    """Return pixels in a type and with channels that the format holds, BGR or BGRA; those given may change if owned."""
+    pixels = given
     if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
         reason = f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}"
         raise ImageFileError(reason, path=path)
@@ -138,7 +138,7 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
         raise ImageFileError(reason, path=path)
     if not format_.signed and pixels.min() < 0:
         raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
-    return pixels
+    return swap_red_and_blue(pixels, owned=owned or pixels is not given)
 
 
 def _change_channels(pixels: Array, channels: int, format_: Format, path: str | Path) -> Array:

@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -121,11 +120,6 @@ def identify_all(paths: Iterable[str | Path]) -> frozenset[str]:
     return frozenset(identity for path in paths for identity in identify(path, folders))
 
 
-def group_by_input(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Return the jobs of each input; one that is named again later is an input again."""
-    return [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
-
-
 class OutputRequest(NamedTuple):
     """What was said of the outputs."""
 
@@ -175,10 +169,11 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
     if output is None or output == STANDARD:
         return Job(source, kernel, None, _printed_format(name, output, request))
     suffix = f".{request.format_}" if request.format_ else name.suffix
-    fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
-    fields |= {"layer" if request.layers else "kernel": label} if label else {}
-    in_folder = _is_folder(output)
-    place = fill_template(output, fields) if request.output else output
+    in_folder, place = _is_folder(output), output
+    if request.output and re.search("[{}]", output):
+        fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
+        fields |= {"layer" if request.layers else "kernel": label} if label else {}
+        place = fill_template(output, fields)
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
     target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
     find_format(target)

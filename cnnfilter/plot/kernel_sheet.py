@@ -25,7 +25,6 @@ from cnnfilter.compute.operations import to_gray
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
-from cnnfilter.io.formats import is_matrix
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
 from cnnfilter.numbers import round_digits, show_number, show_places
@@ -42,7 +41,7 @@ def read_sample(path: str) -> tuple[Doubles, str]:
 
     It has up to 240 pixels a side, so that what a kernel does to a pixel is to be seen.
     """
-    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
+    picture = decode_picture(read_bytes(path), path)
     volume = picture.colours
     if volume.shape[2] not in {1, 3}:
         raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colored pictures")

@@ -16,7 +16,6 @@ from cnnfilter.arrays import Doubles
 from cnnfilter.compute.forward import as_volume
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
-from cnnfilter.io.formats import is_matrix
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.plot.input_regions import Frame, Frames
 from cnnfilter.plot.kernel_sheet import reduce_picture
@@ -65,7 +64,7 @@ class Backdrop(NamedTuple):
 
 def read_backdrop(path: str) -> Backdrop:
     """Return a user's image or matrix to draw on; channels beyond colors are shown as their mean."""
-    picture = decode_picture(read_bytes(path), path, matrix=is_matrix(path))
+    picture = decode_picture(read_bytes(path), path)
     volume = as_volume(picture.pixels)
     colors = volume[:, :, :3] if picture.has_alpha or volume.shape[2] == 3 else volume.mean(axis=2, keepdims=True)
     levels = colors / picture.maximum

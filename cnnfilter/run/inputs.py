@@ -284,12 +284,11 @@ def is_up_to_date(outputs: Iterable[str | Path], source: str, prerequisites: Ite
 def read_input(source: str, work: Work) -> Picture:
     """Return the picture or matrix of an input; `ImageFileError` if there is none."""
     data = work.stdin if source == STANDARD else read_bytes(source)
-    matrix = looks_like_matrix(data) if source == STANDARD else is_matrix(source)
     settings = work.settings
     return decode_picture(
         data,
         name_input(source),
-        matrix=matrix,
+        matrix=looks_like_matrix(data) if source == STANDARD else None,
         page=settings.page,
         allow_truncated=settings.allow_truncated,
         most_pixels=settings.max_pixels,
