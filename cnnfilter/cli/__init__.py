@@ -127,7 +127,7 @@ def log_to_stderr(*, verbose: bool, quiet: bool, make_room: Callable[[], None] |
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
     epilog="""\b
 Examples:
   cnnfilter convolve samples/city.png -k sharpen -o sharp.png

@@ -52,22 +52,13 @@ Examples:
     help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
     ' "0 -1 0; -1 5 -1; 0 -1 0". Several give a result each, unless combined.',
 )
-@click.option(
-    "-s",
-    "--stride",
-    type=pair("stride"),
-    metavar="N|HxW",
-    default="1",
-    show_default=True,
-    help="Pixels between windows.",
-)
+@click.option("-s", "--stride", type=pair("stride"), default="1", help="Pixels between windows.")
 @options.padding_option
 @options.dilation_option
 @click.option(
     "--border",
-    type=Word("border", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)),
+    type=Word("BORDER", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)),
     default="zero",
-    show_default=True,
     help="What padding holds: zero, edge, reflect, symmetric, wrap, constant:V.",
 )
 @click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
@@ -75,20 +66,18 @@ Examples:
     "--normalize",
     type=options.Choice(Normalization),
     default="none",
-    show_default=True,
     help="Divide the kernel by its sum, or by the sum of its magnitudes.",
 )
-@click.option("--bias", type=NUMBER, default="0", show_default=True, help="A number added to every result.")
+@click.option("--bias", type=NUMBER, default="0", help="A number added to every result.")
 @click.option(
     "--activation",
-    type=Word("activation", parse_activation, tuple(Function)),
+    type=Word("ACTIVATION", parse_activation, tuple(Function)),
     help=f"A function of every result: {', '.join(Function)}.",
 )
 @click.option(
     "--channels",
     type=click.Choice(["each", "sum", "gray"]),
     default="each",
-    show_default=True,
     help="Filter each channel by itself, sum over them into one map, or make the image grey first"
     " (0.299 R + 0.587 G + 0.114 B). A 3-D kernel always sums.",
 )

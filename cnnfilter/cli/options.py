@@ -25,9 +25,13 @@ class Word(click.ParamType):  # type: ignore[type-arg]
     """A word that a function of the floors below understands; its errors become usage errors."""
 
     def __init__(self, name: str, understand: Callable[[str], object], words: tuple[str, ...] = ()) -> None:
-        self.name = name
+        self.name = name  # as help writes it
         self.understand = understand
         self.words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return how help writes such a word."""
+        return self.name
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """Return what the word means."""
@@ -63,7 +67,7 @@ class KernelWordType(click.ParamType):  # type: ignore[type-arg]
 
 def pair(subject: str) -> Word:
     """Return the type of a number or HxW."""
-    return Word(subject, lambda text: as_pair(text, subject))
+    return Word("N|HxW", lambda text: as_pair(text, subject))
 
 
 def _place(text: str) -> Pair:
@@ -93,9 +97,9 @@ class Choice(click.Choice[Any]):
         return str(choice)
 
 
-PADDING = Word("padding", as_padding, tuple(PaddingWord))
-NUMBER = Word("number", parse_number)
-PLACE = Word("position", _place)
+PADDING = Word("PADDING", as_padding, tuple(PaddingWord))
+NUMBER = Word("NUMBER", parse_number)
+PLACE = Word("Y,X", _place)
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
 
@@ -108,17 +112,10 @@ padding_option = click.option(
     "--padding",
     type=PADDING,
     default="valid",
-    show_default=True,
     help="Pixels added: a number, HxW, T/L/B/R, or valid, same, same-lower, half, full.",
 )
 dilation_option = click.option(
-    "-d",
-    "--dilation",
-    type=pair("dilation"),
-    metavar="N|HxW",
-    default="1",
-    show_default=True,
-    help="Pixels between the pixels under neighbouring weights.",
+    "-d", "--dilation", type=pair("dilation"), default="1", help="Pixels between the pixels under neighbouring weights."
 )
 
 _FILE_OPTIONS = (
@@ -223,10 +220,7 @@ def plot_options(what: str) -> Decorator:
     return add_options(
         click.option("--plot", type=FILE, metavar="FILE|show", help=f"{what} {suffixes}"),
         click.option(
-            "--figure-size",
-            type=Word("figure size", as_inches),
-            metavar="HxW",
-            help="Of the figure, in inches. Default: what suits it.",
+            "--figure-size", type=Word("HxW", as_inches), help="Of the figure, in inches. Default: what suits it."
         ),
         click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150."),
     )
@@ -269,7 +263,6 @@ view_options = add_options(
     click.option(
         "--explain",
         type=PLACE,
-        metavar="Y,X",
         help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
     ),
     click.option(
@@ -279,9 +272,7 @@ view_options = add_options(
         help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32; of 100 pixels"
         " an inch but for --dpi.",
     ),
-    click.option(
-        "--around", type=PLACE, metavar="Y,X", help="Animate about 12x12 pixels around this one of a larger input."
-    ),
+    click.option("--around", type=PLACE, help="Animate about 12x12 pixels around this one of a larger input."),
     click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )
 """Adds those of figures, explanations and moving pictures, for commands that lay one window on the input."""

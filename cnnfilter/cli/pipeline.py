@@ -31,7 +31,7 @@ class FileName(click.Path):
 
 
 PATH = FileName(readable=False, path_type=Path)
-NUMBERS = Word("numbers", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
+NUMBERS = Word("NUMBERS", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
 """Numbers separated by commas."""
 
 
@@ -66,17 +66,14 @@ Examples:
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes of the largest values.")
 @click.option("--labels", type=PATH, metavar="FILE", help="The names of the classes for --top, a line each.")
-@click.option("--resize", type=pair("size"), metavar="N|HxW", help="Resize images first.")
+@click.option("--resize", type=pair("size"), help="Resize images first.")
 @click.option(
     "--input-scale",
     type=NUMBER,
     help="What the images' values are multiplied by, such as 1/255. Default: what the network's file says, or 1.",
 )
 @click.option(
-    "--mean",
-    type=NUMBERS,
-    metavar="M|R,G,B",
-    help="Then subtracted, one for all channels or one for each. Default: 0.",
+    "--mean", type=NUMBERS, metavar="M|R,G,B", help="Then subtracted, one for all channels or one for each. Default: 0."
 )
 @click.option("--std", type=NUMBERS, metavar="S|R,G,B", help="What the rest is divided by, likewise. Default: 1.")
 @figure_options

@@ -34,9 +34,9 @@ Examples:
 """,
 )
 @options.inputs_argument
-@click.option("-m", "--mode", type=options.Choice(PoolMode), default="max", show_default=True, help=_MODES)
-@click.option("--size", type=pair("size"), metavar="N|HxW", default="2", show_default=True, help="Of the window.")
-@click.option("-s", "--stride", type=pair("stride"), metavar="N|HxW", help="Pixels between windows. Default: the size.")
+@click.option("-m", "--mode", type=options.Choice(PoolMode), default="max", help=_MODES)
+@click.option("--size", type=pair("size"), default="2", help="Of the window.")
+@click.option("-s", "--stride", type=pair("stride"), help="Pixels between windows. Default: the size.")
 @options.padding_option
 @options.dilation_option
 @click.option("--ceil", is_flag=True, help="Let a last window hang over the end.")
@@ -46,7 +46,6 @@ Examples:
     "--over",
     type=click.Choice(["space", "channels"]),
     default="space",
-    show_default=True,
     help="Pool over windows, or over the channels of each pixel (max, avg).",
 )
 @view_options

@@ -68,11 +68,7 @@ Examples:
 )
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
 @click.option(
-    "--layout",
-    type=Choice(Layout),
-    default="hwc",
-    show_default=True,
-    help="How SIZE is written: HxWxC, or channels first, CxHxW.",
+    "--layout", type=Choice(Layout), default="hwc", help="How SIZE is written: HxWxC, or channels first, CxHxW."
 )
 @click.option(
     "-k",
@@ -81,16 +77,16 @@ Examples:
     help="One convolution: its kernel's size, 7 or 7x5, or a kernel such as sobel-x.",
 )
 @click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), help="Its number of outputs. Default: 1.")
-@click.option("-s", "--stride", type=pair("stride"), metavar="N|HxW", help="Its stride. Default: 1.")
+@click.option("-s", "--stride", type=pair("stride"), help="Its stride. Default: 1.")
 @click.option("-p", "--padding", type=PADDING, help="Its padding: a number, HxW, T/L/B/R, same, half, full.")
-@click.option("-d", "--dilation", type=pair("dilation"), metavar="N|HxW", help="Its dilation. Default: 1.")
+@click.option("-d", "--dilation", type=pair("dilation"), help="Its dilation. Default: 1.")
 @click.option(
     "--solve",
     type=click.Choice(["stride", "padding", "kernel", "dilation"]),
     help="Print the layers that differ in this part and make --target, smallest first; one number for both axes"
     " where one will do. Status 1 if there is none.",
 )
-@click.option("--target", type=pair("target"), metavar="N|HxW", help="The size that shall come out.")
+@click.option("--target", type=pair("target"), help="The size that shall come out.")
 @click.option("--compare", is_flag=True, help="Beside each convolution, what full and local connections would cost.")
 @click.option("--csv", "report", flag_value="csv", help="As comma-separated values, every column.")
 @click.option("--markdown", "report", flag_value="markdown", help="As a Markdown table.")
@@ -108,7 +104,6 @@ Examples:
 @click.option(
     "--unit",
     type=PLACE,
-    metavar="Y,X",
     help="The unit of --fields, in the last layer that sees a part of the input; before it the units under its middle"
     " are taken. Default: the middle one.",
 )
