@@ -4,8 +4,8 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -104,9 +104,10 @@ def remark(text: str, *, quiet: bool) -> None:
         say(f"remark: {text}")
 
 
-@contextmanager
-def log_to_stderr(*, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None) -> Iterator[None]:
-    """Write what is logged while the block runs, warnings as remarks, and all if `verbose`, after `make_room`."""
+def log_to_stderr(
+    *, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None
+) -> AbstractContextManager[None]:
+    """Write what is logged while a block runs, warnings as remarks, and all if `verbose`, after `make_room`."""
     told: set[str] = set()
 
     def hear(level: Level, message: str, *values: object) -> None:
@@ -121,8 +122,7 @@ def log_to_stderr(*, verbose: bool, quiet: bool, make_room: Callable[[], None] |
             told.add(text)
         say(f"remark: {text}" if level == "warning" else text)
 
-    with listening(hear):
-        yield
+    return listening(hear)
 
 
 @click.group(

@@ -18,10 +18,10 @@ from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.summary import compare as compare_costs
 from cnnfilter.nn.summary import summarize
 
 if TYPE_CHECKING:
+    from cnnfilter.nn.summary import Summary
     from cnnfilter.plot.sheet import Sheet
 
 
@@ -38,15 +38,16 @@ class OneLayer(NamedTuple):
         """Return the convolution that they describe; its size is 1 where it was left out."""
         kernel = "1" if self.kernel is None else self.kernel
         is_size = re.fullmatch(r"\d+(x\d+)?", kernel, re.ASCII)
-        words = () if is_size else (KernelWord(kernel, shape_of_kernel(kernel)),)
-        size = (words[0].shape[0], words[0].shape[1]) if words else as_pair(kernel, "kernel size")
-        if words and self.outputs is not None:
+        shape = as_pair(kernel, "kernel size") if is_size else shape_of_kernel(kernel)
+        if not is_size and self.outputs is not None:
             raise LanguageError("the number of outputs follows from the kernel; leave --outputs out")
         return Conv(
-            window=Window(size, self.stride or (1, 1), self.padding or NO_PADDING, self.dilation or (1, 1)),
-            kernels=words,
+            window=Window(
+                (shape[0], shape[1]), self.stride or (1, 1), self.padding or NO_PADDING, self.dilation or (1, 1)
+            ),
+            kernels=() if is_size else (KernelWord(kernel, shape),),
             outputs=self.outputs or 1,
-            learned_bias=not words,
+            learned_bias=bool(is_size),
         )
 
 
@@ -151,20 +152,20 @@ def command(
             keeps_stride = stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
             print_solutions(document.network, shape, solve, target, quiet=quiet, keeps_stride=keeps_stride)
             return
+        visits = document.network.visits(shape)
+        summary = summarize(document.network, shape, visits)
         if sheet and fields:
-            draw_units(sheet, document, shape, unit, words[0] if names_picture(words) else None)
+            draw_units(sheet, document, visits, shape, unit, words[0] if names_picture(words) else None)
         elif sheet:
             with log_to_stderr(verbose=False, quiet=quiet):
-                draw_volumes(sheet, document, shape)
-        visits = document.network.visits(shape)
+                draw_volumes(sheet, document, summary)
         tell_remarks(visits, quiet=quiet)
-        if report or compare or not sheet:
-            summary = summarize(document.network, shape, visits)
-            if quiet and report in {None, "table"}:
-                click.echo(show_shape(summary.rows[-1].output if summary.rows else shape))
-            else:
-                comparisons = list(map(compare_costs, visits)) if compare else ()
-                click.echo(write_report(summary, visits, report or "table", comparisons))
+        if sheet and not report and not compare:
+            return
+        if quiet and report in {None, "table"}:
+            click.echo(show_shape(summary.rows[-1].output if summary.rows else shape))
+        else:
+            click.echo(write_report(summary, visits, report or "table", compared=compare))
 
 
 def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str | None) -> tuple[Shape, Document]:
@@ -255,26 +256,26 @@ def print_solutions(
         click.get_current_context().exit(1)
 
 
-def draw_volumes(sheet: Sheet, document: Document, shape: Shape) -> None:
-    """Draw a network for an input of a shape: its volumes, the layers between them."""
-    totals = summarize(document.network, shape).totals
-    counts = f"{totals.parameters:,} parameters, {totals.macs:,} MACs"
+def draw_volumes(sheet: Sheet, document: Document, summary: Summary) -> None:
+    """Draw a network: its volumes, the layers between them."""
     # What draws loads matplotlib, when all that can be refused without it has been.
     from cnnfilter.plot.network_diagram import draw_network  # noqa: PLC0415
     from cnnfilter.plot.network_steps import Drawing, make_steps  # noqa: PLC0415
     from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
 
-    drawing = Drawing(make_steps(document.network, shape), shape, _title(document), counts)
+    counts = f"{summary.totals.parameters:,} parameters, {summary.totals.macs:,} MACs"
+    drawing = Drawing(make_steps(document.network, summary.input), summary.input, _title(document), counts)
     with open_sheet(sheet) as figure:
         draw_network(figure, sheet, drawing)
 
 
-def draw_units(sheet: Sheet, document: Document, shape: Shape, unit: Pair | None, picture: str | None) -> None:
+def draw_units(
+    sheet: Sheet, document: Document, visits: Sequence[Visit], shape: Shape, unit: Pair | None, picture: str | None
+) -> None:
     """Draw what a unit of each layer sees, on a picture if its path is given."""
     from cnnfilter.plot.input_regions import find_frames  # noqa: PLC0415  few commands draw
 
-    found = find_frames(document.network.visits(shape), unit)
-    # As above.
+    found = find_frames(visits, unit)  # what it refuses is refused without matplotlib
     from cnnfilter.plot.receptive_field import Fields, draw_fields, read_backdrop  # noqa: PLC0415
     from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
 

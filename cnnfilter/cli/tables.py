@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 from cnnfilter.nn.geometry import PaddingWord, show_padding
 from cnnfilter.nn.layers import Layer, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Concatenation, Residual
-from cnnfilter.nn.summary import COUNTING_RULE, LayerCosts
+from cnnfilter.nn.summary import COUNTING_RULE, Comparison, LayerCosts, compare
 from cnnfilter.numbers import align
 
 if TYPE_CHECKING:
     from cnnfilter.nn.network import Visit
-    from cnnfilter.nn.summary import Comparison, Summary
-
-
-Comparisons = Sequence["Comparison | None"]
-"""For each row what its sizes would cost without shared weights; empty where nobody asked."""
+    from cnnfilter.nn.summary import Summary
 
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
 _COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
@@ -30,33 +26,34 @@ _FLOAT_BYTES = 4
 """Activations are counted as float32."""
 
 
-def write_report(summary: Summary, visits: Sequence[Visit], report: str, comparisons: Comparisons = ()) -> str:
-    """Return a summary as a table, or as csv, markdown, json or explain, as it was asked for."""
+def write_report(summary: Summary, visits: Sequence[Visit], report: str, *, compared: bool) -> str:
+    """Return a summary as a table, csv, markdown, json or explain; `compared` adds the costs without shared weights."""
     match report:
         case "csv":
-            return _csv(summary, comparisons)
+            return _csv(summary, visits, compared=compared)
         case "json":
-            return _json(summary, comparisons)
+            return _json(summary, visits, compared=compared)
         case "explain":
             return "\n".join(_explanations(summary, visits))
         case "markdown":
-            cells = _cells(summary, visits, comparisons)
+            cells = _cells(summary, visits, compared=compared)
             return "\n".join([*_markdown(cells), "", *_footer(summary, end="  ")])
         case _:
-            return "\n".join([*align(_cells(summary, visits, comparisons), flush_right=_NUMBERS), *_footer(summary)])
+            cells = _cells(summary, visits, compared=compared)
+            return "\n".join([*align(cells, flush_right=_NUMBERS), *_footer(summary)])
 
 
-def _cells(summary: Summary, visits: Sequence[Visit], comparisons: Comparisons) -> list[list[str]]:
+def _cells(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> list[list[str]]:
     """Return the head and the rows of a table."""
     start = ["", "input", "", show_shape(summary.input), f"{prod(summary.input):,}", "", "", "1x1", "1x1"]
-    cells = [[*_HEAD, *(_COMPARED if comparisons else ())], start]
+    cells = [[*_HEAD, *(_COMPARED if compared else ())], start]
     indents = _indents(summary.rows)
     for number, (row, visit, indent) in enumerate(zip(summary.rows, visits, indents, strict=True), 1):
         counts = [f"{count:,}" for count in (row.activations, row.parameters, row.macs)]
         layer = indent + _text(row, visit.layer)
-        costs = comparisons[number - 1] if comparisons else None
-        compared = [f"{count:,}" for cost in costs or () for count in cost]
-        cells.append([str(number), row.name, layer, show_shape(row.output), *counts, *_field(row), *compared])
+        costs = (compare(visit) if compared else None) or ()
+        others = [f"{count:,}" for cost in costs for count in cost]
+        cells.append([str(number), row.name, layer, show_shape(row.output), *counts, *_field(row), *others])
     return [row + [""] * (len(cells[0]) - len(row)) for row in cells]
 
 
@@ -116,18 +113,18 @@ def _footer(summary: Summary, end: str = "") -> list[str]:
     return [line + end for line in [*lines, COUNTING_RULE]]
 
 
-def _json(summary: Summary, comparisons: Comparisons) -> str:
+def _json(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
     """Return what is known of each layer by the names of the schema; what does not apply is left out."""
     import json  # noqa: PLC0415  the table goes without
 
     rows = []
-    for number, row in enumerate(summary.rows):
+    for row, visit in zip(summary.rows, visits, strict=True):
         content: dict[str, Any] = {
             key: value
             for key, value in row._asdict().items()
             if value is not None and (value or key not in {"statistics", "depth", "branch"})
         }
-        if comparisons and (costs := comparisons[number]):
+        if compared and (costs := compare(visit)):
             content |= {key: cost._asdict() for key, cost in costs._asdict().items()}
         rows.append(json.dumps(content))
     layers = ",\n  ".join(rows)
@@ -137,23 +134,23 @@ def _json(summary: Summary, comparisons: Comparisons) -> str:
     )
 
 
-def _csv(summary: Summary, comparisons: Comparisons) -> str:
+def _csv(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
     """Return each layer with all its columns, numbers as they are."""
     import csv  # noqa: PLC0415  the table goes without
     import io  # noqa: PLC0415
 
-    ways = ("fully_connected", "locally_connected") if comparisons else ()
+    ways = Comparison._fields if compared else ()
     head = ["number", *LayerCosts._fields, *(f"{way}_{count}" for way in ways for count in ("parameters", "macs"))]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(head)
-    for number, row in enumerate(summary.rows, 1):
+    for number, (row, visit) in enumerate(zip(summary.rows, visits, strict=True), 1):
         cells: list[object] = [number]
         for key, value in row._asdict().items():
             separator = {"padding": "/", "first": ","}.get(key, "x")
             cells.append(separator.join(map(str, value)) if isinstance(value, tuple) else value)
-        costs = comparisons[number - 1] if comparisons else None
-        cells += [count for cost in costs or () for count in cost]
+        costs = (compare(visit) if compared else None) or ()
+        cells += [count for cost in costs for count in cost]
         writer.writerow(cells + [""] * (len(head) - len(cells)))
     return file.getvalue().rstrip("\n")
 
