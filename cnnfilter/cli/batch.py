@@ -58,8 +58,10 @@ def filter_files(
     """
     found = _collect(inputs, settings)
     sources = found.sources
-    said = (document and document.path, settings.weights, settings.labels)
-    prerequisites = (*_kernel_files(networks), *(path for path in said if path))
+    layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]
+    kernels = [recognize(word.text) for layer in layers for word in layer.kernels]
+    files = (*kernels, document and document.path, settings.weights, settings.labels)
+    prerequisites = tuple(path for path in files if isinstance(path, Path))
     listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
     request = OutputRequest(
         output=settings.output,
@@ -179,7 +181,7 @@ def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporte
 
     for path, reason in missing:
         outcome = Outcome(path)
-        outcome.fail(f"{path}: {reason}")
+        outcome.fail(ImageFileError(reason, path=path))
         reporter.add(outcome)
     if work.settings.dry_run:
         rehearse(work, reporter.add)
@@ -202,13 +204,14 @@ def exiting_on_signals() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     is_main = threading.current_thread() is threading.main_thread()
-    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    for number in usual if is_main else ():
+    numbers = (signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    usual = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual:
         signal.signal(number, leave)
     try:
         yield
     finally:
-        for number in usual if is_main else ():
+        for number in usual:
             signal.signal(number, signal.SIG_DFL)
 
 
@@ -233,7 +236,14 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
         settings = settings._replace(ranking=Ranking(settings.top, labels, str(settings.labels)))
     from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
 
-    weights = _load_weights(settings) if settings.init or settings.weights else None
+    weights: RandomWeights | StateDict | None = None
+    if settings.init or settings.weights:
+        from cnnfilter.compute import state_dict  # noqa: PLC0415  most networks learn nothing
+
+        if settings.init:
+            weights = state_dict.RandomWeights(settings.init, settings.seed or 0)
+        elif settings.weights:
+            weights = state_dict.read_state_dict(settings.weights)
     models = tuple(Model(network, weights, str((document and document.path) or "")) for network in networks)
     if document and document.input and settings.weights:  # that they fit is seen before any input is read
         models[0].program(document.input)
@@ -244,19 +254,3 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
     if settings.plot == "show" and len(work.inputs) > 1:  # each window in its turn
         settings = settings._replace(jobs=1)
     return work._replace(settings=settings, models=models)
-
-
-def _load_weights(settings: Settings) -> RandomWeights | StateDict:
-    from cnnfilter.compute.state_dict import RandomWeights, read_state_dict  # noqa: PLC0415  most networks learn nothing
-
-    if settings.init:
-        return RandomWeights(settings.init, settings.seed or 0)
-    assert settings.weights
-    return read_state_dict(settings.weights)
-
-
-def _kernel_files(networks: Sequence[Network]) -> tuple[Path, ...]:
-    """Return the files from which the kernels of networks are read."""
-    layers = [node.layer for network in networks for node in network.all_nodes]
-    found = [recognize(word.text) for layer in layers if isinstance(layer, Convolution) for word in layer.kernels]
-    return tuple(path for path in found if isinstance(path, Path))

@@ -19,6 +19,7 @@ from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_whole
 from cnnfilter.io.decode import Picture, decode_picture
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
+from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
@@ -67,8 +68,13 @@ class Outcome:
         """Keep what is right but perhaps not meant so, each note once."""
         self.events += [("remark", note) for note in dict.fromkeys(notes)]
 
-    def fail(self, text: str) -> None:
-        """Keep why the input failed, each reason once: several of its outputs may fail for the same."""
+    def fail(self, error: Exception) -> None:
+        """Keep why the input failed, `PATH: reason`, each reason once: several of its outputs may fail for the same."""
+        if isinstance(error, ImageFileError):
+            text = str(error)
+        else:
+            reason: object = "not enough memory" if isinstance(error, MemoryError) else error
+            text = f"{name_input(self.source)}: {reason if isinstance(error, FAILURES) else ask_for_report(error)}"
         if text not in self.errors:
             self.errors.append(text)
             self.events.append(("failure", text))
@@ -92,8 +98,6 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
     filtering = Filtering(work)
     with ExitStack() as limits:
         if settings.jobs == 1:
-            from cnnfilter.io.opencv import held_to_one_thread  # noqa: PLC0415  who has all cores goes without
-
             limits.enter_context(held_to_one_thread())
             limits.enter_context(kept_to_one_core())
         try:
@@ -126,7 +130,6 @@ class Filtering:
         self._written: set[str] = set()
         jobs = [job for jobs in work.inputs for job in jobs]
         self._names_maps = any(job.layer for job in jobs)  # all other names differ, as was seen before any work
-        self._passes_over = work.settings.no_clobber or work.settings.update
         self._titled = sum(not (job.target or job.view) for job in jobs) > 1
 
     def filter_input(self, jobs: list[Job]) -> Outcome:
@@ -136,12 +139,12 @@ class Filtering:
             try:
                 self._filter(jobs, outcome)
             except Exception as error:  # whatever it is, the other inputs are done
-                outcome.fail(name_failure(outcome.source, error))
+                outcome.fail(error)
         outcome.seconds = perf_counter() - begun
         return outcome
 
     def _filter(self, jobs: list[Job], outcome: Outcome) -> None:
-        if self._passes_over:
+        if self._settings.no_clobber or self._settings.update:
             jobs = [job for job in jobs if job.layer or not self._is_done(job, [job.format_name], outcome)]
         if not jobs:
             return
@@ -177,7 +180,7 @@ class Filtering:
                 maps = {"": lay_out(picture, model, settings)}
                 watch = show.watch(jobs[0], maps[""]) if show else None
         except FAILURES as error:
-            outcome.fail(name_failure(source, error))
+            outcome.fail(error)
             return
         notes = list(maps[jobs[0].layer].notes)
         failed = False
@@ -187,7 +190,7 @@ class Filtering:
                 notes += [f"{job.layer}: {note}" if job.layer else note for file in files for note in file.notes]
                 self._deliver(files, job, outcome)
             except FAILURES as error:
-                outcome.fail(name_failure(source, error))
+                outcome.fail(error)
                 failed = True
         if not failed or outcome.outputs:
             outcome.remark(notes)
@@ -199,7 +202,7 @@ class Filtering:
             file = show.show(job)
             self._deliver([file], job, outcome)
         except FAILURES as error:
-            outcome.fail(name_failure(job.source, error))
+            outcome.fail(error)
             return ()
         return file.notes
 
@@ -247,15 +250,6 @@ class Filtering:
                 outcome.events.append(("output", file.data))
             made, size = file.name if job.target else None, list(file.shape) or None
             outcome.outputs.append({"path": made, "size": size, "clipped": round(file.clipped, 6)})
-
-
-def name_failure(source: str, error: Exception) -> str:
-    """Return `PATH: reason`; errors about a file name it themselves, and a bug asks for a report."""
-    if isinstance(error, ImageFileError):
-        return str(error)
-    if not isinstance(error, FAILURES):
-        return f"{name_input(source)}: {ask_for_report(error)}"
-    return f"{name_input(source)}: {'not enough memory' if isinstance(error, MemoryError) else error}"
 
 
 def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
@@ -324,7 +318,7 @@ def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
                     text = one_line(f"{source} {size} -> {line}") + "\n"
                     outcome.events.append(("output", text.encode("utf-8", "surrogateescape")))
         except FAILURES as error:
-            outcome.fail(name_failure(source, error))
+            outcome.fail(error)
         hear(outcome)
 
 

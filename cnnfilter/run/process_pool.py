@@ -19,9 +19,10 @@ from typing import Any
 
 from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import kept_to_one_core
+from cnnfilter.errors import CnnFilterError
 from cnnfilter.io.atomic import TemporaryFiles
 from cnnfilter.io.opencv import cv2, held_to_one_thread
-from cnnfilter.io.paths import Job, identify, name_input
+from cnnfilter.io.paths import Job, identify
 from cnnfilter.run.inputs import FAILURES, Filtering, Outcome, keep_freed_memory, sketch_file
 from cnnfilter.run.result import foresee_shape
 from cnnfilter.run.settings import Work
@@ -81,7 +82,7 @@ def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]
         for folder in {job.target.parent for job in work.inputs[number] if job.target}:
             TemporaryFiles().sweep(folder)
         outcome = Outcome(work.inputs[number][0].source)
-        outcome.fail(f"{name_input(outcome.source)}: the process that worked on it {reason}")
+        outcome.fail(CnnFilterError(f"the process that worked on it {reason}"))
         return outcome
 
     drawn = [model for model in work.models if isinstance(model.weights, RandomWeights)]
