@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import signal
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,6 +10,10 @@ from hypothesis import settings
 
 settings.register_profile("cnnfilter", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("cnnfilter")
+
+for number in (signal.SIGINT, signal.SIGHUP):  # a shell lets what runs behind it ignore them, and so would our commands
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parent.parent
 

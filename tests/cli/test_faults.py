@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import pytest
@@ -50,9 +51,20 @@ def run(*words: str, **told: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(words, capture_output=True, check=False, timeout=120, **told)  # type: ignore[call-overload, no-any-return]
 
 
-def begin(*words: str) -> subprocess.Popen[bytes]:
+class Running(subprocess.Popen[bytes]):
+    """A command that runs; one whose test fails is killed, for it might wait for ever."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind:
+            self.kill()
+        super().__exit__(kind, error, traceback)
+
+
+def begin(*words: str) -> Running:
     """Begin a command in the current folder."""
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return Running(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def assert_whole(pictures: dict[str, Array]) -> set[str]:
