@@ -157,9 +157,7 @@ def _write_matrix(op: str, value: Any) -> str:
     rows, columns, inputs, outputs = (*shape, 1, 1)[:4]
 
     def number(*place: int) -> str:
-        return show_number(
-            _as_number(reduce(getitem, place[: len(shape)], value)) or 0.0
-        )  # a number, as it has a shape
+        return show_number(_as_number(reduce(getitem, place[: len(shape)], value)) or 0.0)  # a number: it has a shape
 
     maps = [
         ";; ".join(
@@ -280,9 +278,10 @@ def _read(path: Path) -> Document:
     if is_endless(path):
         raise LanguageError("is a device, and holds no network")
     text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
-    if path.suffix.lower() == ".txt":
+    suffix = path.suffix.lower()
+    if suffix == ".txt":
         return Document(_parse(text, path.parent, lines=True), path=path)
-    content = _load_toml(text) if path.suffix.lower() == ".toml" else _load_json(text)
+    content = _load(text, suffix)
     known = {*DOCUMENT_KEYS, "totals"} if "network" in content else DOCUMENT_KEYS
     if unknown := [key for key in content if key not in known]:
         hint = nearest(unknown[0], DOCUMENT_KEYS)
@@ -316,35 +315,29 @@ def _numbers(content: Mapping[str, Any], key: str, usual: float) -> tuple[float,
 _DEEP_KEY = re.compile(r"(?<![^\s.=\[\]{},#])(?:[^\s.=\[\]{},#]++[ \t]*+\.[ \t]*+){100}")
 
 
-def _load_toml(text: str) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415  only files need it
+def _load(text: str, suffix: str) -> dict[str, Any]:
+    """Return what a TOML or JSON file says; an error has the place that the parser's message names."""
+    mistake: type[ValueError]
+    if suffix == ".toml":
+        import tomllib  # noqa: PLC0415  only files need it
 
-    if _DEEP_KEY.search(text):  # tomllib takes memory by the square of a key's parts
-        raise LanguageError("a key has more than 100 parts")
+        if _DEEP_KEY.search(text):  # tomllib takes memory by the square of a key's parts
+            raise LanguageError("a key has more than 100 parts")
+        load, mistake = tomllib.loads, tomllib.TOMLDecodeError
+    else:
+        import json  # noqa: PLC0415  only files need it
+
+        load, mistake = json.loads, json.JSONDecodeError
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _misread("TOML", error) from error
-
-
-def _load_json(text: str) -> dict[str, Any]:
-    import json  # noqa: PLC0415  only files need it
-
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _misread("JSON", error) from error
+        content = load(text)
+    except mistake as error:
+        misread = LanguageError(f"not {suffix[1:].upper()}: {error}")
+        if place := re.search(r"line (\d+),? column (\d+)", str(error)):
+            misread.line, misread.column = int(place[1]), int(place[2])
+        raise misread from error
     if not isinstance(content, dict):
         raise LanguageError("a network file is a JSON object, with input and network, or layers")
     return content
-
-
-def _misread(form: str, error: ValueError) -> LanguageError:
-    """Return what a parser says, with the place that its message names."""
-    misread = LanguageError(f"not {form}: {error}")
-    if place := re.search(r"line (\d+),? column (\d+)", str(error)):
-        misread.line, misread.column = int(place[1]), int(place[2])
-    return misread
 
 
 def _sizes(value: object) -> str | Sequence[int]:

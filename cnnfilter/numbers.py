@@ -150,12 +150,5 @@ def join_rows(text: str) -> str:
     >>> join_rows("1 2\n3 4\n\n5 6\n7 8\n")
     '1 2; 3 4;; 5 6; 7 8'
     """
-    joined = ""
-    blank = False
-    for row in map(str.strip, text.strip().splitlines()):
-        if row and joined:
-            wanted = 2 if blank else 1
-            joined += ";" * max(0, wanted - (len(joined) - len(joined.rstrip(";")))) + " "
-        joined += row
-        blank = not row
-    return joined
+    lines = "\n".join(map(str.strip, text.strip().splitlines()))
+    return re.sub(r"(?<!;)(;*+)(\n+)", lambda end: end[1].ljust(min(len(end[2]), 2), ";") + " ", lines)

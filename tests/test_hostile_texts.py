@@ -74,7 +74,7 @@ def use(network: Network) -> None:
     for shape in ((9, 8, 3), (1, 1, 1), (30, 2, 4)):
         with suppress(CnnFilterError):
             visits = list(network.visits(shape))
-            summarize(network, shape, visits)
+            summarize(network, shape)
             for visit in visits:
                 explain(visit)
 

@@ -153,7 +153,7 @@ def command(
             print_solutions(document.network, shape, solve, target, quiet=quiet, keeps_stride=keeps_stride)
             return
         visits = document.network.visits(shape)
-        summary = summarize(document.network, shape, visits)
+        summary = summarize(document.network, shape)
         if sheet and fields:
             draw_units(sheet, document, visits, shape, unit, words[0] if names_picture(words) else None)
         elif sheet:

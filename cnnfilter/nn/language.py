@@ -1,8 +1,9 @@
 """The layer language: from words to layers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -157,27 +158,23 @@ def parse_network(
     ('relu1', 'relu2', 'maxpool1', 'res1')
     """
     written = text if isinstance(text, str) else "\n".join(text)
-    return Network(_Reader(written, kernel_shape, missing_size, lines=lines).read())
+    reader = _Reader(written, partial(_layer, kernel_shape, missing_size), lines=lines)
+    layers = reader.network()
+    if token := reader.next():
+        raise reader.error(f"{token.text!r} stands outside of a block, as in res(relu | tanh)", token)
+    return Network(layers)
 
 
 class _Reader:
     """Reads tokens one after the other, and counts the layers."""
 
-    def __init__(self, text: str, kernel_shape: KernelShape, missing_size: Pair | None, *, lines: bool) -> None:
+    def __init__(self, text: str, read_layer: Callable[[str], Layer], *, lines: bool) -> None:
         self.tokens = tokenize(text, lines=lines)
-        self.kernel_shape = kernel_shape
-        self.missing_size = missing_size
+        self.read_layer = read_layer
         self.lines = lines
         self.place = 0
         self.count = 0
         self.depth = 0
-
-    def read(self) -> Branch:
-        """Return the layers of the whole text."""
-        layers = self.network()
-        if token := self.next():
-            raise self.error(f"{token.text!r} stands outside of a block, as in res(relu | tanh)", token)
-        return layers
 
     def next(self) -> Token | None:
         """Return the token to be read, or None at the end."""
@@ -250,7 +247,7 @@ class _Reader:
         try:
             if token.text == "(" or (opening and opening.text == "("):
                 raise LanguageError(_unexpected_opening(token.text))
-            return _layer(token.text, self.kernel_shape, self.missing_size)
+            return self.read_layer(token.text)
         except CnnFilterError as error:
             raise self.error(f"layer {self.count}, {token.text!r}: {error}", token) from error
 
@@ -292,7 +289,7 @@ def _number_names(layer: Layer, number: int) -> Layer:
     return replace(layer, name=f"{layer.name}.{number}") if layer.name else layer
 
 
-def _layer(text: str, kernel_shape: KernelShape, missing_size: Pair | None) -> Layer:
+def _layer(kernel_shape: KernelShape, missing_size: Pair | None, text: str) -> Layer:
     body, *names = split(text, "@")
     word, colon, rest = body.partition(":")
     found = _find_op(word)

@@ -1,6 +1,5 @@
 """What comes out of each layer, and what it costs."""
 
-from collections.abc import Sequence
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -65,14 +64,14 @@ class Summary(NamedTuple):
     peak: int
 
 
-def summarize(network: Network, shape: Shape, visits: Sequence[Visit] | None = None) -> Summary:
+def summarize(network: Network, shape: Shape) -> Summary:
     """Return sizes, parameters, multiplications and receptive fields of each layer for an input of `shape`.
 
     Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw.
     """
     if len(shape) != 3 or not all(size >= 1 for size in shape):
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
-    visits = network.visits(shape) if visits is None else visits
+    visits = network.visits(shape)
     rows = tuple(map(_row, visits))
     peak = max((visit.live for visit in visits), default=prod(shape))
     return Summary(shape, str(network), rows, _totals(rows), peak)
