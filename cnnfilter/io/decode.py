@@ -8,7 +8,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Depth, is_matrix
-from cnnfilter.io.headers import Header, check_header, read_header
+from cnnfilter.io.headers import ALLOWING, CUT_OFF, UNREADABLE, Header, check_header, read_header
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
@@ -104,33 +104,36 @@ def decode_picture(
     `most_pixels` says, or as OpenCV reads. `ImageFileError` if the file is empty, cut off, damaged, too large, or no
     image that OpenCV reads, or has no such page.
     """
-    if matrix is None:
-        matrix = is_matrix(name)
-    if not (data or matrix):
-        raise ImageFileError("the file is empty", path=name)
-    header = Header(0, 0) if matrix else read_header(data)
-    if page and page > header.pages:
-        what = "a matrix has 1 page" if matrix else "has 1 page" if header.pages == 1 else f"has {header.pages} pages"
-        raise ImageFileError(f"{what}, and --page {page} is none of them", path=name)
-    if matrix:
+    if is_matrix(name) if matrix is None else matrix:
+        if page and page > 1:
+            raise ImageFileError(f"a matrix has 1 page, and --page {page} is none of them", path=name)
         return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
-    check_header(header._replace(pages=1, total=0) if page else header, name, most_pixels)
-    if not header.is_whole and not (allow_truncated and header.format == "JPEG"):
-        raise ImageFileError(f"{_CUT_OFF}; {_ALLOWING}" if header.format == "JPEG" else _UNREADABLE, path=name)
+    if not data:
+        raise ImageFileError("the file is empty", path=name)
+    header = read_header(data)
+    check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     pages = Pages(data, header, name) if header.pages > 1 else None
     metadata, notes = Metadata(), list[str]()
     if pages and page and page > 1:
         pixels = pages[page - 1]
+    elif header.format == "PAM":
+        pixels = _correct(_decode_pam(data, header, name), header, name, red_first=True)
     else:
-        pixels, metadata = _decode(data, header, name, notes, allow_truncated=allow_truncated)
+        red_first = header.channels == 3 and header.format in {"JPEG", "PNG"}
+        flags = _RED_FIRST if red_first else cv2.IMREAD_UNCHANGED
+        if header.format == "JPEG":
+            pixels, kinds, blocks = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
+        else:
+            buffer = np.frombuffer(hide_alpha(data, header.directories) if header.directories else data, np.uint8)
+            (pixels, kinds, blocks), _ = call_opencv(name, lambda: cv2.imdecodeWithMetadata(buffer, flags=flags))
+        if pixels is None:
+            raise ImageFileError(UNREADABLE, path=name)
+        metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
+        pixels = _correct(pixels, header, name, exif=metadata.exif, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
     return Picture(pixels, depth_of(pixels.dtype), metadata=metadata, pages=None if page else pages, notes=tuple(notes))
 
-
-_UNREADABLE = "not an image that can be read, or cut off or damaged"
-_CUT_OFF = "the JPEG is cut off or damaged"
-_ALLOWING = "--allow-truncated takes what is there"
 
 _JPEG_END = b"\xff\xd9"
 
@@ -156,27 +159,6 @@ def call_opencv(name: str, decode: Callable[[], Made]) -> tuple[Made, list[str]]
         raise ImageFileError(reason, path=name) from error
 
 
-def _decode(
-    data: bytes, header: Header, name: str, notes: list[str], *, allow_truncated: bool
-) -> tuple[Array, Metadata]:
-    """Return the first picture in a file, and what else the file says; add what is to be remarked to the notes."""
-    red_first = header.channels == 3 and header.format in {"JPEG", "PNG"}
-    flags = _RED_FIRST if red_first else cv2.IMREAD_UNCHANGED
-    metadata = Metadata()
-    if header.format == "PAM":
-        pixels, red_first = _decode_pam(data, header), True
-    else:
-        if header.format == "JPEG":
-            pixels, kinds, blocks = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
-        else:
-            whole = np.frombuffer(hide_alpha(data, header.directories), np.uint8)
-            (pixels, kinds, blocks), _ = call_opencv(name, lambda: cv2.imdecodeWithMetadata(whole, flags=flags))
-        metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
-    if pixels is None:
-        raise ImageFileError(_UNREADABLE, path=name)
-    return _correct(pixels, header, name, exif=metadata.exif, red_first=red_first), metadata
-
-
 def _decode_jpeg(
     data: bytes, name: str, flags: int, notes: list[str], *, allow_truncated: bool
 ) -> tuple[Any, Any, Any]:
@@ -194,25 +176,22 @@ def _decode_jpeg(
         taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END
         decoded, _ = call_opencv(name, decode)
     if decoded[0] is None or (damage and not allow_truncated):
-        reason = f"the JPEG is damaged ({damage[0]})" if damage else _CUT_OFF
-        what = ", and no part of it can be read" if allow_truncated else f"; {_ALLOWING}"
+        reason = f"the JPEG is damaged ({damage[0]})" if damage else CUT_OFF
+        what = ", and no part of it can be read" if allow_truncated else f"; {ALLOWING}"
         raise ImageFileError(reason + what, path=name)
     if damage or len(taken) != len(data):
-        notes.append(f"{_CUT_OFF}, and what is there was taken")
+        notes.append(f"{CUT_OFF}, and what is there was taken")
     return decoded
 
 
-def _decode_pam(data: bytes, header: Header) -> Array | None:
-    """Return the image in a PAM, of which OpenCV takes red for blue, and drops a second channel; None if it is cut off.
-
-    Two channels, grey and alpha, are made four.
-    """
+def _decode_pam(data: bytes, header: Header, name: str) -> Array:
+    """Return the image in a PAM, of which OpenCV takes red for blue, and drops a second channel, an alpha of grey."""
     kind = np.dtype(np.uint8 if header.white < 256 else ">u2")
     start, channels = data.find(b"ENDHDR\n") + len(b"ENDHDR\n"), header.depth // kind.itemsize
     count = header.height * header.width * channels
     is_whole = count and start + count * kind.itemsize <= len(data)
     if not (is_whole and 1 <= channels <= 4 and 1 <= header.white <= 65_535):
-        return None
+        raise ImageFileError(UNREADABLE, path=name)
     pixels = np.frombuffer(data, kind, count, start).reshape(header.height, header.width, channels)
     pixels = pixels.astype(kind.newbyteorder("="))
     if channels == 2:

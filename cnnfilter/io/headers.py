@@ -47,11 +47,28 @@ def read_header(data: bytes) -> Header:
     return (header or Header(0, 0))._replace(format=name)
 
 
-def check_header(header: Header, name: str, most_pixels: int | None = None) -> None:
-    """Raise an `ImageFileError` if a file promises more pixels than are allowed, or than memory could hold.
+UNREADABLE = "not an image that can be read, or cut off or damaged"
+CUT_OFF = "the JPEG is cut off or damaged"
+ALLOWING = "--allow-truncated takes what is there"
 
-    As many are allowed in all pages as `most_pixels` says, or as OpenCV reads.
+
+def check_header(
+    header: Header,
+    name: str,
+    most_pixels: int | None = None,
+    *,
+    page: int | None = None,
+    allow_truncated: bool = False,
+) -> None:
+    """Raise an `ImageFileError` if a file cannot be read as far as its header says, or lacks the page that is wanted.
+
+    All pages, or the one, may hold as many pixels as `most_pixels` says, or as OpenCV reads, and as memory can hold.
     """
+    if page and page > header.pages:
+        what = "has 1 page" if header.pages == 1 else f"has {header.pages} pages"
+        raise ImageFileError(f"{what}, and --page {page} is none of them", path=name)
+    if page:
+        header = header._replace(pages=1, total=0)
     limit = largest_picture() if most_pixels is None else most_pixels
     size = f"{header.height}x{header.width} pixels"
     pixels = header.total or header.height * header.width * header.pages
@@ -63,6 +80,8 @@ def check_header(header: Header, name: str, most_pixels: int | None = None) -> N
         raise ImageFileError(reason, path=name)
     if lack := lacks_memory(2 * pixels * header.depth):  # the image and its result
         raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
+    if not header.is_whole and not (allow_truncated and header.format == "JPEG"):
+        raise ImageFileError(f"{CUT_OFF}; {ALLOWING}" if header.format == "JPEG" else UNREADABLE, path=name)
 
 
 def _png(data: bytes) -> Header:
