@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
-from cnnfilter.compute.forward import as_volume, convolve_by_layer, prepare, run_program, white_of
+from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.forward import as_volume, build_bank, prepare, run_program, white_of
 from cnnfilter.compute.pool import pool_volume
 from cnnfilter.compute.state_dict import StateDict, read_state_dict
 from cnnfilter.compute.tiles import Model
@@ -183,8 +184,8 @@ def convolve(
         layer: Conv | DepthwiseConv = DepthwiseConv(**fields)  # type: ignore[arg-type]
     else:
         layer = Conv(**fields, groups=groups)  # type: ignore[arg-type]
-    turned = Kernel(weights[::-1, ::-1] if flip else weights)
-    maps = convolve_by_layer(volume, layer, (turned,))
+    bank, biases = build_bank(layer, (Kernel(weights[::-1, ::-1] if flip else weights),), volume.shape[2])
+    maps = convolve_volume(volume, bank, window, border=layer.border, bias=biases)
     single = weights.ndim == 3 or (weights.ndim == 2 and np.ndim(image) == 2)
     return maps[:, :, 0] if single else maps
 

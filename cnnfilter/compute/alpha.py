@@ -13,7 +13,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.forward import Kernels, Program, build_bank, build_bias
+from cnnfilter.compute.forward import Kernels, Program, build_bank
 from cnnfilter.compute.operations import Setting, run_steps
 from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
 from cnnfilter.nn.frozen import replace
@@ -46,10 +46,10 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
 
 def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
     """Weigh each pixel by its alpha under weights that average; else take an invisible neighbour for the centre."""
-    channels, weights = colours.shape[2], np.stack([kernel.weights for kernel in kernels], axis=-1)
+    weights = np.stack([kernel.weights for kernel in kernels], axis=-1)
     sums = weights.sum(axis=(0, 1))
-    bank, groups = build_bank(layer, kernels, channels), layer.groups_of(channels)
-    weighted = convolve_volume(colours * alpha, bank, layer.window, border=layer.border, groups=groups)
+    bank, bias = build_bank(layer, kernels, colours.shape[2])
+    weighted = convolve_volume(colours * alpha, bank, layer.window, border=layer.border)
     opaque = layer.border  # a constant colour is opaque, zero is invisible
     if opaque.mode is BorderMode.CONSTANT:
         opaque = replace(opaque, value=1.0)
@@ -63,7 +63,7 @@ def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernel
             centre = centre.sum(axis=2, keepdims=True)
         filled = centre[:, :, :, None] * (sums - coverage).astype(weighted.dtype)[:, :, None, :]
         maps, alpha = weighted + filled.reshape(weighted.shape), _at_centre(alpha, layer.window, opaque)
-    return maps + build_bias(layer, kernels, bank.shape[3]).astype(maps.dtype), alpha
+    return maps + bias.astype(maps.dtype), alpha
 
 
 def _average(weighted: Floats, coverage: Floats, sums: Floats) -> tuple[Floats, Floats]:

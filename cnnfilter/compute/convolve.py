@@ -20,13 +20,10 @@ from cnnfilter.compute.engines import (
     filter_directly,
     filter_separably,
     filter_strided,
-    filter_to_shorts,
-    has_native_border,
     sum_boxes,
 )
 from cnnfilter.compute.exact import Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
-from cnnfilter.compute.products import filter_by_bands, filter_sheared, multiply_patches
 from cnnfilter.log import tell
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, Pair, Window
@@ -41,7 +38,6 @@ def convolve_volume(
     window: Window,
     *,
     border: Border,
-    groups: int = 1,
     bias: float | Doubles = 0.0,
     shorts: bool = False,
 ) -> Array:
@@ -49,8 +45,8 @@ def convolve_volume(
 
     They are (H', W', out), float32 for 8-bit, 16-bit and float32 volumes unless whole numbers need float64, else
     float64; int16 where `shorts` allows it, and one kernel of whole numbers without a stride gives such of the 8 bits
-    of each channel. Channels and outputs fall into so many `groups`, in their order; `bias` is one number, or one for
-    each output. Raises a `ShapeError` if the window is larger than the padded volume.
+    of each channel. Channels and outputs fall into as many groups, in their order, as the bank's depth divides C into;
+    `bias` is one number, or one for each output. Raises a `ShapeError` if the window is larger than the padded volume.
     """
     output = window.output(volume.shape[0], volume.shape[1])
     biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
@@ -63,18 +59,18 @@ def convolve_volume(
         fits = one and window.stride == (1, 1) and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
         finish = finish._replace(shorts=fits)
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
-    maps = _lay(padded, numerators if numbers.whole else bank, window, output, groups, numbers, finish)
+    maps = _lay(padded, numerators if numbers.whole else bank, window, output, numbers, finish)
     if maps.dtype == np.int16:
         return maps
     keeps_double = numbers.whole and divisor == 1 and volume.dtype != np.float32
     return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
 
 
-def _lay(
-    padded: Padded, bank: Doubles, window: Window, output: Pair, groups: int, numbers: Numbers, finish: Finish
-) -> Array:
+def _lay(padded: Padded, bank: Doubles, window: Window, output: Pair, numbers: Numbers, finish: Finish) -> Array:
     """Return the feature maps of a bank: (H', W', out)."""
-    inputs, outputs = bank.shape[2], bank.shape[3] // groups
+    inputs = bank.shape[2]
+    groups = padded.shape[2] // inputs
+    outputs = bank.shape[3] // groups
     if inputs == 1 and groups > 1:
         apart = bank.reshape(*bank.shape[:2], groups, outputs)
         if (apart == apart[:, :, :1]).all():
@@ -89,7 +85,9 @@ def _lay(
         if groups == 1 and planes <= MOST_PLANES:  # by the price of the first: a look at each takes too long
             one = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
         if groups > 1 or planes > MOST_PLANES or plan.price <= one.price * planes:
-            tell("%s: %s", plan.method, plan.reason, level="plan")
+            tell("%s: %s", *plan.explain(), level="plan")
+            from cnnfilter.compute.products import multiply_patches  # noqa: PLC0415  most images meet one kernel
+
             return multiply_patches(padded, bank, window, output, groups, finish)
     if inputs == 1:
         return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
@@ -107,7 +105,7 @@ def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numb
     parts = []
     for number in range(kernels.shape[2]):
         plan = choose_plan(padded, kernels[:, :, number], window, numbers)
-        tell("%s: %s", plan.method, plan.reason, level="plan")
+        tell("%s: %s", *plan.explain(), level="plan")
         biases = finish.bias[number :: kernels.shape[2]]
         parts.append(carry_out(plan, padded, window, finish._replace(bias=biases)))
     return parts[0] if len(parts) == 1 else np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
@@ -131,7 +129,7 @@ def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Number
     return plan
 
 
-def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:  # noqa: PLR0912  one branch an engine
+def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:
     """Return what a plan makes of each channel: (H', W', C)."""
     finish = finish._replace(rounds=plan.rounds)
     (top, left, kernel), stride = plan.core, window.stride
@@ -147,16 +145,10 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Arr
     if plan.phases == "stride":
         return finish(filter_strided(padded, kernel, stride))
     match plan.engine:
-        case Engine.DIRECT if finish.shorts and has_native_border(padded, size):
-            return filter_to_shorts(padded, kernel, float(finish.bias[0]))
         case Engine.DIRECT:
             return filter_directly(padded, kernel, stride, finish)
         case Engine.SEPARABLE:
             return filter_separably(padded, plan.factors, stride, finish)
-        case Engine.BANDS:
-            return filter_by_bands(padded, plan.factors, stride, finish)
-        case Engine.SHEARED:
-            return filter_sheared(padded, plan.factors[0][0], plan.direction, stride, finish)
         case Engine.BOXES:
             return sum_boxes(padded, size, float(kernel[0, 0]), stride, finish, exact=plan.exact)
         case Engine.FOURIER:
@@ -165,5 +157,8 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Arr
             bank = np.repeat(kernel[:, :, None, None], padded.shape[2], axis=3)
             window = Window(size, stride)
             return add_taps(padded, bank, window, window.output(*padded.shape[:2]), finish)
-        case Engine.PATCHES:
-            raise NotImplementedError(plan.engine)
+    from cnnfilter.compute.products import filter_by_bands, filter_sheared  # noqa: PLC0415  large kernels alone
+
+    if plan.engine is Engine.BANDS:
+        return filter_by_bands(padded, plan.factors, stride, finish)
+    return filter_sheared(padded, plan.factors[0][0], plan.direction, stride, finish)

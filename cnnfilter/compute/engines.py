@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.exact import WHITE
-from cnnfilter.compute.threads import Memory, choose_rows, fill_rows, make_tiles
+from cnnfilter.compute.threads import Memory, choose_rows, fill_rows, make_tiles, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import BorderMode, Pair, Window
 
@@ -71,15 +71,24 @@ Filter = Callable[[Array, tuple[int, int], int], Array]
 
 
 def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish) -> Floats:
-    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C), int16 where all sums are such, of 8 bits."""
     weights = np.ascontiguousarray(kernel, dtype=padded.dtype)
+    size = kernel.shape[0], kernel.shape[1]
+    native = has_native_border(padded, size)
+    if native and finish.shorts:
+        bias = float(finish.bias[0])
+        return _filter_at_once(
+            lambda image, anchor, border: cv2.filter2D(
+                image, cv2.CV_16S, weights, anchor=anchor, delta=bias, borderType=border
+            ),
+            padded,
+            size,
+        )
 
     def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
         floats = np.ascontiguousarray(image, dtype=padded.dtype)  # faster than OpenCV's own way through 8 bits
         return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
 
-    size = kernel.shape[0], kernel.shape[1]
-    native = has_native_border(padded, size)
     if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
         return _filter_at_once(run, padded, size)
     return _filter_in_strips(run, padded, size, stride, finish, padded.dtype, native=native)
@@ -110,19 +119,6 @@ def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair) -> Floats:
             part = padded.every((row, column), dilation)
             results[row :: dilation[0], column :: dilation[1]] = filter_directly(part, kernel, (1, 1), UNFINISHED)
     return results
-
-
-def filter_to_shorts(padded: Padded, kernel: Doubles, bias: float) -> Array:
-    """Return each channel of 8 bits filtered by a (kh, kw) kernel, with a bias: int16 (H', W', C).
-
-    The caller knows that OpenCV can make the border, and that all sums are whole numbers of 16 bits.
-    """
-    top, left, _, _ = padded.sides
-    image, weights = np.ascontiguousarray(padded.volume), kernel.astype(np.float32)
-    border = _BORDERS[padded.border.mode]
-    filtered = cv2.filter2D(image, cv2.CV_16S, weights, anchor=(left, top), delta=bias, borderType=border)
-    rows, columns = padded.shape[0] - kernel.shape[0] + 1, padded.shape[1] - kernel.shape[1] + 1
-    return np.asarray(filtered.reshape(image.shape)[:rows, :columns])
 
 
 def filter_separably(
@@ -314,7 +310,7 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
         plane[: weights.shape[0], : weights.shape[1]] = weights
         spectra.append(np.asarray(cv2.dft(plane)))
     steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
-    memory = Memory(padded.dtype)
+    memory = reuse_memory(padded.dtype)
 
     def make(corner: Pair) -> None:
         top, left = corner

@@ -94,25 +94,17 @@ def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") ->
     return np.asarray(weights / sums)
 
 
-def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> Doubles:
-    """Return the weights of a layer on `channels` inputs: (kh, kw, in / groups, out)."""
-    shape = layer.bank(channels)
-    if isinstance(layer, DepthwiseConv):
-        single = [kernel.weights.reshape(*shape[:2], 1) for kernel in kernels]
-        return np.tile(np.concatenate(single, axis=2), channels)[:, :, None, :]
-    parts = []
+def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> tuple[Doubles, Doubles]:
+    """Return a layer's weights on `channels` inputs, (kh, kw, in / groups, out), and what is added to each output."""
+    shape, parts = layer.bank(channels), []
     for kernel in kernels:
         weights = kernel.weights.reshape(*kernel.weights.shape, *[1] * (4 - kernel.weights.ndim))
-        parts.append(np.broadcast_to(weights, (*shape[:2], shape[2], weights.shape[3])))
-    return np.concatenate(parts, axis=3)
-
-
-def build_bias(layer: Convolution, kernels: Kernels, outputs: int) -> Doubles:
-    """Return what is added to each output, (out,): the layer's bias and its kernels' offsets."""
-    offsets = np.array(
-        [kernel.offset for kernel, word in zip(kernels, layer.kernels, strict=True) for _ in range(word.maps)]
-    )
-    return layer.bias + np.tile(offsets, outputs // len(offsets))
+        parts.append(np.broadcast_to(weights, (*shape[:3], weights.shape[3])))
+    bank = np.concatenate(parts, axis=3)
+    offsets = np.repeat([kernel.offset for kernel in kernels], [part.shape[3] for part in parts])
+    if isinstance(layer, DepthwiseConv):
+        bank, offsets = np.tile(bank[:, :, 0], channels)[:, :, None], np.tile(offsets, channels)
+    return bank, layer.bias + offsets
 
 
 Listener = Callable[[str, Array], None]
@@ -147,9 +139,11 @@ def run_program(
     volume = as_volume(image)
     program.network.output(volume.shape)
     if shorts and len(program.steps) == 1:
-        ((node, kernels, *_),) = program.steps
-        if kernels and isinstance(node.layer, Convolution):
-            return drop_single_channel(convolve_by_layer(volume, node.layer, kernels, shorts=True))
+        layer, kernels = program.steps[0].node.layer, program.steps[0].kernels
+        if kernels and isinstance(layer, Convolution):
+            bank, bias = build_bank(layer, kernels, volume.shape[2])
+            maps = convolve_volume(volume, bank, layer.window, border=layer.border, bias=bias, shorts=True)
+            return drop_single_channel(maps)
     from cnnfilter.compute.operations import Setting, run_steps  # noqa: PLC0415  one convolution needs none
 
     setting = Setting(white_of(volume) if white is None else white, listener)
@@ -167,13 +161,6 @@ def white_of(volume: Array) -> float:
 def drop_single_channel(values: Array) -> Array:
     """Return a volume of one channel as (H, W), anything else as it is."""
     return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
-
-
-def convolve_by_layer(volume: Array, layer: Convolution, kernels: Kernels, *, shorts: bool = False) -> Array:
-    """Return the feature maps of a layer whose kernels are given: (H', W', out)."""
-    bank, groups = build_bank(layer, kernels, volume.shape[2]), layer.groups_of(volume.shape[2])
-    bias = build_bias(layer, kernels, bank.shape[3])
-    return convolve_volume(volume, bank, layer.window, border=layer.border, groups=groups, bias=bias, shorts=shorts)
 
 
 _NOTHING = Preparation()

@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.exact import settle_numbers
-from cnnfilter.compute.forward import Listener, Step, Tensors, convolve_by_layer
+from cnnfilter.compute.forward import Listener, Step, Tensors, build_bank
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
 from cnnfilter.nn.geometry import Border
@@ -210,11 +210,10 @@ def _concatenate(values: Array, _: Concatenation, step: Step, setting: Setting) 
 
 def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
     """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
-    if step.kernels:
-        return convolve_by_layer(volume, layer, step.kernels)
-    bias = step.tensors.get("bias", layer.bias)
-    groups = layer.groups_of(volume.shape[2])
-    return convolve_volume(volume, step.tensors["weight"], layer.window, border=layer.border, groups=groups, bias=bias)
+    bank, bias = step.tensors.get("weight"), step.tensors.get("bias", np.asarray(layer.bias))
+    if bank is None:
+        bank, bias = build_bank(layer, step.kernels, volume.shape[2])
+    return convolve_volume(volume, bank, layer.window, border=layer.border, bias=bias)
 
 
 RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {

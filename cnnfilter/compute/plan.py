@@ -70,17 +70,19 @@ class Core(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a (kh, kw) kernel is laid on each channel: by which engine, in which arithmetic, and why, for a person.
+    """How a (kh, kw) kernel is laid on each channel: by which engine, in which arithmetic.
 
     `core` is the part of the kernel that is laid, `factors` are its columns and rows, or the weights along a diagonal
     of `direction`. With `phases`, rows and columns that the stride or the dilation separates are filtered one after the
     other. `rounds` says that results are rounded to the whole numbers they are known to be, `exact` that sums are whole
-    numbers that the arithmetic holds. `price` is in microseconds.
+    numbers that the arithmetic holds. `price` is in microseconds. `subject` and `note` are for a person: which weights
+    are laid, if not simply those of the core, and what else there is to say.
     """
 
     engine: Engine
     dtype: Dtype
-    reason: str
+    numbers: Numbers
+    subject: str = ""
     core: Core = Core(0, 0, np.zeros((1, 1)))
     factors: Factors = ()
     direction: int = 0
@@ -88,14 +90,16 @@ class Plan(NamedTuple):
     rounds: bool = False
     exact: bool = False
     price: float = 0.0
+    note: str = ""
 
-    @property
-    def method(self) -> str:
-        """The engine and its arithmetic, as reports name them."""
-        return f"{self.engine}{' by phases' if self.phases else ''} in {self.dtype}"
+    def explain(self) -> tuple[str, str]:
+        """Return the engine with its arithmetic, as reports name them, and why it is taken."""
+        subject = self.subject or f"{show_pair(self.core.weights.shape)} weights"
+        phases = " by phases" if self.phases else ""
+        return f"{self.engine}{phases} in {self.dtype}", f"{subject}, {self.numbers}{self.note}"
 
     def __str__(self) -> str:
-        return f"{self.method}: {self.reason}"
+        return ": ".join(self.explain())
 
 
 _SLOWER = {"float32": 1.0, "float64": 2.2}
@@ -137,8 +141,8 @@ def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
     """Return the plan to multiply patches by a bank of (kh, kw, in / groups, out) weights."""
     depth, maps = shape[0] * shape[1] * shape[2], shape[3]
     price = 30 + output[0] * output[1] / 1000 * depth * (0.45 + 0.0085 * maps)
-    reason = f"{depth} x {maps} weights, {numbers}"
-    return Plan(Engine.PATCHES, numbers.dtype, reason, price=price * _SLOWER[numbers.dtype])
+    price *= _SLOWER[numbers.dtype]
+    return Plan(Engine.PATCHES, numbers.dtype, numbers, f"{depth} x {maps} weights", price=price)
 
 
 def trim(kernel: Doubles) -> Core:
@@ -168,13 +172,11 @@ class LaidKernel:
         self.nonzero = int(np.count_nonzero(self.core.weights))
         self.kept = task.stride[0] * task.stride[1]
         self.values = task.size[0] * task.size[1] * task.channels / 1000
-        self.words = str(numbers)
 
-    def plan(self, engine: Engine, price: float, weights: str = "", **more: Any) -> Plan:
-        """Return a plan in the numbers' own arithmetic, its price that in float32; `weights` says of which ones."""
-        weights = weights or f"{show_pair(self.core.weights.shape)} weights"
-        slower = _SLOWER[self.numbers.dtype]
-        return Plan(engine, self.numbers.dtype, f"{weights}, {self.words}", self.core, price=price * slower, **more)
+    def plan(self, engine: Engine, price: float, subject: str = "", **more: Any) -> Plan:
+        """Return a plan in the numbers' own arithmetic, its price that in float32."""
+        numbers, price = self.numbers, price * _SLOWER[self.numbers.dtype]
+        return Plan(engine, numbers.dtype, numbers, subject, self.core, price=price, **more)
 
 
 def all_plans(laid: LaidKernel) -> list[Plan]:
@@ -281,8 +283,8 @@ def _plan_strides(laid: LaidKernel) -> list[Plan]:
     phases = sum(bool(part.any()) for part in parts)
     each = _price_phase(laid.task.stride, laid.task.channels) + 0.021 * laid.nonzero / phases
     price = phases * (10 + laid.values / laid.kept * each)
-    plan = laid.plan(Engine.DIRECT, price, phases="stride")
-    return [plan._replace(reason=f"{plan.reason}, every {show_pair(laid.task.stride)}th result")]
+    note = f", every {show_pair(laid.task.stride)}th result"
+    return [laid.plan(Engine.DIRECT, price, phases="stride", note=note)]
 
 
 def _plan_gaps(laid: LaidKernel) -> Plan:

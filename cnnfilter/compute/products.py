@@ -24,7 +24,7 @@ from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.engines import UNFINISHED, Finish, fill_strips
 from cnnfilter.compute.exact import Factors
-from cnnfilter.compute.threads import Memory, fill_rows
+from cnnfilter.compute.threads import Memory, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
@@ -57,7 +57,7 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     if few and groups == 1 and finish.divisor == 1:
         matrices = [np.vstack([matrices[0], finish.bias.astype(padded.dtype)])]
         finish = UNFINISHED
-    memory = Memory(padded.dtype)
+    memory = reuse_memory(padded.dtype)
     at_once = max(1, min(rows, _PATCHES // (prod(bank.shape[:3]) * columns)))
     for first in range(0, rows, at_once):
         strip = results[first : first + at_once]
@@ -129,7 +129,7 @@ def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
     """
     kernels = np.ascontiguousarray(matrix.T)
     vectors = rows.astype(np.float64)
-    memory = Memory(np.dtype(np.float64))
+    memory = reuse_memory(np.dtype(np.float64))
 
     def fill(first: int, target: Doubles) -> None:
         products = memory("products", len(target), kernels.shape[1])
@@ -156,7 +156,7 @@ def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Fini
     width, channels = padded.shape[1:]
     size = len(factors[0][0]), len(factors[0][1])
     passes = [(_Pass(column, stride[0], padded.dtype), _Pass(row, stride[1], padded.dtype)) for column, row in factors]
-    memory = Memory(padded.dtype)
+    memory = reuse_memory(padded.dtype)
 
     def fill(first: int, target: Floats) -> None:
         taken = (len(target) - 1) * stride[0] + size[0]
@@ -178,7 +178,7 @@ def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pai
     down = _Pass(weights, 1, padded.dtype)
     step = (width + direction) * channels
     start = 0 if direction > 0 else (size - 1) * channels
-    memory = Memory(padded.dtype)
+    memory = reuse_memory(padded.dtype)
 
     def fill(first: int, target: Floats) -> None:
         kept = (len(target) - 1) * stride[0] + 1

@@ -102,20 +102,18 @@ def kept_to_one_core() -> Iterator[None]:
         _IN_WORKER.reset(before)
 
 
-class Memory(local):
-    """Arrays by name, of one type, for each thread its own.
+Memory = Callable[..., Floats]
+"""Gives a C-contiguous array of a name and a shape, the same for the same name, whatever it held before."""
 
-    Each call with a name gives the same memory, whatever it held before: fresh pages cost more than the arithmetic
-    done on them.
-    """
 
-    def __init__(self, dtype: np.dtype[np.floating]) -> None:
-        self._dtype = dtype
-        self._arrays: dict[str, Floats] = {}
+def reuse_memory(dtype: np.dtype[np.floating]) -> Memory:
+    """Return arrays of a type for each thread: fresh pages cost more than the arithmetic done on them."""
+    kept = local()
 
-    def __call__(self, name: str, *shape: int) -> Floats:
-        """Return a C-contiguous array of a shape."""
-        size = prod(shape)
-        if name not in self._arrays or self._arrays[name].size < size:
-            self._arrays[name] = np.empty(size, self._dtype)
-        return self._arrays[name][:size].reshape(shape)
+    def take(name: str, *shape: int) -> Floats:
+        array, size = kept.__dict__.get(name), prod(shape)
+        if array is None or array.size < size:
+            array = kept.__dict__[name] = np.empty(size, dtype)
+        return np.asarray(array[:size].reshape(shape))
+
+    return take

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.borders import Places, find_places
-from cnnfilter.compute.forward import Program, Step, build_bank, build_bias
+from cnnfilter.compute.forward import Program, Step, build_bank
 from cnnfilter.compute.operations import activate, to_gray
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
@@ -197,8 +197,7 @@ def read_values(volume: Array, reach: Reach, layer: Layer, *, gray: bool) -> Dou
 
 def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...]:
     """Return the weights of each map; those of a dwconv see one channel each."""
-    bank = build_bank(layer, step.kernels, channels)
-    biases = build_bias(layer, step.kernels, bank.shape[3])
+    bank, biases = build_bank(layer, step.kernels, channels)
     words = [word.text for word in layer.kernels for _ in range(word.maps)]
     divisors, weighings = _divisors(layer), list[Weighing]()
     for number in range(bank.shape[3]):

@@ -234,7 +234,7 @@ def _filters(step: Step, layer: Layer, shape: Sequence[int]) -> Doubles | None:
     if not isinstance(layer, Convolution):
         return None
     if step.kernels:
-        return build_bank(layer, step.kernels, shape[2])
+        return build_bank(layer, step.kernels, shape[2])[0]
     return np.asarray(step.tensors["weight"], dtype=np.float64)
 
 

@@ -141,9 +141,7 @@ def cases(draw: st.DrawFn, *, whole: bool = True, constant: bool = True) -> Case
 
 def run(case: Case) -> Floats:
     """Return what the package makes of a case."""
-    return convolve_volume(
-        case.volume, case.bank, case.window, border=case.border, groups=case.groups, bias=np.array(case.bias)
-    )
+    return convolve_volume(case.volume, case.bank, case.window, border=case.border, bias=np.array(case.bias))
 
 
 def run_plainly(case: Case) -> Doubles:
@@ -181,14 +179,14 @@ class TestAgainstThePlainLoop:
     def test_many_channels_by_themselves_are_those_of_the_loop(self, channels: int) -> None:
         volume = random().integers(0, 256, (5, 4, channels), dtype=np.uint8)
         bank = random(1).integers(-3, 4, (3, 2, 1, channels)).astype(np.float64)
-        result = convolve_volume(volume, bank, Window((3, 2)), border=Border(), groups=channels)
+        result = convolve_volume(volume, bank, Window((3, 2)), border=Border())
         assert result.tolist() == convolve_plainly(volume, bank, Move(), Beyond(), groups=channels)
 
     @pytest.mark.parametrize("groups", [1, 2, 5])
     def test_large_banks_are_those_of_the_loop(self, groups: int) -> None:
         volume = random().integers(0, 256, (4, 5, 20), dtype=np.uint8)
         bank = random(1).integers(-3, 4, (2, 3, 20 // groups, 30)).astype(np.float64)
-        result = convolve_volume(volume, bank, Window((2, 3), stride=(2, 1)), border=Border(), groups=groups)
+        result = convolve_volume(volume, bank, Window((2, 3), stride=(2, 1)), border=Border())
         assert result.tolist() == convolve_plainly(volume, bank, Move((2, 1)), Beyond(), groups=groups)
 
     @pytest.mark.parametrize("size", [(1, 1), (7, 9), (2, 9), (7, 1)], ids=str)
@@ -291,7 +289,7 @@ class TestBanks:
         bias = [float(m % 7 - 3) for m in range(bank.weights.shape[3])]
         word = as_border(border)
         with caplog.at_level("DEBUG", "cnnfilter"):
-            result = convolve_volume(volume, bank.weights, window, border=word, groups=bank.groups, bias=np.array(bias))
+            result = convolve_volume(volume, bank.weights, window, border=word, bias=np.array(bias))
         move, beyond = Move(bank.stride, (2, 1, 0, 3), bank.dilation), Beyond(word.mode, word.value)
         expected = convolve_plainly(volume, bank.weights, move, beyond, groups=bank.groups, bias=bias)
         assert result.tolist() == expected
@@ -307,9 +305,7 @@ class TestBanks:
         expected = convolve_plainly(volume, weights, move, Beyond(), groups=bank.groups, bias=bias)
         heaviest = np.abs(weights).sum(axis=(0, 1, 2)).max() * np.abs(volume).max()
         for dtype, allowed in (("float32", 1e-6), ("float64", 1e-14)):
-            result = convolve_volume(
-                volume.astype(dtype), weights, window, border=Border(), groups=bank.groups, bias=np.array(bias)
-            )
+            result = convolve_volume(volume.astype(dtype), weights, window, border=Border(), bias=np.array(bias))
             assert result.dtype == dtype
             assert np.abs(result - expected).max() <= allowed * heaviest
 
@@ -330,8 +326,8 @@ class TestBanks:
         volume = random().integers(0, 256, (9, 8, bank.channels), dtype=np.uint8)
         window = Window((bank.weights.shape[0], bank.weights.shape[1]), bank.stride, dilation=bank.dilation)
         bias = np.arange(bank.weights.shape[3], dtype=np.float64) + 0.1
-        sums = convolve_volume(volume, bank.weights, window, border=Border(), groups=bank.groups)
-        result = convolve_volume(volume, bank.weights, window, border=Border(), groups=bank.groups, bias=bias)
+        sums = convolve_volume(volume, bank.weights, window, border=Border())
+        result = convolve_volume(volume, bank.weights, window, border=Border(), bias=bias)
         assert np.abs(result - (sums + bias)).max() <= np.spacing(np.float32(np.abs(sums).max() + bias.max()))
 
 
@@ -673,7 +669,7 @@ class TestNanAndInf:
     def test_a_channel_by_itself_does_not_see_the_others(self, hurt: str, channels: int) -> None:
         volume = np.ones((4, 4, channels), np.float32)
         volume[0, 0, 1] = HURTS[hurt]
-        result = convolve_volume(volume, np.ones((3, 3, 1, channels)), Window((3, 3)), border=Border(), groups=channels)
+        result = convolve_volume(volume, np.ones((3, 3, 1, channels)), Window((3, 3)), border=Border())
         assert (np.delete(result, 1, axis=2) == 9).all()
         assert np.isfinite(result[:, :, 1]).tolist() == [[False, True], [True, True]]
 
@@ -722,10 +718,10 @@ class TestNanAndInf:
         window = Window((weights.shape[0], weights.shape[1]), bank.stride, dilation=bank.dilation)
         move = Move(bank.stride, dilation=bank.dilation)
         seen = np.array(convolve_plainly(mark, (weights != 0).astype(int), move, Beyond(), groups=bank.groups)) > 0
-        result = convolve_volume(volume, weights, window, border=Border(), groups=bank.groups)
+        result = convolve_volume(volume, weights, window, border=Border())
         assert np.array_equal(np.isnan(result) if hurt == "nan" else result == HURTS[hurt], seen)
         volume[mark == 1] = 0
-        clean = convolve_volume(volume, weights, window, border=Border(), groups=bank.groups)
+        clean = convolve_volume(volume, weights, window, border=Border())
         assert np.allclose(result[~seen], clean[~seen], rtol=1e-9, atol=1e-9)
 
     @pytest.mark.parametrize("groups", [1, 3])
@@ -733,7 +729,7 @@ class TestNanAndInf:
         volume = np.ones((2, 3, 3))
         volume[0, 0] = np.inf, -np.inf, 1
         bank = np.ones((1, 1, 3 // groups, groups))
-        result = convolve_volume(volume, bank, Window((1, 1)), border=Border(), groups=groups)
+        result = convolve_volume(volume, bank, Window((1, 1)), border=Border())
         assert np.isnan(result).any() == (groups == 1)
         assert np.isfinite(result[1]).all()
 

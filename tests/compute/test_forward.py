@@ -12,7 +12,6 @@ from cnnfilter.compute.forward import (
     Program,
     as_volume,
     build_bank,
-    build_bias,
     drop_single_channel,
     load_program,
     normalize,
@@ -178,7 +177,7 @@ class TestOffsets:
         program = program_of(f"conv:{tmp_path / 'bank.npy'},{offset}")
         layer = program.network.layers[0]
         assert isinstance(layer, Convolution)
-        assert build_bias(layer, program.steps[0].kernels, 3).tolist() == [0, 0, 10]
+        assert build_bank(layer, program.steps[0].kernels, 1)[1].tolist() == [0, 0, 10]
 
 
 class TestBanks:
@@ -236,7 +235,7 @@ class TestBanks:
         program = program_of("dwconv:[1 2],[3 4]")
         layer = program.network.layers[0]
         assert isinstance(layer, Convolution)
-        bank = build_bank(layer, program.steps[0].kernels, 3)
+        bank, _ = build_bank(layer, program.steps[0].kernels, 3)
         assert bank.shape == layer.bank(3) == (1, 2, 1, 6)
         assert bank[0, 0, 0].tolist() == [1, 3, 1, 3, 1, 3]
 

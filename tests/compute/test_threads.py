@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute import threads as tiles
-from cnnfilter.compute.threads import Memory, count_cores, fill_rows, make_tiles
+from cnnfilter.compute.threads import count_cores, fill_rows, make_tiles, reuse_memory
 
 CORES = pytest.mark.parametrize("cores", [1, 2, 4])
 
@@ -52,7 +52,7 @@ def test_memory_is_taken_once_for_each_thread_and_there_are_no_more_threads_than
     monkeypatch: pytest.MonkeyPatch, cores: int, count: int
 ) -> None:
     on_cores(monkeypatch, cores)
-    memory = Memory(np.dtype(np.float32))
+    memory = reuse_memory(np.dtype(np.float32))
     taken: dict[int, set[int]] = {}
     seen: list[Floats] = []
 
@@ -79,7 +79,7 @@ def test_several_threads_make_tiles_at_the_same_time(monkeypatch: pytest.MonkeyP
 
 
 def test_memory_of_a_name_grows_and_is_used_again() -> None:
-    memory = Memory(np.dtype(np.float64))
+    memory = reuse_memory(np.dtype(np.float64))
     large = memory("sums", 4, 5)
     assert np.shares_memory(memory("sums", 2, 3), large)
     assert not np.shares_memory(memory("source", 2, 3), large)

@@ -24,7 +24,7 @@ def test_a_layer_gives_the_numbers_of_pytorch(values: Values, dtype: str) -> Non
         assert isinstance(layer, Conv)
         volume, weights = as_volume(image), np.array(values.kernel, np.float64)
         bank = weights.reshape(*weights.shape, *[1] * (4 - weights.ndim))
-        maps = convolve_volume(volume, bank, layer.window, border=layer.border, groups=layer.groups, bias=values.bias)
+        maps = convolve_volume(volume, bank, layer.window, border=layer.border, bias=values.bias)
         assert layer.bank(volume.shape[2]) == bank.shape
         result = drop_single_channel(maps)
     assert result.dtype == dtype

@@ -106,7 +106,7 @@ class TestEveryEngine:
     def test_whichever_the_package_takes_gives_what_the_loop_gives(self, plane: Plane) -> None:
         channels = plane.volume.shape[2]
         bank = np.repeat(plane.kernel[:, :, None, None], channels, axis=3)
-        result = convolve_volume(plane.volume, bank, plane.window, border=plane.border, groups=channels)
+        result = convolve_volume(plane.volume, bank, plane.window, border=plane.border)
         expected = plane.lay_plainly()
         assert result.shape == expected.shape
         largest = max(float(np.abs(plane.volume.astype(np.float64)).max()), abs(plane.border.value))
