@@ -58,7 +58,8 @@ class Reporter:
             if kind == "remark":
                 self._remark(name_input(outcome.source), content)
             elif kind == "failure":
-                self._fail(content)
+                self.make_room()
+                say(content)
             elif kind == "output":
                 self.make_room()
                 if sys.stdout is None:
@@ -89,10 +90,6 @@ class Reporter:
             self.make_room()
             remark(text, quiet=self._settings.quiet)
 
-    def _fail(self, text: str) -> None:
-        self.make_room()
-        say(text)
-
     def make_room(self) -> None:
         """Wipe away the bar, before anything else is said."""
         if self._drawn:
@@ -101,7 +98,6 @@ class Reporter:
 
     def close(self) -> None:
         """Say what was only counted, and how many inputs failed, if there are several."""
-        self.make_room()
         if self._report:
             self._report.close()
         for inputs, _, last in self._remarks.values():
@@ -138,7 +134,8 @@ class Reporter:
     def _trouble(self, reason: object) -> None:
         """Say that a file about the batch could not be written."""
         self.troubles += 1
-        self._fail(str(reason))
+        self.make_room()
+        say(str(reason))
 
     def write_rules(self, path: Path, prerequisites: Sequence[Path]) -> None:
         """Write the rules of make for what was made."""
@@ -156,9 +153,8 @@ def reporting(settings: Settings, total: int) -> Iterator[Reporter]:
     with log_to_stderr(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
         try:
             yield reporter
-        except BaseException:
+        finally:
             reporter.make_room()
-            raise
     reporter.close()
 
 

@@ -101,13 +101,11 @@ class StateDict(Value):
         return matched
 
     def _show(self, groups: list[str]) -> str:
-        parts = {group: self.groups[group].items() for group in groups}
-        return _name_some(
-            [
-                ", ".join(f"{group}.{part} {tensor.shape}".lstrip(".") for part, tensor in tensors)
-                for group, tensors in parts.items()
-            ]
+        shown = (
+            ", ".join(f"{group}.{part} {tensor.shape}".lstrip(".") for part, tensor in self.groups[group].items())
+            for group in groups
         )
+        return _name_some(list(shown))
 
     def _error(self, reason: str) -> KernelError:
         return KernelError(f"{self.source}: {reason}")

@@ -17,7 +17,7 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import BorderMode, Pair, Window
+from cnnfilter.nn.geometry import BorderMode, Pair
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
 
@@ -122,7 +122,8 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
 
     `largest` is how many numbers a layer may give for a strip.
     """
-    rows, visits = program.network.output(shape)[0], program.network.visits(shape)
+    visits = program.network.visits(shape)
+    rows = visits[-1].outputs.shape[0] if visits else shape[0]
     whole = [Strip(slice(0, rows), slice(None), program)]
     has_window = False
     for visit in visits:  # those in a block are before it, which cannot be cut
@@ -131,7 +132,9 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
             if layer.ROWS != "point" or len(before) != 3:
                 return whole
             continue
-        if (layer.window.ceil and _hangs_over(layer.window, before)) or (has_window and _folds(layer, before)):
+        window, size = layer.window, before[:2]
+        hangs_over = window.ceil and window.output(*size) != replace(window, ceil=False).output(*size)
+        if hangs_over or (has_window and _folds(layer, before)):
             return whole
         has_window = True
     stages = list(zip(program.steps, visits, strict=True))
@@ -140,11 +143,6 @@ def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -
         return whole
     edges = [rows * number // count for number in range(count + 1)]
     return [_cut(stages, edge) for edge in pairwise(edges)]
-
-
-def _hangs_over(window: Window, shape: Shape) -> bool:
-    """Return whether the last windows hang over the end."""
-    return window.output(*shape[:2]) != replace(window, ceil=False).output(*shape[:2])
 
 
 def _folds(layer: WindowLayer, shape: Shape) -> bool:
