@@ -4,7 +4,7 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, KernelWordType, Word, pair, view_options
+from cnnfilter.cli.options import NUMBER, Word, complete_kernel, pair, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_name, kernel_shape
 from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border
@@ -46,7 +46,8 @@ Examples:
     "-k",
     "--kernel",
     "kernels",
-    type=KernelWordType(),
+    metavar="KERNEL",
+    shell_complete=complete_kernel,
     multiple=True,
     required=True,
     help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnfilter.cli import Command
-from cnnfilter.cli.options import KernelWordType, plot_options, wanted_sheet
+from cnnfilter.cli.options import complete_kernel, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
 from cnnfilter.kernels.spec import describe, load_kernel, names
 from cnnfilter.numbers import align, round_digits, show_number
 
 if TYPE_CHECKING:
-    from cnnfilter.arrays import Doubles
     from cnnfilter.kernels.spec import Kernel
     from cnnfilter.plot.sheet import Sheet
 
@@ -34,7 +33,7 @@ Examples:
   cnnfilter kernels --plot all.png --image samples/city.png
 """,
 )
-@click.argument("words", metavar="[KERNEL]...", type=KernelWordType(), nargs=-1)
+@click.argument("words", metavar="[KERNEL]...", nargs=-1, shell_complete=complete_kernel)
 @click.option("--matrix", is_flag=True, help="Print the matrix alone, every digit of it, as a kernel file.")
 @plot_options("Draw the kernels, their numbers and their frequency responses; without a KERNEL all that have names.")
 @click.option(
@@ -100,7 +99,9 @@ def _matrix(word: str, kernel: Kernel) -> str:
 
 def _portrait(word: str, kernel: Kernel) -> str:
     """Return a kernel's name, its matrix times its divisor, slices one below the other, and its measures."""
-    from cnnfilter.compute.exact import common_divisor  # noqa: PLC0415  numpy only where a kernel is shown
+    import numpy as np  # noqa: PLC0415  only where a kernel is shown
+
+    from cnnfilter.compute.exact import common_divisor  # noqa: PLC0415
 
     weights, divisor = kernel.weights, common_divisor(kernel.weights)
     planes = weights.reshape(*weights.shape[:2], -1).transpose(2, 0, 1)
@@ -108,24 +109,17 @@ def _portrait(word: str, kernel: Kernel) -> str:
     for plane in planes * divisor:
         rows = [[show_number(round_digits(float(weight), SHOWN_DIGITS)) for weight in row] for row in plane]
         slices.append("\n".join(f"  {line}" for line in align(rows, flush_right=range(len(rows[0])))))
+    ranks = sorted(set(np.linalg.matrix_rank(planes).tolist()))
+    meaning = {(0,): "(all weights are 0)", (1,): "(separable: a column times a row)"}
     shows_all = all(round_digits(weight, SHOWN_DIGITS) == weight for weight in (weights * divisor).flat)
     facts = [
         ("digits", "" if shows_all else f"{SHOWN_DIGITS} of each weight; --matrix prints all"),
         ("divisor", show_number(divisor)),
         ("sum", show_number(round_digits(float(weights.sum()), SHOWN_DIGITS))),
-        ("rank", _rank(planes)),
+        ("rank", f"{', '.join(map(str, ranks))} {meaning.get(tuple(ranks), '(not separable)')}"),
         ("offset", show_number(kernel.offset) if kernel.offset else ""),
         ("does", kernel.description),
         ("source", kernel.source),
     ]
     head = f"{word}  {'x'.join(map(str, weights.shape))}"
     return "\n".join([head, "\n\n".join(slices), *align([fact for fact in facts if fact[1]]), ""])
-
-
-def _rank(planes: Doubles) -> str:
-    """Return the rank of each slice, (slices, kh, kw), and what follows from a rank of 1."""
-    import numpy as np  # noqa: PLC0415
-
-    ranks = sorted(set(np.linalg.matrix_rank(planes).tolist()))
-    meaning = {(0,): "(all weights are 0)", (1,): "(separable: a column times a row)"}
-    return f"{', '.join(map(str, ranks))} {meaning.get(tuple(ranks), '(not separable)')}"

@@ -49,20 +49,15 @@ class Word(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
-class KernelWordType(click.ParamType):  # type: ignore[type-arg]
-    """A kernel: a name, a file, or the matrix itself. It is looked up when the network is made."""
+def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of kernels that begin as the incomplete one does, or files for a path."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
 
-    name = "kernel"
+    from cnnfilter.kernels.spec import describe, names  # noqa: PLC0415
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the names that begin as the incomplete one does, or files for a path."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
-
-        from cnnfilter.kernels.spec import describe, names  # noqa: PLC0415
-
-        if "/" in incomplete or incomplete.startswith("."):
-            return [CompletionItem(incomplete, type="file")]
-        return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
+    if "/" in incomplete or incomplete.startswith("."):
+        return [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
 
 
 def pair(subject: str) -> Word:
@@ -226,12 +221,16 @@ def plot_options(what: str) -> Decorator:
     )
 
 
+_NO_FIGURE = "--figure-size and --dpi tell of a figure; --plot FILE asks for one"
+
+
 def wanted_sheet(
     plot: str | None, figure_size: tuple[float, float] | None, dpi: int | None, inputs: Iterable[str]
 ) -> Sheet | None:
     """Return the figure that the options ask for, checked, or None; it may not replace one of the inputs."""
     if plot is None:
-        _check_alone(figure_size, dpi)
+        if figure_size or dpi:
+            raise OutputError(_NO_FIGURE)
         return None
     from pathlib import Path  # noqa: PLC0415
 
@@ -240,12 +239,6 @@ def wanted_sheet(
     sheet = Sheet(plot, figure_size, dpi or DPI)
     check_sheet(sheet, map(Path, inputs))
     return sheet
-
-
-def _check_alone(figure_size: tuple[float, float] | None, dpi: int | None) -> None:
-    """Raise an `OutputError` if a figure is described where none is wanted."""
-    if figure_size or dpi:
-        raise OutputError("--figure-size and --dpi tell of a figure; --plot FILE asks for one")
 
 
 figure_options = add_options(
@@ -286,7 +279,7 @@ def check_views(settings: Settings) -> None:
         for name in names:
             if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
                 raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
-    if settings.plot is None and settings.animate is None:
-        _check_alone(settings.figure_size, settings.dpi)
+    if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
+        raise OutputError(_NO_FIGURE)
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cnnfilter.cli import Command, log_to_stderr, remark, say
-from cnnfilter.cli.options import PADDING, PLACE, Choice, KernelWordType, pair, plot_options, wanted_sheet
+from cnnfilter.cli.options import PADDING, PLACE, Choice, complete_kernel, pair, plot_options, wanted_sheet
 from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
@@ -74,7 +74,8 @@ Examples:
 @click.option(
     "-k",
     "--kernel",
-    type=KernelWordType(),
+    metavar="KERNEL",
+    shell_complete=complete_kernel,
     help="One convolution: its kernel's size, 7 or 7x5, or a kernel such as sobel-x.",
 )
 @click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), help="Its number of outputs. Default: 1.")

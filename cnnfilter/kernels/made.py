@@ -27,8 +27,7 @@ def box(side: int) -> Doubles:
 def gaussian(side: int, sigma: float) -> Doubles:
     """Return exp(-(x^2 + y^2) / (2 sigma^2)), divided by its sum."""
     y, x = _grid(side)
-    profile = np.exp(-(x**2) / (2 * sigma**2))
-    return _sum_to_one(np.exp(-(y**2) / (2 * sigma**2)) * profile)
+    return _sum_to_one(np.exp(-(y**2) / (2 * sigma**2)) * np.exp(-(x**2) / (2 * sigma**2)))
 
 
 def line_vertical(side: int) -> Doubles:
