@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from cnnfilter.cli import remark
-from cnnfilter.cli.options import check_views
+from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
@@ -74,7 +74,7 @@ def filter_files(
         stdin_suffix=".txt",
         below=found.below,
     )
-    check_views(settings)
+    _check_views(settings)
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
@@ -136,6 +136,18 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     only_shown = request.output is None and not (request.in_place or settings.top is not None)
     jobs = [] if only_shown else plan_outputs(sources, request)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files)))
+
+
+def _check_views(settings: Settings) -> None:
+    """Raise an `OutputError` if an option of figures, moving pictures or explanations needs another."""
+    for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
+        for name in names:
+            if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
+                raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
+    if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
+        raise OutputError(NO_FIGURE)
+    if settings.explain is not None and settings.output == STANDARD:
+        raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
 
 
 def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:

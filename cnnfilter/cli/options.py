@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from cnnfilter.plot.sheet import Sheet
-    from cnnfilter.run.settings import Settings
 
 
 class Word(click.ParamType):  # type: ignore[type-arg]
@@ -221,7 +220,7 @@ def plot_options(what: str) -> Decorator:
     )
 
 
-_NO_FIGURE = "--figure-size and --dpi tell of a figure; --plot FILE asks for one"
+NO_FIGURE = "--figure-size and --dpi tell of a figure; --plot FILE asks for one"
 
 
 def wanted_sheet(
@@ -230,7 +229,7 @@ def wanted_sheet(
     """Return the figure that the options ask for, checked, or None; it may not replace one of the inputs."""
     if plot is None:
         if figure_size or dpi:
-            raise OutputError(_NO_FIGURE)
+            raise OutputError(NO_FIGURE)
         return None
     from pathlib import Path  # noqa: PLC0415
 
@@ -269,17 +268,3 @@ view_options = add_options(
     click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )
 """Adds those of figures, explanations and moving pictures, for commands that lay one window on the input."""
-
-
-def check_views(settings: Settings) -> None:
-    """Raise an `OutputError` if an option of figures, moving pictures or explanations needs another."""
-    from cnnfilter.io.paths import STANDARD  # noqa: PLC0415  commands without files go without
-
-    for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
-        for name in names:
-            if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
-                raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
-    if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
-        raise OutputError(_NO_FIGURE)
-    if settings.explain is not None and settings.output == STANDARD:
-        raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
