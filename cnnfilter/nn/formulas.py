@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import prod
 
-from cnnfilter.nn.geometry import Field, Interval, PaddingWord, Window
+from cnnfilter.nn.geometry import Field, PaddingWord, Window
 from cnnfilter.nn.layers import Convolution, WindowLayer, show_shape
 from cnnfilter.nn.network import Visit
 from cnnfilter.nn.other_layers import BatchNorm, ChannelPool, Concatenation, Flatten, GlobalPool, Gray, Linear, Residual
@@ -134,11 +134,10 @@ def _field(visit: Visit) -> Iterator[Explanation]:
 
 def _axis_field(window: Window, axis: int, before: Field, after: Field) -> tuple[str, str, str]:
     """Return how size, jump and first pixel of a receptive field come about along one axis."""
-    old: Interval = before[axis]
-    new: Interval = after[axis]
-    padding = (old.first - new.first) // old.step
+    jump, first = before.jump[axis], before.first[axis]
+    padding = (first - after.first[axis]) // jump
     return (
-        f"{old.length} + {window.dilation[axis]}*({window.size[axis]}-1)*{old.step} = {new.length}",
-        f"{old.step}*{window.stride[axis]} = {new.step}",
-        f"{old.first} - {padding}*{old.step} = {new.first}",
+        f"{before.size[axis]} + {window.dilation[axis]}*({window.size[axis]}-1)*{jump} = {after.size[axis]}",
+        f"{jump}*{window.stride[axis]} = {after.jump[axis]}",
+        f"{first} - {padding}*{jump} = {after.first[axis]}",
     )

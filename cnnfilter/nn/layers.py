@@ -134,13 +134,9 @@ class Layer(Value):
         """Return the shape that comes out when `shape` goes in; `ShapeError` where it cannot go in."""
         return shape
 
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the receptive field of the outputs, where `field` is that of the inputs; None is all."""
-        return None if self.ROWS == "whole" else field
-
     def follow(self, flow: Flow) -> Flow:
         """Return what is known of the outputs from what is known of the inputs."""
-        return flow._replace(shape=self.output(flow.shape), field=self.sees(flow.field, flow.shape))
+        return flow._replace(shape=self.output(flow.shape), field=None if self.ROWS == "whole" else flow.field)
 
     def tensors(self, shape: Shape) -> dict[str, Shape]:
         """Return what training sets or measures, by name, with its shape in PyTorch's order of axes."""
@@ -173,9 +169,10 @@ class WindowLayer(Layer):
 
     window: Window
 
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the field that the window's values have together."""
-        return field and field.through(self.window, *shape[:2])
+    def follow(self, flow: Flow) -> Flow:
+        """Return a volume whose values see what the window's values see together."""
+        shape = self.output(flow.shape)
+        return Flow(shape, flow.field and flow.field.through(self.window, *flow.shape[:2]))
 
 
 def show_layers(layers: Iterable[Layer]) -> str:
@@ -225,10 +222,6 @@ class Block(Layer):
     def output(self, shape: Shape) -> Shape:
         """Return the shape that comes out when `shape` goes into each branch."""
         return self.follow(Flow(shape)).shape
-
-    def sees(self, field: Field | None, shape: Shape) -> Field | None:
-        """Return the union of what the branches see."""
-        return self.follow(Flow(shape, field)).field
 
 
 class Function(StrEnum):

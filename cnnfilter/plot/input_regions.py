@@ -7,7 +7,7 @@ from math import floor
 from typing import NamedTuple
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.geometry import Field, Interval, Pair, Window, show_pair
+from cnnfilter.nn.geometry import Field, Pair, Window, show_pair
 from cnnfilter.nn.layers import Layer, Shape
 from cnnfilter.nn.network import Visit
 from cnnfilter.nn.other_layers import GlobalPool
@@ -35,12 +35,12 @@ class Frame(NamedTuple):
     @property
     def rows(self) -> Pair:
         """The first and the last row that the unit sees; below 0 and beyond the end lies padding."""
-        return _seen(self.field.rows, self.unit[0])
+        return _seen(self.field, self.unit, 0)
 
     @property
     def columns(self) -> Pair:
         """The first and the last column that the unit sees."""
-        return _seen(self.field.columns, self.unit[1])
+        return _seen(self.field, self.unit, 1)
 
 
 class Frames(NamedTuple):
@@ -50,8 +50,9 @@ class Frames(NamedTuple):
     whole: tuple[str, ...]
 
 
-def _seen(span: Interval, place: int) -> Pair:
-    return span.first + place * span.step, span.last + place * span.step
+def _seen(field: Field, unit: Pair, axis: int) -> Pair:
+    further = unit[axis] * field.jump[axis]
+    return field.first[axis] + further, field.last[axis] + further
 
 
 def find_frames(visits: Iterable[Visit], unit: Pair | None = None) -> Frames:
@@ -88,14 +89,14 @@ def _middle(last: Visit, field: Field, unit: Pair | None) -> tuple[float, float]
             f"--unit {row},{column}: {last.node.name}, the last layer with a receptive field, gives "
             f"{show_pair((height, width))}: rows 0 to {height - 1}, columns 0 to {width - 1}"
         )
-    return sum(_seen(field.rows, row)) / 2, sum(_seen(field.columns, column)) / 2
+    return sum(_seen(field, (row, column), 0)) / 2, sum(_seen(field, (row, column), 1)) / 2
 
 
 def _nearest(field: Field, size: Pair, middle: Sequence[float]) -> Pair:
     """Return the unit whose field has its middle nearest to a place."""
     row, column = (
-        min(max(floor((place - (span.first + span.last) / 2) / span.step + 0.5), 0), count - 1)
-        for span, count, place in zip((field.rows, field.columns), size, middle, strict=True)
+        min(max(floor((place - (first + last) / 2) / jump + 0.5), 0), count - 1)
+        for first, last, jump, count, place in zip(*field, size, middle, strict=True)
     )
     return row, column
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import cnnfilter
-from cnnfilter.nn.geometry import PIXEL, Field, Interval, Pair, Window, output_size, unite
+from cnnfilter.nn.geometry import PIXEL, Field, Pair, Window, output_size, unite
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape
 from cnnfilter.nn.network import Network, Visit
@@ -86,8 +86,8 @@ def test_what_is_joined_with_the_whole_sees_the_whole() -> None:
 
 
 def test_of_different_steps_the_largest_is_taken() -> None:
-    wide = Field(Interval(-2, 2, 2), Interval(0, 4, 1))
-    assert unite([PIXEL, wide]) == Field(Interval(-2, 2, 2), Interval(0, 4, 1))
+    wide = Field((-2, 0), (2, 4), (2, 1))
+    assert unite([PIXEL, wide]) == wide
     assert unite([wide, PIXEL]) == unite([PIXEL, wide])
 
 
@@ -96,11 +96,11 @@ def test_a_span_through_a_window_is_as_long_as_the_formula_says(
     taps: int, stride: int, dilation: int, padding: int
 ) -> None:
     window = Window((taps, 1), (stride, 1), (padding, 0, padding, 0), (dilation, 1))
-    before = Field(Interval(-3, 7, 4), Interval(0, 0, 1))
-    after = before.through(window, 100, 100).rows
-    assert after.length == before.rows.length + dilation * (taps - 1) * before.rows.step
-    assert after.step == before.rows.step * stride
-    assert after.first == before.rows.first - padding * before.rows.step
+    before = Field((-3, 0), (7, 0), (4, 1))
+    after = before.through(window, 100, 100)
+    assert after.size == (before.size[0] + dilation * (taps - 1) * before.jump[0], 1)
+    assert after.jump == (before.jump[0] * stride, 1)
+    assert after.first == (before.first[0] - padding * before.jump[0], 0)
 
 
 def look(layer: Layer, axis: int, seen: Seen) -> Seen:
@@ -133,13 +133,13 @@ def follow(layers: tuple[Layer, ...], axis: int, seen: Seen, found: list[Seen]) 
     return seen
 
 
-def check(span: Interval, seen: Seen, *, even: bool) -> None:
-    """Assert that a span is what the values see, where that lies within the image, and else holds it.
+def check(field: Field, axis: int, seen: Seen, *, even: bool) -> None:
+    """Assert that a field is what the values see along an axis, where that lies within the image, and else holds it.
 
     Where branches of different steps were joined, not `even`, this is so of the first value only.
     """
     for value, pixels in enumerate(seen if even else seen[:1]):
-        first, last = span.first + value * span.step, span.last + value * span.step
+        first, last = (end[axis] + value * field.jump[axis] for end in (field.first, field.last))
         places = np.flatnonzero(pixels)
         assert all(first <= place <= last for place in places)
         if even and first >= 0 and last < len(pixels):
@@ -168,8 +168,8 @@ def test_a_field_is_what_following_every_pixel_finds(data: st.DataObject) -> Non
         even = True
         for place, visit, field in until_whole(network, shape):
             if isinstance(visit.layer, Block):
-                even = even and len({end.field and end.field[axis].step for end in visit.layer.ends(visit.inputs)}) == 1
-            check(field[axis], found[place], even=even)
+                even = even and len({end.field and end.field.jump[axis] for end in visit.layer.ends(visit.inputs)}) == 1
+            check(field, axis, found[place], even=even)
 
 
 RUNNING = (
@@ -198,5 +198,5 @@ def test_a_field_holds_the_pixels_that_change_a_value_when_the_network_runs(text
         image = np.zeros((height, width))
         image[row, column] = 1.0
         changed[..., row, column] = network.run(image).reshape(last.outputs.shape) > 0
-    check(last.outputs.field.rows, np.asarray(changed.any(axis=(1, 2, 4))), even=True)
-    check(last.outputs.field.columns, np.asarray(changed.any(axis=(0, 2, 3))), even=True)
+    check(last.outputs.field, 0, np.asarray(changed.any(axis=(1, 2, 4))), even=True)
+    check(last.outputs.field, 1, np.asarray(changed.any(axis=(0, 2, 3))), even=True)
