@@ -14,27 +14,28 @@ from cnnfilter.nn.layers import Block, Flow, Layer, Shape, show_layers
 
 
 class Node(NamedTuple):
-    """A layer at its place: its name, its number from 1 in the order of execution, and what is in its branches."""
+    """A layer at its place: its name, its number from 1 in the order of execution, and what is in its branches.
+
+    `depth` is the number of blocks around it, `branch` its branch in the innermost one, from 1, or 0.
+    """
 
     layer: Layer
     name: str
     number: int
-    branches: tuple[tuple["Node", ...], ...] = ()
+    branches: tuple[tuple["Node", ...], ...]
+    depth: int
+    branch: int
 
 
 class Visit(NamedTuple):
-    """A layer at work: what goes in and what comes out, and where it is.
+    """A layer at work: what goes in and what comes out.
 
-    `depth` is the number of blocks around it, `branch` its branch in the innermost one, from 1, or 0.
-    `live` counts the values that are held while it works: its input, its output, and what blocks around
-    it still need.
+    `live` counts the values that are held while it works: its input, its output, and what blocks around it still need.
     """
 
     node: Node
     inputs: Flow
     outputs: Flow
-    depth: int
-    branch: int
     live: int
 
     @property
@@ -64,12 +65,14 @@ class Network(Value):
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """The layers with their names and numbers; those in blocks are in the blocks' nodes."""
-        return _number(self.layers, Counter())
+        return tuple(node for node in self.all_nodes if not node.depth)
 
     @cached_property
     def all_nodes(self) -> tuple[Node, ...]:
         """All nodes in the order of execution, those in blocks before the block."""
-        return tuple(_walk(self.nodes))
+        nodes: list[Node] = []
+        _append_nodes(nodes, self.layers, Counter())
+        return tuple(nodes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,27 +105,25 @@ class Network(Value):
         return visits[-1].outputs.shape if visits else shape
 
 
-def _number(layers: tuple[Layer, ...], counts: Counter[str]) -> tuple[Node, ...]:
-    """Return the layers as nodes; `counts` has how many of each op came before, and `""` how many in all."""
-    nodes = []
+def _append_nodes(
+    nodes: list[Node], layers: tuple[Layer, ...], counts: Counter[str], depth: int = 0, branch: int = 0
+) -> tuple[Node, ...]:
+    """Append layers in a row to nodes, those in blocks before the block, and return those of the row.
+
+    `counts` has how many of each op came before.
+    """
+    row = []
     for layer in layers:
-        inner = layer.branches if isinstance(layer, Block) else ()
-        branches = tuple(_number(branch, counts) for branch in inner)
-        counts.update((layer.op, ""))
-        nodes.append(Node(layer, layer.name or f"{layer.op}{counts[layer.op]}", counts[""], branches))
-    return tuple(nodes)
+        inside = enumerate(layer.branches if isinstance(layer, Block) else (), 1)
+        branches = tuple(_append_nodes(nodes, inner, counts, depth + 1, number) for number, inner in inside)
+        counts[layer.op] += 1
+        name = layer.name or f"{layer.op}{counts[layer.op]}"
+        row.append(Node(layer, name, len(nodes) + 1, branches, depth, branch))
+        nodes.append(row[-1])
+    return tuple(row)
 
 
-def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
-    for node in nodes:
-        for branch in node.branches:
-            yield from _walk(branch)
-        yield node
-
-
-def _visit(
-    nodes: tuple[Node, ...], flow: Flow, *, alone: bool, depth: int = 0, branch: int = 0, held: int = 0, kept: int = 0
-) -> list[Visit]:
+def _visit(nodes: tuple[Node, ...], flow: Flow, *, alone: bool, held: int = 0, kept: int = 0) -> list[Visit]:
     """Return the visits of layers in a row, those in blocks before the block's.
 
     `held` values are needed elsewhere while the layers work; `kept` are those of the first one's input, where they are
@@ -138,9 +139,7 @@ def _visit(
             # The branches go first, so that an error within one names the layer that it is about.
             for number, inner in enumerate(node.branches, 1):
                 again = size if hands_on or number < len(node.branches) or kept else 0
-                inside = _visit(
-                    inner, flow, alone=alone, depth=depth + 1, branch=number, held=held + joined, kept=again
-                )
+                inside = _visit(inner, flow, alone=alone, held=held + joined, kept=again)
                 joined += prod(inside[-1].outputs.shape) if inside else 0
                 visits += inside
             joined += size if hands_on or kept else 0
@@ -149,7 +148,7 @@ def _visit(
         except ShapeError as error:
             place = "" if alone else f"layer {node.number}, "
             raise ShapeError(f"{place}{node.layer.text}: {error}") from error
-        visits.append(Visit(node, flow, outputs, depth, branch, held + joined + prod(outputs.shape)))
+        visits.append(Visit(node, flow, outputs, held + joined + prod(outputs.shape)))
         flow, held, kept = outputs, held + kept, 0
     return visits
 

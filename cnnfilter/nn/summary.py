@@ -92,8 +92,8 @@ def _row(visit: Visit) -> LayerCosts:
         receptive_field=field.size if field else "all",
         jump=field.jump if field else None,
         first=field.first if field else None,
-        depth=visit.depth,
-        branch=visit.branch,
+        depth=visit.node.depth,
+        branch=visit.node.branch,
     )
 
 

@@ -80,7 +80,7 @@ def test_each_layer_takes_what_the_one_before_it_in_its_branch_gave(
     def check(nodes: tuple[Node, ...], flow: Flow, depth: int, branch: int) -> None:
         for node in nodes:
             visit = visits[node.number]
-            assert (visit.node, visit.inputs, visit.depth, visit.branch) == (node, flow, depth, branch)
+            assert (visit.node, visit.inputs, node.depth, node.branch) == (node, flow, depth, branch)
             for number, inner in enumerate(node.branches, 1):
                 check(inner, flow, depth + 1, number)
             flow = visit.outputs
