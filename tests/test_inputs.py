@@ -18,7 +18,7 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, run_program
-from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.state_dict import Need, RandomWeights
 from cnnfilter.compute.threads import count_cores
 from cnnfilter.compute.tiles import Model
 from cnnfilter.io.decode import Picture
@@ -28,7 +28,6 @@ from cnnfilter.io.paths import Job, OutputRequest, name_input, plan_outputs
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening, tell
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.network import Init, Need
 from cnnfilter.run import inputs
 from cnnfilter.run.inputs import Outcome, read_input
 from cnnfilter.run.process_pool import work_in_order
@@ -393,7 +392,7 @@ def test_maps_of_two_inputs_with_one_name_are_not_written_over_each_other(
     start: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cnnfilter.run.process_pool.START", start)
-    model = Model(parse_network("conv:1x1,4", kernel_shape), RandomWeights(Init.HE, 1))
+    model = Model(parse_network("conv:1x1,4", kernel_shape), RandomWeights("he", 1))
     jobs = tuple(Job(f"{name}.npy", 0, Path("x.png"), "x.png", "conv1") for name in "ab")
     recorder = Recorder()
     assert run_batch(Work(Settings(jobs=2), (model,), by_input(jobs)), recorder) == 1
@@ -414,7 +413,7 @@ def test_random_weights_are_drawn_once_for_all_processes(monkeypatch: pytest.Mon
     sources = [f"{name}.png" for name in "abcd"]
     for source in sources:
         cv2.imwrite(source, np.full((5, 5, 3), 7, np.uint8))
-    model = Model(parse_network("conv:3x3,2 conv:3x3,3", kernel_shape), RandomWeights(Init.HE, 1))
+    model = Model(parse_network("conv:3x3,2 conv:3x3,3", kernel_shape), RandomWeights("he", 1))
     assert run_batch(work(sources, "out/", "relu", jobs=2)._replace(models=(model,)), Recorder()) == 0
     assert Path("drawn.txt").read_text() == f"{os.getpid()}\n"
 
@@ -427,7 +426,7 @@ def test_what_a_first_input_does_not_tell_of_its_weights_is_no_matter(first: str
     Path("b.txt").write_text("1 2 3\n" * 3)
     if first == "pipe.txt":  # else nobody reads it, and who waits to write to it may do so in another folder
         Thread(target=Path("pipe.txt").absolute().write_text, args=("1 2 3\n" * 3,), daemon=True).start()
-    model = Model(parse_network("conv:3x3", kernel_shape), RandomWeights(Init.HE, 1))
+    model = Model(parse_network("conv:3x3", kernel_shape), RandomWeights("he", 1))
     recorder = Recorder()
     assert run_batch(work([first, "b.txt"], "out/", "relu", jobs=2)._replace(models=(model,)), recorder) == failures
     assert [line.split(": ")[0] for line in recorder.failures] == [first] * failures
@@ -469,7 +468,7 @@ def test_a_model_that_several_shapes_are_asked_of_gives_each_its_own(processes: 
     names = [f"{number}.npy" for number in range(60)]
     for number, name in enumerate(names):
         np.save(name, np.ones((3, 3, 1 + number % 3)))
-    model = Model(parse_network("conv:1x1,2", kernel_shape), RandomWeights(Init.HE, 1))
+    model = Model(parse_network("conv:1x1,2", kernel_shape), RandomWeights("he", 1))
     planned = work(names, "out/", "relu", jobs=processes)._replace(models=(model,))
     assert run_batch(planned, Recorder()) == 0
     for number in range(3):

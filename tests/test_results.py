@@ -16,7 +16,7 @@ from cnnfilter.io.levels import clip_int16
 from cnnfilter.io.paths import Job
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.network import Init, Preparation
+from cnnfilter.nn.network import Preparation
 from cnnfilter.run.result import encode, lay_out, run, run_layers
 from cnnfilter.run.settings import Settings
 from tests.cli.pictures import decode, rows
@@ -104,7 +104,7 @@ def test_what_equalize_takes_for_white_is_scaled_too() -> None:
 
 
 def test_weights_are_those_for_the_size_after_preparation() -> None:
-    network = Model(parse_network("flatten fc:2", kernel_shape), RandomWeights(Init.HE))
+    network = Model(parse_network("flatten fc:2", kernel_shape), RandomWeights("he"))
     settings = Settings(pipeline=True, preparation=Preparation(size=(3, 4)))
     for pixels in (COLOURS, COLOURS[:5], COLOURS):
         maps = lay_out(picture(pixels), network, settings)

@@ -14,7 +14,6 @@ from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.language import OPS
 from cnnfilter.nn.layers import Function
-from cnnfilter.nn.network import Init
 from cnnfilter.nn.other_layers import ChannelMode, PoolMode
 from cnnfilter.numbers import parse_number
 from cnnfilter.run.settings import Settings
@@ -55,7 +54,7 @@ Examples:
 @click.option(
     "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
 )
-@click.option("--init", type=options.Choice(Init), help="Random weights in place of trained ones.")
+@click.option("--init", type=click.Choice(["he", "uniform"]), help="Random weights in place of trained ones.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of --init; the same seed gives the same weights.")
 @click.option(
     "--save",

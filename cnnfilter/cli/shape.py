@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cnnfilter.cli import Command, log_to_stderr, remark, say
-from cnnfilter.cli.options import PADDING, PLACE, Choice, complete_kernel, pair, plot_options, wanted_sheet
+from cnnfilter.cli.options import PADDING, PLACE, complete_kernel, pair, plot_options, wanted_sheet
 from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
@@ -69,7 +69,10 @@ Examples:
 )
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
 @click.option(
-    "--layout", type=Choice(Layout), default="hwc", help="How SIZE is written: HxWxC, or channels first, CxHxW."
+    "--layout",
+    type=click.Choice(["hwc", "chw"]),
+    default="hwc",
+    help="How SIZE is written: HxWxC, or channels first, CxHxW.",
 )
 @click.option(
     "-k",
@@ -178,7 +181,7 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
         raise LanguageError("--kernel and the options beside it describe one layer, and layers are given as well")
     if is_described and one.kernel is None and solve != "kernel":
         raise LanguageError("--kernel is missing, the size of the one layer that the options describe, such as 3")
-    if layout is not Layout.HWC and (size is None or "." in words[0]):
+    if layout != "hwc" and (size is None or "." in words[0]):
         raise LanguageError("--layout tells how SIZE is written, and no SIZE is")
     files = [word for word in layers if names_document(word)]
     if files and len(layers) > 1:

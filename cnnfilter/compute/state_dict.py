@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from math import prod, sqrt
 from os import PathLike
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,13 +18,39 @@ from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import tell, warn
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.layers import Block, Conv, Convolution, Layer, Shape
-from cnnfilter.nn.network import Init, Need, Network, needs
+from cnnfilter.nn.network import Network
 
 MOST_NAMED = 4
 """So many problems a message names; the others it counts."""
 
+Init = Literal["he", "uniform"]
+"""How random weights are drawn."""
+
 _WEIGHT = 12
 """Bytes of a weight: drawn as float64, held as float32."""
+
+
+class Need(NamedTuple):
+    """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
+
+    `parts` are what its input vector was made of, see `Flow`; `first` is whether the image's own channels go in.
+    """
+
+    name: str
+    layer: Layer
+    tensors: dict[str, Shape]
+    parts: tuple[Shape, ...]
+    first: bool = False
+
+
+def needs(network: Network, shape: Shape) -> Iterator[Need]:
+    """Yield what each layer that learns needs, in the order of execution, for an input of `shape`."""
+    first = True
+    for visit in network.visits(shape):
+        if visit.layer.learns:
+            tensors = visit.layer.tensors(visit.inputs.shape)
+            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
+        first = first and visit.layer.KEEPS_CHANNELS
 
 
 class StateDict(Value):
@@ -142,7 +169,7 @@ class RandomWeights(Value):
         inputs = prod(need.tensors["weight"][1:])
         drawn = {}
         for name, shape in need.tensors.items():
-            if self.init is Init.UNIFORM:
+            if self.init == "uniform":
                 tensor = generator.uniform(-1 / sqrt(inputs), 1 / sqrt(inputs), shape)
             else:
                 tensor = generator.normal(0, sqrt(2 / inputs), shape) if name == "weight" else np.zeros(shape)

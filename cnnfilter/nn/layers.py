@@ -38,19 +38,16 @@ class Flow(NamedTuple):
     parts: tuple[Shape, ...] = ()
 
 
-class Layout(StrEnum):
-    """In which order a size is written."""
-
-    HWC = "hwc"
-    CHW = "chw"
+Layout = Literal["hwc", "chw"]
+"""In which order a size is written."""
 
 
-def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[int, int, int]:
+def as_shape(value: str | Sequence[int], layout: Layout = "hwc") -> tuple[int, int, int]:
     """Return (height, width, channels) from `HxW`, `HxWxC`, `N` for a square, or two or three numbers.
 
     Examples
     --------
-    >>> as_shape("224x224x3"), as_shape("28"), as_shape("3x224x224", Layout.CHW)
+    >>> as_shape("224x224x3"), as_shape("28"), as_shape("3x224x224", "chw")
     ((224, 224, 3), (28, 28, 1), (224, 224, 3))
     """
     written = value if isinstance(value, str) else "x".join(map(str, value))
@@ -63,7 +60,7 @@ def as_shape(value: str | Sequence[int], layout: Layout = Layout.HWC) -> tuple[i
         raise ShapeError(f"size {written!r} has a 0; height, width and channels are at least 1")
     if len(sizes) < 3:
         return sizes[0], sizes[-1], 1
-    if layout is Layout.CHW:
+    if layout == "chw":
         sizes = [*sizes[1:], sizes[0]]
     return sizes[0], sizes[1], sizes[2]
 

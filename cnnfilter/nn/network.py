@@ -1,8 +1,6 @@
 """A network: its layers in order, their names, weights and preprocessing."""
 
 from collections import Counter
-from collections.abc import Iterator
-from enum import StrEnum
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
@@ -151,36 +149,6 @@ def _visit(nodes: tuple[Node, ...], flow: Flow, *, alone: bool, held: int = 0, k
         visits.append(Visit(node, flow, outputs, held + joined + prod(outputs.shape)))
         flow, held, kept = outputs, held + kept, 0
     return visits
-
-
-class Init(StrEnum):
-    """How random weights are drawn."""
-
-    HE = "he"
-    UNIFORM = "uniform"
-
-
-class Need(NamedTuple):
-    """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
-
-    `parts` are what its input vector was made of, see `Flow`; `first` is whether the image's own channels go in.
-    """
-
-    name: str
-    layer: Layer
-    tensors: dict[str, Shape]
-    parts: tuple[Shape, ...]
-    first: bool = False
-
-
-def needs(network: Network, shape: Shape) -> Iterator[Need]:
-    """Yield what each layer that learns needs, in the order of execution, for an input of `shape`."""
-    first = True
-    for visit in network.visits(shape):
-        if visit.layer.learns:
-            tensors = visit.layer.tensors(visit.inputs.shape)
-            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
-        first = first and visit.layer.KEEPS_CHANNELS
 
 
 MOST_PIXELS = 2**28

@@ -12,10 +12,10 @@ from cnnfilter.nn.network import Preparation
 
 if TYPE_CHECKING:
     from cnnfilter.compute.classes import Ranking
+    from cnnfilter.compute.state_dict import Init
     from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Depth, Range
     from cnnfilter.nn.geometry import Pair
-    from cnnfilter.nn.network import Init
     from cnnfilter.plot.sheet import Sheet
 
 EXPLAIN = "explain"

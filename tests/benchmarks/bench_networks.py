@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 import cnnfilter as package
-from cnnfilter.nn.network import needs
+from cnnfilter.compute.state_dict import needs
 from tests.benchmarks.machine import module, print_absent, warn_if_busy
 from tests.benchmarks.pictures import write
 from tests.benchmarks.timing import Command, cnnfilter, report, time_in_turn

@@ -6,11 +6,11 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import as_volume, run_program
-from cnnfilter.compute.state_dict import StateDict
+from cnnfilter.compute.state_dict import StateDict, needs
 from cnnfilter.compute.tiles import Model
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.network import Network, needs
+from cnnfilter.nn.network import Network
 
 Shape = tuple[int, ...]
 Tensors = dict[str, Array]

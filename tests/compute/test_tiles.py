@@ -18,7 +18,6 @@ from cnnfilter.io.formats import Depth
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.log import listening
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.network import Init
 
 CUT = {
     "a small kernel": "dwconv:sharpen,half",
@@ -123,7 +122,7 @@ class TestCutting:
         assert only.source == slice(None)
 
     def test_one_strip_of_a_vector_has_as_many_rows_as_it_has_values(self) -> None:
-        model = Model(parse_network("maxpool:4 flatten fc:8 relu fc:3", kernel_shape), RandomWeights(Init.HE))
+        model = Model(parse_network("maxpool:4 flatten fc:8 relu fc:3", kernel_shape), RandomWeights("he"))
         (only,) = model.strips(SHAPE)
         assert only.rows == slice(0, 3)
         picture = picture_of(SHAPE)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnnfilter.compute.state_dict import Need, needs
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Convolution, Shape
-from cnnfilter.nn.network import Need, Network, needs
+from cnnfilter.nn.network import Network
 from tests.nn.strategies import kernel_shape, networks_for
 
 

@@ -12,7 +12,6 @@ from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth
-from cnnfilter.nn.network import Init
 from cnnfilter.plot.compare import draw_panels
 from cnnfilter.plot.sheet import Paper
 from cnnfilter.plot.view import Look
@@ -46,7 +45,7 @@ def filters(paper: Paper) -> list[Axes]:
 
 def random_model(words: str) -> Model:
     """Return a network with random weights."""
-    return Model(model_network(words), RandomWeights(Init.HE, 1))
+    return Model(model_network(words), RandomWeights("he", 1))
 
 
 def model_network(words: str):  # type: ignore[no-untyped-def]
