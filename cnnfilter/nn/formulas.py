@@ -51,14 +51,10 @@ def _size(visit: Visit) -> Iterator[Explanation]:
         yield "channels", _channels(layer, shape[2], output[2])
 
 
-def _window_size(window: Window, height: int, width: int) -> Iterator[Explanation]:
-    rows = list(_axis_size(window, 0, height, width))
-    columns = list(_axis_size(window, 1, height, width))
-    if rows == columns:
-        yield from ((f"height, width{subject}", formula) for subject, formula in rows)
-    else:
-        yield from ((f"height{subject}", formula) for subject, formula in rows)
-        yield from ((f"width{subject}", formula) for subject, formula in columns)
+def _window_size(window: Window, height: int, width: int) -> list[Explanation]:
+    rows, columns = (list(_axis_size(window, axis, height, width)) for axis in (0, 1))
+    axes = {"height, width": rows} if rows == columns else {"height": rows, "width": columns}
+    return [(f"{axis}{subject}", formula) for axis, formulas in axes.items() for subject, formula in formulas]
 
 
 def _axis_size(window: Window, axis: int, height: int, width: int) -> Iterator[Explanation]:

@@ -21,16 +21,13 @@ def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
 
 def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:
     """Return a remark for each conv that adds up channels under a kernel that is never negative, such as a blur."""
-    found = []
-    for visit in visits:
-        layer = visit.layer
-        if not isinstance(layer, Conv) or (slices := layer.bank(visit.inputs.shape[2])[2]) < 2:
-            continue
-        if any(never_negative(kernel.text) for kernel in layer.kernels if kernel.slices is None):
-            found.append(
-                f"{layer.text} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
-            )
-    return found
+    return [
+        f"{layer.text} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
+        for visit in visits
+        if isinstance(layer := visit.layer, Conv)
+        and (slices := layer.bank(visit.inputs.shape[2])[2]) > 1
+        and any(never_negative(kernel.text) for kernel in layer.kernels if kernel.slices is None)
+    ]
 
 
 def remark_on_sizes(visits: Iterable[Visit]) -> list[str]:
@@ -44,20 +41,14 @@ def remark_on_sizes(visits: Iterable[Visit]) -> list[str]:
     for visit in visits:
         shape = shape or visit.inputs.shape
         field = visit.outputs.field
+        name = f"layer {visit.node.number}, {visit.node.name}"
         for remark in _of_visit(visit):
-            found.setdefault(remark, []).append(_name(visit))
+            found.setdefault(remark, []).append(name)
         if field and not seen_all and (field.size[0] > shape[0] or field.size[1] > shape[1]):
             seen_all = True
-            size = show_pair((shape[0], shape[1]))
-            remark = (
-                f"from here on a value's receptive field, {show_pair(field.size)}, is larger than the input of {size}"
-            )
-            found[remark] = [_name(visit)]
+            seen, size = show_pair(field.size), show_pair((shape[0], shape[1]))
+            found[f"from here on a value's receptive field, {seen}, is larger than the input of {size}"] = [name]
     return [f"{_join(names)}: {remark}" for remark, names in found.items()]
-
-
-def _name(visit: Visit) -> str:
-    return f"layer {visit.node.number}, {visit.node.name}"
 
 
 def _join(names: list[str]) -> str:

@@ -73,8 +73,9 @@ def summarize(network: Network, shape: Shape) -> Summary:
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
     visits = network.visits(shape)
     rows = tuple(map(_row, visits))
+    sums = {count: sum(getattr(row, count) for row in rows) for count in Totals._fields if count != "flops"}
     peak = max((visit.live for visit in visits), default=prod(shape))
-    return Summary(shape, str(network), rows, _totals(rows), peak)
+    return Summary(shape, str(network), rows, Totals(**sums, flops=2 * sums["macs"]), peak)
 
 
 def _row(visit: Visit) -> LayerCosts:
@@ -94,17 +95,6 @@ def _row(visit: Visit) -> LayerCosts:
         first=field.first if field else None,
         depth=visit.node.depth,
         branch=visit.node.branch,
-    )
-
-
-def _totals(rows: tuple[LayerCosts, ...]) -> Totals:
-    macs = sum(row.macs for row in rows)
-    return Totals(
-        parameters=sum(row.parameters for row in rows),
-        statistics=sum(row.statistics for row in rows),
-        macs=macs,
-        flops=2 * macs,
-        activations=sum(row.activations for row in rows),
     )
 
 
