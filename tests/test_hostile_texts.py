@@ -25,7 +25,7 @@ from cnnfilter.kernels.spec import describe, kernel_name, kernel_shape, load_ker
 from cnnfilter.network_files import read_document
 from cnnfilter.nn.formulas import explain
 from cnnfilter.nn.language import OPS, SHORT, parse_network
-from cnnfilter.nn.layer_options import known_words
+from cnnfilter.nn.layer_options import KNOWN_WORDS
 from cnnfilter.nn.layers import show_layers
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.summary import summarize
@@ -57,7 +57,7 @@ def texts(*words: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 LAYERS = texts(
     st.sampled_from([*OPS, *SHORT, "res(", "cat(", "3x ", "9999999x ", "conv:3x3,4", "2x res(relu | ", "input"]),
-    st.sampled_from([*known_words(), "3x3", "s2", "p1", "p=1/2/3/4", "d2", "g2", "same", "@a", "@a.b"]),
+    st.sampled_from([*KNOWN_WORDS, "3x3", "s2", "p1", "p=1/2/3/4", "d2", "g2", "same", "@a", "@a.b"]),
     KERNELS,
 )
 

@@ -33,10 +33,8 @@ def _size(visit: Visit) -> Iterator[Explanation]:
         case GlobalPool():
             yield "height, width", "one value for each channel: 1"
         case Gray():
-            yield (
-                "channels",
-                " + ".join(f"{weight} {colour}" for weight, colour in zip(Gray.WEIGHTS, "RGB", strict=True)),
-            )
+            weighted = [f"{weight} {colour}" for weight, colour in zip(Gray.WEIGHTS, "RGB", strict=True)]
+            yield "channels", " + ".join(weighted)
         case ChannelPool():
             yield "channels", f"{shape[2]}/{layer.size or shape[2]} = {output[2]}"
         case Flatten():

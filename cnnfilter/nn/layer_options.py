@@ -94,6 +94,9 @@ FLAGS = ("nobias", "flip", "ceil", "countpad")
 NUMBERS = ("bias", "eps", "alpha", "beta", "k")
 LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
 KEYS = {"p": "padding"} | {name: name for name in ("border", "normalize", *NUMBERS)}
+KNOWN_WORDS = [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
+"""The words that are options by themselves, or with a value behind them."""
+
 SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
 """What people write who know the words of other tools, and the letter it is here."""
 
@@ -177,18 +180,18 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     if "\n" in bare:
         bare = join_rows(bare)
     if kernel_shape is None or not bare:
-        raise LanguageError(f"unknown option {word!r}{_nearest_option(word)}")
+        raise LanguageError(f"unknown option {word!r}{nearest(_key_of(word), KNOWN_WORDS)}")
     try:
         return "kernels", KernelWord(bare, kernel_shape(bare))
     except KernelError as error:
-        if hint := _nearest_option(word):
+        if hint := nearest(_key_of(word), KNOWN_WORDS):
             raise LanguageError(f"neither an option nor a kernel: {word!r}{hint}") from error
         raise
 
 
-def _nearest_option(word: str) -> str:
-    key, equals, _ = word.partition("=")
-    return nearest(f"{key}{equals}", known_words())
+def _key_of(word: str) -> str:
+    """Return a word up to its `=`, as it is in `KNOWN_WORDS` if it is an option."""
+    return "".join(word.partition("=")[:2])
 
 
 def reads_as_kernel(word: str) -> bool:
@@ -201,10 +204,4 @@ def reads_as_kernel(word: str) -> bool:
 
 def looks_like_option(word: str) -> bool:
     """Return whether a word is an option of some layer, or means to be one."""
-    key, equals, _ = word.partition("=")
-    return word in {*FLAGS, *PaddingWord} or bool(_LETTER.fullmatch(word)) or bool(equals and key in KEYS)
-
-
-def known_words() -> list[str]:
-    """Return the words that are options by themselves."""
-    return [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
+    return _key_of(word) in KNOWN_WORDS or bool(_LETTER.fullmatch(word))

@@ -243,19 +243,12 @@ def _list_shapes(ends: Sequence[Flow]) -> str:
 
 
 class _Mode(NamedTuple):
-    """A row of the table of pooling modes; its arithmetic is a row of `compute.pooling.RUN`.
+    """A row of the table of pooling modes; its arithmetic is a row of `compute.pool.RUN`.
 
-    Parameters
-    ----------
-    name, gives, formula
-        The word; what comes out, as the help says it; the formula of one value, of the pixels v of a window.
-    picks
-        Which pixel of the window is the result, or None where it is made of several.
-    averages
-        Whether all pixels count by their share: padding may be one of them, and alpha weighs them. In the other modes
-        pixels that are not seen are left out: they lose where one is picked, and are nan elsewhere.
-    unbounded
-        Whether all pixels of a channel, or all channels of a pixel, can be pooled as well.
+    `gives` says in the help what comes out, and `formula` how one value is made of the pixels v of its window. `picks`
+    is which of them is the result, None where it is made of several. `averages` is whether all count by their share:
+    padding may then be one of them, and alpha weighs them; elsewhere pixels that are not seen lose where one is picked,
+    and are nan. `unbounded` is whether all pixels of a channel, or all channels of a pixel, can be pooled as well.
     """
 
     name: str

@@ -7,7 +7,7 @@ import pytest
 import cnnfilter
 from cnnfilter.errors import LanguageError
 from cnnfilter.nn.geometry import PaddingWord
-from cnnfilter.nn.layer_options import known_words, looks_like_option, read_options, reads_as_kernel
+from cnnfilter.nn.layer_options import KNOWN_WORDS, looks_like_option, read_options, reads_as_kernel
 
 
 def refusal(text: str) -> str:
@@ -122,7 +122,7 @@ OPTIONS = {word: (word, "padding") for word in PaddingWord} | {
 """For each known word, an option that begins with it, and what it says."""
 
 
-@pytest.mark.parametrize("word", known_words())
+@pytest.mark.parametrize("word", KNOWN_WORDS)
 def test_every_known_word_is_read_as_what_it_says(word: str) -> None:
     option, subject = OPTIONS[word]
     assert option.startswith(word)
