@@ -9,13 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.paths import SPECIAL
 
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed
     fcntl = None  # type: ignore[assignment]
-
-_SPECIAL = "is no regular file, and nothing takes its place"
 
 _NAME = re.compile(r"\.cnnfilter-(\d{1,10})-[0-9a-f]{12}\.part")
 """Of a temporary file, with the number of its process."""
@@ -38,15 +37,6 @@ def read_bytes(path: str | Path) -> bytes:
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
     raise ImageFileError("is a device, and holds no picture", path=path)
-
-
-def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
-    """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
-    if os.path.isdir(path):
-        return "is a folder"
-    if os.path.exists(path) and not os.path.isfile(path):
-        return _SPECIAL
-    return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
 
 class TemporaryFiles:
@@ -139,7 +129,7 @@ def write_whole(
     with suppress(OSError):
         mode = path.stat().st_mode
     if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise ImageFileError(_SPECIAL, path=path)
+        raise ImageFileError(SPECIAL, path=path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     if temporary_files:
         temporary_files.sweep(path.parent)

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError, OutputError
-from cnnfilter.io.atomic import find_obstacle
 from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
 OPENCV_LIMIT = 1 << 30
@@ -184,9 +183,19 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
         raise OutputError("is not a folder", path=nearest)
     if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
         raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
-    if request.layers:
-        return Job(source, 0, target, str(target), label)
-    return Job(source, kernel, target, str(target))
+    return Job(source, 0 if request.layers else kernel, target, str(target), label if request.layers else "")
+
+
+SPECIAL = "is no regular file, and nothing takes its place"
+
+
+def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
+    """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
+    if os.path.isdir(path):
+        return "is a folder"
+    if os.path.exists(path) and not os.path.isfile(path):
+        return SPECIAL
+    return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
-from cnnfilter.io.atomic import find_obstacle, write_whole
-from cnnfilter.io.paths import identify_all
+from cnnfilter.io.atomic import write_whole
+from cnnfilter.io.paths import find_obstacle, identify_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
