@@ -116,22 +116,17 @@ def decode_matrix(data: bytes, name: str) -> Doubles:
     `ImageFileError` if a text is ragged, empty, or holds a word that is not a number (with line and column), or a
     `.npy` file is cut off or holds no real numbers in 2 or 3 dimensions.
     """
+    import numpy as np  # noqa: PLC0415
+
     if data.startswith(b"\x93NUMPY"):
         return _decode_numpy(data, name)
     try:
-        return stack_channels(parse_table(data.decode("utf-8-sig")).channels)
+        channels = np.array(parse_table(data.decode("utf-8-sig")).channels)
     except UnicodeDecodeError as error:
         raise ImageFileError("neither a text nor a .npy file", path=name) from error
     except TextError as error:
         raise ImageFileError(error.reason, path=name, line=error.line, column=error.column) from error
-
-
-def stack_channels(channels: list[Rows]) -> Doubles:
-    """Return the rows of each channel as one array: (H, W), or (H, W, C) for several."""
-    import numpy as np  # noqa: PLC0415
-
-    planes = np.array(channels)
-    return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+    return channels[0] if len(channels) == 1 else np.ascontiguousarray(np.moveaxis(channels, 0, -1))
 
 
 def _decode_numpy(data: bytes, name: str) -> Doubles:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from cnnfilter.errors import MissingLibraryError
-from cnnfilter.io.paths import check_environment
+from cnnfilter.io.paths import OPENCV_LIMIT, PIXELS, VARIABLE
 
 Made = TypeVar("Made")
 
@@ -34,13 +34,22 @@ def explain_import_error(error: ImportError) -> str:
     return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` serves as well"
 
 
+def check_environment() -> None:
+    """Raise a `MissingLibraryError` if OpenCV would end the process over one of its variables."""
+    for variable in (VARIABLE, "OPENCV_IO_MAX_IMAGE_WIDTH", "OPENCV_IO_MAX_IMAGE_HEIGHT"):
+        text = os.environ.get(variable)
+        if text is not None and not PIXELS.fullmatch(text):
+            reason = f"{variable} is {text!r}, and must be a number, such as {OPENCV_LIMIT}"
+            raise MissingLibraryError(f"OpenCV cannot be loaded: {reason}")
+
+
 check_environment()
 try:
     import cv2
 except ImportError as error:
     raise MissingLibraryError(explain_import_error(error)) from error
 
-__all__ = ["Made", "capture_stderr", "cv2", "explain_import_error", "held_to_one_thread"]
+__all__ = ["Made", "capture_stderr", "check_environment", "cv2", "explain_import_error", "held_to_one_thread"]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from cnnfilter.errors import ImageFileError, MissingLibraryError, OutputError
+from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
 OPENCV_LIMIT = 1 << 30
@@ -23,24 +23,14 @@ VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 _WORTH_ASKING = 1 << 28
 """Bytes below which the system is not asked for its free memory."""
 
-_NUMBER = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
+PIXELS = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
 """What OpenCV understands in its variables; anything else ends the process when it is loaded."""
 
 
 def largest_picture() -> int:
     """Return how many pixels OpenCV reads, by its environment variable or by itself."""
-    match = _NUMBER.fullmatch(os.environ.get(VARIABLE, ""))
+    match = PIXELS.fullmatch(os.environ.get(VARIABLE, ""))
     return int(match[1]) << {"": 0, "K": 10, "M": 20}[(match[2] or "")[:1].upper()] if match else OPENCV_LIMIT
-
-
-def check_environment() -> None:
-    """Raise a `MissingLibraryError` if OpenCV would end the process over one of its variables."""
-    for variable in (VARIABLE, "OPENCV_IO_MAX_IMAGE_WIDTH", "OPENCV_IO_MAX_IMAGE_HEIGHT"):
-        text = os.environ.get(variable)
-        if text is not None and not _NUMBER.fullmatch(text):
-            raise MissingLibraryError(
-                f"OpenCV cannot be loaded: {variable} is {text!r}, and must be a number, such as {OPENCV_LIMIT}"
-            )
 
 
 def allow_pixels(number: int) -> None:
@@ -200,15 +190,13 @@ def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
 
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
     """Return the name whose suffix is the format of what goes to standard output."""
-    if output is None and request.prints:
-        return f"-.{request.format_ or 'txt'}"
-    if output is None and not is_matrix(name):
+    if output is None and not request.prints and not is_matrix(name):
         given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
         raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it")
     if request.format_:
         return f"-.{request.format_}"
-    if is_matrix(name):
-        return f"-{name.suffix if output else '.txt'}"
+    if output is None:
+        return "-.txt"
     if not name.suffix:
         raise OutputError("standard output needs a format, such as --format png")
     find_format(name)

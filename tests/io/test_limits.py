@@ -15,11 +15,11 @@ from cnnfilter.io import decode as pictures
 from cnnfilter.io import paths as limits
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import Header, check_header
+from cnnfilter.io.opencv import check_environment
 from cnnfilter.io.paths import (
     OPENCV_LIMIT,
     VARIABLE,
     allow_pixels,
-    check_environment,
     free_memory,
     lacks_memory,
     largest_picture,
