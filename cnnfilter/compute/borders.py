@@ -15,14 +15,6 @@ from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window
 Places = NDArray[np.intp]
 """For each padded row or column, which of the volume's it is; -1 stands for the border's value."""
 
-_FOLDED = {
-    BorderMode.EDGE: "edge",
-    BorderMode.REFLECT: "reflect",
-    BorderMode.SYMMETRIC: "symmetric",
-    BorderMode.WRAP: "wrap",
-}
-"""The borders that repeat pixels of the volume, by numpy's words."""
-
 _MOST_SUMMED = 2**24
 """No engine adds up more pixels on the way to a result."""
 
@@ -155,9 +147,9 @@ class Padded:
 
 def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
     """Return which row, or column, of `size` stands at each place of the padded ones; -1 is the border's value."""
+    if mode is BorderMode.EDGE or mode in _REFLECTING:  # they have numpy's names
+        return np.asarray(np.pad(np.arange(size), (before, after), mode=mode))  # type: ignore[call-overload]
     places = np.arange(-before, size + after)
-    if mode in _FOLDED:
-        return np.asarray(np.pad(np.arange(size), (before, after), mode=_FOLDED[mode]))  # type: ignore[call-overload]
     places[places >= size] = -1
     return np.maximum(places, -1)
 

@@ -96,8 +96,7 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
 
 def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
     """Return every s-th result, as the sum over s x s phases of the image by those of the kernel: (H', W', C)."""
-    rows = (padded.shape[0] - kernel.shape[0]) // stride[0] + 1
-    columns = (padded.shape[1] - kernel.shape[1]) // stride[1] + 1
+    rows, columns = Window((kernel.shape[0], kernel.shape[1]), stride).output(*padded.shape[:2])
     total: Floats | None = None
     for row in range(min(stride[0], kernel.shape[0])):
         for column in range(min(stride[1], kernel.shape[1])):
@@ -229,9 +228,9 @@ def fill_strips(padded: Padded, size: Pair, stride: Pair, dtype: Any, fill: Call
     `fill` gets the first padded row that is read, and the results to fill in, (rows, W', C).
     """
     height, width, channels = padded.shape
-    rows, columns = (height - size[0]) // stride[0] + 1, (width - size[1]) // stride[1] + 1
-    at_once = choose_rows(rows, width * channels, size[0], stride[0])
-    return fill_rows((rows, columns, channels), dtype, at_once, lambda row, target: fill(row * stride[0], target))
+    output = Window(size, stride).output(height, width)
+    at_once = choose_rows(output[0], width * channels, size[0], stride[0])
+    return fill_rows((*output, channels), dtype, at_once, lambda row, target: fill(row * stride[0], target))
 
 
 _TILE = 1 << 16
@@ -289,21 +288,15 @@ def choose_side(length: int, kernel: int) -> int:
 def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish) -> Floats:
     """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
     channels = padded.shape[2]
-    results = np.empty(
-        (
-            (padded.shape[0] - kernel.shape[0]) // stride[0] + 1,
-            (padded.shape[1] - kernel.shape[1]) // stride[1] + 1,
-            channels,
-        ),
-        padded.dtype,
-    )
+    output = Window((kernel.shape[0], kernel.shape[1]), stride).output(*padded.shape[:2])
+    results = np.empty((*output, channels), padded.dtype)
     phases = [
         (padded.every((row, column), stride), kernel[row :: stride[0], column :: stride[1]])
         for row in range(min(stride[0], kernel.shape[0]))
         for column in range(min(stride[1], kernel.shape[1]))
     ]
     largest = phases[0][1].shape
-    sides = tuple(choose_side(length + size - 1, size) for length, size in zip(results.shape[:2], largest, strict=True))
+    sides = tuple(choose_side(length + size - 1, size) for length, size in zip(output, largest, strict=True))
     spectra: list[Floats] = []
     for _, weights in phases:
         plane = np.zeros(sides, padded.dtype)
@@ -323,7 +316,7 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
             target[:, :, channel] = plane[: target.shape[0], : target.shape[1]]
         finish(target)
 
-    make_tiles(list(product(range(0, results.shape[0], steps[0]), range(0, results.shape[1], steps[1]))), make)
+    make_tiles(list(product(range(0, output[0], steps[0]), range(0, output[1], steps[1]))), make)
     return results
 
 

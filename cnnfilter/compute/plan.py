@@ -94,7 +94,8 @@ class Plan(NamedTuple):
 
     def explain(self) -> tuple[str, str]:
         """Return the engine with its arithmetic, as reports name them, and why it is taken."""
-        subject = self.subject or f"{show_pair(self.core.weights.shape)} weights"
+        rank = f" of rank {len(self.factors)}" if self.factors else ""
+        subject = self.subject or f"{show_pair(self.core.weights.shape)} weights{rank}"
         phases = " by phases" if self.phases else ""
         return f"{self.engine}{phases} in {self.dtype}", f"{subject}, {self.numbers}{self.note}"
 
@@ -252,9 +253,8 @@ def _plan_factors(laid: LaidKernel) -> list[Plan]:
     for column, row in factors:
         bands += laid.values / task.stride[0] * _price_band(column)
         bands += laid.values / laid.kept * _price_band(row)
-    words = f"{show_pair(weights.shape)} weights of rank {len(factors)}"
     return [
-        laid.plan(engine, price, words, factors=factors, rounds=rounds)
+        laid.plan(engine, price, factors=factors, rounds=rounds)
         for engine, price in ((Engine.SEPARABLE, opencv), (Engine.BANDS, bands))
     ]
 

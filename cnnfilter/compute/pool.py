@@ -158,18 +158,13 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
         volume = np.square(volume, dtype=dtype)
     padded = pad_to_windows(volume, window, output, 0.0, dtype)
     finish = UNFINISHED._replace(divisor=divisor)
-    if _tiles_exactly(window):
+    pixels = window.size[0] * window.size[1]
+    if window.stride == window.size and window.dilation == (1, 1) and pixels > 1 and pixels & (pixels - 1) == 0:
         return _reduce_by_area(padded, window, output, finish)
     overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
     if window.dilation == (1, 1) and overlaps and dtype == "float32" and padded.tame:
         return sum_boxes(padded, window.size, 1.0, window.stride, finish, exact=volume.dtype.kind != "f")
     return finish(_join_taps(padded, window, output, np.add))
-
-
-def _tiles_exactly(window: Window) -> bool:
-    """Return whether windows lie side by side, and hold so many pixels that OpenCV's mean by area is exact."""
-    pixels = window.size[0] * window.size[1]
-    return window.stride == window.size and window.dilation == (1, 1) and pixels & (pixels - 1) == 0 and pixels > 1
 
 
 def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish) -> Floats:

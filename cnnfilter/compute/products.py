@@ -1,17 +1,4 @@
-"""Convolutions as products of matrices, which BLAS carries out at the processor's peak.
-
-A bank of kernels: every window is a row of its pixels, every kernel a column. Patches are gathered for a few output
-rows at a time, so that they stay in the cache until BLAS has read them (Chellapilla, Puri and Simard, High performance
-convolutional neural networks for document processing, 2006).
-
-Columns by rows: a column of n weights filters 16 rows of an image by one product with a (16, 15 s + n) matrix that
-holds the column once in each row, s to the right of the row before: the stride s is part of it, and what it leaves out
-is never made. More products are taken than there are weights (15 s + n for n), at ten times the rate. Blocks are kept
-so small that BLAS does not share one out over its threads: the strips are on all cores already.
-
-A diagonal is a column of another image: where rows are taken to be one pixel longer than they are, the next
-pixel down lies one to the right as well.
-"""
+"""Convolutions as products of matrices, which BLAS carries out at the processor's peak."""
 
 from __future__ import annotations
 
@@ -48,7 +35,12 @@ _FEW_CHANNELS = 16
 
 
 def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair, groups: int, finish: Finish) -> Floats:
-    """Return the feature maps of a (kh, kw, in / groups, out) bank: (H', W', out)."""
+    """Return the feature maps of a (kh, kw, in / groups, out) bank: (H', W', out).
+
+    Every window is a row of its pixels, every kernel a column. Patches are gathered for a few output rows at a time, so
+    that they stay in the cache until BLAS has read them (Chellapilla, Puri and Simard, High performance convolutional
+    neural networks for document processing, 2006).
+    """
     (rows, columns), down = output, window.stride[0]
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
     results = np.empty((rows, columns, bank.shape[3]), padded.dtype)
@@ -172,7 +164,10 @@ def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Fini
 
 
 def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pair, finish: Finish) -> Floats:
-    r"""Return each channel filtered along a diagonal, `\` (direction 1) or `/` (-1), of n weights: (H', W', C)."""
+    r"""Return each channel filtered along a diagonal, `\` (direction 1) or `/` (-1), of n weights: (H', W', C).
+
+    It is a column of another image: where rows are one pixel longer, the next pixel down lies one to the right as well.
+    """
     width, channels = padded.shape[1:]
     size = len(weights)
     down = _Pass(weights, 1, padded.dtype)
@@ -222,7 +217,12 @@ def _filter_strip(source: Floats, down: _Pass, along: _Pass, target: Floats, mem
 
 
 class _Pass:
-    """A column or row of weights, and how it is laid along an axis."""
+    """A column or row of n weights, laid along an axis by products with a band of it.
+
+    The band holds the weights once in each of 16 rows, s to the right of the row before: 15 s + n products for n
+    weights, at ten times the rate, and what the stride s leaves out is never made. Blocks are so small that BLAS does
+    not share one out over its threads: the strips are on all cores already.
+    """
 
     def __init__(self, weights: Doubles, stride: int, dtype: np.dtype[np.floating]) -> None:
         self._stride = stride
