@@ -1,9 +1,7 @@
 """A network that runs on an array."""
 
-import copyreg
 from collections.abc import Callable, Mapping
 from math import prod
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +15,6 @@ from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Convolution, DepthwiseConv, Normalization
 from cnnfilter.nn.network import Network, Node, Preparation
-
-copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))  # programs go to other processes
 
 Kernels = tuple[Kernel, ...]
 
@@ -38,9 +34,9 @@ class Step(NamedTuple):
     """A layer ready to run: its kernels as they are laid on the image, or what training set, or its branches."""
 
     node: Node
-    kernels: Kernels = ()
-    tensors: Tensors = MappingProxyType({})
-    branches: tuple[tuple["Step", ...], ...] = ()
+    kernels: Kernels
+    tensors: Tensors
+    branches: tuple[tuple["Step", ...], ...]
 
 
 class Program(NamedTuple):
@@ -74,9 +70,8 @@ def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
             kernel = load_kernel(word.text)
             values = normalize(kernel.weights, layer.normalize, word.text)
             kernels.append(kernel._replace(weights=values[::-1, ::-1] if layer.flip else values))
-    tensors = weights[node.name] if layer.learns else MappingProxyType({})
     branches = tuple(tuple(_load_step(inner, weights) for inner in branch) for branch in node.branches)
-    return Step(node, tuple(kernels), tensors, branches)
+    return Step(node, tuple(kernels), weights[node.name] if layer.learns else {}, branches)
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:

@@ -50,9 +50,8 @@ def _meet(lower: Array, upper: Array, dtype: np.dtype[Any]) -> Array:
 
 def _find_middles(padded: Padded, window: Window, output: Pair) -> Doubles:
     """Return the two pixels in the middle of each window, in order and nan aside, (2, H', W', C); one if it is odd."""
-    pixels = padded.whole().astype(np.float64, copy=False)
     (down, along), (down_apart, apart) = window.stride, window.dilation
-    windows = np.lib.stride_tricks.sliding_window_view(pixels, window.extent, axis=(0, 1))
+    windows = np.lib.stride_tricks.sliding_window_view(padded.whole(), window.extent, axis=(0, 1))
     windows = windows[::down, ::along, :, ::down_apart, ::apart][: output[0], : output[1]]
 
     def fill(row: int, target: Doubles) -> None:
@@ -153,12 +152,12 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
     Padding and overhang add nothing. float32 where it holds the exact sum, or few enough are added that it makes no
     difference, else float64.
     """
-    dtype = _type_of_sums(volume.dtype, window.size[0] * window.size[1], squared=squared)
+    pixels = window.size[0] * window.size[1]
+    dtype = _type_of_sums(volume.dtype, pixels, squared=squared)
     if squared:
         volume = np.square(volume, dtype=dtype)
     padded = pad_to_windows(volume, window, output, 0.0, dtype)
     finish = UNFINISHED._replace(divisor=divisor)
-    pixels = window.size[0] * window.size[1]
     if window.stride == window.size and window.dilation == (1, 1) and pixels > 1 and pixels & (pixels - 1) == 0:
         return _reduce_by_area(padded, window, output, finish)
     overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]

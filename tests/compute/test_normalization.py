@@ -32,7 +32,7 @@ def statistics_of(channels: int, seed: int = 0) -> dict[str, Doubles]:
 def step_of(text: str) -> Step:
     """Return the step of a layer that has neither kernels nor weights."""
     (node,) = parse_network(text, kernel_shape).nodes
-    return Step(node)
+    return Step(node, (), {}, ())
 
 
 class TestBatchNorm:
