@@ -115,8 +115,15 @@ def show_short(number: float, digits: int = 3) -> str:
 
 
 def show_places(number: float, places: int) -> str:
-    """Return a number with so many places and no 0 before the point; a zero is `0`, and only a zero is."""
-    return "0" if number == 0 else f"{number:.{places}f}".replace("0.", ".", 1)
+    """Return a number with so many places and no 0 before the point; a zero is `0`, and only a zero is.
+
+    Examples
+    --------
+    >>> show_places(-0.25, 2), show_places(10.5, 1), show_places(0.0, 1)
+    ('-.25', '10.5', '0')
+    """
+    text = f"{number:.{places}f}"
+    return "0" if number == 0 else text.replace("0.", ".", 1) if abs(number) < 1 else text
 
 
 def as_operand(text: str) -> str:
