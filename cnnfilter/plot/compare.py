@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.errors import ShapeError
 from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels, write_numbers
 from cnnfilter.plot.sheet import Box, Paper, Sheet
 from cnnfilter.plot.view import MOST_MAPS, SIGNED, Look, View, display_maps, symmetric
 
-_MOST_PANELS = 48
+MOST_PANELS = 48
 """More cannot be distinguished in one figure."""
 
 
@@ -34,8 +33,8 @@ class Grid(NamedTuple):
     side: int
 
 
-def arrange(sheet: Sheet, count: int, *, large: bool = True) -> Grid:
-    """Return how so many panels are arranged; one or two are large if they may be.
+def arrange(sheet: Sheet, count: int) -> Grid:
+    """Return how so many panels are arranged; one or two are large.
 
     Examples
     --------
@@ -43,22 +42,14 @@ def arrange(sheet: Sheet, count: int, *, large: bool = True) -> Grid:
     [1, 2, 3, 2, 3, 4]
     """
     columns = count if count <= 3 else 2 if count == 4 else 3 if count <= 9 else 4 if count <= 16 else 6
-    long = 4.2 if large and count < 3 else 3.0
+    long = 4.2 if count < 3 else 3.0
     inches = max(sheet.size) / columns if sheet.size else long
     return Grid(columns, long, max(400, int(inches * sheet.dpi)))
 
 
-def check_layers(count: int) -> None:
-    """Raise a `ShapeError` if there are too many layers for one figure."""
-    if count >= _MOST_PANELS:
-        raise ShapeError(
-            f"{count} layers are too many for one figure, which holds {_MOST_PANELS - 1}; "
-            "--save NAME, as often as needed, picks layers"
-        )
-
-
-def draw_panels(paper: Paper, panels: Sequence[Panel], grid: Grid, look: Look) -> None:
+def draw_panels(paper: Paper, panels: Sequence[Panel], look: Look) -> None:
     """Draw panels in rows, the input first; where a size was asked for, panels take what the margins leave of it."""
+    grid = arrange(paper.sheet, len(panels))
     rows = [panels[start : start + grid.columns] for start in range(0, len(panels), grid.columns)]
     heads = [1.15 if any(panel.filters is not None for panel in row) else 0.0 for row in rows]  # of filters
     ratio = min(max(panels[0].view.shape[0] / panels[0].view.shape[1], 0.4), 1.6)
@@ -92,19 +83,18 @@ def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
         words.append(f"slice 0 of {slices}")
     if count > MOST_MAPS:
         words.append(f"{MOST_MAPS} shown")
-    caption = paper.text(box.left, box.top + 0.17, "", fontsize=8 * paper.zoom, va="bottom")
+    caption = paper.text(box.left, box.top + 0.17, "", 8, va="bottom")
     paper.break_lines(caption, "", words, (0.26, box.width))
     inner = box._replace(top=box.top + 0.2, height=box.height - 0.3)
     norm = symmetric(shown if colored else shown[..., 0])
     display = display_maps(
         np.asarray(norm(shown)) if colored else shown[..., 0], inner.width / inner.height, 1.0 if colored else np.nan
     )._replace(colormap=SIGNED, norm=norm)
-    place = paper.square(inner, display.pixels.shape[0] / display.pixels.shape[1])
-    axes = paper.axes(place)
+    axes = paper.axes(paper.square(inner, display.pixels.shape[0] / display.pixels.shape[1]))
     draw_pixels(axes, display, (display.pixels.shape[0], display.pixels.shape[1]))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_label("filters")
     axes.set_frame_on(display.tiles == (1, 1))
     if not colored:
-        write_numbers(paper, place, axes, display)
+        write_numbers(axes, paper.zoom, display)

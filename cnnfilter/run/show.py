@@ -24,7 +24,7 @@ from cnnfilter.run.result import File, Watcher, lay_out, remark_on_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
-    from cnnfilter.plot.compare import Grid, Panel
+    from cnnfilter.plot.compare import Panel
     from cnnfilter.plot.view import Reducer
 
 
@@ -81,27 +81,27 @@ class Show:
 
                 if settings.pipeline:
                     model, notes = self._work.models[0], []
-                    grid, panels = run_layers(self._picture, name, model, settings, sheet, settings.save)
+                    panels = run_layers(self._picture, name, model, settings, sheet, settings.save)
                 else:
-                    grid, (panels, notes) = self._grid(), self._panels(name)
-                draw_panels(paper, panels, grid, Look(settings.equalize, settings.colormap, settings.range_))
+                    panels, notes = self._panels(name)
+                draw_panels(paper, panels, Look(settings.equalize, settings.colormap, settings.range_))
             if paper.remark:
                 notes.append(paper.remark)
             if sheet.in_window:
                 return File("", b"", paper.pixels, notes=tuple(notes))
             return File(sheet.target, encode_figure(figure, sheet), paper.pixels, notes=tuple(notes))
 
-    def _grid(self) -> Grid:
-        """Return how the input and the results are arranged."""
+    def _side(self) -> int:
+        """Return how many pixels the panels of the input and of the results show along their longer side."""
         from cnnfilter.plot.compare import arrange  # noqa: PLC0415
 
-        return arrange(request_sheet(self._settings, PLOT), len(self._work.models) + 1)
+        return arrange(request_sheet(self._settings, PLOT), len(self._work.models) + 1).side
 
     def _reduce(self, number: int, maps: FeatureMaps) -> tuple[Reducer, FeatureMaps]:
         """Return what reduces the result of a network for its figure, and the result."""
         from cnnfilter.plot.view import Reducer  # noqa: PLC0415
 
-        reducer = Reducer(maps.height, maps.white, matrix=maps.picture.matrix, side=self._grid().side)
+        reducer = Reducer(maps.height, maps.white, matrix=maps.picture.matrix, side=self._side())
         return self._seen.setdefault(number, (reducer, maps))
 
     def _panels(self, name: str) -> tuple[list[Panel], list[str]]:
@@ -110,7 +110,7 @@ class Show:
         from cnnfilter.plot.view import view_picture  # noqa: PLC0415
 
         notes: list[str] = []
-        panels = [Panel(PurePath(name).name, view_picture(self._picture, self._grid().side))]
+        panels = [Panel(PurePath(name).name, view_picture(self._picture, self._side()))]
         for number, model in enumerate(self._work.models):
             if number not in self._seen:
                 maps = lay_out(self._picture, model, self._settings)
@@ -190,28 +190,32 @@ def only_kernel(model: Model) -> Doubles | None:
 
 def run_layers(
     picture: Picture, name: str, model: Model, settings: Settings, sheet: Sheet, layers: Sequence[str] = ()
-) -> tuple[Grid, list[Panel]]:
+) -> list[Panel]:
     """Run a network on an image, and return the panels of the image and of the layers that are wanted, all if none is.
 
     Raise a `ShapeError` if there are too many layers for one figure.
     """
-    from cnnfilter.plot.compare import Panel, arrange, check_layers  # noqa: PLC0415  matplotlib is for figures
+    from cnnfilter.plot.compare import MOST_PANELS, Panel, arrange  # noqa: PLC0415  matplotlib is for figures
     from cnnfilter.plot.view import View, view_picture, view_values  # noqa: PLC0415
 
     colors = prepare(picture.colours, settings.preparation)
     program = model.program(colors.shape)
     names = layers or program.network.names
-    check_layers(len(names))
-    grid = arrange(sheet, len(names) + 1, large=False)
+    if len(names) >= MOST_PANELS:
+        raise ShapeError(
+            f"{len(names)} layers are too many for one figure, which holds {MOST_PANELS - 1}; "
+            "--save NAME, as often as needed, picks layers"
+        )
+    side = arrange(sheet, len(names) + 1).side
     white = picture.maximum * settings.preparation.scale
     views: dict[str, View] = {}
 
     def keep(layer: str, values: Array) -> None:
         if layer in names:
-            views[layer] = view_values(values, grid.side, white, matrix=picture.matrix)
+            views[layer] = view_values(values, side, white, matrix=picture.matrix)
 
     run_program(program, colors, white=white, listener=keep)
-    panels = [Panel(PurePath(name).name, view_picture(picture, grid.side))]
+    panels = [Panel(PurePath(name).name, view_picture(picture, side))]
     steps = {step.node.name: step for step in _walk(program.steps)}
     for visit in program.network.visits(colors.shape):
         if (called := visit.node.name) in views:
@@ -219,7 +223,7 @@ def run_layers(
             title = called if text == called.rstrip("0123456789") else f"{called}: {text}"
             filters = _filters(steps[called], visit.layer, visit.inputs.shape)
             panels.append(Panel(title, views[called], filters=filters))
-    return grid, panels
+    return panels
 
 
 def _walk(steps: Sequence[Step]) -> Iterator[Step]:

@@ -37,10 +37,10 @@ def draw(picture: Picture, *words: str, look: Look = PLAIN, paper: Paper | None 
 
 def compare(paper: Paper, picture: Picture, name: str, words: Sequence[str], look: Look = PLAIN) -> None:
     """Draw a picture and what networks make of it."""
-    grid = arrange(paper.sheet, len(words) + 1)
+    side = arrange(paper.sheet, len(words) + 1).side
     results = [result(picture, word) for word in words]
     panels = [Panel(title, reduced(made, 420), only_kernel(network)) for title, network, made in results]
-    draw_panels(paper, [Panel(name, view_picture(picture, grid.side)), *panels], grid, look)
+    draw_panels(paper, [Panel(name, view_picture(picture, side)), *panels], look)
 
 
 def reducer(maps: FeatureMaps, side: int) -> Reducer:

@@ -34,8 +34,8 @@ def draw(picture: Picture, network: Model | str, *names: str) -> Paper:
 
 def draw_on(paper: Paper, picture: Picture, network: Model, names: Sequence[str] = ()) -> None:
     """Draw the layers of a network that are named, or all, on a paper."""
-    grid, drawn = run_layers(picture, "input.png", network, SETTINGS, paper.sheet, names)
-    draw_panels(paper, drawn, grid, Look())
+    drawn = run_layers(picture, "input.png", network, SETTINGS, paper.sheet, names)
+    draw_panels(paper, drawn, Look())
 
 
 def filters(paper: Paper) -> list[Axes]:
