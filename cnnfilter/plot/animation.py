@@ -161,10 +161,10 @@ def _fill(stage: _Stage, place: Pair) -> None:
 def _point(stage: _Stage, traced: Trace, results: Array) -> None:
     """Frame the window and the value that it gives, and write how."""
     for axes in stage.inputs:
-        for frame in frame_window(axes, traced.reach):
+        for frame in frame_window(axes, traced.reach, stage.paper.zoom):
             _draw(axes, frame)
     for output in stage.outputs:
-        _draw(output.axes, frame_cells(output.axes, traced.place))
+        _draw(output.axes, frame_cells(output.axes, traced.place, stage.paper.zoom))
     stage.words.set_text("\n".join(_show_work(traced, results, stage.letters)))
     stage.paper.figure.draw_artist(stage.words)
 
@@ -180,7 +180,7 @@ def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _S
     paper.lay_out(bottom + lines * _LINE + _FOOT, width)
     part = excerpt.describe(one.traced.shape)
     title = f"{one.title}: {part}" if part else one.title
-    paper.break_lines(paper.text(_GAP, 0.14, title, fontsize=11), title, [], (0.5, text_width))
+    paper.break_lines(paper.text(_GAP, 0.14, title, 11), title, [], (0.5, text_width))
     panels = [draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(inputs)]
     scale = symmetric(np.stack(list(slices.values()))) if slices else None
     for box, (name, weights) in zip(kernels, slices.items(), strict=True):
@@ -189,7 +189,7 @@ def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _S
         paper,
         panels,
         [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(outputs)],
-        paper.text(_GAP, bottom, "", family="DejaVu Sans Mono", fontsize=_POINTS),
+        paper.text(_GAP, bottom, "", _POINTS, family="DejaVu Sans Mono"),
         _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper),
     )
 
@@ -238,24 +238,24 @@ def _grow(size: Size, high: float, most: float) -> Size:
 def _count_letters(width: float, paper: Paper) -> int:
     """Return how many letters of a line fit into some inches; each takes whole pixels."""
     dpi = paper.figure.dpi
-    return int(width * dpi / ceil(0.61 * _POINTS / POINTS * dpi))
+    return int(width * dpi / ceil(0.61 * _POINTS * paper.zoom / POINTS * dpi))
 
 
-def _write_short(paper: Paper, place: Box, axes: Axes, display: Display, first: Pair) -> bool:
+def _write_short(axes: Axes, zoom: float, display: Display, first: Pair) -> bool:
     """Write numbers into cells, shorter ones if they can be read better; lines separate the cells in any case."""
     values = np.asarray(display.pixels, np.float64)
-    words, points = _choose_words(paper, place, values)
+    words, points = _choose_words(axes, zoom, values)
     if points:
         write_cells(axes, values, words, points, axes.images[0], first)
     return True
 
 
-def _choose_words(paper: Paper, place: Box, values: Doubles) -> tuple[list[str], float]:
+def _choose_words(axes: Axes, zoom: float, values: Doubles) -> tuple[list[str], float]:
     """Return a word for each value, in fewer digits if these can be read better, and the size of letters or 0."""
     found: list[tuple[list[str], float]] = []
     for digits in (3, 2, 1):
         words = ["" if np.isnan(value) else show_short(float(value), digits) for value in values.ravel()]
-        points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
+        points = number_points(axes, zoom, (values.shape[0], values.shape[1]), words)
         if points >= 6.5:  # smaller numbers are rather written in fewer digits
             return words, points
         found.append((words, points))
@@ -280,11 +280,11 @@ def _draw_empty(paper: Paper, box: Box, one: Explained, number: int, values: Dou
     several = f", map {number}" if one.outputs.shape[2] > 1 else ""
     title = f"output {show_pair((one.traced.output[0], one.traced.output[1]))}{several}; hatched: still empty"
     empty = display._replace(pixels=np.full(values.shape, np.nan))
-    axes, place = draw_cells(paper, box, empty, title, one.corner, _write_short)
+    axes = draw_cells(paper, box, empty, title, one.corner, _write_short)
     top, left = one.corner
     hatch_cells(axes, top, left, top + values.shape[0], left + values.shape[1], "\\\\\\")
     shades = ScalarMappable(display.norm, display.colormap)
-    words, points = _choose_words(paper, place, values)
+    words, points = _choose_words(axes, paper.zoom, values)
     places = [(top + row, left + column) for row, column in np.ndindex(*values.shape)]
     styles = zip(shades.to_rgba(values.ravel()), words, find_inks(shades, values), strict=True)
     return _Output(axes, points, dict(zip(places, styles, strict=True)))

@@ -80,7 +80,7 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         label = f"{words}{count} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
     if display.pixels.ndim == 2:
-        write_numbers(paper, place, axes, display)
+        write_numbers(axes, paper.zoom, display)
     if look.range_ not in {None, Range.NONE} and not view.given:
         return axes, place, [f"shown by range {look.range_}"]
     hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
@@ -137,15 +137,15 @@ def _checker(where: Array) -> Doubles:
     return np.dstack([np.repeat(1 - 0.2 * squares[:, :, None], 3, axis=2), where])
 
 
-def write_numbers(paper: Paper, place: Box, axes: Axes, display: Display, first: Pair = (0, 0)) -> bool:
+def write_numbers(axes: Axes, zoom: float, display: Display, first: Pair = (0, 0)) -> bool:
     """Write each of up to 1024 values into its cell if all fit, in letters that can be read; return whether they do."""
     values = display.pixels
     odd = np.zeros(values.shape) if display.odd is None else display.odd
     if values.size > 1024 or not (np.isfinite(values).any() or odd.any()):
         return False
     for words in _ways_to_write(values, odd):
-        points = number_points(paper, place, (values.shape[0], values.shape[1]), words)
-        if points >= LEAST_POINTS * paper.zoom:
+        points = number_points(axes, zoom, (values.shape[0], values.shape[1]), words)
+        if points >= LEAST_POINTS * zoom:
             write_cells(axes, values, words, points, ScalarMappable(display.norm, display.colormap), first)
             return True
     return False
@@ -187,10 +187,11 @@ def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
         yield [write(number) if isfinite(number) else str(number) if is_odd else "" for number, is_odd in shown]
 
 
-def number_points(paper: Paper, place: Box, shape: Pair, words: Sequence[str]) -> float:
-    """Return the size of letters in which words fit into the cells of a box, at most 13 points."""
-    height, width = (length / cells * POINTS for length, cells in zip(paper.real(place), shape, strict=True))
-    return min(13.0 * paper.zoom, width * 0.8 / (LETTER * max(2, *map(len, words))), height * 0.55)
+def number_points(axes: Axes, zoom: float, shape: Pair, words: Sequence[str]) -> float:
+    """Return the size of letters in which words fit into the cells of axes, at most 13 points."""
+    box, dots = axes.get_window_extent(), axes.figure.dpi / POINTS
+    height, width = box.height / shape[0] / dots, box.width / shape[1] / dots
+    return min(13.0 * zoom, width * 0.8 / (LETTER * max(2, *map(len, words))), height * 0.55)
 
 
 def _draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display) -> None:

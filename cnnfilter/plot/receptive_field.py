@@ -168,8 +168,8 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
     lines = table_of(fields.found)
     paper = Paper(figure, sheet)
     paper.lay_out(_HEAD + height + _BELOW + len(lines) * _LINE + _FOOT, _WIDTH, stretched=False)
-    paper.text(0.3, 0.3, fields.title, fontsize=12 * paper.zoom, weight="bold", va="baseline")
-    paper.text(0.3, 0.5, _subtitle(fields, section), fontsize=8 * paper.zoom, va="baseline")
+    paper.text(0.3, 0.3, fields.title, 12, weight="bold", va="baseline")
+    paper.text(0.3, 0.5, _subtitle(fields, section), 8, va="baseline")
     axes = paper.axes(Box(0.6 if near else (_WIDTH - _PANEL) / 2, _HEAD, _PANEL, height))
     _draw_panel(axes, fields, section, paper.zoom)
     axes.set_title("the input" if fields.backdrop is None else fields.backdrop.note, fontsize=9 * paper.zoom)
@@ -180,9 +180,9 @@ def draw_fields(figure: Figure, sheet: Sheet, fields: Fields) -> None:
         corner, (high, wide) = (near.left, near.top), near.sides
         axes.add_patch(Rectangle(corner, wide, high, fill=False, ls="--", lw=paper.zoom, ec="black"))
     for row, cells in enumerate(lines):
-        style = {"fontsize": 8 * paper.zoom, "va": "center", "weight": "normal" if row else "bold"}
+        style = {"va": "center", "weight": "normal" if row else "bold"}
         for (_, x, side), cell in zip(_COLUMNS, cells, strict=True):
-            text = paper.text(x, _HEAD + height + _BELOW + row * _LINE, cell, ha=side, **style)
+            text = paper.text(x, _HEAD + height + _BELOW + row * _LINE, cell, 8, ha=side, **style)
             if cell and side == "center":
                 _lay_on_color(text, fields.colors[row - 1], paper.zoom, pad=0.2)
 

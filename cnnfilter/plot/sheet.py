@@ -269,9 +269,9 @@ class Paper:
         bounds = box.left / width, 1 - (box.top + box.height) / height, box.width / width, box.height / height
         return self.figure.add_axes(bounds)
 
-    def text(self, left: float, top: float, words: str, **style: Any) -> Text:
-        """Write words whose top left corner is at a point."""
-        settled = {"va": "top", "ha": "left", "fontsize": 9, "color": INK, **style}
+    def text(self, left: float, top: float, words: str, points: float, **style: Any) -> Text:
+        """Write words whose top left corner is at a point, in letters of so many points, less if these are small."""
+        settled = {"va": "top", "fontsize": points * self.zoom, **style}
         return self.figure.text(left / self._width, 1 - top / self._height, words, **settled)
 
     def real(self, box: Box) -> Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,8 +37,8 @@ MOST_ROWS = 12
 _CELL, _HEAD, _FOOT, _GAP = 2.5, 0.35, 0.3, 0.55
 """Inches of a panel, above, below and beside it."""
 
-Numbers = Callable[[Paper, Box, Axes, Display, Pair], bool]
-"""Writes numbers into the cells of axes in a box, the first at a (row, column); returns whether lines separate them."""
+Numbers = Callable[[Axes, float, Display, Pair], bool]
+"""Writes numbers into cells, by their zoom, the first at a (row, column); returns whether lines separate them."""
 
 
 class _Row(NamedTuple):
@@ -67,7 +67,7 @@ def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> Non
     heights = [_CELL * _ratio(row.one) for row in rows]
     paper.lay_out(0.4 + sum(heights) + (_HEAD + _FOOT) * len(rows), columns * (_CELL + _GAP) + 0.5)
     head = f"{PurePath(name).name}: output [{','.join(map(str, explained[0].traced.place))}]"
-    paper.text(_GAP, 0.12, head, fontsize=11 * paper.zoom)
+    paper.text(_GAP, 0.12, head, 11)
     top = 0.4 + _HEAD
     for row, height in zip(rows, heights, strict=True):
         _draw_row(paper, [Box(_GAP + at * (_CELL + _GAP), top, _CELL, height) for at in range(columns)], row)
@@ -124,19 +124,18 @@ def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
 
 def _sign(paper: Paper, box: Box, sign: str) -> None:
     """Write a sign between a box and the next one."""
-    style = {"fontsize": 15 * paper.zoom, "ha": "center", "va": "center"}
-    paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, **style)
+    paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, 15, ha="center", va="center")
 
 
 def draw_cells(
     paper: Paper, box: Box, display: Display, title: str, first: Pair = (0, 0), numbers: Numbers = write_numbers
-) -> tuple[Axes, Box]:
-    """Draw cells with their numbers, the first of them at a (row, column), and return the axes and their box."""
+) -> Axes:
+    """Draw cells with their numbers, the first of them at a (row, column)."""
     rows, columns = display.pixels.shape[:2]
     place = paper.square(box, rows / columns)
     axes = paper.axes(place)
     draw_pixels(axes, display, (rows, columns), first)
-    lined = numbers(paper, place, axes, display, first)
+    lined = numbers(axes, paper.zoom, display, first)
     high, wide = paper.real(place)
     for axis, size, start, room in (
         (axes.yaxis, rows, first[0], high / 0.2),
@@ -150,7 +149,7 @@ def draw_cells(
         axes.tick_params(which="minor", length=0)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
     paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
-    return axes, place
+    return axes
 
 
 def read_channel(traced: Trace, colors: Array, channel: int, rows: range, columns: range) -> Doubles:
@@ -177,7 +176,7 @@ def draw_input(
     inside = np.logical_and.outer([0 <= row < height for row in rows], [0 <= column < width for column in columns])
     of = f", channel {channel}" if channels > 1 else ", luma" if one.traced.gray else ""
     display = display_input(values, one, inside)
-    axes, _ = draw_cells(paper, box, display, f"input {height}x{width}{of}", (rows[0], columns[0]), numbers)
+    axes = draw_cells(paper, box, display, f"input {height}x{width}{of}", (rows[0], columns[0]), numbers)
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
     for area in ((top, left, 0, right), (height, left, bottom, right), (0, left, height, 0), (0, width, height, right)):
         hatch_cells(axes, *area)
@@ -210,22 +209,22 @@ def _draw_window(paper: Paper, box: Box, row: _Row) -> None:
     frame_window(axes, reach, paper.zoom)
 
 
-def frame_window(axes: Axes, reach: Reach, zoom: float = 1.0) -> list[Rectangle]:
+def frame_window(axes: Axes, reach: Reach, zoom: float) -> list[Rectangle]:
     """Frame what a window spans; under a dilated one dashed, and each place that it sees."""
     rows, columns = reach.rows, reach.columns
     size = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    span = frame_cells(axes, (rows[0], columns[0]), zoom, size)
     if size == (len(rows), len(columns)):
-        return [frame_cells(axes, (rows[0], columns[0]), size, 2.5 * zoom)]
-    span = frame_cells(axes, (rows[0], columns[0]), size, zoom)
-    span.set_linestyle("--")
-    return [span, *(frame_cells(axes, (row, column), (1, 1), 2.0 * zoom) for row in rows for column in columns)]
+        return [span]
+    span.set(linestyle="--", linewidth=zoom)
+    return [span, *(frame_cells(axes, (row, column), 0.8 * zoom) for row in rows for column in columns)]
 
 
-def frame_cells(axes: Axes, first: Pair, size: Pair = (1, 1), linewidth: float = 2.5) -> Rectangle:
-    """Frame (height, width) cells, the first at a (row, column)."""
+def frame_cells(axes: Axes, first: Pair, zoom: float, size: Pair = (1, 1)) -> Rectangle:
+    """Frame (height, width) cells, the first at a (row, column), by a line of 2.5 points times the zoom."""
     corner = first[1] - 0.5, first[0] - 0.5
-    frame = Rectangle(corner, size[1], size[0], fill=False, edgecolor=FRAME, linewidth=linewidth, zorder=5)
-    frame.set_clip_on(False)
+    style: dict[str, Any] = {"edgecolor": FRAME, "linewidth": 2.5 * zoom, "zorder": 5, "clip_on": False}
+    frame = Rectangle(corner, size[1], size[0], fill=False, **style)
     axes.add_patch(frame)
     return frame
 
@@ -235,11 +234,11 @@ def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
     traced, layer = row.one.traced, row.one.traced.layer
     values = traced.values[:, :, row.channel]
     display = display_input(values, row.one, traced.inside)
-    axes, _ = draw_cells(paper, box, display, f"window, {getattr(layer, 'mode', '')}")
+    axes = draw_cells(paper, box, display, f"window, {getattr(layer, 'mode', '')}")
     for y, x in np.argwhere(~traced.inside):
         hatch_cells(axes, y, x, y + 1, x + 1)
     if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
-        frame_cells(axes, picked, linewidth=2.5 * paper.zoom)
+        frame_cells(axes, picked, paper.zoom)
 
 
 def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
@@ -247,8 +246,8 @@ def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
     one = row.one
     values = np.asarray(one.outputs[:, :, row.map], dtype=np.float64)
     display = display_output(values, one)._replace(odd=find_odd(values))
-    axes, _ = draw_cells(paper, box, display, _output_title(row), one.corner)
-    frame_cells(axes, one.traced.place, linewidth=2.5 * paper.zoom)
+    axes = draw_cells(paper, box, display, _output_title(row), one.corner)
+    frame_cells(axes, one.traced.place, paper.zoom)
 
 
 def display_output(values: Doubles, one: Explained) -> Display:

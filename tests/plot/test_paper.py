@@ -19,7 +19,7 @@ def laid_out(size: tuple[float, float] | None = None) -> Paper:
 def broken(name: str, facts: list[str], height: float, width: float) -> Text:
     """Return a text that is fitted into inches."""
     paper = laid_out()
-    text = paper.text(0, 0, "", fontsize=9.0)
+    text = paper.text(0, 0, "", 9.0)
     paper.break_lines(text, name, facts, (height, width))
     assert text.get_window_extent().width <= width * paper.figure.dpi
     return text
