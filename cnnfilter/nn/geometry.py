@@ -53,10 +53,7 @@ def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> P
         if not re.fullmatch(_PAIR, value, re.ASCII):
             raise LanguageError(f"{subject} {value!r} is neither a number nor HxW, such as 3 or 3x2")
         value = [int(number) for number in value.split("x")]
-    numbers = _whole_numbers(value, subject)
-    if len(numbers) not in {1, 2}:
-        raise ShapeError(f"{subject} {numbers} has {len(numbers)} numbers; one or two (height, width) are allowed")
-    _check_numbers(numbers, subject, least)
+    numbers = _whole_numbers(value, subject, least, (1, 2))
     return numbers[0], numbers[-1]
 
 
@@ -79,27 +76,25 @@ def as_padding(value: int | str | Sequence[int]) -> Padding:
             known = f"a number, HxW, T/L/B/R, or {', '.join(PaddingWord)}"
             raise LanguageError(f"padding {value!r} is unknown: {known}{nearest(value, PaddingWord)}")
         value = [int(number) for number in re.split("[x/]", value)]
-    numbers = _whole_numbers(value, "padding")
-    if len(numbers) == 4:
-        _check_numbers(numbers, "padding", 0)
-        return numbers[0], numbers[1], numbers[2], numbers[3]
-    return as_pair(numbers, "padding", least=0) * 2
+    numbers = _whole_numbers(value, "padding", 0, (1, 2, 4))
+    top, left, bottom, right = numbers if len(numbers) == 4 else (numbers[0], numbers[-1]) * 2
+    return top, left, bottom, right
 
 
-def _whole_numbers(value: int | Sequence[int], subject: str) -> list[int]:
-    """Return one or more whole numbers as a list; those of numpy are numbers too, 2.5 is none."""
+def _whole_numbers(value: int | Sequence[int], subject: str, least: int, counts: tuple[int, ...]) -> list[int]:
+    """Return so many whole numbers, none too small or too large; those of numpy are numbers too, 2.5 is none."""
     try:
-        return [index(number) for number in value] if isinstance(value, Iterable) else [index(value)]
+        numbers = [index(number) for number in value] if isinstance(value, Iterable) else [index(value)]
     except TypeError as error:
         raise ShapeError(f"{subject} {value!r} is not a whole number, or one for height and one for width") from error
-
-
-def _check_numbers(numbers: Sequence[int], subject: str, least: int) -> None:
+    if len(numbers) not in counts:
+        raise ShapeError(f"{subject} {numbers} has {len(numbers)} numbers; one or two (height, width) are allowed")
     for number in numbers:
         if number < least:
             raise ShapeError(f"{subject} {number} is below {least}, the least that is allowed")
         if number > LARGEST:
             raise ShapeError(f"{subject} {number} is above {LARGEST}, the most that is allowed")
+    return numbers
 
 
 def same_padding(size: int, extent: int, stride: int) -> Pair:
@@ -163,9 +158,9 @@ class Window(Value):
 
     def __post_init__(self) -> None:
         for subject, pair in (("kernel size", self.size), ("stride", self.stride), ("dilation", self.dilation)):
-            _check_numbers(pair, subject, 1)
+            _whole_numbers(pair, subject, 1, (2,))
         if not isinstance(self.padding, PaddingWord):
-            _check_numbers(self.padding, "padding", 0)
+            _whole_numbers(self.padding, "padding", 0, (4,))
 
     @cached_property
     def extent(self) -> Pair:
@@ -196,19 +191,16 @@ class Window(Value):
         """Return the (height, width) of what comes out of an image of this size."""
         top, left, bottom, right = self.pads(height, width)
         if self.extent[0] > height + top + bottom or self.extent[1] > width + left + right:
-            raise ShapeError(self._too_large(height, width))
+            dilated = f" (spanning {show_pair(self.extent)} by its dilation)" if self.extent != self.size else ""
+            padding = f" padded to {height + top + bottom}x{width + left + right}"
+            raise ShapeError(
+                f"a window of {show_pair(self.size)}{dilated} is larger than the input of {height}x{width}"
+                f"{padding if any((top, left, bottom, right)) else ''}; "
+                "a smaller one, or padding such as `same`, would fit"
+            )
         return (
             output_size(height, top, bottom, self.extent[0], self.stride[0], ceil=self.ceil),
             output_size(width, left, right, self.extent[1], self.stride[1], ceil=self.ceil),
-        )
-
-    def _too_large(self, height: int, width: int) -> str:
-        top, left, bottom, right = self.pads(height, width)
-        dilated = f" (spanning {show_pair(self.extent)} by its dilation)" if self.extent != self.size else ""
-        padded = f" padded to {height + top + bottom}x{width + left + right}" if any((top, left, bottom, right)) else ""
-        return (
-            f"a window of {show_pair(self.size)}{dilated} is larger than the input of {height}x{width}{padded}; "
-            "a smaller one, or padding such as `same`, would fit"
         )
 
     def options(self, usual_stride: Pair) -> Iterator[str]:

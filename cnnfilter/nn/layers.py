@@ -420,7 +420,7 @@ class DepthwiseConv(Convolution):
     def __post_init__(self) -> None:
         super().__post_init__()
         for kernel in self.kernels:
-            if kernel.slices not in {None, 1} or kernel.maps != 1:
+            if prod(kernel.shape[2:]) > 1:
                 raise ShapeError(
                     f"kernel {kernel.text} has {show_shape(kernel.shape)} weights; dwconv takes a single slice, "
                     "conv takes more"
