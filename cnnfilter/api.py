@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -177,13 +178,10 @@ def convolve(
         padding=as_padding(padding),
         dilation=as_pair(dilation, "dilation"),
     )
-    fields = {"window": window, "kernels": (word,), "border": as_border(border), "bias": float(bias)}
+    fields: dict[str, Any] = {"window": window, "kernels": (word,), "border": as_border(border), "bias": float(bias)}
     if weights.ndim == 2 and groups != 1:
         raise ShapeError(f"{groups} groups need a bank of shape (kh, kw, in, out); a 2-D kernel filters each channel")
-    if weights.ndim == 2:
-        layer: Conv | DepthwiseConv = DepthwiseConv(**fields)  # type: ignore[arg-type]
-    else:
-        layer = Conv(**fields, groups=groups)  # type: ignore[arg-type]
+    layer = DepthwiseConv(**fields) if weights.ndim == 2 else Conv(**fields, groups=groups)
     bank, biases = build_bank(layer, (Kernel(weights[::-1, ::-1] if flip else weights),), volume.shape[2])
     maps = convolve_volume(volume, bank, window, border=layer.border, bias=biases)
     single = weights.ndim == 3 or (weights.ndim == 2 and np.ndim(image) == 2)

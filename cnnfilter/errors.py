@@ -88,9 +88,8 @@ def ask_for_report(error: Exception) -> str:
 
     from cnnfilter.log import tell  # noqa: PLC0415
 
-    for part in format_exception(error):
-        for line in part.splitlines():
-            tell("%s", line)
+    for line in "".join(format_exception(error)).splitlines():
+        tell("%s", line)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return f"{what}; this is a mistake in cnnfilter, please report it with the command (-v shows where it came about)"
 
