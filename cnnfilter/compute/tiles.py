@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import BorderMode, Pair
-from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
+from cnnfilter.nn.layers import Convolution, Shape, WindowLayer
 from cnnfilter.nn.network import Network, Visit
 
 if TYPE_CHECKING:
@@ -230,17 +229,8 @@ class Model:
         return self._cut[1]
 
 
-_VALUE = 4
+VALUE = 4
 """Bytes of a value, float32."""
-
-_COPIES = 2
-"""Results are rounded: they are held twice for a moment."""
-
-
-def check_result(shape: Shape) -> None:
-    """Raise a `ShapeError` if a network's result, of which the shape is known before any weight, is too large."""
-    if lack := lacks_memory(_COPIES * _VALUE * prod(shape)):
-        raise ShapeError(f"a result of {show_shape(shape)} values would {lack}")
 
 
 def check_layers(program: Program, visits: Sequence[Visit], *, whole: bool) -> None:
@@ -249,6 +239,6 @@ def check_layers(program: Program, visits: Sequence[Visit], *, whole: bool) -> N
     `whole` says that what lies between the layers is wanted too, so that nothing can be made strip by strip.
     """
     largest = max(visits, key=lambda visit: visit.live, default=None)
-    lack = lacks_memory(_VALUE * largest.live) if largest else ""
+    lack = lacks_memory(VALUE * largest.live) if largest else ""
     if largest and lack and (whole or len(cut_program(program, visits[0].inputs.shape)) == 1):
         raise ShapeError(f"the {largest.live} values that live beside {largest.node.name} {lack}")

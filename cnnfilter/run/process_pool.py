@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from itertools import takewhile
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -70,12 +71,7 @@ def can_share(inputs: list[list[Job]]) -> bool:
 def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]) -> None:
     """Work on some inputs at a time, each in a process and on a core of its own."""
     fails = False
-
-    def numbers() -> Iterator[int]:
-        for number in range(len(work.inputs)):
-            if fails and work.settings.fail_fast:
-                return
-            yield number
+    numbers = takewhile(lambda _number: not (fails and work.settings.fail_fast), range(len(work.inputs)))
 
     def lose(number: int, reason: str) -> Outcome:
         """Remove what a worker has left half written, and return what came of its input."""
@@ -94,7 +90,7 @@ def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]
     ahead = processes + 1 if prints else max(_REPORTS_AHEAD, processes)  # what is printed is kept until its turn
     if work.settings.fail_fast:
         ahead = processes
-    tasks = work_in_order(numbers(), partial(_begin, work), lose, processes, ahead)
+    tasks = work_in_order(numbers, partial(_begin, work), lose, processes, ahead)
     with held_to_one_thread(), closing(tasks) as outcomes:
         for outcome in outcomes:
             fails = fails or bool(outcome.errors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run_program
-from cnnfilter.compute.tiles import FeatureMaps, Model, Part, check_layers, check_result
+from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part, check_layers
+from cnnfilter.errors import ShapeError
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
@@ -24,15 +26,18 @@ from cnnfilter.io.levels import (
     to_levels,
 )
 from cnnfilter.io.metadata import Metadata
-from cnnfilter.io.paths import Job
+from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.log import tell
-from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sums
 from cnnfilter.run.settings import Settings
 
 Watcher = Callable[[Part], None]
 """Sees each part of a result when it is made, perhaps from several threads."""
+
+_COPIES = 2
+"""Results are rounded: they are held twice for a moment."""
 
 
 class Result(NamedTuple):
@@ -97,7 +102,9 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     sees_alpha = picture.has_alpha and not settings.pipeline and model.network.takes_alpha
     alpha = picture.pixels[:, :, 3:] if sees_alpha else None
     shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
-    check_result(model.network.output(shape))
+    result = model.network.output(shape)
+    if lack := lacks_memory(_COPIES * VALUE * prod(result)):  # known before any weight is read
+        raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
     return model.program(shape), shape, colours, alpha
 
 

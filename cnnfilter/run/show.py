@@ -39,14 +39,14 @@ class Show:
 
     def __init__(self, work: Work, picture: Picture, jobs: Sequence[Job]) -> None:
         self._work, self._picture, self._settings = work, picture, work.settings
-        self._seen: dict[int, tuple[Reducer, FeatureMaps]] = {}
+        self._reducers: dict[int, Reducer] = {}
         # A pipeline's figure needs all layers, and that of a window other values: both run the network themselves.
         runs_itself = self._settings.explain is not None or self._settings.pipeline
         self._watches = not runs_itself and any(job.view == PLOT for job in jobs)
 
     def watch(self, job: Job, maps: FeatureMaps) -> Watcher | None:
         """Return what reduces a result for its figure, if there will be one, while it is written."""
-        return self._reduce(job.kernel, maps)[0].take if self._watches else None
+        return self._reduce(job.kernel, maps).take if self._watches else None
 
     def show(self, job: Job) -> File:
         """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
@@ -97,12 +97,12 @@ class Show:
 
         return arrange(request_sheet(self._settings, PLOT), len(self._work.models) + 1).side
 
-    def _reduce(self, number: int, maps: FeatureMaps) -> tuple[Reducer, FeatureMaps]:
-        """Return what reduces the result of a network for its figure, and the result."""
+    def _reduce(self, number: int, maps: FeatureMaps) -> Reducer:
+        """Return what reduces the result of a network for its figure."""
         from cnnfilter.plot.view import Reducer  # noqa: PLC0415
 
         reducer = Reducer(maps.height, maps.white, matrix=maps.picture.matrix, side=self._side())
-        return self._seen.setdefault(number, (reducer, maps))
+        return self._reducers.setdefault(number, reducer)
 
     def _panels(self, name: str) -> tuple[list[Panel], list[str]]:
         """Return the panels of the input and of the results of all networks, and what is to be remarked."""
@@ -112,13 +112,12 @@ class Show:
         notes: list[str] = []
         panels = [Panel(PurePath(name).name, view_picture(self._picture, self._side()))]
         for number, model in enumerate(self._work.models):
-            if number not in self._seen:
+            reducer = self._reducers.get(number)
+            if not (reducer and reducer.complete):
                 maps = lay_out(self._picture, model, self._settings)
-                self._reduce(number, maps)
-                notes += maps.notes
-            reducer, maps = self._seen[number]
-            if not reducer.complete:
+                reducer = self._reduce(number, maps)
                 maps.visit(reducer.take)
+                notes += maps.notes
             panels.append(Panel(self._title(number), reducer.view(), only_kernel(model)))
         return panels, notes
 
