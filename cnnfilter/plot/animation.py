@@ -95,11 +95,6 @@ def animate(program: Program, volume: Array, place: Pair | None, title: str, whi
 
     Windows are those around a (row, column) of the input, all of a small one if `place` is None. The title says what
     the input and the kernel are called; `white` is 0 for a matrix.
-
-    Raises
-    ------
-    ShapeError
-        If there are too many channels, maps, or pixels.
     """
     first = trace(program, volume, (0, 0))
     excerpt = choose_excerpt(first.layer, first.shape, first.output, place)

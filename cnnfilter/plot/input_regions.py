@@ -60,11 +60,6 @@ def find_frames(visits: Iterable[Visit], unit: Pair | None = None) -> Frames:
 
     The unit is that at a (row, column) of the last layer that sees a part of the input, the middle one unless given;
     in each layer before, it is the one whose field has its middle nearest to the middle of the last one's.
-
-    Raises
-    ------
-    ShapeError
-        If the last layer has no such unit, or no layer sees a part of the input.
     """
     visits = list(visits)
     partial = [(visit, field) for visit in visits if (field := visit.outputs.field)]
@@ -121,13 +116,7 @@ class Excerpt(NamedTuple):
 
 
 def choose_excerpt(layer: Layer, shape: Shape, output: Shape, place: Pair | None) -> Excerpt:
-    """Return all windows of a convolution or pool on a small input, or those around a (row, column) of the input.
-
-    Raises
-    ------
-    ShapeError
-        If the input is too large and no place is given, the place is outside, or windows are too large.
-    """
+    """Return all windows of a layer on a small input, or those around a (row, column); too large is a `ShapeError`."""
     height, width = shape[:2]
     if place and (place[0] >= height or place[1] >= width):
         raise ShapeError(f"--around {place[0]},{place[1]} lies outside the input of {height}x{width}")

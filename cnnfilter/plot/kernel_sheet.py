@@ -53,13 +53,7 @@ def read_sample(path: str) -> tuple[Doubles, str]:
 
 
 def reduce_picture(picture: Array, most: int) -> Doubles:
-    """Return an image, (H, W) or (H, W, C), with neither side above `most`: means of whole blocks of pixels.
-
-    Examples
-    --------
-    >>> reduce_picture(np.array([[0.0, 2.0, 9.0], [4.0, 6.0, 9.0]]), 2).tolist()
-    [[3.0]]
-    """
+    """Return an image, (H, W) or (H, W, C), with neither side above `most`: means of whole blocks of pixels."""
     factor = max(1, ceil(max(picture.shape[:2]) / most))
     height, width = (max(1, side // factor) for side in picture.shape[:2])
     rows, columns = (min(factor, side) for side in picture.shape[:2])
@@ -168,13 +162,7 @@ def planes_of(word: str, kernel: Kernel, result: KernelResult | None = None) -> 
 
 
 def caption_of(word: str, description: str) -> str:
-    """Return what a kernel does, as written above its figure: without marks of code, its arguments filled in.
-
-    Examples
-    --------
-    >>> caption_of("box:3", "mean of N x N pixels; sums to 1")
-    'mean of 3 x 3 pixels; sums to 1'
-    """
+    """Return what a kernel does, as written above its figure: without marks of code, its arguments filled in."""
     plain, made = description.replace("`", ""), recognize(word)
     if not isinstance(made, Made):
         return plain

@@ -90,13 +90,7 @@ class Drawing(NamedTuple):
 
 
 def make_steps(network: Network, shape: Shape) -> tuple[VolumeStep, ...]:
-    """Return the steps of a network for an input of a shape, equal neighbors joined where there are many.
-
-    Raises
-    ------
-    ShapeError
-        If a layer cannot take what the one before it gives.
-    """
+    """Return the steps of a network for an input of a shape, equal neighbors joined where there are many."""
     steps = _steps(network.nodes, {visit.node.number: visit for visit in network.visits(shape)})
     return _join_equal(steps) if sum(1 for _ in walk_steps(steps)) > MOST_STEPS else steps
 
