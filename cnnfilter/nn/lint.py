@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import gcd
 
 from cnnfilter.nn.geometry import PaddingWord, Window, show_padding, show_pair
-from cnnfilter.nn.layers import Block, Conv, Convolution, Flow, Shape, WindowLayer
+from cnnfilter.nn.layers import Block, Conv, Convolution, Shape, WindowLayer
 from cnnfilter.nn.network import Visit
 
 
@@ -67,7 +67,10 @@ def _of_visit(visit: Visit) -> Iterator[str]:
         yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)
         yield from _on_even(layer.window, flow.shape[0], flow.shape[1])
     if isinstance(layer, Block):
-        yield from _on_branches(layer.ends(flow))
+        jumps = dict.fromkeys(end.field.jump for end in layer.ends(flow) if end.field)
+        if len(jumps) > 1:
+            each = " and ".join(map(show_pair, jumps))
+            yield f"its branches have jumps of {each}, so that their values do not lie over the same pixels"
 
 
 def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[str]:
@@ -108,10 +111,3 @@ def _on_even(window: Window, height: int, width: int) -> Iterator[str]:
     if same and (pads[0] != pads[2] or pads[1] != pads[3]) and not all(size % 2 for size in window.extent):
         side = "end" if window.padding is PaddingWord.SAME else "start"
         yield f"an even window has no centre: `{window.padding}` pads {show_padding(pads)}, one more at the {side}"
-
-
-def _on_branches(ends: list[Flow]) -> Iterator[str]:
-    jumps = {end.field.jump: None for end in ends if end.field}
-    if len(jumps) > 1:
-        each = " and ".join(map(show_pair, jumps))
-        yield f"its branches have jumps of {each}, so that their values do not lie over the same pixels"
