@@ -333,10 +333,6 @@ class Convolution(WindowLayer):
         if self.normalize is not Normalization.NONE:
             yield f"normalize={self.normalize}"
 
-    def groups_of(self, channels: int) -> int:
-        """Return into how many groups `channels` fall, each filtered by kernels of its own."""
-        raise NotImplementedError
-
     def bank(self, channels: int) -> Shape:
         """Return the shape of the weights for `channels` inputs: (kh, kw, in / groups, out)."""
         raise NotImplementedError
@@ -387,16 +383,12 @@ class Conv(Convolution):
         if self.groups < 1:
             raise ShapeError(f"number of groups {self.groups} is below 1, the least that is allowed")
 
-    def groups_of(self, channels: int) -> int:
-        """Return the layer's groups, which must divide both the channels and the outputs."""
+    def bank(self, channels: int) -> Shape:
+        """Return (kh, kw, channels / groups, out); the groups must divide both the channels and the outputs."""
         for subject, number in (("channel", channels), ("output", self.maps)):
             if number % self.groups:
                 raise ShapeError(f"{number} {subject}{'s' * (number > 1)} cannot be divided into {self.groups} groups")
-        return self.groups
-
-    def bank(self, channels: int) -> Shape:
-        """Return (kh, kw, channels / groups, out)."""
-        slices = channels // self.groups_of(channels)
+        slices = channels // self.groups
         for kernel in self.kernels:
             if kernel.slices not in {None, slices}:
                 raise ShapeError(f"kernel {kernel.text} has {kernel.slices} slices for {slices} channels")
@@ -425,10 +417,6 @@ class DepthwiseConv(Convolution):
                     f"kernel {kernel.text} has {show_shape(kernel.shape)} weights; dwconv takes a single slice, "
                     "conv takes more"
                 )
-
-    def groups_of(self, channels: int) -> int:
-        """Return one group for each channel."""
-        return channels
 
     def bank(self, channels: int) -> Shape:
         """Return (kh, kw, 1, channels x kernels); a channel's outputs are neighbours."""

@@ -86,7 +86,6 @@ def test_a_depthwise_conv_is_a_conv_with_a_group_for_each_channel(
     depthwise = DepthwiseConv(window=Window(size), multiplier=multiplier)
     grouped = Conv(window=Window(size), outputs=channels * multiplier, groups=channels)
     shape = (9, 8, channels)
-    assert depthwise.groups_of(channels) == grouped.groups_of(channels)
     assert depthwise.bank(channels) == grouped.bank(channels)
     assert depthwise.output(shape) == grouped.output(shape)
     assert depthwise.parameters(shape) == grouped.parameters(shape)
