@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, floor, log10
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -27,10 +27,10 @@ from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
-from cnnfilter.numbers import round_digits, show_number
-from cnnfilter.plot.panel import write_numbers
-from cnnfilter.plot.sheet import Box, Paper, Sheet, set_size
-from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, Display, scale_of
+from cnnfilter.numbers import round_digits, show_number, show_places
+from cnnfilter.plot.panel import LETTER, write_cells
+from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Sheet, set_size
+from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, scale_of
 
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""
@@ -186,18 +186,17 @@ def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading:
         figure.suptitle(fill(heading, 100), fontsize=10 * zoom)
     ratios = {"width_ratios": widths, "height_ratios": heights}
     rows = figure.subplots(len(planes), len(widths), squeeze=False, gridspec_kw=ratios)
+    images = []
     for axes, plane in zip(rows, planes, strict=True):
-        _draw_weights(axes[0], plane)
+        images.append(_draw_weights(axes[0], plane))
         _draw_response(axes[1], frequency_response(plane.weights))
         if plane.result:
             _draw_result(axes[2], plane.result)
         elif has_results:
             axes[2].set_axis_off()
     _settle(figure)  # now the cells have their sizes
-    for axes, plane in zip(rows, planes, strict=True):
-        cells = plane.weights * common_divisor(plane.weights)
-        colors, scale = scale_of(cells)
-        write_numbers(axes[0], 1.0, Display(cells, colormap=colors, norm=scale))
+    for axes, plane, image in zip(rows, planes, images, strict=True):
+        _write_numbers(axes[0], plane.weights, image)
 
 
 def _settle(figure: Figure) -> None:
@@ -209,13 +208,14 @@ def _settle(figure: Figure) -> None:
         axes.set_position((left, low, width, height))
 
 
-def _draw_weights(axes: Axes, plane: Plane) -> None:
+def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
     colors, scale = scale_of(plane.weights)
     image = axes.imshow(plane.weights, cmap=colors, norm=scale, interpolation="nearest")
     axes.set(title=plane.title, xlabel="column", ylabel="row")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
     _draw_scale(axes, image, "weight")
+    return image
 
 
 def _draw_response(axes: Axes, response: Doubles) -> None:
@@ -269,6 +269,25 @@ def frequency_response(weights: Doubles) -> Doubles:
 def needs_logarithm(response: Doubles) -> bool:
     """Return whether a linear scale would show next to nothing of most of a response: half is below 5 % of its peak."""
     return bool(np.median(response) < 0.05 * response.max())
+
+
+def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
+    """Write each weight into its cell if all fit: whole numbers over the divisor, else fewer and fewer digits."""
+    whole = weights * common_divisor(weights)
+    if np.array_equal(whole, np.rint(whole)) and np.abs(whole).max() < 1e6:
+        ways = [[show_number(number) for number in whole.ravel().tolist()]]
+    else:
+        first = -floor(log10(np.abs(weights).max()))  # the place of the greatest one's first digit
+        places = [max(0, first + digits) for digits in (3, 2, 1)] if first <= 4 else []
+        ways = [[show_places(weight, count) for weight in weights.ravel().tolist()] for count in places]
+    box = axes.get_window_extent()
+    sides = zip((box.height, box.width), weights.shape, strict=True)
+    height, width = (length / cells * POINTS / axes.figure.dpi for length, cells in sides)
+    for words in ways:
+        points = min(13.0, height * 0.6, width * 0.88 / (LETTER * max(map(len, words))))
+        if points >= LEAST_POINTS:
+            write_cells(axes, weights, words, points, image)
+            return
 
 
 def all_kernels() -> dict[str, Kernel]:
