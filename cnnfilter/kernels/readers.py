@@ -11,37 +11,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import KernelError, TextError
-from cnnfilter.io.matrices import Rows, parse_inline, parse_table
+from cnnfilter.io.matrices import Rows, parse_table
 from cnnfilter.nn.layers import Shape
 from cnnfilter.numbers import parse_number
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".mat", ".npy")
-
-LONGEST_HEADER = 10_000
-"""Of a .npy file; numpy, too, refuses longer ones."""
-
+LONGEST_HEADER = 10_000  # of a .npy file; numpy, too, refuses longer ones
 _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL | re.ASCII)
 
 
 class TextKernel(NamedTuple):
-    """A kernel as a text holds it: the rows of each slice of each map, its shape, and what the text says of it.
-
-    `offset` is added to every result (libvips).
-    """
+    """A kernel as a text holds it: the rows of each slice of each map, its shape, and what the text says of it."""
 
     maps: list[list[Rows]]
     shape: Shape
-    offset: float = 0.0
+    offset: float = 0.0  # added to every result (libvips)
     description: str = ""
     source: str = ""
-
-
-def parse_inline_kernel(text: str) -> TextKernel:
-    """Return a matrix in a word: `;` ends a row, `;;` a slice, `;;;` a feature map."""
-    try:
-        return TextKernel(*parse_inline(text))
-    except ValueError as error:
-        raise KernelError(f"kernel {text!r}: {error}") from error
 
 
 def read_text_kernel(path: Path) -> TextKernel:

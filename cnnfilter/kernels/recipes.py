@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
 
 
-LARGEST_SIDE = 4001
-"""The largest made kernel: 128 MB of float64, and beyond any image it could be laid on with sense."""
+LARGEST_SIDE = 4001  # 128 MB of float64, and beyond any image it could be laid on with sense
 
+# Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit.
 SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
-"""Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit."""
 
 
 class Recipe(NamedTuple):
@@ -27,8 +26,7 @@ class Recipe(NamedTuple):
     description: str
     source: str
     optional: tuple[str, ...] = ()
-    signed: bool = False
-    """Whether it has negative weights."""
+    signed: bool = False  # whether it has negative weights
 
 
 RECIPES = {
@@ -85,13 +83,7 @@ RECIPES = {
 
 
 def read_arguments(name: str, words: list[str]) -> dict[str, float]:
-    """Return the arguments of a made kernel, given by place or as `key=value`; those that were left out are filled in.
-
-    Examples
-    --------
-    >>> read_arguments("gaussian", ["sigma=2.5"])
-    {'n': 15.0, 'sigma': 2.5}
-    """
+    """Return the arguments of a made kernel, given by place or as `key=value`, with those that were left out."""
     recipe = RECIPES[name]
     given: dict[str, float] = {}
     for place, word in enumerate(words):
@@ -137,13 +129,7 @@ def shown_word(name: str) -> str:
 
 
 def make(name: str, arguments: dict[str, float]) -> Doubles:
-    """Return the matrix of a made kernel, (N, N) of float64, from the arguments that were read.
-
-    Examples
-    --------
-    >>> make("frame", {"n": 3.0})
-    array([[1., 1., 1.], [1., 0., 1.], [1., 1., 1.]])
-    """
+    """Return the matrix of a made kernel, (N, N) of float64, from the arguments that were read."""
     from cnnfilter.kernels import made  # noqa: PLC0415  the first need of numpy
 
     side, *others = arguments.values()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import KernelError, nearest
-from cnnfilter.kernels.readers import SUFFIXES, TextKernel, npy_shape, parse_inline_kernel, read_text_kernel
+from cnnfilter.io.matrices import parse_inline
+from cnnfilter.kernels.readers import SUFFIXES, TextKernel, npy_shape, read_text_kernel
 from cnnfilter.kernels.recipes import RECIPES, make, read_arguments
 from cnnfilter.nn.layers import Shape
 from cnnfilter.numbers import DECIMAL
@@ -29,14 +30,11 @@ class Made(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """A kernel's weights as used, (kh, kw), (kh, kw, in) or (kh, kw, in, out) of float64, and what is known of it.
-
-    `offset` is added to every result, 0 but for libvips' matrices; `description` and `source` are a line, or empty.
-    """
+    """A kernel's weights as used, (kh, kw), (kh, kw, in) or (kh, kw, in, out) of float64, and what is known of it."""
 
     weights: Doubles
-    offset: float = 0.0
-    description: str = ""
+    offset: float = 0.0  # added to every result, 0 but for libvips' matrices
+    description: str = ""  # a line, or empty, as is `source`
     source: str = ""
 
 
@@ -46,11 +44,6 @@ def recognize(word: str) -> Made | Path | str:
 
     Distinguished in this order: only numbers, fractions, commas and `;` are the matrix itself; a known name
     before the first `:` is that kernel; a `/`, a `.`, or that it exists makes a file. Else it is a `KernelError`.
-
-    Examples
-    --------
-    >>> recognize("0.997"), recognize("box:3")
-    ('0.997', Made(name='box', arguments={'n': 3.0}))
     """
     if _INLINE.fullmatch(word):
         return word
@@ -103,13 +96,7 @@ def describe(name: str) -> str:
 
 
 def kernel_shape(word: str) -> Shape:
-    """Return the shape of a kernel, (kh, kw[, in[, out]]), without numpy.
-
-    Examples
-    --------
-    >>> kernel_shape("gaussian:sigma=2.5")
-    (15, 15)
-    """
+    """Return the shape of a kernel, (kh, kw[, in[, out]]), without numpy."""
     match _read(word):
         case Made(_, arguments):
             return int(arguments["n"]), int(arguments["n"])
@@ -123,7 +110,10 @@ def _read(word: str) -> Made | TextKernel | Path:
     """Return a kernel made to size, one that is written out, or the path of a `.npy` file."""
     found = recognize(word)
     if isinstance(found, str):
-        return parse_inline_kernel(found)
+        try:
+            return TextKernel(*parse_inline(found))
+        except ValueError as error:
+            raise KernelError(f"kernel {found!r}: {error}") from error
     return read_text_kernel(found) if isinstance(found, Path) and found.suffix.lower() != ".npy" else found
 
 
@@ -139,13 +129,7 @@ def never_negative(word: str) -> bool:
 
 
 def load_kernel(word: str) -> Kernel:
-    """Return the kernel that a word stands for: a name, a file, or the matrix itself, as `-k` takes it.
-
-    Examples
-    --------
-    >>> load_kernel("0 1; 1/2 0").weights
-    array([[0. , 1. ], [0.5, 0. ]])
-    """
+    """Return the kernel that a word stands for: a name, a file, or the matrix itself, as `-k` takes it."""
     import numpy as np  # noqa: PLC0415  `shape` goes without
 
     match _read(word):
