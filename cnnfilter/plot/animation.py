@@ -175,7 +175,9 @@ def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _S
     paper.lay_out(bottom + lines * _LINE + _FOOT, width)
     part = excerpt.describe(one.traced.shape)
     title = f"{one.title}: {part}" if part else one.title
-    paper.break_lines(paper.text(_GAP, 0.14, title, 11), title, [], (0.5, text_width))
+    # the letters of title and formula can be read on small figures too
+    heading = paper.text(_GAP, 0.14, title, 11 / paper.zoom)
+    paper.break_lines(heading, title, [], (0.5, text_width))
     panels = [draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(inputs)]
     scale = symmetric(np.stack(list(slices.values()))) if slices else None
     for box, (name, weights) in zip(kernels, slices.items(), strict=True):
@@ -184,7 +186,7 @@ def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _S
         paper,
         panels,
         [_draw_empty(paper, box, one, number, maps[number]) for number, box in enumerate(outputs)],
-        paper.text(_GAP, bottom, "", _POINTS, family="DejaVu Sans Mono"),
+        paper.text(_GAP, bottom, "", _POINTS / paper.zoom, family="DejaVu Sans Mono"),
         _count_letters(paper.real(Box(0, 0, text_width, 1))[1], paper),
     )
 
@@ -233,7 +235,7 @@ def _grow(size: Size, high: float, most: float) -> Size:
 def _count_letters(width: float, paper: Paper) -> int:
     """Return how many letters of a line fit into some inches; each takes whole pixels."""
     dpi = paper.figure.dpi
-    return int(width * dpi / ceil(0.61 * _POINTS * paper.zoom / POINTS * dpi))
+    return int(width * dpi / ceil(0.61 * _POINTS / POINTS * dpi))
 
 
 def _write_short(axes: Axes, zoom: float, display: Display, first: Pair) -> bool:
