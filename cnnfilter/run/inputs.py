@@ -29,24 +29,15 @@ from cnnfilter.run.settings import Work
 if TYPE_CHECKING:
     from cnnfilter.run.show import Show
 
-
 FAILURES = (CnnFilterError, MemoryError)
 """What makes an input fail, and not the program."""
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>: up to which freed memory, in all and of an array, is kept."""
-
 
 Kind = Level | Literal["remark", "failure", "output"]
 """Of an event: what the log tells, what is right but perhaps not meant so, what failed, bytes for standard output."""
 
 
 class Outcome:
-    """What came of one input: what happened, its shape once it has been read, its outputs, and those passed over.
-
-    `events` are in their order. `outputs` has a file's path, None for standard output, the size of what it holds, and
-    the share clipped. `engines` names what laid the kernels; `errors` says why it failed.
-    """
+    """What came of one input; `shape` is known once it has been read, and `engines` names what laid the kernels."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -81,11 +72,7 @@ class Outcome:
 
 
 def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
-    """Carry out all jobs, and hand over what comes of each input, in their order.
-
-    What fails has a reason in its outcome, `PATH: reason`; the other inputs, and the other kernels on the same input,
-    are done all the same.
-    """
+    """Carry out all jobs, and hand over what comes of each input, in their order; one that fails stops no other."""
     keep_freed_memory()
     settings = work.settings
     processes = min(settings.jobs or count_cores(), len(work.inputs))
@@ -117,8 +104,8 @@ def keep_freed_memory() -> None:
 
     with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_TRIM_THRESHOLD, 256 << 20)
-        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc allows
+        mallopt(-1, 256 << 20)  # M_TRIM_THRESHOLD: so much is kept in all
+        mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD: so much of one array, the most that glibc allows
 
 
 class Filtering:
@@ -262,11 +249,8 @@ def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
 
 
 def is_up_to_date(outputs: Iterable[str | Path], source: str, prerequisites: Iterable[Path]) -> bool:
-    """Return whether no output is missing, or older than its input or another file that it depends on, as make has it.
-
-    What cannot be looked at is taken for changed, and so is standard input.
-    """
-    if source == STANDARD:
+    """Return whether no output is missing, or older than its input or another prerequisite, as make has it."""
+    if source == STANDARD:  # taken for changed, as is what cannot be looked at
         return False
     try:
         oldest = min(Path(output).stat().st_mtime_ns for output in outputs)
@@ -302,11 +286,7 @@ def sketch_file(source: str) -> Picture | None:
 
 
 def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
-    """Hand over outcomes with a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written.
-
-    The sizes are those in the heads of the files. What would be passed over is marked so; an input that cannot be
-    read, or does not fit the network, is a failure.
-    """
+    """Hand over outcomes with a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written."""
     for jobs in work.inputs:
         source = jobs[0].source
         outcome = Outcome(source)

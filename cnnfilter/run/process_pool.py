@@ -42,22 +42,17 @@ _REPORTS_AHEAD = 1000
 
 Abandon = Callable[[], None]
 Begin = Callable[[], tuple[Callable[[Any], Any], Abandon]]
-"""Makes a process ready, and returns what does a task, and what leaves nothing half done when the process ends.
-
-The second is called from a thread beside that of the first. All this is pickled where processes begin afresh.
-"""
+"""Makes a process ready; returns what does a task, and what a second thread calls to leave nothing half done."""
 
 
 def can_share(inputs: list[list[Job]]) -> bool:
-    """Return whether processes that know nothing of each other can read the inputs, and name what they make.
-
-    One that begins afresh has none of our pipes; maps of two inputs may have one name, as x-01.png of x.png and of
-    x-01.png.
-    """
+    """Return whether processes that know nothing of each other can read the inputs, and name what they make."""
+    # A process that begins afresh has none of our pipes.
     if START != "fork" and not all(os.path.isfile(jobs[0].source) for jobs in inputs):  # noqa: PTH113  as text
         return False
     if not any(job.layer for job in inputs[0]):
         return True
+    # Maps of two inputs may have one name, as x-01.png of x.png and of x-01.png.
     folders, owners = dict[str, str](), dict[str, int]()
     for number, jobs in enumerate(inputs):
         for job in jobs:
@@ -113,11 +108,9 @@ def _begin(work: Work) -> tuple[Callable[[int], Outcome], Abandon]:
 def work_in_order(
     tasks: Iterable[Any], begin: Begin, lose: Callable[[Any, str], Any], processes: int, ahead: int
 ) -> Generator[Any, None, None]:
-    """Yield what comes of each task, in the order of the tasks.
+    """Yield what comes of each task, in their order; at most `ahead` have been taken, and not yet handed out.
 
-    `lose` returns what comes of a task whose worker has died, for the reason given. Fewer processes do it where the
-    system allows no more, and this one where it allows none. At most `ahead` tasks have been taken of which the outcome
-    has not been handed out.
+    `lose` returns what comes of a task whose worker has died, for the reason given.
     """
     pool, taken, handed_out = _Pool(begin, lose), 0, 0
     try:
@@ -252,8 +245,15 @@ def _serve(
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     work, abandon = begin()
+
+    def end_with_parent() -> None:
+        with suppress(EOFError, OSError):
+            far_end.recv()
+        abandon()
+        os._exit(0)
+
     try:
-        Thread(target=_end_with, args=(far_end, abandon), daemon=True).start()
+        Thread(target=end_with_parent, daemon=True).start()
     except RuntimeError:  # the system allows no more
         os._exit(1)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent has gone
@@ -263,22 +263,8 @@ def _serve(
     os._exit(0)
 
 
-def _end_with(far_end: Connection[Any, Any], abandon: Abandon) -> None:
-    """End this process when nobody holds the other end any more."""
-    with suppress(EOFError, OSError):
-        far_end.recv()
-    abandon()
-    os._exit(0)
-
-
 def _describe_end(code: int) -> str:
-    """Return how a process ended, from its exit code.
-
-    Examples
-    --------
-    >>> _describe_end(-9)[:28]
-    'was ended by signal 9, Kille'
-    """
+    """Return how a process ended, from its exit code."""
     if code >= 0:
         return f"ended with status {code}"
     hint = ", perhaps since memory ran out" if code == -getattr(signal, "SIGKILL", 0) else ""
