@@ -22,11 +22,7 @@ show_value = partial(show_digits, digits=7)
 
 
 def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -> str:
-    """Return how a value came about, in lines with their ends.
-
-    The first line says what is looked at, the `subject`; the result is the `outcome` (C,) of the run itself, with what
-    a file has `held` of it, where that is something else.
-    """
+    """Return how the `outcome` (C,) of a run came about, and what a file has `held` of it, where that differs."""
     lines = [f"{subject}: output {_at(traced.place)}, {show_shape(traced.shape)} -> {show_shape(traced.output)}"]
     if traced.gray:
         shares = " + ".join(f"{weight} {color}" for weight, color in zip(Gray.WEIGHTS, "RGB", strict=True))
@@ -110,7 +106,10 @@ def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
     for place, channel in enumerate(weighing.channels):
         if len(weighing.channels) > 1:
             yield f"  channel {channel}"
-        yield from _show_window(traced, weighing.weights[:, :, place], channel)
+        left, weights = _show_values(traced, channel), weighing.weights[:, :, place]
+        right = align([list(map(show_value, row)) for row in weights], range(weights.shape[1]), " ")
+        yield f"  {'i':<{len(left[0])}}    f"
+        yield from (f"  {row}    {across}" for row, across in zip(left, right, strict=True))
         yield from _list_products(traced, weighing, place, channel)
     if len(weighing.channels) > 1:
         totals = products.sum(axis=(0, 1))
@@ -121,14 +120,6 @@ def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
         yield f"  sum       {_add(products.ravel())}"
     if weighing.bias:
         yield f"  bias      {_add([products.sum(), weighing.bias])}"
-
-
-def _show_window(traced: Trace, weights: Doubles, channel: int) -> Iterator[str]:
-    """Yield the window's values and the kernel's weights side by side."""
-    left = _show_values(traced, channel)
-    right = align([list(map(show_value, row)) for row in weights], range(weights.shape[1]), " ")
-    yield f"  {'i':<{len(left[0])}}    f"
-    yield from (f"  {row}    {across}" for row, across in zip(left, right, strict=True))
 
 
 def _show_values(traced: Trace, channel: int) -> list[str]:

@@ -18,7 +18,7 @@ from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
-from cnnfilter.nn.layers import Convolution, Layer
+from cnnfilter.nn.layers import Convolution
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.result import File, Watcher, lay_out, remark_on_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
@@ -26,7 +26,6 @@ from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 if TYPE_CHECKING:
     from cnnfilter.plot.compare import Panel
     from cnnfilter.plot.view import Reducer
-
 
 _LONG = 120
 """Seconds of a moving picture that nobody watches to the end."""
@@ -49,10 +48,7 @@ class Show:
         return self._reduce(job.kernel, maps).take if self._watches else None
 
     def show(self, job: Job) -> File:
-        """Return the file of a figure, moving picture or explanation, empty if it was shown in a window.
-
-        The shape is that of the pixels, (H, W), or empty for an explanation.
-        """
+        """Return the file of a figure, moving picture or explanation, empty if it was shown in a window."""
         name, notes = name_input(job.source), list(self._picture.notes)
         if self._picture.pages:
             notes.append(remark_on_pages(self._picture.pages))
@@ -127,15 +123,12 @@ class Show:
         return PurePath(names[number]).name if names else self._work.models[number].title
 
     def _explain(self, name: str, target: str) -> File:
-        explained = self._explained()
-        texts = [
-            explain_trace(
-                one.traced, one.outcome, f"{name}, {one.title}", _held(one.outcome, self._picture, self._settings)
-            )
-            for one in explained
-        ]
-        notes = tuple(note for one in explained for note in one.notes)
-        return File(target, "\n".join(texts).encode(), (), notes=notes)
+        texts, notes = list[str](), list[str]()
+        for one in self._explained():
+            held = _held(one.outcome, self._picture, self._settings)
+            texts.append(explain_trace(one.traced, one.outcome, f"{name}, {one.title}", held))
+            notes += one.notes
+        return File(target, "\n".join(texts).encode(), (), notes=tuple(notes))
 
     def _explained(self) -> list[Explained]:
         """Return how the value comes about under each network; its window has to be opaque."""
@@ -190,10 +183,7 @@ def only_kernel(model: Model) -> Doubles | None:
 def run_layers(
     picture: Picture, name: str, model: Model, settings: Settings, sheet: Sheet, layers: Sequence[str] = ()
 ) -> list[Panel]:
-    """Run a network on an image, and return the panels of the image and of the layers that are wanted, all if none is.
-
-    Raise a `ShapeError` if there are too many layers for one figure.
-    """
+    """Run a network on an image, and return the panels of the image and of the layers wanted, all if none is named."""
     from cnnfilter.plot.compare import MOST_PANELS, Panel, arrange  # noqa: PLC0415  matplotlib is for figures
     from cnnfilter.plot.view import View, view_picture, view_values  # noqa: PLC0415
 
@@ -220,7 +210,11 @@ def run_layers(
         if (called := visit.node.name) in views:
             text = visit.layer.text
             title = called if text == called.rstrip("0123456789") else f"{called}: {text}"
-            filters = _filters(steps[called], visit.layer, visit.inputs.shape)
+            step, filters = steps[called], None
+            if isinstance(visit.layer, Convolution) and step.kernels:
+                filters = build_bank(visit.layer, step.kernels, visit.inputs.shape[2])[0]
+            elif isinstance(visit.layer, Convolution):
+                filters = np.asarray(step.tensors["weight"], dtype=np.float64)
             panels.append(Panel(title, views[called], filters=filters))
     return panels
 
@@ -230,15 +224,6 @@ def _walk(steps: Sequence[Step]) -> Iterator[Step]:
         for branch in step.branches:
             yield from _walk(branch)
         yield step
-
-
-def _filters(step: Step, layer: Layer, shape: Sequence[int]) -> Doubles | None:
-    """Return the weights of a convolution, (kh, kw, in / groups, out); None for any other layer."""
-    if not isinstance(layer, Convolution):
-        return None
-    if step.kernels:
-        return build_bank(layer, step.kernels, shape[2])[0]
-    return np.asarray(step.tensors["weight"], dtype=np.float64)
 
 
 def _white(picture: Picture) -> float:
