@@ -26,20 +26,14 @@ MOST_NAMED = 4
 Init = Literal["he", "uniform"]
 """How random weights are drawn."""
 
-_WEIGHT = 12
-"""Bytes of a weight: drawn as float64, held as float32."""
-
 
 class Need(NamedTuple):
-    """What one layer needs: tensors by name, in PyTorch's order of axes, (out, in, kh, kw) or (out, in).
-
-    `parts` are what its input vector was made of, see `Flow`; `first` is whether the image's own channels go in.
-    """
+    """Tensors that one layer needs, in PyTorch's order of axes; `first` if the image's own channels go into it."""
 
     name: str
     layer: Layer
     tensors: dict[str, Shape]
-    parts: tuple[Shape, ...]
+    parts: tuple[Shape, ...]  # what its input vector was made of, see `Flow`
     first: bool = False
 
 
@@ -84,10 +78,8 @@ class StateDict(Value):
         return groups
 
     def _has_names_of(self, wanted: list[Need]) -> bool:
-        """Return whether the tensors are named as the layers are.
-
-        A counted name, `conv1`, may be a coincidence: such names count if they are all there, on one side.
-        """
+        """Return whether the tensors are named as the layers are."""
+        # A counted name, `conv1`, may be a coincidence: such names count if they are all there, on one side.
         names = {need.name for need in wanted}
         common = names & set(self.groups)
         given = any(need.layer.name for need in wanted if need.name in common)
@@ -246,14 +238,10 @@ def _name_some(items: list[str]) -> str:
 
 
 def bind(network: Network, shape: Shape, weights: StateDict | RandomWeights) -> dict[str, Tensors]:
-    """Return the tensors of each layer that learns, in our order of axes, for an input of `shape`.
-
-    Columns of a linear behind `flatten` are turned from PyTorch's order, channel, row, column, to ours. Raises a
-    `KernelError` if weights are missing, left over, or do not fit, or are more than memory holds.
-    """
+    """Return the tensors of each layer that learns, in our order of axes; `KernelError` if they do not fit."""
     wanted = list(needs(network, shape))
     counts = {need.name: sum(prod(shape) for shape in need.tensors.values()) for need in wanted}
-    if lack := lacks_memory(_WEIGHT * sum(counts.values())):
+    if lack := lacks_memory((8 + 4) * sum(counts.values())):  # drawn as float64, held as float32
         largest = max(counts, key=counts.__getitem__)
         raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
     if isinstance(weights, StateDict):

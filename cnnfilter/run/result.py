@@ -36,15 +36,9 @@ from cnnfilter.run.settings import Settings
 Watcher = Callable[[Part], None]
 """Sees each part of a result when it is made, perhaps from several threads."""
 
-_COPIES = 2
-"""Results are rounded: they are held twice for a moment."""
-
 
 class Result(NamedTuple):
-    """What one file is to hold: for each page or frame the pixels, one array of values for a matrix or a ranking.
-
-    `clipped` is the share of values that were; `source` has the pages that it is made of in a file of several.
-    """
+    """What one file is to hold: the pixels of each page, the share of values clipped, and the pages read."""
 
     name: str
     pages: list[Array]
@@ -65,10 +59,7 @@ class File(NamedTuple):
 
 
 def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
-    """Return what a network makes of a picture, run part by part as it is asked for; raise if they do not fit.
-
-    `whole` says that what is between the layers is wanted too.
-    """
+    """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
     program, shape, colours, alpha = _load(picture, model, settings)
     visits = program.network.visits(shape)
     check_layers(program, visits, whole=whole)
@@ -103,7 +94,7 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     alpha = picture.pixels[:, :, 3:] if sees_alpha else None
     shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
     result = model.network.output(shape)
-    if lack := lacks_memory(_COPIES * VALUE * prod(result)):  # known before any weight is read
+    if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
     return model.program(shape), shape, colours, alpha
 
@@ -129,11 +120,7 @@ def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str
 
 
 def name_files(job: Job, shape: Shape, settings: Settings) -> list[str]:
-    """Return the names of the files that hold a result of a shape.
-
-    A result goes into the job's file. A layer's output of which that can hold no picture goes into a picture
-    for each map, `PATH-01.png` and so on, or, a vector, into a text.
-    """
+    """Return a result's files: for a layer that no picture holds `PATH-01.png` and so on, for a vector a text."""
     path, maps = Path(job.format_name), shape[2] if len(shape) == 3 else 1
     if not job.layer or settings.ranking or is_matrix(path):
         return [job.format_name]
