@@ -15,8 +15,7 @@ from cnnfilter.io.metadata import Metadata, carry_over
 from cnnfilter.io.opencv import capture_stderr, cv2
 from cnnfilter.log import tell
 
-_STILL = 1000
-"""Milliseconds for which a page is shown that comes from a file without times."""
+_STILL = 1000  # milliseconds for which a page is shown that comes from a file without times
 
 Encoded = bytes | memoryview
 """What goes into a file."""
@@ -31,13 +30,10 @@ def encode_image(
     owned: bool = False,
     metadata: Metadata | None = None,
 ) -> Encoded:
-    """Return the bytes of an image or matrix file, whose suffix is the format.
+    """Return the bytes of a file, whose suffix is the format; `ImageFileError` if it cannot hold the pixels.
 
-    Pixels are (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of a type that the format holds: uint8, uint16, or
-    floats (float64 only in TIFF, elsewhere float32); a matrix holds any. They may be changed if they are `owned`.
-    Quality is from 1 to 100 (JPEG, WebP, AVIF), compression from 0 to 9 (PNG). What the picture's file said is carried
-    on where it stays true. `ImageFileError` if the format cannot hold the channels or the type, or OpenCV cannot write
-    the size.
+    An image is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, and may be changed if it is `owned`; a matrix holds
+    any shape. What the picture's file said is carried on where it stays true.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     if format_.is_matrix:
@@ -57,9 +53,8 @@ def encode_image(
         tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
     data = _encode(lambda: cv2.imencode(suffix, blue_first, parameters))
     if data is None:
-        what = f"{blue_first.shape} pixels of {blue_first.dtype}"
-        reason = f"{format_.name} cannot hold {what}, or there is too little memory"
-        raise ImageFileError(reason, path=path)
+        what = f"{blue_first.shape} pixels of {blue_first.dtype}, or there is too little memory"
+        raise ImageFileError(f"{format_.name} cannot hold {what}", path=path)
     return data
 
 
@@ -72,11 +67,9 @@ def encode_pages(
     quality: int | None = None,
     compression: int | None = None,
 ) -> Encoded:
-    """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation.
+    """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation, which have one size.
 
-    Each is as `encode_image` takes it; frames are uint8, and all of one size. They are shown for their durations in
-    milliseconds, or a second each, and again in as many loops, 0 for always. `ImageFileError` if the format holds one
-    picture only, or frames differ in size.
+    Frames are shown for their durations in milliseconds, or a second each, in as many loops, 0 for always.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, quality, compression)

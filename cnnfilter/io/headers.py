@@ -9,7 +9,6 @@ from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io import metadata
-from cnnfilter.io.metadata import Directory, read_orientation
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 
 
@@ -26,7 +25,7 @@ class Header(NamedTuple):
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
-    directories: tuple[Directory, ...] = ()  # of a TIFF, one for each page
+    directories: tuple[metadata.Directory, ...] = ()  # of a TIFF, one for each page
     format: str = ""  # its name; empty if it is not known
 
     @property
@@ -53,17 +52,9 @@ ALLOWING = "--allow-truncated takes what is there"
 
 
 def check_header(
-    header: Header,
-    name: str,
-    most_pixels: int | None = None,
-    *,
-    page: int | None = None,
-    allow_truncated: bool = False,
+    header: Header, name: str, most_pixels: int | None = None, *, page: int | None = None, allow_truncated: bool = False
 ) -> None:
-    """Raise an `ImageFileError` if a file cannot be read as far as its header says, or lacks the page that is wanted.
-
-    All pages, or the one, may hold as many pixels as `most_pixels` says, or as OpenCV reads, and as memory can hold.
-    """
+    """Raise an `ImageFileError` if a file cannot be read as its header says, lacks the page, or has too many pixels."""
     if page and page > header.pages:
         what = "has 1 page" if header.pages == 1 else f"has {header.pages} pages"
         raise ImageFileError(f"{what}, and --page {page} is none of them", path=name)
@@ -101,7 +92,7 @@ def _png(data: bytes) -> Header:
             if kind == 0:
                 transparent = int.from_bytes(data[place + 8 : place + 10]) * {1: 255, 2: 85, 4: 17}.get(bits, 1)
         elif name == b"eXIf":
-            orientation = read_orientation(data[place + 8 : end])
+            orientation = metadata.read_orientation(data[place + 8 : end])
         sound = end + 4 <= len(data)
         if name != b"IDAT" or b"acTL" in before:  # else libpng takes its sum while it reads on
             sound = sound and file[end : end + 4] == crc32(file[place + 4 : end]).to_bytes(4)
@@ -123,7 +114,7 @@ def _jpeg(data: bytes) -> Header:
             found = Header(height, width, 1 if components == 1 else 3, channels=min(components, 3))
         if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
             (length,) = struct.unpack_from(">H", data, place + 2)
-            orientation = read_orientation(data[place + 4 : place + 2 + length])
+            orientation = metadata.read_orientation(data[place + 4 : place + 2 + length])
         if marker == 0xDA:  # a scan
             return found._replace(is_whole=data.rfind(b"\xff\xd9", place) > 0, orientation=orientation)
         place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
@@ -167,7 +158,7 @@ def _webp(data: bytes) -> Header:
         name, length = struct.unpack_from("<4sI", data, place)
         pages += name == b"ANMF"
         if name == b"EXIF":
-            orientation = read_orientation(data[place + 8 : place + 8 + length])
+            orientation = metadata.read_orientation(data[place + 8 : place + 8 + length])
         place += 8 + length + length % 2
     return Header(height, width, 4, max(1, pages), 0, is_whole, channels, orientation)
 
@@ -178,7 +169,7 @@ def _tiff(data: bytes) -> Header | None:
     if not directories:
         return None
     sizes = [(page.number(metadata.HEIGHT), page.number(metadata.WIDTH)) for page in directories]
-    depths = [page.number(metadata.SAMPLES, 1) * max(1, page.number(metadata.BITS, 1) // 8) for page in directories]
+    depth = max(page.number(metadata.SAMPLES, 1) * max(1, page.number(metadata.BITS, 1) // 8) for page in directories)
     first, last = directories[0], directories[-1]
     in_colours = first.number(metadata.PHOTOMETRIC) in {metadata.PALETTE, metadata.SEPARATED}
     channels = 3 if in_colours else first.number(metadata.SAMPLES, 1)
@@ -186,8 +177,7 @@ def _tiff(data: bytes) -> Header | None:
     is_whole = end <= len(data) and not any(data[last.link : end])
     total = sum(height * width for height, width in sizes)
     orientation = first.number(metadata.ORIENTATION, 1)
-    header = Header(*sizes[0], max(1, *depths), len(sizes), total, is_whole, channels, orientation)
-    return header._replace(directories=directories)
+    return Header(*sizes[0], max(1, depth), len(sizes), total, is_whole, channels, orientation, directories=directories)
 
 
 def _bmp(data: bytes) -> Header:

@@ -6,6 +6,7 @@ carried from file to file among JPEG, PNG, WebP and AVIF while they stay true.
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -21,34 +22,25 @@ PLANES, PREDICTOR, TILE_WIDTH, EXTRA_SAMPLES = 284, 317, 322, 338
 PALETTE, SEPARATED = 3, 5
 """Photometric interpretations: numbers of colours, and inks, such as CMYK."""
 
-_SUB_DIRECTORY, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003
-"""EXIF 2.32, sections 4.6.3 and 4.6.4."""
-
-_EXIF_START = b"Exif\0\0"
-
-_COLOUR_SPACE = slice(16, 20)
-"""Where an ICC profile names its colour space (ICC.1:2022, section 7.2)."""
-
 TAG_STARTS = {b"II*\0": "<I", b"MM\0*": ">I", b"II+\0": "<Q", b"MM\0+": ">Q"}
 """How files and blocks of tags begin, and how their offsets are written."""
 
-_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
-"""The kinds of values that are whole numbers: BYTE, SHORT, LONG, IFD, LONG8."""
-
-_MOST_TAGS, _MOST_DIRECTORIES = 65_535, 100_000
-"""As many tags as a classic directory can count, and more pages than any file has; more are slips or attacks."""
+_EXIF_START = b"Exif\0\0"
+_SUB_DIRECTORY, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003  # EXIF 2.32, sections 4.6.3 and 4.6.4
+_COLOUR_SPACE = slice(16, 20)  # where an ICC profile names its colour space (ICC.1:2022, section 7.2)
+_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # whole numbers: BYTE, SHORT, LONG, IFD, LONG8
+_MOST_TAGS = 65_535  # that a classic directory can count
+_MOST_DIRECTORIES = 100_000  # more pages than any file has; more are slips or attacks
+_UNKNOWN, _MULTIPLIED, _STRAIGHT = 0, 1, 2  # what the tag ExtraSamples says of the last channel
 
 
 class Tag(NamedTuple):
-    """A tag of a directory: its number of values, the first of them, where that is, and how it is written.
+    """A tag of a directory."""
 
-    `value` is 0 where the values are not whole numbers, or beyond the file's end.
-    """
-
-    length: int
-    value: int
-    offset: int
-    form: str
+    length: int  # its number of values
+    value: int  # the first of them; 0 where they are not whole numbers, or beyond the file's end
+    offset: int  # where that is
+    form: str  # how it is written
 
 
 class Directory(NamedTuple):
@@ -77,15 +69,13 @@ def read_directories(data: bytes) -> Iterator[Directory]:
     if offset is None:
         return
     seen: set[int] = set()
-    try:
+    with suppress(struct.error):
         (place,) = struct.unpack_from(offset, data, struct.calcsize(offset))  # the first is as far in as it is wide
         while place and place not in seen and len(seen) < _MOST_DIRECTORIES:
             seen.add(place)
             directory = read_directory(data, place)
             yield directory
             (place,) = struct.unpack_from(offset, data, directory.link)
-    except struct.error:
-        return
 
 
 def read_directory(data: bytes, place: int) -> Directory:
@@ -130,10 +120,6 @@ def apply_orientation(pixels: Array, orientation: int) -> Array:
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-_UNKNOWN, _MULTIPLIED, _STRAIGHT = 0, 1, 2
-"""What the tag ExtraSamples says of the last channel."""
 
 
 def _alpha_of(directory: Directory) -> int:
@@ -186,17 +172,13 @@ def _is_grey_with_alpha(directory: Directory) -> bool:
     return directory.number(SAMPLES) == 2
 
 
-_BYTE_COMPRESSIONS = {1, 5, 8, 32773, 32946}
-"""Compressions that know nothing of pixels: none, LZW, Deflate (two numbers), PackBits."""
-
-
 def _can_be_widened(directory: Directory) -> bool:
     """Return whether samples are side by side, and packed so that they can be separated."""
     widths = [directory.tags[tag] for tag in (WIDTH, TILE_WIDTH) if tag in directory.tags]
     return (
         all(2 * tag.value < 1 << 8 * struct.calcsize(tag.form) for tag in widths)
         and directory.number(PREDICTOR, 1) in ({1} if TILE_WIDTH in directory.tags else {1, 2})
-        and directory.number(COMPRESSION, 1) in _BYTE_COMPRESSIONS
+        and directory.number(COMPRESSION, 1) in {1, 5, 8, 32773, 32946}  # none, LZW, Deflate, PackBits, Deflate
         and directory.number(PLANES, 1) == 1
         and directory.number(PHOTOMETRIC) == 1
         and directory.number(BITS) in {8, 16}
@@ -222,11 +204,7 @@ def read_metadata(kinds: Sequence[int], blocks: Sequence[Array], avif: bytes = b
 
 
 def carry_over(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:
-    """Return what a file of a format can say of pixels that are upright, and a sentence on what is dropped, and why.
-
-    That is EXIF with orientation 1, the size of the pixels and no thumbnail, and a profile if it is one for these
-    channels.
-    """
+    """Return what a file of a format can say of pixels that are upright, and a sentence on what is dropped, and why."""
     named = {"EXIF": metadata.exif, "the colour profile": metadata.profile}
     if not format_.metadata:
         lost = " and ".join(name for name, block in named.items() if block)

@@ -15,13 +15,11 @@ from typing import NamedTuple
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
+VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 OPENCV_LIMIT = 1 << 30
 """So many pixels OpenCV reads unless its environment variable says otherwise (imgcodecs, loadsave.cpp)."""
 
-VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
-
-_WORTH_ASKING = 1 << 28
-"""Bytes below which the system is not asked for its free memory."""
+_WORTH_ASKING = 1 << 28  # bytes below which the system is not asked for its free memory
 
 PIXELS = re.compile(r"(\d{1,12})(KB|Kb|kb|MB|Mb|mb)?", re.ASCII)
 """What OpenCV understands in its variables; anything else ends the process when it is loaded."""
@@ -85,10 +83,7 @@ class Job(NamedTuple):
 
 
 def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
-    """Return what shows whether two paths are one file: the path without links, and the number of a file that is there.
-
-    The first is that of `os.path.realpath`; what each folder leads to is kept in `folders` for the next call.
-    """
+    """Return a path without links, and the number of a file that is there; `folders` keeps where each folder leads."""
     folder, name = os.path.split(path)
     if name in {"", os.curdir, os.pardir} or os.path.islink(path):
         real = os.path.realpath(path)
@@ -124,11 +119,7 @@ class OutputRequest(NamedTuple):
 
 
 def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
-    """Return a job for each input and kernel, every output named and checked.
-
-    `OutputError` if a suffix is unknown, a folder is missing, two results would go to one file, or a result would
-    overwrite an input or a kernel.
-    """
+    """Return a job for each input and kernel, every output named and checked; `OutputError` if one cannot be made."""
     check_names(sources, request.output)
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
@@ -290,13 +281,11 @@ def find_inputs(words: Sequence[str], output: str | None) -> FoundInputs:
             continue
         before = len(sources) + len(failures)
         for path, inner in _walk_folder(word, excluded, failures):
-            source, why = str(path), ""
+            source = str(path)
             if source.lower().endswith(READ_ONLY_SUFFIXES):
-                why = "are of formats that are not written; --format, or a template, writes another"
+                skipped["are of formats that are not written; --format, or a template, writes another"].append(source)
             elif path.exists() and not path.is_file():  # reading would wait for ever
-                why = "are no regular files"
-            if why:
-                skipped[why].append(source)
+                skipped["are no regular files"].append(source)
             else:
                 sources.append(source)
                 below[source] = inner
