@@ -32,8 +32,7 @@ class Table(NamedTuple):
 def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
     r"""Return the table that a text writes: a row a line, spaces, tabs or commas, `#` comments.
 
-    A blank line between rows starts the next channel, or is skipped. `TextError`, with line and column, if a row is
-    ragged, a word is not a number, or there is no row.
+    A blank line between rows starts the next channel, or is skipped. `TextError`, with its place, if it is no table.
 
     Examples
     --------
@@ -74,9 +73,8 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
 def parse_inline(text: str) -> tuple[list[list[Rows]], tuple[int, ...]]:
     """Return an inline matrix and its shape: `;` ends a row, `;;` a slice (a channel), `;;;` a feature map.
 
-    For each map there are its slices, for each slice its rows; a matrix alone is one slice of one map. The shape is
-    (rows, columns[, slices[, maps]]), as far as there are such signs. `ValueError` if a row is empty or ragged, a word
-    is not a number, or slices or maps differ in size.
+    A matrix alone is one slice of one map. The shape is (rows, columns[, slices[, maps]]), as far as there are such
+    signs. `ValueError` if a row is empty or ragged, a word is not a number, or slices or maps differ in size.
 
     Examples
     --------
@@ -111,11 +109,7 @@ def _parse_rows(text: str) -> Rows:
 
 
 def decode_matrix(data: bytes, name: str) -> Doubles:
-    """Return the matrix in a text or a `.npy` file, by its first bytes: (H, W), or (H, W, C) of channels; float64.
-
-    `ImageFileError` if a text is ragged, empty, or holds a word that is not a number (with line and column), or a
-    `.npy` file is cut off or holds no real numbers in 2 or 3 dimensions.
-    """
+    """Return the matrix in a text or a `.npy` file, by its first bytes: float64, (H, W) or (H, W, C) of channels."""
     import numpy as np  # noqa: PLC0415
 
     if data.startswith(b"\x93NUMPY"):
