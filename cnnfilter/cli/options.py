@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
-from cnnfilter.io.formats import Depth, Range
+from cnnfilter.io.formats import Depth, Range, name_formats_taking
 from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair
 from cnnfilter.numbers import DECIMAL, parse_number
 
@@ -133,8 +133,10 @@ _FILE_OPTIONS = (
     click.option(
         "--depth", type=Choice(Depth), help="Of the file's pixels. Default: as the input; floats for matrices."
     ),
-    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP (95 by default) and AVIF."),
-    click.option("--compression", type=click.IntRange(0, 9), help="Of PNG, from fast to small."),
+    click.option("--quality", type=click.IntRange(1, 100), help=f"Of {name_formats_taking('quality')}."),
+    click.option(
+        "--compression", type=click.IntRange(0, 9), help=f"Of {name_formats_taking('compression')}, from fast to small."
+    ),
     click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
     click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),
     click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),

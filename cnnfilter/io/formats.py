@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
@@ -85,8 +86,6 @@ READ_ONLY_SUFFIXES = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
 
 IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if not format_.is_matrix)
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.is_matrix)
-SUFFIXES_OF_PAGES = ".gif, .png, .webp, .avif and .tif"
-"""A suffix of each format that holds several images, as messages name them."""
 
 FORMATS_TAKING = {
     option: {row.name: row.usual for row in FORMATS.values() if row.option == option}
@@ -123,3 +122,30 @@ def looks_like_matrix(data: bytes) -> bool:
     text = data.removeprefix(b"\xef\xbb\xbf")
     is_text = text[:1] in _MATRIX_STARTS and not text.startswith(b"#?")  # Radiance HDR
     return data.startswith(b"\x93NUMPY") or is_text
+
+
+def name_formats_taking(option: str) -> str:
+    """Return the formats that take an option, as its help names them.
+
+    Examples
+    --------
+    >>> name_formats_taking("quality")
+    'JPEG, WebP (95 by default) and AVIF'
+    """
+    groups = groupby(FORMATS_TAKING[option].items(), key=lambda item: item[1])
+    named = [(", ".join(name for name, _ in group), usual) for usual, group in groups]
+    return " and ".join(f"{names} ({usual} by default)" if usual else names for names, usual in named)
+
+
+def name_formats_of_pages() -> str:
+    """Return the suffixes of the formats that hold several images: those of frames first, the plainest first.
+
+    Examples
+    --------
+    >>> name_formats_of_pages()
+    '.gif, .png, .webp, .avif and .tif'
+    """
+    rows = dict.fromkeys(row for row in FORMATS.values() if row.pages)
+    plainest_first = sorted(rows, key=lambda row: (row.pages != "frames", len(row.channels)))
+    *others, last = (next(suffix for suffix in FORMATS if FORMATS[suffix] == row) for row in plainest_first)
+    return f"{', '.join(others)} and {last}"

@@ -15,7 +15,7 @@ from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part, check_layer
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
-from cnnfilter.io.formats import SUFFIXES_OF_PAGES, Depth, Range, find_format, is_matrix
+from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
     Extremes,
     choose_depth,
@@ -103,7 +103,7 @@ def remark_on_pages(pages: Pages) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
     return (
         f"the first of {pages.count} pages is taken, since the output holds one; --page N takes another, and "
-        f"{SUFFIXES_OF_PAGES} hold all"
+        f"{name_formats_of_pages()} hold all"
     )
 
 

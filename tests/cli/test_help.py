@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from cnnfilter import __version__
 from cnnfilter.cli import COMMANDS, main
 from cnnfilter.errors import MissingLibraryError
-from cnnfilter.io.formats import FORMATS_TAKING
 from cnnfilter.kernels.spec import names
 from cnnfilter.nn.geometry import BorderMode, PaddingWord
 from cnnfilter.nn.layers import Function
@@ -49,15 +48,6 @@ def checkout(folder: Path, samples: Path) -> Path:
     """Return a folder with a copy of the samples, which is the current one."""
     shutil.copytree(samples, folder / "samples")
     return folder
-
-
-@pytest.mark.parametrize("option", FORMATS_TAKING)
-def test_help_names_every_format_that_takes_an_option_and_its_usual_values(option: str) -> None:
-    text = re.search(rf"--{option} INTEGER RANGE(.*?)\[", page(("convolve",)), re.DOTALL)
-    assert text is not None
-    takers = FORMATS_TAKING[option]
-    assert re.findall(r"[A-Z]\w*[A-Z]", text[1]) == list(takers)
-    assert set(map(int, re.findall(r"\d+", text[1]))) == {usual for usual in takers.values() if usual}
 
 
 @pytest.mark.parametrize("words", PAGES, ids=lambda words: " ".join(words) or "cnnfilter")

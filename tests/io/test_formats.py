@@ -14,7 +14,6 @@ from cnnfilter.io.formats import (
     FORMATS,
     MATRIX_SUFFIXES,
     READ_ONLY_SUFFIXES,
-    SUFFIXES_OF_PAGES,
     Depth,
     Format,
     find_format,
@@ -69,11 +68,6 @@ def test_every_suffix_is_of_a_picture_or_of_a_matrix() -> None:
     assert set(IMAGE_SUFFIXES) | set(MATRIX_SUFFIXES) == set(FORMATS)
     assert not set(IMAGE_SUFFIXES) & set(MATRIX_SUFFIXES)
     assert set(MATRIX_SUFFIXES) == {".npy", ".csv", ".tsv", ".txt"}
-
-
-def test_messages_name_a_suffix_of_every_format_that_holds_several_images() -> None:
-    named = [FORMATS[suffix].name for suffix in re.findall(r"\.\w+", SUFFIXES_OF_PAGES)]
-    assert sorted(named) == sorted({format_.name for format_ in FORMATS.values() if format_.pages})
 
 
 def _smallest(format_: Format) -> Array:
