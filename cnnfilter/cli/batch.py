@@ -51,11 +51,7 @@ def filter_files(
     names: tuple[str, ...] = (),
     document: Document | None = None,
 ) -> None:
-    """Run each network on each input, and leave with status 1 if an input failed.
-
-    `names` are those of the results of several networks; `document` holds a network that was written in the layer
-    language. A `CnnFilterError` says what is wrong with outputs or networks, before anything is read or written.
-    """
+    """Run each network on each input, and leave with status 1 if an input failed; `names` are those of the results."""
     found = _collect(inputs, settings)
     sources = found.sources
     layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]

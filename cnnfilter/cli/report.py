@@ -23,29 +23,19 @@ if TYPE_CHECKING:
     from cnnfilter.run.settings import Settings
 
 
-_SAID = 3
-"""Of so many inputs the same is remarked; of more the number is said at the end."""
-
+_SAID = 3  # of so many inputs the same is remarked; of more the number is said at the end
 _NUMBER = re.compile(r"\d[\d.,]*")
-
-_PAUSE = 0.1
-"""Seconds between two pictures of the line."""
-
+_PAUSE = 0.1  # seconds between two pictures of the line
 _USUAL_COLUMNS = 80
-
-_WIDTH, _NARROWEST = 24, 5
-"""Signs of the bar, at most and at least."""
+_WIDTH, _NARROWEST = 24, 5  # signs of the bar, at most and at least
 
 
 class Reporter:
-    """Tells a person what came of a batch of inputs, and counts them.
-
-    `made` has each input that went well with its files, `troubles` how many files about the batch could not be written.
-    """
+    """Tells a person what came of a batch of inputs, and counts them."""
 
     def __init__(self, settings: Settings, total: int) -> None:
-        self.failed, self.troubles = 0, 0
-        self.made: list[tuple[str, list[str]]] = []
+        self.failed, self.troubles = 0, 0  # inputs, and files about the batch that could not be written
+        self.made: list[tuple[str, list[str]]] = []  # each input that went well, and its files
         self._settings, self._total, self._done = settings, total, 0
         self._remarks: dict[str, tuple[int, str, str]] = {}
         self._has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal()
@@ -218,10 +208,7 @@ def _write(text: str) -> None:
 def check_reports(
     jobs: Sequence[Job], settings: Settings, protected: frozenset[str], prerequisites: Sequence[Path]
 ) -> None:
-    """Raise an `OutputError` if options contradict each other, or the report or the rules cannot be written.
-
-    Nor may they destroy a file that is read or made.
-    """
+    """Raise an `OutputError` if options contradict each other, or a report cannot be written or hits a file in use."""
     if settings.update and settings.in_place:
         raise OutputError("--update compares an output with its input, and --in-place makes them one")
     if settings.depfile:
@@ -249,13 +236,7 @@ def check_reports(
 
 
 def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path]) -> str:
-    r"""Return a rule of a makefile: outputs depend on an input and other files.
-
-    Examples
-    --------
-    >>> write_rule(["out/a b.png"], "a b.png", [Path("k#1.txt")])
-    'out/a\\ b.png: a\\ b.png k\\#1.txt\n'
-    """
+    """Return a rule of a makefile: outputs depend on an input and other files."""
     needed = [*([] if source == STANDARD else [source]), *map(str, prerequisites)]
     return f"{' '.join(map(_quote_target, outputs))}: {' '.join(map(_quote, needed))}\n"
 

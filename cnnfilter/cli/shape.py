@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -41,10 +41,9 @@ class OneLayer(NamedTuple):
         shape = as_pair(kernel, "kernel size") if is_size else shape_of_kernel(kernel)
         if not is_size and self.outputs is not None:
             raise LanguageError("the number of outputs follows from the kernel; leave --outputs out")
+        size = shape[0], shape[1]
         return Conv(
-            window=Window(
-                (shape[0], shape[1]), self.stride or (1, 1), self.padding or NO_PADDING, self.dilation or (1, 1)
-            ),
+            window=Window(size, self.stride or (1, 1), self.padding or NO_PADDING, self.dilation or (1, 1)),
             kernels=() if is_size else (KernelWord(kernel, shape),),
             outputs=self.outputs or 1,
             learned_bias=bool(is_size),
@@ -115,11 +114,6 @@ Examples:
 def command(
     words: tuple[str, ...],
     layout: Layout,
-    kernel: str | None,
-    outputs: int | None,
-    stride: Pair | None,
-    padding: Padding | None,
-    dilation: Pair | None,
     solve: str | None,
     target: Pair | None,
     compare: bool,
@@ -130,6 +124,7 @@ def command(
     dpi: int | None,
     fields: bool,
     unit: Pair | None,
+    **layer_options: Any,
 ) -> None:
     """Print what comes out of each LAYER for an input of SIZE: its size, weights, and what it sees.
 
@@ -144,7 +139,8 @@ def command(
         raise LanguageError("--fields draws receptive fields; --plot FILE asks for the figure")
     if sheet and (solve or target):
         raise LanguageError("--solve prints layers, and --plot draws a network")
-    shape, document = read_words(words, OneLayer(kernel, outputs, stride, padding, dilation), layout, solve)
+    one = OneLayer(**layer_options)
+    shape, document = read_words(words, one, layout, solve)
     if compare and report == "explain":
         raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
     with naming(document):
@@ -153,7 +149,7 @@ def command(
                 raise LanguageError("--solve PART and --target HxW belong together")
             if compare or report not in {None, "table"}:
                 raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
-            keeps_stride = stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
+            keeps_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
             print_solutions(document.network, shape, solve, target, quiet=quiet, keeps_stride=keeps_stride)
             return
         visits = document.network.visits(shape)

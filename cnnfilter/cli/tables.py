@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
 _COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
-_NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)
-"""The columns that hold numbers."""
-
-_FLOAT_BYTES = 4
-"""Activations are counted as float32."""
+_NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)  # the columns that hold numbers
+_FLOAT_BYTES = 4  # activations are counted as float32
 
 
 def write_report(summary: Summary, visits: Sequence[Visit], report: str, *, compared: bool) -> str:
