@@ -42,13 +42,7 @@ _SIDES = rf"{_NUMBER}(/{_NUMBER}){{3}}"
 
 
 def as_pair(value: int | str | Sequence[int], subject: str, least: int = 1) -> Pair:
-    """Return (height, width) from `3`, `"3"`, `"3x2"` or `(3, 2)`.
-
-    Examples
-    --------
-    >>> as_pair("3x2", "stride")
-    (3, 2)
-    """
+    """Return (height, width) from `3`, `"3"`, `"3x2"` or `(3, 2)`."""
     if isinstance(value, str):
         if not re.fullmatch(_PAIR, value, re.ASCII):
             raise LanguageError(f"{subject} {value!r} is neither a number nor HxW, such as 3 or 3x2")
@@ -115,13 +109,7 @@ def same_padding(size: int, extent: int, stride: int) -> Pair:
 def output_size(size: int, before: int, after: int, extent: int, stride: int, *, ceil: bool = False) -> int:
     """Return how many windows fit along one axis.
 
-    With `ceil` a last window may hang over the end, unless it would start beyond the image and its
-    leading padding.
-
-    Examples
-    --------
-    >>> output_size(224, 3, 3, 7, 2)
-    112
+    With `ceil` a last window may hang over the end, unless it would start beyond the image and its leading padding.
     """
     room = size + before + after - extent
     if room < 0:
@@ -133,16 +121,7 @@ def output_size(size: int, before: int, after: int, extent: int, stride: int, *,
 
 
 class Window(Value):
-    """A kernel's or a pool's window and how it moves over an image.
-
-    Parameters
-    ----------
-    size, stride, dilation
-        (height, width) in pixels, each at least 1.
-    padding
-        Pixels added on each side, or a word.
-    ceil
-        Whether a last window may hang over the end of the padded image.
+    """A kernel's or a pool's window and how it moves over an image; with `ceil` a last one may hang over the end.
 
     Examples
     --------
@@ -217,13 +196,7 @@ class Window(Value):
 
 
 def show_pair(pair: Pair) -> str:
-    """Return `HxW`.
-
-    Examples
-    --------
-    >>> show_pair((3, 2))
-    '3x2'
-    """
+    """Return `HxW`."""
     return f"{pair[0]}x{pair[1]}"
 
 
@@ -250,13 +223,7 @@ class BorderMode(StrEnum):
 
 
 class Border(Value):
-    """A border's mode, and its value where the mode is `constant`.
-
-    Examples
-    --------
-    >>> str(Border(BorderMode.CONSTANT, 255.0))
-    'constant:255'
-    """
+    """A border's mode, and its value where the mode is `constant`."""
 
     mode: BorderMode = BorderMode.ZERO
     value: float = 0.0
@@ -266,13 +233,7 @@ class Border(Value):
 
 
 def as_border(value: str | Border) -> Border:
-    """Return the border named `zero`, `edge`, `reflect`, `symmetric`, `wrap` or `constant:V`.
-
-    Examples
-    --------
-    >>> as_border("constant:0.5").value
-    0.5
-    """
+    """Return the border named `zero`, `edge`, `reflect`, `symmetric`, `wrap` or `constant:V`."""
     if isinstance(value, Border):
         return value
     word, colon, number = value.partition(":")

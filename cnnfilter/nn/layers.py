@@ -16,26 +16,17 @@ Shape = tuple[int, ...]
 
 
 def show_shape(shape: Shape) -> str:
-    """Return `HxWxC`, or the length of a vector.
-
-    Examples
-    --------
-    >>> show_shape((28, 28, 6))
-    '28x28x6'
-    """
+    """Return `HxWxC`, or the length of a vector."""
     return "x".join(map(str, shape))
 
 
 class Flow(NamedTuple):
-    """What is known of the values between two layers.
-
-    `field` is the part of the input that they see, None for the whole of it. `parts` are the volumes that were
-    flattened into a vector, and the lengths of what else it was made of, in their order.
-    """
+    """What is known of the values between two layers; `field` is what they see of the input, None for all of it."""
 
     shape: Shape
     field: Field | None = PIXEL
     parts: tuple[Shape, ...] = ()
+    """The volumes that were flattened into a vector, and the lengths of what else it was made of, in their order."""
 
 
 Layout = Literal["hwc", "chw"]
@@ -278,21 +269,10 @@ def common_size(kernels: tuple[KernelWord, ...]) -> Pair:
 
 
 class Convolution(WindowLayer):
-    """What `Conv` and `DepthwiseConv` have in common.
+    """What `Conv` and `DepthwiseConv` have in common; `kernels` is empty where only their size is known.
 
-    Parameters
-    ----------
-    window
-        The kernel's size and how it moves.
-    kernels
-        The kernels by name; empty where only sizes are known.
-    bias
-        A number added to every output.
-    learned_bias
-        Whether each output has a bias of its own, among the weights.
-    border, flip, normalize
-        What padding holds; whether the kernel is turned by 180 degrees (the convolution of mathematics);
-        what its weights are divided by.
+    `bias` is a number added to every output, and `learned_bias` gives each one of its own, among the weights. `flip`
+    turns the kernels by 180 degrees, which makes it the convolution of mathematics.
     """
 
     KEEPS_CHANNELS = False
@@ -362,14 +342,7 @@ class Convolution(WindowLayer):
 
 
 class Conv(Convolution):
-    """A convolution of CNNs: every output sums over the channels of its group.
-
-    Examples
-    --------
-    >>> from cnnfilter.nn.geometry import Window
-    >>> Conv(window=Window((3, 3)), outputs=16, learned_bias=True).parameters((64, 64, 3))
-    448
-    """
+    """A convolution of CNNs: every output sums over the channels of its group."""
 
     BARE = "outputs"
     COUNTS = "number of outputs"

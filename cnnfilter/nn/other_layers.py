@@ -192,10 +192,7 @@ class Equalize(Layer):
 
 
 class Residual(Block):
-    """The sum of its branches; a single one is added to the block's input.
-
-    He et al., "Deep residual learning for image recognition" (2015).
-    """
+    """The sum of its branches; with one branch, of it and the input (He et al., "Deep residual learning", 2015)."""
 
     op = "res"
 
@@ -218,10 +215,7 @@ class Residual(Block):
 
 
 class Concatenation(Block):
-    """The channels of all branches side by side.
-
-    Szegedy et al., "Going deeper with convolutions" (2014).
-    """
+    """The channels of all branches side by side (Szegedy et al., "Going deeper with convolutions", 2014)."""
 
     op = "cat"
 
