@@ -15,12 +15,8 @@ from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window
 Places = NDArray[np.intp]
 """For each padded row or column, which of the volume's it is; -1 stands for the border's value."""
 
-_MOST_SUMMED = 2**24
-"""No engine adds up more pixels on the way to a result."""
-
-_LARGEST_TAME = 2.0**30
-"""Running sums in float64 of numbers below it are off by less than a millionth."""
-
+_MOST_SUMMED = 2**24  # no engine adds up more pixels on the way to a result
+_LARGEST_TAME = 2.0**30  # running sums in float64 of numbers below it are off by less than a millionth
 _REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
 """Those that reach for pixels of the other side, if there is much to fill."""
 

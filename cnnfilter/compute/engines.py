@@ -44,8 +44,7 @@ class Finish(NamedTuple):
         return sums
 
 
-UNFINISHED = Finish(np.zeros(1))
-"""Leaves sums as they are: they are added to others first."""
+UNFINISHED = Finish(np.zeros(1))  # leaves sums as they are: they are added to others first
 
 _BORDERS = {
     BorderMode.ZERO: cv2.BORDER_CONSTANT,
@@ -57,14 +56,9 @@ _BORDERS = {
 
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
 
-_SIDE_BY_SIDE = 4
-"""Channels that OpenCV filters at a time."""
-
-MOST_CHANNELS = 128
-"""What an image of OpenCV 5 holds."""
-
-_LARGEST_SUM = 2**31
-"""Where the whole numbers of 32 bits end in which `boxFilter` adds up pixels of 8 and 16 bits."""
+_SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
+MOST_CHANNELS = 128  # of an image of OpenCV 5
+_LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
 Filter = Callable[[Array, tuple[int, int], int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""
@@ -233,11 +227,8 @@ def fill_strips(padded: Padded, size: Pair, stride: Pair, dtype: Any, fill: Call
     return fill_rows((*output, channels), dtype, at_once, lambda row, target: fill(row * stride[0], target))
 
 
-_TILE = 1 << 16
-"""Numbers of a tile of results."""
-
-_FEW = 128
-"""Sums of more products one by one need float64, lest their rounding errors add up."""
+_TILE = 1 << 16  # numbers of a tile of results
+_FEW = 128  # sums of more products one by one need float64, lest their rounding errors add up
 
 
 def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish: Finish) -> Floats:
@@ -263,11 +254,8 @@ def add_taps(padded: Padded, bank: Floats, window: Window, output: Pair, finish:
     return fill_rows((*output, outputs), padded.dtype, max(1, _TILE // (outputs * output[1])), fill)
 
 
-SIDES = (32, 64, 128, 256, 512, 640, 1024, 2048, 4096)
-"""Sides of tiles that OpenCV transforms fast."""
-
-_IN_CACHE = 640
-"""The largest side of tiles that stay in the cache; beyond, a pixel takes half as long again."""
+SIDES = (32, 64, 128, 256, 512, 640, 1024, 2048, 4096)  # of tiles that OpenCV transforms fast
+_IN_CACHE = 640  # the largest side of tiles that stay in the cache; beyond, a pixel takes half as long again
 
 
 def choose_side(length: int, kernel: int) -> int:

@@ -13,16 +13,10 @@ from cnnfilter.nn.geometry import Border
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """The largest pixel of the types that OpenCV's filters read as they are."""
 
-EXACT_FLOAT32 = 2.0**24
-"""Up to here float32 holds every whole number."""
-
+EXACT_FLOAT32 = 2.0**24  # up to here float32 holds every whole number
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
-
-LARGEST_DIVISOR = 2**20
-"""Weights with a larger common divisor are taken for fractions, which costs an error of one part in 10^7."""
-
-MOST_WEIGHTS = 2**20
-"""Larger banks are trained ones, in which no divisor is sought."""
+_LARGEST_DIVISOR = 2**20  # with a larger common divisor weights are taken for fractions: an error of one part in 10^7
+_MOST_WEIGHTS = 2**20  # larger banks are trained ones, in which no divisor is sought
 
 Dtype = Literal["float32", "float64"]
 
@@ -67,13 +61,13 @@ def common_divisor(bank: Doubles) -> int:
 
     So the mean of nine pixels is their exact sum divided by 9, rounded once.
     """
-    if bank.size > MOST_WEIGHTS or (np.rint(bank) == bank).all() or _denominator(float(bank.flat[0])) == 0:
+    if bank.size > _MOST_WEIGHTS or (np.rint(bank) == bank).all() or _denominator(float(bank.flat[0])) == 0:
         return 1
     divisor = 1
     weights = np.sort(np.abs(bank), axis=None)  # numpy.unique would load numpy.ma, which costs a command 6 ms
     for weight in weights[np.append(True, weights[1:] != weights[:-1])]:
         divisor = lcm(divisor, _denominator(float(weight)))
-        if not 0 < divisor <= LARGEST_DIVISOR:
+        if not 0 < divisor <= _LARGEST_DIVISOR:
             return 1
     return divisor
 
@@ -82,12 +76,11 @@ def _denominator(weight: float) -> int:
     """Return the denominator of the fraction that a weight is to the last bit, or 0."""
     from fractions import Fraction  # noqa: PLC0415  most kernels are whole numbers
 
-    fraction = Fraction(weight).limit_denominator(LARGEST_DIVISOR)
+    fraction = Fraction(weight).limit_denominator(_LARGEST_DIVISOR)
     return fraction.denominator if float(fraction) == weight else 0
 
 
-_SAMPLE = 4096
-"""So many numbers tell of most photos in float32 that they are fractions."""
+_SAMPLE = 4096  # so many numbers tell of most photos in float32 that they are fractions
 
 
 def is_whole(array: Array) -> bool:
@@ -102,11 +95,8 @@ def is_whole(array: Array) -> bool:
 Factors = tuple[tuple[Doubles, Doubles], ...]
 """Pairs of a column (kh,) and a row (kw,), the sum of whose products is the kernel."""
 
-MOST_PAIRS = 4
-"""Sums of more products of a column and a row cost more than a Fourier transform."""
-
-MISSING = 1e-7
-"""The share of the sum of magnitudes that may be missing: a hundredth of the error that is allowed."""
+MOST_PAIRS = 4  # sums of more products of a column and a row cost more than a Fourier transform
+MISSING = 1e-7  # the share of the sum of magnitudes that may be missing: a hundredth of the error that is allowed
 
 
 def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:

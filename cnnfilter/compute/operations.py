@@ -65,11 +65,7 @@ def sigmoid(values: Floats) -> Floats:
 
 
 def error_function(values: Floats) -> Floats:
-    """Return erf(x), within 2e-15 in float64.
-
-    A Taylor series around the nearest of a row of points at which `math.erf` is known: the derivatives
-    of erf are Hermite polynomials times its slope (Abramowitz and Stegun, 7.1.19).
-    """
+    """Return erf(x), within 2e-15 in float64: a Taylor series around the nearest point at which `math.erf` is known."""
     step, coefficients = _erf_table()
     inside = np.clip(np.nan_to_num(values), -_ERF_REACH, _ERF_REACH)
     nearest = np.rint(inside / step)
@@ -81,13 +77,15 @@ def error_function(values: Floats) -> Floats:
     return np.where(np.isnan(values), values, result).astype(values.dtype)
 
 
-_ERF_REACH = 6.0
-"""erf(6) is 1 to the last bit of float64."""
+_ERF_REACH = 6.0  # erf is 1 to the last bit of float64 there
 
 
 @cache
 def _erf_table() -> tuple[float, Doubles]:
-    """Return the distance of the points, and for each point its Taylor coefficients from order 0 on."""
+    """Return the distance of the points, and for each point its Taylor coefficients from order 0 on.
+
+    Derivatives of erf are Hermite polynomials times its slope (Abramowitz and Stegun, 7.1.19).
+    """
     from numpy.polynomial import hermite  # noqa: PLC0415  only gelu needs it
 
     step, orders = 1 / 64, 7

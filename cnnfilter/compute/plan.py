@@ -21,11 +21,8 @@ from cnnfilter.nn.geometry import Pair, show_pair
 EXACT_FOURIER = {"float32": 2.0**18, "float64": 2.0**44}
 """Up to here a Fourier transform, whose error is below 1e-6 or 1e-15 of the largest sum, rounds back to the whole."""
 
-_CERTAIN = 0.1
-"""An error that rounding to whole numbers takes away, whatever else adds to it."""
-
-MOST_PLANES = 64
-"""So many pairs of channel and output are filtered plane by plane at most; products of matrices take over beyond."""
+_CERTAIN = 0.1  # an error that rounding to whole numbers takes away, whatever else adds to it
+MOST_PLANES = 64  # pairs of channel and output filtered plane by plane; beyond, products of matrices take over
 
 Phases = Literal["", "stride", "dilation"]
 
@@ -103,17 +100,10 @@ class Plan(NamedTuple):
         return ": ".join(self.explain())
 
 
-_SLOWER = {"float32": 1.0, "float64": 2.2}
-"""How many times as long an arithmetic takes."""
-
-_SMALL = 150.0
-"""Microseconds: what costs less is not worth a look at the kernel, which takes as long."""
-
-_FEW_TO_LAY = 9
-"""No other engine is as fast as OpenCV with so few weights, unless it reads 8 bits as they are."""
-
-LARGEST_DIRECT = {"float32": 129, "float64": 49}
-"""More weights, and OpenCV's filter2D takes a Fourier transform (dft_filter_size in its sources)."""
+_SLOWER = {"float32": 1.0, "float64": 2.2}  # how many times as long an arithmetic takes
+_SMALL = 150.0  # microseconds: what costs less is not worth a look at the kernel, which takes as long
+_FEW_TO_LAY = 9  # weights with which no engine is as fast as OpenCV, unless it reads 8 bits as they are
+LARGEST_DIRECT = {"float32": 129, "float64": 49}  # filter2D takes a Fourier transform beyond: its dft_filter_size
 
 
 def plan_kernel(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:

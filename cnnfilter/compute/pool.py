@@ -15,8 +15,10 @@ from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair, Window
 from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
-_VALUES_AT_ONCE = 1 << 22
-"""Those of windows that are sorted at a time: 32 MB of float64."""
+_VALUES_AT_ONCE = 1 << 22  # those of windows that are sorted at a time: 32 MB of float64
+_FEW_SUMMED = 128  # so many values float32 adds up with an error below 1e-5 of the sum of their magnitudes
+_BYTES_AT_ONCE = 1 << 21  # of the pixels under a tile of windows, in the cache of a core; threads wait at smaller ones
+_SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}  # by OpenCV's morphology
 
 
 def find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
@@ -198,10 +200,6 @@ def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
     return "float32" if dtype == np.float32 and not squared and count <= _FEW_SUMMED else "float64"
 
 
-_FEW_SUMMED = 128
-"""So many values float32 adds up with an error below 1e-5 of the sum of their magnitudes."""
-
-
 def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return how many rows of each row of windows, and columns of each column, count: (H',) and (W',)."""
     window = layer.window
@@ -250,10 +248,6 @@ def _sweep(
     return fill_rows((*output, channels), padded.dtype, at_once, fill)
 
 
-_SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}
-"""What OpenCV's morphology takes."""
-
-
 def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
     """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
     source = padded.in_own_type()
@@ -294,10 +288,6 @@ def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     if shape[0] * row <= 2 * _BYTES_AT_ONCE:  # threads would take longer to begin
         return shape[0]
     return max(1, _BYTES_AT_ONCE // (window.stride[0] * row), 2 * window.size[0] // window.stride[0])
-
-
-_BYTES_AT_ONCE = 1 << 21
-"""Bytes of pixels that a tile of windows covers: the cache of a core. Threads wait for each other at smaller ones."""
 
 
 RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {

@@ -15,23 +15,12 @@ from cnnfilter.compute.threads import Memory, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
-_PATCHES = 1 << 21
-"""Numbers of patches gathered at a time: 8 MB in float32. More leave every cache, fewer take more calls."""
-
-_SMALL_PRODUCT = 1 << 20
-"""OpenBLAS adds one by one the products of up to 100 x 100 x 100 multiplications, so that their errors add up ..."""
-
-_DEEPEST = 512
-"""... and those with a single column, unless sums are made in parts."""
-
-_AT_ONCE = 1 << 17
-"""Products held at a time: 1 MB, in the cache of a core."""
-
-_FEW_PLACES = 8
-"""Kernels about as large as the image, whose products are long and few."""
-
-_FEW_CHANNELS = 16
-"""Fewer numbers side by side are copied faster along the rows of the image."""
+_PATCHES = 1 << 21  # numbers of patches gathered at a time, 8 MB: more leave every cache, fewer take more calls
+_SMALL_PRODUCT = 1 << 20  # OpenBLAS adds one by one the products of up to 100^3 multiplications: their errors add up,
+_DEEPEST = 512  # as do those of a single column, unless they are summed in parts of so many
+_AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
+_FEW_PLACES = 8  # results of kernels about as large as the image, whose products are long and few
+_FEW_CHANNELS = 16  # fewer numbers side by side are copied faster along the rows of the image
 
 
 def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair, groups: int, finish: Finish) -> Floats:
@@ -72,8 +61,7 @@ def _as_matrix(bank: Floats, dtype: np.dtype[np.floating]) -> Floats:
 def _gather(channels: Floats, window: Window, columns: int, memory: Memory, *, weights_first: bool) -> Floats:
     """Return the windows of (rows, columns, in) as rows of a matrix: a row of the kernel is one run of numbers.
 
-    With `weights_first` the matrix is turned, as a row of the image is one run then, and has a last column of ones for
-    the bias.
+    With `weights_first` a row of the image is one run, and a last column of ones is there for the bias.
     """
     if weights_first:
         planes = memory("planes", channels.shape[2], *channels.shape[:2])
@@ -114,11 +102,9 @@ def _multiply(windows: Floats, matrix: Floats, sums: Floats, output: Pair) -> No
 
 
 def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
-    """Return (n, depth) rows times a (depth, out) matrix: (n, out), summed in float64, pairwise.
-
-    BLAS adds up one by one what is left over of a vector's products, which is too coarse for long ones in float32, and
-    cuts them by the number of cores.
-    """
+    """Return (n, depth) rows times a (depth, out) matrix: (n, out), summed in float64, pairwise."""
+    # BLAS adds one by one what is left over of a vector's products, which is too coarse for long ones in float32, and
+    # cuts them by the number of cores.
     kernels = np.ascontiguousarray(matrix.T)
     vectors = rows.astype(np.float64)
     memory = reuse_memory(np.dtype(np.float64))
@@ -133,14 +119,9 @@ def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
     return fill_rows((len(kernels), len(rows)), np.float64, at_once, fill).T
 
 
-_BLOCK = 16
-"""Results of a product along the column or row."""
-
-_LARGEST_PRODUCT = 1 << 18
-"""OpenBLAS takes one thread for products of up to so many multiplications: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
-
-_FEW = 2
-"""So many weights other than 0 are added one by one."""
+_BLOCK = 16  # results of a product along the column or row
+_LARGEST_PRODUCT = 1 << 18  # multiplications on one thread of OpenBLAS: 65536 x GEMM_MULTITHREAD_THRESHOLD
+_FEW = 2  # so many weights other than 0 are added one by one
 
 
 def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Finish) -> Floats:

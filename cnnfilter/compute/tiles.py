@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
     from cnnfilter.io.decode import Picture
 
-_LARGEST_STRIP = 1 << 20
-"""So many numbers a layer gives at a time: 4 MB of float32."""
-
-_FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}
-"""Borders of which a strip at the edge knows all."""
+_LARGEST_STRIP = 1 << 20  # numbers that a layer gives at a time: 4 MB of float32
+_FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}  # borders of which a strip at the edge knows all
 
 
 class Part(NamedTuple):
@@ -229,8 +226,7 @@ class Model:
         return self._cut[1]
 
 
-VALUE = 4
-"""Bytes of a value, float32."""
+VALUE = 4  # bytes of a value, float32
 
 
 def check_layers(program: Program, visits: Sequence[Visit], *, whole: bool) -> None:
