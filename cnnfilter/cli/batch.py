@@ -16,7 +16,7 @@ import click
 
 from cnnfilter.cli import remark
 from cnnfilter.cli.options import NO_FIGURE
-from cnnfilter.cli.report import check_reports, reporting
+from cnnfilter.cli.report import Reporter, check_reports, reporting
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
 from cnnfilter.io.paths import (
@@ -37,7 +37,6 @@ from cnnfilter.nn.layers import Convolution
 from cnnfilter.run.settings import Settings, Work, plan_views
 
 if TYPE_CHECKING:
-    from cnnfilter.cli.report import Reporter
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
     from cnnfilter.network_files import Document
     from cnnfilter.nn.network import Network

@@ -10,11 +10,10 @@ from cnnfilter.cli import Command
 from cnnfilter.cli.options import complete_kernel, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
-from cnnfilter.kernels.spec import describe, load_kernel, names
+from cnnfilter.kernels.spec import Kernel, describe, load_kernel, names
 from cnnfilter.numbers import align, round_digits, show_number
 
 if TYPE_CHECKING:
-    from cnnfilter.kernels.spec import Kernel
     from cnnfilter.plot.sheet import Sheet
 
 SHOWN_DIGITS = 6

@@ -248,9 +248,8 @@ figure_options = add_options(
     click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
     click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
 )
-"""Adds the options of figures."""
 
-view_options = add_options(
+view_options = add_options(  # for commands that lay one window on the input
     figure_options,
     click.option(
         "--explain",
@@ -267,4 +266,3 @@ view_options = add_options(
     click.option("--around", type=PLACE, help="Animate about 12x12 pixels around this one of a larger input."),
     click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )
-"""Adds those of figures, explanations and moving pictures, for commands that lay one window on the input."""

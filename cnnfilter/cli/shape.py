@@ -18,10 +18,9 @@ from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.summary import summarize
+from cnnfilter.nn.summary import Summary, summarize
 
 if TYPE_CHECKING:
-    from cnnfilter.nn.summary import Summary
     from cnnfilter.plot.sheet import Sheet
 
 

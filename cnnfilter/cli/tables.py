@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnfilter.nn.geometry import PaddingWord, show_padding
 from cnnfilter.nn.layers import Layer, WindowLayer, show_shape
+from cnnfilter.nn.network import Visit
 from cnnfilter.nn.other_layers import Concatenation, Residual
-from cnnfilter.nn.summary import COUNTING_RULE, Comparison, LayerCosts, compare
+from cnnfilter.nn.summary import COUNTING_RULE, Comparison, LayerCosts, Summary, compare
 from cnnfilter.numbers import align
-
-if TYPE_CHECKING:
-    from cnnfilter.nn.network import Visit
-    from cnnfilter.nn.summary import Summary
 
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
 _COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
