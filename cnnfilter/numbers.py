@@ -16,13 +16,7 @@ _NUMBER = re.compile(rf"({DECIMAL})(?:/({DECIMAL}))?", re.ASCII)
 
 
 def parse_number(text: str) -> float:
-    """Return the finite number that `text` writes as a decimal or as a fraction.
-
-    Examples
-    --------
-    >>> parse_number("-1/4")
-    -0.25
-    """
+    """Return the finite number that `text` writes as a decimal or as a fraction, such as `-1/4`."""
     match = _NUMBER.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no number")
