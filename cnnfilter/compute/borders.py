@@ -17,8 +17,7 @@ Places = NDArray[np.intp]
 
 _MOST_SUMMED = 2**24  # no engine adds up more pixels on the way to a result
 _LARGEST_TAME = 2.0**30  # running sums in float64 of numbers below it are off by less than a millionth
-_REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}
-"""Those that reach for pixels of the other side, if there is much to fill."""
+_REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}  # may reach for pixels of the other side
 
 
 class Padded:

@@ -46,16 +46,13 @@ class Finish(NamedTuple):
 
 UNFINISHED = Finish(np.zeros(1))  # leaves sums as they are: they are added to others first
 
-_BORDERS = {
+_BORDERS = {  # no filter takes a wrapped border, nor the value of a constant one
     BorderMode.ZERO: cv2.BORDER_CONSTANT,
     BorderMode.EDGE: cv2.BORDER_REPLICATE,
     BorderMode.REFLECT: cv2.BORDER_REFLECT_101,
     BorderMode.SYMMETRIC: cv2.BORDER_REFLECT,
 }
-"""No filter takes a wrapped border, nor the value of a constant one."""
-
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
-
 _SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
@@ -217,10 +214,7 @@ def _filter_in_strips(
 
 
 def fill_strips(padded: Padded, size: Pair, stride: Pair, dtype: Any, fill: Callable[[int, Floats], None]) -> Floats:
-    """Return the results of windows of a size, (H', W', C), a few rows at a time.
-
-    `fill` gets the first padded row that is read, and the results to fill in, (rows, W', C).
-    """
+    """Return the results of windows of a size, (H', W', C): `fill` gets the first padded row, and rows to fill in."""
     height, width, channels = padded.shape
     output = Window(size, stride).output(height, width)
     at_once = choose_rows(output[0], width * channels, size[0], stride[0])
@@ -259,14 +253,11 @@ _IN_CACHE = 640  # the largest side of tiles that stay in the cache; beyond, a p
 
 
 def choose_side(length: int, kernel: int) -> int:
-    """Return the side of the tiles that cover so many padded pixels along an axis with the least work.
-
-    A large tile spends less on what the kernel overlaps, a small one on what lies beyond the end.
-    """
+    """Return the side of the tiles that cover so many padded pixels along an axis with the least work."""
     whole = cv2.getOptimalDFTSize(length)
     results = length - kernel + 1
 
-    def work(side: int) -> float:
+    def work(side: int) -> float:  # large tiles spend less on what the kernel overlaps, small ones beyond the end
         tiles = -(-results // (side - kernel + 1))
         return tiles * side * (1.0 if side <= _IN_CACHE else 1.5)
 

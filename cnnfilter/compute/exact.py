@@ -113,9 +113,8 @@ def find_diagonal(weights: Doubles) -> tuple[Doubles, int] | None:
 def find_factors(weights: Doubles, missing: float = MISSING) -> tuple[Factors, bool]:
     """Return columns and rows whose products add up to the kernel, and whether they do so to the last bit.
 
-    At most a share of `missing` of the sum of magnitudes is lost. Rows that are multiples of one another are one row;
-    the factors of whole numbers are whole numbers then. Else the singular value decomposition tells; a kernel that
-    takes more than 4 pairs has none.
+    At most a share of `missing` of the sum of magnitudes is lost. Rows that are multiples of one another come first, as
+    whole numbers have whole factors then, else the singular value decomposition; beyond 4 pairs there are none.
     """
     for matrix in (weights, weights.T):
         groups = _group_rows(matrix, missing)

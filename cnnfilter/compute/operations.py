@@ -98,17 +98,12 @@ def _erf_table() -> tuple[float, Doubles]:
     return step, np.stack(rows)
 
 
-def gelu(values: Floats) -> Floats:
-    """Return x * (1 + erf(x / sqrt 2)) / 2, the exact form."""
-    return np.asarray(values * (0.5 + 0.5 * error_function(values / values.dtype.type(np.sqrt(2)))))
-
-
 _FUNCTIONS: dict[Function, Callable[[Floats, np.floating], Floats]] = {
     Function.RELU: lambda values, _: np.maximum(values, 0),
     Function.RELU6: lambda values, _: np.clip(values, 0, 6),
     Function.LEAKYRELU: lambda values, slope: np.where(values < 0, values * slope, values),
     Function.ELU: lambda values, slope: np.where(values < 0, slope * np.expm1(np.minimum(values, 0)), values),
-    Function.GELU: lambda values, _: gelu(values),
+    Function.GELU: lambda values, _: values * (0.5 + 0.5 * error_function(values / values.dtype.type(np.sqrt(2)))),
     Function.SILU: lambda values, _: values * sigmoid(values),
     Function.SIGMOID: lambda values, _: sigmoid(values),
     Function.TANH: lambda values, _: np.tanh(values),
@@ -156,12 +151,12 @@ def equalize(volume: Array, white: float) -> Floats:
 
 def _equalize_plane(plane: Array, white: float) -> Doubles:
     levels, places, counts = np.unique(plane, return_inverse=True, return_counts=True, equal_nan=False)
-    counts = np.where(np.isnan(levels), 0, counts) if levels.dtype.kind == "f" else counts
+    counts = np.where(np.isnan(levels), 0, counts)
     upto = np.cumsum(counts)
     if upto[-1] == upto[0]:
         return plane.astype(np.float64)
     spread = white * (upto - upto[0]) / (upto[-1] - upto[0])
-    spread = np.where(np.isnan(levels), np.nan, spread) if levels.dtype.kind == "f" else spread
+    spread = np.where(np.isnan(levels), np.nan, spread)
     return np.asarray(spread[places].reshape(plane.shape), dtype=np.float64)
 
 

@@ -107,12 +107,10 @@ _JOIN_CHANNELS: dict[ChannelMode, Callable[..., Any]] = {
 
 @ieee_arithmetic
 def pool_volume(volume: Array, layer: Pool, *, keeps_type: bool = False) -> Array:
-    """Return the pooled volume, (H', W', C).
+    """Return the pooled volume, (H', W', C), as floats, but of its own type under max and min.
 
-    It is of the volume's type under max and min, and under median with `keeps_type`, in which those between two
-    integers are rounded half to even; else it is float32 (float64 for float64 and integers of more than 16 bits). nan
-    is no pixel to a median; elsewhere it spreads to each window that sees it. Raises a `ShapeError` if the window is
-    larger than the padded volume, or the padding more than half the window.
+    With `keeps_type` medians are of its own type too, rounded half to even. nan is no pixel to a median; elsewhere it
+    spreads to each window that sees it.
     """
     rows, columns, _ = layer.output(volume.shape)
     of_medians = volume.dtype if keeps_type else np.dtype(float_type(volume.dtype))
@@ -149,10 +147,9 @@ def _add_squares(volume: Array, layer: Pool, output: Pair) -> Floats:
 
 
 def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False, divisor: int = 1) -> Floats:
-    """Return the sum over each window, or that of squares, divided once, (H', W', C).
+    """Return the sum over each window, or that of squares, divided once, (H', W', C); padding adds nothing.
 
-    Padding and overhang add nothing. float32 where it holds the exact sum, or few enough are added that it makes no
-    difference, else float64.
+    It is float32 where that is exact, or few enough are added that it makes no difference, else float64.
     """
     pixels = window.size[0] * window.size[1]
     dtype = _type_of_sums(volume.dtype, pixels, squared=squared)
@@ -216,10 +213,7 @@ def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
 
 
 def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, sweep: Callable[..., Any]) -> Array:
-    """Return the extreme of each window, (H', W', C): by OpenCV where windows overlap, else of views.
-
-    `join` finds that of two arrays, `sweep` is OpenCV's for a window.
-    """
+    """Return the extreme of each window, (H', W', C): by OpenCV's `sweep` where windows overlap, else by `join`."""
     window = layer.window
     padded = pad_to_windows(volume, window, output, find_loser(layer.mode, volume.dtype), volume.dtype.name)
     overlaps = window.stride[0] < window.size[0] and window.stride[1] < window.size[1]
@@ -290,12 +284,11 @@ def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     return max(1, _BYTES_AT_ONCE // (window.stride[0] * row), 2 * window.size[0] // window.stride[0])
 
 
-RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {
+RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {  # dtype: of what lies between two values
     PoolMode.MAX: lambda volume, layer, output, _: _find_extremes(volume, layer, output, np.maximum, cv2.dilate),
     PoolMode.MIN: lambda volume, layer, output, _: _find_extremes(volume, layer, output, np.minimum, cv2.erode),
     PoolMode.AVG: lambda volume, layer, output, _: _average(volume, layer, output),
     PoolMode.L2: lambda volume, layer, output, _: _add_squares(volume, layer, output),
     PoolMode.MEDIAN: lambda volume, layer, output, dtype: find_medians(volume, layer.window, output, dtype),
 }
-"""What each mode makes of a volume, (H', W', C), of windows that see a pixel; nan is no pixel to those that neither
-pick nor average. The last argument is the type of what lies between two values."""
+"""What each mode makes of a volume, (H', W', C), of windows that see a pixel."""

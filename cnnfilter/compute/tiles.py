@@ -47,10 +47,9 @@ class Strip(NamedTuple):
 class FeatureMaps:
     """What comes out of a network, or of one of its layers, part by part, and what is to be remarked.
 
-    `strips` are the network, cut for colours of their shape, (H, W, C), with alpha (H, W, 1) or None. It is run for
-    each part when that is asked for, so that large results need little memory; one part alone is kept. Without strips
-    `colours` are the result itself. All parts have `height` rows, or values of a vector; `white` is in their units. Of
-    the picture's other pages, `model` makes the same.
+    `strips` are the network, cut for colours (H, W, C) with alpha (H, W, 1) or None, and run when their part is asked
+    for, so that large results need little memory; without them `colours` are the result itself, of `height` rows or
+    values and with `white` in their units. Of the picture's other pages, `model` makes the same.
     """
 
     def __init__(
