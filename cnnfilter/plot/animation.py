@@ -52,10 +52,7 @@ _POINTS = 9
 
 
 class Movie(NamedTuple):
-    """A moving picture: how many frames it has, pixels with every color of them, and all of them one by one.
-
-    Each frame has the same pixels, changed.
-    """
+    """A moving picture: its number of frames, pixels with all their colors, and the frames, the same pixels changed."""
 
     length: int
     samples: Frame
@@ -93,8 +90,7 @@ Work = Sequence[tuple[Trace, Array]]
 def animate(program: Program, volume: Array, place: Pair | None, title: str, white: float, paper: Paper) -> Movie:
     """Return the moving picture of a convolution or pool on an input (H, W, C), drawn on paper while frames are taken.
 
-    Windows are those around a (row, column) of the input, all of a small one if `place` is None. The title says what
-    the input and the kernel are called; `white` is 0 for a matrix.
+    Windows are those around a `place`, or all of a small input; `white` is 0 for a matrix.
     """
     first = trace(program, volume, (0, 0))
     excerpt = choose_excerpt(first.layer, first.shape, first.output, place)

@@ -37,10 +37,7 @@ WHITE = 255.0
 
 
 def read_sample(path: str) -> tuple[Doubles, str]:
-    """Return a user's image in gray, (H, W) with `WHITE` as its white, and what it is.
-
-    It has up to 240 pixels a side, so that what a kernel does to a pixel is to be seen.
-    """
+    """Return a user's image in gray, (H, W) of up to 240 pixels a side, with `WHITE` as its white, and what it is."""
     picture = decode_picture(read_bytes(path), path)
     volume = picture.colours
     if volume.shape[2] not in {1, 3}:
@@ -62,11 +59,7 @@ def reduce_picture(picture: Array, most: int) -> Doubles:
 
 
 def make_sample() -> Doubles:
-    """Return an image of 96x96 gray levels in which every kernel finds something.
-
-    It has, on a slope from dark to bright, a bright disk, a dark square with a bright rim, lines of one pixel in four
-    directions, and rings that narrow from the middle to the rim.
-    """
+    """Return an image of 96x96 gray levels with what kernels find: a slope, a disk, a rimmed square, lines, rings."""
     row, column = np.mgrid[:96, :96].astype(np.float64)
     sample = 60 + 0.7 * column
     sample[np.hypot(row - 25, column - 25) <= 16] = 230
@@ -103,12 +96,7 @@ _KEYS = (
 
 
 class KernelResult(NamedTuple):
-    """What a kernel makes of an image, (H, W); the `note` says of which.
-
-    It is `signed` if the kernel sums to 0 or less, as one that looks for differences: then 0 is in the middle, and the
-    `limit`, the greatest magnitude, has the deepest colors. Else the limit is white: the kernel's sum times that of
-    the image.
-    """
+    """What a kernel makes of an image (H, W), named by the `note`, shown from 0 to the limit, if `signed` around 0."""
 
     values: Array
     signed: bool
@@ -172,10 +160,7 @@ def caption_of(word: str, description: str) -> str:
 
 
 def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading: str = "") -> None:
-    """Draw each plane in a row: its weights, its frequency response, and what it makes of an image if that is known.
-
-    The `heading`, such as what the kernel does, is above all.
-    """
+    """Draw each plane in a row below the `heading`: its weights, frequency response, and result if it is known."""
     has_results = any(plane.result for plane in planes)
     widths = [max(plane.side for plane in planes), *[_PANEL] * (1 + has_results)]
     heights = [plane.side * 0.92 for plane in planes]
@@ -252,8 +237,6 @@ def _draw_scale(axes: Axes, image: AxesImage, label: str) -> None:
 
 def frequency_response(weights: Doubles) -> Doubles:
     """Return how much a kernel (kh, kw) leaves of each wave: the magnitude of its Fourier transform, (129, 129).
-
-    Frequencies go down and across, each from -0.5 to 0.5 cycles per pixel.
 
     Examples
     --------

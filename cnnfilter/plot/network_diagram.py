@@ -126,16 +126,12 @@ class _Pen(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """A part of a drawing: the room it takes in inches, above and below the line of the arrows, and what draws it.
-
-    `draw` takes the point where the room begins on that line, and the x where the volume before it ends; it returns the
-    x where its own last volume ends.
-    """
+    """A part of a drawing: the inches it takes along the line of the arrows, above and below it, and what draws it."""
 
     width: float
     up: float
     down: float
-    draw: Callable[[_Pen, float, float, float], float]
+    draw: Callable[[_Pen, float, float, float], float]  # from x, y and the end of the volume before to its own end
 
 
 @cache

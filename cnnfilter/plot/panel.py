@@ -32,18 +32,14 @@ LETTER = 0.62
 _BLUE = "#4477aa"
 
 _ODD_COLORS = np.array([[0, 0, 0, 0], to_rgba("#f0e442"), to_rgba("#009e73")])
-"""Of nothing, nan, infinite: yellow and green that no map of ours has, and that all eyes distinguish (M. Okabe, K. Ito,
-2008)."""
+"""Of nothing, nan, infinite: colors that no map of ours has, and that all eyes distinguish (Okabe and Ito, 2008)."""
 
 _INSET = 0.5, 1.2
 """The greatest (height, width) of a kernel beside a title, in inches."""
 
 
 def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kernel: Doubles | None = None) -> None:
-    """Draw a view in a box that has room for its sizes, its scale, and a title with the size and the range of values.
-
-    The weights of a `kernel` are drawn small at the corner of the panel.
-    """
+    """Draw a view in a box with its sizes, scale and title, and the weights of a `kernel` small at the corner."""
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
     if len(view.shape) == 1:
         axes, place, remarks = _draw_vector(paper, inner, view), inner, list[str]()
@@ -173,10 +169,7 @@ def choose_inks(colors: Array) -> list[str]:
 
 
 def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
-    """Yield the texts of cells: up to three digits each, then as many places as give the greatest three, two, one.
-
-    What is not finite is written where it is odd: cells between maps are not.
-    """
+    """Yield the texts of cells, in fewer and fewer digits; what is not finite is written unless it is a gap."""
     numbers, marks = values.ravel().tolist(), odd.ravel().tolist()
     greatest = max((abs(number) for number in numbers if isfinite(number)), default=0.0)
     whole = floor(log10(greatest)) if greatest else 0
@@ -225,10 +218,7 @@ def _mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
 
 
 def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> list[int]:
-    """Return which of so many pixels are numbered beside an axis that is so many inches long.
-
-    All of up to 12 are, if they have room, else every 2nd, 5th, 10th and so on, so that there are gaps between them.
-    """
+    """Return the pixels numbered at an axis of so many inches: all of up to 12 if they fit, or each 2nd, 5th, 10th."""
     needed = TICK_POINTS * paper.zoom / POINTS * (LETTER * (len(str(count - 1)) + 1) if across else 1.5)
     most = max(1, min(12 if count <= 12 else 6, int(room / needed)))
     steps = (digit * 10**power for power in range(10) for digit in (1, 2, 5))
@@ -237,10 +227,7 @@ def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> lis
 
 
 def _place_kernel(paper: Paper, inner: Box, place: Box, display: Display) -> float:
-    """Draw a kernel at the corner of its panel, and return how far to the right a title above the panel may go.
-
-    The panel had the room of `inner`, and took `place`. With room beside it, the kernel is there, behind the color bar.
-    """
+    """Draw a kernel beside its panel, which took `place` of `inner`, or above it, and return where the title ends."""
     corner = Box(0.0, place.top - 0.06 - _INSET[0], _INSET[1], _INSET[0])
     size = paper.square(corner, display.pixels.shape[0] / display.pixels.shape[1])
     right = place.left + place.width

@@ -52,10 +52,7 @@ _MOST_BACKDROP = 1200
 
 
 class Backdrop(NamedTuple):
-    """An image to draw on: pixels (H, W, 3) from 0 to 1, and what it is.
-
-    Reduced, it covers all rows and columns of the image but a last few that made no whole block.
-    """
+    """An image to draw on: pixels (H, W, 3) from 0 to 1, the rows and columns of it that they cover, and what it is."""
 
     pixels: Doubles
     covered: Pair

@@ -41,8 +41,7 @@ Size = tuple[float, float]
 """(height, width) in inches."""
 
 INK, FRAME = "#222222", "#e66100"
-"""Of letters and axes; of what is framed: an orange that people who confuse red and green see too, and that is in no
-map here."""
+"""Of letters and axes; of what is framed: an orange that all eyes tell from green, and that is in no map here."""
 
 POINTS = 72.0
 """In an inch."""
@@ -74,10 +73,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 class Sheet(NamedTuple):
-    """A figure that is wanted: `option` asks for it, `target` is the path of a file, or `show` for a window.
-
-    The size is (height, width) in inches, None for what suits the figure; there are `dpi` pixels per inch.
-    """
+    """A figure that an `option` asks for, in a file or, if the target is `show`, a window; its `size` is in inches."""
 
     target: str
     size: Size | None = None
@@ -218,11 +214,7 @@ class Box(NamedTuple):
 
 
 class Paper:
-    """A figure laid out in inches; where another size is asked for, all of it is stretched.
-
-    Letters become smaller with the side that shrinks most, so that they keep their room, and never larger: their
-    `zoom` is at most 1.
-    """
+    """A figure laid out in inches and stretched to the size asked for; letters shrink with it by `zoom`, never grow."""
 
     def __init__(self, figure: Figure, sheet: Sheet) -> None:
         self.figure, self.sheet = figure, sheet
@@ -231,10 +223,7 @@ class Paper:
         self.zoom = 1.0
 
     def lay_out(self, height: float, width: float, *, stretched: bool = True) -> None:
-        """Give the figure its size, before anything is drawn: the layout takes so many inches.
-
-        One that is not stretched keeps its ratio, in the top left corner, and its letters become larger too.
-        """
+        """Give the figure its size before anything is drawn; if not `stretched`, in its ratio, letters growing too."""
         import matplotlib as mpl  # noqa: PLC0415  only a figure needs it
 
         zoom = set_size(self.figure, self.sheet, (height, width))
@@ -286,10 +275,7 @@ class Paper:
         return box._replace(width=width / self._stretch[1], height=width * settled / self._stretch[0])
 
     def snap(self, box: Box, cells: tuple[int, int]) -> Box:
-        """Return a box whose (rows, columns) of cells are whole pixels, if they are as large as one.
-
-        It goes to the same bottom right corner, or less than a pixel further.
-        """
+        """Return a box whose cells are whole pixels, if as large as one, with nearly the same bottom right corner."""
         tall = self.figure.bbox.height
         scale = self._stretch[0] * self.figure.dpi, self._stretch[1] * self.figure.dpi
         high, wide = box.height * scale[0] / cells[0], box.width * scale[1] / cells[1]
@@ -301,11 +287,9 @@ class Paper:
         return Box(left / scale[1], (tall - low - height) / scale[0], width / scale[1], height / scale[0])
 
     def break_lines(self, text: Text, name: str, facts: Sequence[str], size: Size) -> None:
-        """Write a name, and facts below it, into lines that are together not higher, nor wider, than some inches.
+        """Write a name, and facts below it, in lines that fit the inches of a size.
 
-        Where that takes too many lines, letters become smaller, and at last the middle of the name is left out. Facts
-        are never cut. A name is broken after a blank, a colon, an underscore, or a hyphen between letters, a fact at
-        its blanks at most.
+        If need be letters become smaller, and at last the middle of the name is left out; facts are never cut.
         """
         high, wide = size[0] * self._stretch[0] * POINTS, size[1] * self._stretch[1] * self.figure.dpi
         points, least = float(text.get_fontsize()), 6.0 * self.zoom

@@ -111,10 +111,9 @@ def view_picture(picture: Picture, side: int) -> View:
 
 
 class Reducer:
-    """Makes a view of a result as its parts come by, in any order; the first comes alone, others from several threads.
+    """Makes a view, less than twice `side` pixels high and wide, of a result's parts in any order.
 
-    All parts together have `height` rows, or values of a vector. The view is less than twice `side` pixels high and
-    wide, but not less than `side` where there are as many.
+    The first part comes alone, others from several threads; together they have `height` rows.
     """
 
     def __init__(self, height: int, white: float, *, matrix: bool, side: int) -> None:
@@ -177,10 +176,7 @@ class Reducer:
 
 
 def lies_below(finite: Floats) -> bool:
-    """Return whether values below 0 are what a result is about, from a tenth of all magnitudes on.
-
-    Fewer, as a sharpened photo has them, are cut off as they are in a file.
-    """
+    """Return whether values below 0 are a tenth of all magnitudes; fewer, as in a sharpened photo, are cut off."""
     return bool(-finite[finite < 0].sum() > 0.1 * np.abs(finite).sum())
 
 
@@ -300,7 +296,7 @@ def show_end(number: float) -> str:
 
 
 def equalized_norm(values: Floats, ends: Extremes | None = None, *, signed: bool) -> FuncNorm:
-    """Return a scale on which each level is at the share of values below it; a signed one keeps 0 in its middle.
+    """Return a scale on which a level is at the share of values below it, with 0 in the middle if `signed`.
 
     Where the values are only means of others, `ends` are the least and the greatest of these.
     """

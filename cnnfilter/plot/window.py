@@ -42,10 +42,7 @@ Numbers = Callable[[Axes, float, Display, Pair], bool]
 
 
 class _Row(NamedTuple):
-    """A row of panels: a channel of the input, the map that it goes into, its place among the map's channels.
-
-    `last` says whether the map is complete with it, and drawn.
-    """
+    """A row of panels: a channel, its map, its place among the map's channels; with the `last` the map is drawn too."""
 
     one: Explained
     channel: int
