@@ -34,9 +34,6 @@ _BLUE = "#4477aa"
 _ODD_COLORS = np.array([[0, 0, 0, 0], to_rgba("#f0e442"), to_rgba("#009e73")])
 """Of nothing, nan, infinite: colors that no map of ours has, and that all eyes distinguish (Okabe and Ito, 2008)."""
 
-_INSET = 0.5, 1.2
-"""The greatest (height, width) of a kernel beside a title, in inches."""
-
 
 def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kernel: Doubles | None = None) -> None:
     """Draw a view in a box with its sizes, scale and title, and the weights of a `kernel` small at the corner."""
@@ -71,7 +68,9 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         _mark_sizes(paper, place, axes, (height, width))
     else:
         axes.set_axis_off()
-        _outline_maps(axes, display, count)
+        for top, left, tall, broad in islice(display.places(), count):  # so that the edges of white maps can be seen
+            line = Rectangle((left - 0.5, top - 0.5), broad, tall, fill=False, edgecolor="#999999", linewidth=0.4)
+            axes.add_patch(line).set_clip_on(False)  # half of it lies beyond the last cells
         words = "red, green, blue: " if view.shape[2] == 3 and not view.matrix else ""
         label = f"{words}{count} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
@@ -81,13 +80,6 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         return axes, place, [f"shown by range {look.range_}"]
     hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
     return axes, place, list(filter(None, (display.remark, "equalized" if look.equalize else "", hidden)))
-
-
-def _outline_maps(axes: Axes, display: Display, count: int) -> None:
-    """Draw a thin line around each map, so that the edges of white ones can be seen."""
-    for top, left, height, width in islice(display.places(), count):
-        line = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="#999999", linewidth=0.4)
-        axes.add_patch(line).set_clip_on(False)  # half of it lies beyond the last cells
 
 
 def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
@@ -228,7 +220,7 @@ def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> lis
 
 def _place_kernel(paper: Paper, inner: Box, place: Box, display: Display) -> float:
     """Draw a kernel beside its panel, which took `place` of `inner`, or above it, and return where the title ends."""
-    corner = Box(0.0, place.top - 0.06 - _INSET[0], _INSET[1], _INSET[0])
+    corner = Box(0.0, place.top - 0.06 - 0.5, 1.2, 0.5)  # the most that a kernel takes above a panel
     size = paper.square(corner, display.pixels.shape[0] / display.pixels.shape[1])
     right = place.left + place.width
     if inner.width - place.width > size.width + 0.1:

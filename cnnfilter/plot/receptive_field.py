@@ -44,9 +44,6 @@ _COLUMNS = (
 )
 """The head of each column of the table, its place in inches, and which of its ends is there."""
 
-_MOST_LETTERS = 46
-"""Of the names of layers in a line."""
-
 _MOST_BACKDROP = 1200
 """Pixels a side to which an image is reduced."""
 
@@ -255,6 +252,6 @@ def table_of(found: Frames) -> list[tuple[str, ...]]:
 
 
 def _names(names: Sequence[str]) -> str:
-    """Return names in a line, the first and the last of many."""
+    """Return names in a line of the table, the first and the last of those too long for it."""
     text = ", ".join(names)
-    return text if len(text) <= _MOST_LETTERS else f"{names[0]}, {names[1]} ... {names[-1]} ({len(names)} layers)"
+    return text if len(text) <= 46 else f"{names[0]}, {names[1]} ... {names[-1]} ({len(names)} layers)"

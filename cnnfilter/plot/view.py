@@ -138,8 +138,9 @@ class Reducer:
         values = part.values if part.values.ndim == 1 else as_volume(part.values)
         small = self._begin(values) if self._small is None else self._small
         self._extremes[part.rows.start] = find_extremes(values)
-        nans, infinite = _count_odd(values)
-        self._odd = self._odd[0] + nans, self._odd[1] + infinite
+        if values.dtype.kind == "f" and values.size and not np.isfinite([values.min(), values.max()]).all():
+            nans, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+            self._odd = self._odd[0] + nans, self._odd[1] + infinite
         self._rows += len(values)
         first = ceil(part.rows.start / self._factor)
         skipped = first * self._factor - part.rows.start  # these rows are means with the ones of another part
@@ -197,13 +198,6 @@ def _resize(band: Array, factor: int) -> Array:
     fours = (np.ascontiguousarray(band[:, :, start : start + 4]) for start in range(0, band.shape[2], 4))
     small = [cv2.resize(four, (width, height), interpolation=cv2.INTER_AREA) for four in fours]
     return np.concatenate([four.reshape(height, width, -1) for four in small], axis=2)
-
-
-def _count_odd(values: Array) -> tuple[int, int]:
-    """Return how many values are nan, and how many are infinite."""
-    if values.dtype.kind != "f" or not values.size or np.isfinite([values.min(), values.max()]).all():
-        return 0, 0
-    return int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(np.isinf(values)))
 
 
 def find_odd(values: Array) -> Floats:

@@ -14,16 +14,7 @@ from matplotlib.patches import Rectangle
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.errors import ShapeError
-from cnnfilter.explain.trace import (
-    Explained,
-    Reach,
-    Trace,
-    Weighing,
-    find_picked,
-    find_reach,
-    read_values,
-    span_around,
-)
+from cnnfilter.explain.trace import Explained, Reach, Trace, Weighing, find_picked, find_reach, read_values, span_around
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import show_short
@@ -116,7 +107,11 @@ def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
         draw_cells(paper, boxes[2], display, f"products, sum {show_end(float(products.sum()))}")
     if row.last:
         _sign(paper, boxes[-2], "→")
-        _draw_output(paper, boxes[-1], row)
+        one = row.one
+        values = np.asarray(one.outputs[:, :, row.map], dtype=np.float64)
+        display = display_output(values, one)._replace(odd=find_odd(values))
+        axes = draw_cells(paper, boxes[-1], display, _output_title(row), one.corner)
+        frame_cells(axes, one.traced.place, paper.zoom)
 
 
 def _sign(paper: Paper, box: Box, sign: str) -> None:
@@ -134,10 +129,8 @@ def draw_cells(
     draw_pixels(axes, display, (rows, columns), first)
     lined = numbers(axes, paper.zoom, display, first)
     high, wide = paper.real(place)
-    for axis, size, start, room in (
-        (axes.yaxis, rows, first[0], high / 0.2),
-        (axes.xaxis, columns, first[1], wide / 0.32),
-    ):
+    sides = (axes.yaxis, rows, first[0], high / 0.2), (axes.xaxis, columns, first[1], wide / 0.32)
+    for axis, size, start, room in sides:
         axis.set_ticks(range(start, start + size, max(1, ceil(size / max(room / paper.zoom, 1)))))
         if lined:
             axis.set_ticks(np.arange(start + 0.5, start + size - 1), minor=True)
@@ -236,15 +229,6 @@ def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
         hatch_cells(axes, y, x, y + 1, x + 1)
     if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
         frame_cells(axes, picked, paper.zoom)
-
-
-def _draw_output(paper: Paper, box: Box, row: _Row) -> None:
-    """Draw the output, its value framed, with what was added to the sum."""
-    one = row.one
-    values = np.asarray(one.outputs[:, :, row.map], dtype=np.float64)
-    display = display_output(values, one)._replace(odd=find_odd(values))
-    axes = draw_cells(paper, box, display, _output_title(row), one.corner)
-    frame_cells(axes, one.traced.place, paper.zoom)
 
 
 def display_output(values: Doubles, one: Explained) -> Display:
