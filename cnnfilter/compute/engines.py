@@ -148,8 +148,6 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
         return np.asarray(sums if weight == 1 else np.multiply(sums, padded.dtype.type(weight), out=sums))
 
     native = exact and has_native_border(padded, size)
-    if native and stride == (1, 1) and padded.volume.dtype == source.dtype:
-        return finish(_filter_at_once(run, padded, size))
     return _filter_in_strips(run, source, size, stride, finish, padded.dtype, native=native, at_once=MOST_CHANNELS)
 
 
