@@ -151,11 +151,13 @@ def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
 
 def _find_runs(places: Places) -> list[tuple[slice, slice]]:
     """Return the runs of places that are a step apart: which ones, and what they take of the volume."""
+    steps = np.diff(places)
+    if len(steps) and places[0] >= 0 and steps[0] > 0 and (steps == steps[0]).all():  # most parts lie in the volume
+        return [(slice(0, len(places)), slice(int(places[0]), int(places[-1]) + 1, int(steps[0])))]
     inside = np.flatnonzero(places >= 0)
     if not len(inside):
         return []
     start, end = int(inside[0]), int(inside[-1]) + 1
-    steps = np.diff(places)
     breaks = (np.flatnonzero(np.diff(steps)) + 2).tolist()
     runs = []
     while start < end:
