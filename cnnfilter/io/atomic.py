@@ -108,6 +108,9 @@ def _is_written(path: Path, process: int) -> bool:
 
 def _is_running(process: int) -> bool:
     """Return whether a process runs on this machine; where that cannot be asked harmlessly, assume so."""
+    with suppress(OSError):  # Linux: one that has ended is still there until its parent has asked how
+        if Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2][1:2] == "Z":
+            return False
     try:
         if os.name == "posix":
             os.kill(process, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.atomic import write_whole
+from cnnfilter.io.atomic import TemporaryFiles, write_whole
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -137,3 +137,13 @@ def test_a_name_as_long_as_the_system_allows_is_written(length: int, tmp_path: P
     path = tmp_path / ("a" * (length - 4) + ".png")
     write_whole(path, b"data")
     assert path.read_bytes() == b"data"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux for the state of a process")
+def test_a_process_that_has_ended_writes_no_more_though_nobody_has_asked_how(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        left = tmp_path / f".cnnfilter-{process.pid}-{'0' * 12}.part"
+        left.touch()
+        TemporaryFiles().sweep(tmp_path)
+        assert not left.exists()
