@@ -4,7 +4,7 @@ import faulthandler
 import os
 import signal
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -73,7 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def by_input(jobs: list[Job]) -> list[list[Job]]:
+def by_input(jobs: Sequence[Job]) -> list[list[Job]]:
     """Return the jobs of each input."""
     return [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
 
