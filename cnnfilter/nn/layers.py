@@ -60,7 +60,7 @@ def as_shape(value: str | Sequence[int], layout: Layout = "hwc") -> tuple[int, i
 class Layer(Value):
     """A step of a network; `name` is its `@name`, or empty.
 
-    Each class says in capitals what others have to know of it. What it computes is a row of `compute.forward.RUN`.
+    Each class says in capitals what others have to know of it. What it computes is a row of `compute.operations.RUN`.
     """
 
     NAMED_ONLY = True
