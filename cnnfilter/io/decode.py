@@ -28,7 +28,7 @@ class Pages:
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
         self._buffer = np.frombuffer(hide_alpha(data, header.directories), np.uint8)
-        self._header, self._name = header, name
+        self._data, self._header, self._name = data, header, name
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
         self.loops = 0  # how often frames are shown, 0 for always
@@ -47,6 +47,8 @@ class Pages:
 
     def __getitem__(self, index: int) -> Array:
         """Return one of them, counted from 0."""
+        if decode := _DECODERS.get(self._header.format):
+            return decode(self._data, self._header, index, self._name)
         if self._header.directories:
             pages = index, index + 1
             (_, frames), _ = call_opencv(
@@ -116,8 +118,8 @@ def decode_picture(
     metadata, notes = Metadata(), list[str]()
     if pages and page and page > 1:
         pixels = pages[page - 1]
-    elif header.format == "PAM":
-        pixels = _correct(_decode_pam(data, header, name), header, name, red_first=True)
+    elif decode := _DECODERS.get(header.format):
+        pixels = decode(data, header, 0, name)
     else:
         red_first = header.channels == 3 and header.format in {"JPEG", "PNG"}
         flags = _RED_FIRST if red_first else cv2.IMREAD_UNCHANGED
@@ -184,7 +186,7 @@ def _decode_jpeg(
     return decoded
 
 
-def _decode_pam(data: bytes, header: Header, name: str) -> Array:
+def _decode_pam(data: bytes, header: Header, _: int, name: str) -> Array:
     """Return the image in a PAM, of which OpenCV takes red for blue, and drops a second channel, an alpha of grey."""
     kind = np.dtype(np.uint8 if header.white < 256 else ">u2")
     start, channels = data.find(b"ENDHDR\n") + len(b"ENDHDR\n"), header.depth // kind.itemsize
@@ -193,10 +195,23 @@ def _decode_pam(data: bytes, header: Header, name: str) -> Array:
     if not (is_whole and 1 <= channels <= 4 and 1 <= header.white <= 65_535):
         raise ImageFileError(UNREADABLE, path=name)
     pixels = np.frombuffer(data, kind, count, start).reshape(header.height, header.width, channels)
-    pixels = pixels.astype(kind.newbyteorder("="))
+    pixels = spread(pixels.astype(kind.newbyteorder("=")), header.white)
     if channels == 2:
         return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
     return pixels[:, :, 0] if channels == 1 else pixels
+
+
+_DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {"PAM": _decode_pam}
+"""What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
+messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""
+
+
+def spread(pixels: Array, white: int) -> Array:
+    """Return whole numbers of which `white` is the greatest so that the greatest of their type is."""
+    most = np.iinfo(pixels.dtype).max
+    if white == most:
+        return pixels
+    return np.rint(np.minimum(pixels, white) * float(most) / white).astype(pixels.dtype)
 
 
 def _correct(
@@ -213,7 +228,7 @@ def _correct(
         alpha = np.where(pixels == header.transparent, 0, white).astype(pixels.dtype)
         pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
     elif header.white not in {0, white} and white:
-        pixels = np.rint(np.minimum(pixels, header.white) * float(white) / header.white).astype(pixels.dtype)
+        pixels = spread(pixels, header.white)
     if header.format == "AVIF":  # its boxes turn it, and OpenCV a TIFF
         pixels = apply_orientation(pixels, header.orientation)
     elif exif and header.format != "TIFF":
