@@ -384,6 +384,6 @@ def _relocate(layer: Layer, folder: Path) -> Layer:
         branches = tuple(tuple(_relocate(inner, folder) for inner in branch) for branch in layer.branches)
         return replace(layer, branches=branches)
     if isinstance(layer, Convolution) and layer.kernels:
-        kernels = tuple(replace(kernel, text=_seen_from(kernel.text, folder)) for kernel in layer.kernels)
+        kernels = tuple(kernel._replace(text=_seen_from(kernel.text, folder)) for kernel in layer.kernels)
         return replace(layer, kernels=kernels)
     return layer

@@ -44,7 +44,7 @@ def _cells(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> list
     indents = _indents(summary.rows)
     for number, (row, visit, indent) in enumerate(zip(summary.rows, visits, indents, strict=True), 1):
         counts = [f"{count:,}" for count in (row.activations, row.parameters, row.macs)]
-        layer = indent + _text(row, visit.layer)
+        layer = indent + _text(row, visit.node.layer)
         costs = (compare(visit) if compared else None) or ()
         others = [f"{count:,}" for cost in costs for count in cost]
         cells.append([str(number), row.name, layer, show_shape(row.output), *counts, *_field(row), *others])
@@ -154,7 +154,7 @@ def _explanations(summary: Summary, visits: Sequence[Visit]) -> Iterator[str]:
 
     for visit, row in zip(visits, summary.rows, strict=True):
         shapes = f"{show_shape(visit.inputs.shape)} -> {show_shape(row.output)}"
-        yield f"{visit.node.number} {row.name}: {_text(row, visit.layer)}, {shapes}"
+        yield f"{visit.node.number} {row.name}: {_text(row, visit.node.layer)}, {shapes}"
         explanations = explain(visit)
         width = max((len(subject) for subject, _ in explanations), default=0)
         yield from (f"    {subject.ljust(width)}  {formula}" for subject, formula in explanations)

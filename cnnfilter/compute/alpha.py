@@ -52,7 +52,7 @@ def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernel
     weighted = convolve_volume(colours * alpha, bank, layer.window, border=layer.border)
     opaque = layer.border  # a constant colour is opaque, zero is invisible
     if opaque.mode is BorderMode.CONSTANT:
-        opaque = replace(opaque, value=1.0)
+        opaque = opaque._replace(value=1.0)
     coverage = convolve_volume(alpha, weights[:, :, None, :], layer.window, border=opaque)
     if (weights >= 0).all() and (sums > 0).all():
         maps, alpha = _average(weighted, coverage, sums.astype(coverage.dtype))

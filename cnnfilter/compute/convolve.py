@@ -25,7 +25,6 @@ from cnnfilter.compute.engines import (
 from cnnfilter.compute.exact import Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
 from cnnfilter.log import tell
-from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, Pair, Window
 
 _LARGEST_SHORT = 2**15 - 1
@@ -114,7 +113,7 @@ def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numb
 def _add_channels(padded: Padded) -> Padded:
     """Return the sum of all channels as the only one, for kernels that are the same on each."""
     volume = padded.volume.astype(padded.dtype, copy=False).sum(axis=2, keepdims=True)
-    border = replace(padded.border, value=padded.border.value * padded.shape[2])
+    border = padded.border._replace(value=padded.border.value * padded.shape[2])
     return Padded(volume, padded.sides, border, padded.dtype.name)
 
 

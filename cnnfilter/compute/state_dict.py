@@ -41,10 +41,10 @@ def needs(network: Network, shape: Shape) -> Iterator[Need]:
     """Yield what each layer that learns needs, in the order of execution, for an input of `shape`."""
     first = True
     for visit in network.visits(shape):
-        if visit.layer.learns:
-            tensors = visit.layer.tensors(visit.inputs.shape)
-            yield Need(visit.node.name, visit.layer, tensors, visit.inputs.parts, first)
-        first = first and visit.layer.KEEPS_CHANNELS
+        if visit.node.layer.learns:
+            tensors = visit.node.layer.tensors(visit.inputs.shape)
+            yield Need(visit.node.name, visit.node.layer, tensors, visit.inputs.parts, first)
+        first = first and visit.node.layer.KEEPS_CHANNELS
 
 
 class StateDict(Value):
@@ -278,7 +278,7 @@ def _order(parts: Iterable[Shape]) -> Array:
 def _check_sums(network: Network, shape: Shape) -> None:
     """Raise a `KernelError` if a block adds vectors of which one is flattened here in another order than in PyTorch."""
     for visit in network.visits(shape):
-        layer = visit.layer
+        layer = visit.node.layer
         if not isinstance(layer, Block) or layer.op != "res" or len(visit.outputs.shape) != 1:
             continue
         first, *others = (_order(end.parts) for end in layer.ends(visit.inputs))

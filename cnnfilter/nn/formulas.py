@@ -26,7 +26,7 @@ def explain(visit: Visit) -> list[Explanation]:
 
 
 def _size(visit: Visit) -> Iterator[Explanation]:
-    layer, shape, output = visit.layer, visit.inputs.shape, visit.outputs.shape
+    layer, shape, output = visit.node.layer, visit.inputs.shape, visit.outputs.shape
     match layer:
         case WindowLayer():
             yield from _window_size(layer.window, shape[0], shape[1])
@@ -93,7 +93,7 @@ def _channels(layer: Convolution, inputs: int, outputs: int) -> str:
 
 
 def _counts(visit: Visit) -> Iterator[Explanation]:
-    layer, shape, output = visit.layer, visit.inputs.shape, visit.outputs.shape
+    layer, shape, output = visit.node.layer, visit.inputs.shape, visit.outputs.shape
     parameters, macs = f"{layer.parameters(shape):,}", f"{layer.macs(shape):,}"
     match layer:
         case Convolution():
@@ -112,7 +112,7 @@ def _counts(visit: Visit) -> Iterator[Explanation]:
 
 
 def _field(visit: Visit) -> Iterator[Explanation]:
-    layer, before, after = visit.layer, visit.inputs.field, visit.outputs.field
+    layer, before, after = visit.node.layer, visit.inputs.field, visit.outputs.field
     if before == after and not isinstance(layer, WindowLayer):
         return
     if after is None:

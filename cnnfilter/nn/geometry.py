@@ -222,7 +222,7 @@ class BorderMode(StrEnum):
     CONSTANT = "constant"
 
 
-class Border(Value):
+class Border(NamedTuple):
     """A border's mode, and its value where the mode is `constant`."""
 
     mode: BorderMode = BorderMode.ZERO

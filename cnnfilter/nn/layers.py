@@ -234,7 +234,7 @@ class Normalization(StrEnum):
     ABS = "abs"
 
 
-class KernelWord(Value):
+class KernelWord(NamedTuple):
     """A kernel as it is named in a network, and the shape of its matrix: (kh, kw[, in[, out]])."""
 
     text: str

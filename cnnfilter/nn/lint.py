@@ -13,7 +13,7 @@ def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
     return [
         f"{layer.text}: border {layer.border} has no effect with padding 0; try padding same"
         for visit in visits
-        if isinstance(layer := visit.layer, Convolution)
+        if isinstance(layer := visit.node.layer, Convolution)
         and layer.border.mode != "zero"
         and not any(layer.window.pads(*visit.inputs.shape[:2]))
     ]
@@ -24,7 +24,7 @@ def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool
     return [
         f"{layer.text} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
         for visit in visits
-        if isinstance(layer := visit.layer, Conv)
+        if isinstance(layer := visit.node.layer, Conv)
         and (slices := layer.bank(visit.inputs.shape[2])[2]) > 1
         and any(never_negative(kernel.text) for kernel in layer.kernels if kernel.slices is None)
     ]
@@ -61,7 +61,7 @@ MOST_NAMED = 4
 
 
 def _of_visit(visit: Visit) -> Iterator[str]:
-    layer, flow = visit.layer, visit.inputs
+    layer, flow = visit.node.layer, visit.inputs
     if isinstance(layer, WindowLayer):
         mends = "padding" if isinstance(layer, Convolution) else "ceil or padding"
         yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)

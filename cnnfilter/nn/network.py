@@ -36,11 +36,6 @@ class Visit(NamedTuple):
     outputs: Flow
     live: int
 
-    @property
-    def layer(self) -> Layer:
-        """The layer."""
-        return self.node.layer
-
 
 _SHAPES_KEPT = 4
 """So many shapes are remembered with what each layer makes of them."""
@@ -87,15 +82,12 @@ class Network(Value):
 
         Errors name the layer. Those of the last shapes are kept: pictures of a batch are alike.
         """
-        if shape not in self._visited:
-            if len(self._visited) == _SHAPES_KEPT:
-                self._visited.clear()
-            self._visited[shape] = tuple(_visit(self.nodes, Flow(shape), alone=len(self.all_nodes) == 1))
-        return self._visited[shape]
-
-    @cached_property
-    def _visited(self) -> dict[Shape, tuple[Visit, ...]]:
-        return {}
+        kept: dict[Shape, tuple[Visit, ...]] = vars(self).setdefault("_visits", {})
+        if shape not in kept:
+            if len(kept) == _SHAPES_KEPT:
+                kept.clear()
+            kept[shape] = tuple(_visit(self.nodes, Flow(shape), alone=len(self.all_nodes) == 1))
+        return kept[shape]
 
     def output(self, shape: Shape) -> Shape:
         """Return what comes out of the last layer."""

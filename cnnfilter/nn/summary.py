@@ -79,7 +79,7 @@ def summarize(network: Network, shape: Shape) -> Summary:
 
 
 def _row(visit: Visit) -> LayerCosts:
-    layer, shape, field = visit.layer, visit.inputs.shape, visit.outputs.field
+    layer, shape, field = visit.node.layer, visit.inputs.shape, visit.outputs.field
     return LayerCosts(
         name=visit.node.name,
         op=layer.op,
@@ -124,7 +124,7 @@ def compare(visit: Visit) -> Comparison | None:
     >>> compare(visit).locally_connected.parameters
     14976
     """
-    layer, inputs, outputs = visit.layer, visit.inputs.shape, visit.outputs.shape
+    layer, inputs, outputs = visit.node.layer, visit.inputs.shape, visit.outputs.shape
     if not isinstance(layer, Convolution):
         return None
     biases = prod(outputs) if layer.learned_bias or layer.bias else 0

@@ -66,7 +66,7 @@ class VolumeStep(NamedTuple):
     @property
     def kind(self) -> str:
         """What makes the volume, one of `COLORS`."""
-        return next((kind for type_, kind in _KINDS.items() if isinstance(self.main.layer, type_)), "other")
+        return next((kind for type_, kind in _KINDS.items() if isinstance(self.main.node.layer, type_)), "other")
 
 
 class Drawing(NamedTuple):
@@ -109,12 +109,12 @@ def _steps(nodes: Sequence[Node], visits: dict[int, Visit]) -> tuple[VolumeStep,
     waiting: tuple[Visit, ...] = ()
     for visit in (visits[node.number] for node in nodes):
         branches = tuple(_steps(branch, visits) for branch in visit.node.branches)
-        if isinstance(visit.layer, Residual) and visit.layer.adds_input:
+        if isinstance(visit.node.layer, Residual) and visit.node.layer.adds_input:
             branches = (*branches, ())
         if waiting and branches:  # what goes into a block is before its fork
             made.append(VolumeStep(waiting, waiting[-1]))
             waiting = ()
-        if isinstance(visit.layer, tuple(_KINDS)) or visit.inputs.shape != visit.outputs.shape:
+        if isinstance(visit.node.layer, tuple(_KINDS)) or visit.inputs.shape != visit.outputs.shape:
             made.append(VolumeStep((*waiting, visit), visit, branches))
             waiting = ()
         elif made:
@@ -136,7 +136,7 @@ def _join_equal(steps: Sequence[VolumeStep]) -> tuple[VolumeStep, ...]:
 
 def _without_names(step: VolumeStep) -> tuple[object, ...]:
     """Return what equal steps have in common: everything but their names."""
-    layers = tuple(visit.layer.text for visit in step.visits if not isinstance(visit.layer, Block))
+    layers = tuple(visit.node.layer.text for visit in step.visits if not isinstance(visit.node.layer, Block))
     branches = tuple(tuple(map(_without_names, branch)) for branch in step.branches)
     return step.kind, layers, step.visits[0].inputs.shape, step.shape, branches
 
@@ -154,7 +154,7 @@ def lines_of(step: VolumeStep) -> list[ArrowLine]:
     lines = [ArrowLine(f"{step.times}x", bold=True)] if step.times > 1 and not step.branches else []
     lines += [ArrowLine(name, bold=True) for name in names]
     for visit in step.visits:
-        for text in [] if isinstance(visit.layer, Block) else _break_layer(visit.layer.text):
+        for text in [] if isinstance(visit.node.layer, Block) else _break_layer(visit.node.layer.text):
             last = lines[-1]
             if not last.bold and text.isalnum() and len(last.text) + len(text) + 1 <= _MOST_LETTERS:
                 lines[-1] = ArrowLine(f"{last.text} {text}")

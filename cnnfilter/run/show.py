@@ -208,12 +208,12 @@ def run_layers(
     steps = {step.node.name: step for step in _walk(program.steps)}
     for visit in program.network.visits(colors.shape):
         if (called := visit.node.name) in views:
-            text = visit.layer.text
+            text = visit.node.layer.text
             title = called if text == called.rstrip("0123456789") else f"{called}: {text}"
             step, filters = steps[called], None
-            if isinstance(visit.layer, Convolution) and step.kernels:
-                filters = build_bank(visit.layer, step.kernels, visit.inputs.shape[2])[0]
-            elif isinstance(visit.layer, Convolution):
+            if isinstance(visit.node.layer, Convolution) and step.kernels:
+                filters = build_bank(visit.node.layer, step.kernels, visit.inputs.shape[2])[0]
+            elif isinstance(visit.node.layer, Convolution):
                 filters = np.asarray(step.tensors["weight"], dtype=np.float64)
             panels.append(Panel(title, views[called], filters=filters))
     return panels

@@ -167,8 +167,11 @@ def test_a_field_is_what_following_every_pixel_finds(data: st.DataObject) -> Non
         follow(network.layers, axis, np.eye(shape[axis], dtype=bool), found)
         even = True
         for place, visit, field in until_whole(network, shape):
-            if isinstance(visit.layer, Block):
-                even = even and len({end.field and end.field.jump[axis] for end in visit.layer.ends(visit.inputs)}) == 1
+            if isinstance(visit.node.layer, Block):
+                even = (
+                    even
+                    and len({end.field and end.field.jump[axis] for end in visit.node.layer.ends(visit.inputs)}) == 1
+                )
             check(field, axis, found[place], even=even)
 
 

@@ -193,7 +193,7 @@ def test_every_formula_of_a_network_gives_the_numbers_of_its_table(shape: Shape,
     network = data.draw(networks_for(shape))
     for visit in network.visits(shape):
         subjects = check(visit)
-        layer, inputs, outputs = visit.layer, visit.inputs.shape, visit.outputs.shape
+        layer, inputs, outputs = visit.node.layer, visit.inputs.shape, visit.outputs.shape
         height, width = (*outputs, 0)[:2]
         sizes = {"height, width": {height, width}, "height": {height}, "width": {width}, "length": {outputs[0]}}
         counts = {"parameters": {layer.parameters(inputs)}, "MACs": {layer.macs(inputs)}}

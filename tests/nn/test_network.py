@@ -154,7 +154,7 @@ def test_visits_of_a_few_shapes_are_kept() -> None:
         assert network.visits(shape)[0].inputs.shape == shape
         assert network.visits(shape) == parse("conv:3x3,4,p1 relu maxpool:2").visits(shape)
     assert network.visits(shapes[0]) is not first
-    assert len(vars(network)["_visited"]) <= 4
+    assert len(vars(network)["_visits"]) <= 4
 
 
 def test_what_cannot_be_visited_is_not_kept() -> None:

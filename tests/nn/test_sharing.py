@@ -54,7 +54,7 @@ def test_other_layers_are_not_compared(text: str) -> None:
 def test_sharing_never_costs_more_than_local_connections(shape: Shape, data: st.DataObject) -> None:
     for visit in data.draw(networks_for(shape)).visits(shape):
         if found := compare(visit):
-            layer, inputs = visit.layer, visit.inputs.shape
+            layer, inputs = visit.node.layer, visit.inputs.shape
             assert layer.parameters(inputs) <= found.locally_connected.parameters
             assert layer.macs(inputs) == found.locally_connected.macs
             assert found.fully_connected.macs == prod(inputs) * prod(visit.outputs.shape)

@@ -64,13 +64,13 @@ def sides(figure: Figure) -> dict[str, tuple[float, float, float]]:
 
 def test_a_step_is_a_layer_that_makes_a_volume_and_those_that_change_its_values() -> None:
     steps = drawing_of("batchnorm relu conv:3x3,4+bn+relu maxpool:2 dropout flatten fc:10 softmax").steps
-    assert [[visit.layer.op for visit in step.visits] for step in steps] == [
+    assert [[visit.node.layer.op for visit in step.visits] for step in steps] == [
         ["batchnorm", "relu", "conv", "batchnorm", "relu"],
         ["maxpool", "dropout"],
         ["flatten"],
         ["linear", "softmax"],
     ]
-    assert [step.main.layer.op for step in steps] == ["conv", "maxpool", "flatten", "linear"]
+    assert [step.main.node.layer.op for step in steps] == ["conv", "maxpool", "flatten", "linear"]
     assert [step.kind for step in steps] == ["convolution", "pool", "other", "linear"]
     assert [show_shape(step.shape) for step in steps] == ["26x26x4", "13x13x4", "676", "10"]
 
@@ -79,7 +79,7 @@ def test_layers_that_only_change_values_are_a_step_where_nothing_else_is() -> No
     (step,) = drawing_of("relu abs").steps
     assert (step.kind, step.shape, step.name) == ("other", (28, 28, 3), "abs1")
     before, block = drawing_of("relu res(conv:1x1,3)").steps
-    assert ([visit.layer.op for visit in before.visits], block.kind) == (["relu"], "sum")
+    assert ([visit.node.layer.op for visit in before.visits], block.kind) == (["relu"], "sum")
 
 
 def test_a_block_has_its_branches_and_the_one_that_hands_on_its_input() -> None:

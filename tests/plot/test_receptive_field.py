@@ -53,7 +53,7 @@ def positive_weights(layers: Network, shape: Shape) -> dict[str, Array]:
     return {
         f"{visit.node.name}.{tensor}": np.ones(size)
         for visit in layers.visits(shape)
-        for tensor, size in visit.layer.tensors(visit.inputs.shape).items()
+        for tensor, size in visit.node.layer.tensors(visit.inputs.shape).items()
     }
 
 
