@@ -1,5 +1,7 @@
 """`cnnfilter convolve`: kernels on images."""
 
+from typing import Any
+
 import click
 
 from cnnfilter.cli import Command, options
@@ -100,7 +102,7 @@ def command(
     activation: tuple[Layer, ...] | None,
     channels: str,
     combine: str | None,
-    settings: Settings,
+    **given: Any,
 ) -> None:
     """Lay kernels on images, and write what comes out.
 
@@ -134,4 +136,4 @@ def command(
 
     networks = [make_network(*words)] if combine else list(map(make_network, words))
     names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))
-    filter_files(inputs, networks, settings, names=("+".join(names),) if combine else names)
+    filter_files(inputs, networks, Settings(**given), names=("+".join(names),) if combine else names)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,6 +112,14 @@ dilation_option = click.option(
     "-d", "--dilation", type=pair("dilation"), default="1", help="Pixels between the pixels under neighbouring weights."
 )
 
+
+def add_options(options: Sequence[Decorator], command: Any) -> Any:
+    """Return a command with options added, in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 _FILE_OPTIONS = (
     click.option(
         "-o",
@@ -182,42 +190,18 @@ _FILE_OPTIONS = (
     click.option("-q", "--quiet", is_flag=True, help="No remarks; failures are still named."),
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
 )
-
-
-def add_options(*given: Decorator) -> Decorator:
-    """Return what adds options to a command, in the order in which they are given."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(given):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def file_options(command: Callable[..., None]) -> Any:
-    """Add the options of every command that writes files; all that `Settings` has fields for arrive as `settings`."""
-
-    @wraps(command)
-    def gather(**given: Any) -> None:
-        from cnnfilter.run.settings import Settings  # noqa: PLC0415  help goes without
-
-        shared = {name: given.pop(name) for name in Settings._fields if name in given}
-        command(**given, settings=Settings(**shared))
-
-    return add_options(*_FILE_OPTIONS)(gather)
+file_options = partial(add_options, _FILE_OPTIONS)
 
 
 def plot_options(what: str) -> Decorator:
     """Return what adds the options of a figure to a command; `what` says what is drawn."""
     suffixes = "FILE is .png, .svg or .pdf; show opens a window."
-    return add_options(
-        click.option("--plot", type=FILE, metavar="FILE|show", help=f"{what} {suffixes}"),
-        click.option(
-            "--figure-size", type=Word("HxW", as_inches), help="Of the figure, in inches. Default: what suits it."
-        ),
-        click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150."),
+    size = click.option(
+        "--figure-size", type=Word("HxW", as_inches), help="Of the figure, in inches. Default: what suits it."
     )
+    dpi = click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150.")
+    plot = click.option("--plot", type=FILE, metavar="FILE|show", help=f"{what} {suffixes}")
+    return partial(add_options, (plot, size, dpi))
 
 
 NO_FIGURE = "--figure-size and --dpi tell of a figure; --plot FILE asks for one"
@@ -240,29 +224,37 @@ def wanted_sheet(
     return sheet
 
 
-figure_options = add_options(
-    plot_options(
-        "Draw the input and what comes out side by side; several inputs take a template such as {stem}-plot.png."
-        " Without -o nothing else is written."
+figure_options = partial(
+    add_options,
+    (
+        plot_options(
+            "Draw the input and what comes out side by side; several inputs take a template such as {stem}-plot.png."
+            " Without -o nothing else is written."
+        ),
+        click.option(
+            "--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."
+        ),
+        click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
     ),
-    click.option("--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."),
-    click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
 )
 
-view_options = add_options(  # for commands that lay one window on the input
-    figure_options,
-    click.option(
-        "--explain",
-        type=PLACE,
-        help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
+view_options = partial(  # for commands that lay one window on the input
+    add_options,
+    (
+        figure_options,
+        click.option(
+            "--explain",
+            type=PLACE,
+            help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
+        ),
+        click.option(
+            "--animate",
+            type=FILE,
+            metavar="FILE",
+            help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32; of 100 pixels"
+            " an inch but for --dpi.",
+        ),
+        click.option("--around", type=PLACE, help="Animate about 12x12 pixels around this one of a larger input."),
+        click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
     ),
-    click.option(
-        "--animate",
-        type=FILE,
-        metavar="FILE",
-        help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32; of 100 pixels"
-        " an inch but for --dpi.",
-    ),
-    click.option("--around", type=PLACE, help="Animate about 12x12 pixels around this one of a larger input."),
-    click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
 )

@@ -84,7 +84,7 @@ def command(
     input_scale: float | None,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
-    settings: Settings,
+    **given: Any,
 ) -> None:
     """Run a NETWORK, written in the layer language or in a file (.toml .json .txt), on images.
 
@@ -97,7 +97,7 @@ def command(
     bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds
     its input, res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
     """
-    document = load_document(network)
+    settings, document = Settings(**given), load_document(network)
     if not document.network.layers:
         where = f"{document.path}: " if document.path else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
@@ -109,11 +109,13 @@ def command(
         raise LanguageError("--labels names the classes that --top N lists")
     if settings.top is not None and settings.save:
         raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
-    given = {"size": resize, "scale": input_scale, "mean": mean, "std": std}
+    changes = {"size": resize, "scale": input_scale, "mean": mean, "std": std}
     settings = settings._replace(
         weights=None if settings.init else settings.weights or document.weights,
         labels=settings.labels or document.labels,
-        preparation=replace(document.preparation, **{key: value for key, value in given.items() if value is not None}),
+        preparation=replace(
+            document.preparation, **{key: value for key, value in changes.items() if value is not None}
+        ),
         pipeline=True,
     )
     filter_files(inputs, [document.network], settings, document=document)

@@ -1,5 +1,7 @@
 """`cnnfilter pool`: one value for each window."""
 
+from typing import Any
+
 import click
 from click.core import ParameterSource
 
@@ -61,7 +63,7 @@ def command(
     count_include_pad: bool,
     global_: bool,
     over: str,
-    settings: Settings,
+    **given: Any,
 ) -> None:
     """Take one value from each window of images, and write what comes out.
 
@@ -82,4 +84,4 @@ def command(
     else:
         window = Window(size, stride or size, padding, dilation, ceil)
         layer = Pool(mode=mode, window=window, count_include_pad=count_include_pad)
-    filter_files(inputs, [Network((layer,))], settings)
+    filter_files(inputs, [Network((layer,))], Settings(**given))
