@@ -53,27 +53,31 @@ def convolve_volume(
     numerators = np.rint(bank * divisor) if divisor > 1 else bank
     numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
     finish = Finish(biases, divisor if numbers.whole else 1)
+    channels = volume.shape[2]
+    each = bank.shape[3] // channels  # kernels for each channel, in a bank without depth
+    alike = bank.shape[2] == 1 and bool((bank == np.tile(bank[..., :each], channels)).all())
     if shorts and numbers.whole and numbers.narrow and numbers.bound <= _LARGEST_SHORT and divisor == 1:
-        one = bank.shape[2] == 1 and bank.shape[3] == volume.shape[2] and bool((bank == bank[..., :1]).all())
+        one = alike and each == 1
         fits = one and window.stride == (1, 1) and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
         finish = finish._replace(shorts=fits)
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
-    maps = _lay(padded, numerators if numbers.whole else bank, window, output, numbers, finish)
+    laid = numerators if numbers.whole else bank
+    if alike and (each == 1 or channels > 1):
+        maps = _lay_on_each(padded, laid[:, :, 0, :each], window, numbers, finish)
+    else:
+        maps = _lay_bank(padded, laid, window, output, numbers, finish)
     if maps.dtype == np.int16:
         return maps
     keeps_double = numbers.whole and divisor == 1 and volume.dtype != np.float32
     return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
 
 
-def _lay(padded: Padded, bank: Doubles, window: Window, output: Pair, numbers: Numbers, finish: Finish) -> Array:
+def _lay_bank(padded: Padded, bank: Doubles, window: Window, output: Pair, numbers: Numbers, finish: Finish) -> Array:
     """Return the feature maps of a bank: (H', W', out)."""
     inputs = bank.shape[2]
     groups = padded.shape[2] // inputs
     outputs = bank.shape[3] // groups
     if inputs == 1 and groups > 1:
-        apart = bank.reshape(*bank.shape[:2], groups, outputs)
-        if (apart == apart[:, :, :1]).all():
-            return _lay_on_each(padded, apart[:, :, 0], window, numbers, finish)
         method = f"{Engine.TAPS} in {numbers.dtype}"
         tell("%s: kernels of their own for %s channels", method, groups, level="plan")
         return add_taps(padded, bank, window, output, finish)
@@ -120,18 +124,19 @@ def _add_channels(padded: Padded) -> Padded:
 def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
     """Return how to lay a kernel on each channel; pixels are only looked at where the plan depends on them."""
     task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation)
-    plan = plan_kernel(kernel, numbers, task)
+    weights = kernel.astype(np.float64, copy=False).tobytes()
+    plan = plan_kernel(weights, kernel.shape, numbers, task)
     if plan.engine is Engine.BOXES and not padded.tame:
-        plan = plan_kernel(kernel, numbers, task._replace(tame=False))
+        plan = plan_kernel(weights, kernel.shape, numbers, task._replace(tame=False))
     if plan.engine in SPREADING and not padded.finite:
-        return plan_kernel(kernel, numbers, task._replace(finite=False))
+        return plan_kernel(weights, kernel.shape, numbers, task._replace(finite=False))
     return plan
 
 
 def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:
     """Return what a plan makes of each channel: (H', W', C)."""
     finish = finish._replace(rounds=plan.rounds)
-    (top, left, kernel), stride = plan.core, window.stride
+    kernel, (top, left), stride = plan.weights, plan.corner, window.stride
     size = kernel.shape[0], kernel.shape[1]
     if not kernel.any():  # OpenCV keeps one of the zeros, which times nan would be nan
         return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))

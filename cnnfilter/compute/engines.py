@@ -67,14 +67,10 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     size = kernel.shape[0], kernel.shape[1]
     native = has_native_border(padded, size)
     if native and finish.shorts:
-        bias = float(finish.bias[0])
-        return _filter_at_once(
-            lambda image, anchor, border: cv2.filter2D(
-                image, cv2.CV_16S, weights, anchor=anchor, delta=bias, borderType=border
-            ),
-            padded,
-            size,
-        )
+        image, (top, left, _, _) = np.ascontiguousarray(padded.volume), padded.sides
+        bias, border = float(finish.bias[0]), _BORDERS[padded.border.mode]
+        shorts: Array = cv2.filter2D(image, cv2.CV_16S, weights, anchor=(left, top), delta=bias, borderType=border)
+        return shorts.reshape(image.shape)[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
     def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
         floats = np.ascontiguousarray(image, dtype=padded.dtype)  # faster than OpenCV's own way through 8 bits

@@ -33,9 +33,6 @@ class Numbers(NamedTuple):
     bound: float = np.inf
     narrow: bool = False
 
-    def __str__(self) -> str:
-        return f"whole numbers to {self.bound:.0f}" if self.whole else "fractions"
-
 
 def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
     """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""

@@ -59,8 +59,8 @@ def load_program(network: Network, weights: Mapping[str, Tensors] | None = None)
 
 
 def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
-    layer, kernels = node.layer, list[Kernel]()
-    if layer.learns and node.name not in weights:
+    layer, kernels, learns = node.layer, list[Kernel](), node.layer.learns
+    if learns and node.name not in weights:
         raise KernelError(
             f"{node.name} ({layer.text}) has no weights, so only its size is known (`cnnfilter shape`); "
             "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
@@ -71,7 +71,7 @@ def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
             values = normalize(kernel.weights, layer.normalize, word.text)
             kernels.append(kernel._replace(weights=values[::-1, ::-1] if layer.flip else values))
     branches = tuple(tuple(_load_step(inner, weights) for inner in branch) for branch in node.branches)
-    return Step(node, tuple(kernels), weights[node.name] if layer.learns else {}, branches)
+    return Step(node, tuple(kernels), weights[node.name] if learns else {}, branches)
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:

@@ -58,29 +58,23 @@ class Task(NamedTuple):
     tame: bool = True
 
 
-class Core(NamedTuple):
-    """The part of a kernel that is not zero around its edges: its first row and column, and its weights."""
-
-    top: int
-    left: int
-    weights: Doubles
-
-
 class Plan(NamedTuple):
     """How a (kh, kw) kernel is laid on each channel: by which engine, in which arithmetic.
 
-    `core` is the part of the kernel that is laid, `factors` are its columns and rows, or the weights along a diagonal
-    of `direction`. With `phases`, rows and columns that the stride or the dilation separates are filtered one after the
-    other. `rounds` says that results are rounded to the whole numbers they are known to be, `exact` that sums are whole
-    numbers that the arithmetic holds. `price` is in microseconds. `subject` and `note` are for a person: which weights
-    are laid, if not simply those of the core, and what else there is to say.
+    `weights` are the part of the kernel that is laid, from the row and column `corner` on, `factors` their columns and
+    rows, or the weights along a diagonal of `direction`. With `phases`, rows and columns that the stride or the
+    dilation separates are filtered one after the other. `rounds` says that results are rounded to the whole
+    numbers they are known to be, `exact` that sums are whole numbers that the arithmetic holds. `price` is in
+    microseconds. `subject` and `note` are for a person: which weights are laid, if not simply these, and what else
+    there is to say.
     """
 
     engine: Engine
     dtype: Dtype
     numbers: Numbers
     subject: str = ""
-    core: Core = Core(0, 0, np.zeros((1, 1)))
+    weights: Doubles = np.zeros((1, 1))
+    corner: Pair = (0, 0)
     factors: Factors = ()
     direction: int = 0
     phases: Phases = ""
@@ -92,9 +86,10 @@ class Plan(NamedTuple):
     def explain(self) -> tuple[str, str]:
         """Return the engine with its arithmetic, as reports name them, and why it is taken."""
         rank = f" of rank {len(self.factors)}" if self.factors else ""
-        subject = self.subject or f"{show_pair(self.core.weights.shape)} weights{rank}"
+        subject = self.subject or f"{show_pair(self.weights.shape)} weights{rank}"
         phases = " by phases" if self.phases else ""
-        return f"{self.engine}{phases} in {self.dtype}", f"{subject}, {self.numbers}{self.note}"
+        numbers = f"whole numbers to {self.numbers.bound:.0f}" if self.numbers.whole else "fractions"
+        return f"{self.engine}{phases} in {self.dtype}", f"{subject}, {numbers}{self.note}"
 
     def __str__(self) -> str:
         return ": ".join(self.explain())
@@ -106,20 +101,17 @@ _FEW_TO_LAY = 9  # weights with which no engine is as fast as OpenCV, unless it 
 LARGEST_DIRECT = {"float32": 129, "float64": 49}  # filter2D takes a Fourier transform beyond: its dft_filter_size
 
 
-def plan_kernel(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
+@lru_cache(maxsize=64)
+def plan_kernel(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
     """Return how to lay a (kh, kw) kernel on each channel: the cheapest way that gives the exact results.
+
+    The kernel is the bytes of its float64 weights: a picture's strips ask for the same plan again and again.
 
     Examples
     --------
-    >>> str(plan_kernel(np.ones((3, 3)), Numbers("float32", True, 2295.0), Task((600, 512))))
+    >>> str(plan_kernel(np.ones((3, 3)).tobytes(), (3, 3), Numbers("float32", True, 2295.0), Task((600, 512))))
     'direct in float32: 3x3 weights, whole numbers to 2295'
     """
-    return _choose(kernel.astype(np.float64, copy=False).tobytes(), kernel.shape, numbers, task)
-
-
-@lru_cache(maxsize=64)
-def _choose(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Plan:
-    """Return the cheapest plan; a picture's strips ask for the same one again and again."""
     laid = LaidKernel(np.frombuffer(weights).reshape(shape), numbers, task)
     if laid.extent[0] * laid.extent[1] <= LARGEST_DIRECT[numbers.dtype]:
         nothing_beats_it = laid.kernel.size <= _FEW_TO_LAY and not numbers.narrow
@@ -136,20 +128,12 @@ def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
     return Plan(Engine.PATCHES, numbers.dtype, numbers, f"{depth} x {maps} weights", price=price)
 
 
-def trim(kernel: Doubles) -> Core:
-    """Return a (kh, kw) kernel without the rows and columns of zeros around it; one zero is left of nothing."""
-    rows, columns = np.flatnonzero(kernel.any(axis=1)), np.flatnonzero(kernel.any(axis=0))
-    if not len(rows):
-        return Core(0, 0, kernel[:1, :1])
-    top, left = int(rows[0]), int(columns[0])
-    return Core(top, left, kernel[top : rows[-1] + 1, left : columns[-1] + 1])
-
-
 class LaidKernel:
     """A kernel, what is known of it, on what it is laid, and how.
 
-    `core` is the kernel with the gaps of its dilation and without zeros around it, `nonzero` counts its weights that
-    are not zero; the stride keeps one of `kept` results; `values` is how many thousands of numbers the image has.
+    `weights` are the kernel with the gaps of its dilation and without rows and columns of zeros around it, from
+    `corner` on; one zero is left of nothing. `nonzero` counts those that are not zero; the stride keeps one of `kept`
+    results; `values` is how many thousands of numbers the image has.
     """
 
     def __init__(self, kernel: Doubles, numbers: Numbers, task: Task) -> None:
@@ -159,20 +143,22 @@ class LaidKernel:
         if task.dilation != (1, 1):
             kernel = np.zeros(self.extent)
             kernel[::down, ::along] = self.kernel
-        self.core = trim(kernel)
-        self.nonzero = int(np.count_nonzero(self.core.weights))
+        rows, columns = np.flatnonzero(kernel.any(axis=1)), np.flatnonzero(kernel.any(axis=0))
+        top, bottom, left, right = (rows[0], rows[-1], columns[0], columns[-1]) if len(rows) else (0, 0, 0, 0)
+        self.weights, self.corner = kernel[top : bottom + 1, left : right + 1], (int(top), int(left))
+        self.nonzero = int(np.count_nonzero(self.weights))
         self.kept = task.stride[0] * task.stride[1]
         self.values = task.size[0] * task.size[1] * task.channels / 1000
 
     def plan(self, engine: Engine, price: float, subject: str = "", **more: Any) -> Plan:
         """Return a plan in the numbers' own arithmetic, its price that in float32."""
         numbers, price = self.numbers, price * _SLOWER[self.numbers.dtype]
-        return Plan(engine, numbers.dtype, numbers, subject, self.core, price=price, **more)
+        return Plan(engine, numbers.dtype, numbers, subject, self.weights, self.corner, price=price, **more)
 
 
 def all_plans(laid: LaidKernel) -> list[Plan]:
     """Return what could be done with a (kh, kw) kernel, each with the microseconds that it would take."""
-    weights, numbers, task, most = laid.core.weights, laid.numbers, laid.task, LARGEST_DIRECT[laid.numbers.dtype]
+    weights, numbers, task, most = laid.weights, laid.numbers, laid.task, LARGEST_DIRECT[laid.numbers.dtype]
     price = 30 + laid.values * (0.80 + 1.2 * laid.nonzero / laid.kept)
     plans = [laid.plan(Engine.TAPS, price, f"{laid.nonzero} weights")]
     if weights.size <= most:
@@ -197,7 +183,7 @@ def all_plans(laid: LaidKernel) -> list[Plan]:
 
 def _plan_directly(laid: LaidKernel) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
-    plan = laid.plan(Engine.DIRECT, _price_direct(laid.core.weights, laid.values))
+    plan = laid.plan(Engine.DIRECT, _price_direct(laid.weights, laid.values))
     return plan._replace(price=plan.price + laid.values * 0.3) if laid.numbers.narrow else plan
 
 
@@ -209,7 +195,7 @@ def _price_direct(weights: Doubles, values: float) -> float:
 
 def _plan_diagonal(laid: LaidKernel) -> list[Plan]:
     """Return the plan for weights along a diagonal, if there are no others."""
-    diagonal = find_diagonal(laid.core.weights)
+    diagonal = find_diagonal(laid.weights)
     if not diagonal:
         return []
     weights, direction = diagonal
@@ -220,7 +206,7 @@ def _plan_diagonal(laid: LaidKernel) -> list[Plan]:
 
 def _plan_boxes(laid: LaidKernel) -> Plan:
     """Return the plan for weights that are all equal."""
-    (height, width), numbers = laid.core.weights.shape, laid.numbers
+    (height, width), numbers = laid.weights.shape, laid.numbers
     if numbers.narrow:
         price = 20 + laid.values * 0.45 if numbers.whole else 60 + laid.values * (0.80 + 0.005 * height)
     else:
@@ -230,7 +216,7 @@ def _plan_boxes(laid: LaidKernel) -> Plan:
 
 def _plan_factors(laid: LaidKernel) -> list[Plan]:
     """Return the ways to lay columns and rows, if few make up the kernel."""
-    weights, numbers, task = laid.core.weights, laid.numbers, laid.task
+    weights, numbers, task = laid.weights, laid.numbers, laid.task
     factors, exact = find_factors(weights, min(MISSING, _CERTAIN / numbers.bound) if numbers.whole else MISSING)
     if not factors:
         return []
@@ -241,19 +227,13 @@ def _plan_factors(laid: LaidKernel) -> list[Plan]:
     opencv = 20 + laid.values * (len(factors) * each + (len(factors) - 1) * 0.8)
     bands = 120 + laid.values * (2.1 if task.channels > 1 else 0.8)
     for column, row in factors:
-        bands += laid.values / task.stride[0] * _price_band(column)
-        bands += laid.values / laid.kept * _price_band(row)
+        for band, kept in ((column, task.stride[0]), (row, laid.kept)):
+            each = 0.2 if np.count_nonzero(band) <= 2 else 0.3 + 0.0104 * len(band)
+            bands += laid.values / kept * (0.1 if len(band) == 1 else each)
     return [
         laid.plan(engine, price, factors=factors, rounds=rounds)
         for engine, price in ((Engine.SEPARABLE, opencv), (Engine.BANDS, bands))
     ]
-
-
-def _price_band(weights: Doubles) -> float:
-    """Return the price of a column or a row as a band."""
-    if len(weights) == 1:
-        return 0.1
-    return 0.2 if np.count_nonzero(weights) <= 2 else 0.3 + 0.0104 * len(weights)
 
 
 def _plan_fourier(laid: LaidKernel) -> Plan:
@@ -266,7 +246,7 @@ def _plan_fourier(laid: LaidKernel) -> Plan:
 
 def _plan_strides(laid: LaidKernel) -> list[Plan]:
     """Return the plan to make only what a stride keeps."""
-    (down, along), weights = laid.task.stride, laid.core.weights
+    (down, along), weights = laid.task.stride, laid.weights
     parts = [weights[row::down, column::along] for row in range(down) for column in range(along)]
     if parts[0].size > LARGEST_DIRECT[laid.numbers.dtype]:
         return []
@@ -283,7 +263,7 @@ def _plan_gaps(laid: LaidKernel) -> Plan:
     price = _price_direct(laid.kernel, laid.values) + down * along * 50
     price += laid.values * _price_phase(laid.task.dilation, laid.task.channels)
     words = f"{show_pair(laid.kernel.shape)} weights {down}x{along} apart"
-    return laid.plan(Engine.DIRECT, price, words, phases="dilation")._replace(core=Core(0, 0, laid.kernel))
+    return laid.plan(Engine.DIRECT, price, words, phases="dilation")._replace(weights=laid.kernel, corner=(0, 0))
 
 
 def _price_phase(steps: Pair, channels: int) -> float:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.compute.exact import MOST_PAIRS, Factors, find_diagonal, find_factors
-from cnnfilter.compute.plan import trim
+from cnnfilter.compute.exact import MOST_PAIRS, Factors, Numbers, find_diagonal, find_factors
+from cnnfilter.compute.plan import LaidKernel, Task
 from cnnfilter.kernels import made as formulas
 
 SPARSE = hnp.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.sampled_from([0, 0, 0, 2]))
@@ -24,6 +24,12 @@ def random(rows: int, columns: int, seed: int = 0) -> Doubles:
     return np.random.default_rng(seed).normal(size=(rows, columns))
 
 
+def trim(kernel: Doubles) -> tuple[int, int, Doubles]:
+    """Return the first row and column, and the weights, of the part of a kernel that is laid."""
+    laid = LaidKernel(kernel, Numbers("float32"), Task((100, 100)))
+    return *laid.corner, laid.weights
+
+
 class TestTrim:
     @given(kernel=SPARSE)
     def test_the_core_in_a_square_of_zeros_is_the_kernel(self, kernel: Doubles) -> None:
@@ -34,12 +40,12 @@ class TestTrim:
 
     @given(kernel=SPARSE.filter(np.any))
     def test_no_edge_of_the_core_is_all_zeros(self, kernel: Doubles) -> None:
-        weights = trim(kernel).weights
+        _, _, weights = trim(kernel)
         assert all(edge.any() for edge in (weights[0], weights[-1], weights[:, 0], weights[:, -1]))
 
     def test_one_zero_is_left_of_nothing(self) -> None:
-        core = trim(np.zeros((4, 3)))
-        assert (core.top, core.left, core.weights.tolist()) == (0, 0, [[0]])
+        top, left, weights = trim(np.zeros((4, 3)))
+        assert (top, left, weights.tolist()) == (0, 0, [[0]])
 
 
 class TestDiagonal:
