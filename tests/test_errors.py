@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import CnnFilterError, ImageFileError, KernelError, MissingLibraryError, OutputError, TextError
-from cnnfilter.io.matrices import decode_matrix, parse_table
+from cnnfilter.io.matrices import decode_matrix
+from cnnfilter.numbers import parse_table
 
 KINDS = (CnnFilterError, ImageFileError, KernelError, MissingLibraryError, OutputError, TextError)
 

@@ -21,7 +21,7 @@ from cnnfilter.errors import CnnFilterError
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.weights import read_weights
 from cnnfilter.kernels.readers import SUFFIXES
-from cnnfilter.kernels.spec import describe, kernel_name, kernel_shape, load_kernel, names, never_negative
+from cnnfilter.kernels.spec import describe, kernel_shape, load_kernel, names, never_negative, recognize
 from cnnfilter.network_files import read_document
 from cnnfilter.nn.formulas import explain
 from cnnfilter.nn.language import OPS, SHORT, parse_network
@@ -83,7 +83,7 @@ def use(network: Network) -> None:
 @given(texts(KERNELS))
 def test_a_kernel_word(word: str) -> None:
     only_ours(lambda: describe(word))
-    only_ours(lambda: kernel_name(word, 1))
+    only_ours(lambda: recognize(word))
     only_ours(lambda: never_negative(word))
     with suppress(CnnFilterError):
         shape = kernel_shape(word)

@@ -8,7 +8,7 @@ from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
 from cnnfilter.cli.options import NUMBER, Word, complete_kernel, pair, view_options
 from cnnfilter.errors import LanguageError
-from cnnfilter.kernels.spec import kernel_name, kernel_shape
+from cnnfilter.kernels.spec import kernel_shape, recognize
 from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size
 from cnnfilter.nn.network import Network
@@ -135,5 +135,6 @@ def command(
         return Network((*before, convolution, *behind, *(activation or ())))
 
     networks = [make_network(*words)] if combine else list(map(make_network, words))
-    names = tuple(kernel_name(word, number) for number, word in enumerate(kernels, 1))
+    is_matrix = [isinstance(recognize(word), str) for word in kernels]
+    names = tuple(f"kernel{place + 1}" if is_matrix[place] else word for place, word in enumerate(kernels))
     filter_files(inputs, networks, Settings(**given), names=("+".join(names),) if combine else names)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfilter.errors import KernelError, TextError
-from cnnfilter.io.matrices import Rows, parse_table
 from cnnfilter.nn.layers import Shape
-from cnnfilter.numbers import parse_number
+from cnnfilter.numbers import Rows, Table, parse_number, parse_table
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".mat", ".npy")
 LONGEST_HEADER = 10_000  # of a .npy file; numpy, too, refuses longer ones
@@ -47,11 +46,10 @@ def read_text_kernel(path: Path) -> TextKernel:
 def _read_version(path: Path, version: tuple[int, ...]) -> TextKernel:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        if path.suffix.lower() == ".mat":
-            return _parse_vips(text)
-        if match := _IMAGEMAGICK.fullmatch(text):
+        is_vips = path.suffix.lower() == ".mat"
+        if not is_vips and (match := _IMAGEMAGICK.fullmatch(text)):
             return _parse_imagemagick(match)
-        table = parse_table(text)
+        table, offset = _parse_vips(text) if is_vips else (parse_table(text), 0.0)
     except UnicodeDecodeError as error:
         raise KernelError(f"not a text; kernels are {', '.join(SUFFIXES)} files", path=path) from error
     except OSError as error:
@@ -60,11 +58,13 @@ def _read_version(path: Path, version: tuple[int, ...]) -> TextKernel:
         raise KernelError(error.reason, path=path, line=error.line, column=error.column) from error
     except ValueError as error:  # a size of more digits than Python reads
         raise KernelError(error, path=path) from error
-    return TextKernel([table.channels], table.shape, 0.0, *_describe(table.comments))
+    sources = [line.removeprefix("source:").strip() for line in table.comments if line.startswith("source:")]
+    descriptions = [line for line in table.comments if not line.startswith("source:")]
+    return TextKernel([table.channels], table.shape, offset, "".join(descriptions[:1]), "".join(sources[:1]))
 
 
-def _parse_vips(text: str) -> TextKernel:
-    """Read libvips' matrix format: `width height [scale [offset]]`, then the rows."""
+def _parse_vips(text: str) -> tuple[Table, float]:
+    """Read libvips' matrix format, `width height [scale [offset]]`, then the rows; return the offset beside it."""
     first, _, rest = text.partition("\n")
     head = _numbers(first, 0)
     if not 2 <= len(head) <= 4:
@@ -81,14 +81,7 @@ def _parse_vips(text: str) -> TextKernel:
     rows = [[weight / scale for weight in row] for row in table.channels[0]]
     if not all(math.isfinite(weight) for row in rows for weight in row):
         raise TextError(f"divided by the scale {scale:g}, weights pass the largest number that can be held", line=1)
-    return TextKernel([[rows]], table.shape, offset, *_describe(table.comments))
-
-
-def _describe(comments: list[str]) -> tuple[str, str]:
-    """Return the first comment that does not name a source, and the first source."""
-    sources = [line.removeprefix("source:").strip() for line in comments if line.startswith("source:")]
-    descriptions = [line for line in comments if not line.startswith("source:")]
-    return "".join(descriptions[:1]), "".join(sources[:1])
+    return table._replace(channels=[rows]), offset
 
 
 def _parse_imagemagick(match: re.Match[str]) -> TextKernel:

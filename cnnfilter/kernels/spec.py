@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import KernelError, nearest
-from cnnfilter.io.matrices import parse_inline
 from cnnfilter.kernels.readers import SUFFIXES, TextKernel, npy_shape, read_text_kernel
 from cnnfilter.kernels.recipes import RECIPES, make, read_arguments
 from cnnfilter.nn.layers import Shape
-from cnnfilter.numbers import DECIMAL
+from cnnfilter.numbers import DECIMAL, parse_inline
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
@@ -81,11 +80,6 @@ def fixed_kernels() -> dict[str, Path]:
 def names() -> list[str]:
     """Return every name that `-k` knows, in alphabetical order."""
     return sorted([*fixed_kernels(), *RECIPES])
-
-
-def kernel_name(word: str, number: int) -> str:
-    """Return what a result of this kernel is called: its word, or `kernel1` by its number for a matrix itself."""
-    return f"kernel{number}" if isinstance(recognize(word), str) else word
 
 
 def describe(name: str) -> str:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnfilter.io.matrices import Rows, Table, parse_inline, parse_table
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import Rows, Table, parse_inline, parse_table, show_number
 
 NUMBERS = st.one_of(st.integers(-1000, 1000).map(float), st.floats(allow_nan=False, allow_infinity=False))
 ROWS = st.integers(1, 5).flatmap(lambda width: st.lists(st.lists(NUMBERS, min_size=width, max_size=width), min_size=1))

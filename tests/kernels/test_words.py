@@ -12,7 +12,6 @@ from cnnfilter.kernels.spec import (
     Made,
     describe,
     fixed_kernels,
-    kernel_name,
     kernel_shape,
     load_kernel,
     names,
@@ -120,16 +119,17 @@ def test_a_folder_is_no_kernel() -> None:
 
 
 @pytest.mark.parametrize("word", ["0 -1 0; -1 5 -1; 0 -1 0", "1,2;3,4", "1/9", "-0.5", "1e-3 2E5", ".5 +1"])
-def test_an_inline_matrix_is_called_by_its_number_even_where_a_file_has_its_text_as_name(word: str) -> None:
-    assert kernel_name(word, 1) == "kernel1"
+def test_an_inline_matrix_is_one_even_where_a_file_has_its_text_as_name(word: str) -> None:
+    assert recognize(word) == word
     Path(word).parent.mkdir(exist_ok=True)
     Path(word).write_text("1 2\n3 4\n")
-    assert kernel_name(word, 12) == "kernel12"
+    recognize.cache_clear()
+    assert recognize(word) == word
 
 
 @pytest.mark.parametrize("word", ["sobel-x", "gaussian:15:2.5", "./5", "folder/mine.txt"])
-def test_every_other_kernel_is_called_by_its_word(word: str) -> None:
-    assert kernel_name(word, 3) == word
+def test_every_other_kernel_is_made_or_a_file(word: str) -> None:
+    assert isinstance(recognize(word), Made | Path)
 
 
 # Mistakes
@@ -385,8 +385,8 @@ def test_uneven_slices_and_maps_are_refused(word: str, reason: str) -> None:
     assert reason in message
 
 
-def test_a_matrix_of_slices_is_called_by_its_number() -> None:
-    assert kernel_name("1 2;; 3 4", 2) == "kernel2"
+def test_a_matrix_of_slices_is_a_matrix_itself() -> None:
+    assert recognize("1 2;; 3 4") == "1 2;; 3 4"
 
 
 def test_a_matrix_with_a_long_run_of_one_sign_is_read_at_once() -> None:
