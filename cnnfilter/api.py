@@ -235,7 +235,7 @@ def pool(
     -------
     ndarray
         (H', W') or (H', W', C); of the image's type under max, min and median (integers rounded half to
-        even where the median lies between two), floats under avg and l2.
+        even where the median lies between two), floats under avg and l2. nan where a window holds nan.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.forward import Kernels, Program, build_bank
 from cnnfilter.compute.operations import Setting, run_steps
-from cnnfilter.compute.pool import find_loser, pool_globally, pool_volume, window_sums
+from cnnfilter.compute.pool import find_loser, find_medians, pool_globally, pool_volume, window_sums
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, Window
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
@@ -91,8 +91,9 @@ def _pool(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:
         loser = colours.dtype.type(find_loser(layer.mode, colours.dtype))
         pooled = pool_volume(np.where(hidden, loser, colours), layer)
     else:
-        visible = np.where(hidden, np.nan, colours.astype(np.float64))
-        pooled = np.nan_to_num(pool_volume(visible, layer)).astype(float_type(colours.dtype))
+        rows, columns, _ = layer.output(colours.shape)
+        kind = np.dtype(float_type(colours.dtype))
+        pooled = find_medians(colours, layer.window, (rows, columns), kind, hidden)
     seen = pool_volume((~hidden).astype(np.uint8), replace(layer, mode=PoolMode.MAX))
     return np.where(seen, pooled, 0).astype(pooled.dtype), np.asarray(pool_volume(alpha, layer))
 

@@ -21,24 +21,33 @@ _BYTES_AT_ONCE = 1 << 21  # of the pixels under a tile of windows, in the cache 
 _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}  # by OpenCV's morphology
 
 
-def find_medians(volume: Array, window: Window, output: Pair, dtype: np.dtype[Any]) -> Array:
-    """Return the median of each window's pixels that are there, (H', W', C); nan, as the padding is, is not there.
+def find_medians(
+    volume: Array, window: Window, output: Pair, dtype: np.dtype[Any], hidden: Array | None = None
+) -> Array:
+    """Return the median of each window's pixels, (H', W', C), and nan where one of them is nan.
 
-    Between two integers it is rounded half to even, if `dtype` holds no fractions.
+    Padding is left out, and so are pixels that are `hidden`, (H, W, 1). Between two integers the median is rounded half
+    to even, if `dtype` holds no fractions.
     """
     padded = pad_to_windows(volume, window, output, np.nan, "float64")
-    if _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
+    if hidden is None and _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
         padded.dtype, side = volume.dtype, window.size[0]
         at_once = choose_rows(output[0], volume.shape[1] * volume.shape[2], side, window.stride[0])
         blurred = _sweep(padded, window, output, at_once, lambda part: cv2.medianBlur(part, side), side // 2)
         return blurred.astype(dtype, copy=False)
-    if volume.dtype.kind in "iu" and volume.dtype.itemsize > 4:  # float64 does not hold them, but their ranks
-        known, padded.volume = np.unique(volume, return_inverse=True)
+    if hidden is None and volume.dtype.kind in "iu" and volume.dtype.itemsize > 4:
+        known, padded.volume = np.unique(volume, return_inverse=True)  # float64 does not hold them, but their ranks
         padded.volume = padded.volume.reshape(volume.shape)
         lower, upper = known[np.nan_to_num(_find_middles(padded, window, output)).astype(np.intp)]
         return _meet(lower, upper, dtype)
+    if hidden is not None:
+        padded.volume = np.where(hidden, np.nan, volume.astype(np.float64))
+        volume = np.where(hidden, 0, volume)
     lower, upper = _find_middles(padded, window, output)
     medians: Array = np.clip(lower / 2 + upper / 2, lower, upper)
+    if volume.dtype.kind == "f" and (unknown := np.isnan(volume)).any():
+        seen = pad_to_windows(unknown.astype(np.uint8), window, output, 0, "uint8")
+        medians[_join_taps(seen, window, output, np.maximum) > 0] = np.nan
     return (medians if dtype.kind == "f" else np.rint(medians)).astype(dtype, copy=False)
 
 
@@ -51,7 +60,7 @@ def _meet(lower: Array, upper: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _find_middles(padded: Padded, window: Window, output: Pair) -> Doubles:
-    """Return the two pixels in the middle of each window, in order and nan aside, (2, H', W', C); one if it is odd."""
+    """Return the two pixels in the middle of each window, (2, H', W', C), leaving out nan; the same one if odd."""
     (down, along), (down_apart, apart) = window.stride, window.dilation
     windows = np.lib.stride_tricks.sliding_window_view(padded.whole(), window.extent, axis=(0, 1))
     windows = windows[::down, ::along, :, ::down_apart, ::apart][: output[0], : output[1]]
@@ -109,8 +118,7 @@ _JOIN_CHANNELS: dict[ChannelMode, Callable[..., Any]] = {
 def pool_volume(volume: Array, layer: Pool, *, keeps_type: bool = False) -> Array:
     """Return the pooled volume, (H', W', C), as floats, but of its own type under max and min.
 
-    With `keeps_type` medians are of its own type too, rounded half to even. nan is no pixel to a median; elsewhere it
-    spreads to each window that sees it.
+    With `keeps_type` medians are of its own type too, rounded half to even. A window that holds nan gives nan.
     """
     rows, columns, _ = layer.output(volume.shape)
     of_medians = volume.dtype if keeps_type else np.dtype(float_type(volume.dtype))

@@ -212,12 +212,12 @@ def _pool(traced: Trace, mode: PoolMode, channel: int) -> str:
         return f"{added}{show_value(total)}/{count} = {show_value(total / count)}"
     if mode is PoolMode.L2:
         return _take_root(pixels, few=few)
-    if mode is PoolMode.MEDIAN:
+    if mode is PoolMode.MEDIAN and not np.isnan(pixels).any():
         ordered = np.sort(pixels)
         low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
         mean = f"({_operand(low)} + {_operand(high)})/2 = {show_value((low + high) / 2)}"
         return f"in order {_list(ordered)}; in the middle {show_value(low) if len(ordered) % 2 else mean}"
-    if place := find_picked(mode, values):
+    if place := find_picked(mode, values, traced.inside):
         where = _at((traced.reach.rows[place[0]], traced.reach.columns[place[1]]))
         return f"{mode}({listed}) = {show_value(values[place])} = i{where}"
     return f"{mode}({listed}) = {show_value(pool_window(pixels[:, None], mode).item())}"

@@ -239,12 +239,13 @@ def pool_window(pixels: Doubles, mode: PoolMode) -> Doubles:
     return np.ravel(pool_volume(pixels[:, None], alone)).astype(np.float64)
 
 
-def find_picked(mode: PoolMode, values: Doubles) -> Pair | None:
-    """Return the (row, column) of the value that a mode picks of a window, nan aside; None where it picks none."""
-    if mode.row.picks is None or np.isnan(values).all():
+def find_picked(mode: PoolMode, values: Doubles, inside: NDArray[np.bool_]) -> Pair | None:
+    """Return the (row, column) of the value that a mode picks of a window, a nan first; None where it picks none."""
+    if mode.row.picks is None or not inside.any():
         return None
+    unknown = np.isnan(values) & inside
     find = np.nanargmax if mode.row.picks == "greatest" else np.nanargmin
-    row, column = np.unravel_index(find(values), values.shape)
+    row, column = np.unravel_index(int(unknown.argmax()) if unknown.any() else find(values), values.shape)
     return int(row), int(column)
 
 

@@ -227,7 +227,7 @@ def _draw_pooled(paper: Paper, box: Box, row: _Row) -> None:
     axes = draw_cells(paper, box, display, f"window, {getattr(layer, 'mode', '')}")
     for y, x in np.argwhere(~traced.inside):
         hatch_cells(axes, y, x, y + 1, x + 1)
-    if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values)):
+    if isinstance(layer, Pool) and (picked := find_picked(layer.mode, values, traced.inside)):
         frame_cells(axes, picked, paper.zoom)
 
 

@@ -151,6 +151,8 @@ def join_plainly(mode: str, values: list[float], divisor: int) -> float:
     """Return what a pool makes of the pixels in a window, and of how many places count; 0 of none at all."""
     if not values:
         return 0
+    if any(math.isnan(value) for value in values):
+        return math.nan
     ordered = sorted(values)
     middle = len(ordered) // 2
     match mode:

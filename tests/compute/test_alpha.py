@@ -279,6 +279,16 @@ class TestPools:
         assert not result.any()
         assert not result_alpha.any()
 
+    @pytest.mark.parametrize("mode", POOLS)
+    @pytest.mark.parametrize("hurt", [np.nan, np.inf])
+    def test_only_a_visible_pixel_spreads_nan_or_infinity(self, mode: str, hurt: float) -> None:
+        colours = np.array([[[hurt], [1.0], [1.0], [hurt]], [[hurt], [hurt], [1.0], [1.0]]])
+        alpha = np.array([[[0.0], [1.0], [1.0], [1.0]], [[0.0], [0.0], [0.5], [1.0]]])
+        result, _ = run(f"{mode}pool:2", colours, alpha)
+        assert result[0, 0].item() == 1
+        spreads = np.isnan(hurt) or mode in {"max", "avg", "l2"}
+        assert np.array_equal(result[0, 1], [hurt if spreads else 1.0], equal_nan=True)
+
     @pytest.mark.parametrize("mode", ["max", "avg"])
     def test_a_global_pool_takes_what_is_visible(self, mode: str) -> None:
         colours = np.array([[[10.0], [250.0]], [[30.0], [20.0]]])

@@ -263,11 +263,37 @@ class TestMedian:
 
 
 class TestNanAndInf:
-    @pytest.mark.parametrize("mode", ["max", "min", "avg", "l2"])
-    def test_nan_stays_in_the_windows_that_see_it(self, mode: str) -> None:
-        image = np.ones((4, 4))
+    @pytest.mark.parametrize("mode", list(PoolMode))
+    @pytest.mark.parametrize("dtype", FLOATS)
+    def test_nan_stays_in_the_windows_that_see_it(self, mode: PoolMode, dtype: str) -> None:
+        image = np.ones((4, 4), dtype)
         image[0, 3] = np.nan
         assert np.isnan(pool_plane(image, mode, Window((2, 2), stride=(2, 2)))).tolist() == [[False, True], [False] * 2]
+
+    @pytest.mark.parametrize("mode", list(PoolMode))
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @given(window=windows(), size=st.tuples(st.integers(1, 9), st.integers(1, 9)), seed=st.integers(0, 99))
+    def test_any_pool_of_nan_is_that_of_the_loop(
+        self, mode: PoolMode, dtype: str, window: Window, size: Pair, seed: int
+    ) -> None:
+        sides = window.pads(*size)
+        assume(all(size[axis] + sides[axis] + sides[axis + 2] >= window.extent[axis] for axis in (0, 1)))
+        numbers = np.random.default_rng(seed)
+        volume = np.where(numbers.random((*size, 2)) < 0.1, np.nan, numbers.normal(size=(*size, 2))).astype(dtype)
+        expected = pool_plainly(volume, mode, window.size, Move(window.stride, sides, window.dilation, window.ceil))
+        result = pool_volume(volume, Pool(mode=mode, window=window))
+        assert np.allclose(result, np.array(expected), rtol=1e-6, atol=1e-6, equal_nan=True)
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("side", [2, 3, 5, 7])
+    def test_a_median_of_nan_is_that_of_numpy(self, dtype: str, side: int) -> None:
+        numbers = np.random.default_rng(side)
+        image = np.where(numbers.random((40, 30)) < 0.02, np.nan, numbers.normal(size=(40, 30))).astype(dtype)
+        windows = np.lib.stride_tricks.sliding_window_view(image, (side, side))
+        result = pool_plane(image, "median", Window((side, side)))
+        assert np.isnan(result).any()
+        assert np.isfinite(result).any()
+        assert np.allclose(result, np.median(windows, axis=(2, 3)), rtol=1e-6, atol=0, equal_nan=True)
 
     @pytest.mark.parametrize(
         ("mode", "value"), [("max", np.inf), ("min", 1.0), ("avg", np.inf), ("l2", np.inf), ("median", 1.0)]

@@ -99,3 +99,12 @@ def test_padding_is_no_pixel_to_a_pool_unless_it_is_counted() -> None:
     assert "  (.)  (.)\n  (.) 105\n" in alone
     assert "(105)/1 = 105/1 = 105\n" in alone
     assert "(105)/4 = 105/4 = 26.25\n" in text("avgpool:2,p1,countpad", PATCH, (0, 0))
+
+
+def test_a_pool_of_nan_says_that_nan_comes_out() -> None:
+    patch = PATCH.copy()
+    patch[0, 1] = np.nan
+    assert "max(105, nan, 103, 99) = nan = i[0,1]\n" in text("maxpool:2,s1", patch, (0, 0))
+    assert "min(105, nan, 103, 99) = nan = i[0,1]\n" in text("minpool:2,s1", patch, (0, 0))
+    assert "median(105, nan, 103, 99) = nan\n" in text("medianpool:2,s1", patch, (0, 0))
+    assert "median" not in text("medianpool:2,s1", patch, (1, 0)).partition("\n\n")[2]

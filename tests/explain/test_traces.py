@@ -118,3 +118,14 @@ def test_of_a_large_input_what_lies_around_the_window_is_shown() -> None:
     assert span_around(0, 2, 600) == range(6)
     assert span_around(597, 599, 600) == range(594, 600)
     assert span_around(-2, 2, 600) == range(-2, 6)
+
+
+@pytest.mark.parametrize("mode", ["max", "min", "avg", "l2", "median"])
+def test_a_pool_explains_nan(mode: str) -> None:
+    volume = NUMBERS.copy()
+    volume[1, 1] = np.nan
+    words = f"{mode}pool:2,s1,p1"
+    results = run(words, volume)
+    for place in np.ndindex(results.shape[:2]):
+        traced = trace(program(words), volume, (place[0], place[1]))
+        assert np.allclose(traced.results(), results[place], rtol=1e-12, equal_nan=True)
