@@ -16,7 +16,8 @@ from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.language import BLOCKS, NAME, OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, KEYS
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
-from cnnfilter.nn.network import Network, Preparation
+from cnnfilter.nn.network import Network
+from cnnfilter.nn.preparation import Preparation
 from cnnfilter.numbers import parse_number, show_number
 
 if TYPE_CHECKING:

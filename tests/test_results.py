@@ -16,7 +16,7 @@ from cnnfilter.io.levels import clip_int16
 from cnnfilter.io.paths import Job
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.network import Preparation
+from cnnfilter.nn.preparation import Preparation
 from cnnfilter.run.result import encode, lay_out, run, run_layers
 from cnnfilter.run.settings import Settings
 from tests.cli.pictures import decode, rows

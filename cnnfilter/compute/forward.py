@@ -1,8 +1,10 @@
 """A network that runs on an array."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,7 +16,10 @@ from cnnfilter.io.paths import lacks_memory
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Convolution, DepthwiseConv, Normalization
-from cnnfilter.nn.network import Network, Node, Preparation
+from cnnfilter.nn.network import Network, Node
+
+if TYPE_CHECKING:
+    from cnnfilter.nn.preparation import Preparation
 
 Kernels = tuple[Kernel, ...]
 
@@ -36,7 +41,7 @@ class Step(NamedTuple):
     node: Node
     kernels: Kernels
     tensors: Tensors
-    branches: tuple[tuple["Step", ...], ...]
+    branches: tuple[tuple[Step, ...], ...]
 
 
 class Program(NamedTuple):
@@ -158,17 +163,13 @@ def drop_single_channel(values: Array) -> Array:
     return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
 
 
-_NOTHING = Preparation()
-"""What leaves a volume as it is."""
-
-
 @ieee_arithmetic
 def prepare(volume: Array, preparation: Preparation) -> Array:
     """Return (resized volume x scale - mean) / std, (H', W', C), as floats; the volume itself where nothing is asked.
 
     Raises a `ShapeError` if there are several means or deviations, and not one for each channel.
     """
-    if preparation == _NOTHING:
+    if not preparation:
         return volume
     floats: Floats = volume.astype(float_type(volume.dtype))
     if preparation.size and preparation.size != volume.shape[:2]:

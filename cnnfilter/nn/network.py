@@ -1,4 +1,4 @@
-"""A network: its layers in order, their names, weights and preprocessing."""
+"""A network: its layers in order, their names, and what goes in and out of each."""
 
 from collections import Counter
 from functools import cached_property
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.frozen import Value
-from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.layers import Block, Flow, Layer, Shape, show_layers
 
 
@@ -141,36 +140,3 @@ def _visit(nodes: tuple[Node, ...], flow: Flow, *, alone: bool, held: int = 0, k
         visits.append(Visit(node, flow, outputs, held + joined + prod(outputs.shape)))
         flow, held, kept = outputs, held + kept, 0
     return visits
-
-
-MOST_PIXELS = 2**28
-"""Larger than any photo; more would take all the memory that a machine has."""
-
-
-class Preparation(Value):
-    """Resized, scaled, and freed of the training set's mean, in this order.
-
-    Parameters
-    ----------
-    size
-        The (height, width) that it is resized to, or None.
-    scale
-        What its values are multiplied by: 1/255 brings 8 bits to 0..1.
-    mean, std
-        What is then subtracted, and what the rest is divided by: one number, or one for each channel.
-    """
-
-    size: Pair | None = None
-    scale: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-
-    def __post_init__(self) -> None:
-        if self.size and self.size[0] * self.size[1] > MOST_PIXELS:
-            raise ShapeError(f"a size of {show_pair(self.size)} has more than {MOST_PIXELS} pixels, the most allowed")
-        if self.scale <= 0:
-            raise ShapeError(f"an input scale of {self.scale:g} is not above 0")
-        if not self.mean or not self.std:
-            raise ShapeError("a mean and a deviation are one number, or one for each channel, and none is given")
-        if min(self.std) <= 0:
-            raise ShapeError(f"a standard deviation of {min(self.std):g} is not above 0")

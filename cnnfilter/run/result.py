@@ -68,7 +68,9 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
         notes += remark_on_sums(visits, never_negative)
     if picture.has_alpha and alpha is None:
         notes.append("the picture has alpha, and the network sees its colours alone")
-    colours, white = prepare(colours, settings.preparation), picture.maximum * settings.preparation.scale
+    white = float(picture.maximum)
+    if settings.preparation:
+        colours, white = prepare(colours, settings.preparation), white * settings.preparation.scale
     return FeatureMaps(picture, white, colours, alpha, model.strips(shape), notes=tuple(notes), model=model)
 
 
@@ -92,7 +94,8 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     colours = picture.colours
     sees_alpha = picture.has_alpha and not settings.pipeline and model.network.takes_alpha
     alpha = picture.pixels[:, :, 3:] if sees_alpha else None
-    shape = *(settings.preparation.size or colours.shape[:2]), colours.shape[2]
+    size = settings.preparation.size if settings.preparation else None
+    shape = *(size or colours.shape[:2]), colours.shape[2]
     result = model.network.output(shape)
     if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import OutputError
 from cnnfilter.io.paths import STANDARD, Job, fill_template, identify
-from cnnfilter.nn.network import Preparation
 
 if TYPE_CHECKING:
     from cnnfilter.compute.classes import Ranking
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Depth, Range
     from cnnfilter.nn.geometry import Pair
+    from cnnfilter.nn.preparation import Preparation
     from cnnfilter.plot.sheet import Sheet
 
 EXPLAIN = "explain"
@@ -72,7 +72,7 @@ class Settings(NamedTuple):
     top: int | None = None
     labels: Path | None = None
 
-    preparation: Preparation = Preparation()
+    preparation: Preparation | None = None
     pipeline: bool = False
     ranking: Ranking | None = None
 

@@ -187,7 +187,9 @@ def run_layers(
     from cnnfilter.plot.compare import MOST_PANELS, Panel, arrange  # noqa: PLC0415  matplotlib is for figures
     from cnnfilter.plot.view import View, view_picture, view_values  # noqa: PLC0415
 
-    colors = prepare(picture.colours, settings.preparation)
+    colors, white = picture.colours, float(picture.maximum)
+    if settings.preparation:
+        colors, white = prepare(colors, settings.preparation), white * settings.preparation.scale
     program = model.program(colors.shape)
     names = layers or program.network.names
     if len(names) >= MOST_PANELS:
@@ -196,7 +198,6 @@ def run_layers(
             "--save NAME, as often as needed, picks layers"
         )
     side = arrange(sheet, len(names) + 1).side
-    white = picture.maximum * settings.preparation.scale
     views: dict[str, View] = {}
 
     def keep(layer: str, values: Array) -> None:
