@@ -8,7 +8,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import swap_red_and_blue
-from cnnfilter.io.formats import Format, find_format
+from cnnfilter.io.formats import FULL_CHROMA, Format, find_format
 from cnnfilter.io.levels import MAXIMA, depth_of
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata, carry_over
@@ -156,4 +156,9 @@ def _parameters(format_: Format, quality: int | None, compression: int | None) -
     """Return what OpenCV is told when it writes a format."""
     asked = {"quality": quality, "compression": compression}.get(format_.option)
     value = format_.usual if asked is None else asked
-    return [] if value is None else [getattr(cv2, format_.flag), value]
+    if value is None:
+        return []
+    parameters = [getattr(cv2, format_.flag), value]
+    if format_.name == "JPEG" and value >= FULL_CHROMA:
+        parameters += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return parameters

@@ -81,6 +81,9 @@ FORMATS = {  # by default OpenCV writes WebP without loss, and keeps a quarter o
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
+FULL_CHROMA = 90
+"""The quality from which a JPEG keeps its chroma at full size (4:4:4); below, at half the size (4:2:0)."""
+
 READ_ONLY_SUFFIXES = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
 """Of images that are read, and whose results need another suffix."""
 

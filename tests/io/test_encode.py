@@ -656,3 +656,19 @@ def test_damage_brings_a_picture_or_one_line_and_nothing_else(
     except ImageFileError as error:
         outcome = str(error)
     assert outcome in {"x: ()", "x: (3,)", "x: (4,)"} or re.fullmatch(r"x: [^\n]{20,}", outcome)
+
+
+@pytest.mark.parametrize("quality", [None, 100, 95, 90, 89, 10])
+def test_jpeg_keeps_its_chroma_at_full_size_from_quality_90(quality: int | None) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    layers: Any = Image.open(io.BytesIO(encode_image(noise, "x.jpg", quality=quality))).layer  # type: ignore[attr-defined]
+    full = quality is None or quality >= 90
+    assert [layer[1:3] for layer in layers] == [(1, 1) if full else (2, 2), (1, 1), (1, 1)]
+    grey: Any = Image.open(io.BytesIO(encode_image(noise[:, :, 0], "x.jpg", quality=quality))).layer  # type: ignore[attr-defined]
+    assert len(grey) == 1
+
+
+def test_jpeg_of_quality_100_is_close() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    back = decode_pixels(encode_image(noise, "x.jpg", quality=100), "x.jpg")
+    assert np.abs(back.astype(int) - noise).max() <= 6
