@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import metadata
+from cnnfilter.io import metadata, tags
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 
 
@@ -25,7 +25,7 @@ class Header(NamedTuple):
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
-    directories: tuple[metadata.Directory, ...] = ()  # of a TIFF, one for each page
+    directories: tuple[tags.Directory, ...] = ()  # of a TIFF, one for each page
     format: str = ""  # its name; empty if it is not known
 
     @property
@@ -165,7 +165,7 @@ def _webp(data: bytes) -> Header:
 
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
-    directories = tuple(metadata.read_directories(data))
+    directories = tuple(tags.read_directories(data))
     if not directories:
         return None
     sizes = [(page.number(metadata.HEIGHT), page.number(metadata.WIDTH)) for page in directories]
@@ -176,7 +176,7 @@ def _tiff(data: bytes) -> Header | None:
     end = last.link + struct.calcsize(last.form)
     is_whole = end <= len(data) and not any(data[last.link : end])
     total = sum(height * width for height, width in sizes)
-    orientation = first.number(metadata.ORIENTATION, 1)
+    orientation = first.number(tags.ORIENTATION, 1)
     return Header(*sizes[0], max(1, depth), len(sizes), total, is_whole, channels, orientation, directories=directories)
 
 
@@ -263,7 +263,7 @@ _READERS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], Header | No
     "JPEG": (lambda head: head[:2] == b"\xff\xd8", _jpeg),
     "GIF": (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _gif),
     "WebP": (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _webp),
-    "TIFF": (lambda head: head[:4] in metadata.TAG_STARTS, _tiff),
+    "TIFF": (lambda head: head[:4] in tags.TAG_STARTS, _tiff),
     "BMP": (lambda head: head[:2] == b"BM", _bmp),
     "PAM": (lambda head: head[:2] == b"P7", _pam),
     "Netpbm": (lambda head: head[:1] == b"P", _netpbm),

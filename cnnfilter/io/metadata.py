@@ -1,12 +1,10 @@
-"""What files say beside their pixels: tags of TIFF and EXIF, the orientation and alpha that they name, colour profiles.
+"""What files say beside their pixels: the orientation and alpha that they name, EXIF, colour profiles.
 
-TIFF 6.0 (sections 2, 8, 14, 15 and 18) and BigTIFF, which has wider counts and offsets. EXIF and the colour profile are
-carried from file to file among JPEG, PNG, WebP and AVIF while they stay true.
+EXIF and the colour profile are carried from file to file among JPEG, PNG, WebP and AVIF while they stay true.
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,89 +13,18 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Format
 from cnnfilter.io.opencv import cv2
+from cnnfilter.io.tags import ORIENTATION, Directory, read_directories, read_directory
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 257, 258, 259, 262, 274, 277
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 PLANES, PREDICTOR, TILE_WIDTH, EXTRA_SAMPLES = 284, 317, 322, 338
 
 PALETTE, SEPARATED = 3, 5
 """Photometric interpretations: numbers of colours, and inks, such as CMYK."""
 
-TAG_STARTS = {b"II*\0": "<I", b"MM\0*": ">I", b"II+\0": "<Q", b"MM\0+": ">Q"}
-"""How files and blocks of tags begin, and how their offsets are written."""
-
 _EXIF_START = b"Exif\0\0"
 _SUB_DIRECTORY, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003  # EXIF 2.32, sections 4.6.3 and 4.6.4
 _COLOUR_SPACE = slice(16, 20)  # where an ICC profile names its colour space (ICC.1:2022, section 7.2)
-_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # whole numbers: BYTE, SHORT, LONG, IFD, LONG8
-_MOST_TAGS = 65_535  # that a classic directory can count
-_MOST_DIRECTORIES = 100_000  # more pages than any file has; more are slips or attacks
 _UNKNOWN, _MULTIPLIED, _STRAIGHT = 0, 1, 2  # what the tag ExtraSamples says of the last channel
-
-
-class Tag(NamedTuple):
-    """A tag of a directory."""
-
-    length: int  # its number of values
-    value: int  # the first of them; 0 where they are not whole numbers, or beyond the file's end
-    offset: int  # where that is
-    form: str  # how it is written
-
-
-class Directory(NamedTuple):
-    """The tags of a page by their numbers, where the link to the next page is, and how it is written."""
-
-    tags: dict[int, Tag]
-    link: int
-    form: str
-
-    def number(self, tag: int, default: int = 0) -> int:
-        """Return the first value of a tag."""
-        return self.tags[tag].value if tag in self.tags else default
-
-    def rewrite(self, data: bytearray, values: Mapping[int, int]) -> None:
-        """Change the first value of some tags in a file, where the page has them and they have the room."""
-        for number, value in values.items():
-            tag = self.tags.get(number)
-            size = struct.calcsize(tag.form) if tag else 0
-            if tag and tag.offset + size <= len(data) and value < 1 << 8 * size:
-                struct.pack_into(tag.form, data, tag.offset, value)
-
-
-def read_directories(data: bytes) -> Iterator[Directory]:
-    """Yield the directories of a block, in the order of their links; none where it has none, or is cut off."""
-    offset = TAG_STARTS.get(data[:4])
-    if offset is None:
-        return
-    seen: set[int] = set()
-    with suppress(struct.error):
-        (place,) = struct.unpack_from(offset, data, struct.calcsize(offset))  # the first is as far in as it is wide
-        while place and place not in seen and len(seen) < _MOST_DIRECTORIES:
-            seen.add(place)
-            directory = read_directory(data, place)
-            yield directory
-            (place,) = struct.unpack_from(offset, data, directory.link)
-
-
-def read_directory(data: bytes, place: int) -> Directory:
-    """Return the directory at a place; `struct.error` if the file ends before it."""
-    offsets = TAG_STARTS[data[:4]]
-    order, width = offsets[0], offsets[1]
-    counts, entry = order + ("H" if width == "I" else "Q"), f"{order}HH{width}"
-    if place > len(data):  # 64 bits can be more than an offset
-        raise struct.error(f"a directory at {place} of {len(data)} bytes")
-    (count,) = struct.unpack_from(counts, data, place)
-    room = struct.calcsize(offsets)
-    first, size = place + struct.calcsize(counts), struct.calcsize(entry) + room
-    tags: dict[int, Tag] = {}
-    for end in range(first + size, first + size * (min(count, _MOST_TAGS) + 1), size):
-        number, kind, length = struct.unpack_from(entry, data, end - size)
-        offset, form = end - room, order + _NUMBERS.get(kind, "B")
-        if length * struct.calcsize(form) > room:
-            (offset,) = struct.unpack_from(offsets, data, offset)
-        fits = kind in _NUMBERS and length and offset + struct.calcsize(form) <= len(data)
-        value = struct.unpack_from(form, data, offset)[0] if fits else 0
-        tags.setdefault(number, Tag(length, value, offset, form))
-    return Directory(tags, first + size * count, offsets)
 
 
 def read_orientation(exif: bytes) -> int:
