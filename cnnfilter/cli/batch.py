@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cnnfilter.cli import remark
+from cnnfilter.cli import log_to_stderr, remark
 from cnnfilter.cli.options import NO_FIGURE
-from cnnfilter.cli.report import Reporter, check_reports, reporting
+from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
-    FoundInputs,
     Job,
     OutputRequest,
     allow_pixels,
-    check_names,
     find_inputs,
     identify_all,
     parse_list,
@@ -51,8 +49,7 @@ def filter_files(
     document: Document | None = None,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed; `names` are those of the results."""
-    found = _collect(inputs, settings)
-    sources = found.sources
+    sources, below, failures = _collect(inputs, settings)
     layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]
     kernels = [recognize(word.text) for layer in layers for word in layer.kernels]
     files = (*kernels, document and document.path, settings.weights, settings.labels)
@@ -67,9 +64,8 @@ def filter_files(
         in_place=settings.in_place,
         read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
-        below=found.below,
+        below=below,
     )
-    _check_views(settings)
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
@@ -82,14 +78,21 @@ def filter_files(
         check_reports(jobs, settings, protected, prerequisites)
     each_input = [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
     work = Work(settings, (), each_input, names, stdin, protected, prerequisites)
-    with reporting(settings, len(found.failures) + len(work.inputs)) as reporter:
-        _carry_out(_prepare(work, networks, document), found.failures, reporter)
+    reporter = Reporter(settings, len(failures) + len(work.inputs))
+    with log_to_stderr(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
+        try:
+            _carry_out(_prepare(work, networks, document), failures, reporter)
+        finally:
+            reporter.make_room()
+    reporter.close()
     if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)
 
 
-def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
-    """Return the inputs that the command line, a list and folders name."""
+def _collect(
+    inputs: Sequence[str], settings: Settings
+) -> tuple[Sequence[str], Mapping[str, str], Sequence[tuple[str, str]]]:
+    """Return the inputs that the command line, a list and folders name, where they are below, and what holds none."""
     if settings.null and not settings.files_from:
         raise OutputError("-0 says how the names in the list of --files-from end")
     if not inputs and not settings.files_from:
@@ -106,14 +109,14 @@ def _collect(inputs: Sequence[str], settings: Settings) -> FoundInputs:
         if settings.files_from == STANDARD and STANDARD in words:
             raise OutputError("standard input holds the list of inputs, and cannot be one of them")
     if settings.recursive:
-        found = find_inputs(words, settings.output)
-        for text in found.remarks:
+        sources, below, failures, remarks = find_inputs(words, settings.output)
+        for text in remarks:
             remark(text, quiet=settings.quiet)
-        return found
+        return sources, below, failures
     for word in words:
         if os.path.isdir(word):  # noqa: PTH112  Path.is_dir raises if it is too long
             raise OutputError(f"{word}: is a folder; -r takes the pictures in it")
-    return FoundInputs(words)
+    return words, {}, ()
 
 
 def _read_stdin() -> bytes:
@@ -124,17 +127,10 @@ def _read_stdin() -> bytes:
 
 
 def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:
-    """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made."""
-    if settings.plot is None and settings.animate is None and settings.explain is None:
-        return plan_outputs(sources, request)
-    check_names(sources)
-    only_shown = request.output is None and not (request.in_place or settings.top is not None)
-    jobs = [] if only_shown else plan_outputs(sources, request)
-    return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files)))
+    """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made.
 
-
-def _check_views(settings: Settings) -> None:
-    """Raise an `OutputError` if an option of figures, moving pictures or explanations needs another."""
+    Raise an `OutputError` if an option of figures, moving pictures or explanations needs another.
+    """
     for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
         for name in names:
             if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
@@ -143,6 +139,10 @@ def _check_views(settings: Settings) -> None:
         raise OutputError(NO_FIGURE)
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
+    shows = any(view is not None for view in (settings.plot, settings.animate, settings.explain))
+    only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
+    jobs = plan_outputs(sources, request, only_shows=only_shows)
+    return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs
 
 
 def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
@@ -168,6 +168,8 @@ def _check_results(jobs: list[Job], network: Network, settings: Settings) -> Non
     if settings.range_ is Range.NONE and settings.depth not in {None, Depth.FLOAT}:
         raise OutputError(f"--range none keeps floats as they are, and --depth {settings.depth} does not")
     is_vector = settings.pipeline and not settings.save and _gives_vector(network)
+    if settings.range_ is not Range.NONE and settings.top is None and not is_vector:  # any format holds a picture
+        return
     for job in jobs:
         if job.view:
             continue

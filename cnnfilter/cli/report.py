@@ -6,13 +6,13 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
-from cnnfilter.cli import log_to_stderr, remark, say
+from cnnfilter.cli import say
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -46,7 +46,8 @@ class Reporter:
         """Say what happened to an input, count it, and report on it."""
         for kind, content in outcome.events:
             if kind == "remark":
-                self._remark(name_input(outcome.source), content)
+                if not self._settings.quiet:
+                    self._remark(name_input(outcome.source), content)
             elif kind == "failure":
                 self.make_room()
                 say(content)
@@ -78,7 +79,7 @@ class Reporter:
         self._remarks[kind] = inputs, source, text
         if inputs <= _SAID or self._settings.verbose:
             self.make_room()
-            remark(text, quiet=self._settings.quiet)
+            say(f"remark: {text}")
 
     def make_room(self) -> None:
         """Wipe away the bar, before anything else is said."""
@@ -93,7 +94,7 @@ class Reporter:
         for inputs, _, last in self._remarks.values():
             if inputs > _SAID and not self._settings.verbose:
                 more = f"{inputs - _SAID} more input{'s' * (inputs > _SAID + 1)}"
-                remark(f"{more} like these (-v says all), the last {last}", quiet=self._settings.quiet)
+                say(f"remark: {more} like these (-v says all), the last {last}")
         if self.failed and self._total > 1:
             left = self._total - self._done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""
@@ -134,18 +135,6 @@ class Reporter:
             write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
         except (ImageFileError, OutputError) as error:
             self._trouble(error)
-
-
-@contextmanager
-def reporting(settings: Settings, total: int) -> Iterator[Reporter]:
-    """Yield who hears of the inputs, with the bar and the report that go with the settings."""
-    reporter = Reporter(settings, total)
-    with log_to_stderr(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
-        try:
-            yield reporter
-        finally:
-            reporter.make_room()
-    reporter.close()
 
 
 def _is_terminal() -> bool:

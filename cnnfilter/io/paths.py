@@ -118,9 +118,17 @@ class OutputRequest(NamedTuple):
     below: Mapping[str, str] = MappingProxyType({})  # where inputs, and so their results, are below a folder
 
 
-def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
-    """Return a job for each input and kernel, every output named and checked; `OutputError` if one cannot be made."""
-    check_names(sources, request.output)
+def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: bool = False) -> list[Job]:
+    """Return a job for each input and kernel, every output named and checked; `OutputError` if one cannot be made.
+
+    None where the inputs are named, and what is made of them is only shown.
+    """
+    if "" in (*sources, request.output):
+        raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
+    if sources.count(STANDARD) > 1:
+        raise OutputError("standard input can be read once only, and '-' is given twice")
+    if only_shows:
+        return []
     if request.format_ is not None:
         find_format(f"-.{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
@@ -133,14 +141,6 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest) -> list[Job]:
     ]
     _check_collisions(jobs, sources, request)
     return jobs
-
-
-def check_names(sources: Sequence[str], output: str | None = None) -> None:
-    """Raise an `OutputError` if an input or the output has no name, or two inputs are standard input."""
-    if "" in (*sources, output):
-        raise OutputError("the name of an input or output is empty; a variable of the shell may be unset")
-    if sources.count(STANDARD) > 1:
-        raise OutputError("standard input can be read once only, and '-' is given twice")
 
 
 def _name_job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
@@ -253,18 +253,13 @@ def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:
     return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
 
 
-class FoundInputs(NamedTuple):
-    """All inputs."""
-
-    sources: Sequence[str]  # paths, or `-`, in the order in which they were given; those of a folder by name
-    below: Mapping[str, str] = MappingProxyType({})  # where an input is below the folder that was given
-    failures: Sequence[tuple[str, str]] = ()  # folders that hold no picture, or cannot be read, each with the reason
-    remarks: Sequence[str] = ()  # what was passed over
-
-
-def find_inputs(words: Sequence[str], output: str | None) -> FoundInputs:
+def find_inputs(
+    words: Sequence[str], output: str | None
+) -> tuple[list[str], dict[str, str], list[tuple[str, str]], list[str]]:
     """Return all inputs that words name: files, `-`, and folders for the pictures in them and below.
 
+    They are in the order of the words, those of a folder by name. Behind them are where each is below its folder, what
+    holds no picture or cannot be read with the reason, and remarks on what was passed over.
     Hidden files and folders are skipped, and so is the folder that the results go into, by `-o`.
     """
     excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent) if output else ""
@@ -292,7 +287,7 @@ def find_inputs(words: Sequence[str], output: str | None) -> FoundInputs:
         if len(sources) + len(failures) == before:
             failures.append((word, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
     remarks = [f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
-    return FoundInputs(sources, below, failures, remarks)
+    return sources, below, failures, remarks
 
 
 def _walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Iterator[tuple[Path, str]]:

@@ -75,7 +75,7 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
     """Carry out all jobs, and hand over what comes of each input, in their order; one that fails stops no other."""
     keep_freed_memory()
     settings = work.settings
-    processes = min(settings.jobs or count_cores(), len(work.inputs))
+    processes = 1 if len(work.inputs) == 1 else min(settings.jobs or count_cores(), len(work.inputs))
     if processes > 1:
         from cnnfilter.run.process_pool import can_share, run_in_processes  # noqa: PLC0415  one input goes without
 
