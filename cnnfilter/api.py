@@ -22,7 +22,7 @@ from cnnfilter.io.atomic import read_bytes, write_whole
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import Depth, Range, find_format
-from cnnfilter.io.levels import MAXIMA, depth_of, remark_on_clipping, to_levels
+from cnnfilter.io.levels import DEPTHS, MAXIMA, remark_on_clipping, to_levels
 from cnnfilter.io.weights import as_tensors
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.network_files import Document, load_document, read_document
@@ -89,8 +89,9 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
     if format_.is_matrix or pixels.dtype.kind not in "uif":
         raise OutputError(f"{path}: no image file, or no image of {pixels.dtype}; numpy.save writes any array")
     whole = pixels.dtype.kind != "f"
-    depth = depth_of(pixels.dtype) if whole or Depth.FLOAT in format_.depths else Depth.EIGHT
-    if depth not in format_.depths or (whole and depth is Depth.FLOAT):
+    usual = Depth.FLOAT if Depth.FLOAT in format_.depths else Depth.EIGHT
+    depth = DEPTHS.get(pixels.dtype) if whole else usual
+    if depth is None or depth not in format_.depths:
         raise OutputError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     if not whole or range is not None:
         white = MAXIMA[depth if whole else Depth.EIGHT]

@@ -1,9 +1,12 @@
 """What a network makes of one picture, and the files that hold it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.classes import Ranking
@@ -12,7 +15,7 @@ from cnnfilter.compute.tiles import FeatureMaps, Model
 from cnnfilter.errors import CnnFilterError, ImageFileError, ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
-from cnnfilter.io.levels import clip_int16
+from cnnfilter.io.levels import Levels, to_levels
 from cnnfilter.io.paths import Job
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
@@ -195,18 +198,28 @@ def test_levels_are_of_the_depth_that_was_asked_for(depth: Depth | None, white: 
 def test_a_kernel_on_a_picture_goes_to_its_file_in_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds: list[np.dtype[np.generic]] = []
 
-    def spy(values: Array, pixels: Array) -> int:
+    def spy(values: Array, **how: Any) -> Levels:
         kinds.append(values.dtype)
-        return clip_int16(values, pixels)
+        return to_levels(values, **how)
 
-    monkeypatch.setattr("cnnfilter.run.result.clip_int16", spy)
+    monkeypatch.setattr("cnnfilter.run.result.to_levels", spy)
     for name, settings, count in (
-        ("a.png", Settings(), 1),
-        ("a.npy", Settings(), 0),
-        ("a.png", Settings(depth=Depth.SIXTEEN), 0),
-        ("a.png", Settings(range_=Range.ABS), 0),
+        ("a.png", Settings(), 0),
+        ("a.npy", Settings(), 1),
+        ("a.png", Settings(depth=Depth.SIXTEEN), 1),
+        ("a.png", Settings(range_=Range.ABS), 1),
     ):
         kinds.clear()
         (result,) = run(lay_out(picture(COLOURS), model("dwconv:sharpen,half"), settings), job(name), settings)
         assert result.pages[0].shape == COLOURS.shape
-        assert kinds == [np.dtype(np.int16)] * count
+        assert kinds == [np.dtype(np.float32)] * count
+
+
+@given(arrays(np.int16, array_shapes(min_dims=2, max_dims=3, max_side=9)))
+def test_whole_numbers_of_16_bits_are_clipped_as_floats_are(values: Array) -> None:
+    before = values.copy()
+    (result,) = run(FeatureMaps(picture(COLOURS), 255.0, values), job("a.png"), Settings())
+    expected = to_levels(values.astype(np.float32), range_=Range.CLIP, maximum=255.0, depth=Depth.EIGHT)
+    assert np.array_equal(result.pages[0], expected.pixels)
+    assert result.clipped == expected.clipped
+    assert np.array_equal(values, before)

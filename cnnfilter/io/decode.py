@@ -9,7 +9,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, UNREADABLE, Header, check_header, read_header
-from cnnfilter.io.levels import MAXIMA, depth_of
+from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
     Metadata,
@@ -130,11 +130,12 @@ def decode_picture(
             (pixels, kinds, blocks), _ = call_opencv(name, lambda: cv2.imdecodeWithMetadata(buffer, flags=flags))
         if pixels is None:
             raise ImageFileError(UNREADABLE, path=name)
-        metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
+        if len(kinds) or header.format == "AVIF":
+            metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
         pixels = _correct(pixels, header, name, exif=metadata.exif, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
-    return Picture(pixels, depth_of(pixels.dtype), metadata=metadata, pages=None if page else pages, notes=tuple(notes))
+    return Picture(pixels, DEPTHS[pixels.dtype], metadata=metadata, pages=None if page else pages, notes=tuple(notes))
 
 
 _JPEG_END = b"\xff\xd9"
@@ -233,12 +234,10 @@ def _correct(
         pixels = apply_orientation(pixels, header.orientation)
     elif exif and header.format != "TIFF":
         pixels = apply_orientation(pixels, read_orientation(exif))
-    if pixels.dtype not in _PIXEL_TYPES or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
+    if pixels.dtype not in DEPTHS or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)
     return pixels if red_first else swap_red_and_blue(pixels, owned=True)
 
-
-_PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 _ROWS_AT_ONCE = 64
 """Rows whose channels are swapped at a time, in the cache."""

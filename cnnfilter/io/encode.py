@@ -9,7 +9,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import swap_red_and_blue
 from cnnfilter.io.formats import FULL_CHROMA, Format, find_format
-from cnnfilter.io.levels import MAXIMA, depth_of
+from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata, carry_over
 from cnnfilter.io.opencv import capture_stderr, cv2
@@ -114,7 +114,7 @@ def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
 def _fit(given: Array, format_: Format, path: str | Path, *, owned: bool = False) -> Array:
     """Return pixels in a type and with channels that the format holds, BGR or BGRA; those given may change if owned."""
     pixels = given
-    if depth_of(pixels.dtype) not in format_.depths or pixels.dtype.kind not in "uf":
+    if DEPTHS.get(pixels.dtype) not in format_.depths:
         reason = f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}"
         raise ImageFileError(reason, path=path)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -138,7 +138,7 @@ def _change_channels(pixels: Array, channels: int, format_: Format, path: str | 
     """Return the pixels with as many channels as the format holds; grey is repeated, only opaque alpha is dropped."""
     if channels == 1:
         return np.repeat(pixels[:, :, None], 3, axis=2)
-    if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[depth_of(pixels.dtype)]).all():
+    if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[DEPTHS[pixels.dtype]]).all():
         return pixels[:, :, :3].copy()
     if channels == 4:
         raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)

@@ -101,7 +101,9 @@ _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
 def find_format(path: str | PurePath) -> Format:
     """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
-    suffix = suffix_of(path)
+    from pathlib import PurePath  # noqa: PLC0415  sizes and help need no path
+
+    suffix = PurePath(path).suffix.lower()
     if suffix not in FORMATS:
         what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
         raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
@@ -110,14 +112,9 @@ def find_format(path: str | PurePath) -> Format:
 
 def is_matrix(path: str | PurePath) -> bool:
     """Return whether a path names a matrix rather than an image."""
-    return suffix_of(path) in MATRIX_SUFFIXES
+    from pathlib import PurePath  # noqa: PLC0415
 
-
-def suffix_of(path: str | PurePath) -> str:
-    """Return the suffix of a path in small letters."""
-    from pathlib import PurePath  # noqa: PLC0415  sizes and help need no path
-
-    return PurePath(path).suffix.lower()
+    return PurePath(path).suffix.lower() in MATRIX_SUFFIXES
 
 
 def looks_like_matrix(data: bytes) -> bool:

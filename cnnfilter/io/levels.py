@@ -1,6 +1,6 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the end."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,13 @@ from cnnfilter.io.formats import Depth, Format, Range
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
 
-_DEPTHS = {np.dtype(np.uint8): Depth.EIGHT, np.dtype(np.uint16): Depth.SIXTEEN}
+DEPTHS = {
+    np.dtype(np.uint8): Depth.EIGHT,
+    np.dtype(np.uint16): Depth.SIXTEEN,
+    np.dtype(np.float32): Depth.FLOAT,
+    np.dtype(np.float64): Depth.FLOAT,
+}
+"""The types that pixels have, with their depths."""
 
 Extremes = tuple[float, float]
 """The least and the greatest finite value."""
@@ -27,11 +33,6 @@ class Levels(NamedTuple):
     def clipped(self) -> float:
         """The share of values that had to be clipped."""
         return self.outside / max(1, self.pixels.size)
-
-
-def depth_of(dtype: np.dtype[Any]) -> Depth:
-    """Return the depth of an array's type: 8 for uint8, 16 for uint16, float for the rest."""
-    return _DEPTHS.get(dtype, Depth.FLOAT)
 
 
 def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[Depth, str]:
@@ -113,13 +114,6 @@ def _saturate(values: Array, most: float, white: float, *, owned: bool = False) 
         if np.isnan(low):
             values = np.nan_to_num(values)
     return Levels(values, outside)
-
-
-def clip_int16(values: Array, pixels: Array) -> int:
-    """Put int16 values into uint8 pixels, as `clip` does, and return how many were outside."""
-    outside = int(np.count_nonzero(values.view(np.uint16) > 255))  # without a sign those below 0 are the largest
-    np.clip(values, 0, 255, out=pixels, casting="unsafe")
-    return outside
 
 
 def remark_on_clipping(clipped: float) -> str:

@@ -17,10 +17,9 @@ from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
+    DEPTHS,
     Extremes,
     choose_depth,
-    clip_int16,
-    depth_of,
     find_extremes,
     remark_on_clipping,
     to_levels,
@@ -165,7 +164,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
             notes.append(f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages")
         settings = settings._replace(depth=Depth.EIGHT)
     assert maps.model
-    each = [lay_out(Picture(pixels, depth_of(pixels.dtype)), maps.model, settings) for pixels in pages]
+    each = [lay_out(Picture(pixels, DEPTHS[pixels.dtype]), maps.model, settings) for pixels in pages]
     extremes = _find_extremes(each) if settings.range_ in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
@@ -208,7 +207,8 @@ def _fill(
         if narrow and part.values.dtype == np.int16:
             if not filled:
                 filled.append(np.empty((maps.height, *part.values.shape[1:]), np.uint8))
-            outside.append(clip_int16(part.values, filled[0][part.rows]))
+            np.clip(part.values, 0, 255, out=filled[0][part.rows], casting="unsafe")
+            outside.append(int(np.count_nonzero(part.values.view(np.uint16) > 255)))  # below 0 are the largest
             return
         shown = _shown(part)
         levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)

@@ -18,7 +18,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io import encode as images
 from cnnfilter.io.formats import FORMATS, Depth, Format
-from cnnfilter.io.levels import MAXIMA, depth_of, to_levels
+from cnnfilter.io.levels import DEPTHS, MAXIMA, to_levels
 from tests.io import IMAGE_SUFFIXES, decode_pixels
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
@@ -79,13 +79,13 @@ def in_colour(colour: tuple[int, ...], side: int = 32) -> Array:
 def as_held(pixels: Array, suffix: str) -> Array:
     """Return pixels in the shallowest depth that a format holds."""
     depth = FORMATS[suffix].depths[0]
-    white = MAXIMA[depth_of(pixels.dtype)]
+    white = MAXIMA[DEPTHS[pixels.dtype]]
     held = to_levels(pixels, range_=None, maximum=white, depth=depth).pixels
     return (held / white).astype(np.float32) if depth is Depth.FLOAT else held
 
 
 def in_eight_bits(pixels: Array) -> Array:
-    white = MAXIMA[depth_of(pixels.dtype)]
+    white = MAXIMA[DEPTHS[pixels.dtype]]
     return to_levels(pixels, range_=None, maximum=white, depth=Depth.EIGHT).pixels
 
 
