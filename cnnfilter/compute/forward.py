@@ -73,7 +73,9 @@ def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
     if isinstance(layer, Convolution):
         for word in layer.kernels:
             kernel = load_kernel(word.text)
-            values = normalize(kernel.weights, layer.normalize, word.text)
+            values = kernel.weights
+            if layer.normalize is not Normalization.NONE:
+                values = normalize(values, layer.normalize, word.text)
             kernels.append(kernel._replace(weights=values[::-1, ::-1] if layer.flip else values))
     branches = tuple(tuple(_load_step(inner, weights) for inner in branch) for branch in node.branches)
     return Step(node, tuple(kernels), weights[node.name] if learns else {}, branches)
@@ -84,8 +86,6 @@ def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") ->
 
     Raises a `KernelError` if that sum is zero: for `sum`, at most 1e-6 of the sum of magnitudes.
     """
-    if how is Normalization.NONE:
-        return weights
     magnitudes = np.abs(weights).sum(axis=(0, 1, 2)[: weights.ndim])
     sums = weights.sum(axis=(0, 1, 2)[: weights.ndim]) if how is Normalization.SUM else magnitudes
     if (np.abs(sums) <= ZERO_SUM * magnitudes).any():

@@ -17,7 +17,7 @@ from cnnfilter.errors import KernelError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import tell, warn
 from cnnfilter.nn.frozen import Value
-from cnnfilter.nn.layers import Block, Conv, Convolution, Layer, Shape
+from cnnfilter.nn.layers import Block, Conv, Convolution, Layer, Normalization, Shape
 from cnnfilter.nn.network import Network
 
 MOST_NAMED = 4
@@ -254,7 +254,9 @@ def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
     """Return tensors in our order: (kh, kw, in, out), (in, out), vectors as `flatten` has them here."""
     layer = need.layer
     if isinstance(layer, Convolution):
-        bank = normalize(tensors["weight"].transpose(2, 3, 1, 0), layer.normalize, need.name)
+        bank = tensors["weight"].transpose(2, 3, 1, 0)
+        if layer.normalize is not Normalization.NONE:
+            bank = normalize(bank, layer.normalize, need.name)
         return {**tensors, "weight": bank[::-1, ::-1] if layer.flip else bank}
     order = _order(need.parts)
     if layer.op == "linear":

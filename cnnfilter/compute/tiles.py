@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
     from cnnfilter.io.decode import Picture
 
+VALUE = 4  # bytes of a value, float32
 _LARGEST_STRIP = 1 << 20  # numbers that a layer gives at a time: 4 MB of float32
 _FILLED = {BorderMode.ZERO, BorderMode.CONSTANT, BorderMode.EDGE}  # borders of which a strip at the edge knows all
 
@@ -218,22 +219,17 @@ class Model:
             self._kept = shape, load_program(self.network, bound)
         return self._kept[1]
 
-    def strips(self, shape: Shape) -> list[Strip]:
-        """Return the program cut for (height, width, channels); the last are kept: a batch's pictures are alike."""
+    def strips(self, shape: Shape, *, whole: bool = False) -> list[Strip]:
+        """Return the program cut for (height, width, channels); the last are kept: a batch's pictures are alike.
+
+        Raises a `ShapeError` if the network holds more at a time than memory does; `whole` says that what lies between
+        the layers is wanted too, so that nothing can be made strip by strip.
+        """
+        program = self.program(shape)
         if self._cut is None or shape != self._cut[0]:
-            self._cut = shape, cut_program(self.program(shape), shape)
-        return self._cut[1]
-
-
-VALUE = 4  # bytes of a value, float32
-
-
-def check_layers(program: Program, visits: Sequence[Visit], *, whole: bool) -> None:
-    """Raise a `ShapeError` if a network holds more at a time than memory does.
-
-    `whole` says that what lies between the layers is wanted too, so that nothing can be made strip by strip.
-    """
-    largest = max(visits, key=lambda visit: visit.live, default=None)
-    lack = lacks_memory(VALUE * largest.live) if largest else ""
-    if largest and lack and (whole or len(cut_program(program, visits[0].inputs.shape)) == 1):
-        raise ShapeError(f"the {largest.live} values that live beside {largest.node.name} {lack}")
+            self._cut = shape, cut_program(program, shape)
+        strips = self._cut[1]
+        largest = max(program.network.visits(shape), key=lambda visit: visit.live, default=None)
+        if largest and (whole or len(strips) == 1) and (lack := lacks_memory(VALUE * largest.live)):
+            raise ShapeError(f"the {largest.live} values that live beside {largest.node.name} {lack}")
+        return strips

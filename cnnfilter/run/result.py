@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run_program
-from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part, check_layers
+from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
@@ -60,8 +60,7 @@ class File(NamedTuple):
 def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
     """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
     program, shape, colours, alpha = _load(picture, model, settings)
-    visits = program.network.visits(shape)
-    check_layers(program, visits, whole=whole)
+    strips, visits = model.strips(shape, whole=whole), program.network.visits(shape)
     notes = [*picture.notes, *remark_on_borders(visits)]
     if settings.pipeline:
         notes += remark_on_sums(visits, never_negative)
@@ -70,7 +69,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     white = float(picture.maximum)
     if settings.preparation:
         colours, white = prepare(colours, settings.preparation), white * settings.preparation.scale
-    return FeatureMaps(picture, white, colours, alpha, model.strips(shape), notes=tuple(notes), model=model)
+    return FeatureMaps(picture, white, colours, alpha, strips, notes=tuple(notes), model=model)
 
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
