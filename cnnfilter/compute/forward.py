@@ -64,21 +64,24 @@ def load_program(network: Network, weights: Mapping[str, Tensors] | None = None)
 
 
 def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
-    layer, kernels, learns = node.layer, list[Kernel](), node.layer.learns
-    if learns and node.name not in weights:
-        raise KernelError(
-            f"{node.name} ({layer.text}) has no weights, so only its size is known (`cnnfilter shape`); "
-            "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
-        )
-    if isinstance(layer, Convolution):
+    layer, kernels = node.layer, list[Kernel]()
+    tensors: Tensors = {}
+    if isinstance(layer, Convolution) and layer.kernels:
         for word in layer.kernels:
             kernel = load_kernel(word.text)
             values = kernel.weights
             if layer.normalize is not Normalization.NONE:
                 values = normalize(values, layer.normalize, word.text)
             kernels.append(kernel._replace(weights=values[::-1, ::-1] if layer.flip else values))
+    elif layer.learns:
+        if node.name not in weights:
+            raise KernelError(
+                f"{node.name} ({layer.text}) has no weights, so only its size is known (`cnnfilter shape`); "
+                "--weights FILE brings some, --init he random ones; a conv also runs with kernels, as in conv:sobel-x"
+            )
+        tensors = weights[node.name]
     branches = tuple(tuple(_load_step(inner, weights) for inner in branch) for branch in node.branches)
-    return Step(node, tuple(kernels), weights[node.name] if learns else {}, branches)
+    return Step(node, tuple(kernels), tensors, branches)
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:

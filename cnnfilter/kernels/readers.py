@@ -3,7 +3,6 @@
 import math
 import os
 import re
-import stat
 import struct
 from functools import lru_cache
 from operator import index
@@ -29,21 +28,9 @@ class TextKernel(NamedTuple):
     source: str = ""
 
 
-def read_text_kernel(path: Path) -> TextKernel:
-    """Return the kernel in a text file, whichever of the three formats it is in.
-
-    A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which holds its text only once.
-    """
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        raise KernelError(getattr(error, "strerror", None) or error, path=path) from error
-    version = (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else (0, 0)
-    return _read_version(path, (status.st_dev, status.st_ino, *version))
-
-
 @lru_cache(maxsize=128)
-def _read_version(path: Path, version: tuple[int, ...]) -> TextKernel:
+def read_text_kernel(path: Path, version: tuple[int, ...]) -> TextKernel:
+    """Return the kernel in a text file, whichever of the three formats it is in; a version of it is read once."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         is_vips = path.suffix.lower() == ".mat"

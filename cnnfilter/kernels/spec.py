@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -86,7 +87,8 @@ def describe(name: str) -> str:
     """Return one line on what a named kernel does."""
     if name in RECIPES:
         return RECIPES[name].description
-    return read_text_kernel(fixed_kernels().get(name, Path(name))).description
+    found = _read(name)
+    return found.description if isinstance(found, TextKernel) else ""
 
 
 def kernel_shape(word: str) -> Shape:
@@ -101,14 +103,24 @@ def kernel_shape(word: str) -> Shape:
 
 
 def _read(word: str) -> Made | TextKernel | Path:
-    """Return a kernel made to size, one that is written out, or the path of a `.npy` file."""
+    """Return a kernel made to size, one that is written out, or the path of a `.npy` file.
+
+    A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which holds its text only once.
+    """
     found = recognize(word)
     if isinstance(found, str):
         try:
             return TextKernel(*parse_inline(found))
         except ValueError as error:
             raise KernelError(f"kernel {found!r}: {error}") from error
-    return read_text_kernel(found) if isinstance(found, Path) and found.suffix.lower() != ".npy" else found
+    if isinstance(found, Made) or found.suffix.lower() == ".npy":
+        return found
+    try:
+        status = found.stat()
+    except (OSError, ValueError) as error:
+        raise KernelError(getattr(error, "strerror", None) or error, path=found) from error
+    version = (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else (0, 0)
+    return read_text_kernel(found, (status.st_dev, status.st_ino, *version))
 
 
 def never_negative(word: str) -> bool:

@@ -257,25 +257,6 @@ class Field(NamedTuple):
     last: Pair
     jump: Pair
 
-    def through(self, window: Window, height: int, width: int) -> "Field":
-        """Return the field of what a window makes of (height, width) values that have this one.
-
-        Examples
-        --------
-        >>> PIXEL.through(Window((7, 7), stride=(2, 2), padding=(3, 3, 3, 3)), 224, 224)
-        Field(first=(-3, -3), last=(3, 3), jump=(2, 2))
-        """
-        top, left, _, _ = window.pads(height, width)
-        down, across = self.jump
-        return Field(
-            (self.first[0] - top * down, self.first[1] - left * across),
-            (
-                self.last[0] + (window.extent[0] - 1 - top) * down,
-                self.last[1] + (window.extent[1] - 1 - left) * across,
-            ),
-            (down * window.stride[0], across * window.stride[1]),
-        )
-
     @property
     def size(self) -> Pair:
         """(height, width) in pixels of the input."""

@@ -159,8 +159,18 @@ class WindowLayer(Layer):
 
     def follow(self, flow: Flow) -> Flow:
         """Return a volume whose values see what the window's values see together."""
-        shape = self.output(flow.shape)
-        return Flow(shape, flow.field and flow.field.through(self.window, *flow.shape[:2]))
+        shape, seen, window = self.output(flow.shape), flow.field, self.window
+        if seen is None:
+            return Flow(shape, None)
+        top, left, _, _ = window.pads(flow.shape[0], flow.shape[1])
+        bottom, right = window.extent[0] - 1 - top, window.extent[1] - 1 - left
+        down, across = seen.jump
+        field = Field(
+            first=(seen.first[0] - top * down, seen.first[1] - left * across),
+            last=(seen.last[0] + bottom * down, seen.last[1] + right * across),
+            jump=(down * window.stride[0], across * window.stride[1]),
+        )
+        return Flow(shape, field)
 
 
 def show_layers(layers: Iterable[Layer]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import cnnfilter
 from cnnfilter.nn.geometry import PIXEL, Field, Pair, Window, output_size, unite
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.layers import Block, Convolution, Layer, Shape
+from cnnfilter.nn.layers import Block, Conv, Convolution, Flow, Layer, Shape
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.other_layers import Pool, Residual
 from tests.nn.strategies import kernel_shape, networks_for
@@ -91,13 +91,19 @@ def test_of_different_steps_the_largest_is_taken() -> None:
     assert unite([wide, PIXEL]) == unite([PIXEL, wide])
 
 
+def test_a_pixel_through_a_window_is_what_the_window_sees() -> None:
+    layer = Conv(window=Window((7, 7), stride=(2, 2), padding=(3, 3, 3, 3)))
+    assert layer.follow(Flow((224, 224, 1), PIXEL)).field == Field(first=(-3, -3), last=(3, 3), jump=(2, 2))
+
+
 @given(*[st.integers(1, 9)] * 3, st.integers(0, 5))
 def test_a_span_through_a_window_is_as_long_as_the_formula_says(
     taps: int, stride: int, dilation: int, padding: int
 ) -> None:
     window = Window((taps, 1), (stride, 1), (padding, 0, padding, 0), (dilation, 1))
     before = Field((-3, 0), (7, 0), (4, 1))
-    after = before.through(window, 100, 100)
+    after = Conv(window=window).follow(Flow((100, 100, 1), before)).field
+    assert after
     assert after.size == (before.size[0] + dilation * (taps - 1) * before.jump[0], 1)
     assert after.jump == (before.jump[0] * stride, 1)
     assert after.first == (before.first[0] - padding * before.jump[0], 0)
