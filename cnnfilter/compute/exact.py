@@ -114,28 +114,34 @@ def find_factors(weights: Doubles, missing: float = MISSING) -> tuple[Factors, b
     whole numbers have whole factors then, else the singular value decomposition; beyond 4 pairs there are none.
     """
     for matrix in (weights, weights.T):
-        groups = _group_rows(matrix, missing)
-        lost = _lost(groups, matrix)
+        groups, lost = _group_rows(matrix, missing)
         if lost <= missing:
             return groups if matrix is weights else tuple((row, column) for column, row in groups), lost == 0
     if min(weights.shape) <= MOST_PAIRS:
         return (), False
     left, values, right = np.linalg.svd(weights)
-    for rank in range(1, MOST_PAIRS + 1):
-        pairs = tuple((left[:, place] * values[place], right[place]) for place in range(rank))
-        if _lost(pairs, weights) <= missing:
+    pairs: Factors = ()
+    product = np.zeros(weights.shape)
+    for rank in range(MOST_PAIRS):
+        pairs = *pairs, (left[:, rank] * values[rank], right[rank])
+        product += np.outer(*pairs[-1])
+        if np.abs(product - weights).sum() / np.abs(weights).sum() <= missing:
             return pairs, False
     return (), False
 
 
-def _group_rows(weights: Doubles, missing: float) -> Factors:
-    """Return a (column, row) pair for each set of rows that are multiples of one; none if there are many."""
+def _group_rows(weights: Doubles, missing: float) -> tuple[Factors, float]:
+    """Return a (column, row) pair for each set of rows that are multiples of one, and the share that they miss.
+
+    There are none if there would be many; they miss all then.
+    """
     pairs: list[tuple[Doubles, Doubles]] = []
+    product = np.zeros(weights.shape)
     left = weights.any(axis=1)
     tolerance = missing * np.abs(weights).max()
     while left.any():
         if len(pairs) == MOST_PAIRS // 2:
-            return ()
+            return (), 1.0
         row = weights[int(np.flatnonzero(left)[np.abs(weights[left]).max(axis=1).argmax()])]
         if (np.rint(row) == row).all() and np.abs(row).max() <= 2**31:
             row = row / gcd(*row.astype(np.int64).tolist())
@@ -144,11 +150,6 @@ def _group_rows(weights: Doubles, missing: float) -> Factors:
         column = np.where(np.abs(near - column) < 1e-9, near, column)
         alike = left & (np.abs(weights - column[:, None] * row).max(axis=1) <= tolerance)
         pairs.append((np.where(alike, column, 0.0), row))
+        product += np.outer(*pairs[-1])
         left &= ~alike
-    return tuple(pairs)
-
-
-def _lost(factors: Factors, weights: Doubles) -> float:
-    """Return by what share of a kernel's sum of magnitudes its factors miss it."""
-    product = sum(np.outer(column, row) for column, row in factors)
-    return float(np.abs(product - weights).sum() / np.abs(weights).sum())
+    return tuple(pairs), float(np.abs(product - weights).sum() / np.abs(weights).sum())
