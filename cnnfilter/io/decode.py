@@ -14,20 +14,18 @@ from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
     Metadata,
     apply_orientation,
-    hide_alpha,
     read_metadata,
     read_orientation,
-    restore_alpha,
 )
-from cnnfilter.io.opencv import Made, capture_stderr, cv2
-from cnnfilter.io.paths import VARIABLE
+from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.tiff import decode_tiff
 
 
 class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
-        self._buffer = np.frombuffer(hide_alpha(data, header.directories), np.uint8)
+        self._buffer = np.frombuffer(data, np.uint8)
         self._data, self._header, self._name = data, header, name
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
@@ -35,13 +33,13 @@ class Pages:
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
-        if self._header.directories:
+        if self._header.format in _DECODERS:
             yield from map(self.__getitem__, range(self.count))
             return
         (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer))
         self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
-        for index, frame in enumerate(animation.frames):
-            yield _correct(frame, self._header, self._name, page=index)
+        for frame in animation.frames:
+            yield _correct(frame, self._header, self._name)
         if len(animation.frames) < self.count:
             self._refuse(len(animation.frames))
 
@@ -49,26 +47,25 @@ class Pages:
         """Return one of them, counted from 0."""
         if decode := _DECODERS.get(self._header.format):
             return decode(self._data, self._header, index, self._name)
-        if self._header.directories:
-            pages = index, index + 1
-            (_, frames), _ = call_opencv(
-                self._name, lambda: cv2.imdecodemulti(self._buffer, cv2.IMREAD_UNCHANGED, range=pages)
-            )
-        else:
-            (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1))
-            frames = animation.frames
-        if len(frames) != 1:
+        (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1))
+        if len(animation.frames) != 1:
             self._refuse(index)
-        return _correct(frames[0], self._header, self._name, page=index)
+        return _correct(animation.frames[0], self._header, self._name)
+
+    def pictures(self) -> Iterator["Picture"]:
+        """Yield each as a picture."""
+        for index, pixels in enumerate(self):
+            yield _as_picture(pixels, self._header, index)
 
     def _refuse(self, index: int) -> NoReturn:
         raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._name)
 
 
 class Picture:
-    """An input: pixels (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; of a matrix (H, W) or (H, W, C).
+    """An input: pixels (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; of a matrix or of bands (H, W) or (H, W, C).
 
     `depth` is how its file held them; a matrix has no range of its own, and its numbers are taken for levels of 8 bits.
+    `bands` are channels without a common meaning as a colour, and none of them is alpha.
     `pages` are all those of the file, of which the pixels are the first, or None where there is one, or one was chosen.
     `notes` say what is to be remarked of how it was read.
     """
@@ -79,14 +76,15 @@ class Picture:
         depth: Depth,
         *,
         matrix: bool = False,
+        bands: bool = False,
         metadata: Metadata | None = None,
         pages: Pages | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         self.pixels, self.depth, self.matrix = pixels, depth, matrix
         self.metadata, self.pages, self.notes = metadata or Metadata(), pages, notes
-        self.maximum = MAXIMA[depth]  # white: 255, 65535, or 1 for floats
-        self.has_alpha = not matrix and pixels.shape[2:] == (4,)  # as the fourth channel
+        self.maximum = MAXIMA[Depth.EIGHT if matrix else depth]  # white: 255, 65535, or 1 for floats
+        self.has_alpha = not (matrix or bands) and pixels.shape[2:] == (4,)  # as the fourth channel
         self.colours: Array = pixels[:, :, :3] if self.has_alpha else np.atleast_3d(pixels)  # without alpha, (H, W, C)
 
 
@@ -126,7 +124,7 @@ def decode_picture(
         if header.format == "JPEG":
             pixels, kinds, blocks = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
         else:
-            buffer = np.frombuffer(hide_alpha(data, header.directories) if header.directories else data, np.uint8)
+            buffer = np.frombuffer(data, np.uint8)
             (pixels, kinds, blocks), _ = call_opencv(name, lambda: cv2.imdecodeWithMetadata(buffer, flags=flags))
         if pixels is None:
             raise ImageFileError(UNREADABLE, path=name)
@@ -135,7 +133,17 @@ def decode_picture(
         pixels = _correct(pixels, header, name, exif=metadata.exif, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
-    return Picture(pixels, DEPTHS[pixels.dtype], metadata=metadata, pages=None if page else pages, notes=tuple(notes))
+    notes += header.notes
+    picture = _as_picture(pixels, header, (page or 1) - 1)
+    picture.metadata, picture.pages, picture.notes = metadata, None if page else pages, tuple(notes)
+    return picture
+
+
+def _as_picture(pixels: Array, header: Header, index: int) -> Picture:
+    """Return what was decoded of a page, counted from 0, as a picture; the header says what its numbers mean."""
+    layout = header.layouts[index] if header.layouts else None
+    matrix, bands = bool(layout and layout.numbers), bool(layout and layout.bands)
+    return Picture(pixels, DEPTHS[pixels.dtype], matrix=matrix, bands=bands)
 
 
 _JPEG_END = b"\xff\xd9"
@@ -148,18 +156,6 @@ _JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
 
 _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 """What libjpeg and libpng can do by themselves, and so without a pass over the pixels."""
-
-
-def call_opencv(name: str, decode: Callable[[], Made]) -> tuple[Made, list[str]]:
-    """Return what OpenCV makes of a file, and the libraries' complaints; `ImageFileError` with its reason."""
-    try:
-        return capture_stderr(decode)
-    except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in str(error):
-            reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
-        else:
-            reason = f"OpenCV cannot read it: {getattr(error, 'err', '') or str(error).splitlines()[0]}"
-        raise ImageFileError(reason, path=name) from error
 
 
 def _decode_jpeg(
@@ -202,7 +198,13 @@ def _decode_pam(data: bytes, header: Header, _: int, name: str) -> Array:
     return pixels[:, :, 0] if channels == 1 else pixels
 
 
-_DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {"PAM": _decode_pam}
+def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
+    if not header.layouts:
+        raise ImageFileError("the TIFF is cut off or damaged: it has no page", path=name)
+    return decode_tiff(data, header.layouts[index], name)
+
+
+_DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {"PAM": _decode_pam, "TIFF": _decode_tiff}
 """What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
 messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""
 
@@ -215,24 +217,20 @@ def spread(pixels: Array, white: int) -> Array:
     return np.rint(np.minimum(pixels, white) * float(most) / white).astype(pixels.dtype)
 
 
-def _correct(
-    pixels: Array, header: Header, name: str, *, page: int = 0, exif: bytes = b"", red_first: bool = False
-) -> Array:
+def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red_first: bool = False) -> Array:
     """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.
 
-    `page` is that of a TIFF, from 0. `ImageFileError` if the pixels are of a type that is not computed with.
+    `ImageFileError` if the pixels are of a type that is not computed with.
     """
     white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 0
-    if header.directories:
-        pixels = restore_alpha(pixels, header.directories[page], name)
-    elif header.transparent is not None and pixels.ndim == 2:  # PNG 1.3, 11.3.1.1, which OpenCV skips
+    if header.transparent is not None and pixels.ndim == 2:  # PNG 1.3, 11.3.1.1, which OpenCV skips
         alpha = np.where(pixels == header.transparent, 0, white).astype(pixels.dtype)
         pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
     elif header.white not in {0, white} and white:
         pixels = spread(pixels, header.white)
-    if header.format == "AVIF":  # its boxes turn it, and OpenCV a TIFF
+    if header.format == "AVIF":  # its boxes turn it
         pixels = apply_orientation(pixels, header.orientation)
-    elif exif and header.format != "TIFF":
+    elif exif:
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in DEPTHS or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import metadata, tags
+from cnnfilter.io import metadata, tags, tiff_layout
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 
 
@@ -21,17 +21,18 @@ class Header(NamedTuple):
     pages: int = 1
     total: int = 0  # the pixels of all pages, if they may differ
     is_whole: bool = True  # whether it is undamaged up to its end, as far as that is seen without decoding it
-    channels: int = 0  # of the image once it has been read: 1, 3 or 4; any other number where its head does not say
+    channels: int = 0  # of the image once it has been read: 0 where its head does not say
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
-    directories: tuple[tags.Directory, ...] = ()  # of a TIFF, one for each page
+    layouts: tuple[tiff_layout.Layout, ...] = ()  # of the pages of a TIFF
+    notes: tuple[str, ...] = ()  # what is to be said of how it is read
     format: str = ""  # its name; empty if it is not known
 
     @property
     def shape(self) -> tuple[int, ...] | None:
         """(H, W) or (H, W, C), upright, as the first page is once it has been read; None where that is not known."""
-        if self.height < 1 or self.width < 1 or self.channels not in {1, 3, 4}:
+        if self.height < 1 or self.width < 1 or self.channels < 1:
             return None
         sides = (self.width, self.height) if self.orientation in {5, 6, 7, 8} else (self.height, self.width)
         return sides if self.channels == 1 else (*sides, self.channels)
@@ -165,19 +166,14 @@ def _webp(data: bytes) -> Header:
 
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
-    directories = tuple(tags.read_directories(data))
-    if not directories:
+    pages, is_whole, notes = tiff_layout.read_pages(data)
+    if not pages:
         return None
-    sizes = [(page.number(metadata.HEIGHT), page.number(metadata.WIDTH)) for page in directories]
-    depth = max(page.number(metadata.SAMPLES, 1) * max(1, page.number(metadata.BITS, 1) // 8) for page in directories)
-    first, last = directories[0], directories[-1]
-    in_colours = first.number(metadata.PHOTOMETRIC) in {metadata.PALETTE, metadata.SEPARATED}
-    channels = 3 if in_colours else first.number(metadata.SAMPLES, 1)
-    end = last.link + struct.calcsize(last.form)
-    is_whole = end <= len(data) and not any(data[last.link : end])
-    total = sum(height * width for height, width in sizes)
-    orientation = first.number(tags.ORIENTATION, 1)
-    return Header(*sizes[0], max(1, depth), len(sizes), total, is_whole, channels, orientation, directories=directories)
+    first = pages[0]
+    depth = max(page.channels * page.value_bytes for page in pages)
+    total = sum(page.height * page.width for page in pages)
+    header = Header(first.height, first.width, depth, len(pages), total, is_whole, layouts=pages, notes=notes)
+    return header._replace(channels=first.channels, orientation=first.orientation)
 
 
 def _bmp(data: bytes) -> Header:
@@ -253,7 +249,9 @@ def _jpeg_2000(data: bytes) -> Header | None:
     box = data.find(b"ihdr", 0, 512)
     if box > 0:
         height, width, components, bits = struct.unpack_from(">IIHB", data, box + 4)
-        return Header(height, width, components * (1 + (bits & 0x7F) // 8), channels=components)
+        return Header(
+            height, width, components * (1 + (bits & 0x7F) // 8), channels=components if components in {1, 3, 4} else 0
+        )
     right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
     return Header(bottom - top, right - left)
 

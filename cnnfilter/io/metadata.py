@@ -1,4 +1,4 @@
-"""What files say beside their pixels: the orientation and alpha that they name, EXIF, colour profiles.
+"""What files say beside their pixels: the orientation that they name, EXIF, colour profiles.
 
 EXIF and the colour profile are carried from file to file among JPEG, PNG, WebP and AVIF while they stay true.
 """
@@ -10,21 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.errors import ImageFileError
 from cnnfilter.io.formats import Format
 from cnnfilter.io.opencv import cv2
-from cnnfilter.io.tags import ORIENTATION, Directory, read_directories, read_directory
-
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
-PLANES, PREDICTOR, TILE_WIDTH, EXTRA_SAMPLES = 284, 317, 322, 338
-
-PALETTE, SEPARATED = 3, 5
-"""Photometric interpretations: numbers of colours, and inks, such as CMYK."""
+from cnnfilter.io.tags import ORIENTATION, read_directories, read_directory
 
 _EXIF_START = b"Exif\0\0"
 _SUB_DIRECTORY, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003  # EXIF 2.32, sections 4.6.3 and 4.6.4
 _COLOUR_SPACE = slice(16, 20)  # where an ICC profile names its colour space (ICC.1:2022, section 7.2)
-_UNKNOWN, _MULTIPLIED, _STRAIGHT = 0, 1, 2  # what the tag ExtraSamples says of the last channel
 
 
 def read_orientation(exif: bytes) -> int:
@@ -47,69 +39,6 @@ def apply_orientation(pixels: Array, orientation: int) -> Array:
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _alpha_of(directory: Directory) -> int:
-    tag = directory.tags.get(EXTRA_SAMPLES)
-    return tag.value if tag and tag.length == 1 and tag.value in {_MULTIPLIED, _STRAIGHT} else _UNKNOWN
-
-
-def hide_alpha(data: bytes, directories: Sequence[Directory]) -> bytes:
-    """Return a TIFF so that OpenCV leaves its colours alone, and takes grey with alpha for grey of double width.
-
-    OpenCV multiplies 8-bit colours by an alpha that the file calls straight, and so loses them; of grey with alpha
-    it reads the first channel, and 8 bits of it.
-    """
-    if not any(EXTRA_SAMPLES in directory.tags or _is_grey_with_alpha(directory) for directory in directories):
-        return data
-    changed = bytearray(data)
-    for directory in directories:
-        if not _is_grey_with_alpha(directory):
-            if _alpha_of(directory) != _UNKNOWN:
-                directory.rewrite(changed, {EXTRA_SAMPLES: _UNKNOWN})
-        elif _can_be_widened(directory):
-            widths = {tag: 2 * directory.number(tag) for tag in (WIDTH, TILE_WIDTH)}
-            single = {SAMPLES: 1, EXTRA_SAMPLES: _UNKNOWN, PREDICTOR: 1, ORIENTATION: 1}
-            directory.rewrite(changed, widths | single)
-    return bytes(changed)
-
-
-def restore_alpha(pixels: Array, directory: Directory, name: str) -> Array:
-    """Return the page of a TIFF that `hide_alpha` prepared, as OpenCV decodes it, with straight alpha."""
-    if _is_grey_with_alpha(directory):
-        if not _can_be_widened(directory):
-            raise ImageFileError("a TIFF of grey and alpha packed like this is not read; RGBA is", path=name)
-        pairs = pixels.reshape(len(pixels), -1, 2)
-        if directory.number(PREDICTOR, 1) == 2:
-            pairs = np.cumsum(pairs, axis=1, dtype=pairs.dtype)
-        pixels = apply_orientation(pairs[:, :, [0, 0, 0, 1]], directory.number(ORIENTATION, 1))
-    elif directory.number(PHOTOMETRIC) == SEPARATED and pixels.ndim == 3:  # with an alpha that the file has not
-        return pixels[:, :, :3]
-    if _alpha_of(directory) != _MULTIPLIED or pixels.shape[2:] != (4,):
-        return pixels
-    colours, alpha = pixels[:, :, :3].astype(np.float64), pixels[:, :, 3:].astype(np.float64)
-    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0
-    straight = np.divide(colours * white, alpha, out=np.zeros_like(colours), where=alpha > 0)
-    if pixels.dtype.kind == "u":
-        straight = np.rint(straight).clip(0, white)
-    return np.concatenate([straight.astype(pixels.dtype), pixels[:, :, 3:]], axis=2)
-
-
-def _is_grey_with_alpha(directory: Directory) -> bool:
-    return directory.number(SAMPLES) == 2
-
-
-def _can_be_widened(directory: Directory) -> bool:
-    """Return whether samples are side by side, and packed so that they can be separated."""
-    widths = [directory.tags[tag] for tag in (WIDTH, TILE_WIDTH) if tag in directory.tags]
-    return (
-        all(2 * tag.value < 1 << 8 * struct.calcsize(tag.form) for tag in widths)
-        and directory.number(PREDICTOR, 1) in ({1} if TILE_WIDTH in directory.tags else {1, 2})
-        and directory.number(COMPRESSION, 1) in {1, 5, 8, 32773, 32946}  # none, LZW, Deflate, PackBits, Deflate
-        and directory.number(PLANES, 1) == 1
-        and directory.number(PHOTOMETRIC) == 1
-        and directory.number(BITS) in {8, 16}
-    )
 
 
 class Metadata(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from cnnfilter.errors import MissingLibraryError
+from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io.paths import OPENCV_LIMIT, PIXELS, VARIABLE
 
 Made = TypeVar("Made")
@@ -49,7 +49,15 @@ try:
 except ImportError as error:
     raise MissingLibraryError(explain_import_error(error)) from error
 
-__all__ = ["Made", "capture_stderr", "check_environment", "cv2", "explain_import_error", "held_to_one_thread"]
+__all__ = [
+    "Made",
+    "call_opencv",
+    "capture_stderr",
+    "check_environment",
+    "cv2",
+    "explain_import_error",
+    "held_to_one_thread",
+]
 
 
 @contextmanager
@@ -110,6 +118,18 @@ def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
                 os.close(2)
             os.close(memory)
     return made, [line.decode("utf-8", "replace").rstrip("\r\n") for line in said if line.startswith(_LIBRARIES)]
+
+
+def call_opencv(name: str, decode: Callable[[], Made]) -> tuple[Made, list[str]]:
+    """Return what OpenCV makes of a file, and the libraries' complaints; `ImageFileError` with its reason."""
+    try:
+        return capture_stderr(decode)
+    except cv2.error as error:
+        if "CV_IO_MAX_IMAGE" in str(error):
+            reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
+        else:
+            reason = f"OpenCV cannot read it: {getattr(error, 'err', '') or str(error).splitlines()[0]}"
+        raise ImageFileError(reason, path=name) from error
 
 
 def _open_unnamed() -> int:

@@ -37,11 +37,12 @@ class Tag(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """The tags of a page by their numbers, where the link to the next page is, and how it is written."""
+    """The tags of a page by their numbers, where the link to the next page is, how it is written, and its own place."""
 
     tags: dict[int, Tag]
     link: int
     form: str
+    place: int = 0
 
     def number(self, tag: int, default: int = 0) -> int:
         """Return the first value of a tag."""
@@ -90,4 +91,4 @@ def read_directory(data: bytes, place: int) -> Directory:
         fits = kind in _WHOLE and length and offset + struct.calcsize(form) <= len(data)
         value = struct.unpack_from(form, data, offset)[0] if fits else 0
         tags.setdefault(number, Tag(length, value, offset, form))
-    return Directory(tags, first + size * count, offsets)
+    return Directory(tags, first + size * count, offsets, place)

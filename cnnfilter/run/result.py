@@ -17,7 +17,6 @@ from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
-    DEPTHS,
     Extremes,
     choose_depth,
     find_extremes,
@@ -163,7 +162,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
             notes.append(f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages")
         settings = settings._replace(depth=Depth.EIGHT)
     assert maps.model
-    each = [lay_out(Picture(pixels, DEPTHS[pixels.dtype]), maps.model, settings) for pixels in pages]
+    each = [lay_out(picture, maps.model, settings) for picture in pages.pictures()]
     extremes = _find_extremes(each) if settings.range_ in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)

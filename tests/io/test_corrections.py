@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -99,19 +100,20 @@ def test_a_tiff_of_grey_and_alpha_is_read_as_rgba(compression: str | None, orien
 
 
 def tiff_of_two(samples: Array, **tags: int) -> bytes:
-    """Return a little-endian TIFF of one strip of two samples a pixel."""
+    """Return a little-endian TIFF of one strip of two samples a pixel, compressed by Deflate if tag 259 is 8."""
     height, width, _ = samples.shape
     bits = samples.dtype.itemsize * 8
-    entries = {256: width, 257: height, 259: 1, 262: 1, 277: 2, 278: height, 279: samples.nbytes, 338: 2}
+    data = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    data = zlib.compress(data) if tags.get("t259") == 8 else data
+    entries = {256: width, 257: height, 259: 1, 262: 1, 277: 2, 278: height, 279: len(data), 338: 2}
     entries |= {int(name[1:]): value for name, value in tags.items()}
     count = len(entries) + 2
     start = 8 + 2 + 12 * count + 4
     rows = {number: struct.pack("<HHIHH", number, 3, 1, value, 0) for number, value in entries.items()}
     rows[258] = struct.pack("<HHIHH", 258, 3, 2, bits, bits)
     rows[273] = struct.pack("<HHII", 273, 4, 1, start)
-    return (
-        struct.pack("<2sHIH", b"II", 42, 8, count) + b"".join(rows[number] for number in sorted(rows)) + bytes(4)
-    ) + samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    head = struct.pack("<2sHIH", b"II", 42, 8, count) + b"".join(rows[number] for number in sorted(rows))
+    return head + bytes(4) + data
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -120,7 +122,7 @@ def test_differences_of_neighbours_are_summed_for_each_sample(dtype: Any) -> Non
     steps = np.diff(whole, axis=1, prepend=np.zeros((6, 1, 2), dtype))
     read = decode_pixels(tiff_of_two(whole), "x")
     np.testing.assert_array_equal(read, whole[:, :, [0, 0, 0, 1]])
-    np.testing.assert_array_equal(decode_pixels(tiff_of_two(steps, t317=2), "x"), whole[:, :, [0, 0, 0, 1]])
+    np.testing.assert_array_equal(decode_pixels(tiff_of_two(steps, t317=2, t259=8), "x"), whole[:, :, [0, 0, 0, 1]])
 
 
 def test_grey_that_was_multiplied_by_its_alpha_is_divided_by_it() -> None:
@@ -128,10 +130,14 @@ def test_grey_that_was_multiplied_by_its_alpha_is_divided_by_it() -> None:
     np.testing.assert_array_equal(read, [[[100, 100, 100, 128], [0, 0, 0, 0], [70, 70, 70, 255]]])
 
 
-@pytest.mark.parametrize("tag", [{"t262": 0}, {"t284": 2}], ids=["white-is-zero", "planes"])
-def test_grey_and_alpha_packed_in_a_rarer_way_are_refused(tag: dict[str, int]) -> None:
-    with pytest.raises(ImageFileError, match="packed like this is not read; RGBA is"):
-        decode_pixels(tiff_of_two(np.full((4, 4, 2), 9, np.uint8), **tag), "x")
+def test_grey_whose_zero_is_white_is_inverted_and_its_alpha_is_not() -> None:
+    read = decode_pixels(tiff_of_two(np.array([[[50, 128], [255, 0]]], np.uint8), t262=0), "x")
+    np.testing.assert_array_equal(read, [[[205, 205, 205, 128], [0, 0, 0, 0]]])
+
+
+def test_planes_without_a_strip_for_each_are_refused() -> None:
+    with pytest.raises(ImageFileError, match="fewer strips or tiles than its size"):
+        decode_pixels(tiff_of_two(np.full((4, 4, 2), 9, np.uint8), t284=2), "x")
 
 
 def test_a_picture_that_is_opaque_all_over_goes_where_there_is_no_alpha() -> None:

@@ -61,11 +61,12 @@ def test_nothing_is_told_of_a_header_that_ends_too_early(data: bytes) -> None:
     assert read_header(data)._replace(format="") == Header(0, 0)
 
 
-def test_a_chain_of_pages_that_bites_its_tail_ends() -> None:
+def test_a_chain_of_pages_that_leads_back_ends_with_a_note() -> None:
     directory = struct.pack("<HHHII", 1, 256, 4, 1, 7) + struct.pack("<I", 8)
     header = read_header(b"II*\0" + struct.pack("<I", 8) + directory)
     assert header.height == 0
-    assert (header.pages, header.is_whole) == (1, False)
+    assert (header.pages, header.is_whole) == (1, True)
+    assert header.notes == ("the list of the TIFF's pages leads back to an earlier one, and ends there",)
 
 
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 200), st.binary(max_size=12))

@@ -1,0 +1,212 @@
+"""Pages of a TIFF as images: the samples of their strips and tiles, and what these mean."""
+
+import struct
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.metadata import apply_orientation
+from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.pillow import open_with_pillow
+from cnnfilter.io.tags import ORIENTATION, Tag
+from cnnfilter.io.tiff_blocks import read_samples
+from cnnfilter.io.tiff_layout import (
+    CIELAB,
+    EXTRA_SAMPLES,
+    ICCLAB,
+    MIN_IS_WHITE,
+    MULTIPLIED,
+    OLD_JPEG,
+    PALETTE,
+    SEPARATED,
+    YCBCR,
+    Layout,
+)
+
+_COLOUR_MAP, _COEFFICIENTS, _REFERENCES = 320, 529, 532
+
+_EXACT = 1 << 53
+"""Whole numbers up to this are exact in float64."""
+
+
+def decode_tiff(data: bytes, layout: Layout, name: str) -> Array:
+    """Return a page upright, in RGB, with straight alpha; (H, W, samples) of bands, float64 of numbers without a white.
+
+    `ImageFileError` that says what is not supported, or that the file is cut off or damaged.
+    """
+    if layout.refusal:
+        raise ImageFileError(f"TIFF of {layout.refusal} is not supported", path=name)
+    if min(layout.height, layout.width, layout.samples, *layout.block) < 1:
+        raise ImageFileError("the TIFF is damaged: it has no size", path=name)
+    try:
+        if layout.whole_page:
+            pixels = _decode_whole(data, layout, name)
+        else:
+            pixels = _make_image(read_samples(data, layout, name), layout, data, name)
+    except struct.error as error:
+        raise ImageFileError("the TIFF is cut off or damaged: its tags do not fit", path=name) from error
+    return apply_orientation(pixels, layout.orientation) if layout.orientation > 1 else pixels
+
+
+def _decode_whole(data: bytes, layout: Layout, name: str) -> Array:
+    """Return what OpenCV, or of old-style JPEG Pillow, decodes of a page."""
+    page = bytearray(data)
+    first = layout.directory
+    first.rewrite(page, {ORIENTATION: 1, EXTRA_SAMPLES: 0})
+    struct.pack_into(first.form, page, struct.calcsize(first.form), first.place)  # the page is the first, and the last
+    struct.pack_into(first.form, page, first.link, 0)
+    if layout.compression == OLD_JPEG:
+        with open_with_pillow(bytes(page), "TIFF", name) as image:
+            return np.asarray(image.convert("RGB"))
+    pixels, _ = call_opencv(name, lambda: cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED))
+    if pixels is None or pixels.shape[:2] != (layout.height, layout.width):
+        raise ImageFileError("the TIFF is cut off or damaged, or of a kind that OpenCV cannot read", path=name)
+    if pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if layout.channels == 3 else cv2.COLOR_BGRA2RGBA)
+
+
+def _make_image(samples: Array, layout: Layout, data: bytes, name: str) -> Array:
+    """Return what samples, (H, W, samples), mean; they may be changed."""
+    if layout.numbers:
+        pixels = _to_doubles(samples, name)
+    else:
+        pixels = _spread(samples, layout)
+        if layout.alpha:
+            colours, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
+            colours = _convert(colours, layout, data, name)
+            if layout.alpha == MULTIPLIED and layout.photometric != PALETTE:
+                colours = _divide_by_alpha(colours, alpha)
+            pixels = np.concatenate([*[colours] * (3 // colours.shape[2]), alpha], axis=2)
+        else:
+            pixels = _convert(pixels, layout, data, name)
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _to_doubles(samples: Array, name: str) -> Array:
+    """Return whole numbers as float64; `ImageFileError` if some are not exact in it."""
+    if samples.dtype.itemsize == 8 and (samples.max() > _EXACT or samples.min() < -_EXACT):
+        raise ImageFileError("TIFF of whole numbers above 2^53 is not supported", path=name)
+    return samples.astype(np.float64)
+
+
+def _spread(samples: Array, layout: Layout) -> Array:
+    """Return samples whose white is that of 8 or 16 bits, and whose 0 is black; floats as float32 at least."""
+    if layout.kind == "f":
+        return samples.astype(np.float32) if layout.bits == 16 else samples
+    white = np.iinfo(samples.dtype).max
+    if layout.photometric == MIN_IS_WHITE:
+        np.subtract((1 << layout.bits) - 1, samples[:, :, 0], out=samples[:, :, 0])
+    if layout.bits in {8, 16} or layout.photometric == PALETTE:
+        return samples
+    table = np.rint(np.arange(1 << layout.bits) * (white / ((1 << layout.bits) - 1))).astype(samples.dtype)
+    spread: Array = table[samples]
+    return spread
+
+
+def _convert(colours: Array, layout: Layout, data: bytes, name: str) -> Array:
+    """Return grey, RGB or bands as they are, and other colours as RGB."""
+    convert = _CONVERSIONS.get(layout.photometric)
+    return convert(colours, layout, data, name) if convert else colours
+
+
+def _divide_by_alpha(colours: Array, alpha: Array) -> Array:
+    """Return colours that were multiplied by alpha as they were before; black where nothing is visible."""
+    white = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1.0
+    shape = colours.shape
+    straight = np.divide(colours.astype(np.float64) * white, alpha, out=np.zeros(shape), where=alpha > 0)
+    if colours.dtype.kind == "u":
+        straight = np.rint(straight).clip(0, white)
+    return straight.astype(colours.dtype)
+
+
+def _look_up(indices: Array, layout: Layout, data: bytes, name: str) -> Array:
+    """Return the colours of a palette, which has 16 bits of each; 8 of them, as other programs take them."""
+    tag = layout.directory.tags.get(_COLOUR_MAP)
+    count = 1 << layout.bits
+    if tag is None or tag.length < 3 * count:
+        raise ImageFileError("the TIFF is damaged: its palette is too short", path=name)
+    palette = np.array(tag.values(data)[: 3 * count]).reshape(3, count).T
+    if palette.max() > 255:  # some programs write 8 bits
+        palette >>= 8
+    return palette.astype(np.uint8)[indices[:, :, 0]]
+
+
+def _mix_inks(inks: Array, *_: object) -> Array:
+    """Return the RGB of CMYK, computed in whole numbers as libtiff does."""
+    white = np.iinfo(inks.dtype).max
+    free: Array = white - inks.astype(np.uint32 if white == 255 else np.uint64)
+    return (free[:, :, :3] * free[:, :, 3:] // white).astype(inks.dtype)
+
+
+def _convert_lab(samples: Array, layout: Layout, *_: object) -> Array:
+    """Return the sRGB of L*a*b*; a* and b* are signed in CIELab, and have an offset in ICCLab."""
+    white, half = (255, 128) if layout.bits == 8 else (65535, 32768)
+    most = 65280 if layout.bits == 16 and layout.photometric == ICCLAB else white  # ICC.1:2001-04, annex A.3
+    pixels = np.empty_like(samples)
+    for row in range(0, len(samples), _ROWS_AT_ONCE):
+        part = samples[row : row + _ROWS_AT_ONCE]
+        lab = part.astype(np.float32)
+        lab[:, :, 0] *= 100 / most
+        signed = (
+            part[:, :, 1:].astype(np.int32) - half
+            if layout.photometric == ICCLAB
+            else part[:, :, 1:].view(f"i{layout.bits // 8}")
+        )
+        lab[:, :, 1:] = signed * (128 / half)
+        pixels[row : row + _ROWS_AT_ONCE] = np.rint(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB).clip(0, 1) * white)
+    return pixels
+
+
+_ROWS_AT_ONCE = 64
+
+
+def _convert_ycbcr(samples: Array, layout: Layout, data: bytes, name: str) -> Array:
+    """Return the RGB of YCbCr (TIFF 6.0, section 21), rounded as libtiff does: by tables of fixed point."""
+    del name
+    tags = layout.directory.tags
+    red, green, blue = _fractions(data, tags.get(_COEFFICIENTS), (0.299, 0.587, 0.114))
+    low, high, *others = _fractions(data, tags.get(_REFERENCES), (0, 255, 128, 255, 128, 255))
+    codes = np.arange(256)
+
+    def from_code(codes: Array, low: float, high: float, span: int) -> Array:
+        return np.trunc((codes - int(low)) * float(span) / (int(high) - int(low) or 1)).astype(np.int64)
+
+    luminance = from_code(codes, low, high, 255)
+    blues, reds = (
+        from_code(codes - 128, start - 128, end - 128, 127) for start, end in zip(*[iter(others)] * 2, strict=True)
+    )
+
+    def fixed(factor: float) -> int:
+        return int(min(max(factor, 0), 2) * (1 << 16) + 0.5)
+
+    half = 1 << 15
+    from_red, from_blue = 2 - 2 * red, 2 - 2 * blue
+    y, cb, cr = (samples[:, :, channel] for channel in range(3))
+    pixels = np.empty_like(samples)
+    light = luminance[y]
+    pixels[:, :, 0] = (light + (fixed(from_red) * reds + half >> 16)[cr]).clip(0, 255)
+    fall = (-fixed(blue * from_blue / green) * blues + half)[cb] + (-fixed(red * from_red / green) * reds)[cr] >> 16
+    pixels[:, :, 1] = (light + fall).clip(0, 255)
+    pixels[:, :, 2] = (light + (fixed(from_blue) * blues + half >> 16)[cb]).clip(0, 255)
+    return pixels
+
+
+def _fractions(data: bytes, tag: Tag | None, default: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the values of a tag of rationals, or other ones where it has not as many."""
+    values = tag.values(data) if tag else ()
+    if tag and len(values) == 2 * tag.length == 2 * len(default):
+        return tuple(over / (under or 1) for over, under in zip(values[::2], values[1::2], strict=True))
+    return values if len(values) == len(default) else default
+
+
+_CONVERSIONS: dict[int, Callable[[Array, Layout, bytes, str], Array]] = {
+    PALETTE: _look_up,
+    SEPARATED: _mix_inks,
+    YCBCR: _convert_ycbcr,
+    CIELAB: _convert_lab,
+    ICCLAB: _convert_lab,
+}
+"""What makes RGB, (H, W, 3), of samples that mean other colours."""

@@ -1,0 +1,306 @@
+"""The samples of a TIFF's page: its strips or tiles decompressed, and numbers made of their bytes.
+
+Strips and tiles are both called blocks: a strip is a block as wide as the page. What Python cannot decompress goes
+through libtiff, that of OpenCV or of Pillow, in a small file made for it, whose pixels are the bytes.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.pillow import open_with_pillow
+from cnnfilter.io.tiff_layout import CCITT, CODECS, FILL_ORDER, WEBP, YCBCR, Layout
+
+Raw = bytes | memoryview | Array
+"""The bytes of a block, decompressed."""
+
+_OFFSETS = {False: 273, True: 324}
+_COUNTS = {False: 279, True: 325}
+_T4_OPTIONS, _T6_OPTIONS = 292, 293
+
+
+class StripOrTile(NamedTuple):
+    """A strip or tile: where it belongs, how many rows and decompressed bytes it has, and its bytes in the file."""
+
+    plane: int
+    top: int
+    left: int
+    rows: int
+    size: int
+    data: bytes
+
+
+def read_samples(data: bytes, layout: Layout, name: str) -> Array:
+    """Return the samples of a page, (H, W, samples), as they are in its file; `ImageFileError` if any are missing."""
+    blocks = _find_blocks(data, layout, name)
+    samples = np.empty((layout.height, layout.width, layout.samples), _type_of(layout))
+    height, width = layout.block
+    count = 1 if layout.planar else layout.samples
+    read = _read_colour_differences if _is_subsampled(layout) else _read_numbers
+    for block, raw in zip(blocks, _decompress(blocks, layout, name), strict=True):
+        place = samples[
+            block.top : block.top + height, block.left : block.left + width, block.plane : block.plane + count
+        ]
+        place[...] = read(raw, block.rows, layout)[: place.shape[0], : place.shape[1]]
+    return samples
+
+
+def _type_of(layout: Layout) -> np.dtype[np.generic]:
+    """Return the type in which samples are held, in this machine's byte order."""
+    size = next(size for size in (1, 2, 4, 8) if layout.bits <= 8 * size)
+    return np.dtype(f"{layout.kind}{size}")
+
+
+def _find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
+    """Return the blocks of a page, plane by plane, row by row."""
+    tags = layout.directory.tags
+    try:
+        offsets, counts = (
+            tags[table[layout.tiled]].values(data) if table[layout.tiled] in tags else ()
+            for table in (_OFFSETS, _COUNTS)
+        )
+    except struct.error:
+        _refuse("a page's table of strips or tiles", name)
+    (height, width), blocks = layout.block, list[StripOrTile]()
+    for plane in range(layout.samples if layout.planar else 1):
+        for top in range(0, layout.height, height):
+            rows = height if layout.tiled else min(height, layout.height - top)
+            size = _size_of(rows, layout)
+            for left in range(0, layout.width, width):
+                if len(blocks) >= len(offsets):
+                    raise ImageFileError("the TIFF is damaged: it has fewer strips or tiles than its size", path=name)
+                start, count = int(offsets[len(blocks)]), int(counts[len(blocks)]) if len(blocks) < len(counts) else 0
+                count = count or _guess_count(size, start, len(data), layout, name)
+                if start + count > len(data) or size > count * _EXPANSION.get(layout.compression, size):
+                    _refuse(f"{_kind(layout)} {len(blocks) + 1}", name)
+                blocks.append(StripOrTile(plane, top, left, rows, size, data[start : start + count]))
+    return blocks
+
+
+_EXPANSION = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}
+"""How many bytes one byte of a compression can at most become; a file that promises more is not whole."""
+
+
+def _guess_count(size: int, start: int, end: int, layout: Layout, name: str) -> int:
+    """Return the length of a block for which the file has none: it may be known, or the block may reach to the end."""
+    if not start:
+        raise ImageFileError("TIFF with missing (sparse) strips or tiles is not supported", path=name)
+    return size if layout.compression == 1 else max(0, end - start)
+
+
+def _kind(layout: Layout) -> str:
+    return "tile" if layout.tiled else "strip"
+
+
+def _refuse(what: str, name: str) -> NoReturn:
+    raise ImageFileError(f"the TIFF is cut off or damaged: {what} is not whole", path=name)
+
+
+def _is_subsampled(layout: Layout) -> bool:
+    """Return whether colour differences have fewer samples than the luminance, and are packed together with it."""
+    return layout.photometric == YCBCR and not layout.planar and layout.subsampling != (1, 1)
+
+
+def _size_of(rows: int, layout: Layout) -> int:
+    """Return how many bytes a block of some rows has once it is decompressed."""
+    if _is_subsampled(layout):
+        down, across = layout.subsampling
+        return -(-rows // down) * -(-layout.block[1] // across) * (down * across + 2)
+    return rows * _row_bytes(layout)
+
+
+def _row_bytes(layout: Layout) -> int:
+    return (layout.block[1] * (1 if layout.planar else layout.samples) * layout.bits + 7) // 8
+
+
+def _decompress(blocks: Sequence[StripOrTile], layout: Layout, name: str) -> Iterator[Raw]:
+    """Yield the bytes of each block; `ImageFileError` at one that has fewer than its size."""
+    if layout.directory.number(FILL_ORDER, 1) == 2 and layout.compression not in CCITT:
+        blocks = [block._replace(data=block.data.translate(_REVERSED)) for block in blocks]
+    if layout.compression not in _IN_PYTHON:
+        for batch in _batches(blocks):
+            yield from _decompress_by_libtiff(batch, layout, name)
+        return
+    decompress = _IN_PYTHON[layout.compression]
+    for number, block in enumerate(blocks, 1):
+        raw = decompress(block.data, block.size)
+        if len(raw) < block.size:
+            _refuse(f"{_kind(layout)} {number}", name)
+        yield raw
+
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in reverse order, for FillOrder 2."""
+
+
+def _copy(data: bytes, size: int) -> bytes:
+    return data[:size]
+
+
+def _inflate(data: bytes, size: int) -> bytes:
+    """Return what Deflate compressed, or as much as there is before damage."""
+    try:
+        return zlib.decompressobj().decompress(data, size + 1)
+    except zlib.error:
+        return b""
+
+
+def _unpack_lzma(data: bytes, size: int) -> bytes:
+    """Return what LZMA compressed, or nothing if it is damaged."""
+    import lzma  # noqa: PLC0415  it is rarely needed, and a Python may lack it
+
+    try:
+        return lzma.LZMADecompressor(memlimit=1 << 28).decompress(data, size + 1)
+    except lzma.LZMAError:
+        return b""
+
+
+def _unpack_webp(data: bytes, size: int) -> bytes:
+    """Return the samples of a WebP, RGB or RGBA, or nothing if it is damaged or has another size."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if pixels is None:
+        return b""
+    opaque = pixels.shape[2] == 3 and pixels.size // 3 * 4 == size
+    code = cv2.COLOR_BGR2RGBA if opaque else cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    samples = cv2.cvtColor(pixels, code)
+    return bytes(samples.data) if samples.size == size else b""
+
+
+_IN_PYTHON: dict[int, Callable[[bytes, int], bytes]] = {
+    1: _copy,
+    8: _inflate,
+    32946: _inflate,
+    34925: _unpack_lzma,
+    WEBP: _unpack_webp,
+}
+"""What decompresses a block, by the number of its compression, given its data and size; short if it is damaged."""
+
+_BATCH = 4 << 20
+"""So many bytes are decompressed by libtiff at a time."""
+
+
+def _batches(blocks: Sequence[StripOrTile]) -> Iterator[list[StripOrTile]]:
+    """Yield blocks of one size together."""
+    batch: list[StripOrTile] = []
+    for block in blocks:
+        if batch and (block.rows != batch[0].rows or len(batch) * block.size >= _BATCH):
+            yield batch
+            batch = []
+        batch.append(block)
+    yield batch
+
+
+def _decompress_by_libtiff(batch: Sequence[StripOrTile], layout: Layout, name: str) -> Array:
+    """Return the bytes of blocks of one size."""
+    size, fax = batch[0].size, layout.compression in CCITT
+    width, rows = (layout.block[1], batch[0].rows) if fax else _shape_bytes(size, _row_bytes(layout))
+    small = _write_small_file([block.data for block in batch], width, rows, layout)
+    pixels: Array | None
+    if layout.compression in _BY_PILLOW:
+        with open_with_pillow(small, "TIFF", name) as image:
+            pixels = np.asarray(image)
+    else:
+        pixels, _ = call_opencv(name, lambda: cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED))
+    if pixels is None or pixels.shape != (rows * len(batch), width):
+        raise ImageFileError(f"the TIFF is cut off or damaged in its {CODECS[layout.compression].name} data", path=name)
+    if fax:
+        pixels = np.packbits(pixels, axis=1)
+    return pixels.reshape(len(batch), -1)
+
+
+_BY_PILLOW = {50000}
+
+_WIDEST = 1 << 20  # that OpenCV reads
+
+
+def _shape_bytes(size: int, row: int) -> tuple[int, int]:
+    """Return a width and height for so many bytes of one block: as wide as its rows, if OpenCV can read that."""
+    parts = next((parts for parts in range(-(-row // _WIDEST), 4096) if row % parts == 0), 1)
+    width = row // parts
+    return width, size // width
+
+
+def _write_small_file(blocks: Sequence[bytes], width: int, rows: int, layout: Layout) -> bytes:
+    """Return a TIFF of one grey image that has blocks as strips, of 1 bit if they are faxes, and of 8 bits else."""
+    fax, count = layout.compression in CCITT, len(blocks)
+    numbers = {
+        256: width,
+        257: rows * count,
+        258: 1 if fax else 8,
+        259: layout.compression,
+        262: 1,
+        277: 1,
+        278: rows,
+    }
+    if fax:
+        options = (FILL_ORDER, 1), (_T4_OPTIONS, 0), (_T6_OPTIONS, 0)
+        numbers |= {tag: layout.directory.number(tag, default) for tag, default in options}
+    start = 8 + 2 + 12 * (len(numbers) + 2) + 4
+    offsets = np.cumsum([start + 8 * count, *(len(block) for block in blocks)])
+    tables = np.array([offsets[:-1], np.diff(offsets)], "<u4")
+    entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in numbers.items()}
+    for tag, table, place in ((273, tables[0], start), (279, tables[1], start + 4 * count)):
+        entries[tag] = struct.pack("<HHII", tag, 4, count, place if count > 1 else int(table[0]))
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    return b"".join([head, *(entries[tag] for tag in sorted(entries)), bytes(4), tables.tobytes(), *blocks])
+
+
+def _read_numbers(raw: Raw, rows: int, layout: Layout) -> Array:
+    """Return the samples of a block, (rows, columns, samples)."""
+    columns, count = layout.block[1], 1 if layout.planar else layout.samples
+    if layout.bits not in {8, 16, 32, 64}:
+        return _unpack_bits(raw, rows, columns * count, layout.bits).reshape(rows, columns, count)
+    held = _type_of(layout)
+    if layout.predictor == 3:
+        return _undo_float_differences(raw, (rows, columns, count), held)
+    written = held.newbyteorder("<" if layout.directory.form[0] == "<" else ">")
+    numbers = np.frombuffer(raw, written, rows * columns * count).reshape(rows, columns, count)
+    if layout.predictor == 2:
+        whole = np.dtype(f"u{held.itemsize}")
+        steps = numbers.view(whole.newbyteorder(written.byteorder))
+        return np.add.accumulate(steps, axis=1, dtype=whole).view(held)
+    return numbers
+
+
+def _unpack_bits(raw: Raw, rows: int, columns: int, bits: int) -> Array:
+    """Return numbers of up to 16 bits that are packed in rows of whole bytes, the highest bit first."""
+    size = (columns * bits + 7) // 8
+    packed = np.frombuffer(raw, np.uint8, rows * size).reshape(rows, size)
+    if bits == 1:
+        return np.unpackbits(packed, axis=1, count=columns)
+    starts = np.arange(columns) * bits
+    first, shifts = starts >> 3, 24 - bits - (starts & 7)  # each number is in three bytes
+    numbers = np.empty((rows, columns), np.uint8 if bits < 8 else np.uint16)
+    for top in range(0, rows, _ROWS_AT_ONCE):
+        part = np.pad(packed[top : top + _ROWS_AT_ONCE], ((0, 0), (0, 2))).astype(np.int32)
+        threes = part[:, first] << 16 | part[:, first + 1] << 8 | part[:, first + 2]
+        numbers[top : top + _ROWS_AT_ONCE] = threes >> shifts & (1 << bits) - 1
+    return numbers
+
+
+_ROWS_AT_ONCE = 64
+
+
+def _undo_float_differences(raw: Raw, shape: tuple[int, int, int], held: np.dtype[np.generic]) -> Array:
+    """Return floats whose bytes were sorted by their weight, and replaced by differences (Adobe's TIFF note 3)."""
+    rows, columns, count = shape
+    steps = np.frombuffer(raw, np.uint8, rows * columns * count * held.itemsize).reshape(rows, -1, count)
+    sums = np.add.accumulate(steps, axis=1, dtype=np.uint8).reshape(rows, held.itemsize, columns * count)
+    return np.ascontiguousarray(sums.transpose(0, 2, 1)).view(held.newbyteorder(">")).reshape(shape)
+
+
+def _read_colour_differences(raw: Raw, rows: int, layout: Layout) -> Array:
+    """Return the YCbCr of a block in which several pixels share colour differences."""
+    down, across = layout.subsampling
+    tall, wide = -(-rows // down), -(-layout.block[1] // across)
+    units = np.frombuffer(raw, np.uint8, tall * wide * (down * across + 2)).reshape(tall, wide, -1)
+    samples = np.empty((tall, down, wide, across, 3), np.uint8)
+    samples[..., 0] = units[:, :, :-2].reshape(tall, wide, down, across).transpose(0, 2, 1, 3)
+    samples[..., 1:] = units[:, None, :, None, -2:]
+    return samples.reshape(tall * down, wide * across, 3)[:rows]
