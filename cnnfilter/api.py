@@ -25,12 +25,11 @@ from cnnfilter.io.formats import Depth, Range, find_format
 from cnnfilter.io.levels import DEPTHS, MAXIMA, remark_on_clipping, to_levels
 from cnnfilter.io.weights import as_tensors
 from cnnfilter.kernels.spec import Kernel, load_kernel
-from cnnfilter.network_files import Document, load_document, read_document
+from cnnfilter.network_files import Document, Preparation, load_document, read_document
 from cnnfilter.nn.geometry import Border, Window, as_border, as_padding, as_pair
 from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Shape
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
-from cnnfilter.nn.preparation import Preparation
 from cnnfilter.nn.summary import Summary, summarize
 
 

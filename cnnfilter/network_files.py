@@ -1,4 +1,4 @@
-"""Network files: TOML, JSON and text, read and written."""
+"""Network files: TOML, JSON and text, read and written; and what they say beside the network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from math import isfinite
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
-from cnnfilter.nn.frozen import replace
+from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, ShapeError, nearest
+from cnnfilter.nn.frozen import Value, replace
+from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.language import BLOCKS, NAME, OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, KEYS
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.preparation import Preparation
 from cnnfilter.numbers import parse_number, show_number
 
 if TYPE_CHECKING:
@@ -201,6 +201,42 @@ SUFFIXES = (".toml", ".json", ".txt")
 
 DOCUMENT_KEYS = ("input", "weights", "labels", "input_scale", "mean", "std", "layers", "network")
 """What a TOML or JSON file says; `network` is a text of the language, and `layers` beside it is for reading."""
+
+
+MOST_PIXELS = 2**28
+"""Larger than any photo; more would take all the memory that a machine has."""
+
+
+class Preparation(Value):
+    """Resized, scaled, and freed of the training set's mean, in this order; false where all stays as it is.
+
+    Parameters
+    ----------
+    size
+        The (height, width) that it is resized to, or None.
+    scale
+        What its values are multiplied by: 1/255 brings 8 bits to 0..1.
+    mean, std
+        What is then subtracted, and what the rest is divided by: one number, or one for each channel.
+    """
+
+    size: Pair | None = None
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __bool__(self) -> bool:
+        return self != Preparation()
+
+    def __post_init__(self) -> None:
+        if self.size and self.size[0] * self.size[1] > MOST_PIXELS:
+            raise ShapeError(f"a size of {show_pair(self.size)} has more than {MOST_PIXELS} pixels, the most allowed")
+        if self.scale <= 0:
+            raise ShapeError(f"an input scale of {self.scale:g} is not above 0")
+        if not self.mean or not self.std:
+            raise ShapeError("a mean and a deviation are one number, or one for each channel, and none is given")
+        if min(self.std) <= 0:
+            raise ShapeError(f"a standard deviation of {min(self.std):g} is not above 0")
 
 
 class Document(NamedTuple):

@@ -18,8 +18,8 @@ from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import Levels, to_levels
 from cnnfilter.io.paths import Job
 from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.network_files import Preparation
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.preparation import Preparation
 from cnnfilter.run.result import encode, lay_out, run, run_layers
 from cnnfilter.run.settings import Settings
 from tests.cli.pictures import decode, rows

@@ -19,7 +19,7 @@ from cnnfilter.nn.layers import Convolution, DepthwiseConv, Normalization
 from cnnfilter.nn.network import Network, Node
 
 if TYPE_CHECKING:
-    from cnnfilter.nn.preparation import Preparation
+    from cnnfilter.network_files import Preparation
 
 Kernels = tuple[Kernel, ...]
 

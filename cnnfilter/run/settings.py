@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cnnfilter.compute.state_dict import Init
     from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Depth, Range
+    from cnnfilter.network_files import Preparation
     from cnnfilter.nn.geometry import Pair
-    from cnnfilter.nn.preparation import Preparation
     from cnnfilter.plot.sheet import Sheet
 
 EXPLAIN = "explain"

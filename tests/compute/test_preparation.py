@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import prepare, resize
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.preparation import Preparation
+from cnnfilter.network_files import Preparation
 
 GENERATOR = np.random.default_rng(3)
 PICTURE = GENERATOR.integers(0, 256, (12, 18, 3)).astype(np.uint8)
