@@ -94,10 +94,9 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
         raise OutputError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     if not whole or range is not None:
         white = MAXIMA[depth if whole else Depth.EIGHT]
-        levels = to_levels(pixels, range_=Range(range) if range else None, maximum=white, depth=depth)
-        if remark := remark_on_clipping(levels.clipped):
+        pixels, outside = to_levels(pixels, range_=Range(range) if range else None, maximum=white, depth=depth)
+        if remark := remark_on_clipping(outside / max(1, pixels.size)):
             warnings.warn(remark, stacklevel=2)
-        pixels = levels.pixels
     write_whole(Path(path), encode_image(pixels, path))
 
 

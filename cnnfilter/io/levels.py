@@ -1,7 +1,5 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the end."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from cnnfilter.arrays import Array, float_type, ieee_arithmetic
@@ -23,18 +21,6 @@ Extremes = tuple[float, float]
 """The least and the greatest finite value."""
 
 
-class Levels(NamedTuple):
-    """What a file is to hold, and how many values had to be clipped."""
-
-    pixels: Array
-    outside: int = 0
-
-    @property
-    def clipped(self) -> float:
-        """The share of values that had to be clipped."""
-        return self.outside / max(1, self.pixels.size)
-
-
 def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[Depth, str]:
     """Return the depth a file gets, and a sentence if it is not the one that was wanted, or the empty string.
 
@@ -52,8 +38,8 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
 @ieee_arithmetic
 def to_levels(
     values: Array, *, range_: Range | None, maximum: float, depth: Depth, extremes: Extremes | None = None
-) -> Levels:
-    """Return values as a file of some depth holds them: uint8, uint16, or floats as they came.
+) -> tuple[Array, int]:
+    """Return values as a file of some depth holds them, uint8, uint16, or floats, and how many had to be clipped.
 
     Values are in the units of an input with white at `maximum`. Without a range they are clipped for 8 and 16 bits, and
     scaled by the depth's white / `maximum` and rounded half to even; floats stay as they are. `extremes` are what
@@ -63,14 +49,14 @@ def to_levels(
     Examples
     --------
     >>> to_levels(np.array([-3.0, 0.5, 1.5, 260.0]), range_=None, maximum=255.0, depth=Depth.EIGHT)
-    Levels(pixels=array([  0,   0,   2, 255], dtype=uint8), outside=2)
+    (array([  0,   0,   2, 255], dtype=uint8), 2)
     """
     how = range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
     floats: Array = values.astype(float_type(values.dtype), copy=False)
     if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
     if how is Range.NONE:
-        return Levels(floats)
+        return floats, 0
     low, high = extremes or (find_extremes(floats) if how in {Range.SCALE, Range.MAX} else (0.0, 0.0))
     peak = max(abs(low), abs(high))
     if how is Range.ABS:
@@ -87,8 +73,8 @@ def to_levels(
         floats = floats + (white / 2 if depth is Depth.FLOAT else (white + 1) / 2)
     if depth is Depth.FLOAT:  # rounding in float32 may end just above white
         return _saturate(floats, white * (1 + 1e-6), white)
-    levels = _saturate(np.rint(floats), white, white, owned=True)
-    return levels._replace(pixels=levels.pixels.astype(np.uint8 if depth is Depth.EIGHT else np.uint16))
+    levels, outside = _saturate(np.rint(floats), white, white, owned=True)
+    return levels.astype(np.uint8 if depth is Depth.EIGHT else np.uint16), outside
 
 
 def find_extremes(values: Array) -> Extremes:
@@ -101,10 +87,10 @@ def find_extremes(values: Array) -> Extremes:
     return find_extremes(values[np.isfinite(values)])
 
 
-def _saturate(values: Array, most: float, white: float, *, owned: bool = False) -> Levels:
+def _saturate(values: Array, most: float, white: float, *, owned: bool = False) -> tuple[Array, int]:
     """Cut off what is beyond 0 and white, and count what is beyond 0 and `most`; nan becomes 0."""
     if not values.size:
-        return Levels(values)
+        return values, 0
     low, high = values.min(), values.max()
     outside = 0
     if not (low >= 0 and high <= most):
@@ -113,7 +99,7 @@ def _saturate(values: Array, most: float, white: float, *, owned: bool = False) 
         values = np.clip(values, 0, white, out=values if owned else None)
         if np.isnan(low):
             values = np.nan_to_num(values)
-    return Levels(values, outside)
+    return values, outside
 
 
 def remark_on_clipping(clipped: float) -> str:

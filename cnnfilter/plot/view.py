@@ -243,7 +243,7 @@ def display_view(view: View, look: Look, ratio: float = 1.0) -> Display:
     """Return how a view of (h, w, C) values is drawn; maps side by side in a ratio of width to height."""
     if look.range_ not in {None, Range.NONE} and not view.given:  # as a file holds it; of all values the ends are known
         ends = view.low, view.high
-        levels = to_levels(view.values, range_=look.range_, maximum=view.white, depth=Depth.FLOAT, extremes=ends).pixels
+        levels, _ = to_levels(view.values, range_=look.range_, maximum=view.white, depth=Depth.FLOAT, extremes=ends)
         view = view._replace(values=levels, low=0.0, high=view.white, matrix=False, signed=False, bright=False)
     return _display_colors(view, look) if view.colored and look.colormap is None else _display_maps(view, look, ratio)
 

@@ -209,8 +209,8 @@ def _fill(
             outside.append(int(np.count_nonzero(part.values.view(np.uint16) > 255)))  # below 0 are the largest
             return
         shown = _shown(part)
-        levels = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
-        held = drop_single_channel(levels.pixels)
+        levels, beyond = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
+        held = drop_single_channel(levels)
         if shown.alpha is not None:
             held = np.concatenate([held, _alpha_levels(shown.alpha, depth, white, held.dtype)], axis=2)
         if not filled:
@@ -219,7 +219,7 @@ def _fill(
                 notes.append("the result has no place for alpha, so that it lies on black")
         if filled[0] is not held:
             filled[0][part.rows] = held
-        outside.append(levels.outside)
+        outside.append(beyond)
 
     maps.visit(take, narrow=narrow)
     return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), picture.metadata)
@@ -236,7 +236,7 @@ def _alpha_levels(alpha: Array, depth: Depth, white: float, dtype: np.dtype[Any]
     """Return alpha as a file holds it; in a float file it is in the colours' units."""
     if depth is Depth.FLOAT:
         return (alpha * white).astype(dtype)
-    return to_levels(alpha, range_=None, maximum=1.0, depth=depth).pixels
+    return to_levels(alpha, range_=None, maximum=1.0, depth=depth)[0]
 
 
 def encode(result: Result, settings: Settings) -> File:

@@ -248,7 +248,7 @@ def _held(outcome: Array, picture: Picture, settings: Settings) -> str:
     range_ = settings.range_ or Range.CLIP
     if picture.matrix or depth is Depth.FLOAT or range_ in {Range.SCALE, Range.MAX}:
         return ""
-    levels = to_levels(outcome, range_=range_, maximum=picture.maximum, depth=depth).pixels
+    levels, _ = to_levels(outcome, range_=range_, maximum=picture.maximum, depth=depth)
     if np.array_equal(levels, outcome):
         return ""
     return f"{' '.join(map(str, levels))}, in {depth} bits with --range {range_}"

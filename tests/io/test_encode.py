@@ -80,13 +80,13 @@ def as_held(pixels: Array, suffix: str) -> Array:
     """Return pixels in the shallowest depth that a format holds."""
     depth = FORMATS[suffix].depths[0]
     white = MAXIMA[DEPTHS[pixels.dtype]]
-    held = to_levels(pixels, range_=None, maximum=white, depth=depth).pixels
+    held = to_levels(pixels, range_=None, maximum=white, depth=depth)[0]
     return (held / white).astype(np.float32) if depth is Depth.FLOAT else held
 
 
 def in_eight_bits(pixels: Array) -> Array:
     white = MAXIMA[DEPTHS[pixels.dtype]]
-    return to_levels(pixels, range_=None, maximum=white, depth=Depth.EIGHT).pixels
+    return to_levels(pixels, range_=None, maximum=white, depth=Depth.EIGHT)[0]
 
 
 def is_red(pixels: Array) -> bool:
