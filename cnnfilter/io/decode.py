@@ -18,7 +18,6 @@ from cnnfilter.io.metadata import (
     read_orientation,
 )
 from cnnfilter.io.opencv import call_opencv, cv2
-from cnnfilter.io.tiff import decode_tiff
 
 
 class Pages:
@@ -201,6 +200,8 @@ def _decode_pam(data: bytes, header: Header, _: int, name: str) -> Array:
 def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
     if not header.layouts:
         raise ImageFileError("the TIFF is cut off or damaged: it has no page", path=name)
+    from cnnfilter.io.tiff import decode_tiff  # noqa: PLC0415  for TIFFs alone
+
     return decode_tiff(data, header.layouts[index], name)
 
 

@@ -1,15 +1,20 @@
 """What image files promise in their headers, such as their size and number of pages, and whether that is allowed."""
 
+from __future__ import annotations
+
 import re
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import metadata, tags, tiff_layout
+from cnnfilter.io import metadata, tags
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
+
+if TYPE_CHECKING:
+    from cnnfilter.io.tiff_layout import Layout
 
 
 class Header(NamedTuple):
@@ -25,7 +30,7 @@ class Header(NamedTuple):
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
-    layouts: tuple[tiff_layout.Layout, ...] = ()  # of the pages of a TIFF
+    layouts: tuple[Layout, ...] = ()  # of the pages of a TIFF
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
     format: str = ""  # its name; empty if it is not known
 
@@ -166,7 +171,9 @@ def _webp(data: bytes) -> Header:
 
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
-    pages, is_whole, notes = tiff_layout.read_pages(data)
+    from cnnfilter.io.tiff_layout import read_pages  # noqa: PLC0415  for TIFFs alone
+
+    pages, is_whole, notes = read_pages(data)
     if not pages:
         return None
     first = pages[0]
