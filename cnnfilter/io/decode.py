@@ -1,12 +1,14 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.boxes import hide_descriptions
+from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, UNREADABLE, Header, check_header, read_header
 from cnnfilter.io.levels import DEPTHS, MAXIMA
@@ -14,7 +16,6 @@ from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
     Metadata,
     apply_orientation,
-    read_metadata,
     read_orientation,
 )
 from cnnfilter.io.opencv import call_opencv, cv2
@@ -24,11 +25,16 @@ class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
-        self._buffer = np.frombuffer(data, np.uint8)
+        self._buffer = np.frombuffer(_prepare(data, header), np.uint8)
         self._data, self._header, self._name = data, header, name
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
         self.loops = 0  # how often frames are shown, 0 for always
+
+    def metadata(self) -> list[Metadata]:
+        """Return what is said beside each page of a TIFF, or beside an animation."""
+        count = self.count if self._header.layouts else 1
+        return [read_metadata(self._data, self._header, page) for page in range(count)]
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
@@ -112,7 +118,7 @@ def decode_picture(
     header = read_header(data)
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     pages = Pages(data, header, name) if header.pages > 1 else None
-    metadata, notes = Metadata(), list[str]()
+    metadata, notes = read_metadata(data, header, (page or 1) - 1), list[str]()
     if pages and page and page > 1:
         pixels = pages[page - 1]
     elif decode := _DECODERS.get(header.format):
@@ -121,14 +127,12 @@ def decode_picture(
         red_first = header.channels == 3 and header.format in {"JPEG", "PNG"}
         flags = _RED_FIRST if red_first else cv2.IMREAD_UNCHANGED
         if header.format == "JPEG":
-            pixels, kinds, blocks = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
+            pixels = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
         else:
-            buffer = np.frombuffer(data, np.uint8)
-            (pixels, kinds, blocks), _ = call_opencv(name, lambda: cv2.imdecodeWithMetadata(buffer, flags=flags))
+            buffer = np.frombuffer(_prepare(data, header), np.uint8)
+            pixels, _ = call_opencv(name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
         if pixels is None:
             raise ImageFileError(UNREADABLE, path=name)
-        if len(kinds) or header.format == "AVIF":
-            metadata = read_metadata(kinds, blocks, data if header.format == "AVIF" else b"")
         pixels = _correct(pixels, header, name, exif=metadata.exif, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
@@ -145,6 +149,11 @@ def _as_picture(pixels: Array, header: Header, index: int) -> Picture:
     return Picture(pixels, DEPTHS[pixels.dtype], matrix=matrix, bands=bands)
 
 
+def _prepare(data: bytes, header: Header) -> bytes:
+    """Return a file as OpenCV reads it right."""
+    return hide_descriptions(data) if header.format == "AVIF" else data
+
+
 _JPEG_END = b"\xff\xd9"
 
 _JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
@@ -157,23 +166,21 @@ _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIE
 """What libjpeg and libpng can do by themselves, and so without a pass over the pixels."""
 
 
-def _decode_jpeg(
-    data: bytes, name: str, flags: int, notes: list[str], *, allow_truncated: bool
-) -> tuple[Any, Any, Any]:
-    """Return the pixels of a JPEG, as far as it goes if that is allowed, and the kinds and blocks of its metadata."""
+def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_truncated: bool) -> Any:
+    """Return the pixels of a JPEG, as far as it goes if that is allowed."""
 
-    def decode() -> tuple[Any, Any, Any]:
-        return cv2.imdecodeWithMetadata(np.frombuffer(taken, np.uint8), flags=flags)
+    def decode() -> Any:
+        return cv2.imdecode(np.frombuffer(taken, np.uint8), flags)
 
     taken = data
     if allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         taken += _JPEG_END
     decoded, lines = call_opencv(name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
-    if decoded[0] is None and allow_truncated:  # the cut may be in a table between two scans
+    if decoded is None and allow_truncated:  # the cut may be in a table between two scans
         taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END
         decoded, _ = call_opencv(name, decode)
-    if decoded[0] is None or (damage and not allow_truncated):
+    if decoded is None or (damage and not allow_truncated):
         reason = f"the JPEG is damaged ({damage[0]})" if damage else CUT_OFF
         what = ", and no part of it can be read" if allow_truncated else f"; {ALLOWING}"
         raise ImageFileError(reason + what, path=name)

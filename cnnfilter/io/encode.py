@@ -7,13 +7,13 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.containers import write_metadata
 from cnnfilter.io.decode import swap_red_and_blue
 from cnnfilter.io.formats import FULL_CHROMA, Format, find_format
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
-from cnnfilter.io.metadata import Metadata, carry_over
+from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.opencv import capture_stderr, cv2
-from cnnfilter.log import tell
 
 _STILL = 1000  # milliseconds for which a page is shown that comes from a file without times
 
@@ -33,29 +33,25 @@ def encode_image(
     """Return the bytes of a file, whose suffix is the format; `ImageFileError` if it cannot hold the pixels.
 
     An image is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, and may be changed if it is `owned`; a matrix holds
-    any shape. What the picture's file said is carried on where it stays true.
+    any shape. `metadata` is what `carry_over` says that the file can hold.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     if format_.is_matrix:
         return encode_matrix(pixels, path)
     blue_first = _fit(pixels, format_, path, owned=owned)
     parameters = _parameters(format_, quality, compression)
-    kept, lost = carry_over(metadata, format_, pixels) if metadata and any(metadata) else (Metadata(), "")
-    if lost:
-        tell("%s: %s", path, lost)
-    if any(kept):
-        blocks = {cv2.IMAGE_METADATA_EXIF: kept.exif, cv2.IMAGE_METADATA_ICCP: kept.profile}
-        kinds = [kind for kind, block in blocks.items() if block]
-        held = [np.frombuffer(blocks[kind], np.uint8) for kind in kinds]
-        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, blue_first, kinds, held, parameters))
-        if data is not None:
-            return data
-        tell("%s: EXIF and colour profile dropped: they do not fit into %s", path, format_.name)
-    data = _encode(lambda: cv2.imencode(suffix, blue_first, parameters))
+    kept = metadata or Metadata()
+    if format_.name == "AVIF":
+        named = zip(_AVIF_BLOCKS, (kept.exif, kept.profile, kept.xmp), strict=True)
+        blocks = {kind: block for kind, block in named if block}
+        held = [np.frombuffer(block, np.uint8) for block in blocks.values()]
+        data = _encode(lambda: cv2.imencodeWithMetadata(suffix, blue_first, [*blocks], held, parameters))
+    else:
+        data = _encode(lambda: cv2.imencode(suffix, blue_first, parameters))
     if data is None:
         what = f"{blue_first.shape} pixels of {blue_first.dtype}, or there is too little memory"
         raise ImageFileError(f"{format_.name} cannot hold {what}", path=path)
-    return data
+    return _add_metadata(data, format_, [kept])
 
 
 def encode_pages(
@@ -66,10 +62,12 @@ def encode_pages(
     *,
     quality: int | None = None,
     compression: int | None = None,
+    metadata: Sequence[Metadata] = (),
 ) -> Encoded:
     """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation, which have one size.
 
-    Frames are shown for their durations in milliseconds, or a second each, in as many loops, 0 for always.
+    Frames are shown for their durations in milliseconds, or a second each, in as many loops, 0 for always. Pages have
+    metadata each, an animation has one for all.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, quality, compression)
@@ -84,7 +82,16 @@ def encode_pages(
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
         raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
-    return data
+    return _add_metadata(data, format_, metadata)
+
+
+_AVIF_BLOCKS = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_XMP
+"""EXIF, a colour profile and XMP, as OpenCV numbers them."""
+
+
+def _add_metadata(data: Encoded, format_: Format, pages: Sequence[Metadata]) -> Encoded:
+    """Return a file with metadata where there is some; AVIF has got it already."""
+    return write_metadata(data, format_.name, pages) if any(map(any, pages)) and format_.name != "AVIF" else data
 
 
 _CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2BGR, (1, 4): cv2.COLOR_GRAY2BGRA, (3, 4): cv2.COLOR_BGR2BGRA}

@@ -41,7 +41,7 @@ class Format(NamedTuple):
     usual: int | None = None  # that number where nothing is asked; None leaves it to OpenCV
     option: str = ""  # what sets it, `quality` or `compression`
     pages: Literal["", "pages", "frames"] = ""  # what several images are; frames have times, 8 bits and one size
-    metadata: bool = False  # whether OpenCV writes EXIF and a colour profile into it
+    metadata: bool = False  # whether EXIF, XMP, a colour profile and the resolution are written into it
     smallest_side: int = 1  # the least height and width that OpenCV writes
     signed: bool = True  # whether its floats can be negative
     doubles: bool = False  # whether its floats can be float64
@@ -53,7 +53,7 @@ _EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN),
 _COLOURS = (1, 3, 4)
 
 _JPEG = Format("JPEG", _EIGHT, (1, 3), "IMWRITE_JPEG_QUALITY", 95, "quality", metadata=True)
-_TIFF = Format("TIFF", _ALL, _COLOURS, pages="pages", doubles=True)
+_TIFF = Format("TIFF", _ALL, _COLOURS, pages="pages", metadata=True, doubles=True)
 _BMP = Format("BMP", _EIGHT, _COLOURS)
 
 FORMATS = {  # by default OpenCV writes WebP without loss, and keeps a quarter of JPEG 2000

@@ -1,27 +1,30 @@
 """What files say beside their pixels: the orientation that they name, EXIF, colour profiles.
 
-EXIF and the colour profile are carried from file to file among JPEG, PNG, WebP and AVIF while they stay true.
+EXIF, XMP, the colour profile, the resolution and texts are carried from file to file among JPEG, PNG, WebP, AVIF and
+TIFF while they stay true; `containers` finds and writes them.
 """
 
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array
+from cnnfilter.io import exif
+from cnnfilter.io.exif import Resolution
 from cnnfilter.io.formats import Format
-from cnnfilter.io.opencv import cv2
-from cnnfilter.io.tags import ORIENTATION, read_directories, read_directory
+from cnnfilter.io.tags import ORIENTATION, Directory, read_directories, read_directory
 
-_EXIF_START = b"Exif\0\0"
-_SUB_DIRECTORY, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003  # EXIF 2.32, sections 4.6.3 and 4.6.4
+EXIF_START = b"Exif\0\0"
+_WIDTH, _HEIGHT, _EXIF_WIDTH, _EXIF_HEIGHT = 256, 257, 0xA002, 0xA003  # EXIF 2.32, sections 4.6.4 and 4.6.5
 _COLOUR_SPACE = slice(16, 20)  # where an ICC profile names its colour space (ICC.1:2022, section 7.2)
 
 
-def read_orientation(exif: bytes) -> int:
+def read_orientation(block: bytes) -> int:
     r"""Return the orientation, 1 to 8, that an EXIF block (EXIF 2.32, section 4.6.4) names; 1 if it names none."""
-    directory = next(read_directories(exif.removeprefix(_EXIF_START)), None)
+    directory = next(read_directories(block.removeprefix(EXIF_START)), None)
     orientation = directory.number(ORIENTATION) if directory else 1
     return orientation if 1 <= orientation <= 8 else 1
 
@@ -41,51 +44,196 @@ def apply_orientation(pixels: Array, orientation: int) -> Array:
     return np.ascontiguousarray(pixels)
 
 
+class Text(NamedTuple):
+    """A text with a keyword, as PNG has them; a comment of JPEG has the keyword Comment."""
+
+    keyword: str
+    value: bytes  # in UTF-8, or as it is in a JPEG
+    chunk: bytes = b""  # of a PNG: its name and contents
+
+
 class Metadata(NamedTuple):
-    """What a file says beside its pixels: an EXIF block from its byte order mark on, and an ICC profile; or nothing."""
+    """What a file says beside its pixels, as far as it does."""
 
-    exif: bytes = b""
-    profile: bytes = b""
-
-
-def read_metadata(kinds: Sequence[int], blocks: Sequence[Array], avif: bytes = b"") -> Metadata:
-    """Return what OpenCV found in a file, and the profile in the first box `colr` of an AVIF, which it leaves there."""
-    found = {int(kind): np.asarray(block).tobytes() for kind, block in zip(kinds, blocks, strict=False)}
-    exif, profile = found.get(cv2.IMAGE_METADATA_EXIF, b""), found.get(cv2.IMAGE_METADATA_ICCP, b"")
-    start = avif.find(b"colrprof")
-    length = int.from_bytes(avif[start - 4 : start]) if start >= 4 else 0
-    if not profile and length > 12:
-        profile = avif[start + 8 : start - 4 + length]
-    return Metadata(exif.removeprefix(_EXIF_START), profile)
+    exif: bytes = b""  # a block, from its byte order mark on
+    profile: bytes = b""  # ICC
+    xmp: bytes = b""
+    resolution: Resolution | None = None
+    texts: tuple[Text, ...] = ()
+    colours: tuple[bytes, ...] = ()  # chunks of a PNG that tell its colour space: their names and contents
+    others: tuple[str, ...] = ()  # the names of what is not carried
 
 
-def carry_over(metadata: Metadata, format_: Format, pixels: Array) -> tuple[Metadata, str]:
-    """Return what a file of a format can say of pixels that are upright, and a sentence on what is dropped, and why."""
-    named = {"EXIF": metadata.exif, "the colour profile": metadata.profile}
-    if not format_.metadata:
-        lost = " and ".join(name for name, block in named.items() if block)
-        return Metadata(), f"{lost} dropped: OpenCV writes none into {format_.name}" if lost else ""
-    exif = _update_exif(metadata.exif, *pixels.shape[:2]) if metadata.exif else b""
+def carry_over(
+    metadata: Metadata, format_: Format, pixels: Array, *, frames: bool = False
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a file of a format, or an animation, says of pixels that are upright, and what is dropped, and why.
+
+    EXIF gets the size of the pixels and loses the old thumbnail; a profile stays with its colour model.
+    """
+    if not any(metadata):
+        return metadata, ()
+    notes: list[str] = []
+    if not format_.metadata or (frames and format_.name == "AVIF"):
+        what = f"animations of {format_.name}" if frames else format_.name
+        return Metadata(), (f"{_join(_name_parts(metadata))} dropped: not written into {what}",)
+    if metadata.others:
+        notes.append(f"{_join(metadata.others)} dropped: not carried from file to file")
+    height, width = pixels.shape[:2]
+    kept = metadata._replace(others=(), exif=update_exif(metadata.exif, height, width) if metadata.exif else b"")
+    if metadata.exif and not kept.exif:
+        notes.append("EXIF dropped: it is damaged")
+    if note := _check_profile(metadata.profile, format_, pixels):
+        kept = kept._replace(profile=b"")
+        notes.append(note)
+    kept = _place_texts(kept._replace(xmp=_update_xmp(metadata.xmp, height, width)), format_, notes)
+    if kept.resolution and format_.name in _RESOLUTION_IN_EXIF:
+        kept = kept._replace(exif=_tell_resolution(kept.exif, kept.resolution), resolution=None)
+    if format_.name == "JPEG":
+        kept = _fit_segments(kept, notes)
+    return kept, tuple(notes)
+
+
+_RESOLUTION_IN_EXIF = {"WebP", "AVIF"}
+
+_TEXT_TAGS = {
+    "Description": exif.DESCRIPTION,
+    "Author": exif.ARTIST,
+    "Copyright": exif.COPYRIGHT,
+    "Software": exif.SOFTWARE,
+    "Comment": exif.DESCRIPTION,
+}
+"""Which tag of EXIF and TIFF takes a text of PNG, by its keyword, where it is free."""
+
+_SEGMENT = 65_533  # bytes in a segment of a JPEG
+_PLAIN_GAMMA = b"gAMA" + (45_455).to_bytes(4)  # that of sRGB
+
+
+def _join(names: Sequence[str]) -> str:
+    """Return names as one writes them in a sentence."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _name_parts(metadata: Metadata) -> list[str]:
+    """Return what there is, as messages name it."""
+    parts = {"EXIF": metadata.exif, "the colour profile": metadata.profile, "XMP": metadata.xmp}
+    found = [name for name, block in parts.items() if block]
+    if resolution := metadata.resolution:
+        unit = " dpi" if resolution.is_per_inch else ""
+        by = "x".join(f"{number:.5g}" for number in dict.fromkeys(resolution[:2]))
+        found.append(f"the {'resolution' if unit else 'pixel aspect'} ({by}{unit})")
+    return [*found, *_name_texts(metadata.texts), *_name_colours(metadata), *metadata.others]
+
+
+def _name_texts(texts: Sequence[Text]) -> list[str]:
+    """Return the names of texts: a comment, and others by their keywords."""
+    keywords = [*dict.fromkeys(text.keyword for text in texts if text.keyword != "Comment")]
+    comment = ["the comment"] if any(text.keyword == "Comment" for text in texts) else []
+    return comment + ([f"the text{'s' * (len(keywords) > 1)} {_join(keywords)}"] if keywords else [])
+
+
+def _name_colours(metadata: Metadata) -> list[str]:
+    """Return the name of a colour space that only PNG tells so, and that is not the usual one."""
+    names = [chunk[:4].decode() for chunk in metadata.colours if chunk != _PLAIN_GAMMA]
+    if metadata.profile or "sRGB" in names or not {"gAMA", "cICP"} & {*names}:
+        return []
+    return [f"the colour space ({', '.join(names)})"]
+
+
+def _check_profile(profile: bytes, format_: Format, pixels: Array) -> str:
+    """Return why a profile cannot go on, or nothing."""
     space = b"GRAY" if pixels.ndim == 2 or pixels.shape[2] == 1 else b"RGB "
-    if metadata.profile and (metadata.profile[_COLOUR_SPACE] != space or (space == b"GRAY" and format_.name == "WebP")):
-        theirs = metadata.profile[_COLOUR_SPACE].decode("ascii", "replace").strip()
-        return Metadata(exif), f"the colour profile dropped: it is one for {theirs}, and the result is not"
-    return Metadata(exif, metadata.profile), ""
+    if not profile or (profile[_COLOUR_SPACE] == space and (space != b"GRAY" or format_.name != "WebP")):
+        return ""
+    theirs = profile[_COLOUR_SPACE].decode("ascii", "replace").strip()
+    return f"the colour profile dropped: it is one for {theirs}, and the result is not"
 
 
-def _update_exif(exif: bytes, height: int, width: int) -> bytes:
-    """Return EXIF of a picture that is upright now, has another size perhaps, and no longer the old thumbnail."""
-    first = next(read_directories(exif), None)
-    if first is None:
+def _place_texts(metadata: Metadata, format_: Format, notes: list[str]) -> Metadata:
+    """Return metadata whose texts and colour chunks have a place in a format: as they are, in EXIF, or not at all."""
+    if format_.name == "PNG":
+        return metadata
+    own, left, entries = list[Text](), list[Text](), dict[int, exif.Entry]()
+    present = exif.read_first_entries(metadata.exif) if metadata.texts else {}
+    for text in metadata.texts:
+        tag = _TEXT_TAGS.get(text.keyword)
+        if text.keyword == "Comment" and format_.name == "JPEG" and len(text.value) <= _SEGMENT:
+            own.append(text)
+        elif tag and tag not in present and tag not in entries:
+            entries[tag] = exif.write_text(text.value)
+        else:
+            left.append(text)
+    if lost := [*_name_texts(left), *_name_colours(metadata)]:
+        notes.append(f"{_join(lost)} dropped: not written into {format_.name}")
+    block = _add_to_exif(metadata.exif, entries) if entries else metadata.exif
+    return metadata._replace(texts=tuple(own), colours=(), exif=block)
+
+
+def _fit_segments(metadata: Metadata, notes: list[str]) -> Metadata:
+    """Return metadata without the blocks that are longer than a segment of a JPEG."""
+    exif_, xmp = metadata.exif, metadata.xmp
+    if len(exif_) > (most := _SEGMENT - 6):
+        notes.append(f"EXIF dropped: it has {len(exif_)} bytes, and a JPEG holds {most}")
+        exif_ = b""
+    if len(xmp) > (most := _SEGMENT - 29):
+        notes.append(f"XMP dropped: it has {len(xmp)} bytes, and a JPEG holds {most}")
+        xmp = b""
+    return metadata._replace(exif=exif_, xmp=xmp)
+
+
+def _add_to_exif(block: bytes, entries: Mapping[int, exif.Entry]) -> bytes:
+    return exif.add_entries(block, [entries]) if block else exif.build_block(entries)
+
+
+def _tell_resolution(block: bytes, resolution: Resolution) -> bytes:
+    """Return EXIF that tells a resolution."""
+    if block and exif.read_resolution(exif.read_first_entries(block)) == resolution:
+        return block
+    return _add_to_exif(block, exif.write_resolution(resolution))
+
+
+def update_exif(block: bytes, height: int, width: int) -> bytes:
+    """Return EXIF of a picture that is upright now, has another size perhaps, and no longer the old thumbnail.
+
+    Nothing is returned where the block is damaged.
+    """
+    first = next(read_directories(block), None)
+    if first is None or first.form[1] != "I":  # BigTIFF
         return b""
-    changed = bytearray(exif)
-    first.rewrite(changed, {ORIENTATION: 1})
-    if place := first.number(_SUB_DIRECTORY):
+    changed = bytearray(block)
+    if first.number(ORIENTATION) in {5, 6, 7, 8}:
+        _exchange(changed, first, *exif.RESOLUTION[:2])
+    first.rewrite(changed, {ORIENTATION: 1, _HEIGHT: height, _WIDTH: width})
+    if place := first.number(exif.DETAILS):
         try:
-            read_directory(exif, place).rewrite(changed, {_EXIF_HEIGHT: height, _EXIF_WIDTH: width})
+            read_directory(block, place).rewrite(changed, {_EXIF_HEIGHT: height, _EXIF_WIDTH: width})
         except struct.error:
             return b""
     end = first.link + struct.calcsize(first.form)
     if end <= len(changed):
         changed[first.link : end] = bytes(end - first.link)
     return bytes(changed)
+
+
+def _exchange(block: bytearray, directory: Directory, one: int, other: int) -> None:
+    """Exchange the values of two tags in a block, if each is a fraction."""
+    tags = [directory.tags.get(tag) for tag in (one, other)]
+    places = [tag.offset for tag in tags if tag and struct.calcsize(tag.form) == 8 and tag.offset + 8 <= len(block)]
+    if len(places) == 2:
+        values = [block[place : place + 8] for place in places]
+        for place, value in zip(places, reversed(values), strict=True):
+            block[place : place + 8] = value
+
+
+def _update_xmp(xmp: bytes, height: int, width: int) -> bytes:
+    """Return XMP of a picture that is upright now, and has another size perhaps."""
+    names = {
+        b"tiff:Orientation": 1,
+        b"tiff:ImageLength": height,
+        b"tiff:ImageWidth": width,
+        b"exif:PixelYDimension": height,
+        b"exif:PixelXDimension": width,
+    }
+    for name, value in names.items():
+        xmp = re.sub(b"(" + name + rb"""(?:>|\s*=\s*["'])\s*)\d+""", rb"\g<1>%d" % value, xmp)
+    return xmp

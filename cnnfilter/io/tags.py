@@ -27,6 +27,7 @@ class Tag(NamedTuple):
     value: int  # the first of them; 0 where they are not whole numbers, or beyond the file's end
     offset: int  # where that is
     form: str  # how it is written
+    kind: int  # the number of its type
 
     def values(self, data: bytes) -> tuple[float, ...]:
         """Return all values in a file, of rationals the two numbers of each; `struct.error` where the file ends."""
@@ -90,5 +91,5 @@ def read_directory(data: bytes, place: int) -> Directory:
             (offset,) = struct.unpack_from(offsets, data, offset)
         fits = kind in _WHOLE and length and offset + struct.calcsize(form) <= len(data)
         value = struct.unpack_from(form, data, offset)[0] if fits else 0
-        tags.setdefault(number, Tag(length, value, offset, form))
+        tags.setdefault(number, Tag(length, value, offset, form, kind))
     return Directory(tags, first + size * count, offsets, place)

@@ -23,10 +23,9 @@ from cnnfilter.io.levels import (
     remark_on_clipping,
     to_levels,
 )
-from cnnfilter.io.metadata import Metadata
+from cnnfilter.io.metadata import Metadata, carry_over
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
-from cnnfilter.log import tell
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_sums
 from cnnfilter.run.settings import Settings
@@ -250,12 +249,32 @@ def encode(result: Result, settings: Settings) -> File:
         data, remark = rank(first, settings.ranking, result.name)
         notes = *notes, *filter(None, [remark])
     elif pages := result.source:
-        if any(result.metadata):
-            tell("%s: EXIF and colour profile dropped: OpenCV writes none into files of several pictures", result.name)
+        kept, lost = _carry_over_pages(result, pages)
         frames = pages.durations, pages.loops
-        data = encode_pages(result.pages, result.name, *frames, quality=quality, compression=compression)
+        data = encode_pages(result.pages, result.name, *frames, quality=quality, compression=compression, metadata=kept)
+        notes = *notes, *lost
     else:
-        data = encode_image(
-            first, result.name, quality=quality, compression=compression, owned=True, metadata=result.metadata
-        )
+        metadata, lost = Metadata(), ()
+        if not is_matrix(result.name):
+            metadata, lost = carry_over(result.metadata, find_format(result.name), first)
+        data = encode_image(first, result.name, quality=quality, compression=compression, owned=True, metadata=metadata)
+        notes = *notes, *lost
     return File(result.name, data, first.shape, result.clipped, notes)
+
+
+def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:
+    """Return what a file of several pictures says beside each, and what is dropped."""
+    format_, each = find_format(result.name), pages.metadata()
+    shared = each[0]._replace(exif=b"", xmp=b"", texts=(), others=())
+    each += [shared] * (len(result.pages) - len(each))  # of an animation each page gets what tells of its pixels
+    lost: list[str] = []
+    if format_.pages == "frames":
+        if any(page[:3] != each[0][:3] for page in each[1:] if page is not shared):
+            lost.append("the metadata of pages after the first dropped: an animation has one for all")
+        each = each[:1]
+    kept: list[Metadata] = []
+    for metadata, pixels in zip(each, result.pages, strict=False):
+        held, notes = carry_over(metadata, format_, pixels, frames=format_.pages == "frames")
+        kept.append(held)
+        lost += notes
+    return kept, tuple(dict.fromkeys(lost))

@@ -1,23 +1,32 @@
-"""EXIF and colour profiles: carried while they stay true, dropped where they would not."""
+"""EXIF, XMP, colour profiles, the resolution and texts: carried while they stay true, dropped with a word otherwise."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import CnnFilterError
+from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.decode import decode_picture
-from cnnfilter.io.encode import encode_image
+from cnnfilter.io.encode import encode_image, encode_pages
+from cnnfilter.io.exif import Resolution
 from cnnfilter.io.formats import find_format
-from cnnfilter.io.metadata import Metadata, carry_over
+from cnnfilter.io.headers import read_header
+from cnnfilter.io.metadata import Metadata, Text, carry_over
 from tests.io import IMAGE_SUFFIXES
 
-KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
+KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GIANT = len(PROFILE + bytes(100_000)).to_bytes(4) + PROFILE[4:] + bytes(100_000)
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" exif:PixelXDimension="40"/></x:xmpmeta>'
+)
 
 COLOURS = np.random.default_rng(2).integers(0, 256, (24, 40, 3), dtype=np.uint8)
 
@@ -31,6 +40,7 @@ def exif_of(orientation: int) -> Any:
     exif[0x0112] = orientation
     exif[0x010F] = "a maker"
     exif.get_ifd(0x8769).update({0xA002: 40, 0xA003: 24, 0x9003: "2020:01:02 03:04:05"})
+    exif.get_ifd(0x8825).update({1: "N", 2: (47.0, 30.0, 12.5)})
     return exif
 
 
@@ -40,32 +50,86 @@ def saved(format_: str, image: Image.Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def passed_on(data: bytes, suffix: str, pixels: Array | None = None) -> Image.Image:
-    """Return, as Pillow reads it, the file that is written of a file."""
+def saved_with_all(format_: str, *, xmp: bytes = XMP, profile: bytes = PROFILE) -> bytes:
+    """Return a file of a format with EXIF, XMP, a profile and 300x150 dpi."""
+    image, exif = Image.fromarray(COLOURS), exif_of(6 if format_ != "TIFF" else 1)
+    options: dict[str, Any] = {"exif": exif, "icc_profile": profile, "dpi": (300, 150), "xmp": xmp}
+    if format_ == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    if format_ in {"WEBP", "AVIF"}:
+        exif[282], exif[283], exif[296] = 300, 150, 2
+    if format_ == "TIFF":  # Pillow leaves out of EXIF what is below its first directory
+        del options["exif"]
+        below = {0x8769: dict(exif.get_ifd(0x8769)), 0x8825: dict(exif.get_ifd(0x8825))}
+        options["tiffinfo"] = {700: xmp, 0x010F: exif[0x010F], **below}
+    return saved(format_, image, **options)
+
+
+def pass_on(data: bytes, suffix: str, pixels: Array | None = None) -> tuple[bytes, tuple[str, ...]]:
+    """Return the file that is written of a file, and what is said of what is dropped."""
     image = decode_picture(data, "x")
-    written = encode_image(image.pixels if pixels is None else pixels, f"x{suffix}", metadata=image.metadata)
-    return Image.open(io.BytesIO(bytes(written)))
+    pixels = image.pixels if pixels is None else pixels
+    kept, notes = carry_over(image.metadata, find_format(f"x{suffix}"), pixels)
+    return bytes(encode_image(pixels, f"x{suffix}", metadata=kept)), notes
+
+
+def passed_on(data: bytes, suffix: str, pixels: Array | None = None) -> Any:
+    """Return, as Pillow reads it, the file that is written of a file."""
+    return Image.open(io.BytesIO(pass_on(data, suffix, pixels)[0]))
+
+
+def metadata_of(data: bytes) -> Metadata:
+    return read_metadata(data, read_header(data))
+
+
+def xmp_of(image: Any) -> bytes:
+    """Return XMP as Pillow finds it."""
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or image.tag_v2[700]
+    return found.encode() if isinstance(found, str) else bytes(found)
+
+
+def resolution_of(image: Any) -> tuple[float, float]:
+    """Return the resolution as Pillow finds it."""
+    across, down = image.info.get("dpi") or (image.getexif()[282], image.getexif()[283])
+    return round(float(across), 1), round(float(down), 1)
 
 
 @pytest.mark.parametrize("target", KEEPERS)
 @pytest.mark.parametrize("source", KEEPERS)
-def test_both_go_from_any_keeper_to_any_other(source: str, target: str) -> None:
-    data = saved(KEEPERS[source], Image.fromarray(COLOURS), exif=exif_of(6), icc_profile=PROFILE)
-    image = passed_on(data, target)
+def test_all_goes_from_any_keeper_to_any_other(source: str, target: str) -> None:
+    data = saved_with_all(KEEPERS[source])
+    turned = source != ".tif"
+    written, notes = pass_on(data, target)
+    image: Any = Image.open(io.BytesIO(written))
+    assert notes == ()
     exif = image.getexif()
-    assert image.size == (24, 40)
+    width, height = (24, 40) if turned else (40, 24)
+    assert image.size == (width, height)
     assert exif.get(0x0112, 1) == 1
     assert exif[0x010F] == "a maker"
     details = exif.get_ifd(0x8769)
-    assert (details[0xA002], details[0xA003], details[0x9003]) == (24, 40, "2020:01:02 03:04:05")
+    assert (details[0xA002], details[0xA003], details[0x9003]) == (width, height, "2020:01:02 03:04:05")
+    assert exif.get_ifd(0x8825)[2] == (47.0, 30.0, 12.5)
     assert image.info["icc_profile"] == PROFILE
+    assert xmp_of(image) == XMP.replace(b'"6"', b'"1"').replace(b'"40"', b'"%d"' % width)
+    assert resolution_of(image) == ((150, 300) if turned else (300, 150))
+    assert np.array_equal(decode_picture(written, "x").pixels, decode_picture(plain(data, target), "x").pixels)
 
 
-@pytest.mark.parametrize("suffix", [suffix for suffix in IMAGE_SUFFIXES if suffix not in {*KEEPERS, ".jpeg", ".jpe"}])
-def test_the_other_formats_get_neither_and_it_is_said(suffix: str) -> None:
-    metadata, lost = carry_over(Metadata(b"II*\0", PROFILE), find_format(f"x{suffix}"), COLOURS)
+def plain(data: bytes, suffix: str) -> bytes:
+    """Return the file that is written of a file's pixels alone."""
+    return bytes(encode_image(decode_picture(data, "x").pixels, f"x{suffix}"))
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in IMAGE_SUFFIXES if not find_format(f"x{suffix}").metadata])
+def test_the_other_formats_get_none_and_it_is_said(suffix: str) -> None:
+    given = Metadata(b"II*\0", PROFILE, XMP, Resolution(300, 300), (Text("Title", b"t"),))
+    metadata, notes = carry_over(given, find_format(f"x{suffix}"), COLOURS)
     assert metadata == Metadata()
-    assert lost.startswith("EXIF and the colour profile dropped")
+    name = find_format(f"x{suffix}").name
+    what = "EXIF, the colour profile, XMP, the resolution (300 dpi) and the text Title"
+    assert notes == (f"{what} dropped: not written into {name}",)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +137,7 @@ def test_the_other_formats_get_neither_and_it_is_said(suffix: str) -> None:
     [
         (b"RGB ", (4, 4, 3), ".png", True),
         (b"RGB ", (4, 4, 4), ".png", True),
+        (b"RGB ", (4, 4, 3), ".tif", True),
         (b"RGB ", (4, 4), ".png", False),
         (b"RGB ", (4, 4, 1), ".jpg", False),
         (b"GRAY", (4, 4), ".png", True),
@@ -82,9 +147,11 @@ def test_the_other_formats_get_neither_and_it_is_said(suffix: str) -> None:
     ],
 )
 def test_a_profile_stays_with_its_colour_model(space: bytes, shape: tuple[int, ...], suffix: str, kept: bool) -> None:
-    metadata, lost = carry_over(Metadata(b"", profile_for(space)), find_format(f"x{suffix}"), np.zeros(shape, np.uint8))
+    metadata, notes = carry_over(
+        Metadata(b"", profile_for(space)), find_format(f"x{suffix}"), np.zeros(shape, np.uint8)
+    )
     assert bool(metadata.profile) is kept
-    assert bool(lost) is not kept
+    assert bool(notes) is not kept
 
 
 def test_inks_become_colours_without_their_profile() -> None:
@@ -92,9 +159,10 @@ def test_inks_become_colours_without_their_profile() -> None:
     assert "icc_profile" not in passed_on(data, ".jpg").info
 
 
-def test_a_profile_for_colours_in_a_grey_png_is_none() -> None:
-    data = saved("PNG", Image.fromarray(COLOURS).convert("L"), icc_profile=PROFILE)
-    assert decode_picture(data, "x").metadata.profile == b""
+def test_a_profile_for_colours_in_a_grey_png_does_not_go_on() -> None:
+    written, notes = pass_on(saved("PNG", Image.fromarray(COLOURS).convert("L"), icc_profile=PROFILE), ".png")
+    assert "icc_profile" not in Image.open(io.BytesIO(written)).info
+    assert notes == ("the colour profile dropped: it is one for RGB, and the result is not",)
 
 
 def test_the_old_thumbnail_is_not_carried() -> None:
@@ -111,16 +179,170 @@ def test_the_old_thumbnail_is_not_carried() -> None:
 @pytest.mark.parametrize("exif", [b"", b"junk" * 9, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x09", b"x" * 90_000])
 @pytest.mark.parametrize("profile", [b"", b"junk" * 9, b"\0\0\0\x20" * 60_000], ids=["none", "junk", "giant"])
 def test_blocks_that_make_no_sense_do_not_stop_a_picture(suffix: str, exif: bytes, profile: bytes) -> None:
-    written = encode_image(COLOURS, f"x{suffix}", metadata=Metadata(exif, profile))
+    kept, notes = carry_over(Metadata(exif, profile), find_format(f"x{suffix}"), COLOURS)
+    written = encode_image(COLOURS, f"x{suffix}", metadata=kept)
     assert decode_picture(bytes(written), "x").pixels.shape == (24, 40, 3)
+    assert ("EXIF dropped: it is damaged" in notes) is bool(exif)
+    assert any(note.startswith("the colour profile dropped") for note in notes) is bool(profile)
 
 
-def test_a_profile_too_long_for_a_jpeg_is_dropped_and_the_picture_is_not(caplog: pytest.LogCaptureFixture) -> None:
-    profile = PROFILE + bytes(100_000)
-    with caplog.at_level("DEBUG", "cnnfilter"):
-        written = encode_image(COLOURS, "x.jpg", metadata=Metadata(b"", profile))
-    assert "do not fit" in caplog.text
-    assert "icc_profile" not in Image.open(io.BytesIO(bytes(written))).info
+@pytest.mark.parametrize("target", KEEPERS)
+@pytest.mark.parametrize("source", [".jpg", ".png"])
+def test_a_profile_of_any_size_goes_on_with_exif(source: str, target: str) -> None:
+    image = passed_on(saved_with_all(KEEPERS[source], profile=GIANT), target)
+    assert image.info["icc_profile"] == GIANT
+    assert image.getexif()[0x010F] == "a maker"
+
+
+def test_a_profile_is_found_in_segments_in_any_order() -> None:
+    data = saved("JPEG", Image.fromarray(COLOURS), icc_profile=GIANT)
+    start = data.index(b"\xff\xe2")
+    (length,) = struct.unpack_from(">H", data, start + 2)
+    second = start + 2 + length
+    (rest,) = struct.unpack_from(">H", data, second + 2)
+    end = second + 2 + rest
+    swapped = data[:start] + data[second:end] + data[start:second] + data[end:]
+    assert metadata_of(swapped).profile == GIANT
+    lacking = data[:start] + data[second:]
+    assert metadata_of(lacking).profile == b""
+    assert pass_on(lacking, ".png")[1] == ("a colour profile that lacks a part dropped: not carried from file to file",)
+
+
+def test_exif_too_long_for_a_jpeg_is_dropped_and_the_profile_stays() -> None:
+    exif = exif_of(1)
+    exif[0x010E] = "long" * 20_000
+    written, notes = pass_on(saved("PNG", Image.fromarray(COLOURS), exif=exif, icc_profile=PROFILE), ".jpg")
+    info = Image.open(io.BytesIO(written)).info
+    assert info["icc_profile"] == PROFILE
+    assert "exif" not in info
+    assert len(notes) == 1
+    assert notes[0].startswith("EXIF dropped: it has 80")
+    assert notes[0].endswith("bytes, and a JPEG holds 65527")
+
+
+def test_xmp_too_long_for_a_jpeg_is_dropped_and_goes_on_elsewhere() -> None:
+    data = saved_with_all("PNG", xmp=XMP + b" " * 70_000)
+    assert "XMP dropped" in pass_on(data, ".jpg")[1][0]
+    for suffix in KEEPERS.keys() - {".jpg"}:
+        assert len(xmp_of(passed_on(data, suffix))) > 70_000
+
+
+def test_comments_and_texts_find_their_places() -> None:
+    jpeg = saved("JPEG", Image.fromarray(COLOURS), comment=b"words")
+    assert passed_on(jpeg, ".jpg").info["comment"] == b"words"
+    assert passed_on(jpeg, ".png").info["Comment"] == "words"
+    assert passed_on(jpeg, ".tif").tag_v2[270] == "words"
+    assert passed_on(jpeg, ".webp").getexif()[270] == "words"
+
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Author", "an author")
+    texts.add_text("Description", "what it shows", zip=True)
+    texts.add_itxt("Title", "T\u00eete", "fr", "Titre")
+    png = saved("PNG", Image.fromarray(COLOURS), pnginfo=texts)
+    image = passed_on(png, ".png")
+    assert (image.text["Author"], image.text["Description"]) == ("an author", "what it shows")
+    assert (image.text["Title"], image.text["Title"].lang, image.text["Title"].tkey) == ("T\u00eete", "fr", "Titre")
+    for suffix, name in ((".jpg", "JPEG"), (".tif", "TIFF"), (".avif", "AVIF")):
+        written, notes = pass_on(png, suffix)
+        assert notes == (f"the text Title dropped: not written into {name}",)
+        exif = Image.open(io.BytesIO(written)).getexif()
+        assert (exif[315], exif[270]) == ("an author", "what it shows")
+
+
+def test_a_description_of_a_tiff_becomes_that_of_exif() -> None:
+    tiff = saved("TIFF", Image.fromarray(COLOURS), tiffinfo={270: "words", 305: "a program", 33432: "nobody"})
+    for suffix in KEEPERS:
+        exif = passed_on(tiff, suffix).getexif()
+        assert (exif[270], exif[305], exif[33432]) == ("words", "a program", "nobody")
+    sized = saved("TIFF", Image.fromarray(COLOURS), tiffinfo={270: '{"shape": [24, 40, 3]}'})
+    written, notes = pass_on(sized, ".tif")
+    assert 270 not in Image.open(io.BytesIO(written)).getexif()
+    assert notes == ("a description that tells sizes dropped: not carried from file to file",)
+
+
+def test_chunks_of_colour_go_from_png_to_png_alone() -> None:
+    plain_png = saved("PNG", Image.fromarray(COLOURS))
+    chunk = b"gAMA" + (55_000).to_bytes(4)
+    data = plain_png[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain_png[33:]
+    assert passed_on(data, ".png").info["gamma"] == 0.55
+    assert pass_on(data, ".webp")[1] == ("the colour space (gAMA) dropped: not written into WebP",)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (Resolution(300, 300), (1, 300, 300)),
+        (Resolution(299.9994, 299.9994), (1, 300, 300)),
+        (Resolution(118 * 2.54, 118 * 2.54), (2, 118, 118)),
+        (Resolution(2, 1, is_per_inch=False), (0, 2, 1)),
+    ],
+)
+def test_a_jpeg_counts_by_the_inch_the_centimetre_or_not_at_all(given: Resolution, found: tuple[int, int, int]) -> None:
+    data = bytes(encode_image(COLOURS, "x.jpg", metadata=Metadata(resolution=given)))
+    assert struct.unpack_from(">BHH", data, 13) == found
+    back = metadata_of(data).resolution
+    assert back
+    assert back == pytest.approx(given, rel=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+def test_pixels_that_are_not_square_stay_so(suffix: str) -> None:
+    given = Resolution(4, 3, is_per_inch=False)
+    assert (
+        metadata_of(bytes(encode_image(COLOURS, f"x{suffix}", metadata=Metadata(resolution=given)))).resolution == given
+    )
+
+
+def test_pages_of_a_tiff_have_each_its_own() -> None:
+    pages = [
+        Metadata(b"", PROFILE, b"", Resolution(300, 300)),
+        Metadata(),
+        Metadata(b"", b"", b"<x/>", Resolution(72, 72)),
+    ]
+    data = bytes(encode_pages([COLOURS] * 3, "x.tif", metadata=pages))
+    image: Any = Image.open(io.BytesIO(data))
+    found = []
+    for number in range(3):
+        image.seek(number)
+        assert np.array_equal(np.asarray(image), COLOURS)
+        found.append((image.tag_v2.get(34675), image.tag_v2.get(282), image.tag_v2.get(700)))
+    assert found == [(PROFILE, 300, None), (None, None, None), (None, 72, b"<x/>")]
+    header = read_header(data)
+    assert [read_metadata(data, header, number) for number in range(3)] == pages
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_an_animation_has_one_for_all(suffix: str) -> None:
+    given = metadata_of(saved_with_all("TIFF"))
+    kept, notes = carry_over(given, find_format(f"x{suffix}"), COLOURS, frames=True)
+    assert notes == ()
+    data = bytes(encode_pages([COLOURS, 255 - COLOURS], f"x{suffix}", metadata=[kept]))
+    image: Any = Image.open(io.BytesIO(data))
+    assert image.n_frames == 2
+    assert image.info["icc_profile"] == PROFILE
+    assert image.getexif()[0x010F] == "a maker"
+
+
+def test_an_animation_of_avif_gets_none() -> None:
+    kept, notes = carry_over(Metadata(b"", PROFILE), find_format("x.avif"), COLOURS, frames=True)
+    assert kept == Metadata()
+    assert notes == ("the colour profile dropped: not written into animations of AVIF",)
+
+
+def test_metadata_of_an_avif_may_lie_behind_the_pixels() -> None:
+    given = bytearray(saved("AVIF", Image.fromarray(COLOURS), exif=exif_of(1), quality=90))
+    place = given.find(b"iloc") + 12
+    for _ in range(2):  # the items: image, EXIF; the EXIF moves to the end of the file
+        number, _, _, offset, length = struct.unpack_from(">HHHII", given, place)
+        if number == 2:
+            body = bytes(given[offset : offset + length])
+            given += struct.pack(">I4s", 608 + length, b"mdat") + bytes(600)
+            given[place + 6 : place + 10] = struct.pack(">I", len(given))
+            given += body
+        place += 14
+    plain_avif = saved("AVIF", Image.fromarray(COLOURS), quality=90)
+    assert np.array_equal(decode_picture(bytes(given), "x").pixels, decode_picture(plain_avif, "x").pixels)
+    assert passed_on(bytes(given), ".png").getexif()[0x010F] == "a maker"
 
 
 def test_a_picture_without_any_is_written_as_before() -> None:
@@ -130,3 +352,17 @@ def test_a_picture_without_any_is_written_as_before() -> None:
         )
     with pytest.raises(CnnFilterError):
         encode_image(COLOURS, "x.unknown", metadata=Metadata(b"", PROFILE))
+
+
+@pytest.mark.parametrize("suffix", KEEPERS)
+def test_cut_and_changed_blocks_are_read_or_left(suffix: str) -> None:
+    data = saved_with_all(KEEPERS[suffix])
+    generator = np.random.default_rng(5)
+    header = read_header(data)
+    for _ in range(300):
+        changed = bytearray(data[: generator.integers(20, len(data))])
+        for place in generator.integers(4, len(changed), 3):
+            changed[place] = generator.integers(0, 256)
+        found = read_metadata(bytes(changed), header)
+        carry_over(found, find_format("x.jpg"), COLOURS)
+        read_metadata(bytes(changed), read_header(bytes(changed)))
