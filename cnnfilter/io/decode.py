@@ -1,6 +1,7 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -10,6 +11,7 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.boxes import hide_descriptions
 from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
+from cnnfilter.io.gif import decode_frames
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, UNREADABLE, Header, check_header, read_header
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
@@ -30,6 +32,9 @@ class Pages:
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
         self.loops = 0  # how often frames are shown, 0 for always
+        if header.screen:
+            self.durations = tuple(frame.duration for frame in header.screen.frames)
+            self.loops = header.screen.loops
 
     def metadata(self) -> list[Metadata]:
         """Return what is said beside each page of a TIFF, or beside an animation."""
@@ -38,6 +43,9 @@ class Pages:
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
+        if self._header.screen:
+            yield from decode_frames(self._data, self._header.screen, self._name)
+            return
         if self._header.format in _DECODERS:
             yield from map(self.__getitem__, range(self.count))
             return
@@ -204,6 +212,12 @@ def _decode_pam(data: bytes, header: Header, _: int, name: str) -> Array:
     return pixels[:, :, 0] if channels == 1 else pixels
 
 
+def _decode_gif(data: bytes, header: Header, index: int, name: str) -> Array:
+    if not header.screen:
+        raise ImageFileError("the GIF is cut off (before its first image)", path=name)
+    return next(islice(decode_frames(data, header.screen, name), index, None))
+
+
 def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
     if not header.layouts:
         raise ImageFileError("the TIFF is cut off or damaged: it has no page", path=name)
@@ -212,7 +226,11 @@ def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
     return decode_tiff(data, header.layouts[index], name)
 
 
-_DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {"PAM": _decode_pam, "TIFF": _decode_tiff}
+_DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {
+    "GIF": _decode_gif,
+    "PAM": _decode_pam,
+    "TIFF": _decode_tiff,
+}
 """What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
 messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""
 

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io import metadata, tags
+from cnnfilter.io.gif import Screen, read_screen
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Header(NamedTuple):
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
     layouts: tuple[Layout, ...] = ()  # of the pages of a TIFF
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
+    screen: Screen | None = None  # of a GIF
+    flaw: str = ""  # what is wrong with a file that is not whole, if that is known
     format: str = ""  # its name; empty if it is not known
 
     @property
@@ -78,7 +81,8 @@ def check_header(
     if lack := lacks_memory(2 * pixels * header.depth):  # the image and its result
         raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
     if not header.is_whole and not (allow_truncated and header.format == "JPEG"):
-        raise ImageFileError(f"{CUT_OFF}; {ALLOWING}" if header.format == "JPEG" else UNREADABLE, path=name)
+        reason = f"{CUT_OFF}; {ALLOWING}" if header.format == "JPEG" else UNREADABLE
+        raise ImageFileError(f"the {header.format} is {header.flaw}" if header.flaw else reason, path=name)
 
 
 def _png(data: bytes) -> Header:
@@ -127,24 +131,10 @@ def _jpeg(data: bytes) -> Header:
 
 
 def _gif(data: bytes) -> Header:
-    """GIF 89a: a screen, then blocks to a trailer; each image is a frame."""
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    place, pages = 13 + _colours(flags), 0
-    while place < len(data) and data[place] != 0x3B:  # the trailer
-        if data[place] == 0x2C and place + 9 < len(data):  # an image
-            pages += 1
-            place += 11 + _colours(data[place + 9])
-        else:
-            place += 2
-        while place < len(data) and data[place]:
-            place += data[place] + 1
-        place += 1
-    return Header(height, width, 4, max(1, pages), is_whole=place < len(data))
-
-
-def _colours(flags: int) -> int:
-    """Return how long the table of colours is that a GIF's flags announce."""
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+    screen = read_screen(data)
+    pages, channels = len(screen.frames) or 1, screen.channels if screen.frames else 0
+    is_whole = not screen.flaw
+    return Header(screen.height, screen.width, 4, pages, 0, is_whole, channels, screen=screen, flaw=screen.flaw)
 
 
 def _webp(data: bytes) -> Header:
