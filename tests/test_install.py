@@ -33,9 +33,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_a_wheel_holds_every_kernel_and_the_mark_of_types(wheel: Path) -> None:
+def test_a_wheel_holds_every_kernel_the_help_pages_and_the_mark_of_types(wheel: Path) -> None:
     assert {path.stem for path in (wheel / "cnnfilter" / "_kernels").glob("*.txt")} == set(fixed_kernels())
     assert (wheel / "cnnfilter" / "py.typed").exists()
+    assert (wheel / "cnnfilter" / "help" / "formats.md").exists()
 
 
 def test_a_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path, samples: Path) -> None:

@@ -1,0 +1,39 @@
+"""The help page on formats: its tables are those of the code."""
+
+import re
+
+from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES, Depth, Format
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "cnnfilter" / "help" / "formats.md").read_text(encoding="utf-8")
+IMAGES = {suffix: row for suffix, row in FORMATS.items() if not row.is_matrix}
+COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
+
+
+def rows_of(table: str) -> list[list[str]]:
+    """Return the cells of a Markdown table, without its head."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def row_of(format_: Format) -> list[str]:
+    """Return what the overview says of a format."""
+    suffixes = " ".join(f"`{suffix}`" for suffix, row in FORMATS.items() if row is format_)
+    depths = ", ".join("float" if depth is Depth.FLOAT else str(depth) for depth in format_.depths)
+    return [format_.name, suffixes, depths, ", ".join(COLOURS[count] for count in format_.channels), format_.pages]
+
+
+def test_the_overview_has_a_row_for_each_format_that_is_written_with_its_depths_and_channels() -> None:
+    overview = PAGE.partition("## Overview")[2].partition("\n## ")[0]
+    assert sorted(rows_of(overview)) == sorted(row_of(row) for row in dict.fromkeys(IMAGES.values()))
+
+
+def test_the_overview_lists_the_suffixes_that_are_only_read() -> None:
+    line = next(line for line in PAGE.splitlines() if line.startswith("Files with these suffixes are read"))
+    assert tuple(re.findall(r"`(\.\w+)`", line)) == READ_ONLY_SUFFIXES
+
+
+def test_every_format_has_a_section() -> None:
+    heads = re.findall(r"^## (.*)", PAGE, re.MULTILINE)
+    named = {name for head in heads for name in re.split(", | and ", head)}
+    assert {row.name for row in IMAGES.values()} - {"PNM"} <= named  # PNM is any of PBM, PGM and PPM
