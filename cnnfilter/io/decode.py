@@ -12,7 +12,7 @@ from cnnfilter.io.boxes import hide_descriptions
 from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.gif import decode_frames
-from cnnfilter.io.headers import ALLOWING, CUT_OFF, UNREADABLE, Header, check_header, read_header
+from cnnfilter.io.headers import ALLOWING, CUT_OFF, Header, check_header, read_header
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
@@ -20,7 +20,8 @@ from cnnfilter.io.metadata import (
     apply_orientation,
     read_orientation,
 )
-from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.opencv import call_opencv, cv2, explain_failure
+from cnnfilter.io.signatures import not_supported
 
 
 class Pages:
@@ -49,7 +50,7 @@ class Pages:
         if self._header.format in _DECODERS:
             yield from map(self.__getitem__, range(self.count))
             return
-        (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer))
+        (_, animation), _ = call_opencv(self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer))
         self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
         for frame in animation.frames:
             yield _correct(frame, self._header, self._name)
@@ -60,7 +61,9 @@ class Pages:
         """Return one of them, counted from 0."""
         if decode := _DECODERS.get(self._header.format):
             return decode(self._data, self._header, index, self._name)
-        (_, animation), _ = call_opencv(self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1))
+        (_, animation), _ = call_opencv(
+            self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1)
+        )
         if len(animation.frames) != 1:
             self._refuse(index)
         return _correct(animation.frames[0], self._header, self._name)
@@ -71,7 +74,10 @@ class Pages:
             yield _as_picture(pixels, self._header, index)
 
     def _refuse(self, index: int) -> NoReturn:
-        raise ImageFileError(f"page {index + 1} cannot be read, or is cut off", path=self._name)
+        what = (
+            f"page {index + 1} of the {self._header.format} is cut off, damaged, or of a kind that OpenCV cannot read"
+        )
+        raise ImageFileError(what, path=self._name)
 
 
 class Picture:
@@ -115,7 +121,7 @@ def decode_picture(
     Of several pages one is taken, counted from 1, or the first with the others at hand. A JPEG that ends too early, or
     is damaged, is taken as far as it goes if that is allowed. All pages that are taken may hold as many pixels as
     `most_pixels` says, or as OpenCV reads. `ImageFileError` if the file is empty, cut off, damaged, too large, or no
-    image that OpenCV reads, or has no such page.
+    image of a known format, or has no such page.
     """
     if is_matrix(name) if matrix is None else matrix:
         if page and page > 1:
@@ -123,7 +129,7 @@ def decode_picture(
         return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
     if not data:
         raise ImageFileError("the file is empty", path=name)
-    header = read_header(data)
+    header = read_header(data, name)
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     pages = Pages(data, header, name) if header.pages > 1 else None
     metadata, notes = read_metadata(data, header, (page or 1) - 1), list[str]()
@@ -138,9 +144,9 @@ def decode_picture(
             pixels = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
         else:
             buffer = np.frombuffer(_prepare(data, header), np.uint8)
-            pixels, _ = call_opencv(name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
-        if pixels is None:
-            raise ImageFileError(UNREADABLE, path=name)
+            pixels, lines = call_opencv(header.format, name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
+            if pixels is None:
+                raise ImageFileError(explain_failure(header.format, lines), path=name)
         pixels = _correct(pixels, header, name, exif=metadata.exif, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
@@ -183,11 +189,11 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
     taken = data
     if allow_truncated and not data.rstrip(b"\0").endswith(_JPEG_END):
         taken += _JPEG_END
-    decoded, lines = call_opencv(name, decode)
+    decoded, lines = call_opencv("JPEG", name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
     if decoded is None and allow_truncated:  # the cut may be in a table between two scans
         taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END
-        decoded, _ = call_opencv(name, decode)
+        decoded, _ = call_opencv("JPEG", name, decode)
     if decoded is None or (damage and not allow_truncated):
         reason = f"the JPEG is damaged ({damage[0]})" if damage else CUT_OFF
         what = ", and no part of it can be read" if allow_truncated else f"; {ALLOWING}"
@@ -202,9 +208,12 @@ def _decode_pam(data: bytes, header: Header, _: int, name: str) -> Array:
     kind = np.dtype(np.uint8 if header.white < 256 else ">u2")
     start, channels = data.find(b"ENDHDR\n") + len(b"ENDHDR\n"), header.depth // kind.itemsize
     count = header.height * header.width * channels
-    is_whole = count and start + count * kind.itemsize <= len(data)
-    if not (is_whole and 1 <= channels <= 4 and 1 <= header.white <= 65_535):
-        raise ImageFileError(UNREADABLE, path=name)
+    if not (count and 1 <= header.white <= 65_535):
+        raise ImageFileError("the PAM is damaged: its head holds impossible numbers", path=name)
+    if channels > 4:
+        raise ImageFileError(not_supported(f"PAM of {channels} channels"), path=name)
+    if start + count * kind.itemsize > len(data):
+        raise ImageFileError("the PAM is cut off", path=name)
     pixels = np.frombuffer(data, kind, count, start).reshape(header.height, header.width, channels)
     pixels = spread(pixels.astype(kind.newbyteorder("=")), header.white)
     if channels == 2:
@@ -259,7 +268,8 @@ def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red
     elif exif:
         pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in DEPTHS or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
-        raise ImageFileError(f"pixels of {pixels.dtype} with shape {pixels.shape} are not read", path=name)
+        what = f"{header.format} of type {pixels.dtype} and shape {pixels.shape}"
+        raise ImageFileError(not_supported(what), path=name)
     return pixels if red_first else swap_red_and_blue(pixels, owned=True)
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import metadata, tags
+from cnnfilter.io import metadata
 from cnnfilter.io.gif import Screen, read_screen
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
+from cnnfilter.io.signatures import explain_unknown, recognise
 
 if TYPE_CHECKING:
     from cnnfilter.io.tiff_layout import Layout
@@ -26,7 +27,7 @@ class Header(NamedTuple):
     depth: int = 3  # bytes that a pixel takes when it is decoded, at least
     pages: int = 1
     total: int = 0  # the pixels of all pages, if they may differ
-    is_whole: bool = True  # whether it is undamaged up to its end, as far as that is seen without decoding it
+    refusal: str = ""  # why it is not read, as far as that is seen without decoding it: it is cut off, damaged, unknown
     channels: int = 0  # of the image once it has been read: 0 where its head does not say
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
@@ -34,7 +35,6 @@ class Header(NamedTuple):
     layouts: tuple[Layout, ...] = ()  # of the pages of a TIFF
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
     screen: Screen | None = None  # of a GIF
-    flaw: str = ""  # what is wrong with a file that is not whole, if that is known
     format: str = ""  # its name; empty if it is not known
 
     @property
@@ -46,16 +46,16 @@ class Header(NamedTuple):
         return sides if self.channels == 1 else (*sides, self.channels)
 
 
-def read_header(data: bytes) -> Header:
-    """Return what a file, or a map of it, promises; of a size 0x0 where that is not known."""
-    head, header = data[:64], None
-    name = next((name for name, (belongs, _) in _READERS.items() if belongs(head)), "")
+def read_header(data: bytes, name: str = "") -> Header:
+    """Return what a file, or a map of it, promises; of a size 0x0 where that is not known. Its name helps."""
+    header, format_ = None, recognise(data)
+    if not format_:
+        return Header(0, 0, refusal=explain_unknown(data, name))
     with suppress(struct.error, IndexError, ValueError):
-        header = _READERS[name][1](data) if name else None
-    return (header or Header(0, 0))._replace(format=name)
+        header = _READERS[format_](data) if format_ in _READERS else None
+    return (header or Header(0, 0))._replace(format=format_)
 
 
-UNREADABLE = "not an image that can be read, or cut off or damaged"
 CUT_OFF = "the JPEG is cut off or damaged"
 ALLOWING = "--allow-truncated takes what is there"
 
@@ -64,6 +64,8 @@ def check_header(
     header: Header, name: str, most_pixels: int | None = None, *, page: int | None = None, allow_truncated: bool = False
 ) -> None:
     """Raise an `ImageFileError` if a file cannot be read as its header says, lacks the page, or has too many pixels."""
+    if header.refusal and not header.height:
+        raise ImageFileError(header.refusal, path=name)
     if page and page > header.pages:
         what = "has 1 page" if header.pages == 1 else f"has {header.pages} pages"
         raise ImageFileError(f"{what}, and --page {page} is none of them", path=name)
@@ -80,21 +82,22 @@ def check_header(
         raise ImageFileError(reason, path=name)
     if lack := lacks_memory(2 * pixels * header.depth):  # the image and its result
         raise ImageFileError(f"{what} {lack}{one and f'; {one[:-2]}'}", path=name)
-    if not header.is_whole and not (allow_truncated and header.format == "JPEG"):
-        reason = f"{CUT_OFF}; {ALLOWING}" if header.format == "JPEG" else UNREADABLE
-        raise ImageFileError(f"the {header.format} is {header.flaw}" if header.flaw else reason, path=name)
+    if header.refusal and not (allow_truncated and header.format == "JPEG"):
+        raise ImageFileError(header.refusal, path=name)
 
 
 def _png(data: bytes) -> Header:
     """PNG 1.3 (W3C, 2023), sections 5.3, 11.2.1 and 11.3.6: chunks, each with its checksum."""
+    if len(data) < 33:
+        return Header(0, 0, refusal="the PNG is cut off (in chunk IHDR)")
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
-    pages, place, name, orientation, sound, transparent = 1, 8, b"", 1, True, None
+    pages, place, name, orientation, refusal, transparent = 1, 8, b"", 1, "", None
     channels = seen = {0: 1, 4: 4, 6: 4}.get(kind, 3)
-    file, before = memoryview(data), set[bytes]()
-    while sound and name != b"IEND" and place + 8 <= len(data):
+    before = set[bytes]()
+    while not refusal and name != b"IEND" and place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
         before.add(name)
-        end = place + 8 + length  # OpenCV takes memory for any length, and has crashed on chunks of false names
+        end = place + 8 + length
         if name == b"acTL":
             (pages,) = struct.unpack_from(">I", data, place + 8)
         elif name == b"tRNS" and b"IDAT" not in before:
@@ -103,13 +106,29 @@ def _png(data: bytes) -> Header:
                 transparent = int.from_bytes(data[place + 8 : place + 10]) * {1: 255, 2: 85, 4: 17}.get(bits, 1)
         elif name == b"eXIf":
             orientation = metadata.read_orientation(data[place + 8 : end])
-        sound = end + 4 <= len(data)
-        if name != b"IDAT" or b"acTL" in before:  # else libpng takes its sum while it reads on
-            sound = sound and file[end : end + 4] == crc32(file[place + 4 : end]).to_bytes(4)
+        refusal = _check_chunk(data, place, end, checked=name != b"IDAT" or b"acTL" in before)
         place = end + 4
+    if name != b"IEND":
+        refusal = refusal or "the PNG is cut off (it has no chunk IEND)"
     depth = channels * max(1, bits // 8)
-    is_whole = sound and name == b"IEND"
-    return Header(height, width, depth, max(1, pages), 0, is_whole, seen, orientation, transparent=transparent)
+    return Header(height, width, depth, max(1, pages), 0, refusal, seen, orientation, transparent=transparent)
+
+
+def _check_chunk(data: bytes, place: int, end: int, *, checked: bool) -> str:
+    """Return what is wrong with a PNG's chunk, whose checksum is at `end`, or nothing; libpng checks others' sums.
+
+    OpenCV makes room for a chunk of any length, and has crashed on chunks of false names.
+    """
+    name = data[place + 4 : place + 8].decode("latin-1")
+    if not (name.isascii() and name.isalpha()):
+        return "the PNG is damaged (a chunk has no name)"
+    if end + 4 > len(data):
+        if data[-8:-4] == b"IEND":
+            return f"the PNG is damaged (chunk {name} is longer than the file)"
+        return f"the PNG is cut off (in chunk {name})"
+    if checked and data[end : end + 4] != crc32(memoryview(data)[place + 4 : end]).to_bytes(4):
+        return f"the PNG is damaged (chunk {name} has a wrong checksum)"
+    return ""
 
 
 def _jpeg(data: bytes) -> Header:
@@ -126,27 +145,28 @@ def _jpeg(data: bytes) -> Header:
             (length,) = struct.unpack_from(">H", data, place + 2)
             orientation = metadata.read_orientation(data[place + 4 : place + 2 + length])
         if marker == 0xDA:  # a scan
-            return found._replace(is_whole=data.rfind(b"\xff\xd9", place) > 0, orientation=orientation)
+            refusal = "" if data.rfind(b"\xff\xd9", place) > 0 else f"{CUT_OFF}; {ALLOWING}"
+            return found._replace(refusal=refusal, orientation=orientation)
         place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
 
 
 def _gif(data: bytes) -> Header:
     screen = read_screen(data)
     pages, channels = len(screen.frames) or 1, screen.channels if screen.frames else 0
-    is_whole = not screen.flaw
-    return Header(screen.height, screen.width, 4, pages, 0, is_whole, channels, screen=screen, flaw=screen.flaw)
+    refusal = f"the GIF is {screen.flaw}" if screen.flaw else ""
+    return Header(screen.height, screen.width, 4, pages, 0, refusal, channels, screen=screen)
 
 
 def _webp(data: bytes) -> Header:
     """WebP container (RFC 9649): one image, or a canvas and a chunk for each frame."""
-    is_whole = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
+    refusal = "" if len(data) >= 8 + struct.unpack_from("<I", data, 4)[0] else "the WebP is cut off"
     if data[12:16] == b"VP8 ":
         width, height = struct.unpack_from("<HH", data, 26)
-        return Header(height & 0x3FFF, width & 0x3FFF, is_whole=is_whole, channels=3)
+        return Header(height & 0x3FFF, width & 0x3FFF, refusal=refusal, channels=3)
     if data[12:16] == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         channels = 4 if bits >> 28 & 1 else 3
-        return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, is_whole=is_whole, channels=channels)
+        return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, refusal=refusal, channels=channels)
     across, far_across, down, far_down = struct.unpack_from("<HBHB", data, 24)
     width, height = across + (far_across << 16) + 1, down + (far_down << 16) + 1
     pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & 0x10 else 3
@@ -156,7 +176,7 @@ def _webp(data: bytes) -> Header:
         if name == b"EXIF":
             orientation = metadata.read_orientation(data[place + 8 : place + 8 + length])
         place += 8 + length + length % 2
-    return Header(height, width, 4, max(1, pages), 0, is_whole, channels, orientation)
+    return Header(height, width, 4, max(1, pages), 0, refusal, channels, orientation)
 
 
 def _tiff(data: bytes) -> Header | None:
@@ -164,12 +184,13 @@ def _tiff(data: bytes) -> Header | None:
     from cnnfilter.io.tiff_layout import read_pages  # noqa: PLC0415  for TIFFs alone
 
     pages, is_whole, notes = read_pages(data)
+    refusal = "" if is_whole else "the TIFF is cut off or damaged: its list of pages does not end"
     if not pages:
         return None
     first = pages[0]
     depth = max(page.channels * page.value_bytes for page in pages)
     total = sum(page.height * page.width for page in pages)
-    header = Header(first.height, first.width, depth, len(pages), total, is_whole, layouts=pages, notes=notes)
+    header = Header(first.height, first.width, depth, len(pages), total, refusal, layouts=pages, notes=notes)
     return header._replace(channels=first.channels, orientation=first.orientation)
 
 
@@ -253,17 +274,18 @@ def _jpeg_2000(data: bytes) -> Header | None:
     return Header(bottom - top, right - left)
 
 
-_READERS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], Header | None]]] = {
-    "PNG": (lambda head: head[:8] == b"\x89PNG\r\n\x1a\n", _png),
-    "JPEG": (lambda head: head[:2] == b"\xff\xd8", _jpeg),
-    "GIF": (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _gif),
-    "WebP": (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _webp),
-    "TIFF": (lambda head: head[:4] in tags.TAG_STARTS, _tiff),
-    "BMP": (lambda head: head[:2] == b"BM", _bmp),
-    "PAM": (lambda head: head[:2] == b"P7", _pam),
-    "Netpbm": (lambda head: head[:1] == b"P", _netpbm),
-    "Radiance HDR": (lambda head: head[:2] == b"#?", _radiance),
-    "AVIF": (lambda head: head[4:8] == b"ftyp" and b"avi" in head[8:], _avif),
-    "JPEG 2000": (lambda head: head[4:8] == b"jP  " or head[:4] == b"\xff\x4f\xff\x51", _jpeg_2000),
+_READERS: dict[str, Callable[[bytes], Header | None]] = {
+    "PNG": _png,
+    "JPEG": _jpeg,
+    "GIF": _gif,
+    "WebP": _webp,
+    "TIFF": _tiff,
+    "BMP": _bmp,
+    "PAM": _pam,
+    "PFM": _netpbm,
+    "Netpbm": _netpbm,
+    "Radiance HDR": _radiance,
+    "AVIF": _avif,
+    "JPEG 2000": _jpeg_2000,
 }
-"""What a file of each format begins with, and what reads its header."""
+"""What reads the header of each format; how its files begin is in `signatures`."""

@@ -1,6 +1,7 @@
 """OpenCV: how it is loaded, and kept from writing on standard error."""
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,7 @@ from typing import TypeVar
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io.paths import OPENCV_LIMIT, PIXELS, VARIABLE
+from cnnfilter.log import tell
 
 Made = TypeVar("Made")
 
@@ -85,7 +87,7 @@ _LIBRARIES = (
     b"Unknown Adobe color transform",
     b"Warning: unknown JFIF revision",
 )
-"""How the lines of libpng (pngerror.c) and libjpeg (jerror.h) begin; all others come from other threads."""
+"""How the lines of libpng (pngerror.c), libjpeg (jerror.h) begin; all others come from other threads."""
 
 
 def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
@@ -100,36 +102,78 @@ def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
             kept = -1
         memory = os.memfd_create("stderr") if hasattr(os, "memfd_create") else _open_unnamed()
         os.dup2(memory, 2)
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        said: list[bytes] = []
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        said, others = list[bytes](), list[bytes]()
         try:
             made = call()
         finally:
             cv2.utils.logging.setLogLevel(level)
             if size := os.lseek(memory, 0, os.SEEK_CUR):
                 os.lseek(memory, 0, os.SEEK_SET)
-                said = os.read(memory, size).splitlines(keepends=True)
+                said, others = _separate(os.read(memory, size).splitlines(keepends=True))
             if kept >= 0:
                 os.dup2(kept, 2)
                 os.close(kept)
                 with suppress(OSError):  # nobody may listen there any more
-                    os.write(2, b"".join(line for line in said if not line.startswith(_LIBRARIES)))
+                    os.write(2, b"".join(others))
             elif memory != 2:
                 os.close(2)
             os.close(memory)
-    return made, [line.decode("utf-8", "replace").rstrip("\r\n") for line in said if line.startswith(_LIBRARIES)]
+    return made, [line.decode("utf-8", "replace").rstrip("\r\n") for line in said]
 
 
-def call_opencv(name: str, decode: Callable[[], Made]) -> tuple[Made, list[str]]:
-    """Return what OpenCV makes of a file, and the libraries' complaints; `ImageFileError` with its reason."""
+def call_opencv(format_: str, name: str, decode: Callable[[], Made]) -> tuple[Made, list[str]]:
+    """Return what OpenCV makes of a file of a format, and the libraries' complaints; `ImageFileError` if it raises."""
     try:
         return capture_stderr(decode)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             reason = f"more pixels than OpenCV reads; the environment variable {VARIABLE} raises its limit"
         else:
-            reason = f"OpenCV cannot read it: {getattr(error, 'err', '') or str(error).splitlines()[0]}"
+            tell("%s", str(error).strip())
+            reason = explain_failure(format_, [])
         raise ImageFileError(reason, path=name) from error
+
+
+def explain_failure(format_: str, lines: list[str]) -> str:
+    """Return why OpenCV made nothing of a file of a format, by what it and its libraries said.
+
+    Examples
+    --------
+    >>> explain_failure("PNG", ["libpng error: IDAT: CRC error"])
+    'the PNG is damaged (IDAT: CRC error)'
+    >>> explain_failure("BMP", [])
+    'the BMP is cut off, damaged, or of a kind that OpenCV cannot read'
+    """
+    for line in lines:
+        tell("%s", line)
+    if any(sign in line for line in lines for sign in _CUT):
+        return f"the {format_} is cut off"
+    if said := [line for line in lines if line.encode().startswith(_LIBRARIES)]:
+        return f"the {format_} is damaged ({re.sub('^libpng (error|warning): ', '', said[-1])})"
+    return f"the {format_} is cut off, damaged, or of a kind that OpenCV cannot read"
+
+
+_CUT = ("Unexpected end of input stream", "runcated data", "inconsistent with stream length")
+"""What OpenCV and its libraries say of a file that ends too early."""
+
+
+def _separate(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return the lines of the image libraries, and those of others.
+
+    An error of OpenCV, and an empty line, may follow its first line; an exception goes on up to an empty line.
+    """
+    ours, others = list[bytes](), list[bytes]()
+    before, goes_on = b"", False
+    for line in lines:
+        is_error, is_empty = line.startswith(b"[ERROR:"), not line.strip()
+        if is_error or goes_on or line.startswith(_LIBRARIES):
+            ours += [] if is_empty else [line]
+        elif not (is_empty and before.startswith(b"[ERROR:")):
+            others.append(line)
+        goes_on = not is_empty and (goes_on or (is_error and b" OpenCV(" in line))
+        before = line
+    return ours, others
 
 
 def _open_unnamed() -> int:

@@ -60,7 +60,7 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array:
     if layout.compression == OLD_JPEG:
         with open_with_pillow(bytes(page), "TIFF", name) as image:
             return np.asarray(image.convert("RGB"))
-    pixels, _ = call_opencv(name, lambda: cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED))
+    pixels, _ = call_opencv("TIFF", name, lambda: cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED))
     if pixels is None or pixels.shape[:2] != (layout.height, layout.width):
         raise ImageFileError("the TIFF is cut off or damaged, or of a kind that OpenCV cannot read", path=name)
     if pixels.ndim == 2:

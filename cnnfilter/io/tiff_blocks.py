@@ -206,7 +206,9 @@ def _decompress_by_libtiff(batch: Sequence[StripOrTile], layout: Layout, name: s
         with open_with_pillow(small, "TIFF", name) as image:
             pixels = np.asarray(image)
     else:
-        pixels, _ = call_opencv(name, lambda: cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED))
+        pixels, _ = call_opencv(
+            "TIFF", name, lambda: cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
+        )
     if pixels is None or pixels.shape != (rows * len(batch), width):
         raise ImageFileError(f"the TIFF is cut off or damaged in its {CODECS[layout.compression].name} data", path=name)
     if fax:

@@ -279,7 +279,7 @@ def sketch_file(source: str) -> Picture | None:
         return None
     try:
         with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            header = read_header(cast(bytes, data))  # a map is sliced and searched as bytes are
+            header = read_header(cast(bytes, data), source)  # a map is sliced and searched as bytes are
     except (OSError, ValueError):  # what is empty, or not there at all, is read as ever
         return None
     return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT) if header.shape else None

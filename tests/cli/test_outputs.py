@@ -135,7 +135,7 @@ def test_fail_fast_stops_at_the_first_failure(run: Run, three: dict[str, Array],
     result = run(*command, *three, "-o", "out/", "--fail-fast", "-j", "1", status=1)
     assert files(Path("out")) == {"a.png"}
     failure, counts = result.stderr.splitlines()
-    assert failure.startswith("cnnfilter: b.png: not an image")
+    assert failure.startswith("cnnfilter: b.png: a text, not an image")
     assert counts == "cnnfilter: 1 of 3 inputs failed; 1 was not begun"
 
 

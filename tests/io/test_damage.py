@@ -46,7 +46,7 @@ def test_a_png_that_promises_a_chunk_of_gigabytes_is_refused_before_opencv_makes
     data = bytearray(FILES["3-8.png"])
     place = data.index(b"IDAT")
     data[place - 4 : place] = (0x7FFF_FFF0).to_bytes(4)
-    assert "cut off" in outcome(bytes(data), "x.png")
+    assert outcome(bytes(data), "x.png") == "x.png: the PNG is damaged (chunk IDAT is longer than the file)"
 
 
 def test_a_jpeg_that_is_cut_is_read_as_far_as_it_goes_if_that_is_allowed() -> None:

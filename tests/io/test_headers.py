@@ -19,7 +19,7 @@ SEVERAL = [name for name in FILES if name.startswith(("pages", "frames"))]
 @pytest.mark.parametrize("name", FILES)
 def test_the_size_is_that_of_the_file(name: str) -> None:
     header = read_header(FILES[name])
-    assert (header.height, header.width, header.is_whole) == (HEIGHT, WIDTH, True)
+    assert (header.height, header.width, header.refusal) == (HEIGHT, WIDTH, "")
     assert header.pages == (3 if name in SEVERAL else 1)
     assert header.total in {0, header.pages * HEIGHT * WIDTH}
 
@@ -36,7 +36,7 @@ def test_a_pixel_takes_at_most_what_opencv_makes_of_it(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".png", ".gif", ".webp", ".tif", ".jpg"))])
 def test_a_file_without_its_last_bytes_is_not_whole(name: str) -> None:
     header = read_header(FILES[name][:-3])
-    assert not header.height or not header.is_whole or name.endswith(".tif")  # of a TIFF the pixels may stand last
+    assert not header.height or header.refusal or name.endswith(".tif")  # of a TIFF the pixels may stand last
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_a_file_without_its_last_bytes_is_not_whole(name: str) -> None:
     ],
 )
 def test_nothing_is_told_of_a_header_that_ends_too_early(data: bytes) -> None:
-    assert read_header(data)._replace(format="") == Header(0, 0)
+    assert read_header(data)._replace(format="", refusal="") == Header(0, 0)
 
 
 def test_a_chain_of_pages_that_leads_back_ends_with_a_note() -> None:
     directory = struct.pack("<HHHII", 1, 256, 4, 1, 7) + struct.pack("<I", 8)
     header = read_header(b"II*\0" + struct.pack("<I", 8) + directory)
     assert header.height == 0
-    assert (header.pages, header.is_whole) == (1, True)
+    assert (header.pages, header.refusal) == (1, "")
     assert header.notes == ("the list of the TIFF's pages leads back to an earlier one, and ends there",)
 
 

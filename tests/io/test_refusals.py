@@ -1,0 +1,122 @@
+"""Files that are not read, each refused in words that say what it is."""
+
+import gzip
+import random
+import struct
+
+import pytest
+
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.signatures import FORMATS_READ
+from tests.io import decode_pixels
+from tests.io.damage import whole_files
+
+FILES = whole_files()
+
+
+def refusal(data: bytes, name: str) -> str:
+    """Return the reason for which a file is not read."""
+    with pytest.raises(ImageFileError) as caught:
+        decode_pixels(data, name)
+    assert str(caught.value) == f"{name}: {caught.value.reason}"
+    return caught.value.reason
+
+
+def brand(name: bytes, *others: bytes) -> bytes:
+    """Return the beginning of a file of boxes."""
+    return struct.pack(">I4s4sI", 16 + 4 * len(others), b"ftyp", name, 0) + b"".join(others) + bytes(200)
+
+
+NOT_READ = {
+    "HEIC": brand(b"heic", b"mif1", b"heic"),
+    "JPEG XL": b"\xff\x0a" + bytes(60),
+    "PSD": b"8BPS\0\1" + bytes(60),
+    "ICO": b"\0\0\1\0\2\0" + bytes(60),
+    "CUR": b"\0\0\2\0\1\0" + bytes(60),
+    "PCX": b"\n\5\1\x08" + bytes(124),
+    "OpenEXR": b"\x76\x2f\x31\1\2\0\0\0" + bytes(60),
+    "PDF": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    "SVG": b'<?xml version="1.0"?>\n<!-- a drawing -->\n<svg width="1">\n</svg>\n',
+    "DDS": b"DDS |" + bytes(120),
+    "SGI": b"\1\xda\1\1" + bytes(508),
+    "QOI": b"qoif" + bytes(20),
+    "FITS": b"SIMPLE  =                    T" + b" " * 50,
+    "DICOM": bytes(128) + b"DICM" + bytes(60),
+    "JPEG XR": b"II\xbc\1" + bytes(60),
+    "camera raw (CR3)": brand(b"crx ", b"isom"),
+    "camera raw (RAF)": b"FUJIFILMCCD-RAW 0201" + bytes(60),
+    "ICNS": b"icns" + bytes(60),
+    "XPM": b"/* XPM */\nstatic char *x[] = {\n",
+    "XBM": b"#define x_width 8\n#define x_height 1\nstatic char x_bits[] = {1};\n",
+    "FLI": struct.pack("<IH", 200, 0xAF12) + bytes(60),
+    "MNG": b"\x8aMNG\r\n\x1a\n" + bytes(60),
+    "BPG": b"BPG\xfb" + bytes(60),
+    "OS/2 bitmap array": b"BA" + bytes(12) + b"BM" + bytes(60),
+    "TGA": bytes(60) + b"TRUEVISION-XFILE.\0",
+}
+
+
+@pytest.mark.parametrize("what", NOT_READ)
+def test_a_format_that_is_not_read_is_named(what: str) -> None:
+    assert refusal(NOT_READ[what], "x.png") == f"{what} is not supported; convert it to PNG or TIFF first"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"hello\nworld\n", "a text, not an image"),
+        ("f\u00fcr \u00e4lter".encode(), "a text, not an image"),
+        ("f\u00fcr einen Text von Leuten ohne Unicode".encode("latin-1"), "a text, not an image"),
+        ("text".encode("utf-16"), "a text, not an image"),
+        (b"<!DOCTYPE html>\n<html></html>", "an HTML page, not an image"),
+        (b"PK\3\4" + bytes(60), "a ZIP archive, not an image"),
+        (gzip.compress(b"x"), "compressed by gzip; unpack it first"),
+        (brand(b"isom"), "a video, not an image"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, not the image itself"),
+        (b"Please read me\n", "a text, not an image"),
+        (b"BM is a text too, and long enough\n", "a text, not an image"),
+        (bytes(range(256)), f"not an image of a known format ({FORMATS_READ})"),
+        (random.Random(0).randbytes(999), f"not an image of a known format ({FORMATS_READ})"),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_what_is_no_image_is_called_by_its_name(data: bytes, reason: str) -> None:
+    assert refusal(data, "x.png").startswith(reason)
+
+
+def test_a_tga_is_known_by_its_name_alone() -> None:
+    plain = bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 24, 0, 1, 2, 3])
+    assert refusal(plain, "x.tga").startswith("TGA is not supported")
+    assert refusal(plain, "x.png").startswith("not an image of a known format")
+
+
+@pytest.mark.parametrize(
+    ("length", "reason"),
+    [
+        (20, "the PNG is cut off (in chunk IHDR)"),
+        (100, "the PNG is cut off (in chunk IDAT)"),
+        (-12, "the PNG is cut off (it has no chunk IEND)"),
+        (-3, "the PNG is cut off (in chunk IEND)"),
+    ],
+)
+def test_a_png_that_is_cut_is_refused_with_the_chunk(length: int, reason: str) -> None:
+    assert refusal(FILES["3-8.png"][:length], "x.png") == reason
+
+
+def test_a_png_whose_pixels_are_damaged_is_refused_with_the_reason_of_libpng() -> None:
+    data = bytearray(FILES["3-8.png"])
+    data[data.index(b"IDAT") + 100] ^= 1
+    assert refusal(bytes(data), "x.png").startswith("the PNG is damaged (IDAT: ")
+
+
+NAMES = {"pgm": "Netpbm", "ppm": "Netpbm", "pnm": "Netpbm", "jp2": "JPEG 2000", "hdr": "Radiance HDR", "dib": "BMP"}
+NAMES |= {"jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "tif": "TIFF", "tiff": "TIFF", "webp": "WebP"}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "pages.tif"])  # its first page may be whole
+def test_every_refusal_of_a_cut_file_names_its_format(name: str) -> None:
+    suffix = name.rpartition(".")[2]
+    for share in (0.3, 0.6, 0.9, 0.99):
+        data = FILES[name][: int(share * len(FILES[name]))]
+        assert NAMES.get(suffix, suffix.upper()) in refusal(data, "x"), share
