@@ -1,12 +1,33 @@
 """`python -m cnnfilter` is the command."""
 
 import gc
+import io
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Loading makes some 100,000 objects that stay: looking through them every 700, as Python does, takes 5 ms."""
+
+
+class StandardOutput(io.FileIO):
+    """Standard output, which is named in its errors, and waited for where it does not block."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write a part of the data, and return how many bytes that were."""
+        try:
+            while (written := super().write(data)) is None:
+                from select import select  # noqa: PLC0415  few readers make it necessary
+
+                select([], [self], [])
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, reason[:1].lower() + reason[1:], "standard output") from error
+        return written
 
 
 def run() -> None:
@@ -20,6 +41,11 @@ def run() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    with suppress(OSError, ValueError, AttributeError):  # it is closed, or has been replaced
+        if not sys.stdout.isatty():
+            # Of a raw file, which Python takes where it is told not to buffer, one write may take a part only.
+            file = io.BufferedWriter(StandardOutput(sys.stdout.fileno(), "wb", closefd=False))
+            sys.stdout = io.TextIOWrapper(file, sys.stdout.encoding, sys.stdout.errors)
     status = 0
     try:
         from cnnfilter.cli import main  # noqa: PLC0415

@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
             status = 130  # 128 + SIGINT, as shells have it
         except OSError as error:
             if error.errno != errno.EPIPE:
-                say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+                say(describe(error))
             with suppress(OSError, AttributeError, ValueError):  # so that the flush at exit does not fail again
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = 1
@@ -68,6 +68,20 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name."""
         return import_module(f"{__name__}.{cmd_name}").command if cmd_name in COMMANDS else None
+
+
+def describe(error: OSError) -> str:
+    """Return what the system refused, and of which file; without a current folder no relative name leads anywhere."""
+    if error.filename:
+        return f"{error.filename}: {error.strerror or error}"
+    try:
+        os.getcwd()  # noqa: PTH109  the library that is at hand
+    except OSError:
+        known = os.environ.get("PWD", ".")
+        with suppress(OSError):  # Linux: it says which even if nobody has
+            known = os.readlink("/proc/self/cwd").removesuffix(" (deleted)")  # noqa: PTH115
+        return f"{known}: the current folder has been deleted"
+    return error.strerror or str(error)
 
 
 class Command(click.Command):

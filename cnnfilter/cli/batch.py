@@ -123,7 +123,10 @@ def _read_stdin() -> bytes:
     """Return all that standard input holds."""
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
-    return sys.stdin.buffer.read()
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard input") from error
 
 
 def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:

@@ -64,8 +64,14 @@ class Outcome:
         if isinstance(error, ImageFileError):
             text = str(error)
         else:
-            reason: object = "not enough memory" if isinstance(error, MemoryError) else error
-            text = f"{name_input(self.source)}: {reason if isinstance(error, FAILURES) else ask_for_report(error)}"
+            name, reason = name_input(self.source), str(error)
+            if isinstance(error, MemoryError):
+                reason = "not enough memory"
+            elif isinstance(error, OSError) and error.strerror:  # the system refuses something, such as more files
+                name, reason = error.filename or name, error.strerror
+            elif not isinstance(error, FAILURES):
+                reason = ask_for_report(error)
+            text = f"{name}: {reason}"
         if text not in self.errors:
             self.errors.append(text)
             self.events.append(("failure", text))

@@ -35,7 +35,7 @@ def test_a_size_of_thousands_of_digits_is_a_usage_error(run: Run) -> None:
 @pytest.mark.parametrize("words", ["--help", "--version", "shape 5x5 relu", "kernels", "kernels sobel-x"])
 def test_a_full_standard_output_is_one_line_for_every_command(tmp_path: Path, words: str) -> None:
     done = in_a_shell(f"cnnfilter {words} > /dev/full", tmp_path)
-    assert (done.returncode, done.stderr) == (1, b"cnnfilter: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, b"cnnfilter: standard output: no space left on device\n")
 
 
 def test_a_pipe_that_is_closed_ends_the_command_without_a_word(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_standard_input_that_is_closed_is_one_line() -> None:
     assert b"standard input" in done.stderr
 
 
-@pytest.mark.parametrize(("where", "reason"), [(">/dev/full", b"No space left"), (">&-", b"standard output")])
+@pytest.mark.parametrize(("where", "reason"), [(">/dev/full", b"output: no space left"), (">&-", b"standard output")])
 def test_a_standard_output_that_takes_nothing_is_one_line(folder: Path, where: str, reason: bytes) -> None:
     (folder / "m.txt").write_text("1 2\n")
     done = in_a_shell(f"convolve m.txt -k 1 {where}")
