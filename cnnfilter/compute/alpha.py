@@ -1,21 +1,24 @@
 """Networks on pictures with transparent pixels, so that no colour bleeds from where nothing is seen.
 
 Colours are (H, W, C), their visibility alpha is (H, W, 1) from 0 to 1. A blur is an average weighted by
-alpha (Porter and Duff, Compositing digital images, 1984); a kernel with negative weights takes an
-invisible neighbour for the pixel in its centre, and leaves alpha as it is there.
+alpha (Porter and Duff, Compositing digital images, 1984). Under a kernel with negative weights alpha stays as
+it is in the centre of the window, and a neighbour counts by its alpha relative to that in the centre: one that
+is less visible is taken, as far as it is, for the pixel in the centre. So an evenly translucent image is
+filtered as an opaque one is.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.forward import Kernels, Program, build_bank
 from cnnfilter.compute.operations import Setting, run_steps
-from cnnfilter.compute.pool import find_loser, find_medians, pool_globally, pool_volume, window_sums
+from cnnfilter.compute.pool import find_loser, find_medians, find_taps, pool_globally, pool_volume, window_sums
+from cnnfilter.compute.threads import make_tiles
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, Window
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
@@ -23,6 +26,12 @@ from cnnfilter.nn.other_layers import GlobalPool, Pool, PoolMode
 
 _INVISIBLE = 1e-6
 """Less alpha than this is none: a tenth of the smallest step of 16 bits."""
+
+_LARGEST_HIDDEN = 2.0**16
+"""Floats beyond it, more than white in any file, are 0 where nothing is seen: sums would lose others beside them."""
+
+_PIXELS_AT_ONCE = 1 << 14
+"""Windows that are worked out together, whose numbers stay in the cache."""
 
 
 @ieee_arithmetic
@@ -34,7 +43,8 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
     """
     program.network.output(colours.shape)
     if colours.dtype.kind == "f":
-        colours = np.where((alpha <= _INVISIBLE) & ~np.isfinite(colours), 0, colours).astype(colours.dtype)
+        wild = (alpha <= _INVISIBLE) & ~(np.abs(colours) <= _LARGEST_HIDDEN)
+        colours = np.where(wild, 0, colours).astype(colours.dtype)
     for step in program.steps:
         layer = step.node.layer
         if layer.ALPHA == "weigh":
@@ -45,33 +55,123 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
 
 
 def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
-    """Weigh each pixel by its alpha under weights that average; else take an invisible neighbour for the centre."""
+    """Average what is visible under weights that are not negative; else count neighbours relative to the centre."""
     weights = np.stack([kernel.weights for kernel in kernels], axis=-1)
-    sums = weights.sum(axis=(0, 1))
     bank, bias = build_bank(layer, kernels, colours.shape[2])
-    weighted = convolve_volume(colours * alpha, bank, layer.window, border=layer.border)
     opaque = layer.border  # a constant colour is opaque, zero is invisible
     if opaque.mode is BorderMode.CONSTANT:
         opaque = opaque._replace(value=1.0)
-    coverage = convolve_volume(alpha, weights[:, :, None, :], layer.window, border=opaque)
-    if (weights >= 0).all() and (sums > 0).all():
-        maps, alpha = _average(weighted, coverage, sums.astype(coverage.dtype))
-    else:
-        # sum k (a c + (1 - a) c0); alpha as it is at the centre
-        centre = _at_centre(colours.astype(weighted.dtype), layer.window, layer.border)
-        if isinstance(layer, Conv):
-            centre = centre.sum(axis=2, keepdims=True)
-        filled = centre[:, :, :, None] * (sums - coverage).astype(weighted.dtype)[:, :, None, :]
-        maps, alpha = weighted + filled.reshape(weighted.shape), _at_centre(alpha, layer.window, opaque)
-    return maps + bias.astype(maps.dtype), alpha
+    laid = _Laid(weights, bank, bias, layer.window, layer.border, opaque)
+    if (weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all():
+        return _average(colours, alpha, laid)
+    return _compare(colours, alpha, laid, adds_channels=isinstance(layer, Conv))
 
 
-def _average(weighted: Floats, coverage: Floats, sums: Floats) -> tuple[Floats, Floats]:
+class _Laid(NamedTuple):
+    """Kernels (kh, kw, m), the bank and the biases that they are for all channels, and how they are laid.
+
+    `border` is that of the colours, `opaque` that of alpha.
+    """
+
+    weights: Doubles
+    bank: Doubles
+    bias: Doubles
+    window: Window
+    border: Border
+    opaque: Border
+
+
+def _average(colours: Array, alpha: Floats, laid: _Laid) -> tuple[Floats, Floats]:
     """Return S sum(k a c) / sum(k a), and sum(k a) / S for alpha, where S are the sums of the kernels."""
+    weighted = convolve_volume(colours * alpha, laid.bank, laid.window, border=laid.border)
+    coverage = convolve_volume(alpha, laid.weights[:, :, None, :], laid.window, border=laid.opaque)
+    sums = laid.weights.sum(axis=(0, 1)).astype(coverage.dtype)
     seen = coverage > _INVISIBLE * sums
     factor = np.where(seen, sums / np.where(seen, coverage, 1), 0)
     maps = weighted * np.tile(factor, weighted.shape[2] // factor.shape[2])
-    return maps, np.clip((coverage / sums).mean(axis=2, keepdims=True), 0, 1)
+    return maps + laid.bias.astype(maps.dtype), np.clip((coverage / sums).mean(axis=2, keepdims=True), 0, 1)
+
+
+def _compare(colours: Array, alpha: Floats, laid: _Laid, *, adds_channels: bool) -> tuple[Floats, Floats]:
+    """Return sum k (r c + (1 - r) c0), r = min(1, a / a0), or 1 where a0 is 0, and a0, the alpha in the centre.
+
+    It is the plain convolution where no neighbour is less visible than the centre; the others are worked out weight by
+    weight, each by its window alone, so that a part of an image gives the same bits as the whole.
+    """
+    window = laid.window
+    maps = convolve_volume(colours, laid.bank, window, border=laid.border, bias=laid.bias)
+    if adds_channels:
+        laid = laid._replace(border=laid.border._replace(value=laid.border.value * colours.shape[2]))
+        colours = colours.sum(axis=2, keepdims=True, dtype=np.float64)
+    centre = _at_centre(alpha, window, laid.opaque)
+    if laid.border.mode is BorderMode.ZERO and (outside := _sum_outside(laid.weights, window, alpha.shape)).any():
+        filled = _at_centre(colours.astype(maps.dtype), window, laid.border) * (centre > 0)
+        maps += (filled[:, :, :, None] * outside.astype(maps.dtype)[:, :, None, :]).reshape(maps.shape)
+    if alpha.max() > alpha.min():
+        _weigh_neighbours(maps, centre, colours, alpha, laid)
+    return maps, centre
+
+
+def _sum_outside(weights: Doubles, window: Window, shape: tuple[int, ...]) -> Doubles:
+    """Return the sum of the weights of each window that lie outside an image of a shape, (H', W', m)."""
+    sums = np.zeros((weights.shape[0] + 1, weights.shape[1] + 1, weights.shape[2]))
+    sums[1:, 1:] = weights.cumsum(axis=0).cumsum(axis=1)
+    (top, bottom), (left, right) = find_taps(window, shape, window.output(*shape[:2]))
+    inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)]
+    return np.asarray(sums[-1, -1] - (inside + sums[np.ix_(top, left)]))
+
+
+def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Floats, laid: _Laid) -> None:
+    """Work out anew, in place, the results whose windows hold a neighbour that is less visible than the centre."""
+    window, pads, channels = laid.window, laid.window.pads(*alpha.shape[:2]), colours.shape[2]
+    shown = Border(BorderMode.CONSTANT, np.inf) if laid.border.mode is BorderMode.ZERO else laid.opaque
+    padded = Padded(alpha, pads, shown, alpha.dtype.name).whole()
+    least = pool_volume(padded, Pool(mode=PoolMode.MIN, window=replace(window, padding=(0, 0, 0, 0))))
+    less = ((least < centre) & (centre > 0))[:, :, 0]
+    planes = Padded(colours, pads, laid.border, maps.dtype.name), Padded(alpha, pads, laid.opaque, maps.dtype.name)
+    at_once = max(_PIXELS_AT_ONCE // less.shape[1], 2 * window.extent[0] // window.stride[0], 1)
+
+    def fill(first: int) -> None:
+        rows, columns = np.nonzero(less[first : first + at_once])
+        if not len(rows):
+            return
+        start, end = (place * window.stride[0] for place in (first + int(rows[0]), first + int(rows[-1])))
+        seen = np.empty((end - start + window.extent[0], planes[0].shape[1], channels + 1), maps.dtype)
+        planes[0].read(slice(start, start + len(seen)), slice(None), out=seen[:, :, :channels])
+        planes[1].read(slice(start, start + len(seen)), slice(None), out=seen[:, :, channels:])
+        corners = (rows - rows[0]) * (window.stride[0] * seen.shape[1]) + columns * window.stride[1]
+        for part in range(0, len(corners), _PIXELS_AT_ONCE):
+            some = slice(part, part + _PIXELS_AT_ONCE)
+            maps[first + rows[some], columns[some]] = _weigh_windows(seen, corners[some], laid) + laid.bias
+
+    make_tiles(range(0, len(less), at_once), fill)
+
+
+def _weigh_windows(seen: Floats, corners: Array, laid: _Laid) -> Doubles:
+    """Return sum k (c0 + r (c - c0)) of some windows of colours and alpha side by side, (h, w, C + 1): (n, C m).
+
+    `corners` (n,) are where they begin, counted along the rows.
+    """
+    weights, steps = laid.weights, (laid.window.dilation[0] * seen.shape[1], laid.window.dilation[1])
+    pixels, middle = seen.reshape(-1, seen.shape[2]), ((weights.shape[0] - 1) // 2, (weights.shape[1] - 1) // 2)
+    own = np.ascontiguousarray(pixels.take(corners + (middle[0] * steps[0] + middle[1] * steps[1]), axis=0).T)
+    neighbours, differences, products = np.empty_like(own.T, order="C"), *np.empty_like([own[:-1]] * 2)
+    totals = np.zeros((weights.shape[2], len(own) - 1, len(corners)))
+    for row in range(weights.shape[0]):
+        sums = np.zeros(totals.shape, seen.dtype)  # of few products, so that their rounding errors do not add up
+        for column in range(weights.shape[1]):
+            if (row, column) == middle or not weights[row, column].any():
+                continue
+            places = corners + (row * steps[0] + column * steps[1])
+            pixels.take(places, axis=0, out=neighbours, mode="clip")
+            np.subtract(neighbours.T[:-1], own[:-1], out=differences)
+            shares = np.minimum(neighbours.T[-1], own[-1])
+            for number in np.flatnonzero(weights[row, column]):
+                weight = seen.dtype.type(weights[row, column, number])
+                sums[number] += np.multiply(differences, shares * weight, out=products)
+        totals += sums
+    totals = totals / own[-1] + np.multiply.outer(weights.sum(axis=(0, 1)), own[:-1])
+    return np.asarray(totals.transpose(2, 1, 0).reshape(len(corners), -1))
 
 
 def _at_centre(volume: Floats, window: Window, border: Border) -> Floats:

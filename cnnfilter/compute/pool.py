@@ -12,7 +12,7 @@ from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
 from cnnfilter.compute.threads import choose_rows, fill_rows
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import Pair, Window
+from cnnfilter.nn.geometry import Pair, Sides, Window
 from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool, PoolMode
 
 _VALUES_AT_ONCE = 1 << 22  # those of windows that are sorted at a time: 32 MB of float64
@@ -207,17 +207,27 @@ def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
 
 def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return how many rows of each row of windows, and columns of each column, count: (H',) and (W',)."""
-    window = layer.window
-    pads = window.pads(shape[0], shape[1])
-    output = layer.output(shape)
-    counts = []
+    beyond = layer.window.pads(shape[0], shape[1]) if layer.count_include_pad else (0, 0, 0, 0)
+    down, across = find_taps(layer.window, shape, layer.output(shape), beyond)
+    return down[1] - down[0], across[1] - across[0]
+
+
+Taps = tuple[Array, Array]
+"""For each row, or column, of windows, which of their own rows, or columns, are the first in the image and after it."""
+
+
+def find_taps(
+    window: Window, shape: tuple[int, ...], output: tuple[int, ...], beyond: Sides = (0, 0, 0, 0)
+) -> tuple[Taps, Taps]:
+    """Return which rows and columns of windows are in an image of a shape (H, W, C), or up to `beyond` outside it."""
+    pads, taps = window.pads(shape[0], shape[1]), list[Taps]()
     for axis in (0, 1):
         starts = np.arange(output[axis]) * window.stride[axis] - pads[axis]
-        before, after = (pads[axis], pads[axis + 2]) if layer.count_include_pad else (0, 0)
         gap, size = window.dilation[axis], window.size[axis]
-        first, end = (np.clip(-((starts - edge) // gap), 0, size) for edge in (-before, shape[axis] + after))
-        counts.append(end - first)
-    return counts[0], counts[1]
+        edges = -beyond[axis], shape[axis] + beyond[axis + 2]
+        first, end = (np.clip(-((starts - edge) // gap), 0, size) for edge in edges)
+        taps.append((first, end))
+    return taps[0], taps[1]
 
 
 def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, sweep: Callable[..., Any]) -> Array:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.alpha import run_visible
 from cnnfilter.compute.forward import load_program, run_program
+from cnnfilter.compute.tiles import cut_program
 from cnnfilter.errors import ShapeError
-from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.kernels.spec import kernel_shape, load_kernel
 from cnnfilter.nn.geometry import Pair, Sides, as_border
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Convolution
@@ -24,6 +25,16 @@ BORDERS = ("zero", "edge", "reflect", "symmetric", "wrap", "constant:50")
 
 POSITIVE = ("1 2 1; 2 4 2; 1 2 1", "1", "1 1", "0 3; 1 0; 2 2", "1/3 1/3 1/3")
 SIGNED = ("-1 0 1; -2 0 2; -1 0 1", "0 -1 0; -1 5 -1; 0 -1 0", "-1", "1 -1", "-1 -2; 0 4; 1 1")
+
+FILTERS = (
+    "dwconv:sharpen,same",
+    "dwconv:sobel-x,emboss,same,s2",
+    "conv:high-pass,p=2/1/0/3,d2",
+    "dwconv:log:9:1.5,same,bias=3",
+    "dwconv:[1 -1 2],[0 -1 0],same",
+    "dwconv:log:31:5,same",
+)
+"""Layers with negative weights."""
 
 POOLS = ("max", "min", "median", "avg", "l2")
 
@@ -136,9 +147,10 @@ def average_plainly(taps: list[tuple[float, float, float]], _: int) -> tuple[flo
 
 
 def difference_plainly(taps: list[tuple[float, float, float]], middle: int) -> tuple[float, float]:
-    """Return sum k (a c + (1 - a) c0), and the alpha in the middle, for taps (k, a, c)."""
+    """Return sum k (r c + (1 - r) c0), r = min(1, a / a0), and the alpha a0 in the middle, for taps (k, a, c)."""
     _, alpha, centre = taps[middle]
-    return sum(k * (a * c + (1 - a) * centre) for k, a, c in taps), alpha
+    shares = [min(1.0, a / alpha) if alpha else 1.0 for _, a, _ in taps]
+    return sum(k * (r * c + (1 - r) * centre) for r, (k, _, c) in zip(shares, taps, strict=True)), alpha
 
 
 class TestConvolution:
@@ -151,7 +163,7 @@ class TestConvolution:
         assert np.allclose(result_alpha, coverage, rtol=0, atol=1e-14)
 
     @given(case=cases(SIGNED), seed=st.integers(0, 99))
-    def test_under_a_negative_weight_an_invisible_neighbour_counts_as_the_centre(self, case: Case, seed: int) -> None:
+    def test_under_a_negative_weight_a_neighbour_counts_relative_to_the_centre(self, case: Case, seed: int) -> None:
         colours, alpha = picture(seed=seed)
         expected, centres = filter_plainly(case, colours, alpha)
         result, result_alpha = run(case.text, colours, alpha)
@@ -170,6 +182,65 @@ class TestConvolution:
         assert np.allclose(result, expected, rtol=1e-4, atol=1e-3)
         assert np.allclose(result_alpha, coverage, rtol=0, atol=1e-6)
 
+    @pytest.mark.parametrize("text", FILTERS)
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+    def test_an_evenly_translucent_picture_is_filtered_as_an_opaque_one_to_the_bit(self, text: str, dtype: str) -> None:
+        colours = picture(40, 45)[0].astype(dtype)
+        opaque = run(text, colours, np.ones((40, 45, 1), np.float32))[0]
+        for level in (1 / 255, 0.5, 0.999):
+            result, result_alpha = run(text, colours, np.full((40, 45, 1), level, np.float32))
+            assert np.array_equal(result, opaque)
+            assert set(np.unique(result_alpha)) <= {0, np.float32(level)}
+
+    @pytest.mark.parametrize("text", FILTERS)
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    def test_neighbours_that_are_more_visible_count_as_in_an_opaque_picture(self, text: str, dtype: str) -> None:
+        colours, alpha = picture(40, 45)[0].astype(dtype), np.ones((40, 45, 1), np.float32)
+        opaque = run(text, colours, alpha)[0]
+        alpha[21, 20] = 0.25
+        result, result_alpha = run(text, colours, alpha)
+        (place,) = np.argwhere(result_alpha[:, :, 0] == 0.25)
+        assert np.array_equal(result[*place], opaque[*place])
+        assert "s2" in text or not np.array_equal(result, opaque)
+
+    @pytest.mark.parametrize("text", FILTERS[:-1])  # a Fourier transform's last bits depend on where its tiles lie
+    @pytest.mark.parametrize("border", ["zero", "edge", "constant:7"])
+    def test_any_part_of_a_picture_gives_the_bits_of_the_whole(self, text: str, border: str) -> None:
+        colours, alpha = picture(90, 70)
+        colours, alpha = colours.astype(np.uint8), np.rint(alpha * 255).astype(np.uint8)
+        program = load_program(parse_network(f"{text},border={border}", kernel_shape))
+        whole, whole_alpha = run_visible(program, colours, alpha.astype(np.float32) / np.float32(255))
+        cut = cut_program(program, colours.shape, 1)
+        assert len(cut) > 1
+        for strip in cut:
+            part = alpha[strip.source].astype(np.float32) / np.float32(255)
+            result, result_alpha = run_visible(strip.program, colours[strip.source], part)
+            assert np.array_equal(result, whole[strip.rows])
+            assert np.array_equal(result_alpha, whole_alpha[strip.rows])
+
+    @pytest.mark.parametrize("kernel", ["log:31:5", "gabor:9:2:30:4"])
+    @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+    def test_a_large_kernel_follows_the_rule(self, kernel: str, dtype: str) -> None:
+        weights = load_kernel(kernel).weights
+        colours, alpha = picture(len(weights), len(weights) + 1)
+        words = "; ".join(" ".join(map(repr, row)) for row in weights.tolist())
+        case = Case("dwconv", (words,), sides=(3, 2, 1, 0))
+        expected, centres = filter_plainly(case, colours, alpha.astype(np.float32))
+        text = case.text.replace(f"[{words}]", kernel)
+        result, result_alpha = run(text, colours.astype(dtype), alpha.astype(np.float32))
+        seen = result_alpha > 0
+        assert np.array_equal(result_alpha, centres)
+        reach = np.abs(weights).sum() * 255
+        assert np.abs(result - expected)[seen[:, :, 0]].max() <= reach * (1e-12 if dtype == "float64" else 1e-6)
+
+    @pytest.mark.parametrize("text", FILTERS)
+    def test_huge_floats_that_are_invisible_do_not_matter(self, text: str) -> None:
+        colours, alpha = picture(40, 45)
+        colours, alpha = (colours / 255).astype(np.float32), alpha.astype(np.float32)
+        hurt = np.where(alpha == 0, np.float32(1e30), colours)
+        seen = run(text, colours, alpha)[1][:, :, 0] > 0
+        assert np.allclose(run(text, colours, alpha)[0][seen], run(text, hurt, alpha)[0][seen], rtol=1e-4, atol=1e-4)
+
     def test_the_rule_worked_out_by_hand_for_a_blur(self) -> None:
         colours = np.array([[[100.0], [200.0], [40.0]]])
         alpha = np.array([[[1.0], [0.5], [0.0]]])
@@ -182,7 +253,7 @@ class TestConvolution:
         alpha = np.array([[[0.25], [0.5], [0.0]]])
         result, result_alpha = run("dwconv:[-1 0 1]", colours, alpha)
         assert result_alpha.tolist() == [[[0.5]]]
-        assert result.tolist() == [[[-(0.25 * 100 + 0.75 * 200) + 200]]]
+        assert result.tolist() == [[[-(0.5 * 100 + 0.5 * 200) + 200]]]
 
     @pytest.mark.parametrize("kernel", POSITIVE + SIGNED)
     @pytest.mark.parametrize("op", ["conv", "dwconv"])
