@@ -126,8 +126,8 @@ _FILE_OPTIONS = (
         "--output",
         type=FILE,
         metavar="OUTPUT",
-        help="A file, a folder, a template with {stem} {name} {ext} {index} and {kernel} or {layer} where there are"
-        " several, or - for standard output. Matrices are printed without it.",
+        help="A file, a folder, a template with {stem} {name} {ext} {parent} {index} and {kernel} or {layer} where"
+        " there are several, or - for standard output. Folders are made first. Matrices are printed without it.",
     ),
     click.option("--format", "format_", metavar="SUFFIX", help="Format of the output, such as png; - needs it."),
     click.option("--in-place", is_flag=True, help="Allow an output to replace its own input."),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cnnfilter.cli import say
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.io.atomic import write_whole
+from cnnfilter.io.atomic import check_writable, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import tell
 
@@ -222,6 +222,8 @@ def check_reports(
         targets.add(identities[0])
         if not Path(path).parent.is_dir() or Path(path).is_dir():
             raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
+    if settings.depfile and not settings.dry_run:
+        check_writable(Path(settings.depfile))
 
 
 def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path]) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.paths import SPECIAL
+from cnnfilter.io.paths import SPECIAL, find_obstacle
 
 try:
     import fcntl
@@ -119,10 +119,8 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def write_whole(
-    path: Path, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None, *, makes_folder: bool = False
-) -> None:
-    """Write a file that appears whole or not at all; its folder is made if it is missing and that is allowed.
+def write_whole(path: Path, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None) -> None:
+    """Write a file that appears whole or not at all, into a folder that exists.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode. It is locked
     for processes that do not know each other's numbers. A link is replaced itself: what it leads to stays as it is.
@@ -138,8 +136,6 @@ def write_whole(
         temporary_files.sweep(path.parent)
     with (temporary_files or TemporaryFiles()).beside(path) as temporary:
         try:
-            if makes_folder:
-                path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
                 if fcntl:
                     with suppress(OSError):  # some network file systems have no locks
@@ -152,5 +148,22 @@ def write_whole(
             with suppress(OSError):
                 temporary.unlink()
             if isinstance(error, OSError):
-                raise ImageFileError(error.strerror or error, path=path) from error
+                reason = error.strerror or error
+                if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+                    reason = f"no such folder: {path.parent}"
+                raise ImageFileError(reason, path=path) from error
             raise
+
+
+def check_writable(path: Path) -> None:
+    """Raise an `ImageFileError` if `write_whole` could not begin a file."""
+    if reason := find_obstacle(path):
+        raise ImageFileError(reason, path=path)
+    try:
+        with suppress(FileNotFoundError):  # a name may be too long
+            path.lstat()
+        with TemporaryFiles().beside(path) as temporary:
+            temporary.touch(exist_ok=False)
+            temporary.unlink()
+    except OSError as error:
+        raise ImageFileError(error.strerror or error, path=path) from error

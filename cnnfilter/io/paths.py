@@ -150,14 +150,14 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
         return Job(source, kernel, None, _printed_format(name, output, request))
     suffix = f".{request.format_}" if request.format_ else name.suffix
     in_folder, place = _is_folder(output), output
-    if request.output and re.search("[{}]", output):
-        fields = {"stem": name.stem, "name": name.name, "ext": suffix, "index": index}
+    if is_template := bool(request.output and re.search("[{}]", output)):
+        fields = {"stem": name.stem, "name": name.name, "ext": suffix, "parent": str(name.parent), "index": index}
         fields |= {"layer" if request.layers else "kernel": label} if label else {}
         place = fill_template(output, fields)
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
     target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
     find_format(target)
-    if obstacle := find_obstacle(target, makes_folder=in_folder):
+    if obstacle := find_obstacle(target, makes_folder=in_folder or is_template):
         raise OutputError(obstacle, path=target)
     nearest = next(folder for folder in target.parents if os.path.lexists(folder))
     if not os.path.isdir(nearest):
@@ -199,7 +199,10 @@ def _is_folder(output: str) -> bool:
 
 
 def fill_template(template: str, fields: dict[str, str]) -> str:
-    """Return a template with its fields filled in, or raise an `OutputError` for a field that is unknown."""
+    """Return a template with its fields filled in; `OutputError` for a field that is unknown, or a way out of a folder.
+
+    Only a template that begins with {parent} leads wherever the input is.
+    """
     pieces = re.split(r"\{([^{}]*)\}", template)  # every other one is the name of a field
     if re.search("[{}]", "".join(pieces[::2])):
         raise OutputError("a brace has no partner", path=template)
@@ -209,7 +212,8 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
             raise OutputError(f"unknown field {{{field}}}; known are {known}", path=template)
     pieces[1::2] = [fields[field] for field in pieces[1::2]]
     filled = "".join(pieces)
-    before, after = Path(template), Path(filled)
+    named = fields["parent"] + template.removeprefix("{parent}") if template.startswith("{parent}") else template
+    before, after = Path(named), Path(filled)
     if after.parts.count("..") > before.parts.count("..") or after.is_absolute() > before.is_absolute():
         raise OutputError(f"the name of an input leads out of the folder that {template} names", path=filled)
     return filled

@@ -235,7 +235,7 @@ class Filtering:
                 outcome.passed_over.append(file.name)
                 continue
             if job.target:
-                write_whole(path, file.data, self.temporary_files, makes_folder=True)
+                write_whole(path, file.data, self.temporary_files)
             else:
                 if self._titled and not job.view:
                     title = f"# {name_input(job.source)} {self._work.models[job.kernel].title}"

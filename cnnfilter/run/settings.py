@@ -120,7 +120,8 @@ def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, 
         if settings.explain:
             planned.append(Job(source, 0, None, "-.txt", view=EXPLAIN))
         name, number = Path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))
-        fields = {"stem": name.stem, "name": name.name, "ext": name.suffix, "index": number}
+        fields = {"stem": name.stem, "name": name.name, "ext": name.suffix}
+        fields |= {"parent": str(name.parent), "index": number}
         for sheet in sheets:
             target = "" if sheet.in_window else fill_template(sheet.target, fields)
             check_sheet(sheet._replace(target=target) if target else sheet)

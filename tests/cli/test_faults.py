@@ -224,18 +224,23 @@ def test_an_input_that_is_removed_while_it_waits_is_named_and_the_rest_is_done(
     assert assert_whole(pictures) == {NAMES[0], NAMES[2], NAMES[3]}
 
 
-def test_a_folder_of_results_that_is_removed_is_made_again(desk: Path, pictures: dict[str, Array]) -> None:
-    os.mkfifo(desk / "pipe.txt")
-    words = [NAMES[0], "pipe.txt", NAMES[1], "--size", "1", "-o", "out/", "-j", "1"]
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_of_results_that_is_removed_is_not_made_again(desk: Path, jobs: str) -> None:
+    os.mkfifo(desk / "first.txt")
+    os.mkfifo(desk / "second.txt")
+    words = ["first.txt", "second.txt", NAMES[0], "--size", "1", "-o", "out/", "-j", jobs]
     with begin(*MODULE, "pool", *words) as process:
-        with (desk / "pipe.txt").open("w") as pipe:
-            shutil.rmtree("out")
+        with (desk / "first.txt").open("w") as pipe:
+            Path("out").rmdir()  # it was made before the first input is read
             pipe.write("1\n")
+        (desk / "second.txt").write_text("2\n")
         _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, b"")
-    assert Path("out/pipe.txt").read_text() == "1\n"
-    Path("out/pipe.txt").unlink()
-    assert assert_whole(pictures) == {NAMES[1]}
+    assert process.returncode == 1
+    assert said.decode().splitlines() == [
+        *(f"cnnfilter: out/{name}: no such folder: out" for name in ("first.txt", "second.txt", NAMES[0])),
+        "cnnfilter: 3 of 3 inputs failed",
+    ]
+    assert not Path("out").exists()
 
 
 def test_a_folder_that_a_template_names_is_not_made_again_but_named(desk: Path) -> None:

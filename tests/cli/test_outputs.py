@@ -209,7 +209,7 @@ def test_the_names_of_inputs_are_any_that_the_system_allows(run: Run, folder: Pa
 def test_a_quality_that_no_output_takes_is_said_once(run: Run, three: dict[str, Array]) -> None:
     result = run("pool", *three, "-o", "out/", "--quality", "30")
     assert result.stderr.count("--quality is of JPEG, WebP, AVIF, and changes nothing in PNG") == 1
-    assert run("pool", *three, "-o", "all/{stem}.jpg", "--quality", "30", status=2).stderr.count("no such folder") == 1
+    assert run("pool", "a.png", "-o", "all/x.jpg", "--quality", "30", status=2).stderr.count("no such folder") == 1
     assert "--compression is of PNG" in run("pool", "a.png", "-o", "x.jpg", "--compression", "3").stderr
     assert run("pool", "a.png", "-o", "x.webp", "--quality", "3").stderr == ""
 
@@ -259,3 +259,30 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_not(run: Run, folder: Path, 
     assert (folder / "other.png").read_bytes() == before
     assert not (folder / "link.png").is_symlink()
     assert load("link.png").shape == (colours.shape[0] // 5, colours.shape[1] // 5, 3)
+
+
+@EVERY_COMMAND
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_folders_of_a_template_are_made_and_a_dry_run_makes_none(
+    run: Run, three: dict[str, Array], command: tuple[str, ...], jobs: str
+) -> None:
+    words = (*command, *three, "-o", "new/{parent}/deep/{stem}-x.png", "-j", jobs)
+    run(*words, "--dry-run")
+    assert not Path("new").exists()
+    run(*words)
+    assert files(Path("new")) == {f"deep/{name[0]}-x.png" for name in three}
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error_before_any_work(run: Run, three: dict[str, Array]) -> None:
+    (Path("link")).symlink_to("nowhere")
+    result = run("pool", *three, "-o", "{parent}/link/{stem}.png", status=2)
+    assert "link: " in result.stderr
+    assert files(Path()) == set(three)
+
+
+def test_results_lie_beside_their_inputs(run: Run, three: dict[str, Array]) -> None:
+    Path("sub").mkdir()
+    Path("a.png").rename("sub/a.png")
+    run("pool", "sub/a.png", "b.png", "--size", "1", "-o", "{parent}/{stem}-x.png")
+    assert np.array_equal(load("sub/a-x.png"), three["a.png"])
+    assert np.array_equal(load("b-x.png"), three["b.png"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.atomic import TemporaryFiles, write_whole
+from cnnfilter.io.atomic import TemporaryFiles, check_writable, write_whole
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -24,15 +24,23 @@ def test_an_empty_file_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "a.bin").read_bytes() == b""
 
 
-def test_a_missing_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    write_whole(tmp_path / "new/deep/a.bin", b"data", makes_folder=True)
-    assert (tmp_path / "new/deep/a.bin").read_bytes() == b"data"
-
-
 def test_a_file_is_written_into_no_folder_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ImageFileError, match="No such file or directory"):
+    with pytest.raises(ImageFileError, match=r"new/a\.bin: no such folder: .*new$"):
         write_whole(tmp_path / "new/a.bin", b"data")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("new/a.d", "no such folder: "), ("", "is a folder"), ("pipe", "is no regular file"), ("x" * 300, "too long")],
+    ids=["no folder", "a folder", "a pipe", "a long name"],
+)
+def test_what_could_not_be_written_is_seen_before(tmp_path: Path, name: str, reason: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImageFileError, match=reason):
+        check_writable(tmp_path / name)
+    check_writable(tmp_path / "a.d")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:

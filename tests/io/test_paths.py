@@ -64,6 +64,12 @@ def refusal(sources: list[str], output: str | None, **request: object) -> str:
         pytest.param(["a.png", "b.jpg"], "out/{stem}{ext}", ["out/a.png", "out/b.jpg"], id="ext"),
         pytest.param(["a.png", "sub/a.png"], "out/{index}.png", ["out/1.png", "out/2.png"], id="index"),
         pytest.param(["a.png"], "{stem}{stem}.png", ["aa.png"], id="a-field-twice"),
+        pytest.param(["a.png"], "new/deep/{stem}.png", ["new/deep/a.png"], id="a-template-in-a-folder-to-be-made"),
+        pytest.param(["sub/a.png", "a.png"], "{parent}/x{ext}", ["sub/x.png", "x.png"], id="parent"),
+        pytest.param(["sub/a.png"], "out/{parent}/{stem}.jpg", ["out/sub/a.jpg"], id="parent-in-a-folder"),
+        pytest.param(["../far/a.png"], "{parent}/{stem}-x.png", ["../far/a-x.png"], id="parent-outside"),
+        pytest.param(["/far/a.png"], "{parent}/x/{stem}.png", ["/far/x/a.png"], id="parent-from-the-root"),
+        pytest.param(["sub/b.jpg"], "out/{parent}/", ["out/sub/b.jpg"], id="parent-as-folder"),
         pytest.param(["missing.png"], "new.png", ["new.png"], id="an-input-that-is-not-there"),
     ],
 )
@@ -130,6 +136,7 @@ def test_one_result_for_each_input_has_no_kernel_in_its_name() -> None:
 def test_standard_input_is_called_stdin() -> None:
     assert targets(["-"], "out", format_="png") == ["out/stdin.png"]
     assert targets(["-"], "{stem}.jpg") == ["stdin.jpg"]
+    assert targets(["-"], "{parent}/new/{stem}.jpg") == ["new/stdin.jpg"]
     assert targets(["-"], "out", stdin_suffix=".txt") == ["out/stdin.txt"]
     assert targets(["-"], "new.png") == ["new.png"]
 
@@ -182,7 +189,8 @@ def test_a_format_names_the_suffix_in_folders_and_templates() -> None:
         pytest.param(["a.png"], "out", {"format_": "xyz"}, ["unknown suffix '.xyz'"], id="unknown-format"),
         pytest.param(["a.png"], "-", {"format_": "xyz"}, ["unknown suffix '.xyz'"], id="unknown-format-printed"),
         pytest.param(["a.png"], "new/x.png", {}, ["new/x.png", "no such folder: new"], id="missing-folder"),
-        pytest.param(["a.png"], "new/{stem}.png", {}, ["no such folder: new"], id="template-in-a-missing-folder"),
+        pytest.param(["../a.png"], "out/{parent}/x.png", {}, ["leads out of the folder"], id="parent-leads-out"),
+        pytest.param(["a.png"], "m.txt/{stem}.png", {}, ["m.txt", "not a folder"], id="a-file-as-folder-of-a-template"),
         pytest.param(["a.png"], "m.txt/", {}, ["m.txt", "not a folder"], id="a-file-as-folder"),
         pytest.param(["a.png"], "out/{foo}.png", {}, ["unknown field {foo}", "{stem}"], id="unknown-field"),
         pytest.param(["a.png"], "{}.png", {}, ["unknown field {}", "{index}"], id="empty-field"),
