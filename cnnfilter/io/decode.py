@@ -20,7 +20,7 @@ from cnnfilter.io.metadata import (
     apply_orientation,
     read_orientation,
 )
-from cnnfilter.io.opencv import call_opencv, cv2, explain_failure
+from cnnfilter.io.opencv import call_opencv, cv2, explain_failure, swap_red_and_blue
 from cnnfilter.io.signatures import not_supported
 
 
@@ -271,21 +271,3 @@ def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red
         what = f"{header.format} of type {pixels.dtype} and shape {pixels.shape}"
         raise ImageFileError(not_supported(what), path=name)
     return pixels if red_first else swap_red_and_blue(pixels, owned=True)
-
-
-_ROWS_AT_ONCE = 64
-"""Rows whose channels are swapped at a time, in the cache."""
-
-
-def swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
-    """Return BGR as RGB, or the reverse; in place if nothing else uses the array."""
-    if pixels.ndim == 2:
-        return pixels
-    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    if pixels.dtype == np.float64:
-        return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
-    target = pixels if owned and pixels.flags.writeable else np.empty_like(pixels)
-    for row in range(0, len(pixels), _ROWS_AT_ONCE):  # in place OpenCV copies first what it is given
-        part = slice(row, row + _ROWS_AT_ONCE)
-        target[part] = cv2.cvtColor(pixels[part], code)
-    return target

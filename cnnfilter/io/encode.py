@@ -8,12 +8,11 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.containers import write_metadata
-from cnnfilter.io.decode import swap_red_and_blue
 from cnnfilter.io.formats import FULL_CHROMA, Format, find_format
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata
-from cnnfilter.io.opencv import capture_stderr, cv2
+from cnnfilter.io.opencv import capture_stderr, cv2, swap_red_and_blue
 
 _STILL = 1000  # milliseconds for which a page is shown that comes from a file without times
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+import numpy as np
+
+from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io.paths import OPENCV_LIMIT, PIXELS, VARIABLE
 from cnnfilter.log import tell
@@ -182,3 +185,21 @@ def _open_unnamed() -> int:
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+_ROWS_AT_ONCE = 64
+"""Rows whose channels are swapped at a time, in the cache."""
+
+
+def swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
+    """Return BGR as RGB, or the reverse; in place if nothing else uses the array."""
+    if pixels.ndim == 2:
+        return pixels
+    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    if pixels.dtype == np.float64:
+        return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
+    target = pixels if owned and pixels.flags.writeable else np.empty_like(pixels)
+    for row in range(0, len(pixels), _ROWS_AT_ONCE):  # in place OpenCV copies first what it is given
+        part = slice(row, row + _ROWS_AT_ONCE)
+        target[part] = cv2.cvtColor(pixels[part], code)
+    return target

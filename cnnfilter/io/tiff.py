@@ -8,10 +8,10 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.metadata import apply_orientation
-from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.opencv import call_opencv, cv2, swap_red_and_blue
 from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.tags import ORIENTATION, Tag
-from cnnfilter.io.tiff_blocks import read_samples
+from cnnfilter.io.tiff_blocks import find_blocks, read_samples
 from cnnfilter.io.tiff_layout import (
     CIELAB,
     EXTRA_SAMPLES,
@@ -52,20 +52,31 @@ def decode_tiff(data: bytes, layout: Layout, name: str) -> Array:
 
 def _decode_whole(data: bytes, layout: Layout, name: str) -> Array:
     """Return what OpenCV, or of old-style JPEG Pillow, decodes of a page."""
-    page = bytearray(data)
     first = layout.directory
-    first.rewrite(page, {ORIENTATION: 1, EXTRA_SAMPLES: 0})
-    struct.pack_into(first.form, page, struct.calcsize(first.form), first.place)  # the page is the first, and the last
-    struct.pack_into(first.form, page, first.link, 0)
+    page = data
+    if first.place != struct.unpack_from(first.form, data, struct.calcsize(first.form))[0] or (
+        layout.orientation > 1 or EXTRA_SAMPLES in first.tags
+    ):
+        page = _single_out(data, layout)
     if layout.compression == OLD_JPEG:
-        with open_with_pillow(bytes(page), "TIFF", name) as image:
+        with open_with_pillow(page, "TIFF", name) as image:
             return np.asarray(image.convert("RGB"))
+    find_blocks(data, layout, name)  # none of them is cut off
     pixels, _ = call_opencv("TIFF", name, lambda: cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED))
-    if pixels is None or pixels.shape[:2] != (layout.height, layout.width):
+    if pixels is None or pixels.shape != (layout.height, layout.width, layout.channels)[: pixels.ndim]:
         raise ImageFileError("the TIFF is cut off or damaged, or of a kind that OpenCV cannot read", path=name)
-    if pixels.ndim == 2:
-        return pixels
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if layout.channels == 3 else cv2.COLOR_BGRA2RGBA)
+    pixels = swap_red_and_blue(pixels, owned=True)
+    if layout.alpha == MULTIPLIED:
+        return np.concatenate([_divide_by_alpha(pixels[:, :, :3], pixels[:, :, 3:]), pixels[:, :, 3:]], axis=2)
+    return pixels
+
+
+def _single_out(data: bytes, layout: Layout) -> bytes:
+    """Return a TIFF in which a page is the first, and not to be turned or multiplied by alpha."""
+    page, first = bytearray(data), layout.directory
+    first.rewrite(page, {ORIENTATION: 1, EXTRA_SAMPLES: 0})
+    struct.pack_into(first.form, page, struct.calcsize(first.form), first.place)
+    return bytes(page)
 
 
 def _make_image(samples: Array, layout: Layout, data: bytes, name: str) -> Array:

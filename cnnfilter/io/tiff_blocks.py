@@ -5,6 +5,7 @@ through libtiff, that of OpenCV or of Pillow, in a small file made for it, whose
 """
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, NoReturn
@@ -38,7 +39,7 @@ class StripOrTile(NamedTuple):
 
 def read_samples(data: bytes, layout: Layout, name: str) -> Array:
     """Return the samples of a page, (H, W, samples), as they are in its file; `ImageFileError` if any are missing."""
-    blocks = _find_blocks(data, layout, name)
+    blocks = find_blocks(data, layout, name)
     samples = np.empty((layout.height, layout.width, layout.samples), _type_of(layout))
     height, width = layout.block
     count = 1 if layout.planar else layout.samples
@@ -57,7 +58,7 @@ def _type_of(layout: Layout) -> np.dtype[np.generic]:
     return np.dtype(f"{layout.kind}{size}")
 
 
-def _find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
+def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
     """Return the blocks of a page, plane by plane, row by row."""
     tags = layout.directory.tags
     try:
@@ -198,11 +199,15 @@ def _batches(blocks: Sequence[StripOrTile]) -> Iterator[list[StripOrTile]]:
 
 def _decompress_by_libtiff(batch: Sequence[StripOrTile], layout: Layout, name: str) -> Array:
     """Return the bytes of blocks of one size."""
-    size, fax = batch[0].size, layout.compression in CCITT
-    width, rows = (layout.block[1], batch[0].rows) if fax else _shape_bytes(size, _row_bytes(layout))
-    small = _write_small_file([block.data for block in batch], width, rows, layout)
+    size, codec, in_pillow = batch[0].size, layout.compression, layout.compression in _BY_PILLOW
+    if codec in CCITT:
+        bits, width, rows = 1, layout.block[1], batch[0].rows
+    else:
+        bits = 8 if in_pillow or size % 2 else 16  # of which OpenCV decodes 16 much faster
+        width, rows = _shape_bytes(size // (bits // 8), _row_bytes(layout), bits)
+    small = _write_small_file([block.data for block in batch], bits, (rows, width), layout)
     pixels: Array | None
-    if layout.compression in _BY_PILLOW:
+    if in_pillow:
         with open_with_pillow(small, "TIFF", name) as image:
             pixels = np.asarray(image)
     else:
@@ -210,10 +215,10 @@ def _decompress_by_libtiff(batch: Sequence[StripOrTile], layout: Layout, name: s
             "TIFF", name, lambda: cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
         )
     if pixels is None or pixels.shape != (rows * len(batch), width):
-        raise ImageFileError(f"the TIFF is cut off or damaged in its {CODECS[layout.compression].name} data", path=name)
-    if fax:
+        raise ImageFileError(f"the TIFF is cut off or damaged in its {CODECS[codec].name} data", path=name)
+    if bits == 1:
         pixels = np.packbits(pixels, axis=1)
-    return pixels.reshape(len(batch), -1)
+    return pixels.reshape(len(batch), -1).view(np.uint8)
 
 
 _BY_PILLOW = {50000}
@@ -221,35 +226,31 @@ _BY_PILLOW = {50000}
 _WIDEST = 1 << 20  # that OpenCV reads
 
 
-def _shape_bytes(size: int, row: int) -> tuple[int, int]:
-    """Return a width and height for so many bytes of one block: as wide as its rows, if OpenCV can read that."""
-    parts = next((parts for parts in range(-(-row // _WIDEST), 4096) if row % parts == 0), 1)
-    width = row // parts
-    return width, size // width
+def _shape_bytes(count: int, row: int, bits: int) -> tuple[int, int]:
+    """Return the width and height of an image of so many numbers, as wide as a row of the page, of `row` bytes.
+
+    It may be narrower: compressions do not see where rows end, and OpenCV has a limit.
+    """
+    width = row // 2 if bits == 16 and row % 2 == 0 else row
+    parts = next((parts for parts in range(-(-width // _WIDEST), 4096) if width % parts == 0), 1)
+    return width // parts, count // (width // parts)
 
 
-def _write_small_file(blocks: Sequence[bytes], width: int, rows: int, layout: Layout) -> bytes:
-    """Return a TIFF of one grey image that has blocks as strips, of 1 bit if they are faxes, and of 8 bits else."""
-    fax, count = layout.compression in CCITT, len(blocks)
-    numbers = {
-        256: width,
-        257: rows * count,
-        258: 1 if fax else 8,
-        259: layout.compression,
-        262: 1,
-        277: 1,
-        278: rows,
-    }
-    if fax:
+def _write_small_file(blocks: Sequence[bytes], bits: int, shape: tuple[int, int], layout: Layout) -> bytes:
+    """Return a TIFF of one grey image that has blocks as its strips, each of `shape` and compressed as in the page."""
+    count, (rows, width) = len(blocks), shape
+    numbers = {256: width, 257: rows * count, 258: bits, 259: layout.compression, 262: 1, 277: 1, 278: rows}
+    if bits == 1:
         options = (FILL_ORDER, 1), (_T4_OPTIONS, 0), (_T6_OPTIONS, 0)
         numbers |= {tag: layout.directory.number(tag, default) for tag, default in options}
     start = 8 + 2 + 12 * (len(numbers) + 2) + 4
     offsets = np.cumsum([start + 8 * count, *(len(block) for block in blocks)])
-    tables = np.array([offsets[:-1], np.diff(offsets)], "<u4")
-    entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in numbers.items()}
+    order = "<" if sys.byteorder == "little" else ">"  # so that numbers of 16 bits are read as they are
+    tables = np.array([offsets[:-1], np.diff(offsets)], f"{order}u4")
+    entries = {tag: struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in numbers.items()}
     for tag, table, place in ((273, tables[0], start), (279, tables[1], start + 4 * count)):
-        entries[tag] = struct.pack("<HHII", tag, 4, count, place if count > 1 else int(table[0]))
-    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+        entries[tag] = struct.pack(f"{order}HHII", tag, 4, count, place if count > 1 else int(table[0]))
+    head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(entries))
     return b"".join([head, *(entries[tag] for tag in sorted(entries)), bytes(4), tables.tobytes(), *blocks])
 
 
@@ -294,7 +295,10 @@ def _undo_float_differences(raw: Raw, shape: tuple[int, int, int], held: np.dtyp
     rows, columns, count = shape
     steps = np.frombuffer(raw, np.uint8, rows * columns * count * held.itemsize).reshape(rows, -1, count)
     sums = np.add.accumulate(steps, axis=1, dtype=np.uint8).reshape(rows, held.itemsize, columns * count)
-    return np.ascontiguousarray(sums.transpose(0, 2, 1)).view(held.newbyteorder(">")).reshape(shape)
+    floats = np.empty((rows, columns * count, held.itemsize), np.uint8)
+    for byte in range(held.itemsize):  # the heaviest is first
+        floats[:, :, byte] = sums[:, byte]
+    return floats.view(held.newbyteorder(">")).reshape(shape)
 
 
 def _read_colour_differences(raw: Raw, rows: int, layout: Layout) -> Array:
