@@ -17,7 +17,7 @@ from cnnfilter.errors import KernelError
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import tell, warn
 from cnnfilter.nn.frozen import Value
-from cnnfilter.nn.layers import Block, Conv, Convolution, Layer, Normalization, Shape
+from cnnfilter.nn.layers import Block, Conv, Convolution, DepthwiseConv, Layer, Normalization, Shape
 from cnnfilter.nn.network import Network
 
 MOST_NAMED = 4
@@ -65,7 +65,7 @@ class StateDict(Value):
             raise self._error(f"no layer takes {self._show(left)}")
         for need in wanted:
             tell("%s <- %s", need.name, self._show([matched[need.name]]), level="once")
-        return {name: self.groups[group] for name, group in matched.items()}
+        return {name: _complete(self.groups[group]) for name, group in matched.items()}
 
     @cached_property
     def groups(self) -> dict[str, dict[str, Array]]:
@@ -92,7 +92,7 @@ class StateDict(Value):
             others = f"; it has {self._show(left)} for no layer" if left else ""
             raise self._error(f"nothing for {_name_some(missing)}{others}")
         for need in wanted:
-            group = self.groups[need.name]
+            group = _complete(self.groups[need.name])
             if not _fits(need, group):
                 raise self._error(_misfit(need, group) + _hint(need, group))
         return {need.name: need.name for need in wanted}
@@ -104,9 +104,9 @@ class StateDict(Value):
         doubtful = False
         for need in wanted:
             alike = [group for group in left if isinstance(need.layer, _kind(self.groups[group]))]
-            fitting = [group for group in alike if _fits(need, self.groups[group])]
+            fitting = [group for group in alike if _fits(need, _complete(self.groups[group]))]
             if not fitting:
-                hint = _hint(need, self.groups[alike[0]]) if alike else ""
+                hint = (_hint(need, self.groups[alike[0]]) if alike else "") or self._hint_at_layout(need, left)
                 shown = self._show(alike or left) or "nothing"
                 raise self._error(f"nothing fits {_show_need(need)}; left is {shown}{hint}")
             doubtful |= len(fitting) > 1
@@ -118,6 +118,14 @@ class StateDict(Value):
                 "need not be that of the network; -v lists the pairs, and .npz keeps the order"
             )
         return matched
+
+    def _hint_at_layout(self, need: Need, groups: list[str]) -> str:
+        """Return what turns the first tensor of some groups that has the axes of Keras into what a layer needs."""
+        for group in groups:
+            for part, tensor in self.groups[group].items():
+                if turn := _turn_from_keras(need, tensor.shape):
+                    return f"; {f'{group}.{part}'.lstrip('.')} {tensor.shape} fits after {turn}"
+        return ""
 
     def _show(self, groups: list[str]) -> str:
         shown = (
@@ -178,6 +186,35 @@ def _kind(group: Mapping[str, Array]) -> type[Layer] | tuple[()]:
     return {4: Convolution, 2: Linear}.get(group["weight"].ndim, ()) if "weight" in group else ()
 
 
+def _complete(group: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the tensors of a layer, with scale 1 and shift 0 where a batch norm was trained without."""
+    if not {"running_mean", "running_var"} <= group.keys():
+        return dict(group)
+    shape = group["running_mean"].shape
+    return {"weight": np.ones(shape, np.float32), "bias": np.zeros(shape, np.float32), **group}
+
+
+def _turn_from_keras(need: Need, given: Shape) -> str:
+    """Return the call that makes a layer's weight of an array of a shape, if that is what Keras stores, else nothing.
+
+    Its axes are (kh, kw, in, out), (kh, kw, in, outputs of each) of depthwise layers, or (inputs, outputs), where those
+    of a flattened volume are in the order of rows, columns, channels.
+    """
+    wanted = need.tensors.get("weight", ())
+    if given == wanted:
+        return ""
+    if len(wanted) == 4 and given == (*wanted[2:], wanted[1], wanted[0]):
+        return "`.transpose(3, 2, 0, 1)`"
+    if isinstance(need.layer, DepthwiseConv) and given[:2] == wanted[2:] and prod(given[2:]) == wanted[0]:
+        return f"`.transpose(2, 3, 0, 1).reshape{wanted}`"
+    if len(wanted) != 2 or given != wanted[::-1]:
+        return ""
+    volume = need.parts[0] if len(need.parts) == 1 and len(need.parts[0]) == 3 else ()
+    if prod(volume[:2]) > 1:
+        return f"`.reshape{(*volume, wanted[0])}.transpose(3, 2, 0, 1).reshape{wanted}`"
+    return "`.transpose()`"
+
+
 def _fits(need: Need, group: Mapping[str, Array]) -> bool:
     return need.tensors == {part: tensor.shape for part, tensor in group.items()}
 
@@ -189,9 +226,9 @@ def _misfit(need: Need, group: Mapping[str, Array]) -> str:
         if part not in group:
             return f"{need.name}.{part} {shape} is missing"
         if group[part].shape != shape:
-            axes = "(in, out)" if len(shape) == 2 else "(kh, kw, in, out)"
-            turned = f"; it lies the other way round, {axes}" if group[part].shape == shape[::-1] != shape else ""
-            return f"{need.name}.{part} is {group[part].shape}, and {layer} needs {shape}{turned}"
+            turn = _turn_from_keras(need, group[part].shape) if part == "weight" else ""
+            hint = f"; it fits after {turn}" if turn else ""
+            return f"{need.name}.{part} is {group[part].shape}, and {layer} needs {shape}{hint}"
     extra = next(part for part in group if part not in need.tensors)
     return f"{need.name}.{extra} {group[extra].shape} is too many for {layer}"
 

@@ -1,5 +1,6 @@
 """Files of trained weights: state dicts in `.npz` and `.safetensors`."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,8 @@ def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]
         tensor, name = np.asarray(value), f"{source}{key}"
         if tensor.dtype.kind not in "buif":
             hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
+            if tensor.dtype == np.dtype("V2"):
+                hint = ", as numpy writes bfloat16; save float32 of them, or .safetensors"
             raise KernelError(f"{name} holds {tensor.dtype}, and weights are numbers{hint}")
         is_double = tensor.dtype.kind == "f" and tensor.dtype.itemsize >= np.dtype(np.float64).itemsize
         tensor = tensor.astype(np.float64 if is_double else np.float32, copy=False)
@@ -75,16 +78,34 @@ def _load_members(members: Any, path: str | Path) -> dict[str, Any]:
 
 def _read_safetensors(file: BinaryIO, path: str | Path) -> dict[str, Any]:
     try:
-        from safetensors.numpy import load  # noqa: PLC0415  an extra
+        from safetensors import deserialize  # noqa: PLC0415  an extra
     except ImportError as error:
         reason = ".safetensors needs the package safetensors (pip install safetensors); .npz needs none"
         raise MissingLibraryError(reason, path=path) from error
+    if lack := lacks_memory(2 * os.fstat(file.fileno()).st_size):
+        raise KernelError(f"its tensors {lack}", path=path)
     try:
-        tensors = load(file.read())
-    except Exception as error:  # the library's own errors, and numpy's for types it lacks, such as bfloat16
-        reason = f"not a whole .safetensors file of numbers that numpy has, such as float32 ({_first_line(error)})"
-        raise KernelError(reason, path=path) from error
-    return {name: tensors[name] for name in sorted(tensors, key=natural_order)}
+        tensors = dict(deserialize(file.read()))  # type: ignore[no-untyped-call]
+    except Exception as error:  # the library's own errors
+        raise KernelError(f"not a whole .safetensors file of numbers ({_first_line(error)})", path=path) from error
+    return {name: _decode_tensor(name, tensors[name], path) for name in sorted(tensors, key=natural_order)}
+
+
+_STORED = {
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"},
+    **{f"{sign.upper()}{8 * size}": f"<{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)},
+}
+"""The types of .safetensors that are read, as numpy stores their bytes."""
+
+
+def _decode_tensor(name: str, tensor: Mapping[str, Any], path: str | Path) -> Array:
+    """Return a tensor of .safetensors; a bfloat16 is the upper half of a float32."""
+    kind = str(tensor["dtype"])
+    if kind not in _STORED:
+        reason = f"{name} holds {kind}; read are F64, F32, F16, BF16 and whole numbers: `.float()` makes F32 in PyTorch"
+        raise KernelError(reason, path=path)
+    values = np.frombuffer(tensor["data"], _STORED[kind]).reshape(tensor["shape"])
+    return (values.astype("<u4") << 16).view("<f4") if kind == "BF16" else values
 
 
 def _first_line(error: Exception) -> str:

@@ -402,7 +402,7 @@ USAGE: dict[str, tuple[str, str]] = {
     "named and missing": ("named.toml grey.png", r"part.npz: nothing for d \(conv:1x1,2"),
     "named and misshapen": (
         "turned.toml digit-7.png",
-        r"turned.npz: l.weight is \(64, 3\).*needs \(3, 64\).*other way round",
+        r"turned.npz: l.weight is \(64, 3\).*needs \(3, 64\).*fits after `",
     ),
     "vector in a picture": ("digits.toml digit-7.png -o new.png", r"new.png: the network gives a vector, for \.txt"),
     "vector in a folder": ("digits.toml digit-7.png -o new/", r"new/digit-7.png: the network gives a vector"),

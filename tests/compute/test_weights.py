@@ -284,8 +284,8 @@ MISTAKES = (
     Mistake(
         "other-way-round",
         "flatten fc:3,nobias",
-        "linear1.weight is (16, 3), and linear1 (linear:3,nobias) needs (3, 16); it lies the other way round, "
-        "(in, out)",
+        "linear1.weight is (16, 3), and linear1 (linear:3,nobias) needs (3, 16); it fits after "
+        "`.reshape(4, 4, 1, 3).transpose(3, 2, 0, 1).reshape(3, 16)`",
         add={"linear1.weight": (16, 3)},
     ),
     Mistake(
@@ -383,6 +383,66 @@ class TestMistakes:
         text = "relu conv:3x3,2"
         with pytest.raises(ShapeError, match="layer 2, conv:3x3,2: a window of 3x3 is larger than the input of 2x2"):
             bind(network_of(text), (2, 2, 1), StateDict(tensors_of(text, (4, 4, 1))))
+
+
+KERAS = {
+    "conv": ("conv:3x3,4,nobias", (9, 9, 3), (3, 3, 3, 4)),
+    "an oblong conv": ("conv:3x5,4,nobias", (9, 9, 2), (3, 5, 2, 4)),
+    "dwconv": ("dwconv:3x3,nobias", (9, 9, 5), (3, 3, 5, 1)),
+    "dwconv of several outputs": ("dwconv:3x3,2,nobias", (9, 9, 5), (3, 3, 5, 2)),
+    "dense": ("gap flatten fc:4,nobias", (9, 9, 6), (6, 4)),
+    "dense after a flattened volume": ("flatten fc:4,nobias", (2, 3, 5), (30, 4)),
+}
+"""Networks of one layer, the shape of their input, and that of the weight as Keras has it."""
+
+
+class TestKeras:
+    @pytest.mark.parametrize("name", ["conv1/kernel:0", "a.weight", "{}.weight"])
+    @pytest.mark.parametrize(("text", "shape", "given"), KERAS.values(), ids=KERAS)
+    def test_the_message_shows_what_turns_the_axes(self, text: str, shape: Shape, given: Shape, name: str) -> None:
+        tensor = np.random.default_rng(0).normal(size=given).astype(np.float32)
+        layer = next(iter(tensors_of(text, shape))).rpartition(".")[0]
+        message = refusal(text, shape, {name.format(layer): tensor})
+        call = message.rpartition("fits after `")[2].rstrip("`")
+        assert "transpose" in call
+        turned = eval(f"tensor{call}", {"tensor": tensor})  # what a reader would type
+        image = np.random.default_rng(1).normal(size=shape)
+        assert np.allclose(run(text, image, {f"{layer}.weight": turned}), keras(text, image, tensor), atol=1e-4)
+
+    def test_a_weight_that_fits_as_it_is_brings_no_hint(self) -> None:
+        message = refusal("conv:3x3,3", (9, 9, 3), {"conv1.weight": np.ones((3, 3, 3, 3))})
+        assert message == "conv1.bias (3,) is missing; nobias leaves a layer's bias out"
+
+
+def keras(text: str, image: Array, weight: Array) -> Array:
+    """Return what a layer of Keras with a weight makes of an image (H, W, C)."""
+    if weight.ndim == 2:
+        return np.asarray((image.mean(axis=(0, 1)) if "gap" in text else image.ravel()) @ weight)
+    windows = np.lib.stride_tricks.sliding_window_view(image, weight.shape[:2], axis=(0, 1))
+    if text.startswith("dwconv"):
+        maps = np.einsum("hwcij,ijcm->hwcm", windows, weight)
+        return np.asarray(maps.reshape(*maps.shape[:2], -1))
+    return np.asarray(np.einsum("hwcij,ijco->hwo", windows, weight))
+
+
+class TestBatchNorms:
+    @pytest.mark.parametrize("missing", [("weight", "bias"), ("weight",), ("bias",)], ids=str)
+    @pytest.mark.parametrize("names", [{}, {"conv1": "0", "batchnorm1": "1"}], ids=["by name", "in order"])
+    def test_without_scale_or_shift_they_are_1_and_0(self, missing: tuple[str, ...], names: dict[str, str]) -> None:
+        text, shape = "conv:3x3,6 bn", (5, 5, 4)
+        tensors = tensors_of(text, shape)
+        whole = tensors | {f"batchnorm1.{part}": np.full(6, float(part == "weight"), np.float32) for part in missing}
+        given = {
+            name: tensor for name, tensor in tensors.items() if name not in {f"batchnorm1.{part}" for part in missing}
+        }
+        image = np.random.default_rng(0).normal(size=shape)
+        assert np.array_equal(run(text, image, renamed(given, **names)), run(text, image, whole))
+
+    @pytest.mark.parametrize("missing", ["running_mean", "running_var"])
+    def test_without_statistics_they_are_refused(self, missing: str) -> None:
+        tensors = tensors_of("bn", (5, 5, 4))
+        del tensors[f"batchnorm1.{missing}"]
+        assert refusal("bn", (5, 5, 4), tensors) == f"batchnorm1.{missing} (4,) is missing"
 
 
 class TestRandomWeights:

@@ -118,6 +118,22 @@ class TestReading:
         assert read.dtype == kind
         assert read.tolist() == [[0, 1], [1, 1]]
 
+    def test_every_bfloat16_is_read_exactly(self, tmp_path: Path) -> None:
+        pytest.importorskip("safetensors")
+        upper = np.arange(1 << 16, dtype=np.uint32)
+        expected = np.frombuffer((upper << 16).tobytes(), np.float32)
+        finite = np.isfinite(expected)
+        header = {"a": {"dtype": "BF16", "shape": [1, int(finite.sum())], "data_offsets": [0, 2 * int(finite.sum())]}}
+        path = write_safetensors(tmp_path / "w.safetensors", header, upper[finite].astype("<u2").tobytes())
+        read = read_weights(path)["a"]
+        assert read.dtype == np.float32
+        assert np.array_equal(read[0].view(np.uint32), expected[finite].view(np.uint32))
+
+    @pytest.mark.parametrize("stored", ["float16", "float32", "float64", "longdouble"])
+    def test_every_float_is_read_as_it_is(self, stored: str, tmp_path: Path) -> None:
+        tensor = np.array([0.1, -3.5, 65504]).astype(stored)
+        assert np.array_equal(read_weights(save(tmp_path / "w.npz", {"a": tensor}))["a"], tensor.astype(np.float64))
+
     @pytest.mark.parametrize("stored", [">f4", ">f8", "<f8", ">i2", ">f2"])
     def test_the_order_of_bytes_does_not_matter(self, stored: str, tmp_path: Path) -> None:
         tensor = np.array([1, -2, 300]).astype(stored)
@@ -220,11 +236,27 @@ class TestRefusing:
             read_weights(path)
         assert str(caught.value) == f"{path}: bad.weight holds nan or infinity; weights are finite"
 
-    def test_types_that_numpy_lacks(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2", "F8_E8M0", "C64"])
+    def test_types_that_are_not_read_are_named(self, kind: str, tmp_path: Path) -> None:
         pytest.importorskip("safetensors")
-        header = {"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
-        path = write_safetensors(tmp_path / "w.safetensors", header, b"\x80\x3f\x80\x3f")
-        assert "numbers that numpy has, such as float32" in refusal(path)
+        size = 8 if kind == "C64" else 1
+        header = {"a": {"dtype": kind, "shape": [2], "data_offsets": [0, 2 * size]}}
+        path = write_safetensors(tmp_path / "w.safetensors", header, bytes(2 * size))
+        assert refusal(path).startswith(f"a holds {kind}; read are F64, F32, F16, BF16 and whole numbers")
+
+    def test_a_type_that_numpy_lacks_is_named_in_an_npz(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "w.npz", a=np.zeros(2, "V2"))
+        with pytest.raises(KernelError, match=r"a holds \|V2, and weights are numbers, as numpy writes bfloat16; save"):
+            read_weights(tmp_path / "w.npz")
+
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    def test_a_header_that_promises_more_than_there_is(self, suffix: str, tmp_path: Path) -> None:
+        path = save(tmp_path / f"w{suffix}", {"a.weight": np.ones((20, 30), np.float32)})
+        data = path.read_bytes()
+        for old, new in ((b"(20, 30)", b"(90, 30)"), (b"[20, 30]", b"[90, 30]"), (b"0, 2400]", b"0, 9400]")):
+            data = data.replace(old, new)
+        path.write_bytes(data)
+        assert refusal(path).startswith(f"not a whole {suffix} file of numbers")
 
     def test_a_file_of_torch_save_under_another_name_is_told_what_to_do(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "w.npz", "w") as file:
@@ -262,7 +294,7 @@ class TestRefusing:
         assert read_weights(tmp_path / "model.npz")["conv1.bias"].tolist() == [1, 1, 1]
 
     def test_without_the_package_safetensors_it_says_so(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+        monkeypatch.setitem(sys.modules, "safetensors", None)
         path = save_safetensors(tmp_path / "w.safetensors", TENSORS)
         with pytest.raises(MissingLibraryError) as caught:
             read_weights(path)
