@@ -9,7 +9,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from fractions import Fraction
 
 from cnnfilter.io import exif
 from cnnfilter.io.boxes import read_items, read_profile
@@ -60,7 +59,7 @@ _OTHER_SEGMENTS = {
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the markers, and what is in their segments, up to the first scan."""
+    """Yield the markers of applications and comments up to the first scan, and what is in their segments."""
     place = 2
     with suppress(struct.error, IndexError):
         while True:
@@ -73,12 +72,13 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
                 place += 2
                 continue
             (length,) = struct.unpack_from(">H", data, place + 2)
-            yield marker, data[place + 4 : place + 2 + length]
+            if marker >= 0xE0:
+                yield marker, data[place + 4 : place + 2 + length]
             place += 2 + length
 
 
 def _read_jpeg(data: bytes) -> Metadata:
-    found, parts, count = Metadata(), dict[int, bytes](), 0
+    found, parts = Metadata(), list[tuple[int, int, bytes]]()
     texts, others = list[Text](), list[str]()
     for marker, body in _segments(data):
         if marker == 0xE0 and body.startswith(_JFIF) and len(body) >= 12:
@@ -88,36 +88,44 @@ def _read_jpeg(data: bytes) -> Metadata:
         elif marker == 0xE1 and body.startswith(_XMP):
             found = found._replace(xmp=found.xmp or body[len(_XMP) :])
         elif marker == 0xE2 and body.startswith(_ICC) and len(body) > len(_ICC) + 2:
-            count = body[len(_ICC) + 1]
-            parts[body[len(_ICC)]] = body[len(_ICC) + 2 :]
+            parts.append((body[len(_ICC)], body[len(_ICC) + 1], body[len(_ICC) + 2 :]))
         elif marker == _COMMENT:
             texts.append(Text("Comment", body))
         else:
             others += [
                 name for (kind, start), name in _OTHER_SEGMENTS.items() if marker == kind and body.startswith(start)
             ]
-    if count and set(parts) == set(range(1, count + 1)):
-        found = found._replace(profile=b"".join(parts[number] for number in range(1, count + 1)))
-    elif parts:
-        others.append("a colour profile that lacks a part")
+    parts.sort()
+    if [part[:2] for part in parts] == [(number, len(parts)) for number in range(1, len(parts) + 1)]:
+        found = found._replace(profile=b"".join(part for _, _, part in parts))
+    else:
+        others.append("a colour profile of which parts are missing")
     return found._replace(texts=tuple(texts), others=tuple(dict.fromkeys(others)))
 
 
 def _read_density(unit: int, across: int, down: int) -> Resolution | None:
-    if not across or not down or (unit == 0 and across == down):
+    if not across or not down or (unit not in {1, 2} and across == down):
         return None
     scale = 2.54 if unit == 2 else 1
     return Resolution(across * scale, down * scale, unit in {1, 2})
 
 
+_AS_NEAR = 0.02
+"""So many dots by the inch do not count: PNG counts whole ones by the metre."""
+
+
 def _write_density(resolution: Resolution) -> bytes:
-    """Return JFIF's unit and two whole numbers: by the inch, or by the centimetre where these are nearer to whole."""
+    """Return JFIF's unit and two whole numbers, by the inch, or by the centimetre where these come nearer."""
     across, down = resolution[:2]
     if not resolution.is_per_inch:
+        from fractions import Fraction  # noqa: PLC0415  seldom needed, and slow to load
+
         ratio = Fraction(across / down).limit_denominator(255)
         return struct.pack(">BHH", 0, min(ratio.numerator, 65_535), ratio.denominator)
-    off = [max(abs(number / unit - round(number / unit)) for number in (across, down)) for unit in (1, 2.54)]
-    unit = 2 if off[0] > 0.02 and off[1] < off[0] else 1  # PNG counts pixels by the metre, and is off by as much
+    inches, centimetres = (
+        max(abs(round(n / length) - n / length) * length for n in (across, down)) for length in (1, 2.54)
+    )
+    unit = 1 if inches < _AS_NEAR or inches <= centimetres else 2
     whole = (min(max(1, round(number / (2.54 if unit == 2 else 1))), 65_535) for number in (across, down))
     return struct.pack(">BHH", unit, *whole)
 
@@ -145,7 +153,10 @@ def _write_jpeg(data: bytes | memoryview, metadata: Metadata) -> bytes:
 # PNG
 
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
-_COLOUR_CHUNKS = {b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI"}
+_RAW = "Raw profile type "
+_COLOUR_CHUNKS = {b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
+"""Chunks that tell the colour space, and how long they are."""
+
 _INCHES_IN_METRE = 1 / 0.0254
 
 
@@ -164,7 +175,7 @@ def _unpack(packed: bytes) -> bytes:
 
 
 def _read_png(data: bytes) -> Metadata:
-    found, texts, colours = Metadata(), list[Text](), list[bytes]()
+    found, texts, colours, raw = Metadata(), list[Text](), dict[bytes, bytes](), dict[str, bytes]()
     for name, body in _chunks(data):
         with suppress(struct.error, IndexError, ValueError, zlib.error):
             if name == b"eXIf":
@@ -174,21 +185,37 @@ def _read_png(data: bytes) -> Metadata:
             elif name == b"pHYs":
                 across, down, unit = struct.unpack_from(">IIB", body)
                 found = found._replace(resolution=_read_physical_size(across, down, unit))
-            elif name in _COLOUR_CHUNKS:
-                colours.append(name + body)
+            elif len(body) == _COLOUR_CHUNKS.get(name):
+                colours.setdefault(name, name + body)
             elif name in {b"tEXt", b"zTXt", b"iTXt"}:
                 text = _read_text(name, body)
                 if text.keyword == _XMP_KEYWORD.decode():
                     found = found._replace(xmp=text.value)
-                else:
+                elif text.keyword.startswith(_RAW):
+                    raw[text.keyword.removeprefix(_RAW)] = _read_raw(text.value)
+                elif 0 < len(text.keyword) < 80 and text.keyword.isprintable():
                     texts.append(text)
-    return found._replace(texts=tuple(texts), colours=tuple(colours))
+    others = (_IPTC,) if {"iptc", "8bim"} & {*raw} else ()
+    return found._replace(
+        exif=found.exif or (raw.get("exif") or raw.get("APP1", b"")).removeprefix(EXIF_START),
+        profile=found.profile or raw.get("icc", b""),
+        xmp=found.xmp or raw.get("xmp", b""),
+        texts=tuple(texts),
+        colours=tuple(colours.values()),
+        others=others,
+    )
+
+
+def _read_raw(text: bytes) -> bytes:
+    """Return a block that ImageMagick wrote as a text: an empty line, its name, its length, and hexadecimal digits."""
+    _, _, _, digits = text.split(b"\n", 3)
+    return bytes.fromhex(digits.decode())
 
 
 def _read_physical_size(across: int, down: int, unit: int) -> Resolution | None:
-    if not across or not down or (unit == 0 and across == down):
+    if not across or not down or (unit != 1 and across == down):
         return None
-    scale = 1 if unit == 0 else 1 / _INCHES_IN_METRE
+    scale = 1 / _INCHES_IN_METRE if unit == 1 else 1
     return Resolution(across * scale, down * scale, unit == 1)
 
 
@@ -305,8 +332,29 @@ def _read_avif(data: bytes) -> Metadata:
     return Metadata(block.removeprefix(EXIF_START), read_profile(data), xmp)
 
 
-_NAMED_TAGS = {33723: _IPTC, 34377: _IPTC} | dict.fromkeys((33550, 33922, 34264, 34735), "the geographic reference")
-_LAST_STANDARD_TAG = 32_768
+_NAMED_TAGS = (
+    {33723: _IPTC, 34377: _IPTC}
+    | dict.fromkeys((301, 318, 319), "the colour space")
+    | dict.fromkeys((33550, 33922, 34264, 34735, 34736, 34737), "the geographic reference")
+    | {37724: "the layers of Photoshop"}
+    | dict.fromkeys((42112, 42113), "notes of GDAL")
+)
+_FIRST_PRIVATE = 32_768
+_OF_SAMPLES = {
+    32995,
+    32996,
+    32997,
+    32998,
+    *range(33421, 33423),
+    *range(34016, 34030),
+    34925,
+    34908,
+    34909,
+    34910,
+    37439,
+}
+"""Private tags that say how samples are written."""
+
 _CARRIED = (*exif.DESCRIPTIVE, exif.XMP, exif.PROFILE, *exif.RESOLUTION)
 
 _SIZED_DESCRIPTIONS = (b'{"shape":', b"ImageJ=", b"<?xml")
@@ -318,6 +366,9 @@ def _read_tiff(data: bytes, directory: Directory) -> Metadata:
     xmp, profile = (entries.pop(tag, Entry(0)).data for tag in (exif.XMP, exif.PROFILE))
     resolution = exif.read_resolution(entries)
     others = [name for tag, name in _NAMED_TAGS.items() if tag in directory.tags]
+    known = {*_CARRIED, *_NAMED_TAGS, *_OF_SAMPLES}
+    if private := [str(tag) for tag in directory.tags if tag >= _FIRST_PRIVATE and tag not in known]:
+        others.append(f"tags ({', '.join(private[:4])}{', ...' if len(private) > 4 else ''})")
     if entries.get(exif.DESCRIPTION, Entry(0)).data.startswith(_SIZED_DESCRIPTIONS):
         del entries[exif.DESCRIPTION]
         others.append("a description that tells sizes")

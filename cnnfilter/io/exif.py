@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -170,6 +169,8 @@ def _fraction(entry: Entry | None) -> float:
 
 def write_resolution(resolution: Resolution) -> dict[int, Entry]:
     """Return the entries that tell a resolution."""
+    from fractions import Fraction  # noqa: PLC0415  seldom needed, and slow to load
+
     unit = _INCH if resolution.is_per_inch else _NO_UNIT
     parts = [Fraction(number).limit_denominator(10_000) for number in resolution[:2]]
     across, down = (Entry(_RATIONAL, struct.pack("<II", part.numerator, part.denominator)) for part in parts)

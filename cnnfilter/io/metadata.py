@@ -156,8 +156,9 @@ def _place_texts(metadata: Metadata, format_: Format, notes: list[str]) -> Metad
     own, left, entries = list[Text](), list[Text](), dict[int, exif.Entry]()
     present = exif.read_first_entries(metadata.exif) if metadata.texts else {}
     for text in metadata.texts:
-        tag = _TEXT_TAGS.get(text.keyword)
-        if text.keyword == "Comment" and format_.name == "JPEG" and len(text.value) <= _SEGMENT:
+        keyword = text.keyword.capitalize()
+        tag = _TEXT_TAGS.get(keyword)
+        if keyword == "Comment" and format_.name == "JPEG" and len(text.value) <= _SEGMENT:
             own.append(text)
         elif tag and tag not in present and tag not in entries:
             entries[tag] = exif.write_text(text.value)
@@ -226,7 +227,8 @@ def _exchange(block: bytearray, directory: Directory, one: int, other: int) -> N
 
 
 def _update_xmp(xmp: bytes, height: int, width: int) -> bytes:
-    """Return XMP of a picture that is upright now, and has another size perhaps."""
+    """Return XMP of a picture that is upright now, and has another size perhaps, without the noughts of some files."""
+    xmp = xmp.rstrip(b"\0")
     names = {
         b"tiff:Orientation": 1,
         b"tiff:ImageLength": height,
