@@ -18,9 +18,10 @@ from cnnfilter.cli import log_to_stderr, remark
 from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
-from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
+from cnnfilter.io.formats import FORMATS, FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
+    STANDARD_OUTPUTS,
     Job,
     OutputRequest,
     allow_pixels,
@@ -49,6 +50,8 @@ def filter_files(
     document: Document | None = None,
 ) -> None:
     """Run each network on each input, and leave with status 1 if an input failed; `names` are those of the results."""
+    if settings.output in STANDARD_OUTPUTS:
+        settings = settings._replace(output=STANDARD)
     sources, below, failures = _collect(inputs, settings)
     layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]
     kernels = [recognize(word.text) for layer in layers for word in layer.kernels]
@@ -237,13 +240,8 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
     settings = work.settings
     if settings.max_pixels:
         allow_pixels(settings.max_pixels)
-    for option, value in (("quality", settings.quality), ("compression", settings.compression)):
-        if value is not None:
-            takers = FORMATS_TAKING[option]
-            names = {find_format(job.format_name).name for jobs in work.inputs for job in jobs if not job.view}
-            if names.isdisjoint(takers):
-                outputs = ", ".join(sorted(names)) or "figures"
-                warn(f"--{option} is of {', '.join(takers)}, and changes nothing in {outputs}")
+    if settings.format_ or settings.quality is not None or settings.compression is not None:
+        _warn_of_formats([job for jobs in work.inputs for job in jobs if not job.view], settings)
     if settings.range_ is Range.NONE:
         settings = settings._replace(depth=Depth.FLOAT)
     if settings.top is not None:
@@ -271,3 +269,16 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
     if settings.plot == "show" and len(work.inputs) > 1:  # each window in its turn
         settings = settings._replace(jobs=1)
     return work._replace(settings=settings, models=models)
+
+
+def _warn_of_formats(jobs: Sequence[Job], settings: Settings) -> None:
+    """Warn of options that no format among the outputs takes, and of suffixes that --format contradicts."""
+    names = {find_format(job.format_name).name for job in jobs}
+    for option, value in (("quality", settings.quality), ("compression", settings.compression)):
+        takers = FORMATS_TAKING[option]
+        if value is not None and names.isdisjoint(takers):
+            outputs = ", ".join(sorted(names)) or "figures"
+            warn(f"--{option} is of {', '.join(takers)}, and changes nothing in {outputs}")
+    for job in jobs:
+        if job.target and str(job.target) != job.format_name and job.target.suffix.lower() in FORMATS:
+            warn(f"{job.target}: will be {find_format(job.format_name).name}, as --format says, not the suffix")

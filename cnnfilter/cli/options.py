@@ -129,7 +129,9 @@ _FILE_OPTIONS = (
         help="A file, a folder, a template with {stem} {name} {ext} {parent} {index} and {kernel} or {layer} where"
         " there are several, or - for standard output. Folders are made first. Matrices are printed without it.",
     ),
-    click.option("--format", "format_", metavar="SUFFIX", help="Format of the output, such as png; - needs it."),
+    click.option(
+        "--format", "format_", metavar="SUFFIX", help="Format of the output, such as png, whatever its name is."
+    ),
     click.option("--in-place", is_flag=True, help="Allow an output to replace its own input."),
     click.option(
         "--range",

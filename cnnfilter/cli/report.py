@@ -204,7 +204,7 @@ def check_reports(
         made = [job for job in jobs if job.target or not job.view]
         if not made or any(job.target is None for job in made):
             raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
-        for name in (*(name for job in jobs for name in (job.source, job.format_name)), *map(str, prerequisites)):
+        for name in (*(name for job in jobs for name in (job.source, str(job.target))), *map(str, prerequisites)):
             _quote(name)
     reports = [path for path in (settings.report, settings.depfile) if path]
     folders: dict[str, str] = {}

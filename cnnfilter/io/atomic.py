@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.paths import SPECIAL, find_obstacle
+from cnnfilter.io.paths import DESCRIPTOR, SPECIAL, find_obstacle
 
 try:
     import fcntl
@@ -153,6 +153,19 @@ def write_whole(path: Path, data: bytes | memoryview, temporary_files: Temporary
                     reason = f"no such folder: {path.parent}"
                 raise ImageFileError(reason, path=path) from error
             raise
+
+
+def write_into(path: Path, data: bytes | memoryview) -> None:
+    """Write all bytes into a pipe, a device, or the open file that a name such as `/dev/fd/3` stands for."""
+    try:
+        if match := DESCRIPTOR.fullmatch(str(path)):
+            with os.fdopen(os.dup(int(match[1] or 2)), "wb") as file:
+                file.write(data)
+        else:
+            with path.open("wb") as file:
+                file.write(data)
+    except OSError as error:
+        raise ImageFileError(error.strerror or error, path=path) from error
 
 
 def check_writable(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, OutputError
-from cnnfilter.io.formats import IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
+from cnnfilter.io.formats import FORMATS, IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
 VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 OPENCV_LIMIT = 1 << 30
@@ -65,6 +66,9 @@ def free_memory() -> int:
 STANDARD = "-"
 """Standard input, or standard output."""
 
+STANDARD_OUTPUTS = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""Other names of standard output."""
+
 
 def name_input(source: str) -> str:
     """Return what an input is called in a message."""
@@ -77,9 +81,10 @@ class Job(NamedTuple):
     source: str  # the input's path, or `-`
     kernel: int  # the place of the kernel among those asked for, from 0
     target: Path | None  # the output's path; None prints
-    format_name: str  # a name whose suffix is the format: the target's, or `-.png` for standard output
+    format_name: str  # a name whose suffix is the format: the target's, `x.tmp as .png`, or `-.png` if it is printed
     layer: str = ""  # whose output is wanted; empty for what the network gives
     view: str = ""  # `plot`, `animate` or `explain` for what shows the work; empty for its result
+    is_stream: bool = False  # whether the target is written into, and not replaced by a file
 
 
 def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
@@ -156,18 +161,38 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
         place = fill_template(output, fields)
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
     target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
-    find_format(target)
-    if obstacle := find_obstacle(target, makes_folder=in_folder or is_template):
+    format_name, is_stream = str(target), False
+    if not request.format_:
+        find_format(target)
+    else:
+        is_stream = accepts_bytes(target)
+        if FORMATS.get(target.suffix.lower()) is not find_format(f"-{suffix}"):
+            format_name += f" as {suffix}"
+    if (obstacle := find_obstacle(target, makes_folder=in_folder or is_template)) and not is_stream:
         raise OutputError(obstacle, path=target)
     nearest = next(folder for folder in target.parents if os.path.lexists(folder))
     if not os.path.isdir(nearest):
         raise OutputError("is not a folder", path=nearest)
-    if request.format_ and find_format(target) is not find_format(f"-{suffix}"):
-        raise OutputError(f"its suffix and --format {request.format_} contradict each other", path=target)
-    return Job(source, 0 if request.layers else kernel, target, str(target), label if request.layers else "")
+    layer = label if request.layers else ""
+    return Job(source, 0 if request.layers else kernel, target, format_name, layer, is_stream=is_stream)
 
 
-SPECIAL = "is no regular file, and nothing takes its place"
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/stderr")
+"""The names of files that are open already, by their numbers."""
+
+
+def accepts_bytes(path: Path) -> bool:
+    """Return whether a path is that of a pipe, a character device or an open file, into which a result is written."""
+    if DESCRIPTOR.fullmatch(str(path)):
+        return path.exists()
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+SPECIAL = "is no regular file, and nothing takes its place; --format png writes into a pipe or a device"
 
 
 def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
@@ -176,6 +201,8 @@ def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
         return "is a folder"
     if os.path.exists(path) and not os.path.isfile(path):
         return SPECIAL
+    if DESCRIPTOR.fullmatch(str(path)) and not os.path.exists(path):
+        return "no file is open under this number"
     return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
-from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_whole
+from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
 from cnnfilter.io.decode import Picture, decode_picture
 from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
@@ -138,7 +138,7 @@ class Filtering:
 
     def _filter(self, jobs: list[Job], outcome: Outcome) -> None:
         if self._settings.no_clobber or self._settings.update:
-            jobs = [job for job in jobs if job.layer or not self._is_done(job, [job.format_name], outcome)]
+            jobs = [job for job in jobs if job.layer or not self._is_done(job, [str(job.target)], outcome)]
         if not jobs:
             return
         picture = read_input(outcome.source, self._work)
@@ -234,7 +234,9 @@ class Filtering:
                 tell("%s: passed over, it exists", path)
                 outcome.passed_over.append(file.name)
                 continue
-            if job.target:
+            if job.is_stream:
+                write_into(path, file.data)
+            elif job.target:
                 write_whole(path, file.data, self.temporary_files)
             else:
                 if self._titled and not job.view:
@@ -247,6 +249,8 @@ class Filtering:
 
 def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
     """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
+    if job.is_stream:
+        return ""
     if job.target and work.settings.no_clobber and not job.layer and job.target.exists():
         return "exists"
     if job.target and work.settings.update and is_up_to_date(names, job.source, work.prerequisites):

@@ -35,7 +35,10 @@ Watcher = Callable[[Part], None]
 
 
 class Result(NamedTuple):
-    """What one file is to hold: the pixels of each page, the share of values clipped, and the pages read."""
+    """What one file is to hold: the pixels of each page, the share of values clipped, and the pages read.
+
+    The suffix of its name is its format.
+    """
 
     name: str
     pages: list[Array]
@@ -43,6 +46,7 @@ class Result(NamedTuple):
     notes: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
     source: Pages | None = None
+    path: str = ""  # where it goes, if that is another name
 
 
 class File(NamedTuple):
@@ -120,34 +124,38 @@ def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str
 
 def name_files(job: Job, shape: Shape, settings: Settings) -> list[str]:
     """Return a result's files: for a layer that no picture holds `PATH-01.png` and so on, for a vector a text."""
-    path, maps = Path(job.format_name), shape[2] if len(shape) == 3 else 1
-    if not job.layer or settings.ranking or is_matrix(path):
-        return [job.format_name]
+    path, maps = job.target or Path(job.format_name), shape[2] if len(shape) == 3 else 1
+    if not job.layer or settings.ranking or is_matrix(job.format_name):
+        return [str(path)]
     if len(shape) == 1:
         return [str(path.with_suffix(".txt"))]
     if maps in {1, 3}:
-        return [job.format_name]
+        return [str(path)]
     places = (str(number).zfill(max(2, len(str(maps)))) for number in range(1, maps + 1))
     return [str(path.with_name(f"{path.stem}-{place}{path.suffix}")) for place in places]
 
 
 def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None = None) -> list[Result]:
     """Return what the files of a job are to hold, in the order of `name_files`: the network is run part by part."""
-    name, picture = job.format_name, maps.picture
+    name, picture, path = job.format_name, maps.picture, str(job.target or job.format_name)
     if picture.pages and find_format(name).pages and not settings.ranking:
-        return [_run_pages(maps, picture.pages, name, settings)]
+        return [_run_pages(maps, picture.pages, name, settings)._replace(path=path)]
     notes = [remark_on_pages(picture.pages)] if picture.pages else []
-    names, each = [name], [maps]
+    names, each = [path], [maps]
     if job.layer or settings.ranking:
         values = drop_single_channel(maps.values)
         names = name_files(job, values.shape, settings)
         if settings.ranking or (values.ndim == 1 and not is_matrix(name)):
-            return [Result(names[0], [values], notes=tuple(notes))]
+            return [Result(name if settings.ranking else names[0], [values], notes=tuple(notes), path=names[0])]
         if len(names) > 1:
             channels = (values[:, :, number] for number in range(len(names)))
             pictures = [Picture(channel, picture.depth, matrix=picture.matrix) for channel in channels]
             each = [FeatureMaps(one, maps.white, one.pixels) for one in pictures]
-    results = [_fill(one, name, settings, watch=watch) for one, name in zip(each, names, strict=True)]
+    ending = name.removeprefix(path)  # what says the format of a file whose suffix does not
+    results = [
+        _fill(one, file + ending, settings, watch=watch)._replace(path=file)
+        for one, file in zip(each, names, strict=True)
+    ]
     clipped = sum(result.clipped for result in results) / len(results)
     first = results[0]._replace(notes=tuple(filter(None, (*notes, *results[0].notes, remark_on_clipping(clipped)))))
     return [first, *(result._replace(notes=()) for result in results[1:])]
@@ -259,7 +267,7 @@ def encode(result: Result, settings: Settings) -> File:
             metadata, lost = carry_over(result.metadata, find_format(result.name), first)
         data = encode_image(first, result.name, quality=quality, compression=compression, owned=True, metadata=metadata)
         notes = *notes, *lost
-    return File(result.name, data, first.shape, result.clipped, notes)
+    return File(result.path or result.name, data, first.shape, result.clipped, notes)
 
 
 def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:

@@ -1,5 +1,7 @@
 """Standard input, standard output, and what is said on standard error when asked."""
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -119,3 +121,97 @@ def test_verbose_names_the_plan_of_a_convolution(run: Run, colours: Array) -> No
     named = run("pipeline", "conv:gaussian:5:1", "colours.png", "-o", "out.png", "-qv").stderr
     assert re.search(r"^cnnfilter: \w+ in float32: .*fractions$", named, re.MULTILINE)
     assert run("convolve", "colours.png", "-k", "sharpen", "-o", "out.png", "-q").stderr == ""
+
+
+@EVERY_COMMAND
+@pytest.mark.parametrize("output", ["out.tmp", "out", "a.b", "{stem}", "new/{stem}.x", "x.jpg", "folder/"])
+def test_format_holds_whatever_the_name_is(
+    run: Run, three: dict[str, Array], command: tuple[str, ...], output: str
+) -> None:
+    result = run(*command, "a.png", "-o", output, "--format", "tif")
+    (name,) = files(Path()) - set(three)
+    assert Path(name).read_bytes()[:4] in {b"II*\0", b"MM\0*"}
+    assert np.array_equal(decode(Path(name).read_bytes()), three["a.png"])
+    expected = "cnnfilter: remark: x.jpg: will be TIFF, as --format says, not the suffix\n"
+    assert result.stderr == (expected if output == "x.jpg" else "")
+
+
+def test_format_holds_for_the_maps_of_layers(run: Run, colours: Array) -> None:
+    run(
+        "pipeline",
+        "gray@g conv:sobel-x,sobel-y@c",
+        "colours.png",
+        "--save",
+        "all",
+        "-o",
+        "{layer}.x",
+        "--format",
+        "bmp",
+    )
+    assert files(Path()) == {"colours.png", "g.x", "c-01.x", "c-02.x"}
+    assert load_bytes("c-02.x").shape == (colours.shape[0] - 2, colours.shape[1] - 2)
+
+
+def load_bytes(name: str) -> Array:
+    """Return the picture in a file, whose suffix says nothing."""
+    return decode(Path(name).read_bytes())
+
+
+def test_a_message_names_the_file_and_its_format(run: Run, colours: Array) -> None:
+    assert colours.size
+    result = run("pipeline", "conv:sobel-x,sobel-y", "colours.png", "-o", "out.x", "--format", "png", status=1)
+    assert result.stderr.startswith("cnnfilter: out.x as .png: an image file holds 1, 3 or 4 channels")
+
+
+def test_format_is_that_of_a_report_and_of_updates(run: Run, three: dict[str, Array]) -> None:
+    words = ("pool", *three, "-o", "{stem}.x", "--format", "png", "--report", "r.jsonl", "--depfile", "r.d", "--update")
+    run(*words)
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    assert [line["outputs"][0]["path"] for line in lines] == ["a.x", "b.x", "c.x"]
+    assert Path("r.d").read_text() == "a.x: a.png\nb.x: b.png\nc.x: c.png\n"
+    run(*words)
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    assert [line["passed_over"] for line in lines] == [["a.x"], ["b.x"], ["c.x"]]
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
+def test_standard_output_has_other_names(run: Run, three: dict[str, Array], name: str) -> None:
+    printed = run("pool", "a.png", "--size", "1", "-o", name)  # as - does, it keeps the input's format
+    assert np.array_equal(decode(printed.stdout_bytes), three["a.png"])
+    assert printed.stdout_bytes == run("pool", "a.png", "--size", "1", "-o", "-", "--format", "png").stdout_bytes
+    assert "standard output" in run("pool", *three, "-o", name, "--format", "png", status=2).stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--no-clobber",), ("--update",), ("-j", "2")], ids=" ".join)
+def test_an_open_file_is_written_where_it_is(run: Run, three: dict[str, Array], options: tuple[str, ...]) -> None:
+    with Path("all.bin").open("wb", buffering=0) as file:
+        file.write(b"before")
+        run("pool", "a.png", "--size", "1", "-o", f"/dev/fd/{file.fileno()}", "--format", "bmp", *options)
+        file.write(b"behind")
+    data = Path("all.bin").read_bytes()
+    assert (data[:6], data[-6:]) == (b"before", b"behind")
+    assert np.array_equal(decode(data[6:-6]), three["a.png"])
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["a named pipe", "/dev/fd"])
+def test_a_pipe_takes_a_result_with_format(run: Run, three: dict[str, Array], named: bool) -> None:
+    os.mkfifo("pipe.bmp")
+    reading = os.open("pipe.bmp", os.O_RDONLY | os.O_NONBLOCK)
+    writing = os.open("pipe.bmp", os.O_WRONLY)
+    output = "pipe.bmp" if named else f"/dev/fd/{writing}"
+    run("pool", "a.png", "--size", "1", "-o", output, "--format", "bmp")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert np.array_equal(decode(pipe.read()), three["a.png"])
+    assert Path("pipe.bmp").is_fifo()
+
+
+def test_a_device_takes_a_result_and_one_that_is_full_fails(run: Run, three: dict[str, Array]) -> None:
+    run("pool", "a.png", "-o", "/dev/null", "--format", "png")
+    assert Path("/dev/null").is_char_device()
+    if Path("/dev/full").exists():
+        result = run("pool", "a.png", "-o", "/dev/full", "--format", "png", status=1)
+        assert result.stderr == "cnnfilter: /dev/full: No space left on device\n"
+    result = run("pool", "a.png", "-o", "/dev/fd/999", "--format", "png", status=2)
+    assert "/dev/fd/999: no file is open under this number" in result.stderr
+    assert files(Path()) == set(three)
