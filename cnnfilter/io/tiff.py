@@ -25,7 +25,7 @@ from cnnfilter.io.tiff_layout import (
     Layout,
 )
 
-_COLOUR_MAP, _COEFFICIENTS, _REFERENCES = 320, 529, 532
+_WHITE_POINT, _COLOUR_MAP, _COEFFICIENTS, _REFERENCES = 318, 320, 529, 532
 
 _EXACT = 1 << 53
 """Whole numbers up to this are exact in float64."""
@@ -37,21 +37,24 @@ def decode_tiff(data: bytes, layout: Layout, name: str) -> Array:
     `ImageFileError` that says what is not supported, or that the file is cut off or damaged.
     """
     if layout.refusal:
-        raise ImageFileError(f"TIFF of {layout.refusal} is not supported", path=name)
+        cure = "`tiffcp -c lzw` converts it" if layout.refusal.startswith("compressed") else _CURE
+        raise ImageFileError(f"TIFF {layout.refusal} is not supported; {cure}", path=name)
     if min(layout.height, layout.width, layout.samples, *layout.block) < 1:
         raise ImageFileError("the TIFF is damaged: it has no size", path=name)
     try:
-        if layout.whole_page:
-            pixels = _decode_whole(data, layout, name)
-        else:
+        pixels = _decode_whole(data, layout, name) if layout.in_library or layout.plain else None
+        if pixels is None:
             pixels = _make_image(read_samples(data, layout, name), layout, data, name)
     except struct.error as error:
         raise ImageFileError("the TIFF is cut off or damaged: its tags do not fit", path=name) from error
     return apply_orientation(pixels, layout.orientation) if layout.orientation > 1 else pixels
 
 
-def _decode_whole(data: bytes, layout: Layout, name: str) -> Array:
-    """Return what OpenCV, or of old-style JPEG Pillow, decodes of a page."""
+_CURE = "convert it to grey, RGB or RGBA of 8 or 16 bits, or to floats"
+
+
+def _decode_whole(data: bytes, layout: Layout, name: str) -> Array | None:
+    """Return what OpenCV, or of old-style JPEG Pillow, decodes of a page; None where another way is left."""
     first = layout.directory
     page = data
     if first.place != struct.unpack_from(first.form, data, struct.calcsize(first.form))[0] or (
@@ -64,6 +67,8 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array:
     find_blocks(data, layout, name)  # none of them is cut off
     pixels, _ = call_opencv("TIFF", name, lambda: cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED))
     if pixels is None or pixels.shape != (layout.height, layout.width, layout.channels)[: pixels.ndim]:
+        if layout.plain:
+            return None
         raise ImageFileError("the TIFF is cut off or damaged, or of a kind that OpenCV cannot read", path=name)
     pixels = swap_red_and_blue(pixels, owned=True)
     if layout.alpha == MULTIPLIED:
@@ -152,26 +157,50 @@ def _mix_inks(inks: Array, *_: object) -> Array:
     return (free[:, :, :3] * free[:, :, 3:] // white).astype(inks.dtype)
 
 
-def _convert_lab(samples: Array, layout: Layout, *_: object) -> Array:
+def _convert_lab(samples: Array, layout: Layout, data: bytes, name: str) -> Array:
     """Return the sRGB of L*a*b*; a* and b* are signed in CIELab, and have an offset in ICCLab."""
-    white, half = (255, 128) if layout.bits == 8 else (65535, 32768)
-    most = 65280 if layout.bits == 16 and layout.photometric == ICCLAB else white  # ICC.1:2001-04, annex A.3
+    del name
+    white, half, signed = (255, 128, "i1") if layout.bits == 8 else (65535, 32768, "i2")
+    is_icc = layout.photometric == ICCLAB
+    most = 65280 if is_icc and layout.bits == 16 else white  # ICC.1:2001-04, annex A.3
+    x, y = _fractions(data, layout.directory.tags.get(_WHITE_POINT), _D50)
+    to_rgb = _XYZ_TO_RGB @ _adapt(np.array([x / y, 1, (1 - x - y) / y]))
     pixels = np.empty_like(samples)
     for row in range(0, len(samples), _ROWS_AT_ONCE):
         part = samples[row : row + _ROWS_AT_ONCE]
-        lab = part.astype(np.float32)
-        lab[:, :, 0] *= 100 / most
-        signed = (
-            part[:, :, 1:].astype(np.int32) - half
-            if layout.photometric == ICCLAB
-            else part[:, :, 1:].view(f"i{layout.bits // 8}")
+        chroma = part[:, :, 1:].astype(np.float64) - half if is_icc else part[:, :, 1:].astype(signed)
+        height = (part[:, :, 0] * (100 / most) + 16) / 116
+        roots = np.stack(
+            [height + chroma[:, :, 0] * (128 / half / 500), height, height - chroma[:, :, 1] * (128 / half / 200)]
         )
-        lab[:, :, 1:] = signed * (128 / half)
-        pixels[row : row + _ROWS_AT_ONCE] = np.rint(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB).clip(0, 1) * white)
+        xyz = np.where(roots > 6 / 29, roots**3, (roots - 4 / 29) * (108 / 841))
+        linear = np.tensordot(xyz, to_rgb, (0, 1)).clip(0, 1)
+        rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        pixels[row : row + _ROWS_AT_ONCE] = np.rint(rgb * white)
     return pixels
 
 
 _ROWS_AT_ONCE = 64
+
+_D50 = 0.34567, 0.3585
+"""The white of L*a*b* (chromaticity x and y) where a file does not say, as in ICC profiles."""
+
+_D65_WHITE = np.array([0.95047, 1, 1.08883])
+
+_XYZ_TO_RGB = np.linalg.inv(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+"""Linear sRGB of XYZ (IEC 61966-2-1)."""
+
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+"""Responses of the eye, by which white is adapted (ICC.1:2022, annex E)."""
+
+
+def _adapt(white: Array) -> Array:
+    """Return what makes XYZ under D65 of XYZ relative to a white, in which white is 1, 1, 1."""
+    gains = (_BRADFORD @ _D65_WHITE) / (_BRADFORD @ white)
+    adapted: Array = np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD @ np.diag(white)
+    return adapted
 
 
 def _convert_ycbcr(samples: Array, layout: Layout, data: bytes, name: str) -> Array:

@@ -77,6 +77,7 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
                 if len(blocks) >= len(offsets):
                     raise ImageFileError("the TIFF is damaged: it has fewer strips or tiles than its size", path=name)
                 start, count = int(offsets[len(blocks)]), int(counts[len(blocks)]) if len(blocks) < len(counts) else 0
+                count = min(count, size) if layout.compression == 1 else count
                 count = count or _guess_count(size, start, len(data), layout, name)
                 if start + count > len(data) or size > count * _EXPANSION.get(layout.compression, size):
                     _refuse(f"{_kind(layout)} {len(blocks) + 1}", name)

@@ -16,6 +16,8 @@ EXTRA_SAMPLES, SAMPLE_FORMAT, SUBSAMPLING = 338, 339, 530
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
 """Photometric interpretations that are read; `SEPARATED` is CMYK."""
 
+_SUB_DIRECTORIES = 330
+
 LOGL, LOGLUV = 32844, 32845
 
 MULTIPLIED, STRAIGHT = 1, 2
@@ -84,7 +86,7 @@ class Meaning(NamedTuple):
 _TO_16, _WIDE = frozenset(range(1, 17)), frozenset({32, 64})
 _SIGNED, _FLOATS = frozenset({8, 16, 32, 64}), frozenset({16, 32, 64})
 MEANINGS = {
-    MIN_IS_WHITE: Meaning("grey whose 0 is white", 1, _TO_16),
+    MIN_IS_WHITE: Meaning("grey whose 0 is white", 1, _TO_16, floats=_FLOATS),
     MIN_IS_BLACK: Meaning("grey", 1, _TO_16 | _WIDE, _SIGNED, _FLOATS),
     RGB: Meaning("RGB", 3, _TO_16 | _WIDE, _SIGNED, _FLOATS),
     PALETTE: Meaning("a palette", 1, frozenset(range(1, 9))),
@@ -136,13 +138,17 @@ class Layout(NamedTuple):
         return self.directory.number(PREDICTOR, 1) if self.compression in _PREDICTED else 1
 
     @property
-    def whole_page(self) -> bool:
-        """Whether a library decodes the page as a whole: it must, or OpenCV is right, and faster than a detour."""
+    def in_library(self) -> bool:
+        """Whether only a library decodes the page, as a whole."""
+        return self.compression in {OLD_JPEG, JPEG, 34676, 34677}
+
+    @property
+    def plain(self) -> bool:
+        """Whether OpenCV decodes the page right, and faster than strip by strip."""
         slow = {5, 32773} if self.predictor == 1 else {5, 8, 32946}
-        if self.compression not in slow:
-            return self.compression in {OLD_JPEG, JPEG, 34676, 34677}
         return (
-            self.photometric in {MIN_IS_BLACK, RGB}
+            self.compression in slow
+            and self.photometric in {MIN_IS_BLACK, RGB}
             and self.kind + str(self.bits) in {"u8", "u16", "f32", "f64"}
             and not (self.planar or self.bands)
             and (self.alpha == 0 or self.photometric == RGB)
@@ -169,7 +175,7 @@ class Layout(NamedTuple):
     def bands(self) -> bool:
         """Whether samples have no common meaning as a colour."""
         single = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3}.get(self.photometric, self.samples)
-        return self.compression not in {OLD_JPEG, JPEG} and not self.alpha and self.samples != single
+        return not self.in_library and not self.alpha and self.samples != single
 
     @property
     def channels(self) -> int:
@@ -205,6 +211,8 @@ def read_pages(data: bytes) -> Chapter:
         return Chapter(())
     chosen = [directory for directory in directories if not _belongs_to_another(directory)]
     pages = tuple(read_layout(data, directory) for directory in chosen or directories[:1])
+    if not chosen and _SUB_DIRECTORIES in directories[0].tags:
+        pages = (pages[0]._replace(refusal="of camera raw data, with a reduced copy beside it,"),)
     last = directories[-1]
     try:
         (next_,) = struct.unpack_from(last.form, data, last.link)
@@ -247,9 +255,9 @@ def read_layout(data: bytes, directory: Directory) -> Layout:
         orientation=orientation if 1 <= orientation <= 8 else 1,
     )
     if len(set(bits[:samples])) > 1:
-        return layout._replace(refusal=f"samples of {', '.join(map(str, bits))} bits")
+        return layout._replace(refusal=f"of samples of {', '.join(map(str, bits))} bits")
     if len(set(formats[:samples])) > 1 or not layout.kind:
-        return layout._replace(refusal="samples of different types" if layout.kind else "complex numbers")
+        return layout._replace(refusal="of samples of different types" if layout.kind else "of complex numbers")
     return layout._replace(refusal=_find_refusal(layout))
 
 
@@ -275,38 +283,38 @@ def _find_refusal(layout: Layout) -> str:
     """Return what of a page is not supported, or the empty string."""
     meaning, codec = MEANINGS.get(layout.photometric), CODECS.get(layout.compression)
     if codec is None or not codec.is_read:
-        return f"compressed by {codec.name} ({layout.compression})" if codec else f"compression {layout.compression}"
-    if layout.whole_page and layout.photometric in {LOGL, LOGLUV}:
+        return f"compressed by {codec.name if codec else 'an unknown method'} ({layout.compression})"
+    if layout.in_library and layout.photometric in {LOGL, LOGLUV}:
         return ""
     if meaning is None or not meaning.colours:
         what = meaning.name if meaning else "an unknown kind"
-        return "without PhotometricInterpretation" if layout.photometric < 0 else f"{what} ({layout.photometric})"
+        return "without PhotometricInterpretation" if layout.photometric < 0 else f"of {what} ({layout.photometric})"
     types = {"u": ("", meaning.unsigned), "i": ("signed ", meaning.signed), "f": ("float ", meaning.floats)}
     word, known = types[layout.kind]
     if layout.bits not in known:
-        return f"{meaning.name} in {word}samples of {layout.bits} bits"
+        return f"of {meaning.name} in {word}samples of {layout.bits} bits"
     if layout.predictor not in {1, 2, 3} or (layout.predictor == 2 and layout.bits not in _SIGNED):
-        return f"predictor {layout.predictor} for samples of {layout.bits} bits"
+        return f"with predictor {layout.predictor} for samples of {layout.bits} bits"
     if layout.predictor == 3 and layout.kind != "f":
-        return "the predictor of floats for whole numbers"
+        return "with the predictor of floats for whole numbers"
     return _find_refused_samples(layout, meaning)
 
 
 def _find_refused_samples(layout: Layout, meaning: Meaning) -> str:
     """Return what is not supported of the number of samples, and what they mean."""
     if layout.photometric == SEPARATED and layout.directory.number(INK_SET, 1) != 1:
-        return "inks that are not CMYK"
+        return "of inks that are not CMYK"
     if layout.samples < meaning.colours:
-        return f"{meaning.name} in {layout.samples} samples"
+        return f"of {meaning.name} in {layout.samples} samples"
     if layout.photometric not in {MIN_IS_WHITE, MIN_IS_BLACK, RGB} and layout.samples > meaning.colours:
         if not layout.alpha:
-            return f"{meaning.name} with extra samples that are not alpha"
+            return f"of {meaning.name} with extra samples that are not alpha"
         if layout.alpha == MULTIPLIED and layout.photometric != PALETTE:
-            return f"{meaning.name} multiplied by its alpha"
+            return f"of {meaning.name} multiplied by its alpha"
     if layout.bands and not layout.numbers and MULTIPLIED in layout.extras:
-        return f"{meaning.name} multiplied by its alpha, beside other samples"
+        return f"of {meaning.name} multiplied by its alpha, beside other samples"
     if layout.compression in CCITT and (layout.bits, layout.samples) != (1, 1):
-        return f"CCITT compression of {layout.samples} samples of {layout.bits} bits"
+        return f"compressed by CCITT in {layout.samples} samples of {layout.bits} bits"
     if layout.compression in {JPEG, WEBP} and (layout.bits, layout.kind) != (8, "u"):
-        return f"{CODECS[layout.compression].name} compression of samples of {layout.bits} bits"
+        return f"compressed by {CODECS[layout.compression].name} in samples of {layout.bits} bits"
     return ""
