@@ -110,10 +110,12 @@ def hide_descriptions(data: bytes) -> bytes:
     return bytes(changed)
 
 
-def read_profile(data: bytes) -> bytes:
-    """Return the colour profile of an AVIF, or nothing."""
+def find_colours(data: bytes) -> dict[bytes, tuple[int, int]]:
+    """Return where a file tells its colour space, by numbers (`nclx`) or a profile (`prof`): from where to where."""
     start, end = find_box(data, b"meta", b"iprp", b"ipco")
+    found: dict[bytes, tuple[int, int]] = {}
     for name, place, stop in list_boxes(data, start, end):
-        if name == b"colr" and data[place : place + 4] in {b"prof", b"rICC"}:
-            return data[place + 4 : stop]
-    return b""
+        if name == b"colr":
+            kind = data[place : place + 4]
+            found.setdefault(b"prof" if kind == b"rICC" else kind, (place + 4, stop))
+    return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from cnnfilter.io import exif
-from cnnfilter.io.boxes import read_items, read_profile
+from cnnfilter.io.boxes import find_colours, read_items
 from cnnfilter.io.exif import Entry, Resolution
 from cnnfilter.io.headers import Header
 from cnnfilter.io.metadata import EXIF_START, Metadata, Text
@@ -324,12 +324,32 @@ def _webp_size(data: bytes | memoryview, name: bytes, place: int) -> tuple[int, 
 # AVIF and TIFF
 
 
+_PLAIN_PRIMARIES, _PLAIN_CURVES = {1, 2}, {1, 2, 6, 13, 14, 15}
+"""Numbers of ITU-T H.273 for primaries and curves that are those of sRGB or near them, or are not known."""
+
+
 def _read_avif(data: bytes) -> Metadata:
-    items = read_items(data)
+    items, found = read_items(data), find_colours(data)
     block, xmp = items.get("Exif", b""), items.get("application/rdf+xml", b"")
     if len(block) > 4:  # the offset of the byte order mark comes first
         block = block[4 + int.from_bytes(block[:4]) :]
-    return Metadata(block.removeprefix(EXIF_START), read_profile(data), xmp)
+    profile, numbers = (data[slice(*found.get(kind, (0, 0)))] for kind in (b"prof", b"nclx"))
+    colours: tuple[bytes, ...] = ()
+    if len(numbers) >= 4 and not profile:
+        primaries, curve = struct.unpack_from(">HH", numbers)
+        if not (primaries in _PLAIN_PRIMARIES and curve in _PLAIN_CURVES) and max(primaries, curve) < 256:
+            colours = (bytes([*b"cICP", primaries, curve, 0, 1]),)
+    return Metadata(block.removeprefix(EXIF_START), profile, xmp, colours=colours)
+
+
+def _write_avif(data: bytes | memoryview, metadata: Metadata) -> bytes:
+    """Name the colour space in numbers; OpenCV has written the rest."""
+    changed = bytearray(data)
+    start, _ = find_colours(bytes(data)).get(b"nclx", (0, 0))
+    for chunk in metadata.colours:
+        if start and chunk[:4] == b"cICP":
+            struct.pack_into(">HH", changed, start, chunk[4], chunk[5])
+    return bytes(changed)
 
 
 _NAMED_TAGS = (
@@ -401,4 +421,5 @@ _WRITERS: dict[str, Callable[[bytes | memoryview, Metadata], bytes]] = {
     "JPEG": _write_jpeg,
     "PNG": _write_png,
     "WebP": _write_webp,
+    "AVIF": _write_avif,
 }

@@ -89,8 +89,8 @@ _AVIF_BLOCKS = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METAD
 
 
 def _add_metadata(data: Encoded, format_: Format, pages: Sequence[Metadata]) -> Encoded:
-    """Return a file with metadata where there is some; AVIF has got it already."""
-    return write_metadata(data, format_.name, pages) if any(map(any, pages)) and format_.name != "AVIF" else data
+    """Return a file with metadata where there is some."""
+    return write_metadata(data, format_.name, pages) if any(map(any, pages)) else data
 
 
 _CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2BGR, (1, 4): cv2.COLOR_GRAY2BGRA, (3, 4): cv2.COLOR_BGR2BGRA}

@@ -60,7 +60,7 @@ class Metadata(NamedTuple):
     xmp: bytes = b""
     resolution: Resolution | None = None
     texts: tuple[Text, ...] = ()
-    colours: tuple[bytes, ...] = ()  # chunks of a PNG that tell its colour space: their names and contents
+    colours: tuple[bytes, ...] = ()  # names and contents of a PNG's chunks that tell its colour space, cICP of AVIF too
     others: tuple[str, ...] = ()  # the names of what is not carried
 
 
@@ -164,10 +164,11 @@ def _place_texts(metadata: Metadata, format_: Format, notes: list[str]) -> Metad
             entries[tag] = exif.write_text(text.value)
         else:
             left.append(text)
-    if lost := [*_name_texts(left), *_name_colours(metadata)]:
+    colours = tuple(chunk for chunk in metadata.colours if format_.name == "AVIF" and chunk.startswith(b"cICP"))
+    if lost := [*_name_texts(left), *([] if colours else _name_colours(metadata))]:
         notes.append(f"{_join(lost)} dropped: not written into {format_.name}")
     block = _add_to_exif(metadata.exif, entries) if entries else metadata.exif
-    return metadata._replace(texts=tuple(own), colours=(), exif=block)
+    return metadata._replace(texts=tuple(own), colours=colours, exif=block)
 
 
 def _fit_segments(metadata: Metadata, notes: list[str]) -> Metadata:

@@ -289,6 +289,19 @@ def test_chunks_of_colour_go_from_png_to_png_alone() -> None:
     assert pass_on(data, ".webp")[1] == ("the colour space (gAMA) dropped: not written into WebP",)
 
 
+def test_numbers_of_a_colour_space_go_among_png_and_avif() -> None:
+    wide = b"cICP" + bytes([9, 16, 0, 1])  # BT.2020 and PQ
+    png = saved("PNG", Image.fromarray(COLOURS))
+    data = png[:33] + (4).to_bytes(4) + wide + zlib.crc32(wide).to_bytes(4) + png[33:]
+    avif, notes = pass_on(data, ".avif")
+    assert notes == ()
+    assert avif[avif.index(b"colrnclx") :][8:12] == bytes([0, 9, 0, 16])
+    assert metadata_of(avif) == metadata_of(data) == Metadata(colours=(wide,))
+    assert pass_on(avif, ".png")[0].count(wide) == 1
+    assert pass_on(avif, ".jpg")[1] == ("the colour space (cICP) dropped: not written into JPEG",)
+    assert metadata_of(saved("AVIF", Image.fromarray(COLOURS))) == Metadata()
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
