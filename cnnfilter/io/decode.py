@@ -13,6 +13,7 @@ from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.gif import decode_frames
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, Header, check_header, read_header
+from cnnfilter.io.jpeg2000 import decode_jpeg_2000
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
@@ -159,7 +160,7 @@ def decode_picture(
 def _as_picture(pixels: Array, header: Header, index: int) -> Picture:
     """Return what was decoded of a page, counted from 0, as a picture; the header says what its numbers mean."""
     layout = header.layouts[index] if header.layouts else None
-    matrix, bands = bool(layout and layout.numbers), bool(layout and layout.bands)
+    matrix, bands = bool(layout and layout.numbers), header.bands or bool(layout and layout.bands)
     return Picture(pixels, DEPTHS[pixels.dtype], matrix=matrix, bands=bands)
 
 
@@ -239,6 +240,7 @@ _DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {
     "GIF": _decode_gif,
     "PAM": _decode_pam,
     "TIFF": _decode_tiff,
+    "JPEG 2000": lambda data, _, __, name: decode_jpeg_2000(data, name),
 }
 """What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
 messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import metadata
+from cnnfilter.io import jpeg2000_boxes, metadata
 from cnnfilter.io.gif import Screen, read_screen
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 from cnnfilter.io.signatures import explain_unknown, recognise
@@ -33,6 +33,7 @@ class Header(NamedTuple):
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
     layouts: tuple[Layout, ...] = ()  # of the pages of a TIFF
+    bands: bool = False  # whether the channels have no meaning as colours or alpha
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
     screen: Screen | None = None  # of a GIF
     format: str = ""  # its name; empty if it is not known
@@ -262,16 +263,19 @@ _AVIF_ORIENTATIONS = ((1, 8, 3, 6), (4, 5, 2, 7), (2, 7, 4, 5))
 """By the axis of `imir`, none, horizontal or vertical, and the quarter turns to the left of `irot` before it."""
 
 
-def _jpeg_2000(data: bytes) -> Header | None:
-    """ITU-T T.800: the box `ihdr`, or the marker SIZ of a bare stream."""
-    box = data.find(b"ihdr", 0, 512)
-    if box > 0:
-        height, width, components, bits = struct.unpack_from(">IIHB", data, box + 4)
-        return Header(
-            height, width, components * (1 + (bits & 0x7F) // 8), channels=components if components in {1, 3, 4} else 0
-        )
-    right, bottom, left, top = struct.unpack_from(">IIII", data, 8)
-    return Header(bottom - top, right - left)
+def _jpeg_2000(data: bytes) -> Header:
+    """ITU-T T.800: boxes, or a bare codestream."""
+    if data[20:24] == b"mjp2":
+        return Header(0, 0, refusal="Motion JPEG 2000 is not supported")
+    boxes = jpeg2000_boxes.read_boxes(data)
+    stream = boxes.codestream
+    refusal = "" if stream.is_whole else "the JPEG 2000 is cut off or damaged: its codestream has no end"
+    if boxes.refusal:
+        refusal = f"JPEG 2000 with {boxes.refusal} is not supported"
+    depth = boxes.channel_count * (1 + (boxes.bits > 8))
+    notes = (f"{boxes.codestreams} codestreams, of which the first is read",) if boxes.codestreams > 1 else ()
+    header = Header(stream.height, stream.width, depth, refusal=refusal, channels=boxes.channel_count, notes=notes)
+    return header._replace(bands=boxes.bands)
 
 
 _READERS: dict[str, Callable[[bytes], Header | None]] = {

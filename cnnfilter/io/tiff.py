@@ -7,6 +7,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.colours import divide_by_alpha, mix_inks
 from cnnfilter.io.metadata import apply_orientation
 from cnnfilter.io.opencv import call_opencv, cv2, swap_red_and_blue
 from cnnfilter.io.pillow import open_with_pillow
@@ -94,7 +95,7 @@ def _make_image(samples: Array, layout: Layout, data: bytes, name: str) -> Array
             colours, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
             colours = _convert(colours, layout, data, name)
             if layout.alpha == MULTIPLIED and layout.photometric != PALETTE:
-                colours = _divide_by_alpha(colours, alpha)
+                colours = divide_by_alpha(colours, alpha)
             pixels = np.concatenate([*[colours] * (3 // colours.shape[2]), alpha], axis=2)
         else:
             pixels = _convert(pixels, layout, data, name)
@@ -128,16 +129,6 @@ def _convert(colours: Array, layout: Layout, data: bytes, name: str) -> Array:
     return convert(colours, layout, data, name) if convert else colours
 
 
-def _divide_by_alpha(colours: Array, alpha: Array) -> Array:
-    """Return colours that were multiplied by alpha as they were before; black where nothing is visible."""
-    white = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1.0
-    shape = colours.shape
-    straight = np.divide(colours.astype(np.float64) * white, alpha, out=np.zeros(shape), where=alpha > 0)
-    if colours.dtype.kind == "u":
-        straight = np.rint(straight).clip(0, white)
-    return straight.astype(colours.dtype)
-
-
 def _look_up(indices: Array, layout: Layout, data: bytes, name: str) -> Array:
     """Return the colours of a palette, which has 16 bits of each; 8 of them, as other programs take them."""
     tag = layout.directory.tags.get(_COLOUR_MAP)
@@ -150,11 +141,8 @@ def _look_up(indices: Array, layout: Layout, data: bytes, name: str) -> Array:
     return palette.astype(np.uint8)[indices[:, :, 0]]
 
 
-def _mix_inks(inks: Array, *_: object) -> Array:
-    """Return the RGB of CMYK, computed in whole numbers as libtiff does."""
-    white = np.iinfo(inks.dtype).max
-    free: Array = white - inks.astype(np.uint32 if white == 255 else np.uint64)
-    return (free[:, :, :3] * free[:, :, 3:] // white).astype(inks.dtype)
+def _mix(inks: Array, *_: object) -> Array:
+    return mix_inks(inks)
 
 
 def _convert_lab(samples: Array, layout: Layout, data: bytes, name: str) -> Array:
@@ -244,7 +232,7 @@ def _fractions(data: bytes, tag: Tag | None, default: tuple[float, ...]) -> tupl
 
 _CONVERSIONS: dict[int, Callable[[Array, Layout, bytes, str], Array]] = {
     PALETTE: _look_up,
-    SEPARATED: _mix_inks,
+    SEPARATED: _mix,
     YCBCR: _convert_ycbcr,
     CIELAB: _convert_lab,
     ICCLAB: _convert_lab,

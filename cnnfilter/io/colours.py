@@ -1,0 +1,49 @@
+"""Colours of other models as RGB, and levels of other depths as those of 8 or 16 bits."""
+
+from typing import Any
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.io.opencv import cv2
+
+_ROWS_AT_ONCE = 64
+
+
+def spread_bits(samples: Array, bits: int, dtype: np.dtype[Any]) -> Array:
+    """Return whole numbers of so many bits as those of a type, black and white as they were."""
+    white = np.iinfo(dtype).max
+    if (1 << bits) - 1 == white:
+        return samples.astype(dtype, copy=False)
+    table = np.rint(np.arange(1 << bits) * (white / ((1 << bits) - 1))).astype(dtype)
+    spread: Array = table[samples]
+    return spread
+
+
+def divide_by_alpha(colours: Array, alpha: Array) -> Array:
+    """Return colours that were multiplied by alpha, (H, W, 1), as they were before; black where nothing is visible."""
+    white = np.iinfo(colours.dtype).max if colours.dtype.kind == "u" else 1.0
+    shape = colours.shape
+    straight = np.divide(colours.astype(np.float64) * white, alpha, out=np.zeros(shape), where=alpha > 0)
+    if colours.dtype.kind == "u":
+        straight = np.rint(straight).clip(0, white)
+    return straight.astype(colours.dtype)
+
+
+def mix_inks(inks: Array) -> Array:
+    """Return the RGB of CMYK, computed in whole numbers as libtiff does."""
+    white = np.iinfo(inks.dtype).max
+    free: Array = white - inks.astype(np.uint32 if white == 255 else np.uint64)
+    return (free[:, :, :3] * free[:, :, 3:] // white).astype(inks.dtype)
+
+
+def convert_ycc(samples: Array, half: int) -> Array:
+    """Return the RGB of luma and two colour differences around `half`, as JPEG has them (ITU-T T.871, section 7)."""
+    white = np.iinfo(samples.dtype).max
+    pixels = np.empty_like(samples)
+    for row in range(0, len(samples), _ROWS_AT_ONCE):
+        luma, blue, red = cv2.split(samples[row : row + _ROWS_AT_ONCE].astype(np.float32))
+        blue, red = blue - half, red - half
+        colours = [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue]
+        pixels[row : row + _ROWS_AT_ONCE] = np.rint(np.dstack(colours).clip(0, white))
+    return pixels
