@@ -149,8 +149,8 @@ def _read_codestream(data: bytes, start: int, end: int) -> Codestream:
     right, bottom, left, top, tile_width, tile_height, _, _, count = struct.unpack_from(">8IH", data, start + 8)
     sizes = [struct.unpack_from("3B", data, start + 42 + 3 * number) for number in range(count)]
     components = tuple(Component((bits & ~_IS_SIGNED) + 1, across, down) for bits, across, down in sizes)
-    if not components or not all(component.across and component.down for component in components):
-        raise ValueError("a component has no samples")
+    if not components or right <= left or bottom <= top or not all(across and down for _, across, down in components):
+        raise ValueError("the image or a component has no samples")
     offset, tile = (top, left), (tile_height, tile_width)
     is_whole = _find_end(data, start, end)
     return Codestream(start, end, bottom - top, right - left, offset, tile, components, is_whole)

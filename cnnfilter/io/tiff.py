@@ -73,7 +73,7 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array | None:
         raise ImageFileError("the TIFF is cut off or damaged, or of a kind that OpenCV cannot read", path=name)
     pixels = swap_red_and_blue(pixels, owned=True)
     if layout.alpha == MULTIPLIED:
-        return np.concatenate([_divide_by_alpha(pixels[:, :, :3], pixels[:, :, 3:]), pixels[:, :, 3:]], axis=2)
+        return np.concatenate([divide_by_alpha(pixels[:, :, :3], pixels[:, :, 3:]), pixels[:, :, 3:]], axis=2)
     return pixels
 
 
