@@ -5,7 +5,7 @@ python -m tests.benchmarks [--rounds N] [--huge]
 
 import argparse
 
-from tests.benchmarks import bench_batch, bench_commands, bench_core, bench_networks, bench_start
+from tests.benchmarks import bench_batch, bench_commands, bench_core, bench_decode, bench_networks, bench_start
 from tests.benchmarks.machine import heading
 
 MODULES = {
@@ -14,6 +14,7 @@ MODULES = {
     "commands": bench_commands.main,
     "batches": bench_batch.main,
     "arrays": bench_core.main,
+    "decoding": bench_decode.main,
 }
 
 
