@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.bmp import decode_bitmap
 from cnnfilter.io.boxes import hide_descriptions
 from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
@@ -238,6 +239,7 @@ def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
 
 _DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {
     "GIF": _decode_gif,
+    "BMP": lambda data, header, page, name: decode_bitmap(data, name),
     "PAM": _decode_pam,
     "TIFF": _decode_tiff,
     "JPEG 2000": lambda data, _, __, name: decode_jpeg_2000(data, name),

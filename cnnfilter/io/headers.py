@@ -11,6 +11,7 @@ from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io import jpeg2000_boxes, metadata
+from cnnfilter.io.bmp import find_unused, read_bitmap
 from cnnfilter.io.gif import Screen, read_screen
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 from cnnfilter.io.signatures import explain_unknown, recognise
@@ -196,11 +197,11 @@ def _tiff(data: bytes) -> Header | None:
 
 
 def _bmp(data: bytes) -> Header:
-    """Windows bitmap, with a header of 12 or of 40 bytes and more; the pixels tell of palettes and masks."""
-    if data[14] == 12:
-        return Header(*reversed(struct.unpack_from("<HH", data, 18)))
-    width, height, _, bits = struct.unpack_from("<iiHH", data, 18)
-    return Header(abs(height), abs(width), channels=3 if bits == 24 else 0)
+    bitmap = read_bitmap(data)
+    if bitmap.refusal:
+        return Header(bitmap.height, bitmap.width, refusal=bitmap.refusal)
+    channels, notes = bitmap.channels, find_unused(data, bitmap)
+    return Header(bitmap.height, bitmap.width, channels, channels=channels, notes=notes)
 
 
 _NETPBM = re.compile(rb"P([1-6Ff])\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*([-+.\d]*)")

@@ -66,6 +66,7 @@ _NOT_READ = {
     "EMF": rb"\x01\x00\x00\x00.{36} EMF",
     "KTX": rb"\xabKTX ",
     "JBIG2": rb"\x97JB2\r\n\x1a\n",
+    "DIB (a BMP without the head of a file)": rb"[\x28\x6c\x7c]\x00{3}.{8}\x01\x00[\x01\x04\x08\x10\x18\x20]\x00",
     "OS/2 bitmap array": rb"BA.{12}(?:BM|IC|CI|CP|PT)",
     "OS/2 icon": rb"(?:IC|CI|CP|PT).{12}[\x0c\x10\x28\x40]\x00\x00\x00",
     "XV thumbnail": rb"P7 332",
