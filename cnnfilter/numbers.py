@@ -18,10 +18,15 @@ DECIMAL = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _NUMBER = re.compile(rf"({DECIMAL})(?:/({DECIMAL}))?", re.ASCII)
 
 
-def parse_number(text: str) -> float:
-    """Return the finite number that `text` writes as a decimal or as a fraction, such as `-1/4`."""
+_NOT_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+
+
+def parse_number(text: str, *, finite: bool = True) -> float:
+    """Return the number that `text` writes as a decimal or a fraction, such as `-1/4`, or as nan or inf if it may."""
     match = _NUMBER.fullmatch(text)
     if not match:
+        if not finite and _NOT_FINITE.fullmatch(text):
+            return float(text)
         raise ValueError(f"{text!r} is no number")
     numerator, denominator = float(match[1]), float(match[2] or 1)
     if denominator == 0:
@@ -36,8 +41,10 @@ _CELL = re.compile(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)")
 """A place in a row for a number; one beside a comma may be empty."""
 
 
-def parse_row(text: str) -> list[float]:
+def parse_row(text: str, *, finite: bool = True) -> list[float]:
     """Return the numbers of a row, which spaces or commas separate; `TextError` with the column of what is none.
+
+    Without `finite` they may be nan, inf and -inf, in any case.
 
     Examples
     --------
@@ -47,7 +54,7 @@ def parse_row(text: str) -> list[float]:
     row: list[float] = []
     for cell in _CELL.finditer(text.rstrip()):
         try:
-            row.append(parse_number(cell[0].strip()))
+            row.append(parse_number(cell[0].strip(), finite=finite))
         except ValueError as error:
             raise TextError(error, column=cell.start() + 1) from error
     return row
@@ -64,10 +71,11 @@ class Table(NamedTuple):
     comments: list[str]
 
 
-def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
+def parse_table(text: str, *, blank_starts_channel: bool = True, finite: bool = True) -> Table:
     r"""Return the table that a text writes: a row a line, spaces, tabs or commas, `#` comments.
 
-    A blank line between rows starts the next channel, or is skipped. `TextError`, with its place, if it is no table.
+    A blank line between rows starts the next channel, or is skipped. Without `finite` numbers may be nan and infinite.
+    `TextError`, with its place, if it is no table.
 
     Examples
     --------
@@ -85,7 +93,7 @@ def parse_table(text: str, *, blank_starts_channel: bool = True) -> Table:
                 channels.append([])
             continue
         try:
-            row = parse_row(content)
+            row = parse_row(content, finite=finite)
         except TextError as error:
             raise TextError(error.reason, line=number, column=error.column) from error
         if channels[0] and len(row) != len(channels[0][0]):

@@ -16,7 +16,13 @@ from cnnfilter.network_files import Document, load_document, names_document, nam
 from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
-from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
+from cnnfilter.nn.lint import (
+    remark_on_borders,
+    remark_on_input,
+    remark_on_layouts,
+    remark_on_sizes,
+    remark_on_sums,
+)
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.summary import Summary, summarize
 
@@ -223,7 +229,9 @@ def tell_remarks(visits: Sequence[Visit], *, quiet: bool) -> None:
     """Say what is right but perhaps not meant so, unless told to be quiet."""
     if quiet:
         return
-    for text in [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]:
+    remarks = [*remark_on_input(visits[0].inputs.shape if visits else ()), *remark_on_layouts(visits)]
+    remarks += [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]
+    for text in remarks:
         say(f"remark: {text}")
 
 

@@ -125,16 +125,17 @@ def decode_picture(
     `most_pixels` says, or as OpenCV reads. `ImageFileError` if the file is empty, cut off, damaged, too large, or no
     image of a known format, or has no such page.
     """
+    notes = list[str]()
     if is_matrix(name) if matrix is None else matrix:
         if page and page > 1:
             raise ImageFileError(f"a matrix has 1 page, and --page {page} is none of them", path=name)
-        return Picture(decode_matrix(data, name), Depth.EIGHT, matrix=True)
+        return Picture(decode_matrix(data, name, notes), Depth.EIGHT, matrix=True, notes=tuple(notes))
     if not data:
         raise ImageFileError("the file is empty", path=name)
     header = read_header(data, name)
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     pages = Pages(data, header, name) if header.pages > 1 else None
-    metadata, notes = read_metadata(data, header, (page or 1) - 1), list[str]()
+    metadata = read_metadata(data, header, (page or 1) - 1)
     if pages and page and page > 1:
         pixels = pages[page - 1]
     elif decode := _DECODERS.get(header.format):

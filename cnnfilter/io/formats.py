@@ -120,7 +120,8 @@ def is_matrix(path: str | PurePath) -> bool:
 def looks_like_matrix(data: bytes) -> bool:
     """Return whether bytes without a name are a matrix: a `.npy` file, or rows of numbers as text."""
     text = data.removeprefix(b"\xef\xbb\xbf")
-    is_text = text[:1] in _MATRIX_STARTS and not text.startswith(b"#?")  # Radiance HDR
+    is_text = text[:1] in _MATRIX_STARTS or text[:3].lower() in {b"nan", b"inf"}
+    is_text = is_text and not text.startswith(b"#?")  # Radiance HDR
     return data.startswith(b"\x93NUMPY") or is_text
 
 

@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING
 
 from cnnfilter.errors import ImageFileError, TextError
 from cnnfilter.io.formats import find_format
+from cnnfilter.io.paths import lacks_memory
 from cnnfilter.numbers import align, parse_table, show_exact
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Array, Doubles
 
 
-def decode_matrix(data: bytes, name: str) -> Doubles:
-    """Return the matrix in a text or a `.npy` file, by its first bytes: float64, (H, W) or (H, W, C) of channels."""
+def decode_matrix(data: bytes, name: str, notes: list[str] | None = None) -> Doubles:
+    """Return the matrix in a text or a `.npy` file, by its first bytes: float64, (H, W) or (H, W, C) of channels.
+
+    What is to be remarked of it is added to `notes`.
+    """
     import numpy as np  # noqa: PLC0415
 
     if data.startswith(b"\x93NUMPY"):
-        return _decode_numpy(data, name)
+        matrix = _decode_numpy(data, name)
+        if notes is not None:
+            notes += _remark_on_array(matrix)
+        return np.ascontiguousarray(matrix, dtype=np.float64)
     try:
-        channels = np.array(parse_table(data.decode("utf-8-sig")).channels)
+        channels = np.array(parse_table(data.decode("utf-8-sig"), finite=False).channels)
     except UnicodeDecodeError as error:
         raise ImageFileError("neither a text nor a .npy file", path=name) from error
     except TextError as error:
@@ -29,7 +36,8 @@ def decode_matrix(data: bytes, name: str) -> Doubles:
     return channels[0] if len(channels) == 1 else np.ascontiguousarray(np.moveaxis(channels, 0, -1))
 
 
-def _decode_numpy(data: bytes, name: str) -> Doubles:
+def _decode_numpy(data: bytes, name: str) -> Array:
+    """Return the numbers in a `.npy` file in their own type."""
     import numpy as np  # noqa: PLC0415
 
     try:
@@ -39,10 +47,47 @@ def _decode_numpy(data: bytes, name: str) -> Doubles:
         if not reason or len(reason) >= 200 or "\n" in reason or " at 0x" in reason:
             reason = "its header is damaged"
         raise ImageFileError(f"not a whole .npy file of numbers ({reason})", path=name) from error
+    what = f"{matrix.dtype} of shape {matrix.shape}"
+    if matrix.dtype.kind == "c":
+        raise ImageFileError(f"{what}; complex numbers are not supported, save `.real` or `abs` of them", path=name)
+    if matrix.dtype.kind == "f" and matrix.dtype.itemsize > _DOUBLE:
+        raise ImageFileError(f"{what}; floats longer than 64 bits are not supported, save `.astype(float)`", path=name)
     if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
-        what = f"{matrix.dtype} of shape {matrix.shape}"
         raise ImageFileError(f"{what}; real numbers in 2 or 3 dimensions are read", path=name)
-    return np.ascontiguousarray(matrix, dtype=np.float64)
+    if lack := lacks_memory(_DOUBLE * matrix.size):
+        raise ImageFileError(f"{what}: its numbers {lack}", path=name)
+    return np.asarray(matrix)
+
+
+_DOUBLE = 8  # bytes of a number of float64
+
+_LEAST_SIDE = 8
+"""As many columns and channels as rows and columns of an image that is kept channels first are taken to have."""
+
+
+def _remark_on_array(matrix: Array) -> list[str]:
+    """Return what is to be remarked of an array from a `.npy` file: whole numbers that are rounded, channels first."""
+    notes = []
+    if matrix.dtype.kind in "iu" and (rounded := _count_rounded(matrix)):
+        notes.append(f"{rounded} of its whole numbers are beyond 2^53, and are rounded to the nearest of float64")
+    if matrix.ndim == 3 and matrix.shape[0] in {1, 3, 4} and min(matrix.shape[1:]) >= _LEAST_SIDE:
+        height, width, channels = matrix.shape
+        notes.append(
+            f"shape {matrix.shape} is read as {height} rows and {width} columns of {channels} channels; "
+            "if the channels come first, `.transpose(1, 2, 0)` puts them last"
+        )
+    return notes
+
+
+def _count_rounded(matrix: Array) -> int:
+    """Return how many whole numbers float64 does not hold: those whose odd part has more than 53 bits."""
+    import numpy as np  # noqa: PLC0415
+
+    if matrix.dtype.itemsize < _DOUBLE:
+        return 0
+    magnitudes = np.abs(matrix).astype(np.uint64)  # that of the least int64 is right again without its sign
+    last_bit = magnitudes & (~magnitudes + np.uint64(1))
+    return int(np.count_nonzero(magnitudes // np.maximum(last_bit, 1) >= 2**53))
 
 
 def encode_matrix(matrix: Array, path: str | PurePath) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import gcd
 
 from cnnfilter.nn.geometry import PaddingWord, Window, show_padding, show_pair
-from cnnfilter.nn.layers import Block, Conv, Convolution, Shape, WindowLayer
+from cnnfilter.nn.layers import Block, Conv, Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Visit
 
 
@@ -17,6 +17,41 @@ def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
         and layer.border.mode != "zero"
         and not any(layer.window.pads(*visit.inputs.shape[:2]))
     ]
+
+
+def remark_on_layouts(visits: Iterable[Visit]) -> list[str]:
+    """Return a remark for each kernel (kh, kw, in, out) that looks like one of PyTorch, (out, in, kh, kw)."""
+    words = [word for visit in visits for word in getattr(visit.node.layer, "kernels", ())]
+    return [
+        f"{word.text}: shape {word.shape} is read as windows of {show_pair(word.shape[:2])} with {word.shape[2]} "
+        f"inputs and {word.maps} outputs; if it is PyTorch's (out, in, kh, kw), `.transpose(2, 3, 1, 0)` turns it"
+        for word in words
+        if len(word.shape) == 4 and _looks_like_pytorch(word.shape)
+    ]
+
+
+def _looks_like_pytorch(shape: Shape) -> bool:
+    """Return whether the last two axes of a bank are rather those of a window than the first two."""
+    return shape[2] == shape[3] != shape[0] and (shape[0] != shape[1] or shape[0] > _LARGEST_WINDOW)
+
+
+_LARGEST_WINDOW = 11
+"""Side of the largest windows of known networks, those of AlexNet."""
+
+
+def remark_on_input(shape: Shape) -> list[str]:
+    """Return a remark for the size of an input (height, width, channels) that looks like (channels, height, width)."""
+    if len(shape) != 3 or shape[0] not in {1, 3, 4} or min(shape[1:]) < _LEAST_SIDE:
+        return []
+    height, width, channels = shape
+    return [
+        f"{show_shape(shape)} is read as {height} rows and {width} columns of {channels} channels; "
+        f"with --layout chw, or as {width}x{channels}x{height}, it has {height} channel{'s' * (height > 1)}"
+    ]
+
+
+_LEAST_SIDE = 8
+"""So many columns and channels are rather the rows and columns of an image whose channels come first."""
 
 
 def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:

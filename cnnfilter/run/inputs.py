@@ -29,6 +29,9 @@ from cnnfilter.run.settings import Work
 if TYPE_CHECKING:
     from cnnfilter.run.show import Show
 
+_LONG_TO_DECODE = 1 << 24
+"""So many numbers of an image take so long to decode that what does not fit into memory is found out before."""
+
 FAILURES = (CnnFilterError, MemoryError)
 """What makes an input fail, and not the program."""
 
@@ -141,6 +144,10 @@ class Filtering:
             jobs = [job for job in jobs if job.layer or not self._is_done(job, [str(job.target)], outcome)]
         if not jobs:
             return
+        sketch = None if self._settings.page else sketch_file(outcome.source)
+        if sketch and sketch.pixels.size >= _LONG_TO_DECODE:
+            for job in jobs:
+                foresee_shape(sketch, self._work.models[job.kernel], self._settings)
         picture = read_input(outcome.source, self._work)
         outcome.shape = picture.pixels.shape
         plain, views = [job for job in jobs if not job.view], [job for job in jobs if job.view]

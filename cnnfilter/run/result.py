@@ -27,7 +27,7 @@ from cnnfilter.io.metadata import Metadata, carry_over
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.nn.layers import Shape, show_shape
-from cnnfilter.nn.lint import remark_on_borders, remark_on_sums
+from cnnfilter.nn.lint import remark_on_borders, remark_on_layouts, remark_on_sums
 from cnnfilter.run.settings import Settings
 
 Watcher = Callable[[Part], None]
@@ -63,7 +63,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
     program, shape, colours, alpha = _load(picture, model, settings)
     strips, visits = model.strips(shape, whole=whole), program.network.visits(shape)
-    notes = [*picture.notes, *remark_on_borders(visits)]
+    notes = [*picture.notes, *remark_on_layouts(visits), *remark_on_borders(visits)]
     if settings.pipeline:
         notes += remark_on_sums(visits, never_negative)
     if picture.has_alpha and alpha is None:

@@ -216,3 +216,14 @@ def test_a_thousandth_is_what_may_be_cut_off_without_a_remark(run: Run, folder: 
     result = run("convolve", "matrix.txt", "-k", "1", "-o", "out.png")
     assert result.stderr.count("remark") == remarks
     assert (load("out.png") == 255).sum() == white
+
+
+def test_an_array_that_looks_channels_first_is_remarked_upon(run: Run, folder: Path) -> None:
+    np.save(folder / "chw.npy", np.zeros((3, 50, 60)))
+    np.save(folder / "bank.npy", np.ones((4, 3, 3, 3)))
+    stderr = run("pool", "chw.npy", "-o", "out.npy").stderr
+    assert stderr.startswith("cnnfilter: remark: chw.npy: shape (3, 50, 60) is read as 3 rows and 50 columns of 60")
+    np.save(folder / "hwc.npy", np.zeros((50, 60, 3)))
+    stderr = run("convolve", "hwc.npy", "-k", "bank.npy", "-o", "out.npy").stderr
+    assert stderr.startswith("cnnfilter: remark: hwc.npy: bank.npy: shape (4, 3, 3, 3) is read as windows of 4x3")
+    assert run("convolve", "hwc.npy", "-k", "bank.npy", "-o", "out.npy", "-q").stderr == ""

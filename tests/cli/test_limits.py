@@ -85,3 +85,19 @@ def test_a_message_does_not_grow_with_what_it_is_about(run: Run, colours: Array)
     result = run("convolve", "colours.png", "-k", kernel, "-o", "x.png", status=1)
     assert "larger than the input of 21x26" in result.stderr
     assert len(result.stderr) < 7000
+
+
+@pytest.mark.parametrize(
+    "command", [("convolve", "-k", "sharpen"), ("pool", "--size", "1")], ids=lambda words: words[0]
+)
+def test_a_large_image_is_not_decoded_for_a_result_that_no_memory_holds(
+    run: Run, folder: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / "large.pgm").open("wb") as file:
+        file.write(b"P5 9000 9000 255\n")
+        file.truncate(file.tell() + 9000 * 9000)
+    monkeypatch.setattr(limits, "free_memory", lambda: 1 << 26)
+    monkeypatch.setattr("cnnfilter.run.inputs.read_input", lambda *_: pytest.fail("it is decoded"))
+    stderr = run(*command, "large.pgm", "-o", "x.npy", status=1).stderr
+    assert stderr.startswith("cnnfilter: large.pgm: a result of ")
+    assert "values would need" in stderr

@@ -43,7 +43,7 @@ def place(folder: Path, samples: Path, photo: Path, colours: Array) -> Tree:
     Path("half.jpg").write_bytes(whole[: len(whole) // 2])
     Path("ragged.txt").write_text("1 2 3\n4 5\n")
     Path("word.csv").write_text("1,2\n3,four\n")
-    Path("nan.txt").write_text("1 nan\n")
+    Path("unknown.txt").write_text("1 na\n")
     Path("gap.csv").write_text("1,,2\n")
     Path("channels.txt").write_text("1 2\n3 4\n\n5 6\n")
     Path("comment.txt").write_text("# nothing else\n")
@@ -80,7 +80,7 @@ BAD_INPUTS = [
     BadInput("half.jpg", "cut off|damaged"),
     BadInput("ragged.txt", "line 2, column 3: the row ends with 2 numbers, and the first row has 3"),
     BadInput("word.csv", "line 2, column 3: 'four'"),
-    BadInput("nan.txt", "line 1, column 3: 'nan'"),
+    BadInput("unknown.txt", "line 1, column 3: 'na'"),
     BadInput("gap.csv", "line 1, column 3"),
     BadInput("channels.txt", "channel 2 has 1 rows"),
     BadInput("comment.txt", "no row"),
@@ -89,7 +89,7 @@ BAD_INPUTS = [
     BadInput("text.npy", r"is no number|\.npy"),
     BadInput("four.npy", "2 or 3 dimensions"),
     BadInput("vector.npy", "2 or 3 dimensions"),
-    BadInput("complex.npy", "real numbers"),
+    BadInput("complex.npy", "complex numbers are not supported"),
     BadInput("objects.npy", "npy"),
 ]
 EVERY_BAD_INPUT = pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.name)

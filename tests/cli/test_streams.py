@@ -69,6 +69,18 @@ def test_a_matrix_comes_through_standard_input(run: Run, command: tuple[str, ...
     assert Path("out/stdin.txt").read_text() == MATRIX
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "txt", "npy"])
+def test_nan_and_infinity_go_from_one_command_to_the_next(run: Run, folder: Path, suffix: str) -> None:
+    np.save(folder / "odd.npy", np.array([[2, np.nan], [np.inf, -np.inf]]))
+    run("convolve", "odd.npy", "-k", "1", "-o", f"odd-2.{suffix}")
+    assert run("convolve", f"odd-2.{suffix}", "-k", "1").stdout == "  2  nan\ninf -inf\n"
+
+
+@pytest.mark.parametrize("text", ["nan 1\n", "NaN,2\n", "inf\n", "-inf 3\n"])
+def test_a_matrix_that_begins_with_nan_or_infinity_comes_through_standard_input(run: Run, text: str) -> None:
+    assert run("convolve", "-", "-k", "1", given=text).stdout == text.lower().replace(",", " ")
+
+
 def test_results_go_from_one_command_to_the_next(run: Run, colours: Array) -> None:
     first = run("convolve", "colours.png", "-k", "sharpen", "-o", "-", "--format", "npy")
     second = run("pool", "-", "-o", "-", "--format", "npy", given=first.stdout_bytes)

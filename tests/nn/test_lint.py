@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 
 import cnnfilter
 from cnnfilter.cli import main
+from cnnfilter.kernels.spec import kernel_shape as kernel_shape_of_files
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.nn.geometry import Pair, Window
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Conv, Convolution, Shape
-from cnnfilter.nn.lint import remark_on_borders, remark_on_sizes, remark_on_sums
+from cnnfilter.nn.lint import (
+    remark_on_borders,
+    remark_on_input,
+    remark_on_layouts,
+    remark_on_sizes,
+    remark_on_sums,
+)
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
 from tests.nn.strategies import PADDINGS, kernel_shape, networks_for, output_or_none, pairs
@@ -48,6 +55,44 @@ def test_each_border_without_padding_is_remarked_upon() -> None:
         "1x1",
         "1x1",
     ]
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 3, 3), (64, 3, 7, 7), (64, 64, 3, 3), (1, 3, 5, 5), (8, 4, 1, 1)], ids=str)
+def test_a_bank_that_looks_like_one_of_pytorch_is_remarked_upon(shape: Shape, tmp_path: Path) -> None:
+    np.save(tmp_path / "bank.npy", np.ones(shape))
+    network = parse_network(f"conv:{tmp_path}/bank.npy,full", kernel_shape_of_files)
+    (remark,) = remark_on_layouts(network.visits((99, 99, shape[2])))
+    assert remark == (
+        f"{tmp_path}/bank.npy: shape {shape} is read as windows of {shape[0]}x{shape[1]} with {shape[2]} inputs and "
+        f"{shape[3]} outputs; if it is PyTorch's (out, in, kh, kw), `.transpose(2, 3, 1, 0)` turns it"
+    )
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 3, 4), (3, 3, 3, 3), (3, 3, 5, 5), (7, 7, 3, 64), (3, 3), (3, 5, 5)], ids=str)
+def test_other_kernels_are_not(shape: Shape, tmp_path: Path) -> None:
+    np.save(tmp_path / "bank.npy", np.ones(shape))
+    network = parse_network(f"conv:{tmp_path}/bank.npy", kernel_shape_of_files)
+    assert remark_on_layouts(network.visits((99, 99, (*shape, 1)[2]))) == []
+
+
+@pytest.mark.parametrize("shape", [(3, 224, 224), (1, 28, 28), (4, 8, 9)], ids=str)
+def test_a_size_that_looks_channels_first_is_remarked_upon(shape: Shape) -> None:
+    (remark,) = remark_on_input(shape)
+    assert re.match(rf"{shape[0]}x{shape[1]}x{shape[2]} is read as {shape[0]} rows and {shape[1]} columns", remark)
+    assert f"with --layout chw, or as {shape[1]}x{shape[2]}x{shape[0]}, it has {shape[0]} channel" in remark
+
+
+@pytest.mark.parametrize("shape", [(224, 224, 3), (224, 224, 64), (3, 3, 64), (1, 1, 512), (7, 7, 512), (10,)], ids=str)
+def test_other_sizes_are_not(shape: Shape) -> None:
+    assert remark_on_input(shape) == []
+
+
+def test_the_command_says_so_and_layout_chw_is_right() -> None:
+    result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8"])
+    assert "remark: 3x224x224 is read as 3 rows and 224 columns of 224 channels; with --layout chw" in result.stderr
+    result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "--layout", "chw"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "-q"]).stderr == ""
 
 
 class TestRemarksOnSums:
