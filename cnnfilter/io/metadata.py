@@ -15,6 +15,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.io import exif
 from cnnfilter.io.exif import Resolution
 from cnnfilter.io.formats import Format
+from cnnfilter.io.photoshop import name_resources
 from cnnfilter.io.tags import ORIENTATION, Directory, read_directories, read_directory
 
 EXIF_START = b"Exif\0\0"
@@ -61,6 +62,7 @@ class Metadata(NamedTuple):
     resolution: Resolution | None = None
     texts: tuple[Text, ...] = ()
     colours: tuple[bytes, ...] = ()  # names and contents of a PNG's chunks that tell its colour space, cICP of AVIF too
+    resources: bytes = b""  # of Photoshop, IPTC among them
     others: tuple[str, ...] = ()  # the names of what is not carried
 
 
@@ -75,8 +77,8 @@ def carry_over(
         return metadata, ()
     notes: list[str] = []
     if not format_.metadata or (frames and format_.name == "AVIF"):
-        what = f"animations of {format_.name}" if frames else format_.name
-        return Metadata(), (f"{_join(_name_parts(metadata))} dropped: not written into {what}",)
+        names, what = _name_parts(metadata), f"animations of {format_.name}" if frames else format_.name
+        return Metadata(), (f"{_join(names)} dropped: not written into {what}",) if names else ()
     if metadata.others:
         notes.append(f"{_join(metadata.others)} dropped: not carried from file to file")
     height, width = pixels.shape[:2]
@@ -86,7 +88,11 @@ def carry_over(
     if note := _check_profile(metadata.profile, format_, pixels):
         kept = kept._replace(profile=b"")
         notes.append(note)
-    kept = _place_texts(kept._replace(xmp=_update_xmp(metadata.xmp, height, width)), format_, notes)
+    kept, lost = _place_texts(kept._replace(xmp=_update_xmp(metadata.xmp, height, width)), format_)
+    if format_.name not in _HOLDING_RESOURCES:
+        kept, lost = kept._replace(resources=b""), [*lost, *name_resources(kept.resources)]
+    if lost:
+        notes.append(f"{_join(lost)} dropped: not written into {format_.name}")
     if kept.resolution and format_.name in _RESOLUTION_IN_EXIF:
         kept = kept._replace(exif=_tell_resolution(kept.exif, kept.resolution), resolution=None)
     if format_.name == "JPEG":
@@ -94,7 +100,7 @@ def carry_over(
     return kept, tuple(notes)
 
 
-_RESOLUTION_IN_EXIF = {"WebP", "AVIF"}
+_RESOLUTION_IN_EXIF, _HOLDING_RESOURCES = {"WebP", "AVIF"}, {"JPEG", "TIFF"}
 
 _TEXT_TAGS = {
     "Description": exif.DESCRIPTION,
@@ -111,7 +117,7 @@ _PLAIN_GAMMA = b"gAMA" + (45_455).to_bytes(4)  # that of sRGB
 
 def _join(names: Sequence[str]) -> str:
     """Return names as one writes them in a sentence."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _name_parts(metadata: Metadata) -> list[str]:
@@ -122,7 +128,8 @@ def _name_parts(metadata: Metadata) -> list[str]:
         unit = " dpi" if resolution.is_per_inch else ""
         by = "x".join(f"{number:.5g}" for number in dict.fromkeys(resolution[:2]))
         found.append(f"the {'resolution' if unit else 'pixel aspect'} ({by}{unit})")
-    return [*found, *_name_texts(metadata.texts), *_name_colours(metadata), *metadata.others]
+    texts, resources = _name_texts(metadata.texts), name_resources(metadata.resources)
+    return [*found, *texts, *_name_colours(metadata), *resources, *metadata.others]
 
 
 def _name_texts(texts: Sequence[Text]) -> list[str]:
@@ -149,10 +156,10 @@ def _check_profile(profile: bytes, format_: Format, pixels: Array) -> str:
     return f"the colour profile dropped: it is one for {theirs}, and the result is not"
 
 
-def _place_texts(metadata: Metadata, format_: Format, notes: list[str]) -> Metadata:
-    """Return metadata whose texts and colour chunks have a place in a format: as they are, in EXIF, or not at all."""
+def _place_texts(metadata: Metadata, format_: Format) -> tuple[Metadata, list[str]]:
+    """Return metadata whose texts and colour chunks have a place in a format, perhaps in EXIF, and what has none."""
     if format_.name == "PNG":
-        return metadata
+        return metadata, []
     own, left, entries = list[Text](), list[Text](), dict[int, exif.Entry]()
     present = exif.read_first_entries(metadata.exif) if metadata.texts else {}
     for text in metadata.texts:
@@ -165,10 +172,9 @@ def _place_texts(metadata: Metadata, format_: Format, notes: list[str]) -> Metad
         else:
             left.append(text)
     colours = tuple(chunk for chunk in metadata.colours if format_.name == "AVIF" and chunk.startswith(b"cICP"))
-    if lost := [*_name_texts(left), *([] if colours else _name_colours(metadata))]:
-        notes.append(f"{_join(lost)} dropped: not written into {format_.name}")
+    lost = [*_name_texts(left), *([] if colours else _name_colours(metadata))]
     block = _add_to_exif(metadata.exif, entries) if entries else metadata.exif
-    return metadata._replace(texts=tuple(own), colours=colours, exif=block)
+    return metadata._replace(texts=tuple(own), colours=colours, exif=block), lost
 
 
 def _fit_segments(metadata: Metadata, notes: list[str]) -> Metadata:
@@ -228,7 +234,7 @@ def _exchange(block: bytearray, directory: Directory, one: int, other: int) -> N
 
 
 def _update_xmp(xmp: bytes, height: int, width: int) -> bytes:
-    """Return XMP of a picture that is upright now, and has another size perhaps, without the noughts of some files."""
+    """Return XMP of a picture that is upright now, and has another size perhaps, and that is all there is."""
     xmp = xmp.rstrip(b"\0")
     names = {
         b"tiff:Orientation": 1,
@@ -239,4 +245,4 @@ def _update_xmp(xmp: bytes, height: int, width: int) -> bytes:
     }
     for name, value in names.items():
         xmp = re.sub(b"(" + name + rb"""(?:>|\s*=\s*["'])\s*)\d+""", rb"\g<1>%d" % value, xmp)
-    return xmp
+    return re.sub(rb"""xmpNote:HasExtendedXMP\s*=\s*(["']).*?\1""", b"", xmp)

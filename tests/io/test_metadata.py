@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, IptcImagePlugin, PngImagePlugin
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import CnnFilterError
@@ -269,9 +269,43 @@ def test_texts_in_which_imagemagick_keeps_blocks_are_these_blocks() -> None:
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n")
     texts.add_text("Raw profile type iptc", "\niptc\n       1\n00\n", zip=True)
-    written, notes = pass_on(saved("PNG", Image.fromarray(COLOURS), pnginfo=texts), ".jpg")
+    data = saved("PNG", Image.fromarray(COLOURS), pnginfo=texts)
+    written, notes = pass_on(data, ".jpg")
     assert Image.open(io.BytesIO(written)).info["exif"] == exif
-    assert notes == ("IPTC and other resources of Photoshop dropped: not carried from file to file",)
+    assert notes == ()
+    assert pass_on(data, ".webp")[1] == ("IPTC dropped: not written into WebP",)
+
+
+def test_iptc_and_other_resources_go_among_jpeg_and_tiff_without_the_thumbnail() -> None:
+    records = b"\x1c\x02\x78\0\x07caption"
+    caption = struct.pack(">4sHHI", b"8BIM", 0x0404, 0, len(records)) + records
+    path = b"8BIM" + (2000).to_bytes(2) + b"\x03one" + (3).to_bytes(4) + b"abc\0"
+    thumbnail = b"8BIM" + (0x040C).to_bytes(2) + b"\0\0" + (60_000).to_bytes(4) + bytes(60_000)
+    resources = thumbnail + caption + path * 5_000
+    body = [b"Photoshop 3.0\0" + resources[start : start + 65_000] for start in range(0, len(resources), 65_000)]
+    jpeg = saved("JPEG", Image.fromarray(COLOURS))
+    data = jpeg[:20] + b"".join(b"\xff\xed" + (2 + len(part)).to_bytes(2) + part for part in body) + jpeg[20:]
+    tiff, notes = pass_on(data, ".tif")
+    assert notes == ()
+    tags: Any = Image.open(io.BytesIO(tiff)).tag_v2  # type: ignore[attr-defined]
+    assert bytes(tags[34377]) == caption + path * 5_000
+    assert bytes(tags[33723]) == records
+    back, notes = pass_on(tiff, ".jpg")
+    assert notes == ()
+    found: Any = Image.open(io.BytesIO(back))
+    assert IptcImagePlugin.getiptcinfo(found) == {(2, 120): b"caption"}
+    assert metadata_of(back) == metadata_of(tiff)
+    assert pass_on(data, ".png")[1] == ("IPTC and the paths of Photoshop dropped: not written into PNG",)
+
+
+def test_xmp_does_not_announce_an_extension_that_is_left_behind() -> None:
+    main = b'<rdf:Description xmpNote:HasExtendedXMP="A0" a:b="c"/>'
+    data = bytearray(saved("JPEG", Image.fromarray(COLOURS), xmp=main))
+    part = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + struct.pack(">II", 4, 0) + b"more"
+    data[20:20] = b"\xff\xe1" + (2 + len(part)).to_bytes(2) + part
+    written, notes = pass_on(bytes(data), ".jpg")
+    assert metadata_of(written).xmp == b'<rdf:Description  a:b="c"/>'
+    assert notes == ("the extension of XMP dropped: not carried from file to file",)
 
 
 @pytest.mark.parametrize("name", [b"cHRM", b"sRGB", b"gAMA"])
