@@ -9,14 +9,15 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.colours import divide_by_alpha, mix_inks
 from cnnfilter.io.metadata import apply_orientation
-from cnnfilter.io.opencv import call_opencv, cv2, swap_red_and_blue
+from cnnfilter.io.opencv import swap_red_and_blue
 from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.tags import ORIENTATION, Tag
-from cnnfilter.io.tiff_blocks import find_blocks, read_samples
+from cnnfilter.io.tiff_blocks import decode_by_opencv, find_blocks, read_samples
 from cnnfilter.io.tiff_layout import (
     CIELAB,
     EXTRA_SAMPLES,
     ICCLAB,
+    JPEG,
     MIN_IS_WHITE,
     MULTIPLIED,
     OLD_JPEG,
@@ -62,11 +63,12 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array | None:
         layout.orientation > 1 or EXTRA_SAMPLES in first.tags
     ):
         page = _single_out(data, layout)
-    if layout.compression == OLD_JPEG:
+    inks = layout.compression == JPEG and layout.photometric == SEPARATED
+    if inks or layout.compression == OLD_JPEG:
         with open_with_pillow(page, "TIFF", name) as image:
-            return np.asarray(image.convert("RGB"))
+            return _mix_inks(np.asarray(image)) if inks else np.asarray(image.convert("RGB"))
     find_blocks(data, layout, name)  # none of them is cut off
-    pixels, _ = call_opencv("TIFF", name, lambda: cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_UNCHANGED))
+    pixels = decode_by_opencv(page, name)
     if pixels is None or pixels.shape != (layout.height, layout.width, layout.channels)[: pixels.ndim]:
         if layout.plain:
             return None
@@ -116,9 +118,12 @@ def _spread(samples: Array, layout: Layout) -> Array:
     white = np.iinfo(samples.dtype).max
     if layout.photometric == MIN_IS_WHITE:
         np.subtract((1 << layout.bits) - 1, samples[:, :, 0], out=samples[:, :, 0])
-    if layout.bits in {8, 16} or layout.photometric == PALETTE:
+    if layout.bits in {8, 16}:
         return samples
     table = np.rint(np.arange(1 << layout.bits) * (white / ((1 << layout.bits) - 1))).astype(samples.dtype)
+    if layout.photometric == PALETTE:  # indices stay, and alpha does not
+        samples[:, :, 1:] = table[samples[:, :, 1:]]
+        return samples
     spread: Array = table[samples]
     return spread
 

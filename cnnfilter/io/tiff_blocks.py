@@ -17,6 +17,7 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.opencv import call_opencv, cv2
 from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.tiff_layout import CCITT, CODECS, FILL_ORDER, WEBP, YCBCR, Layout
+from cnnfilter.log import tell
 
 Raw = bytes | memoryview | Array
 """The bytes of a block, decompressed."""
@@ -69,6 +70,7 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
     except struct.error:
         _refuse("a page's table of strips or tiles", name)
     (height, width), blocks = layout.block, list[StripOrTile]()
+    most = 8 * _row_bytes(layout) if layout.compression in CCITT else _EXPANSION.get(layout.compression, 1 << 16)
     for plane in range(layout.samples if layout.planar else 1):
         for top in range(0, layout.height, height):
             rows = height if layout.tiled else min(height, layout.height - top)
@@ -79,14 +81,15 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
                 start, count = int(offsets[len(blocks)]), int(counts[len(blocks)]) if len(blocks) < len(counts) else 0
                 count = min(count, size) if layout.compression == 1 else count
                 count = count or _guess_count(size, start, len(data), layout, name)
-                if start + count > len(data) or size > count * _EXPANSION.get(layout.compression, size):
+                if start + count > len(data) or size > count * most:
                     _refuse(f"{_kind(layout)} {len(blocks) + 1}", name)
                 blocks.append(StripOrTile(plane, top, left, rows, size, data[start : start + count]))
     return blocks
 
 
 _EXPANSION = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}
-"""How many bytes one byte of a compression can at most become; a file that promises more is not whole."""
+"""How many bytes one byte of a compression can at most become; a file that promises more is not whole. A bit of a fax
+can be a row. Of the others it is not known, and less than the number that is used for them."""
 
 
 def _guess_count(size: int, start: int, end: int, layout: Layout, name: str) -> int:
@@ -212,14 +215,20 @@ def _decompress_by_libtiff(batch: Sequence[StripOrTile], layout: Layout, name: s
         with open_with_pillow(small, "TIFF", name) as image:
             pixels = np.asarray(image)
     else:
-        pixels, _ = call_opencv(
-            "TIFF", name, lambda: cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
-        )
+        pixels = decode_by_opencv(small, name)
     if pixels is None or pixels.shape != (rows * len(batch), width):
         raise ImageFileError(f"the TIFF is cut off or damaged in its {CODECS[codec].name} data", path=name)
     if bits == 1:
         pixels = np.packbits(pixels, axis=1)
     return pixels.reshape(len(batch), -1).view(np.uint8)
+
+
+def decode_by_opencv(data: bytes, name: str) -> Array | None:
+    """Return what OpenCV decodes; None if its libtiff finds any fault, of which OpenCV tells only some."""
+    pixels, lines = call_opencv("TIFF", name, lambda: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    for line in lines:
+        tell("%s", line)
+    return None if any("TIFF_Error" in line for line in lines) else pixels
 
 
 _BY_PILLOW = {50000}
