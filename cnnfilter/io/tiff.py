@@ -66,7 +66,7 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array | None:
     inks = layout.compression == JPEG and layout.photometric == SEPARATED
     if inks or layout.compression == OLD_JPEG:
         with open_with_pillow(page, "TIFF", name) as image:
-            return _mix_inks(np.asarray(image)) if inks else np.asarray(image.convert("RGB"))
+            return mix_inks(np.asarray(image)) if inks else np.asarray(image.convert("RGB"))
     find_blocks(data, layout, name)  # none of them is cut off
     pixels = decode_by_opencv(page, name)
     if pixels is None or pixels.shape != (layout.height, layout.width, layout.channels)[: pixels.ndim]:
