@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnnfilter.errors import CnnFilterError, LanguageError, OutputError
+from cnnfilter.errors import CnnFilterError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FULL_CHROMA, Depth, Range, name_formats_taking
 from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair
 from cnnfilter.numbers import DECIMAL, parse_number
@@ -17,6 +17,7 @@ from cnnfilter.numbers import DECIMAL, parse_number
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from cnnfilter.io.formats import Colour
     from cnnfilter.plot.sheet import Sheet
 
 
@@ -81,6 +82,38 @@ def as_inches(text: str) -> tuple[float, float]:
     if not all(1 <= side <= 200 for side in (height, width)):
         raise LanguageError(f"figure size {text}: each side is from 1 to 200 inches")
     return height, width
+
+
+def parse_colour(text: str) -> Colour:
+    """Return the red, green and blue, from 0 to 1, of a CSS name, `#rgb` or `#rrggbb`.
+
+    Examples
+    --------
+    >>> parse_colour("#f06"), parse_colour("white")
+    ((1.0, 0.0, 0.4), (1.0, 1.0, 1.0))
+    """
+    written = text.lower()
+    if written.startswith("#"):
+        one, two = "([0-9a-f])", "([0-9a-f]{2})"
+        digits = re.fullmatch(f"#(?:{one * 3}|{two * 3})", written)
+        levels = [int(digit * (2 // len(digit)), 16) for digit in digits.groups() if digit] if digits else []
+    else:
+        from PIL.ImageColor import colormap, getrgb  # noqa: PLC0415  a number needs no table
+
+        levels = list(getrgb(written)[:3]) if written in colormap else []
+    if not levels:
+        close = nearest(written, colormap) if not written.startswith("#") else ""
+        raise LanguageError(f"colour {text!r} is not a name of CSS, #rgb or #rrggbb, such as white or #ff8000{close}")
+    red, green, blue = (level / 255 for level in levels)
+    return red, green, blue
+
+
+def complete_colour(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of colours that begin as the incomplete one does."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+    from PIL.ImageColor import colormap  # noqa: PLC0415
+
+    return [CompletionItem(name) for name in colormap if name.startswith(incomplete.lower())]
 
 
 class Choice(click.Choice[Any]):
@@ -150,6 +183,13 @@ _FILE_OPTIONS = (
     ),
     click.option(
         "--compression", type=click.IntRange(0, 9), help=f"Of {name_formats_taking('compression')}, from fast to small."
+    ),
+    click.option(
+        "--background",
+        type=Word("COLOUR", parse_colour),
+        shell_complete=complete_colour,
+        help="What transparent images lie on where the file or the network has no place for alpha: a CSS name, #rgb or"
+        " #rrggbb.",
     ),
     click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
     click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),

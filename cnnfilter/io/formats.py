@@ -20,6 +20,10 @@ class Depth(StrEnum):
     FLOAT = "float"
 
 
+Colour = tuple[float, float, float]
+"""Red, green and blue, from 0 to 1."""
+
+
 class Range(StrEnum):
     """How results are brought into the range of a file; x is in the input's units."""
 
@@ -47,6 +51,11 @@ class Format(NamedTuple):
     doubles: bool = False  # whether its floats can be float64
     is_matrix: bool = False  # whether it holds any numbers as they are, and no image
     separator: str = ""  # between the numbers of a text
+
+    @property
+    def holds_alpha(self) -> bool:
+        """Whether a file of it can say how transparent each pixel is."""
+        return self.is_matrix or 4 in self.channels
 
 
 _EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN), (Depth.FLOAT,), tuple(Depth)

@@ -1,10 +1,12 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the end."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from cnnfilter.arrays import Array, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
 from cnnfilter.errors import OutputError
-from cnnfilter.io.formats import Depth, Format, Range
+from cnnfilter.io.formats import Colour, Depth, Format, Range
 
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
@@ -35,16 +37,49 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
     return deepest, f"{format_.name} cannot hold depth {wanted}; it is written with {deepest}"
 
 
+_LUMA = np.array([0.299, 0.587, 0.114])
+"""Rec. 601."""
+
+
+class Background(NamedTuple):
+    """What a transparent result lies on: its alpha, (H, W, 1) from 0 to 1, and the colour behind it."""
+
+    alpha: Floats
+    colour: Colour
+
+    def blend(self, values: Array, white: float) -> Array:
+        """Return values, (H, W, C), through which the colour shows; its luma where there are not 3 channels."""
+        behind = white * np.array(self.colour)
+        if values.shape[2] != len(behind):
+            behind = behind @ _LUMA
+        seen = np.where(self.alpha > 0, values, 0) * self.alpha
+        return np.asarray(seen + (1 - self.alpha) * behind.astype(values.dtype), dtype=values.dtype)
+
+
+def flatten(pixels: Array, colour: Colour, white: float) -> Array:
+    """Return the colours, (H, W, 3), of pixels, (H, W, 4), on a colour behind them, in their type."""
+    exact = np.float32 if pixels.dtype == np.uint8 else np.float64  # 16 bits of colour times 16 of alpha need it
+    background = Background((pixels[:, :, 3:] / exact(white)).astype(exact), colour)
+    flat = background.blend(pixels[:, :, :3].astype(exact), white)
+    return (np.rint(flat) if pixels.dtype.kind == "u" else flat).astype(pixels.dtype)
+
+
 @ieee_arithmetic
 def to_levels(
-    values: Array, *, range_: Range | None, maximum: float, depth: Depth, extremes: Extremes | None = None
+    values: Array,
+    *,
+    range_: Range | None,
+    maximum: float,
+    depth: Depth,
+    extremes: Extremes | None = None,
+    background: Background | None = None,
 ) -> tuple[Array, int]:
     """Return values as a file of some depth holds them, uint8, uint16, or floats, and how many had to be clipped.
 
     Values are in the units of an input with white at `maximum`. Without a range they are clipped for 8 and 16 bits, and
     scaled by the depth's white / `maximum` and rounded half to even; floats stay as they are. `extremes` are what
-    `scale` and `max` go by where the values are a part of what goes into the file. `OutputError` if 8 or 16 bits are to
-    hold the range `none`.
+    `scale` and `max` go by where the values are a part of what goes into the file. On a `background` lies what has been
+    brought into range, before it is rounded. `OutputError` if 8 or 16 bits are to hold the range `none`.
 
     Examples
     --------
@@ -56,7 +91,7 @@ def to_levels(
     if depth is not Depth.FLOAT and how is Range.NONE:
         raise OutputError(f"range none writes floats as they are, and a file of {depth} bits cannot hold them")
     if how is Range.NONE:
-        return floats, 0
+        return floats if background is None else background.blend(floats, maximum), 0
     low, high = extremes or (find_extremes(floats) if how in {Range.SCALE, Range.MAX} else (0.0, 0.0))
     peak = max(abs(low), abs(high))
     if how is Range.ABS:
@@ -72,8 +107,11 @@ def to_levels(
         # Half of white, or the level above it: 127.5 would round 0 and 1 to one level, 2 and 3 to the next.
         floats = floats + (white / 2 if depth is Depth.FLOAT else (white + 1) / 2)
     if depth is Depth.FLOAT:  # rounding in float32 may end just above white
-        return _saturate(floats, white * (1 + 1e-6), white)
+        levels, outside = _saturate(floats, white * (1 + 1e-6), white)
+        return levels if background is None else background.blend(levels, white), outside
     levels, outside = _saturate(np.rint(floats), white, white, owned=True)
+    if background:
+        levels = np.rint(background.blend(np.nan_to_num(np.clip(floats, 0, white)), white))
     return levels.astype(np.uint8 if depth is Depth.EIGHT else np.uint16), outside
 
 

@@ -17,13 +17,13 @@ from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
 from cnnfilter.io.decode import Picture, decode_picture
-from cnnfilter.io.formats import Depth, is_matrix, looks_like_matrix
+from cnnfilter.io.formats import Depth, find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
-from cnnfilter.run.result import File, encode, foresee_shape, lay_out, name_files, run, run_layers
+from cnnfilter.run.result import File, encode, foresee_shape, lay_out, name_files, run, run_layers, settle_alpha
 from cnnfilter.run.settings import Work
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ class Filtering:
             if settings.verbose:  # the text of a network takes long to write
                 targets = ", ".join(str(job.target or "standard output") for job in jobs)
                 tell("%s: %s -> %s", source, model.title, targets)
+            if picture.has_alpha and not jobs[0].layer:
+                picture = settle_alpha(picture, jobs[0], model, settings)
             if jobs[0].layer:
                 maps = run_layers(picture, model, settings, [job.layer for job in jobs])
             else:
@@ -308,15 +310,30 @@ def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
         source = jobs[0].source
         outcome = Outcome(source)
         try:
-            picture = sketch_file(source) or read_input(source, work)
-            size = show_shape(picture.pixels.shape)
+            picture = sketch_file(source)
+            if picture is None or (picture.has_alpha and not all(map(_holds_alpha, jobs))):  # it may be opaque
+                picture = read_input(source, work)
             for job in jobs:
-                for line in _foretell(picture, job, work):
-                    text = one_line(f"{source} {size} -> {line}") + "\n"
-                    outcome.events.append(("output", text.encode("utf-8", "surrogateescape")))
+                _rehearse_job(picture, job, work, outcome)
         except FAILURES as error:
             outcome.fail(error)
         hear(outcome)
+
+
+def _rehearse_job(picture: Picture, job: Job, work: Work, outcome: Outcome) -> None:
+    """Add a line for each output of a job to an outcome, or why it fails."""
+    size = show_shape(picture.pixels.shape)
+    try:
+        for line in _foretell(picture, job, work):
+            text = one_line(f"{job.source} {size} -> {line}") + "\n"
+            outcome.events.append(("output", text.encode("utf-8", "surrogateescape")))
+    except FAILURES as error:
+        outcome.fail(error)
+
+
+def _holds_alpha(job: Job) -> bool:
+    """Return whether what is made by a job may be transparent."""
+    return bool(job.view or job.layer) or find_format(job.format_name).holds_alpha
 
 
 def _foretell(picture: Picture, job: Job, work: Work) -> list[str]:
@@ -326,7 +343,12 @@ def _foretell(picture: Picture, job: Job, work: Work) -> list[str]:
         for model in work.models:
             foresee_shape(picture, model, work.settings)
     else:
-        shape = foresee_shape(picture, work.models[job.kernel], work.settings, job.layer)
+        model = work.models[job.kernel]
+        if picture.has_alpha and not _holds_alpha(job):
+            picture = settle_alpha(picture, job, model, work.settings)
+        shape = foresee_shape(picture, model, work.settings, job.layer)
+        if shape[2:] == (4,) and not _holds_alpha(job):  # it lies on a background
+            shape = *shape[:2], 3
         names = name_files(job, shape, work.settings)
         after = f" {show_shape(shape[:2] if len(names) > 1 else shape)}"
     reason = find_reason_to_pass(job, names, work)

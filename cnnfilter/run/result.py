@@ -12,14 +12,16 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run_program
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
-from cnnfilter.errors import ShapeError
+from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
-from cnnfilter.io.formats import Depth, Range, find_format, is_matrix, name_formats_of_pages
+from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
+    Background,
     Extremes,
     choose_depth,
     find_extremes,
+    flatten,
     remark_on_clipping,
     to_levels,
 )
@@ -67,7 +69,10 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     if settings.pipeline:
         notes += remark_on_sums(visits, never_negative)
     if picture.has_alpha and alpha is None:
-        notes.append("the picture has alpha, and the network sees its colours alone")
+        if settings.background:
+            colours = flatten(picture.pixels, settings.background, picture.maximum)
+        else:
+            notes.append("the picture has alpha, and the network sees its colours alone; --background flattens it")
     white = float(picture.maximum)
     if settings.preparation:
         colours, white = prepare(colours, settings.preparation), white * settings.preparation.scale
@@ -100,6 +105,24 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
     return model.program(shape), shape, colours, alpha
+
+
+def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -> Picture:
+    """Return a picture with alpha as a network takes it for a job's file: without one that is opaque and has no place.
+
+    `ImageFileError` if another has no place, and lies on no background.
+    """
+    format_ = find_format(job.format_name)
+    _, shape, _, alpha = _load(picture, model, settings)
+    if alpha is None or format_.holds_alpha or model.network.output(shape)[2:] != (3,):
+        return picture
+    if (alpha >= picture.maximum).all():
+        colours, metadata, pages = np.ascontiguousarray(picture.colours), picture.metadata, picture.pages
+        return Picture(colours, picture.depth, metadata=metadata, pages=pages, notes=picture.notes)
+    if settings.background:
+        return picture
+    reason = f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do, and --background COLOUR flattens it"
+    raise ImageFileError(reason, path=job.target or "standard output")
 
 
 def remark_on_pages(pages: Pages) -> str:
@@ -170,7 +193,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
         settings = settings._replace(depth=Depth.EIGHT)
     assert maps.model
     each = [lay_out(picture, maps.model, settings) for picture in pages.pictures()]
-    extremes = _find_extremes(each) if settings.range_ in _BY_EXTREMES else None
+    extremes = _find_extremes(each, settings) if settings.range_ in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
     notes += [*(note for result in results for note in result.notes), remark_on_clipping(clipped)]
@@ -182,11 +205,11 @@ _BY_EXTREMES = {Range.SCALE, Range.MAX}
 """Ranges that go by the least and the greatest value."""
 
 
-def _find_extremes(each: Iterable[FeatureMaps]) -> Extremes:
+def _find_extremes(each: Iterable[FeatureMaps], settings: Settings) -> Extremes:
     """Return the least and the greatest of all values."""
     found: list[Extremes] = []
-    for maps in each:
-        maps.visit(lambda part: found.append(find_extremes(_shown(part).values)))
+    for maps in each:  # what lies on a background does so when it has been brought into range
+        maps.visit(lambda part: found.append(find_extremes((part if settings.background else _shown(part)).values)))
     return min(low for low, _ in found), max(high for _, high in found)
 
 
@@ -195,13 +218,14 @@ def _fill(
 ) -> Result:
     """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
     picture = maps.picture
-    depth, remark = choose_depth(find_format(name), settings.depth, picture.depth)
+    format_ = find_format(name)
+    depth, remark = choose_depth(format_, settings.depth, picture.depth)
     notes = [remark]
     # A matrix has no white of its own: its numbers are levels of the output.
     white = maps.white * (257 if picture.matrix and depth is Depth.SIXTEEN else 1)
     how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
     if how in _BY_EXTREMES and not extremes:
-        extremes = _find_extremes([maps])
+        extremes = _find_extremes([maps], settings)
     narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT
     filled: list[Array] = []
     outside: list[int] = []
@@ -215,21 +239,33 @@ def _fill(
             np.clip(part.values, 0, 255, out=filled[0][part.rows], casting="unsafe")
             outside.append(int(np.count_nonzero(part.values.view(np.uint16) > 255)))  # below 0 are the largest
             return
-        shown = _shown(part)
-        levels, beyond = to_levels(shown.values, range_=how, maximum=white, depth=depth, extremes=extremes)
+        background = None if part.alpha is None else _find_background(part, format_, settings)
+        shown = part._replace(alpha=None) if background else _shown(part)
+        levels, beyond = to_levels(
+            shown.values, range_=how, maximum=white, depth=depth, extremes=extremes, background=background
+        )
         held = drop_single_channel(levels)
         if shown.alpha is not None:
             held = np.concatenate([held, _alpha_levels(shown.alpha, depth, white, held.dtype)], axis=2)
         if not filled:
             filled.append(held if len(held) == maps.height else np.empty((maps.height, *held.shape[1:]), held.dtype))
-            if shown is not part:
-                notes.append("the result has no place for alpha, so that it lies on black")
+            if shown is not part and not background:
+                notes.append("the result has no place for alpha, and lies on black; --background sets a colour")
+            elif shown.alpha is not None and settings.background:
+                notes.append(f"--background changes nothing in {format_.name}, which holds alpha")
         if filled[0] is not held:
             filled[0][part.rows] = held
         outside.append(beyond)
 
     maps.visit(take, narrow=narrow)
     return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), picture.metadata)
+
+
+def _find_background(part: Part, format_: Format, settings: Settings) -> Background | None:
+    """Return what a part with alpha lies on where it has no place for that, if a background was asked for."""
+    if part.alpha is None or settings.background is None or (part.values.shape[2] == 3 and format_.holds_alpha):
+        return None
+    return Background(part.alpha, settings.background)
 
 
 def _shown(part: Part) -> Part:

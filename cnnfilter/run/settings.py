@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cnnfilter.compute.classes import Ranking
     from cnnfilter.compute.state_dict import Init
     from cnnfilter.compute.tiles import Model
-    from cnnfilter.io.formats import Depth, Range
+    from cnnfilter.io.formats import Colour, Depth, Range
     from cnnfilter.network_files import Preparation
     from cnnfilter.nn.geometry import Pair
     from cnnfilter.plot.sheet import Sheet
@@ -39,6 +39,7 @@ class Settings(NamedTuple):
     depth: Depth | None = None
     quality: int | None = None
     compression: int | None = None
+    background: Colour | None = None
     no_clobber: bool = False
     fail_fast: bool = False
     allow_truncated: bool = False
