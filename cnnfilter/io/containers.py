@@ -34,10 +34,10 @@ def read_metadata(data: bytes, header: Header, page: int = 0) -> Metadata:
     return found
 
 
-def write_metadata(data: bytes | memoryview, format_name: str, pages: Sequence[Metadata]) -> bytes:
+def write_metadata(data: bytes | memoryview, format_name: str, pages: Sequence[Metadata]) -> bytes | memoryview:
     """Return a file with the metadata of each of its pages; formats of frames have place for that of the first."""
     if format_name == "TIFF":
-        return exif.add_entries(bytes(data), [_tiff_entries(page) for page in pages])
+        return memoryview(exif.add_entries(data, [_tiff_entries(page) for page in pages]))
     return _WRITERS[format_name](data, pages[0])
 
 

@@ -82,7 +82,7 @@ def build_block(entries: Mapping[int, Entry]) -> bytes:
     return bytes(block)
 
 
-def add_entries(block: bytes, pages: Sequence[Mapping[int, Entry]]) -> bytes:
+def add_entries(block: bytes | memoryview, pages: Sequence[Mapping[int, Entry]]) -> bytearray:
     """Return a block or a TIFF with entries in its directories, which take the place of those of the same tags.
 
     New directories are written behind everything else, so that all other offsets stay true. `struct.error` if the
@@ -91,21 +91,21 @@ def add_entries(block: bytes, pages: Sequence[Mapping[int, Entry]]) -> bytes:
     changed = bytearray(block)
     directories = list(read_directories(block))[: len(pages)]
     if not directories:
-        return block
+        return changed
     form, last = directories[0].form, directories[-1].link
     room = struct.calcsize(form)
-    (following,) = struct.unpack(form, block[last : last + room].ljust(room, b"\0"))
+    (following,) = struct.unpack(form, bytes(block[last : last + room]).ljust(room, b"\0"))
     for directory, entries in reversed(list(zip(directories, pages, strict=False))):
         following = _append(changed, form, entries, _raw_entries(block, directory), following)
     struct.pack_into(form, changed, room, following)
-    return bytes(changed)
+    return changed
 
 
-def _raw_entries(block: bytes, directory: Directory) -> dict[int, bytes]:
+def _raw_entries(block: bytes | memoryview, directory: Directory) -> dict[int, bytes]:
     """Return the entries of a directory as they are in the block, by the numbers of their tags."""
     room = struct.calcsize(directory.form)
     first, size = directory.place + (2 if room == 4 else 8), 4 + 2 * room
-    each = (block[place : place + size] for place in range(first, directory.link, size))
+    each = (bytes(block[place : place + size]) for place in range(first, directory.link, size))
     return {struct.unpack_from(f"{directory.form[0]}H", entry)[0]: entry for entry in each}
 
 

@@ -112,7 +112,8 @@ _TEXT_TAGS = {
 """Which tag of EXIF and TIFF takes a text of PNG, by its keyword, where it is free."""
 
 _SEGMENT = 65_533  # bytes in a segment of a JPEG
-_PLAIN_GAMMA = b"gAMA" + (45_455).to_bytes(4)  # that of sRGB
+_SRGB = {b"gAMA": (45_455,), b"cHRM": (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)}
+_NEAR = 500  # 100,000ths
 
 
 def _join(names: Sequence[str]) -> str:
@@ -140,11 +141,18 @@ def _name_texts(texts: Sequence[Text]) -> list[str]:
 
 
 def _name_colours(metadata: Metadata) -> list[str]:
-    """Return the name of a colour space that only PNG tells so, and that is not the usual one."""
-    names = [chunk[:4].decode() for chunk in metadata.colours if chunk != _PLAIN_GAMMA]
-    if metadata.profile or "sRGB" in names or not {"gAMA", "cICP"} & {*names}:
+    """Return the name of a colour space that only PNG tells so, and that is not sRGB."""
+    names = [chunk[:4].decode() for chunk in metadata.colours if not _is_plain(chunk)]
+    if metadata.profile or any(chunk.startswith(b"sRGB") for chunk in metadata.colours) or not names:
         return []
     return [f"the colour space ({', '.join(names)})"]
+
+
+def _is_plain(chunk: bytes) -> bool:
+    """Return whether the gamma or the primaries in a chunk of a PNG are those of sRGB, or nearly so."""
+    usual = _SRGB.get(chunk[:4], ())
+    numbers = struct.unpack(f">{len(usual)}I", chunk[4:]) if usual else ()
+    return bool(usual) and all(abs(number - mean) <= _NEAR for number, mean in zip(numbers, usual, strict=True))
 
 
 def _check_profile(profile: bytes, format_: Format, pixels: Array) -> str:
@@ -190,7 +198,7 @@ def _fit_segments(metadata: Metadata, notes: list[str]) -> Metadata:
 
 
 def _add_to_exif(block: bytes, entries: Mapping[int, exif.Entry]) -> bytes:
-    return exif.add_entries(block, [entries]) if block else exif.build_block(entries)
+    return bytes(exif.add_entries(block, [entries])) if block else exif.build_block(entries)
 
 
 def _tell_resolution(block: bytes, resolution: Resolution) -> bytes:

@@ -58,9 +58,9 @@ class Directory(NamedTuple):
                 struct.pack_into(tag.form, data, tag.offset, value)
 
 
-def read_directories(data: bytes) -> Iterator[Directory]:
+def read_directories(data: bytes | memoryview) -> Iterator[Directory]:
     """Yield the directories of a block, in the order of their links; none where it has none, or is cut off."""
-    offset = TAG_STARTS.get(data[:4])
+    offset = TAG_STARTS.get(bytes(data[:4]))
     if offset is None:
         return
     seen: set[int] = set()
@@ -73,9 +73,9 @@ def read_directories(data: bytes) -> Iterator[Directory]:
             (place,) = struct.unpack_from(offset, data, directory.link)
 
 
-def read_directory(data: bytes, place: int) -> Directory:
+def read_directory(data: bytes | memoryview, place: int) -> Directory:
     """Return the directory at a place; `struct.error` if the file ends before it."""
-    offsets = TAG_STARTS[data[:4]]
+    offsets = TAG_STARTS[bytes(data[:4])]
     order, width = offsets[0], offsets[1]
     counts, entry = order + ("H" if width == "I" else "Q"), f"{order}HH{width}"
     if place > len(data):  # 64 bits can be more than an offset

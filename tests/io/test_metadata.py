@@ -323,6 +323,16 @@ def test_chunks_of_colour_go_from_png_to_png_alone() -> None:
     assert pass_on(data, ".webp")[1] == ("the colour space (gAMA) dropped: not written into WebP",)
 
 
+@pytest.mark.parametrize(
+    ("red", "gamma", "lost"), [(64_000, 45_455, False), (64_000, 45_000, False), (71_000, 45_455, True)]
+)
+def test_primaries_of_srgb_are_no_loss(red: int, gamma: int, lost: bool) -> None:
+    primaries = struct.pack(">8I", 31_270, 32_900, red, 33_000, 30_000, 60_000, 15_000, 6_000)
+    given = Metadata(colours=(b"gAMA" + gamma.to_bytes(4), b"cHRM" + primaries))
+    notes = ("the colour space (cHRM) dropped: not written into JPEG",) if lost else ()
+    assert carry_over(given, find_format("x.jpg"), COLOURS)[1] == notes
+
+
 def test_numbers_of_a_colour_space_go_among_png_and_avif() -> None:
     wide = b"cICP" + bytes([9, 16, 0, 1])  # BT.2020 and PQ
     png = saved("PNG", Image.fromarray(COLOURS))
