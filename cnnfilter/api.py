@@ -97,7 +97,10 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
         pixels, outside = to_levels(pixels, range_=Range(range) if range else None, maximum=white, depth=depth)
         if remark := remark_on_clipping(outside / max(1, pixels.size)):
             warnings.warn(remark, stacklevel=2)
-    write_whole(Path(path), encode_image(pixels, path))
+    notes: list[str] = []
+    write_whole(Path(path), encode_image(pixels, path, notes=notes))
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
 
 
 Numbers = int | str | Sequence[int]

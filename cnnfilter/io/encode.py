@@ -9,6 +9,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.containers import write_metadata
 from cnnfilter.io.formats import FULL_CHROMA, Format, find_format
+from cnnfilter.io.gif_writer import encode_gif
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata
@@ -28,16 +29,20 @@ def encode_image(
     compression: int | None = None,
     owned: bool = False,
     metadata: Metadata | None = None,
+    notes: list[str] | None = None,
 ) -> Encoded:
     """Return the bytes of a file, whose suffix is the format; `ImageFileError` if it cannot hold the pixels.
 
     An image is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, and may be changed if it is `owned`; a matrix holds
-    any shape. `metadata` is what `carry_over` says that the file can hold.
+    any shape. `metadata` is what `carry_over` says that the file can hold; `notes` gets what is lost of the pixels.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     if format_.is_matrix:
         return encode_matrix(pixels, path)
-    blue_first = _fit(pixels, format_, path, owned=owned)
+    if format_.name == "GIF":
+        return encode_gif([_fit(pixels, format_, path)], notes=notes)
+    fitted = _fit(pixels, format_, path)
+    blue_first = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
     parameters = _parameters(format_, quality, compression)
     kept = metadata or Metadata()
     if format_.name == "AVIF":
@@ -62,21 +67,28 @@ def encode_pages(
     quality: int | None = None,
     compression: int | None = None,
     metadata: Sequence[Metadata] = (),
+    notes: list[str] | None = None,
 ) -> Encoded:
     """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation, which have one size.
 
     Frames are shown for their durations in milliseconds, or a second each, in as many loops, 0 for always. Pages have
-    metadata each, an animation has one for all.
+    metadata each, an animation has one for all. `notes` gets what is lost of the pixels.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, quality, compression)
     fitted = [_fit(page, format_, path) for page in pages]
+    durations = durations or (_STILL,) * len(pages)
+    if format_.pages == "frames":
+        _check_sizes(fitted, path)
+    if format_.name == "GIF":
+        return encode_gif(fitted, durations, loops, notes)
+    blue_first = [swap_red_and_blue(page, owned=False) for page in fitted]
     if format_.pages == "pages":
-        data = _encode(lambda: cv2.imencodemulti(suffix, fitted, parameters))
+        data = _encode(lambda: cv2.imencodemulti(suffix, blue_first, parameters))
     else:
         animation = cv2.Animation()
-        animation.frames = _make_alike(fitted, path)
-        animation.durations = durations or (_STILL,) * len(pages)
+        animation.frames = _make_alike(blue_first)
+        animation.durations = durations
         animation.loop_count = loops
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
@@ -97,12 +109,16 @@ _CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2BGR, (1, 4): cv2.COLOR_GRAY2BGRA, (3, 4):
 """What adds channels to a frame, by how many it has and gets; new alpha is opaque."""
 
 
-def _make_alike(frames: list[Array], path: str | Path) -> list[Array]:
-    """Return frames with as many channels each; `ImageFileError` if they differ in size."""
+def _check_sizes(frames: list[Array], path: str | Path) -> None:
+    """Raise an `ImageFileError` if frames differ in size."""
     if len({frame.shape[:2] for frame in frames}) > 1:
         sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
         reason = f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one"
         raise ImageFileError(reason, path=path)
+
+
+def _make_alike(frames: list[Array]) -> list[Array]:
+    """Return frames with as many channels each."""
     channels = [1 if frame.ndim == 2 else frame.shape[2] for frame in frames]
     codes = [_CONVERSIONS.get((count, max(channels))) for count in channels]
     return [frame if code is None else cv2.cvtColor(frame, code) for frame, code in zip(frames, codes, strict=True)]
@@ -117,9 +133,8 @@ def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
     return data.data if written else None
 
 
-def _fit(given: Array, format_: Format, path: str | Path, *, owned: bool = False) -> Array:
-    """Return pixels in a type and with channels that the format holds, BGR or BGRA; those given may change if owned."""
-    pixels = given
+def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
+    """Return pixels in a type and with channels that the format holds."""
     if DEPTHS.get(pixels.dtype) not in format_.depths:
         reason = f"{format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}"
         raise ImageFileError(reason, path=path)
@@ -137,7 +152,7 @@ def _fit(given: Array, format_: Format, path: str | Path, *, owned: bool = False
         raise ImageFileError(reason, path=path)
     if not format_.signed and pixels.min() < 0:
         raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
-    return swap_red_and_blue(pixels, owned=owned or pixels is not given)
+    return pixels
 
 
 def _change_channels(pixels: Array, channels: int, format_: Format, path: str | Path) -> Array:

@@ -96,11 +96,14 @@ def _find_changes(movie: Movie) -> Iterator[tuple[Colors, int, int]]:
 def make_palette(samples: Frame) -> NDArray[np.uint8]:
     """Return the 255 colors (255, 3) of all frames: letters and frames, a ramp of grays, those of areas, of rims.
 
-    Beside 52 grays, five levels apart, the 30 most frequent ones are kept as they are. The 400 most frequent colors are
-    those of areas; 30 places are for the rims of letters, among 3600 less frequent ones.
+    If there are no more, they are all in it. Else the 30 most frequent grays are kept as they are, beside 52 that are
+    five levels apart. The 400 most frequent colors are those of areas; 30 places are for the rims of letters, among
+    3600 less frequent ones.
     """
     packed, counts = np.unique(samples.view("<u4") & 0xFFFFFF, return_counts=True)
     colors = _unpack(packed[np.argsort(-counts, kind="stable")])
+    if len(colors) <= _SAME:
+        return np.concatenate([colors, np.repeat(colors[-1:], _SAME - len(colors), axis=0)])
     gray = _is_gray(colors)
     needed = np.array([[round(255 * part) for part in to_rgb(color)] for color in (FRAME, INK, "white")], np.uint8)
     ramp = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[:, None], 3, axis=1)

@@ -284,7 +284,7 @@ def _alpha_levels(alpha: Array, depth: Depth, white: float, dtype: np.dtype[Any]
 
 def encode(result: Result, settings: Settings) -> File:
     """Return the file that holds a result."""
-    first, notes = result.pages[0], result.notes
+    first, notes, said = result.pages[0], result.notes, list[str]()
     quality, compression = settings.quality, settings.compression
     data: Encoded
     if settings.ranking:
@@ -294,16 +294,32 @@ def encode(result: Result, settings: Settings) -> File:
         notes = *notes, *filter(None, [remark])
     elif pages := result.source:
         kept, lost = _carry_over_pages(result, pages)
-        frames = pages.durations, pages.loops
-        data = encode_pages(result.pages, result.name, *frames, quality=quality, compression=compression, metadata=kept)
+        data = encode_pages(
+            result.pages,
+            result.name,
+            pages.durations,
+            pages.loops,
+            quality=quality,
+            compression=compression,
+            metadata=kept,
+            notes=said,
+        )
         notes = *notes, *lost
     else:
         metadata, lost = Metadata(), ()
         if not is_matrix(result.name):
             metadata, lost = carry_over(result.metadata, find_format(result.name), first)
-        data = encode_image(first, result.name, quality=quality, compression=compression, owned=True, metadata=metadata)
+        data = encode_image(
+            first,
+            result.name,
+            quality=quality,
+            compression=compression,
+            owned=True,
+            metadata=metadata,
+            notes=said,
+        )
         notes = *notes, *lost
-    return File(result.path or result.name, data, first.shape, result.clipped, notes)
+    return File(result.path or result.name, data, first.shape, result.clipped, (*notes, *said))
 
 
 def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:

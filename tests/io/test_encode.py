@@ -23,7 +23,7 @@ from tests.io import IMAGE_SUFFIXES, decode_pixels
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 
-CLOSE = {"JPEG": 1.5, "WebP": 2.0, "AVIF": 2.5, "GIF": 20.0, "JPEG 2000": 1.0, "Radiance HDR": 1.0}
+CLOSE = {"JPEG": 1.5, "WebP": 2.0, "AVIF": 2.5, "GIF": 6.0, "JPEG 2000": 1.0, "Radiance HDR": 1.0}
 """The lossy formats, and how many 255ths a pixel of a smooth picture may be off on the average."""
 
 RED = (200, 30, 10)
@@ -129,8 +129,8 @@ def test_a_lossy_format_gives_back_nearly_the_picture(suffix: str, depth: Depth,
     assert read.dtype == picture.dtype
     if channels == 1 and FORMATS[suffix].name == "WebP":  # WebP has no grey of its own
         picture = np.repeat(picture[:, :, None], 3, axis=2)
-    if channels == 4 and FORMATS[suffix].name == "GIF":  # GIF has no half transparency: this is opaque to it
-        picture = picture[:, :, :3]
+    if channels == 4 and FORMATS[suffix].name == "GIF":  # which has no partial transparency
+        picture = np.where(picture[:, :, 3:] < 128, 0, np.maximum(picture, (0, 0, 0, 255)))
     assert read.shape == picture.shape
     assert 255 / MAXIMA[depth] * np.abs(read - picture.astype(np.float64)).mean() < CLOSE[FORMATS[suffix].name]
 
@@ -147,8 +147,7 @@ def test_a_last_axis_of_one_is_grey() -> None:
 @pytest.mark.parametrize("grey", [0, 255])
 def test_a_format_without_grey_takes_grey_as_colours(grey: int) -> None:
     read = decode_pixels(encode_image(np.full((16, 16), grey, np.uint8), "x.gif"), "x.gif")
-    assert read.shape == (16, 16, 3)
-    assert np.abs(read.astype(int) - grey).max() <= 4
+    np.testing.assert_array_equal(read, np.full((16, 16, 3), grey))
 
 
 def test_a_ppm_of_a_grey_picture_has_three_equal_channels() -> None:

@@ -1,8 +1,9 @@
 """GIFs as they are shown: disposals, transparency, palettes, times, and what decoders forgive."""
 
 import io
-from itertools import product
+from itertools import pairwise, product
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
+from cnnfilter.io.encode import encode_image, encode_pages
 from cnnfilter.io.headers import read_header
 from tests.io.gifs import BLUE, CLEAR, FOREVER, GREEN, RED, WHITE, Palette, Part, make_gif, show
 
@@ -204,3 +206,109 @@ def test_a_gif_that_is_damaged_is_refused_with_the_frame_in_which_it_is(name: st
     data, where = DAMAGED[name]
     with pytest.raises(ImageFileError, match=rf"^x\.gif: the GIF is damaged \({where}\)$"):
         decode_picture(data, "x.gif")
+
+
+# What we write
+
+
+def noise(colours: int, shape: tuple[int, ...] = (40, 50), seed: int = 0) -> Array:
+    """Return pixels of so many colours by chance."""
+    rng = np.random.default_rng(seed)
+    palette = rng.permutation(1 << 24)[:colours].astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
+    indices = np.resize(np.arange(colours), shape)
+    return np.asarray(palette[rng.permutation(indices.ravel()).reshape(shape)])
+
+
+def read_by_pillow(data: bytes) -> tuple[list[Array], list[int], int]:
+    """Return all frames (H, W, 4), their times, and how often they are repeated."""
+    with Image.open(io.BytesIO(data)) as image:
+        frames, times = [], []
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            frames.append(np.asarray(image.convert("RGBA")))
+            times.append(int(image.info.get("duration", -1)))
+        return frames, times, int(image.info.get("loop", -1))
+
+
+@pytest.mark.parametrize("colours", [1, 2, 3, 16, 17, 255, 256])
+def test_up_to_256_colours_are_written_as_they_are(colours: int) -> None:
+    pixels, notes = noise(colours), list[str]()
+    data = bytes(encode_image(pixels, "x.gif", notes=notes))
+    np.testing.assert_array_equal(frames_of(data)[0], pixels)
+    np.testing.assert_array_equal(read_by_pillow(data)[0][0][:, :, :3], pixels)
+    assert notes == []
+
+
+def test_every_grey_is_written_as_it_is() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(frames_of(bytes(encode_image(grey, "x.gif")))[0], np.repeat(grey[..., None], 3, 2))
+
+
+def test_more_colours_get_a_palette_made_for_them_and_a_note() -> None:
+    y, x = np.mgrid[:90, :120]
+    pixels = np.stack([2 * x, 2 * y, 255 - x - y], axis=-1).astype(np.uint8)
+    pixels[:20] = (1, 2, 3)  # an area stays as it is
+    notes: list[str] = []
+    read = frames_of(bytes(encode_image(pixels, "x.gif", notes=notes)))[0]
+    assert len(np.unique(read.reshape(-1, 3), axis=0)) <= 256
+    assert np.abs(read.astype(int) - pixels).mean() < 4
+    np.testing.assert_array_equal(read[:20], pixels[:20])
+    smooth, expected = (cv2.blur(image.astype(np.float32), (5, 5)) for image in (read, pixels))
+    assert np.abs(smooth - expected)[25:-5, 5:-5].mean() < 1.2
+    assert notes == ["a GIF has 256 colours a frame, and the image 8401; PNG and WebP keep them"]
+
+
+def test_alpha_below_half_becomes_transparent_and_partial_alpha_is_noted() -> None:
+    alpha = np.array([[0, 1, 127, 128, 254, 255]], np.uint8)
+    pixels, notes = np.dstack([noise(6, (1, 6)), alpha]), list[str]()
+    read = frames_of(bytes(encode_image(pixels, "x.gif", notes=notes)))[0]
+    assert read[0, :, 3].tolist() == [0, 0, 0, 255, 255, 255]
+    np.testing.assert_array_equal(read[0, 3:, :3], pixels[0, 3:, :3])
+    assert len(notes) == 1
+    assert "no partial transparency" in notes[0]
+    pixels[0, :, 3] = (0, 0, 0, 255, 255, 255)
+    notes.clear()
+    encode_image(pixels, "x.gif", notes=notes)
+    assert notes == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_animations_are_written_as_they_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    height, width, count = (int(number) for number in rng.integers(1, 12, 3))
+    palette = rng.integers(0, 256, (int(rng.choice([2, 40, 300, 500])), 4), np.uint8)
+    palette[:, 3] = rng.choice([0, 255], len(palette), p=(0.3, 0.7)) if seed % 2 else 255
+    frames = [
+        palette[rng.integers(0, len(palette), (height, width))][..., : 4 if seed % 3 else 3] for _ in range(count)
+    ]
+    for before, frame in pairwise(frames):
+        kept = rng.random((height, width)) < rng.choice([0, 0.6, 1])
+        frame[kept] = before[kept]
+    durations, loops = [10 * int(time) for time in rng.integers(0, 9, count)], int(rng.integers(0, 5))
+    data = bytes(encode_pages(frames, "x.gif", durations, loops))
+    pillow, times, repeats = read_by_pillow(data)
+    assert (times, repeats) == (durations, {0: 0, 1: -1}.get(loops, loops - 1))
+    for frame, read, other in zip(frames, frames_of(data), pillow, strict=True):
+        expected = with_alpha(frame)
+        visible = expected[:, :, 3] > 0
+        for result in (with_alpha(read), other):
+            np.testing.assert_array_equal(result[:, :, 3], expected[:, :, 3])
+            np.testing.assert_array_equal(result[visible], expected[visible])
+
+
+def test_frames_have_one_palette_where_all_colours_fit_and_do_not_flicker_where_not() -> None:
+    few = [noise(100, seed=1), noise(100, seed=1)[::-1]]
+    screen = read_header(bytes(encode_pages(few, "x.gif", (50, 50), 0))).screen
+    assert screen is not None
+    assert len({(frame.palette.start, frame.palette.stop) for frame in screen.frames}) == 1
+    first, second = noise(2000, seed=2), noise(2000, seed=2)
+    second[:20] = noise(1000, (20, 50), seed=3)
+    shown, after = frames_of(bytes(encode_pages([first, second], "x.gif", (50, 50), 0)))
+    np.testing.assert_array_equal(shown[20:], after[20:])
+
+
+def test_times_are_rounded_to_hundredths_with_a_note() -> None:
+    notes: list[str] = []
+    data = bytes(encode_pages([noise(3)] * 3, "x.gif", (33, 0, 40), 1, notes=notes))
+    assert read_by_pillow(data)[1:] == ([30, 0, 40], -1)
+    assert notes == ["a GIF counts times in hundredths of a second, to which those of the frames are rounded"]

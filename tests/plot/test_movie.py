@@ -133,6 +133,13 @@ def test_the_frame_of_the_window_keeps_its_color_beside_many_others() -> None:
     assert len(palette) == 255
 
 
+def test_a_palette_holds_all_colors_where_they_fit() -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (255, 1, 4), np.uint8)
+    colors[:, :, 3] = 255
+    palette = make_palette(colors)
+    assert sorted(palette.tolist()) == sorted(colors[:, 0, :3].tolist())
+
+
 def test_a_gray_stays_gray_in_a_gif() -> None:
     volume = np.arange(0, 252, 7, dtype=np.float64).reshape(6, 6, 1)
     movie = animate(program("conv:sobel-x"), volume, None, "input.txt", 255.0, blank(dpi=60))
