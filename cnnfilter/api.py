@@ -22,7 +22,7 @@ from cnnfilter.io.atomic import read_bytes, write_whole
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import Depth, Range, find_format
-from cnnfilter.io.levels import DEPTHS, MAXIMA, remark_on_clipping, to_levels
+from cnnfilter.io.levels import DEPTHS, MAXIMA, has_white_at_1, remark_on_clipping, to_levels
 from cnnfilter.io.weights import as_tensors
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.network_files import Document, Preparation, load_document, read_document
@@ -64,7 +64,8 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
         Its suffix is the format.
     image
         (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. uint8 and uint16 are written as they are; floats are
-        levels of 8 bits, 0 to 255, rounded half to even, unless the format holds floats.
+        levels of 8 bits, 0 to 255, rounded half to even, unless the format holds floats; False is 0 and
+        True is white.
     range
         How values are brought into the file's range: `clip`, `abs`, `scale`, `max`, `offset`, `none`. By
         default floats are clipped where the format holds none, and nothing else is changed.
@@ -79,10 +80,12 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
     Warns
     -----
     UserWarning
-        If more than 0.1 % of the values are clipped.
+        If more than 0.1 % of the values are clipped, or floats from 0 to 1 become levels of 0 to 255.
     """
     pixels = np.asarray(image)
     format_ = find_format(path)
+    if pixels.dtype == np.bool_:
+        pixels = pixels * (np.uint8(255) if Depth.EIGHT in format_.depths else np.float32(1))
     if range is not None and range not in list(Range):
         raise OutputError(f"range {range!r} is unknown: {', '.join(Range)}")
     if format_.is_matrix or pixels.dtype.kind not in "uif":
@@ -94,6 +97,9 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
         raise OutputError(f"{path}: {format_.name} cannot hold {pixels.dtype}; it holds {', '.join(format_.depths)}")
     if not whole or range is not None:
         white = MAXIMA[depth if whole else Depth.EIGHT]
+        if range is None and depth is not Depth.FLOAT and has_white_at_1(pixels):
+            hint = "levels go from 0 to 255, and the floats from 0 to 1: `image * 255` is written in full"
+            warnings.warn(f"{path} is nearly black: {hint}", stacklevel=2)
         pixels, outside = to_levels(pixels, range_=Range(range) if range else None, maximum=white, depth=depth)
         if remark := remark_on_clipping(outside / max(1, pixels.size)):
             warnings.warn(remark, stacklevel=2)

@@ -140,6 +140,11 @@ def _saturate(values: Array, most: float, white: float, *, owned: bool = False) 
     return values, outside
 
 
+def has_white_at_1(values: Array) -> bool:
+    """Return whether all values are from 0 to 1, and not all 0: an image as most libraries of Python hold it."""
+    return bool(values.size) and values.dtype.kind == "f" and values.min() >= 0 and 0 < values.max() <= 1
+
+
 def remark_on_clipping(clipped: float) -> str:
     """Return a sentence on the share of clipped values, or the empty string if it is below 0.1 %."""
     if clipped <= 0.001:

@@ -22,6 +22,7 @@ from cnnfilter.io.levels import (
     choose_depth,
     find_extremes,
     flatten,
+    has_white_at_1,
     remark_on_clipping,
     to_levels,
 )
@@ -258,6 +259,8 @@ def _fill(
         outside.append(beyond)
 
     maps.visit(take, narrow=narrow)
+    if picture.matrix and depth is not Depth.FLOAT and how is Range.CLIP and has_white_at_1(picture.pixels):
+        notes += _remark_on_black(filled[0])
     return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), picture.metadata)
 
 
@@ -266,6 +269,13 @@ def _find_background(part: Part, format_: Format, settings: Settings) -> Backgro
     if part.alpha is None or settings.background is None or (part.values.shape[2] == 3 and format_.holds_alpha):
         return None
     return Background(part.alpha, settings.background)
+
+
+def _remark_on_black(pixels: Array) -> list[str]:
+    """Return what is to be remarked of an image that was made of a matrix from 0 to 1, if it is nearly black."""
+    if pixels.max(initial=0) > np.iinfo(pixels.dtype).max // 16:
+        return []
+    return ["the image is nearly black: the matrix goes from 0 to 1, and levels to 255; --range scale brightens it"]
 
 
 def _shown(part: Part) -> Part:

@@ -255,6 +255,42 @@ class TestRange:
         assert read_image(tmp_path / "edges.jpg").shape == (600, 512, 3)
 
 
+class TestFloatsFrom0To1:
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+    @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp"])
+    def test_they_are_warned_of_with_the_cure(self, suffix: str, dtype: str, tmp_path: Path) -> None:
+        image = np.linspace(0, 1, 256).reshape(16, 16).astype(dtype)
+        path = tmp_path / f"image{suffix}"
+        with pytest.warns(UserWarning, match=r"is nearly black: levels go from 0 to 255.*`image \* 255`") as caught:
+            write_image(path, image)
+        assert [warning.filename for warning in caught] == [__file__]
+        assert read_image(path).max() <= 2
+        write_image(tmp_path / "image.png", image * 255)
+        assert read_image(tmp_path / "image.png").tolist() == np.rint(image * 255).tolist()
+
+    @pytest.mark.parametrize(
+        "image",
+        [np.zeros((4, 4)), np.full((4, 4), 1.5), np.array([[0, 0.5, 200]]), np.ones((4, 4), np.uint8)],
+        ids=["black", "beyond 1", "levels", "integers"],
+    )
+    def test_other_images_are_not(self, image: Array, tmp_path: Path) -> None:
+        write_image(tmp_path / "image.png", image)
+
+    def test_neither_are_they_where_a_range_is_given_or_the_file_holds_floats(self, tmp_path: Path) -> None:
+        image = np.array([[0.0, 0.5, 1.0]])
+        write_image(tmp_path / "image.png", image, range="scale")
+        write_image(tmp_path / "image.tif", image)
+        write_image(tmp_path / "image.pfm", image)
+
+
+class TestBools:
+    @pytest.mark.parametrize(("suffix", "white"), [(".png", 255), (".tif", 255), (".bmp", 255), (".pfm", 1)])
+    def test_false_is_black_and_true_is_white(self, suffix: str, white: float, tmp_path: Path) -> None:
+        mask = np.random.default_rng(0).random((9, 7)) > 0.5
+        write_image(tmp_path / f"mask{suffix}", mask)
+        assert np.array_equal(read_image(tmp_path / f"mask{suffix}"), mask * white)
+
+
 class TestClippingWarning:
     @pytest.mark.parametrize(("count", "share"), [(2, "0.2"), (10, "1.0"), (500, "50.0"), (1000, "100.0")])
     @pytest.mark.parametrize("value", [-1.0, 256.0, np.nan])
@@ -298,7 +334,6 @@ class TestWritingRefused:
             ("image.png", np.zeros((2, 2)), "none", OutputError, "range none writes floats as they are"),
             ("image.npy", np.zeros((2, 2)), "clip", OutputError, r"numpy\.save writes any array"),
             ("image.txt", np.zeros((2, 2)), "clip", OutputError, r"numpy\.save writes any array"),
-            ("image.png", np.zeros((2, 2), bool), "clip", OutputError, "no image of bool"),
             ("image.png", np.zeros((2, 2), complex), "clip", OutputError, "no image of complex128"),
             ("image.png", np.zeros((2, 2), np.int64), "clip", OutputError, "PNG cannot hold int64; it holds 8, 16"),
             ("image.tif", np.zeros((2, 2), np.int16), "clip", OutputError, "TIFF cannot hold int16"),

@@ -227,3 +227,16 @@ def test_an_array_that_looks_channels_first_is_remarked_upon(run: Run, folder: P
     stderr = run("convolve", "hwc.npy", "-k", "bank.npy", "-o", "out.npy").stderr
     assert stderr.startswith("cnnfilter: remark: hwc.npy: bank.npy: shape (4, 3, 3, 3) is read as windows of 4x3")
     assert run("convolve", "hwc.npy", "-k", "bank.npy", "-o", "out.npy", "-q").stderr == ""
+
+
+@pytest.mark.parametrize("kernel", ["1", "sharpen"])
+def test_a_matrix_from_0_to_1_that_makes_a_black_image_is_remarked_upon(run: Run, folder: Path, kernel: str) -> None:
+    image = np.linspace(0, 1, 400).reshape(20, 20)
+    np.save(folder / "unit.npy", image)
+    np.save(folder / "levels.npy", image * 255)
+    stderr = run("convolve", "unit.npy", "-k", kernel, "-o", "out.png").stderr
+    assert "cnnfilter: remark: unit.npy: the image is nearly black: the matrix goes from 0 to 1" in stderr
+    for words in (("levels.npy", "-o", "out.png"), ("unit.npy", "-o", "out.png", "--range", "scale")):
+        assert "nearly black" not in run("convolve", *words, "-k", kernel).stderr
+    assert "nearly black" not in run("convolve", "unit.npy", "-k", kernel, "-o", "out.npy").stderr
+    assert "nearly black" not in run("convolve", "unit.npy", "-k", "255", "-o", "out.png").stderr
