@@ -89,8 +89,11 @@ _LIBRARIES = (
     b"Invalid SOS parameters",
     b"Unknown Adobe color transform",
     b"Warning: unknown JFIF revision",
+    b"TIFF",
+    b"OJPEG",
+    b"ZSTD",
 )
-"""How the lines of libpng (pngerror.c), libjpeg (jerror.h) begin; all others come from other threads."""
+"""How the lines of libpng (pngerror.c), libjpeg (jerror.h) and libtiff begin; all others come from other threads."""
 
 
 def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:

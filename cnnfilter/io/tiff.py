@@ -9,7 +9,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.colours import divide_by_alpha, mix_inks
 from cnnfilter.io.metadata import apply_orientation
-from cnnfilter.io.opencv import swap_red_and_blue
+from cnnfilter.io.opencv import capture_stderr, swap_red_and_blue
 from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.tags import ORIENTATION, Tag
 from cnnfilter.io.tiff_blocks import decode_by_opencv, find_blocks, read_samples
@@ -66,7 +66,8 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array | None:
     inks = layout.compression == JPEG and layout.photometric == SEPARATED
     if inks or layout.compression == OLD_JPEG:
         with open_with_pillow(page, "TIFF", name) as image:
-            return mix_inks(np.asarray(image)) if inks else np.asarray(image.convert("RGB"))
+            decoded, _ = capture_stderr(lambda: np.asarray(image if inks else image.convert("RGB")))
+            return mix_inks(decoded) if inks else decoded
     find_blocks(data, layout, name)  # none of them is cut off
     pixels = decode_by_opencv(page, name)
     if pixels is None or pixels.shape != (layout.height, layout.width, layout.channels)[: pixels.ndim]:

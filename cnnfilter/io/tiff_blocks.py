@@ -78,9 +78,8 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
             for left in range(0, layout.width, width):
                 if len(blocks) >= len(offsets):
                     raise ImageFileError("the TIFF is damaged: it has fewer strips or tiles than its size", path=name)
-                start, count = int(offsets[len(blocks)]), int(counts[len(blocks)]) if len(blocks) < len(counts) else 0
-                count = min(count, size) if layout.compression == 1 else count
-                count = count or _guess_count(size, start, len(data), layout, name)
+                start, size_in_file = _place_of(len(blocks), offsets, counts, len(data), name)
+                count = min(size_in_file, size) if layout.compression == 1 else size_in_file
                 if start + count > len(data) or size > count * most:
                     _refuse(f"{_kind(layout)} {len(blocks) + 1}", name)
                 blocks.append(StripOrTile(plane, top, left, rows, size, data[start : start + count]))
@@ -92,11 +91,14 @@ _EXPANSION = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}
 can be a row. Of the others it is not known, and less than the number that is used for them."""
 
 
-def _guess_count(size: int, start: int, end: int, layout: Layout, name: str) -> int:
-    """Return the length of a block for which the file has none: it may be known, or the block may reach to the end."""
-    if not start:
+def _place_of(index: int, offsets: Sequence[float], counts: Sequence[float], end: int, name: str) -> tuple[int, int]:
+    """Return where a block is in the file, and how long: up to the end where the file does not say."""
+    start = int(offsets[index])
+    if index >= len(counts) or (start and len(offsets) == 1 and not counts[0]):
+        return start, max(0, end - start)
+    if not (start and counts[index]):
         raise ImageFileError("TIFF with missing (sparse) strips or tiles is not supported", path=name)
-    return size if layout.compression == 1 else max(0, end - start)
+    return start, int(counts[index])
 
 
 def _kind(layout: Layout) -> str:

@@ -329,6 +329,17 @@ def test_strips_that_are_cut_are_refused_wherever_they_end(compression: int, typ
             decode_picture(whole[: offset + int(count * share)], "x")
 
 
+def test_missing_strips_are_named_and_a_missing_length_is_that_of_the_file() -> None:
+    data = bytearray(make_tiff(GREY, Kind(block=1)))
+    directory = next(read_directories(bytes(data)))
+    struct.pack_into("<I", data, directory.tags[279].offset + 4, 0)
+    with pytest.raises(ImageFileError, match=r"TIFF with missing \(sparse\) strips or tiles is not supported"):
+        decode_picture(bytes(data), "x")
+    single = bytearray(make_tiff(GREY, Kind(compression=DEFLATE)))
+    next(read_directories(bytes(single))).rewrite(single, {279: 0})
+    np.testing.assert_array_equal(decode_picture(bytes(single), "x").pixels, GREY[:, :, 0])
+
+
 def test_a_wrong_checksum_is_damage() -> None:
     data = bytearray(make_tiff(GREY, Kind(compression=DEFLATE)))
     directory = next(read_directories(bytes(data)))
