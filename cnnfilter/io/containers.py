@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from cnnfilter.io import exif
-from cnnfilter.io.boxes import find_colours, read_items
-from cnnfilter.io.exif import Entry
+from cnnfilter.io.boxes import find_box, find_colours, list_boxes, read_items
+from cnnfilter.io.exif import Entry, Resolution
 from cnnfilter.io.headers import Header
 from cnnfilter.io.jpeg_segments import read_jpeg, write_jpeg
-from cnnfilter.io.metadata import EXIF_START, Metadata
+from cnnfilter.io.metadata import EXIF_START, Metadata, Text
 from cnnfilter.io.photoshop import find_iptc, keep_resources, wrap_iptc
 from cnnfilter.io.png_chunks import read_png, write_png
 from cnnfilter.io.tags import ORIENTATION, Directory
@@ -26,7 +27,9 @@ def read_metadata(data: bytes, header: Header, page: int = 0) -> Metadata:
         directory = header.layouts[page].directory
         found, orientation = _read_tiff(data, directory), directory.number(ORIENTATION, 1)
     else:
-        found = _READERS[header.format](data) if header.format in _READERS else Metadata()
+        found = Metadata()
+        with suppress(struct.error, IndexError):
+            found = _READERS[header.format](data) if header.format in _READERS else Metadata()
     if not found.resolution and found.exif:
         found = found._replace(resolution=exif.read_resolution(exif.read_first_entries(found.exif)))
     if found.resolution and orientation in {5, 6, 7, 8}:
@@ -196,11 +199,96 @@ def _tiff_entries(metadata: Metadata) -> dict[int, Entry]:
     return entries
 
 
+# Formats into which none is written
+
+
+def _read_bmp(data: bytes) -> Metadata:
+    """Windows bitmap: pixels by the metre, and in a header of 124 bytes a profile."""
+    (size,) = struct.unpack_from("<I", data, 14)
+    if size < 40:
+        return Metadata()
+    across, down = (number * _METRE for number in struct.unpack_from("<ii", data, 38))
+    profile = b""
+    if size >= 124 and data[70:74] == b"DEBM":  # PROFILE_EMBEDDED
+        start, length = struct.unpack_from("<II", data, 126)
+        profile = data[14 + start : 14 + start + length]
+    return Metadata(profile=profile, resolution=Resolution(across, down) if min(across, down) > 0 else None)
+
+
+_METRE = 0.0254
+
+
+def _read_gif(data: bytes) -> Metadata:
+    """GIF 89a: comments, and XMP and a profile in extensions of applications."""
+    found, texts = Metadata(), list[Text]()
+    for label, start, body in _list_extensions(data):
+        if label == 0xFE:
+            texts.append(Text("Comment", body))
+        elif data[start : start + 12] == b"\x0bXMP DataXMP":  # as it is, and behind it what leads readers out
+            found = found._replace(xmp=data[start + 12 : data.find(b"\x01\xff\xfe", start)])
+        elif body.startswith(b"ICCRGBG1012"):
+            found = found._replace(profile=body[11:])
+    return found._replace(texts=tuple(texts))
+
+
+def _list_extensions(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the labels of a GIF's extensions, where their blocks begin, and what is in these."""
+    place = 13 + _length_of_table(data[10])
+    with suppress(IndexError):
+        while data[place] in {0x21, 0x2C}:
+            is_image, label = data[place] == 0x2C, data[place + 1]
+            place += 11 + _length_of_table(data[place + 9]) if is_image else 2
+            start, parts = place, list[bytes]()
+            while data[place]:
+                if not is_image:
+                    parts.append(data[place + 1 : place + 1 + data[place]])
+                place += 1 + data[place]
+            place += 1
+            if not is_image:
+                yield label, start, b"".join(parts)
+
+
+def _length_of_table(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+_UUIDS = {
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
+    b"JpgTiffExif->JP2": "exif",
+}
+
+
+def _read_jpeg_2000(data: bytes) -> Metadata:
+    """JP2 (ITU-T T.800, annex I): boxes of colour and resolution, and UUID boxes of XMP and EXIF."""
+    if data[4:8] != b"jP  ":
+        return Metadata()
+    blocks = dict.fromkeys(("exif", "profile", "xmp"), b"")
+    for name, start, end in list_boxes(data, 0, len(data)):
+        if name == b"uuid" and (kind := _UUIDS.get(data[start : start + 16])):
+            blocks[kind] = blocks[kind] or data[start + 16 : end]
+    start, end = find_box(data, b"jp2h", b"colr")
+    if end and data[start] in {2, 3}:  # a restricted profile, or any
+        blocks["profile"] = data[start + 3 : end]
+    resolution = None
+    for name in (b"resc", b"resd"):
+        start, end = find_box(data, b"jp2h", b"res ", name)
+        if end - start >= 10:
+            *numbers, down_power, across_power = struct.unpack_from(">4H2b", data, start)
+            if all(numbers):
+                down = numbers[0] / numbers[1] * 10.0**down_power * _METRE
+                across = numbers[2] / numbers[3] * 10.0**across_power * _METRE
+                resolution = Resolution(across, down)
+    return Metadata(blocks["exif"].removeprefix(EXIF_START), blocks["profile"], blocks["xmp"], resolution)
+
+
 _READERS: dict[str, Callable[[bytes], Metadata]] = {
     "JPEG": read_jpeg,
     "PNG": read_png,
     "WebP": _read_webp,
     "AVIF": _read_avif,
+    "BMP": _read_bmp,
+    "GIF": _read_gif,
+    "JPEG 2000": _read_jpeg_2000,
 }
 _WRITERS: dict[str, Callable[[bytes | memoryview, Metadata], bytes]] = {
     "JPEG": write_jpeg,

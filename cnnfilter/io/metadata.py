@@ -127,7 +127,7 @@ def _name_parts(metadata: Metadata) -> list[str]:
     found = [name for name, block in parts.items() if block]
     if resolution := metadata.resolution:
         unit = " dpi" if resolution.is_per_inch else ""
-        by = "x".join(f"{number:.5g}" for number in dict.fromkeys(resolution[:2]))
+        by = "x".join(f"{round(number, 1):g}" for number in dict.fromkeys(resolution[:2]))
         found.append(f"the {'resolution' if unit else 'pixel aspect'} ({by}{unit})")
     texts, resources = _name_texts(metadata.texts), name_resources(metadata.resources)
     return [*found, *texts, *_name_colours(metadata), *resources, *metadata.others]

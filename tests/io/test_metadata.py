@@ -308,6 +308,51 @@ def test_xmp_does_not_announce_an_extension_that_is_left_behind() -> None:
     assert notes == ("the extension of XMP dropped: not carried from file to file",)
 
 
+def test_comments_xmp_and_profiles_of_gif_go_on() -> None:
+    gif = saved("GIF", Image.fromarray(COLOURS), comment=b"words")
+    blocks = PROFILE[:255], PROFILE[255:510], PROFILE[510:]
+    parts = b"".join(bytes([len(part)]) + part for part in blocks)
+    xmp = b"\x21\xff\x0bXMP DataXMP" + XMP + b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    data = gif[:-1] + b"\x21\xff\x0bICCRGBG1012" + parts + b"\0" + xmp + b";"
+    found = metadata_of(data)
+    assert found == Metadata(profile=PROFILE, xmp=XMP, texts=(Text("Comment", b"words"),))
+    assert pass_on(data, ".gif")[1] == ("the colour profile, XMP and the comment dropped: not written into GIF",)
+    assert passed_on(data, ".jpg").info["comment"] == b"words"
+
+
+def test_the_resolution_and_the_profile_of_bmp_go_on() -> None:
+    bmp = saved("BMP", Image.fromarray(COLOURS), dpi=(300, 150))
+    assert resolution_of(passed_on(bmp, ".png")) == (300, 150)
+    assert metadata_of(saved("BMP", Image.fromarray(COLOURS), dpi=(0, 0))) == Metadata()
+    head = struct.pack("<I", 124) + bmp[18:54] + bytes(16) + b"DEBM" + bytes(52)
+    end = 124 + len(bmp) - 54
+    v5 = (
+        bmp[:10] + struct.pack("<I", 138) + head + struct.pack("<II", end, len(PROFILE)) + bytes(4) + bmp[54:] + PROFILE
+    )
+    assert metadata_of(v5).profile == PROFILE
+
+
+def test_boxes_of_jpeg_2000_go_on() -> None:
+    jp2 = saved("JPEG2000", Image.fromarray(COLOURS), irreversible=False)
+    xmp = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + XMP
+    exif = b"JpgTiffExif->JP2" + exif_of(1).tobytes().removeprefix(b"Exif\0\0")
+    size = struct.pack(">4H2b", 300, 254, 150, 254, 4, 4)
+    colour = struct.pack(">I4s3s", 11 + len(PROFILE), b"colr", b"\2\0\0") + PROFILE
+    resolution = struct.pack(">I4sI4s", 26, b"res ", 18, b"resc") + size
+    start = jp2.index(b"colr") - 4
+    (length,) = struct.unpack_from(">I", jp2, start)
+    body = bytearray(jp2[:start] + colour + resolution + jp2[start + length :])
+    head = body.index(b"jp2h") - 4
+    body[head : head + 4] = struct.pack(
+        ">I", struct.unpack_from(">I", body, head)[0] + len(colour + resolution) - length
+    )
+    boxes = b"".join(struct.pack(">I4s", 8 + len(box), b"uuid") + box for box in (xmp, exif))
+    found = metadata_of(bytes(body) + boxes)
+    assert (found.profile, found.xmp, found.exif) == (PROFILE, XMP, exif[16:])
+    assert found.resolution
+    assert found.resolution[:2] == pytest.approx((150, 300))
+
+
 @pytest.mark.parametrize("name", [b"cHRM", b"sRGB", b"gAMA"])
 def test_chunks_of_another_length_are_not_carried(name: bytes) -> None:
     png = saved("PNG", Image.fromarray(COLOURS))
@@ -433,9 +478,10 @@ def test_a_picture_without_any_is_written_as_before() -> None:
         encode_image(COLOURS, "x.unknown", metadata=Metadata(b"", PROFILE))
 
 
-@pytest.mark.parametrize("suffix", KEEPERS)
-def test_cut_and_changed_blocks_are_read_or_left(suffix: str) -> None:
-    data = saved_with_all(KEEPERS[suffix])
+@pytest.mark.parametrize("format_", [*KEEPERS.values(), "GIF", "BMP", "JPEG2000"])
+def test_cut_and_changed_blocks_are_read_or_left(format_: str) -> None:
+    keeps = format_ in KEEPERS.values()
+    data = saved_with_all(format_) if keeps else saved(format_, Image.fromarray(COLOURS), comment=b"words")
     generator = np.random.default_rng(5)
     header = read_header(data)
     for _ in range(300):
