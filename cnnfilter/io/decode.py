@@ -117,12 +117,14 @@ def decode_picture(
     page: int | None = None,
     allow_truncated: bool = False,
     most_pixels: int | None = None,
+    foresee: Callable[["Picture"], None] | None = None,
 ) -> Picture:
     """Return the picture, or the matrix, in a whole file; its name is for messages, and says which unless told.
 
     Of several pages one is taken, counted from 1, or the first with the others at hand. A JPEG that ends too early, or
     is damaged, is taken as far as it goes if that is allowed. All pages that are taken may hold as many pixels as
-    `most_pixels` says, or as OpenCV reads. `ImageFileError` if the file is empty, cut off, damaged, too large, or no
+    `most_pixels` says, or as OpenCV reads; `foresee` looks at the sketch of a large picture first, and may refuse it.
+    `ImageFileError` if the file is empty, cut off, damaged, too large, or no
     image of a known format, or has no such page.
     """
     notes = list[str]()
@@ -134,6 +136,8 @@ def decode_picture(
         raise ImageFileError("the file is empty", path=name)
     header = read_header(data, name)
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
+    if foresee and header.height * header.width >= _LONG_TO_DECODE and (sketch := make_sketch(header)) and not page:
+        foresee(sketch)
     pages = Pages(data, header, name) if header.pages > 1 else None
     metadata = read_metadata(data, header, (page or 1) - 1)
     if pages and page and page > 1:
@@ -157,6 +161,15 @@ def decode_picture(
     picture = _as_picture(pixels, header, (page or 1) - 1)
     picture.metadata, picture.pages, picture.notes = metadata, None if page else pages, tuple(notes)
     return picture
+
+
+_LONG_TO_DECODE = 1 << 22
+"""Pixels that take so long to decode that what cannot be made of them is better known before."""
+
+
+def make_sketch(header: Header) -> Picture | None:
+    """Return a picture as large as the first page, once it has been read; None where the header does not tell."""
+    return _as_picture(np.broadcast_to(np.uint8(0), header.shape), header, 0) if header.shape else None
 
 
 def _as_picture(pixels: Array, header: Header, index: int) -> Picture:

@@ -11,26 +11,31 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
-
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
-from cnnfilter.io.decode import Picture, decode_picture
-from cnnfilter.io.formats import Depth, find_format, is_matrix, looks_like_matrix
+from cnnfilter.io.decode import Picture, decode_picture, make_sketch
+from cnnfilter.io.formats import find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
-from cnnfilter.run.result import File, encode, foresee_shape, lay_out, name_files, run, run_layers, settle_alpha
+from cnnfilter.run.result import (
+    File,
+    check_memory,
+    encode,
+    foresee_shape,
+    lay_out,
+    name_files,
+    run,
+    run_layers,
+    settle_alpha,
+)
 from cnnfilter.run.settings import Work
 
 if TYPE_CHECKING:
     from cnnfilter.run.show import Show
-
-_LONG_TO_DECODE = 1 << 24
-"""So many numbers of an image take so long to decode that what does not fit into memory is found out before."""
 
 FAILURES = (CnnFilterError, MemoryError)
 """What makes an input fail, and not the program."""
@@ -144,10 +149,6 @@ class Filtering:
             jobs = [job for job in jobs if job.layer or not self._is_done(job, [str(job.target)], outcome)]
         if not jobs:
             return
-        sketch = None if self._settings.page else sketch_file(outcome.source)
-        if sketch and sketch.pixels.size >= _LONG_TO_DECODE:
-            for job in jobs:
-                foresee_shape(sketch, self._work.models[job.kernel], self._settings)
         picture = read_input(outcome.source, self._work)
         outcome.shape = picture.pixels.shape
         plain, views = [job for job in jobs if not job.view], [job for job in jobs if job.view]
@@ -289,6 +290,7 @@ def read_input(source: str, work: Work) -> Picture:
         page=settings.page,
         allow_truncated=settings.allow_truncated,
         most_pixels=settings.max_pixels,
+        foresee=lambda sketch: check_memory(sketch, work.models, settings),
     )
 
 
@@ -298,10 +300,9 @@ def sketch_file(source: str) -> Picture | None:
         return None
     try:
         with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            header = read_header(cast(bytes, data), source)  # a map is sliced and searched as bytes are
+            return make_sketch(read_header(cast(bytes, data), source))  # a map is sliced and searched as bytes are
     except (OSError, ValueError):  # what is empty, or not there at all, is read as ever
         return None
-    return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT) if header.shape else None
 
 
 def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:

@@ -108,6 +108,28 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     return model.program(shape), shape, colours, alpha
 
 
+def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -> None:
+    """Raise a `ShapeError` if memory does not hold a picture and what any of the networks makes of it.
+
+    If only some of them are too large, or cannot be laid on it, that is said of each when it is its turn.
+    """
+    size = settings.preparation.size if settings.preparation else None
+    shape = *(size or sketch.colours.shape[:2]), sketch.colours.shape[2]
+    reasons = []
+    for model in models:
+        try:
+            result = model.network.output(shape)
+        except ShapeError:
+            if len(models) == 1:
+                raise
+            return
+        lack = lacks_memory(sketch.pixels.size + 2 * VALUE * prod(result))
+        if not lack:
+            return
+        reasons.append(f"a result of {show_shape(result)} values would {lack}")
+    raise ShapeError(reasons[0])
+
+
 def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -> Picture:
     """Return a picture with alpha as a network takes it for a job's file: without one that is opaque and has no place.
 

@@ -1,15 +1,20 @@
 """What texts can ask for is bounded before an array is made, and said in a line."""
 
+import struct
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.tiles import Model
+from cnnfilter.io import decode
 from cnnfilter.io import paths as limits
 from cnnfilter.io.paths import free_memory
+from tests.cli.commands import files
 from tests.cli.conftest import Run
+from tests.cli.pictures import save
 
 WORDS = [
     pytest.param(("convolve", "-k", "box:100000000"), 2, "from 1 to 4001", id="kernel"),
@@ -87,6 +92,68 @@ def test_a_message_does_not_grow_with_what_it_is_about(run: Run, colours: Array)
     assert len(result.stderr) < 7000
 
 
+def forbid_decoding(patch: pytest.MonkeyPatch) -> None:
+    """Let a test fail where pixels are decoded, by whatever library."""
+    patch.setattr("cnnfilter.io.decode.call_opencv", lambda *_: pytest.fail("it is decoded"))
+    for format_ in list(decode._DECODERS):
+        patch.setitem(decode._DECODERS, format_, lambda *_: pytest.fail("it is decoded"))
+
+
+def write_head(path: Path, height: int, width: int, colours: int = 0) -> None:
+    """Write a PNG of 8 bits that is whole by its chunks, and holds no pixel."""
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)), (b"IDAT", b"none"), (b"IEND", b"")
+    data = b"".join(
+        struct.pack(">I", len(held)) + name + held + struct.pack(">I", crc32(name + held)) for name, held in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "tif", "pfm"])
+@pytest.mark.parametrize(
+    ("words", "shape", "needed"),
+    [
+        (("pool", "--size", "1"), "30000x30000x1", 9 * 30000**2),
+        (("convolve", "-k", "box:3"), "29998x29998x1", 30000**2 + 8 * 29998**2),
+        (("pipeline", "conv:1x1,9", "--init", "he"), "30000x30000x9", 73 * 30000**2),
+    ],
+    ids=["pool", "convolve", "pipeline"],
+)
+def test_what_a_huge_image_gives_is_seen_from_its_head(
+    run: Run,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    words: tuple[str, ...],
+    shape: str,
+    needed: int,
+) -> None:
+    write_head(folder / "huge.png", 30000, 30000)
+    monkeypatch.setattr(limits, "free_memory", lambda: needed - 1)
+    forbid_decoding(monkeypatch)
+    place = 2 if words[0] == "pipeline" else 1
+    words = (*words[:place], "huge.png", *words[place:], "-o", f"out.{suffix}", "--depth", "float")
+    said = run(*words, status=1).stderr
+    free = (needed - 1) >> 20
+    reason = f"a result of {shape} values would need {needed >> 20} MB of memory, and {free} MB are free"
+    assert said == f"cnnfilter: huge.png: {reason}\n"
+    assert files(folder) == {"huge.png"}
+
+
+def test_of_several_kernels_only_those_are_refused_that_are_too_large(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.zeros((2100, 2100), np.uint8)
+    save(folder / "large.png", image)
+    np.save(folder / "bank.npy", np.ones((1, 1, 1, 64)))
+    monkeypatch.setattr(limits, "free_memory", lambda: 1 << 30)
+    words = ("convolve", "large.png", "-k", "bank.npy", "-k", "identity:1", "-k", "./slices.npy", "-o", "out/")
+    np.save(folder / "slices.npy", np.ones((1, 1, 5)))
+    said = run(*words, status=1).stderr
+    assert "a result of 2100x2100x64 values would need" in said
+    assert said.count("\n") == 2
+    assert files(folder / "out") == {"large-identity_1.png"}
+
+
 @pytest.mark.parametrize(
     "command", [("convolve", "-k", "sharpen"), ("pool", "--size", "1")], ids=lambda words: words[0]
 )
@@ -96,8 +163,8 @@ def test_a_large_image_is_not_decoded_for_a_result_that_no_memory_holds(
     with (folder / "large.pgm").open("wb") as file:
         file.write(b"P5 9000 9000 255\n")
         file.truncate(file.tell() + 9000 * 9000)
-    monkeypatch.setattr(limits, "free_memory", lambda: 1 << 26)
-    monkeypatch.setattr("cnnfilter.run.inputs.read_input", lambda *_: pytest.fail("it is decoded"))
+    monkeypatch.setattr(limits, "free_memory", lambda: 1 << 28)
+    forbid_decoding(monkeypatch)
     stderr = run(*command, "large.pgm", "-o", "x.npy", status=1).stderr
     assert stderr.startswith("cnnfilter: large.pgm: a result of ")
     assert "values would need" in stderr
