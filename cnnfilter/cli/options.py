@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError, nearest
-from cnnfilter.io.formats import FULL_CHROMA, Depth, Range, name_formats_taking
+from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Depth, Range, name_formats_taking
 from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair
 from cnnfilter.numbers import DECIMAL, parse_number
 
@@ -179,7 +179,8 @@ _FILE_OPTIONS = (
     click.option(
         "--quality",
         type=click.IntRange(1, 100),
-        help=f"Of {name_formats_taking('quality')}. JPEG keeps its chroma at full size from {FULL_CHROMA}.",
+        help=f"Of {name_formats_taking('quality')}. JPEG keeps its chroma at full size from {FULL_CHROMA}; "
+        f"WebP loses nothing at {LOSSLESS}.",
     ),
     click.option(
         "--compression", type=click.IntRange(0, 9), help=f"Of {name_formats_taking('compression')}, from fast to small."

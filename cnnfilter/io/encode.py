@@ -8,7 +8,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.containers import write_metadata
-from cnnfilter.io.formats import FULL_CHROMA, Format, find_format
+from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Format, find_format
 from cnnfilter.io.gif_writer import encode_gif
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
@@ -75,7 +75,7 @@ def encode_pages(
     metadata each, an animation has one for all. `notes` gets what is lost of the pixels.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
-    parameters = _parameters(format_, quality, compression)
+    parameters = _parameters(format_, quality, compression, are_frames=format_.pages == "frames")
     fitted = [_fit(page, format_, path) for page in pages]
     durations = durations or (_STILL,) * len(pages)
     if format_.pages == "frames":
@@ -173,8 +173,10 @@ def _change_channels(pixels: Array, channels: int, format_: Format, path: str | 
     )
 
 
-def _parameters(format_: Format, quality: int | None, compression: int | None) -> list[int]:
-    """Return what OpenCV is told when it writes a format."""
+def _parameters(
+    format_: Format, quality: int | None, compression: int | None, *, are_frames: bool = False
+) -> list[int]:
+    """Return what OpenCV is told when it writes a format, one image or frames."""
     asked = {"quality": quality, "compression": compression}.get(format_.option)
     value = format_.usual if asked is None else asked
     if value is None:
@@ -182,4 +184,8 @@ def _parameters(format_: Format, quality: int | None, compression: int | None) -
     parameters = [getattr(cv2, format_.flag), value]
     if format_.name == "JPEG" and value >= FULL_CHROMA:
         parameters += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    if format_.name == "WebP" and value >= LOSSLESS:
+        if are_frames:  # of which OpenCV knows no mode; 101 means no loss of what can be seen
+            return [getattr(cv2, format_.flag), LOSSLESS + 1]
+        parameters += [cv2.IMWRITE_WEBP_LOSSLESS_MODE, cv2.IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR]
     return parameters

@@ -93,6 +93,9 @@ FORMATS = {  # by default OpenCV writes WebP without loss, and keeps a quarter o
 FULL_CHROMA = 90
 """The quality from which a JPEG keeps its chroma at full size (4:4:4); below, at half the size (4:2:0)."""
 
+LOSSLESS = 100
+"""The quality at which a WebP loses nothing."""
+
 READ_ONLY_SUFFIXES = (".pbm", ".pam", ".ras", ".sr", ".j2k", ".jfif", ".apng")
 """Of images that are read, and whose results need another suffix."""
 

@@ -17,6 +17,8 @@ from PIL import Image, ImageOps
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io import encode as images
+from cnnfilter.io.decode import decode_picture
+from cnnfilter.io.encode import encode_pages
 from cnnfilter.io.formats import FORMATS, Depth, Format
 from cnnfilter.io.levels import DEPTHS, MAXIMA, to_levels
 from tests.io import IMAGE_SUFFIXES, decode_pixels
@@ -671,3 +673,16 @@ def test_jpeg_of_quality_100_is_close() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     back = decode_pixels(encode_image(noise, "x.jpg", quality=100), "x.jpg")
     assert np.abs(back.astype(int) - noise).max() <= 6
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_webp_of_quality_100_is_without_loss_and_so_are_its_frames(channels: int) -> None:
+    frames = [noise(Depth.EIGHT, channels), noise(Depth.EIGHT, channels)[::-1].copy()]
+    data = encode_image(frames[0], "x.webp", quality=100)
+    np.testing.assert_array_equal(decode_pixels(data, "x.webp"), frames[0])
+    assert (decode_pixels(encode_image(frames[0], "x.webp", quality=99), "x.webp") != frames[0]).any()
+    pages = decode_picture(bytes(encode_pages(frames, "x.webp", (50, 50), 0, quality=100)), "x.webp").pages
+    assert pages is not None
+    for frame, read in zip(frames, pages, strict=True):
+        visible = frame[:, :, -1] > 0 if channels == 4 else np.full(frame.shape[:2], True)
+        np.testing.assert_array_equal(read[visible], frame[visible])
