@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.opencv import call_opencv, capture_stderr, cv2
 from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.tiff_layout import CCITT, CODECS, FILL_ORDER, WEBP, YCBCR, Layout
 from cnnfilter.log import tell
@@ -215,7 +215,7 @@ def _decompress_by_libtiff(batch: Sequence[StripOrTile], layout: Layout, name: s
     pixels: Array | None
     if in_pillow:
         with open_with_pillow(small, "TIFF", name) as image:
-            pixels = np.asarray(image)
+            pixels, _ = capture_stderr(lambda: np.asarray(image))
     else:
         pixels = decode_by_opencv(small, name)
     if pixels is None or pixels.shape != (rows * len(batch), width):
