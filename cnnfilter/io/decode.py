@@ -22,8 +22,11 @@ from cnnfilter.io.metadata import (
     apply_orientation,
     read_orientation,
 )
+from cnnfilter.io.netpbm import NAMES, decode_netpbm, spread
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure, swap_red_and_blue
+from cnnfilter.io.radiance import decode_radiance
 from cnnfilter.io.signatures import not_supported
+from cnnfilter.io.sun_raster import decode_sun_raster
 
 
 class Pages:
@@ -219,24 +222,6 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
     return decoded
 
 
-def _decode_pam(data: bytes, header: Header, _: int, name: str) -> Array:
-    """Return the image in a PAM, of which OpenCV takes red for blue, and drops a second channel, an alpha of grey."""
-    kind = np.dtype(np.uint8 if header.white < 256 else ">u2")
-    start, channels = data.find(b"ENDHDR\n") + len(b"ENDHDR\n"), header.depth // kind.itemsize
-    count = header.height * header.width * channels
-    if not (count and 1 <= header.white <= 65_535):
-        raise ImageFileError("the PAM is damaged: its head holds impossible numbers", path=name)
-    if channels > 4:
-        raise ImageFileError(not_supported(f"PAM of {channels} channels"), path=name)
-    if start + count * kind.itemsize > len(data):
-        raise ImageFileError("the PAM is cut off", path=name)
-    pixels = np.frombuffer(data, kind, count, start).reshape(header.height, header.width, channels)
-    pixels = spread(pixels.astype(kind.newbyteorder("=")), header.white)
-    if channels == 2:
-        return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
-    return pixels[:, :, 0] if channels == 1 else pixels
-
-
 def _decode_gif(data: bytes, header: Header, index: int, name: str) -> Array:
     if not header.screen:
         raise ImageFileError("the GIF is cut off (before its first image)", path=name)
@@ -254,20 +239,14 @@ def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
 _DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {
     "GIF": _decode_gif,
     "BMP": lambda data, header, page, name: decode_bitmap(data, name),
-    "PAM": _decode_pam,
+    **dict.fromkeys(NAMES.values(), lambda data, header, page, name: decode_netpbm(data, name)),
+    "Radiance HDR": lambda data, header, page, name: decode_radiance(data, name),
+    "Sun raster": lambda data, header, page, name: decode_sun_raster(data, name),
     "TIFF": _decode_tiff,
     "JPEG 2000": lambda data, _, __, name: decode_jpeg_2000(data, name),
 }
 """What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
 messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""
-
-
-def spread(pixels: Array, white: int) -> Array:
-    """Return whole numbers of which `white` is the greatest so that the greatest of their type is."""
-    most = np.iinfo(pixels.dtype).max
-    if white == most:
-        return pixels
-    return np.rint(np.minimum(pixels, white) * float(most) / white).astype(pixels.dtype)
 
 
 def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red_first: bool = False) -> Array:

@@ -13,8 +13,11 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io import jpeg2000_boxes, metadata
 from cnnfilter.io.bmp import find_unused, read_bitmap
 from cnnfilter.io.gif import Screen, read_screen
+from cnnfilter.io.netpbm import NAMES, read_netpbm
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
+from cnnfilter.io.radiance import read_radiance
 from cnnfilter.io.signatures import explain_unknown, recognise
+from cnnfilter.io.sun_raster import read_sun_raster
 
 if TYPE_CHECKING:
     from cnnfilter.io.tiff_layout import Layout
@@ -204,40 +207,28 @@ def _bmp(data: bytes) -> Header:
     return Header(bitmap.height, bitmap.width, channels, channels=channels, notes=notes)
 
 
-_NETPBM = re.compile(rb"P([1-6Ff])\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*(\d+)\s(?:\s|#[^\n]*\n)*([-+.\d]*)")
-"""Netpbm's formats, and PFM."""
+def _netpbm(data: bytes) -> Header:
+    found = read_netpbm(data)
+    if found.refusal:
+        return Header(found.height, found.width, refusal=found.refusal)
+    return Header(found.height, found.width, found.samples * found.dtype.itemsize, channels=found.channels)
+
+
+def _radiance(data: bytes) -> Header:
+    found = read_radiance(data)
+    if found.refusal:
+        return Header(found.height, found.width, refusal=found.refusal)
+    return Header(found.height, found.width, 12, channels=3)
+
+
+def _sun_raster(data: bytes) -> Header:
+    raster = read_sun_raster(data)
+    if raster.refusal:
+        return Header(raster.height, raster.width, refusal=raster.refusal)
+    return Header(raster.height, raster.width, raster.channels, channels=raster.channels)
+
 
 _LONGEST_HEAD = 65_536
-
-
-def _netpbm(data: bytes) -> Header | None:
-    match = _NETPBM.match(data[:_LONGEST_HEAD])
-    if not match:
-        return None
-    kind, white = match[1], int(match[4] or 0) if match[1] in b"2356" else 0
-    size = 4 if kind in b"Ff" else 1 + (white > 255)
-    channels = 3 if kind in b"36F" else 1
-    if kind in b"23" and size == 1:  # OpenCV spreads these itself
-        white = 0
-    return Header(int(match[3]), int(match[2]), channels * size, channels=channels, white=white)
-
-
-_PAM_LINE = re.compile(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)[ \t]+(\d{1,9})\s*$", re.MULTILINE)
-
-
-def _pam(data: bytes) -> Header | None:
-    """Netpbm's PAM: named lines."""
-    end = data.find(b"ENDHDR\n", 0, _LONGEST_HEAD)
-    found = {name: int(number) for name, number in _PAM_LINE.findall(data[: max(0, end)])}
-    if len(found) < 4:
-        return None
-    white = found[b"MAXVAL"]
-    return Header(found[b"HEIGHT"], found[b"WIDTH"], found[b"DEPTH"] * (1 + (white > 255)), white=white)
-
-
-def _radiance(data: bytes) -> Header | None:
-    match = re.search(rb"\n[-+]Y (\d+) [-+]X (\d+)\n", data[:_LONGEST_HEAD])
-    return Header(int(match[1]), int(match[2]), 12, channels=3) if match else None
 
 
 def _avif(data: bytes) -> Header | None:
@@ -286,10 +277,9 @@ _READERS: dict[str, Callable[[bytes], Header | None]] = {
     "WebP": _webp,
     "TIFF": _tiff,
     "BMP": _bmp,
-    "PAM": _pam,
-    "PFM": _netpbm,
-    "Netpbm": _netpbm,
+    **dict.fromkeys(NAMES.values(), _netpbm),
     "Radiance HDR": _radiance,
+    "Sun raster": _sun_raster,
     "AVIF": _avif,
     "JPEG 2000": _jpeg_2000,
 }

@@ -9,9 +9,11 @@ _READ = {
     "WebP": rb"RIFF....WEBP",
     "TIFF": rb"II[*+]\x00|MM\x00[*+]",
     "BMP": rb"BM(?:.{15}\x00|.{0,15}\Z)",  # the fourth byte of the header's size
-    "PAM": rb"P7\s",
+    "PBM": rb"P[14](?:[\s#]|\Z)",
+    "PGM": rb"P[25](?:[\s#]|\Z)",
+    "PPM": rb"P[36](?:[\s#]|\Z)",
+    "PAM": rb"P7(?:[\r\n#]|\Z)",
     "PFM": rb"P[Ff](?:\s|\Z)",
-    "Netpbm": rb"P(?:[1-6][\s#]|[1-6]?\Z)",
     "Radiance HDR": rb"#\?",
     "AVIF": rb"....ftyp(?:....){1,14}?avi[fos]|....ftypavi[fos]",
     "JPEG 2000": rb"....jP  |\xff\x4f\xff\x51",
