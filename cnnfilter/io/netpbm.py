@@ -138,8 +138,8 @@ def decode_netpbm(data: bytes, name: str) -> Array:
         return 255 - 255 * np.unpackbits(rows, axis=1, count=found.width)
     count = found.height * found.width * found.samples
     samples = np.frombuffer(data, found.dtype, count, found.place).reshape(found.height, found.width, found.samples)
-    pixels = samples.astype(found.dtype.newbyteorder("="))
-    pixels = np.ascontiguousarray(pixels[::-1]) if found.kind in "fF" else spread(pixels, found.white)
+    pixels = (samples[::-1] if found.kind in "fF" else samples).astype(found.dtype.newbyteorder("="), order="C")
+    pixels = pixels if found.kind in "fF" else spread(pixels, found.white)
     if found.samples == 2:
         return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
     return pixels[:, :, 0] if found.samples == 1 else pixels
