@@ -21,6 +21,7 @@ from cnnfilter.compute.forward import Program, run_program
 from cnnfilter.compute.state_dict import Need, RandomWeights
 from cnnfilter.compute.threads import count_cores
 from cnnfilter.compute.tiles import Model
+from cnnfilter.errors import OutputError
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.encode import Encoded
 from cnnfilter.io.formats import Depth, Range
@@ -251,10 +252,21 @@ def test_a_bug_fails_its_input_alone_and_asks_for_a_report(monkeypatch: pytest.M
 
 def test_a_file_that_the_system_refuses_is_one_failure() -> None:
     planned = work(["a.npy", "b.npy"], "out/", "relu")
-    Path("out").write_text("in the way")
+    for name in ("a.npy", "b.npy"):
+        Path("out", name).mkdir(parents=True)
     recorder = Recorder()
     assert run_batch(planned, recorder) == 2
     assert [line.split(": ")[0] for line in recorder.failures] == ["out/a.npy", "out/b.npy"]
+    assert [path.is_dir() for path in Path("out").iterdir()] == [True, True]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_input_is_read() -> None:
+    planned = work(["a.npy", "b.npy"], "out/", "relu")
+    Path("out").write_text("in the way")
+    recorder = Recorder()
+    with pytest.raises(OutputError, match="out: File exists"):
+        run_batch(planned, recorder)
+    assert recorder.order == []
     assert Path("out").read_text() == "in the way"
 
 

@@ -203,11 +203,6 @@ def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporte
         return
     if work.settings.fail_fast and reporter.failed:
         return
-    for folder in {job.target.parent for jobs in work.inputs for job in jobs if job.target}:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(error.strerror or error, path=folder) from error
     with exiting_on_signals():
         run_batch(work, reporter.add)
     if work.settings.depfile:

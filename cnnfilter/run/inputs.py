@@ -86,7 +86,15 @@ class Outcome:
 
 
 def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
-    """Carry out all jobs, and hand over what comes of each input, in their order; one that fails stops no other."""
+    """Carry out all jobs, and hand over what comes of each input, in their order; one that fails stops no other.
+
+    The folders of all outputs are made first; one that is removed later is missed. `OutputError` if one cannot be made.
+    """
+    for folder in {job.target.parent for jobs in work.inputs for job in jobs if job.target}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(error.strerror or error, path=folder) from error
     keep_freed_memory()
     settings = work.settings
     processes = 1 if len(work.inputs) == 1 else min(settings.jobs or count_cores(), len(work.inputs))
