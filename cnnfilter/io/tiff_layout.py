@@ -18,7 +18,7 @@ MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB, ICCLAB = 0, 
 
 _SUB_DIRECTORIES = 330
 
-LOGL, LOGLUV = 32844, 32845
+LOGLUV = 32845
 
 MULTIPLIED, STRAIGHT = 1, 2
 """Extra samples that are alpha."""
@@ -97,7 +97,7 @@ MEANINGS = {
     4: Meaning("a transparency mask"),
     10: Meaning("ITULab"),
     32803: Meaning("a colour filter array (camera raw data)"),
-    LOGL: Meaning("LogL"),
+    32844: Meaning("LogL"),
     LOGLUV: Meaning("LogLuv"),
     34892: Meaning("linear raw data of a camera"),
     51177: Meaning("depth"),
@@ -179,8 +179,10 @@ class Layout(NamedTuple):
 
     @property
     def channels(self) -> int:
-        """How many the image has."""
-        if self.photometric == LOGL or (self.samples == 1 and self.photometric in {MIN_IS_WHITE, MIN_IS_BLACK}):
+        """How many the image has; 0 of what is not supported."""
+        if self.refusal:
+            return 0
+        if self.samples == 1 and self.photometric in {MIN_IS_WHITE, MIN_IS_BLACK}:
             return 1
         if self.bands:
             return self.samples
@@ -189,7 +191,7 @@ class Layout(NamedTuple):
     @property
     def value_bytes(self) -> int:
         """How many bytes a value of the image takes."""
-        if self.photometric in {LOGL, LOGLUV}:
+        if self.photometric == LOGLUV:
             return 4
         if self.numbers:
             return 8
@@ -284,7 +286,7 @@ def _find_refusal(layout: Layout) -> str:
     meaning, codec = MEANINGS.get(layout.photometric), CODECS.get(layout.compression)
     if codec is None or not codec.is_read:
         return f"compressed by {codec.name if codec else 'an unknown method'} ({layout.compression})"
-    if layout.in_library and layout.photometric in {LOGL, LOGLUV}:
+    if layout.in_library and layout.photometric == LOGLUV:
         return ""
     if meaning is None or not meaning.colours:
         what = meaning.name if meaning else "an unknown kind"
@@ -315,6 +317,10 @@ def _find_refused_samples(layout: Layout, meaning: Meaning) -> str:
         return f"of {meaning.name} multiplied by its alpha, beside other samples"
     if layout.compression in CCITT and (layout.bits, layout.samples) != (1, 1):
         return f"compressed by CCITT in {layout.samples} samples of {layout.bits} bits"
+    if layout.compression == JPEG and layout.photometric in {PALETTE, CIELAB, ICCLAB}:
+        return f"of {meaning.name} compressed by JPEG"
+    if layout.compression == JPEG and layout.samples > meaning.colours and not layout.alpha:
+        return "compressed by JPEG with extra samples that are not alpha"
     if layout.compression in {JPEG, WEBP} and (layout.bits, layout.kind) != (8, "u"):
         return f"compressed by {CODECS[layout.compression].name} in samples of {layout.bits} bits"
     return ""

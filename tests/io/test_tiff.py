@@ -234,6 +234,18 @@ def test_webp_in_a_tiff_is_read(channels: int) -> None:
     np.testing.assert_array_equal(decode_picture(make_webp_tiff(samples, kind), "x").pixels, samples)
 
 
+def test_logluv_becomes_floats() -> None:
+    luminances, white = (0.5, 1.0, 2.0), (0.1978, 0.4683)  # u' and v' of D65
+    codes = [int(256 * (np.log2(y) + 64)) << 16 | int(410 * white[0]) << 8 | int(410 * white[1]) for y in luminances]
+    row = b"".join(bytes([3, *(code >> shift & 255 for code in codes)]) for shift in (24, 16, 8, 0))
+    tags = {256: 3, 257: 1, 258: 16, 259: 34676, 262: 32845, 277: 3, 278: 1}
+    data = put_together([{tag: (4, [number]) for tag, number in tags.items()}], [[row]], Kind())
+    read = decode_picture(data, "x").pixels
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, [[[y] * 3 for y in luminances]], rtol=0.03)
+    assert read_header(data).shape == read.shape
+
+
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
 
 
@@ -243,6 +255,7 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
         (GREY, Kind(compression=34887), {}, r"x: TIFF compressed by LERC \(34887\) is not supported; `tiffcp -c lzw`"),
         (GREY, Kind(compression=77), {}, r"compressed by an unknown method \(77\) is not"),
         (GREY, Kind(), {262: (3, [32803])}, r"of a colour filter array \(camera raw data\) \(32803\) is not"),
+        (GREY, Kind(), {262: (3, [32844])}, r"of LogL \(32844\) is not supported"),
         (GREY, Kind(), {262: (3, [99])}, r"of an unknown kind \(99\) is not supported"),
         (GREY, Kind(), {339: (3, [5])}, "TIFF of complex numbers is not supported; convert it to grey, RGB"),
         (GREY.repeat(3, 2), Kind(2), {258: (3, [5, 6, 5])}, "of samples of 5, 6, 5 bits is not supported"),
@@ -250,6 +263,8 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
         (GREY.repeat(5, 2), Kind(5, "u8", (0,)), {}, "CMYK with extra samples that are not alpha is not supported"),
         (GREY.repeat(2, 2), Kind(2), {}, "of RGB in 2 samples is not supported"),
         (GREY, Kind(compression=DEFLATE), {317: (3, [9])}, "with predictor 9 for samples of 8 bits is not supported"),
+        (GREY.repeat(3, 2), Kind(8, compression=7), {}, "TIFF of CIELab compressed by JPEG is not supported"),
+        (GREY.repeat(2, 2), Kind(1, "u8", (0,), compression=7), {}, "by JPEG with extra samples that are not alpha is"),
         (GREY, Kind(3), {}, "the TIFF is damaged: its palette is too short"),
         (GREY, Kind(), {257: (4, [9]), 278: (4, [9])}, "the TIFF is cut off or damaged: strip 1 is not whole"),
         (GREY, Kind(), {257: (4, [9]), 278: (4, [3])}, "damaged: it has fewer strips or tiles than its size"),
@@ -259,8 +274,10 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_not_read_is_named(samples: Array, kind: Kind, tags: dict[int, Any], message: str) -> None:
+    data = make_tiff(samples, kind, tags)
     with pytest.raises(ImageFileError, match=message):
-        decode_picture(make_tiff(samples, kind, tags), "x")
+        decode_picture(data, "x")
+    assert "not supported" not in message or read_header(data).shape is None
 
 
 def test_whole_numbers_that_are_not_exact_in_float64_are_refused() -> None:
