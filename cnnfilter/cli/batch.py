@@ -68,11 +68,14 @@ def filter_files(
         read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
         below=below,
+        pages=_count_pages(sources, b"", settings),
+        page=settings.page,
     )
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        request = request._replace(stdin_suffix=".txt" if looks_like_matrix(stdin) or not stdin else "")
+        suffix = ".txt" if looks_like_matrix(stdin) or not stdin else ""
+        request = request._replace(stdin_suffix=suffix, pages=_count_pages(sources, stdin, settings))
         jobs = _name_jobs(sources, request, settings)
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
@@ -120,6 +123,15 @@ def _collect(
         if os.path.isdir(word):  # noqa: PTH112  Path.is_dir raises if it is too long
             raise OutputError(f"{word}: is a folder; -r takes the pictures in it")
     return words, {}, ()
+
+
+def _count_pages(sources: Sequence[str], stdin: bytes, settings: Settings) -> dict[str, int]:
+    """Return how many pages inputs have, by their heads, where each page gets an output."""
+    if "{page}" not in (settings.output or ""):
+        return {}
+    from cnnfilter.run.inputs import count_pages  # noqa: PLC0415  nobody else needs heads before the work
+
+    return {source: count_pages(source, stdin) for source in sources}
 
 
 def _read_stdin() -> bytes:

@@ -160,7 +160,8 @@ _FILE_OPTIONS = (
         type=FILE,
         metavar="OUTPUT",
         help="A file, a folder, a template with {stem} {name} {ext} {parent} {index} and {kernel} or {layer} where"
-        " there are several, or - for standard output. Folders are made first. Matrices are printed without it.",
+        " there are several, {page} for a file of each page, or - for standard output. Folders are made first."
+        " Matrices are printed without it.",
     ),
     click.option(
         "--format", "format_", metavar="SUFFIX", help="Format of the output, such as png, whatever its name is."

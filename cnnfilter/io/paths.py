@@ -85,6 +85,7 @@ class Job(NamedTuple):
     layer: str = ""  # whose output is wanted; empty for what the network gives
     view: str = ""  # `plot`, `animate` or `explain` for what shows the work; empty for its result
     is_stream: bool = False  # whether the target is written into, and not replaced by a file
+    page: int = 0  # which page of its input, from 1, where each has an output of its own; 0 for those that are read
 
 
 def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
@@ -121,6 +122,8 @@ class OutputRequest(NamedTuple):
     read_files: tuple[Path, ...] = ()  # kernels, networks, weights, labels and lists, which no output may be
     stdin_suffix: str = ""  # what standard input's name would end in, `.txt` for a matrix
     below: Mapping[str, str] = MappingProxyType({})  # where inputs, and so their results, are below a folder
+    pages: Mapping[str, int] = MappingProxyType({})  # how many inputs have, where each gets an output; else 1
+    page: int | None = None  # which of them is read alone
 
 
 def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: bool = False) -> list[Job]:
@@ -140,16 +143,18 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: 
         raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
     labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]
     jobs = [
-        _name_job(source, f"{index:0{len(str(len(sources)))}}", kernel, label, request)
+        _name_job(source, f"{index:0{len(str(len(sources)))}}", page, kernel, label, request)
         for index, source in enumerate(sources, 1)
+        for page in ([request.page] if request.page else range(1, request.pages.get(source, 1) + 1))
         for kernel, label in enumerate(labels)
     ]
     _check_collisions(jobs, sources, request)
     return jobs
 
 
-def _name_job(source: str, index: str, kernel: int, label: str, request: OutputRequest) -> Job:
+def _name_job(source: str, index: str, page: int, kernel: int, label: str, request: OutputRequest) -> Job:
     name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
+    pages = request.pages.get(source, 1)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
     if output is None or output == STANDARD:
         return Job(source, kernel, None, _printed_format(name, output, request))
@@ -157,6 +162,7 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
     in_folder, place = _is_folder(output), output
     if is_template := bool(request.output and re.search("[{}]", output)):
         fields = {"stem": name.stem, "name": name.name, "ext": suffix, "parent": str(name.parent), "index": index}
+        fields["page"] = str(page).zfill(len(str(pages)))
         fields |= {"layer" if request.layers else "kernel": label} if label else {}
         place = fill_template(output, fields)
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
@@ -174,7 +180,8 @@ def _name_job(source: str, index: str, kernel: int, label: str, request: OutputR
     if not os.path.isdir(nearest):
         raise OutputError("is not a folder", path=nearest)
     layer = label if request.layers else ""
-    return Job(source, 0 if request.layers else kernel, target, format_name, layer, is_stream=is_stream)
+    own = page if pages > 1 and not request.page else 0
+    return Job(source, 0 if request.layers else kernel, target, format_name, layer, is_stream=is_stream, page=own)
 
 
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/stderr")
@@ -274,7 +281,7 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
 def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:
     """Return what is wrong with two results of one name, and what keeps both."""
     in_folder = bool(request.output) and _is_folder(request.output or "")
-    if (job.kernel, job.layer, job.source) == (other.kernel, other.layer, other.source):
+    if (job.kernel, job.layer, job.source, job.page) == (other.kernel, other.layer, other.source, other.page):
         return f"{job.target}: its input {job.source} is given twice"
     if job.source == other.source:
         kind = "layer" if request.layers else "kernel"

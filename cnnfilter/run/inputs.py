@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_fo
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
 from cnnfilter.io.decode import Picture, decode_picture, make_sketch
 from cnnfilter.io.formats import find_format, is_matrix, looks_like_matrix
-from cnnfilter.io.headers import read_header
+from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import Level, listening, tell
@@ -65,7 +65,8 @@ class Outcome:
 
     def remark(self, notes: Iterable[str]) -> None:
         """Keep what is right but perhaps not meant so, each note once."""
-        self.events += [("remark", note) for note in dict.fromkeys(notes)]
+        said = {content for kind, content in self.events if kind == "remark"}
+        self.events += [("remark", note) for note in dict.fromkeys(notes) if note not in said]
 
     def fail(self, error: Exception) -> None:
         """Keep why the input failed, `PATH: reason`, each reason once: several of its outputs may fail for the same."""
@@ -165,8 +166,10 @@ class Filtering:
             from cnnfilter.run.show import Show  # noqa: PLC0415  nobody else needs it
 
             show = Show(self._work, picture, views)
-        for _, alike in groupby(plain, key=lambda job: (job.kernel, bool(job.layer))):
-            self._run_network(list(alike), picture, outcome, show)
+        for page, one in _take_pages(picture, plain):
+            of_page = [job for job in plain if job.page == page]
+            for _, alike in groupby(of_page, key=lambda job: (job.kernel, bool(job.layer))):
+                self._run_network(list(alike), one, outcome, show if page <= 1 else None)
         if show:
             notes = [note for job in views for note in self._show(job, show, outcome)]
             outcome.remark([] if plain else notes)  # else they have been told already
@@ -265,6 +268,19 @@ class Filtering:
             outcome.outputs.append({"path": made, "size": size, "clipped": round(file.clipped, 6)})
 
 
+def _take_pages(picture: Picture, jobs: Sequence[Job]) -> Iterator[tuple[int, Picture]]:
+    """Yield the picture that jobs see, or each page that some see, with its number; 0 for a picture as it is."""
+    numbers = {job.page for job in jobs}
+    if not picture.pages or numbers <= {0}:
+        yield from ((number, picture) for number in sorted(numbers))
+        return
+    metadata = picture.pages.metadata()
+    for number, page in enumerate(picture.pages.pictures(), 1):
+        if number in numbers:
+            page.metadata = metadata[min(number, len(metadata)) - 1]
+            yield number, page
+
+
 def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
     """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
     if job.is_stream:
@@ -304,11 +320,23 @@ def read_input(source: str, work: Work) -> Picture:
 
 def sketch_file(source: str) -> Picture | None:
     """Return a picture as large as that in a file, or None where its head does not tell; no pipe is read."""
+    header = _read_head(source)
+    return make_sketch(header) if header else None
+
+
+def count_pages(source: str, stdin: bytes) -> int:
+    """Return how many pages an input has by its head; 1 where that does not tell."""
+    header = read_header(stdin, source) if source == STANDARD else _read_head(source)
+    return header.pages if header else 1
+
+
+def _read_head(source: str) -> Header | None:
+    """Return what the head of a file says; None of what is no regular file, or a matrix."""
     if source == STANDARD or is_matrix(source) or not os.path.isfile(source):  # noqa: PTH113  as text
         return None
     try:
         with Path(source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return make_sketch(read_header(cast(bytes, data), source))  # a map is sliced and searched as bytes are
+            return read_header(cast(bytes, data), source)  # a map is sliced and searched as bytes are
     except (OSError, ValueError):  # what is empty, or not there at all, is read as ever
         return None
 
@@ -319,11 +347,13 @@ def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
         source = jobs[0].source
         outcome = Outcome(source)
         try:
-            picture = sketch_file(source)
+            picture = None if any(job.page for job in jobs) else sketch_file(source)
             if picture is None or (picture.has_alpha and not all(map(_holds_alpha, jobs))):  # it may be opaque
                 picture = read_input(source, work)
-            for job in jobs:
-                _rehearse_job(picture, job, work, outcome)
+            for page, one in _take_pages(picture, jobs):
+                for job in jobs:
+                    if job.page == page:
+                        _rehearse_job(one, job, work, outcome)
         except FAILURES as error:
             outcome.fail(error)
         hear(outcome)

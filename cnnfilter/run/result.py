@@ -152,7 +152,7 @@ def remark_on_pages(pages: Pages) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
     return (
         f"the first of {pages.count} pages is taken, since the output holds one; --page N takes another, and "
-        f"{name_formats_of_pages()} hold all"
+        f"{name_formats_of_pages()} hold all; {{page}} in -o writes each"
     )
 
 
@@ -212,7 +212,9 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     format_, notes = find_format(name), list[str]()
     if format_.pages == "frames":
         if (settings.depth or maps.picture.depth) is Depth.SIXTEEN:
-            notes.append(f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages")
+            notes.append(
+                f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages, as {{page}} in -o does"
+            )
         settings = settings._replace(depth=Depth.EIGHT)
     assert maps.model
     each = [lay_out(picture, maps.model, settings) for picture in pages.pictures()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,20 +105,20 @@ def request_sheet(settings: Settings, option: str) -> Sheet:
 
 
 def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, read: frozenset[str]) -> list[Job]:
-    """Return the jobs, as many for each input, with those for figures, moving pictures and explanations behind them.
+    """Return the jobs, those of each input with those for its figures, moving pictures and explanations behind them.
 
     `read` has the identities of all files that are read. Raise an `OutputError` if a figure could not be saved or
     shown, or would be written twice or over what is read.
     """
     from cnnfilter.plot.sheet import check_sheet  # noqa: PLC0415  for figures alone
 
-    each = len(jobs) // max(1, len(sources))
+    made = {source: list(group) for source, group in groupby(jobs, key=lambda job: job.source)}
     sheets = [
         request_sheet(settings, option) for option in ("plot", "animate") if getattr(settings, option) is not None
     ]
     planned: list[Job] = []
     for index, source in enumerate(sources):
-        planned += jobs[index * each : (index + 1) * each]
+        planned += made.get(source, [])
         if settings.explain:
             planned.append(Job(source, 0, None, "-.txt", view=EXPLAIN))
         name, number = Path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))

@@ -1,5 +1,6 @@
 """Pages and frames through the commands: filtered one by one, brought into range alike, written as they came."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,82 @@ def test_a_profile_goes_on_and_what_is_dropped_is_told(run: Run, photo: Path, fo
     told = run("pool", "small.jpg", "-o", "out.bmp").stderr
     assert told == "cnnfilter: remark: small.jpg: the colour profile and the comment dropped: not written into BMP\n"
     assert run("pool", "small.jpg", "-o", "out.bmp", "-q").stderr == ""
+
+
+def is_done(folder: Path, names: list[str]) -> bool:
+    return sorted(path.name for path in folder.iterdir()) == names
+
+
+@pytest.fixture
+def ten(folder: Path) -> list[Array]:
+    """Return ten pages of 16 bits and different sizes, which lie in `folder` as `deep.tif`."""
+    pages = [np.full((6, 4 + number), 1000 * number + 7, np.uint16) for number in range(10)]
+    (folder / "deep.tif").write_bytes(bytes(encode_pages(pages, "deep.tif")))
+    return pages
+
+
+def test_page_in_a_template_gives_a_file_for_each_page_at_its_depth(run: Run, ten: list[Array]) -> None:
+    names = [f"deep_{number:02}.png" for number in range(1, 11)]
+    lines = run("convolve", "deep.tif", "-k", "1", "-o", "out/{stem}_{page}.png", "--dry-run").stdout.splitlines()
+    assert lines == [f"deep.tif 6x{4 + index} -> out/{name} 6x{4 + index}" for index, name in enumerate(names)]
+    assert not Path("out").exists()
+    assert run("convolve", "deep.tif", "-k", "1", "-o", "out/{stem}_{page}.png", "--report", "r.json").stderr == ""
+    assert is_done(Path("out"), names)
+    for name, page in zip(names, ten, strict=True):
+        np.testing.assert_array_equal(load(f"out/{name}"), page)
+    assert [output["path"] for output in json.loads(Path("r.json").read_text())["outputs"]] == [
+        f"out/{name}" for name in names
+    ]
+
+
+def test_page_in_a_template_is_the_number_of_one_that_is_chosen(run: Run, ten: list[Array]) -> None:
+    run("convolve", "deep.tif", "-k", "1", "-o", "{page}.png", "--page", 3)
+    assert [path.name for path in Path().glob("*.png")] == ["03.png"]
+    np.testing.assert_array_equal(load("03.png"), ten[2])
+
+
+def test_frames_of_animations_and_standard_input_have_pages_too(run: Run, levels: list[Array], colours: Array) -> None:
+    data = Path("frames.png").read_bytes()
+    run("convolve", "-", "-k", "1", "-o", "{stem}-{page}.png", given=data)
+    for number, level in enumerate(levels, 1):
+        np.testing.assert_array_equal(load(f"stdin-{number}.png"), level)
+    assert colours.size
+    (page,) = run("convolve", "colours.png", "-k", "1", "-o", "{stem}-{page}.png", "--dry-run").stdout.splitlines()
+    assert page.split()[3] == "colours-1.png"
+
+
+def test_what_is_written_of_pages_is_made_anew_where_it_is_missing_or_old(run: Run, ten: list[Array]) -> None:
+    assert ten
+    words = ("convolve", "deep.tif", "-k", "1", "-o", "out/{page}.png", "--update", "--report", "r.json")
+    run(*words)
+    Path("out/03.png").unlink()
+    run(*words)
+    record = json.loads(Path("r.json").read_text())
+    assert [output["path"] for output in record["outputs"]] == ["out/03.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("pages.tif", "copy.tif", "-o", "{page}.png", "--page", "2"), "2.png: the outputs of pages.tif and copy.tif"),
+        (("deep.tif", "-k", "blur", "-o", "{page}.tif"), "the results of two kernels would be written to it"),
+        (("pages.tif", "copy.tif", "-o", "{page}.png"), "1.png: the outputs of pages.tif and copy.tif would be"),
+        (("pages.tif", "-o", "pages.ti{page}f"), "unknown suffix"),
+    ],
+)
+def test_pages_that_would_share_a_file_are_refused(
+    run: Run, levels: list[Array], ten: list[Array], words: tuple[str, ...], told: str
+) -> None:
+    assert levels
+    assert ten
+    Path("copy.tif").write_bytes(Path("pages.tif").read_bytes())
+    result = run("convolve", *words, "-k", "1", status=2)
+    assert told in result.stderr
+
+
+def test_several_kernels_and_layers_have_files_for_each_page(run: Run, levels: list[Array]) -> None:
+    run("convolve", "pages.tif", "-k", "blur", "-k", "2", "-o", "out/{page}-{kernel}.png", "-q")
+    run("pipeline", "relu@a", "pages.tif", "--save", "a", "-o", "out/{layer}{page}.png", "-q")
+    results = [f"{page}-{kernel}.png" for page in "123" for kernel in ("blur", "kernel2")]
+    assert is_done(Path("out"), [*results, "a1.png", "a2.png", "a3.png"])
+    np.testing.assert_array_equal(load("out/a3.png"), levels[2])
