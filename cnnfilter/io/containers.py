@@ -225,7 +225,8 @@ def _read_gif(data: bytes) -> Metadata:
         if label == 0xFE:
             texts.append(Text("Comment", body))
         elif data[start : start + 12] == b"\x0bXMP DataXMP":  # as it is, and behind it what leads readers out
-            found = found._replace(xmp=data[start + 12 : data.find(b"\x01\xff\xfe", start)])
+            xmp, trailer, _ = data[start + 12 :].partition(b"\x01\xff\xfe")
+            found = found._replace(xmp=xmp if trailer and xmp.lstrip(b"\xef\xbb\xbf").startswith(b"<") else b"")
         elif body.startswith(b"ICCRGBG1012"):
             found = found._replace(profile=body[11:])
     return found._replace(texts=tuple(texts))

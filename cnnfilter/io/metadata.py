@@ -20,7 +20,7 @@ from cnnfilter.io.tags import ORIENTATION, Directory, read_directories, read_dir
 
 EXIF_START = b"Exif\0\0"
 _WIDTH, _HEIGHT, _EXIF_WIDTH, _EXIF_HEIGHT = 256, 257, 0xA002, 0xA003  # EXIF 2.32, sections 4.6.4 and 4.6.5
-_COLOUR_SPACE = slice(16, 20)  # where an ICC profile names its colour space (ICC.1:2022, section 7.2)
+_COLOUR_SPACE, _SIGNATURE = slice(16, 20), slice(36, 40)  # of an ICC profile (ICC.1:2022, section 7.2)
 
 
 def read_orientation(block: bytes) -> int:
@@ -157,11 +157,17 @@ def _is_plain(chunk: bytes) -> bool:
 
 def _check_profile(profile: bytes, format_: Format, pixels: Array) -> str:
     """Return why a profile cannot go on, or nothing."""
-    space = b"GRAY" if pixels.ndim == 2 or pixels.shape[2] == 1 else b"RGB "
-    if not profile or (profile[_COLOUR_SPACE] == space and (space != b"GRAY" or format_.name != "WebP")):
+    if not profile:
         return ""
-    theirs = profile[_COLOUR_SPACE].decode("ascii", "replace").strip()
-    return f"the colour profile dropped: it is one for {theirs}, and the result is not"
+    if profile[_SIGNATURE] != b"acsp":
+        return "the colour profile dropped: it is damaged"
+    space = b"GRAY" if pixels.ndim == 2 or pixels.shape[2] == 1 else b"RGB "
+    if profile[_COLOUR_SPACE] != space:
+        theirs = profile[_COLOUR_SPACE].decode("ascii", "replace").strip()
+        return f"the colour profile dropped: it is one for {theirs}, and the result is not"
+    if space == b"GRAY" and format_.name == "WebP":
+        return "the colour profile dropped: it is one for grey, and WebP has colours only"
+    return ""
 
 
 def _place_texts(metadata: Metadata, format_: Format) -> tuple[Metadata, list[str]]:
