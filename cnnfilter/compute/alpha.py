@@ -8,6 +8,7 @@ filtered as an opaque one is.
 """
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +20,9 @@ from cnnfilter.compute.forward import Kernels, Program, build_bank
 from cnnfilter.compute.operations import Setting, run_steps
 from cnnfilter.compute.pool import find_loser, find_medians, find_taps, pool_globally, pool_volume, window_sums
 from cnnfilter.compute.threads import make_tiles
+from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import Border, BorderMode, Window
+from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
 from cnnfilter.nn.other_layers import GlobalPool, Pool, PoolMode
 
@@ -30,8 +32,11 @@ _INVISIBLE = 1e-6
 _LARGEST_HIDDEN = 2.0**16
 """Floats beyond it, more than white in any file, are 0 where nothing is seen: sums would lose others beside them."""
 
-_PIXELS_AT_ONCE = 1 << 14
-"""Windows that are worked out together, whose numbers stay in the cache."""
+_SIDE = 128
+"""Rows and columns of windows that are worked out together, whose numbers stay in the cache."""
+
+_MANY_WEIGHTS = 200
+"""Of more weights the plain convolution is a Fourier transform as well, whose last bits depend on the part."""
 
 
 @ieee_arithmetic
@@ -129,22 +134,64 @@ def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Float
     least = pool_volume(padded, Pool(mode=PoolMode.MIN, window=replace(window, padding=(0, 0, 0, 0))))
     less = ((least < centre) & (centre > 0))[:, :, 0]
     planes = Padded(colours, pads, laid.border, maps.dtype.name), Padded(alpha, pads, laid.opaque, maps.dtype.name)
-    at_once = max(_PIXELS_AT_ONCE // less.shape[1], 2 * window.extent[0] // window.stride[0], 1)
+    tall, wide = (max(_SIDE, 2 * reach // step) for reach, step in zip(window.extent, window.stride, strict=True))
 
-    def fill(first: int) -> None:
-        rows, columns = np.nonzero(less[first : first + at_once])
-        if not len(rows):
+    def fill(corner: Pair) -> None:
+        tile = slice(corner[0], corner[0] + tall), slice(corner[1], corner[1] + wide)
+        found = np.nonzero(less[tile])
+        if not len(found[0]):
             return
-        start, end = (place * window.stride[0] for place in (first + int(rows[0]), first + int(rows[-1])))
-        seen = np.empty((end - start + window.extent[0], planes[0].shape[1], channels + 1), maps.dtype)
-        planes[0].read(slice(start, start + len(seen)), slice(None), out=seen[:, :, :channels])
-        planes[1].read(slice(start, start + len(seen)), slice(None), out=seen[:, :, channels:])
-        corners = (rows - rows[0]) * (window.stride[0] * seen.shape[1]) + columns * window.stride[1]
-        for part in range(0, len(corners), _PIXELS_AT_ONCE):
-            some = slice(part, part + _PIXELS_AT_ONCE)
-            maps[first + rows[some], columns[some]] = _weigh_windows(seen, corners[some], laid) + laid.bias
+        first, last = ([int(pick(places)) for places in found] for pick in (np.min, np.max))
+        parts = [
+            slice((begin + low) * step, (begin + high) * step + reach)
+            for begin, low, high, step, reach in zip(corner, first, last, window.stride, window.extent, strict=True)
+        ]
+        sides = (part.stop - part.start for part in parts)
+        seen = np.empty((*sides, channels + 1), maps.dtype)
+        planes[0].read(parts[0], parts[1], out=seen[:, :, :channels])
+        planes[1].read(parts[0], parts[1], out=seen[:, :, channels:])
+        rows, columns = ((places - low) * step for places, low, step in zip(found, first, window.stride, strict=True))
+        maps[found[0] + corner[0], found[1] + corner[1]] = _weigh(seen, rows, columns, laid) + laid.bias
 
-    make_tiles(range(0, len(less), at_once), fill)
+    tiles = list(product(range(0, less.shape[0], tall), range(0, less.shape[1], wide)))
+    with listening(lambda *_told: None):  # the plan has been told
+        make_tiles(tiles, fill)
+
+
+def _weigh(seen: Floats, rows: Array, columns: Array, laid: _Laid) -> Doubles:
+    """Return sum k (c0 + r (c - c0)) of the windows that begin at some rows and columns of colours and alpha.
+
+    These lie side by side, (h, w, C + 1), and the results are (windows, C m). It is done weight by weight, but level by
+    level of alpha where weights are many, and fewer levels than would make it longer.
+    """
+    places = np.count_nonzero(laid.weights.any(axis=2))
+    if places <= _MANY_WEIGHTS:
+        return _weigh_windows(seen, rows * seen.shape[1] + columns, laid)
+    middle = ((size - 1) // 2 * gap for size, gap in zip(laid.weights.shape, laid.window.dilation, strict=False))
+    own = seen[rows + next(middle), columns + next(middle)]
+    levels = sorted(set(own[:, -1].tolist()))
+    if len(levels) * seen.shape[0] * seen.shape[1] > len(rows) * places:
+        return _weigh_windows(seen, rows * seen.shape[1] + columns, laid)
+    return _weigh_levels(seen, (rows, columns), own, levels, laid)
+
+
+def _weigh_levels(seen: Floats, places: tuple[Array, Array], own: Floats, levels: list[float], laid: _Laid) -> Doubles:
+    """Return the same by a convolution for each level of alpha in the centres `own` (n, C + 1) of the windows."""
+    bank = np.tile(laid.weights, seen.shape[2])[:, :, None]
+    window, sums = Window(laid.window.size, dilation=laid.window.dilation), laid.weights.sum(axis=(0, 1))
+    totals = np.empty((len(own), seen.shape[2] - 1, len(sums)))
+    for level in levels:
+        some = own[:, -1] == level
+        rows, columns = places[0][some], places[1][some]
+        top, left = rows.min(), columns.min()
+        part = seen[top : rows.max() + window.extent[0], left : columns.max() + window.extent[1]]
+        shares = np.minimum(part[:, :, -1:], seen.dtype.type(level))
+        weighed = convolve_volume(
+            np.concatenate([part[:, :, :-1] * shares, shares], axis=2), bank, window, border=Border()
+        )
+        weighed = weighed[rows - top, columns - left].reshape(-1, seen.shape[2], len(sums)) / level
+        totals[some] = weighed[:, :-1] + (sums - weighed[:, -1:]) * own[some, :-1, None]
+    return totals.reshape(len(own), -1)
 
 
 def _weigh_windows(seen: Floats, corners: Array, laid: _Laid) -> Doubles:

@@ -45,8 +45,8 @@ def remark_on_input(shape: Shape) -> list[str]:
         return []
     height, width, channels = shape
     return [
-        f"{show_shape(shape)} is read as {height} rows and {width} columns of {channels} channels; "
-        f"with --layout chw, or as {width}x{channels}x{height}, it has {height} channel{'s' * (height > 1)}"
+        f"{show_shape(shape)} is read as {height} rows and {width} columns of {channels} channels; {width}x{channels}x"
+        f"{height}, or as a SIZE --layout chw, makes it {height} channel{'s' * (height > 1)}"
     ]
 
 

@@ -179,3 +179,11 @@ def test_pipeline_works_on_the_colours_alone_and_says_so(run: Run, sprite: Array
     assert stored.shape == (32, 32, 3)
     assert np.array_equal(stored, sprite[:, :, :3].reshape(32, 2, 32, 2, 3).max(axis=(1, 3)))
     assert run("pipeline", "maxpool:2", "green.png", "-o", "out.png", "-q").stderr == ""
+
+
+def test_verbose_names_one_plan_for_a_kernel_that_is_worked_out_level_by_level(run: Run, folder: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 4)).astype(np.uint8)
+    pixels[:, :, 3] = np.arange(60)
+    save(folder / "ramp.png", pixels)
+    stderr = run("convolve", "ramp.png", "-k", "log:17:3", "-p", "same", "-o", "out.png", "-v").stderr
+    assert len([line for line in stderr.splitlines() if " in float32: " in line]) == 1

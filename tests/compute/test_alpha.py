@@ -233,6 +233,22 @@ class TestConvolution:
         reach = np.abs(weights).sum() * 255
         assert np.abs(result - expected)[seen[:, :, 0]].max() <= reach * (1e-12 if dtype == "float64" else 1e-6)
 
+    @pytest.mark.parametrize("options", ["same", "p=3/0/1/9,s2x3", "d2,same,border=reflect"])
+    @pytest.mark.parametrize("op", ["conv", "dwconv"])
+    @pytest.mark.parametrize("levels", ["gradient", "noise", "steps"])
+    def test_many_weights_give_the_same_level_by_level(
+        self, levels: str, op: str, options: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        colours, ramp = picture(50, 150)[0].astype(np.uint8), np.linspace(0, 255, 150)[None, :].repeat(50, axis=0)
+        noise = np.random.default_rng(0).integers(0, 256, (50, 150))
+        alpha = {"gradient": np.rint(ramp), "noise": noise, "steps": np.rint(ramp / 100) * 100}[levels]
+        given = (alpha[:, :, None] / 255).astype(np.float32)
+        texts = [f"{op}:{kernel},{options}" for kernel in ("log:17:3", "log:17:3,gabor:17:3:45:6")]
+        found = [run(text, colours, given)[0] for text in texts]
+        monkeypatch.setattr("cnnfilter.compute.alpha._MANY_WEIGHTS", 1000)
+        for text, result in zip(texts, found, strict=True):
+            assert np.abs(result - run(text, colours, given)[0]).max() <= 0.02
+
     @pytest.mark.parametrize("text", FILTERS)
     def test_huge_floats_that_are_invisible_do_not_matter(self, text: str) -> None:
         colours, alpha = picture(40, 45)

@@ -79,7 +79,7 @@ def test_other_kernels_are_not(shape: Shape, tmp_path: Path) -> None:
 def test_a_size_that_looks_channels_first_is_remarked_upon(shape: Shape) -> None:
     (remark,) = remark_on_input(shape)
     assert re.match(rf"{shape[0]}x{shape[1]}x{shape[2]} is read as {shape[0]} rows and {shape[1]} columns", remark)
-    assert f"with --layout chw, or as {shape[1]}x{shape[2]}x{shape[0]}, it has {shape[0]} channel" in remark
+    assert f"; {shape[1]}x{shape[2]}x{shape[0]}, or as a SIZE --layout chw, makes it {shape[0]} channel" in remark
 
 
 @pytest.mark.parametrize("shape", [(224, 224, 3), (224, 224, 64), (3, 3, 64), (1, 1, 512), (7, 7, 512), (10,)], ids=str)
@@ -89,7 +89,10 @@ def test_other_sizes_are_not(shape: Shape) -> None:
 
 def test_the_command_says_so_and_layout_chw_is_right() -> None:
     result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8"])
-    assert "remark: 3x224x224 is read as 3 rows and 224 columns of 224 channels; with --layout chw" in result.stderr
+    assert (
+        "remark: 3x224x224 is read as 3 rows and 224 columns of 224 channels; 224x224x3, or as a SIZE --layout chw"
+        in result.stderr
+    )
     result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "--layout", "chw"])
     assert (result.exit_code, result.stderr) == (0, "")
     assert CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "-q"]).stderr == ""
