@@ -10,6 +10,15 @@ from cnnfilter.io.opencv import cv2
 _ROWS_AT_ONCE = 64
 
 
+def spread(pixels: Array, white: int, black: int = 0) -> Array:
+    """Return whole numbers so that black is 0, and white the greatest of their type."""
+    most = np.iinfo(pixels.dtype).max
+    if white == most and not black:
+        return pixels
+    clipped = np.clip(pixels, black, white) - black if black else np.minimum(pixels, white)
+    return np.rint(clipped * float(most) / (white - black)).astype(pixels.dtype)
+
+
 def spread_bits(samples: Array, bits: int, dtype: np.dtype[Any]) -> Array:
     """Return whole numbers of so many bits as those of a type, black and white as they were."""
     white = np.iinfo(dtype).max

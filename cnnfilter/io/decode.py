@@ -8,8 +8,10 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.avif import decode_avif
 from cnnfilter.io.bmp import decode_bitmap
 from cnnfilter.io.boxes import hide_descriptions
+from cnnfilter.io.colours import spread
 from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.gif import decode_frames
@@ -22,7 +24,7 @@ from cnnfilter.io.metadata import (
     apply_orientation,
     read_orientation,
 )
-from cnnfilter.io.netpbm import NAMES, decode_netpbm, spread
+from cnnfilter.io.netpbm import NAMES, decode_netpbm
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure, swap_red_and_blue
 from cnnfilter.io.radiance import decode_radiance
 from cnnfilter.io.signatures import not_supported
@@ -52,7 +54,7 @@ class Pages:
         if self._header.screen:
             yield from decode_frames(self._data, self._header.screen, self._name)
             return
-        if self._header.format in _DECODERS:
+        if _find_decoder(self._header):
             yield from map(self.__getitem__, range(self.count))
             return
         (_, animation), _ = call_opencv(self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer))
@@ -64,7 +66,7 @@ class Pages:
 
     def __getitem__(self, index: int) -> Array:
         """Return one of them, counted from 0."""
-        if decode := _DECODERS.get(self._header.format):
+        if decode := _find_decoder(self._header):
             return decode(self._data, self._header, index, self._name)
         (_, animation), _ = call_opencv(
             self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1)
@@ -145,7 +147,7 @@ def decode_picture(
     metadata = read_metadata(data, header, (page or 1) - 1)
     if pages and page and page > 1:
         pixels = pages[page - 1]
-    elif decode := _DECODERS.get(header.format):
+    elif decode := _find_decoder(header):
         pixels = decode(data, header, 0, name)
     else:
         red_first = header.channels == 3 and header.format in {"JPEG", "PNG"}
@@ -243,10 +245,16 @@ _DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {
     "Radiance HDR": lambda data, header, page, name: decode_radiance(data, name),
     "Sun raster": lambda data, header, page, name: decode_sun_raster(data, name),
     "TIFF": _decode_tiff,
+    "AVIF": lambda data, _, __, name: decode_avif(data, name),
     "JPEG 2000": lambda data, _, __, name: decode_jpeg_2000(data, name),
 }
 """What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
 messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""
+
+
+def _find_decoder(header: Header) -> Callable[[bytes, Header, int, str], Array] | None:
+    """Return what reads a file, or nothing where OpenCV does it alone, as it does sequences of AVIF."""
+    return None if header.format == "AVIF" and header.pages > 1 else _DECODERS.get(header.format)
 
 
 def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red_first: bool = False) -> Array:
@@ -259,7 +267,7 @@ def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red
         alpha = np.where(pixels == header.transparent, 0, white).astype(pixels.dtype)
         pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
     elif header.white not in {0, white} and white:
-        pixels = spread(pixels, header.white)
+        pixels = spread(pixels, header.white, header.black)
     if header.format == "AVIF":  # its boxes turn it
         pixels = apply_orientation(pixels, header.orientation)
     elif exif:

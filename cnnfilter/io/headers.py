@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import jpeg2000_boxes, metadata
+from cnnfilter.io import avif_boxes, jpeg2000_boxes, metadata
 from cnnfilter.io.bmp import find_unused, read_bitmap
 from cnnfilter.io.gif import Screen, read_screen
 from cnnfilter.io.netpbm import NAMES, read_netpbm
@@ -35,6 +34,7 @@ class Header(NamedTuple):
     channels: int = 0  # of the image once it has been read: 0 where its head does not say
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
     white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
+    black: int = 0  # in an AVIF of a limited range of grey
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
     layouts: tuple[Layout, ...] = ()  # of the pages of a TIFF
     bands: bool = False  # whether the channels have no meaning as colours or alpha
@@ -231,28 +231,14 @@ def _sun_raster(data: bytes) -> Header:
 _LONGEST_HEAD = 65_536
 
 
-def _avif(data: bytes) -> Header | None:
-    """ISO/IEC 23008-12: the largest `ispe`, and of a sequence as many samples as its first `stsz` counts."""
-    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:_LONGEST_HEAD])]
-    table = data.find(b"stsz")
-    pages = struct.unpack_from(">I", data, table + 12)[0] if table > 0 and b"avis" in data[8:64] else 1
-    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-    head = data[: data.find(b"mdat")]
-    start = data.find(b"meta")
-    boxes = data[start : start - 4 + int.from_bytes(data[start - 4 : start])] if start >= 4 else head
-    coding, turns, mirror = (boxes.find(name) for name in (b"av1C", b"\0\0\0\x09irot", b"\0\0\0\x09imir"))
-    flags = boxes[coding + 6]
-    has_alpha = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" in head
-    channels = 4 if has_alpha else 1 if flags & 0x10 else 3  # grey
-    white = 0 if not flags & 0x40 else 4095 if flags & 0x20 else 1023
-    row = _AVIF_ORIENTATIONS[0 if mirror < 0 else 1 + (boxes[mirror + 8] & 1)]
-    orientation = row[boxes[turns + 8] & 3 if turns >= 0 else 0]
-    header = Header(height, width, 3, max(1, pages), channels=channels, orientation=orientation, white=white)
-    return header if sizes else None
-
-
-_AVIF_ORIENTATIONS = ((1, 8, 3, 6), (4, 5, 2, 7), (2, 7, 4, 5))
-"""By the axis of `imir`, none, horizontal or vertical, and the quarter turns to the left of `irot` before it."""
+def _avif(data: bytes) -> Header:
+    """ISO/IEC 23008-12: the boxes of the main image, or those of a sequence."""
+    image = avif_boxes.read_avif(data)
+    height, width = image.crop[2:] if image.crop else (image.height, image.width)
+    depth = image.channel_count * (1 + (image.bits > 8))
+    refusal = f"AVIF with {image.refusal} is not supported" if image.refusal else ""
+    header = Header(height, width, depth, max(1, image.frames), refusal=refusal, channels=image.channel_count)
+    return header._replace(orientation=image.orientation, white=image.white, black=image.black)
 
 
 def _jpeg_2000(data: bytes) -> Header:

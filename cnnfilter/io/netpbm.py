@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.colours import spread
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure
 from cnnfilter.io.signatures import not_supported
 
@@ -159,11 +160,3 @@ def _decode_text(data: bytes, found: Netpbm, name: str) -> Array:
         raise ImageFileError(explain_failure(NAMES[found.kind], lines), path=name)
     pixels = pixels if found.kind == "1" else spread(pixels, found.white)
     return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-
-
-def spread(pixels: Array, white: int) -> Array:
-    """Return whole numbers of which `white` is the greatest so that the greatest of their type is."""
-    most = np.iinfo(pixels.dtype).max
-    if white == most:
-        return pixels
-    return np.rint(np.minimum(pixels, white) * float(most) / white).astype(pixels.dtype)

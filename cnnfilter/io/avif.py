@@ -1,0 +1,70 @@
+"""AVIF: still images decoded.
+
+Read are grey, RGB and alpha of 8, 10 and 12 bits, whole or in tiles, cropped, turned and mirrored as the boxes say.
+OpenCV decodes, of grey with alpha the two images one after the other. Where it refuses a file, Pillow decodes what has
+8 bits.
+"""
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.avif_boxes import AvifImage, read_avif
+from cnnfilter.io.boxes import find_box, hide_descriptions
+from cnnfilter.io.colours import divide_by_alpha, spread
+from cnnfilter.io.metadata import apply_orientation
+from cnnfilter.io.opencv import call_opencv, cv2, explain_failure
+from cnnfilter.io.pillow import open_with_pillow
+
+
+def decode_avif(data: bytes, name: str) -> Array:
+    """Return the pixels of a still image, upright: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of 8 or 16 bits."""
+    try:
+        image = read_avif(data)
+    except ValueError as error:
+        raise ImageFileError(f"the AVIF is cut off or damaged: {error}", path=name) from error
+    data = hide_descriptions(data)
+    decode = _decode_grey_and_alpha if image.is_grey and image.alpha else _decode
+    pixels = decode(data, image, name)
+    if image.crop:
+        top, left, height, width = image.crop
+        pixels = np.ascontiguousarray(pixels[top : top + height, left : left + width])
+    return apply_orientation(pixels, image.orientation)
+
+
+def _decode(data: bytes, image: AvifImage, name: str) -> Array:
+    """Return an image as it is stored, in RGB, spread to the whole range of 8 or 16 bits."""
+    if image.is_grey and image.is_limited is None and image.bits == 8:  # OpenCV does not ask the decoder for the range
+        return _decode_with_pillow(data, image, name)
+    buffer = np.frombuffer(data, np.uint8)
+    pixels, lines = call_opencv("AVIF", name, lambda: cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
+    if pixels is None:
+        if image.bits > 8:
+            raise ImageFileError(explain_failure("AVIF", lines), path=name)
+        return _decode_with_pillow(data, image, name)
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    return spread(pixels, image.white, image.black)
+
+
+def _decode_with_pillow(data: bytes, image: AvifImage, name: str) -> Array:
+    """Return an image of 8 bits."""
+    with open_with_pillow(data, "AVIF", name) as opened:
+        return np.array(opened.convert("L" if image.is_grey else "RGBA" if image.alpha else "RGB"))
+
+
+def _decode_grey_and_alpha(data: bytes, image: AvifImage, name: str) -> Array:
+    """Return a grey image with its alpha, each decoded as if it were all."""
+    start, end = find_box(data, b"meta", b"iref")
+    alone = bytearray(data)
+    alone[start:end] = alone[start:end].replace(b"auxl", b"none")
+    place, stop = find_box(data, b"meta", b"pitm")
+    other = alone.copy()
+    other[place + 4 : stop] = image.alpha.to_bytes(stop - place - 4)
+    grey = _decode(bytes(alone), image, name)[:, :, np.newaxis]
+    alpha = _decode(bytes(other), image._replace(is_limited=False), name)[:, :, np.newaxis]
+    if grey.shape != alpha.shape:
+        raise ImageFileError("AVIF whose alpha has another size is not supported", path=name)
+    if image.is_multiplied:
+        grey = divide_by_alpha(grey, alpha)
+    return np.concatenate([grey, grey, grey, alpha], axis=2)
