@@ -66,8 +66,11 @@ def _decode_whole(data: bytes, layout: Layout, name: str) -> Array | None:
     inks = layout.compression == JPEG and layout.photometric == SEPARATED
     if inks or layout.compression == OLD_JPEG:
         with open_with_pillow(page, "TIFF", name) as image:
-            decoded, _ = capture_stderr(lambda: np.asarray(image if inks else image.convert("RGB")))
-            return mix_inks(decoded) if inks else decoded
+            mode = "CMYK" if inks else "L" if layout.channels == 1 else "RGB"
+            decoded, _ = capture_stderr(lambda: np.asarray(image.convert(mode)))
+        if decoded.shape[:2] != (layout.height, layout.width):
+            raise ImageFileError("the TIFF is damaged: its JPEG has another size", path=name)
+        return mix_inks(decoded) if inks else decoded
     find_blocks(data, layout, name)  # none of them is cut off
     pixels = decode_by_opencv(page, name)
     if pixels is None or pixels.shape != (layout.height, layout.width, layout.channels)[: pixels.ndim]:
@@ -202,7 +205,7 @@ def _convert_ycbcr(samples: Array, layout: Layout, data: bytes, name: str) -> Ar
     del name
     tags = layout.directory.tags
     red, green, blue = _fractions(data, tags.get(_COEFFICIENTS), (0.299, 0.587, 0.114))
-    low, high, *others = _fractions(data, tags.get(_REFERENCES), (0, 255, 128, 255, 128, 255))
+    low, high, *others = _fractions(data, tags.get(_REFERENCES), (0, 255, 128, 255, 128, 255), 0)
     codes = np.arange(256)
 
     def from_code(codes: Array, low: float, high: float, span: int) -> Array:
@@ -228,12 +231,12 @@ def _convert_ycbcr(samples: Array, layout: Layout, data: bytes, name: str) -> Ar
     return pixels
 
 
-def _fractions(data: bytes, tag: Tag | None, default: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the values of a tag of rationals, or other ones where it has not as many."""
+def _fractions(data: bytes, tag: Tag | None, default: tuple[float, ...], least: float = 1e-6) -> tuple[float, ...]:
+    """Return the values of a tag of rationals, or those by default if it has not as many, or one below the least."""
     values = tag.values(data) if tag else ()
-    if tag and len(values) == 2 * tag.length == 2 * len(default):
-        return tuple(over / (under or 1) for over, under in zip(values[::2], values[1::2], strict=True))
-    return values if len(values) == len(default) else default
+    if tag and tag.form[1:] in {"II", "ii"}:
+        values = tuple(over / (under or 1) for over, under in zip(values[::2], values[1::2], strict=True))
+    return values if len(values) == len(default) and all(least <= value < 1e6 for value in values) else default
 
 
 _CONVERSIONS: dict[int, Callable[[Array, Layout, bytes, str], Array]] = {

@@ -35,7 +35,7 @@ class StripOrTile(NamedTuple):
     left: int
     rows: int
     size: int
-    data: bytes
+    data: memoryview
 
 
 def read_samples(data: bytes, layout: Layout, name: str) -> Array:
@@ -64,12 +64,12 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
     tags = layout.directory.tags
     try:
         offsets, counts = (
-            tags[table[layout.tiled]].values(data) if table[layout.tiled] in tags else ()
+            tuple(map(int, tags[table[layout.tiled]].values(data))) if table[layout.tiled] in tags else ()
             for table in (_OFFSETS, _COUNTS)
         )
-    except struct.error:
+    except (struct.error, ValueError, OverflowError):  # it may be of floats
         _refuse("a page's table of strips or tiles", name)
-    (height, width), blocks = layout.block, list[StripOrTile]()
+    file, (height, width), blocks = memoryview(data), layout.block, list[StripOrTile]()
     most = 8 * _row_bytes(layout) if layout.compression in CCITT else _EXPANSION.get(layout.compression, 1 << 16)
     for plane in range(layout.samples if layout.planar else 1):
         for top in range(0, layout.height, height):
@@ -82,7 +82,7 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
                 count = min(size_in_file, size) if layout.compression == 1 else size_in_file
                 if start + count > len(data) or size > count * most:
                     _refuse(f"{_kind(layout)} {len(blocks) + 1}", name)
-                blocks.append(StripOrTile(plane, top, left, rows, size, data[start : start + count]))
+                blocks.append(StripOrTile(plane, top, left, rows, size, file[start : start + count]))
     return blocks
 
 
@@ -91,14 +91,14 @@ _EXPANSION = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}
 can be a row. Of the others it is not known, and less than the number that is used for them."""
 
 
-def _place_of(index: int, offsets: Sequence[float], counts: Sequence[float], end: int, name: str) -> tuple[int, int]:
+def _place_of(index: int, offsets: Sequence[int], counts: Sequence[int], end: int, name: str) -> tuple[int, int]:
     """Return where a block is in the file, and how long: up to the end where the file does not say."""
-    start = int(offsets[index])
+    start = offsets[index]
     if index >= len(counts) or (start and len(offsets) == 1 and not counts[0]):
         return start, max(0, end - start)
     if not (start and counts[index]):
         raise ImageFileError("TIFF with missing (sparse) strips or tiles is not supported", path=name)
-    return start, int(counts[index])
+    return start, counts[index]
 
 
 def _kind(layout: Layout) -> str:
@@ -129,7 +129,7 @@ def _row_bytes(layout: Layout) -> int:
 def _decompress(blocks: Sequence[StripOrTile], layout: Layout, name: str) -> Iterator[Raw]:
     """Yield the bytes of each block; `ImageFileError` at one that has fewer than its size."""
     if layout.directory.number(FILL_ORDER, 1) == 2 and layout.compression not in CCITT:
-        blocks = [block._replace(data=block.data.translate(_REVERSED)) for block in blocks]
+        blocks = [block._replace(data=memoryview(bytes(block.data).translate(_REVERSED))) for block in blocks]
     if layout.compression not in _IN_PYTHON:
         for batch in _batches(blocks):
             yield from _decompress_by_libtiff(batch, layout, name)
@@ -146,11 +146,11 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """Each byte with its bits in reverse order, for FillOrder 2."""
 
 
-def _copy(data: bytes, size: int) -> bytes:
+def _copy(data: memoryview, size: int) -> memoryview:
     return data[:size]
 
 
-def _inflate(data: bytes, size: int) -> bytes:
+def _inflate(data: memoryview, size: int) -> bytes:
     """Return what Deflate compressed, or as much as there is before damage."""
     try:
         return zlib.decompressobj().decompress(data, size + 1)
@@ -158,7 +158,7 @@ def _inflate(data: bytes, size: int) -> bytes:
         return b""
 
 
-def _unpack_lzma(data: bytes, size: int) -> bytes:
+def _unpack_lzma(data: memoryview, size: int) -> bytes:
     """Return what LZMA compressed, or nothing if it is damaged."""
     import lzma  # noqa: PLC0415  it is rarely needed, and a Python may lack it
 
@@ -168,7 +168,7 @@ def _unpack_lzma(data: bytes, size: int) -> bytes:
         return b""
 
 
-def _unpack_webp(data: bytes, size: int) -> bytes:
+def _unpack_webp(data: memoryview, size: int) -> bytes:
     """Return the samples of a WebP, RGB or RGBA, or nothing if it is damaged or has another size."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if pixels is None:
@@ -179,7 +179,7 @@ def _unpack_webp(data: bytes, size: int) -> bytes:
     return bytes(samples.data) if samples.size == size else b""
 
 
-_IN_PYTHON: dict[int, Callable[[bytes, int], bytes]] = {
+_IN_PYTHON: dict[int, Callable[[memoryview, int], Raw]] = {
     1: _copy,
     8: _inflate,
     32946: _inflate,
@@ -248,7 +248,7 @@ def _shape_bytes(count: int, row: int, bits: int) -> tuple[int, int]:
     return width // parts, count // (width // parts)
 
 
-def _write_small_file(blocks: Sequence[bytes], bits: int, shape: tuple[int, int], layout: Layout) -> bytes:
+def _write_small_file(blocks: Sequence[memoryview], bits: int, shape: tuple[int, int], layout: Layout) -> bytes:
     """Return a TIFF of one grey image that has blocks as its strips, each of `shape` and compressed as in the page."""
     count, (rows, width) = len(blocks), shape
     numbers = {256: width, 257: rows * count, 258: bits, 259: layout.compression, 262: 1, 277: 1, 278: rows}

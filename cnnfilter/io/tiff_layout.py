@@ -274,7 +274,7 @@ def _read_each(data: bytes, directory: Directory, tag: int, default: tuple[int, 
         return default
     try:
         return tuple(map(int, found._replace(length=min(found.length, _MOST_SAMPLES)).values(data)))
-    except struct.error:
+    except (struct.error, ValueError, OverflowError):  # it may be of floats
         return (found.value,)
 
 
@@ -315,6 +315,17 @@ def _find_refused_samples(layout: Layout, meaning: Meaning) -> str:
             return f"of {meaning.name} multiplied by its alpha"
     if layout.bands and not layout.numbers and MULTIPLIED in layout.extras:
         return f"of {meaning.name} multiplied by its alpha, beside other samples"
+    return _find_refused_packing(layout, meaning)
+
+
+def _find_refused_packing(layout: Layout, meaning: Meaning) -> str:
+    """Return which compression does not go with the samples, or how YCbCr is packed."""
+    if layout.photometric == YCBCR and not layout.in_library and layout.subsampling != (1, 1):
+        down, across = layout.subsampling
+        if layout.planar or layout.predictor > 1 or not {down, across} <= {1, 2, 4}:
+            return f"of YCbCr of which {down}x{across} pixels share chroma, packed like this,"
+    if layout.compression == WEBP and layout.photometric != RGB:
+        return f"of {meaning.name} compressed by WebP"
     if layout.compression in CCITT and (layout.bits, layout.samples) != (1, 1):
         return f"compressed by CCITT in {layout.samples} samples of {layout.bits} bits"
     if layout.compression == JPEG and layout.photometric in {PALETTE, CIELAB, ICCLAB}:

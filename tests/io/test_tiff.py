@@ -265,6 +265,15 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
         (GREY, Kind(compression=DEFLATE), {317: (3, [9])}, "with predictor 9 for samples of 8 bits is not supported"),
         (GREY.repeat(3, 2), Kind(8, compression=7), {}, "TIFF of CIELab compressed by JPEG is not supported"),
         (GREY.repeat(2, 2), Kind(1, "u8", (0,), compression=7), {}, "by JPEG with extra samples that are not alpha is"),
+        (GREY.repeat(3, 2), Kind(6, planar=True), {530: (3, [2, 2])}, "YCbCr of which 2x2 pixels share chroma, packed"),
+        (
+            GREY.repeat(3, 2),
+            Kind(6),
+            {530: (3, [0, 3])},
+            "YCbCr of which 3x0 pixels share chroma, packed like this, is",
+        ),
+        (GREY.repeat(3, 2), Kind(6, compression=DEFLATE, predictor=2, subsampling=(2, 2)), {}, "like this, is not"),
+        (GREY.repeat(3, 2), Kind(6, compression=WEBP), {}, "of YCbCr compressed by WebP is not supported"),
         (GREY, Kind(3), {}, "the TIFF is damaged: its palette is too short"),
         (GREY, Kind(), {257: (4, [9]), 278: (4, [9])}, "the TIFF is cut off or damaged: strip 1 is not whole"),
         (GREY, Kind(), {257: (4, [9]), 278: (4, [3])}, "damaged: it has fewer strips or tiles than its size"),
@@ -278,6 +287,18 @@ def test_what_is_not_read_is_named(samples: Array, kind: Kind, tags: dict[int, A
     with pytest.raises(ImageFileError, match=message):
         decode_picture(data, "x")
     assert "not supported" not in message or read_header(data).shape is None
+
+
+@pytest.mark.parametrize("tag", [318, 529, 532])
+@pytest.mark.parametrize("photometric", [6, 8])
+def test_tags_of_colours_that_make_no_sense_are_ignored(tag: int, photometric: int) -> None:
+    samples = np.arange(27, dtype=np.uint8).reshape(3, 3, 3) * 9
+    plain = decode_picture(make_tiff(samples, Kind(photometric)), "x").pixels
+    for values in ([0] * 12, [1, 0] * 6, [1, 1]):
+        odd = make_tiff(samples, Kind(photometric), {tag: (5, values[: {318: 4, 529: 6, 532: 12}[tag]])})
+        read = decode_picture(odd, "x").pixels
+        assert read.shape == plain.shape
+        assert values == [1, 0] * 6 or tag == 532 or (read == plain).all()
 
 
 def test_whole_numbers_that_are_not_exact_in_float64_are_refused() -> None:

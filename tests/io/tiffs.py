@@ -205,7 +205,7 @@ def _pack_zstandard(data: bytes) -> bytes:
     return struct.pack("<IBI", 0xFD2FB528, 0xA0, len(data)) + (len(data) << 3 | 1).to_bytes(3, "little") + data
 
 
-STORED = 7, 34887, 77
+STORED = 7, 34887, 77, WEBP
 """Compressions of files that are refused before their data are looked at."""
 
 COMPRESSORS: dict[int, Callable[[bytes], bytes]] = {
