@@ -34,9 +34,9 @@ from cnnfilter.io.sun_raster import decode_sun_raster
 class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
-    def __init__(self, data: bytes, header: Header, name: str) -> None:
+    def __init__(self, data: bytes, header: Header, name: str, exif: bytes = b"") -> None:
         self._buffer = np.frombuffer(_prepare(data, header), np.uint8)
-        self._data, self._header, self._name = data, header, name
+        self._data, self._header, self._name, self._exif = data, header, name, exif
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
         self.loops = 0  # how often frames are shown, 0 for always
@@ -60,7 +60,7 @@ class Pages:
         (_, animation), _ = call_opencv(self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer))
         self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
         for frame in animation.frames:
-            yield _correct(frame, self._header, self._name)
+            yield _correct(frame, self._header, self._name, exif=self._exif)
         if len(animation.frames) < self.count:
             self._refuse(len(animation.frames))
 
@@ -73,7 +73,7 @@ class Pages:
         )
         if len(animation.frames) != 1:
             self._refuse(index)
-        return _correct(animation.frames[0], self._header, self._name)
+        return _correct(animation.frames[0], self._header, self._name, exif=self._exif)
 
     def pictures(self) -> Iterator["Picture"]:
         """Yield each as a picture."""
@@ -143,8 +143,8 @@ def decode_picture(
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     if foresee and header.height * header.width >= _LONG_TO_DECODE and (sketch := make_sketch(header)) and not page:
         foresee(sketch)
-    pages = Pages(data, header, name) if header.pages > 1 else None
     metadata = read_metadata(data, header, (page or 1) - 1)
+    pages = Pages(data, header, name, metadata.exif) if header.pages > 1 else None
     if pages and page and page > 1:
         pixels = pages[page - 1]
     elif decode := _find_decoder(header):

@@ -149,3 +149,15 @@ def test_a_file_cut_off_in_a_later_page_is_refused(suffix: str, share: float) ->
 
     with pytest.raises(ImageFileError, match="cut off"):
         read_all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_every_frame_is_upright(suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = [np.random.default_rng(seed).integers(0, 256, (20, 32, 3), np.uint8) for seed in range(3)]
+    image = decode_picture(saved(suffix, frames, exif=exif), "x")
+    assert image.pages is not None
+    for index, (read, frame) in enumerate(zip(image.pages, frames, strict=True)):
+        np.testing.assert_array_equal(read, np.rot90(frame, -1))
+        np.testing.assert_array_equal(image.pages[index], read)
