@@ -359,11 +359,11 @@ def encode(result: Result, settings: Settings) -> File:
 def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:
     """Return what a file of several pictures says beside each, and what is dropped."""
     format_, each = find_format(result.name), pages.metadata()
-    shared = each[0]._replace(exif=b"", xmp=b"", texts=(), others=())
+    shared = each[0]._replace(exif=b"", xmp=b"", texts=(), resources=b"", others=())
     each += [shared] * (len(result.pages) - len(each))  # of an animation each page gets what tells of its pixels
     lost: list[str] = []
     if format_.pages == "frames":
-        if any(page[:3] != each[0][:3] for page in each[1:] if page is not shared):
+        if any(own and own != first for page in each[1:] for own, first in zip(page, each[0], strict=True)):
             lost.append("the metadata of pages after the first dropped: an animation has one for all")
         each = each[:1]
     kept: list[Metadata] = []

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 from cnnfilter.arrays import Array
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_pages
+from cnnfilter.io.exif import add_entries, write_text
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
 
@@ -226,3 +227,24 @@ def test_several_kernels_and_layers_have_files_for_each_page(run: Run, levels: l
     results = [f"{page}-{kernel}.png" for page in "123" for kernel in ("blur", "kernel2")]
     assert is_done(Path("out"), [*results, "a1.png", "a2.png", "a3.png"])
     np.testing.assert_array_equal(load("out/a3.png"), levels[2])
+
+
+def test_an_animation_says_what_it_lacks_of_later_pages(run: Run, folder: Path) -> None:
+    first, second = Image.new("RGB", (20, 10), "red"), Image.new("RGB", (20, 10), "blue")
+    first.save("pages.tif", save_all=True, append_images=[second])
+    Path("same.tif").write_bytes(with_description(Path("pages.tif").read_bytes(), [b"one", b""]))
+    Path("other.tif").write_bytes(with_description(Path("pages.tif").read_bytes(), [b"one", b"two"]))
+    assert run("convolve", "same.tif", "-k", "1", "-o", "out.png").stderr == ""
+    with Image.open("out.png") as image:
+        assert image.getexif()[270] == "one"
+    told = run("convolve", "other.tif", "-k", "1", "-o", "out.png").stderr
+    assert "the metadata of pages after the first dropped: an animation has one for all" in told
+    assert run("convolve", "other.tif", "-k", "1", "-o", "out.tif").stderr == ""
+    with Image.open("out.tif") as pages:
+        pages.seek(1)
+        assert pages.getexif()[270] == "two"
+
+
+def with_description(data: bytes, texts: list[bytes]) -> bytes:
+    """Return a TIFF whose pages have descriptions, where they are not empty."""
+    return bytes(add_entries(data, [{270: write_text(text)} if text else {} for text in texts]))
