@@ -12,10 +12,10 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io import avif_boxes, jpeg2000_boxes, metadata
 from cnnfilter.io.bmp import find_unused, read_bitmap
 from cnnfilter.io.gif import Screen, read_screen
-from cnnfilter.io.netpbm import NAMES, read_netpbm
+from cnnfilter.io.netpbm import NAMES, find_second, read_netpbm
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 from cnnfilter.io.radiance import read_radiance
-from cnnfilter.io.signatures import explain_unknown, recognise
+from cnnfilter.io.signatures import explain_unknown, find_camera_raw, not_supported, recognise
 from cnnfilter.io.sun_raster import read_sun_raster
 
 if TYPE_CHECKING:
@@ -188,6 +188,8 @@ def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
     from cnnfilter.io.tiff_layout import read_pages  # noqa: PLC0415  for TIFFs alone
 
+    if raw := find_camera_raw(data):
+        return Header(0, 0, refusal=not_supported(raw))
     pages, is_whole, notes = read_pages(data)
     refusal = "" if is_whole else "the TIFF is cut off or damaged: its list of pages does not end"
     if not pages:
@@ -211,7 +213,8 @@ def _netpbm(data: bytes) -> Header:
     found = read_netpbm(data)
     if found.refusal:
         return Header(found.height, found.width, refusal=found.refusal)
-    return Header(found.height, found.width, found.samples * found.dtype.itemsize, channels=found.channels)
+    depth, channels = found.samples * found.dtype.itemsize, found.channels
+    return Header(found.height, found.width, depth, channels=channels, notes=find_second(data, found))
 
 
 def _radiance(data: bytes) -> Header:

@@ -129,6 +129,14 @@ def _find_refusal(found: Netpbm, length: int) -> str:
     return f"the {NAMES[found.kind]} is cut off" if found.place + found.size > length else ""
 
 
+def find_second(data: bytes, found: Netpbm) -> tuple[str, ...]:
+    """Return a note if another image follows the samples of one, or none."""
+    follows = found.kind not in "123" and re.match(
+        rb"P[1-7][\s#]", data[found.place + found.size : found.place + found.size + 3]
+    )
+    return (f"the {NAMES[found.kind]} holds more than one image, and the first is read",) if follows else ()
+
+
 def decode_netpbm(data: bytes, name: str) -> Array:
     """Return the pixels, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` if they are cut off or damaged."""
     found = read_netpbm(data)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, MissingLibraryError
-from cnnfilter.io.paths import OPENCV_LIMIT, PIXELS, VARIABLE
+from cnnfilter.io.paths import OPENCV_LIMIT, PIXELS, VARIABLE, free_addresses
 from cnnfilter.log import tell
 
 Made = TypeVar("Made")
@@ -39,8 +40,15 @@ def explain_import_error(error: ImportError) -> str:
     return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` serves as well"
 
 
+_ADDRESSES = 360 << 20
+"""The bytes of addresses that OpenCV's libraries take; with fewer they end the process while they are loaded."""
+
+
 def check_environment() -> None:
-    """Raise a `MissingLibraryError` if OpenCV would end the process over one of its variables."""
+    """Raise a `MissingLibraryError` if OpenCV would end the process over one of its variables, or lacks memory."""
+    if (free := free_addresses()) < _ADDRESSES and "cv2" not in sys.modules:
+        reason = f"it needs {_ADDRESSES >> 20} MB, and `ulimit -v` leaves {free >> 20} MB"
+        raise MissingLibraryError(f"not enough memory to load OpenCV: {reason}")
     for variable in (VARIABLE, "OPENCV_IO_MAX_IMAGE_WIDTH", "OPENCV_IO_MAX_IMAGE_HEIGHT"):
         text = os.environ.get(variable)
         if text is not None and not PIXELS.fullmatch(text):

@@ -54,13 +54,18 @@ def free_memory() -> int:
     with suppress(OSError, ValueError):  # what a container's group (version 2) still has
         most, now = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
         free.append(max(0, int(most) - int(now)))
-    with suppress(ImportError, OSError, ValueError, IndexError):  # what `ulimit -v` leaves
+    return min(*free, free_addresses())
+
+
+def free_addresses() -> int:
+    """Return how many bytes `ulimit -v` leaves this process; more than any machine has where there is no limit."""
+    with suppress(ImportError, OSError, ValueError, IndexError):
         from resource import RLIM_INFINITY, RLIMIT_AS, getpagesize, getrlimit  # noqa: PLC0415  Windows has none
 
         if (limit := getrlimit(RLIMIT_AS)[0]) != RLIM_INFINITY:
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-            free.append(max(0, limit - pages * getpagesize()))
-    return min(free)
+            return max(0, limit - pages * getpagesize())
+    return 1 << 62
 
 
 STANDARD = "-"

@@ -1,6 +1,10 @@
 """How files begin: the formats that are read, those that are not, and what is not an image."""
 
 import re
+import struct
+from contextlib import suppress
+
+from cnnfilter.io.tags import read_directories, read_directory
 
 _READ = {
     "PNG": rb"\x89PNG\r\n\x1a\n",
@@ -143,6 +147,39 @@ def explain_unknown(data: bytes, name: str = "") -> str:
     suffixes = (what for ends, what in _SUFFIXES.items() if name.lower().endswith(ends))
     what = "TGA" if data[-len(_TGA_END) :] == _TGA_END else next(suffixes, "")
     return not_supported(what) if what else f"not an image of a known format ({FORMATS_READ})"
+
+
+def find_camera_raw(data: bytes) -> str:
+    """Return what a TIFF is that holds a camera's raw data, or nothing.
+
+    Its first directory, or one below it, has colour filters (TIFF/EP, 32803) or linear raw data (DNG, 34892), or DNG's
+    version; the image that others see is a preview. Canon marks the head.
+    """
+    if data[8:10] == b"CR":
+        return "camera raw (CR2)"
+    first = next(read_directories(data), None)
+    if first is None:
+        return ""
+    if _DNG_VERSION in first.tags:
+        return "camera raw (DNG)"
+    directories = [first]
+    with suppress(struct.error, OverflowError):
+        below = first.tags[_BELOW].values(data) if _BELOW in first.tags else ()
+        directories += [read_directory(data, int(place)) for place in below[:_MOST_BELOW]]
+    if not any(directory.number(_PHOTOMETRIC) in _RAW_COLOURS for directory in directories):
+        return ""
+    maker = first.tags.get(_MAKER)
+    start = data[maker.offset : maker.offset + 5].upper() if maker else b""
+    return f"camera raw{_MAKERS.get(start, '')}"
+
+
+_PHOTOMETRIC, _MAKER, _BELOW, _DNG_VERSION = 262, 271, 330, 50706
+
+_RAW_COLOURS = {32803, 34892}
+
+_MAKERS = {b"NIKON": " (NEF)", b"SONY ": " (ARW)", b"SONY\0": " (ARW)", b"PENTA": " (PEF)", b"SAMSU": " (SRW)"}
+
+_MOST_BELOW = 16  # directories that are looked at
 
 
 def not_supported(what: str) -> str:

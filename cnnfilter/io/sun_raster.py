@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.opencv import cv2
 from cnnfilter.io.signatures import not_supported
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def decode_sun_raster(data: bytes, name: str) -> Array:
     if bits == 32:
         pads = [bool((pixels[:, :, channel] == pixels[0, 0, channel]).all()) for channel in (0, 3)]
         pixels = pixels[:, :, :3] if pads == [False, True] else pixels[:, :, 1:]
-    return np.ascontiguousarray(pixels if raster.kind == _RED_FIRST else pixels[:, :, ::-1])
+    pixels = np.ascontiguousarray(pixels)
+    return pixels if raster.kind == _RED_FIRST else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _unpack(rows: Array, bits: int) -> Array:

@@ -9,6 +9,7 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import read_header
 from tests.io import decode_pixels
 
@@ -74,6 +75,12 @@ def test_floats_from_the_bottom_in_either_order(kind: str, channels: int, scale:
     order = "<f4" if scale.startswith("-") else ">f4"
     data = f"P{kind}\n5 3\n{scale}\n".encode() + floats[::-1].astype(order).tobytes()
     assert np.array_equal(decode_pixels(data, "x"), floats[:, :, 0] if channels == 1 else floats)
+
+
+def test_a_second_image_is_said() -> None:
+    one = b"P5 2 1 255\n\x01\x02"
+    assert decode_picture(one + one, "x").notes == ("the PGM holds more than one image, and the first is read",)
+    assert decode_picture(one + b"\n", "x").notes == ()
 
 
 @pytest.mark.parametrize(

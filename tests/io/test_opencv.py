@@ -71,3 +71,15 @@ def test_as_a_library_it_is_an_import_error_and_one_of_ours(broken: dict[str, st
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=broken)
     assert done.stdout.startswith("True OpenCV cannot be loaded: libGL.so.1 is missing; ")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only there a limit of addresses is seen")
+def test_too_little_memory_is_said_before_opencv_is_loaded() -> None:
+    words = ["-m", "cnnfilter", "convolve", "a.png", "-k", "1", "-o", "b.png"]
+    script = f"ulimit -v 450000 && exec {sys.executable} {' '.join(words)}"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode in {1, 2}
+    assert done.stderr.startswith(
+        "cnnfilter: not enough memory to load OpenCV: it needs 360 MB, and `ulimit -v` leaves "
+    )
+    assert done.stderr.count("\n") == 1

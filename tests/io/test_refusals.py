@@ -3,9 +3,11 @@
 import gzip
 import random
 import struct
+from pathlib import Path
 
 import pytest
 
+import cnnfilter
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.signatures import FORMATS_READ
 from tests.io import decode_pixels
@@ -120,3 +122,32 @@ def test_every_refusal_of_a_cut_file_names_its_format(name: str) -> None:
     for share in (0.3, 0.6, 0.9, 0.99):
         data = FILES[name][: int(share * len(FILES[name]))]
         assert NAMES.get(suffix, suffix.upper()) in refusal(data, "x"), share
+
+
+def raw(first: dict[int, tuple[int, bytes]], below: int = 0) -> bytes:
+    """Return a TIFF of a directory of tags, (kind, four bytes), and of one below it with a photometric."""
+    tags = first | ({330: (4, struct.pack("<I", 8 + 2 + 12 * (len(first) + 1) + 4))} if below else {})
+    entries = b"".join(struct.pack("<HHI", tag, kind, 1) + value for tag, (kind, value) in sorted(tags.items()))
+    after = struct.pack("<HHHIHHI", 1, 262, 3, 1, below, 0, 0) if below else b""
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + after
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(60), "camera raw (CR2)"),
+        (raw({256: (4, b"\1\0\0\0"), 50706: (1, b"\1\4\0\0")}), "camera raw (DNG)"),
+        (raw({254: (4, b"\1\0\0\0")}, below=32803), "camera raw"),
+        (raw({262: (3, struct.pack("<I", 34892))}), "camera raw"),
+    ],
+    ids=["cr2", "dng", "below", "linear"],
+)
+def test_the_raw_data_of_a_camera_is_named_and_not_its_preview_read(data: bytes, what: str) -> None:
+    assert refusal(data, "x.tif") == f"{what} is not supported; convert it to PNG or TIFF first"
+
+
+def test_no_sentence_fits_every_file() -> None:
+    package = Path(cnnfilter.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
+    assert not [text for text in texts if "UNREADABLE" in text]
+    assert not [text for text in texts if "an image that can be read" in text]
