@@ -57,6 +57,11 @@ class Format(NamedTuple):
         """Whether a file of it can say how transparent each pixel is."""
         return self.is_matrix or 4 in self.channels
 
+    @property
+    def holds_partial_alpha(self) -> bool:
+        """Whether a file of it can say more of a pixel than whether it is transparent, as a GIF does."""
+        return self.holds_alpha and self.name != "GIF"
+
 
 _EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN), (Depth.FLOAT,), tuple(Depth)
 _COLOURS = (1, 3, 4)

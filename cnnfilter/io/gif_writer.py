@@ -20,7 +20,10 @@ _LOOPS = struct.Struct("<3s11sBBHB")
 _KEPT, _REMOVED = 1, 2  # what happens to a frame when it has been shown
 _MOST_LOOPS, _LONGEST = 65_536, 655_350  # the latter in milliseconds
 
-_PARTLY = "a GIF has no partial transparency: alpha below 128 is written as transparent, the rest as opaque"
+_PARTLY = (
+    "a GIF has no partial transparency: alpha below 128 is written as transparent, the rest as opaque; "
+    "--background flattens it"
+)
 _ROUNDED = "a GIF counts times in hundredths of a second, to which those of the frames are rounded"
 
 

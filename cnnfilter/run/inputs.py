@@ -385,9 +385,7 @@ def _foretell(picture: Picture, job: Job, work: Work) -> list[str]:
         model = work.models[job.kernel]
         if picture.has_alpha and not _holds_alpha(job):
             picture = settle_alpha(picture, job, model, work.settings)
-        shape = foresee_shape(picture, model, work.settings, job.layer)
-        if shape[2:] == (4,) and not _holds_alpha(job):  # it lies on a background
-            shape = *shape[:2], 3
+        shape = foresee_shape(picture, model, work.settings, job.layer, find_format(job.format_name))
         names = name_files(job, shape, work.settings)
         after = f" {show_shape(shape[:2] if len(names) > 1 else shape)}"
     reason = find_reason_to_pass(job, names, work)

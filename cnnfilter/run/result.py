@@ -156,14 +156,20 @@ def remark_on_pages(pages: Pages) -> str:
     )
 
 
-def foresee_shape(picture: Picture, model: Model, settings: Settings, layer: str = "") -> Shape:
-    """Return the shape of what a network, or a layer, would make of a picture; raise if they do not fit."""
+def foresee_shape(
+    picture: Picture, model: Model, settings: Settings, layer: str = "", format_: Format | None = None
+) -> Shape:
+    """Return the shape of what a network, or a layer, would make of a picture; raise if they do not fit.
+
+    In a file of some format, if that is said, it may lie on a background.
+    """
     program, shape, _, alpha = _load(picture, model, settings)
     if layer:
         result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
     else:
         result = program.network.output(shape)
-        if result[2:] == (3,) and alpha is not None:
+        is_flattened = settings.background and format_ and not format_.holds_partial_alpha
+        if result[2:] == (3,) and alpha is not None and not is_flattened:
             return *result[:2], 4
     return result[:2] if result[2:] == (1,) else result
 
@@ -290,7 +296,7 @@ def _fill(
 
 def _find_background(part: Part, format_: Format, settings: Settings) -> Background | None:
     """Return what a part with alpha lies on where it has no place for that, if a background was asked for."""
-    if part.alpha is None or settings.background is None or (part.values.shape[2] == 3 and format_.holds_alpha):
+    if part.alpha is None or settings.background is None or (part.values.shape[2] == 3 and format_.holds_partial_alpha):
         return None
     return Background(part.alpha, settings.background)
 

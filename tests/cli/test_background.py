@@ -232,6 +232,24 @@ def test_where_a_file_holds_alpha_a_background_changes_nothing_and_that_is_said(
     assert "--background changes nothing in PNG, which holds alpha" in result.stderr
 
 
+def test_a_gif_lies_on_the_background_whole_for_its_alpha_is_all_or_nothing(run: Run, clear: Array) -> None:
+    said = run("pool", "clear.png", "--size", "1", "-o", "out.gif").stderr
+    assert "no partial transparency" in said
+    assert "--background flattens it" in said
+    words = ("pool", "clear.png", "--size", "1", "-o", "out.gif", "--background", "tomato")
+    assert run(*words, "--dry-run").stdout == "clear.png 9x11x4 -> out.gif 9x11x3\n"
+    assert run(*words).stderr == ""
+    assert np.array_equal(load("out.gif"), np.rint(laid(clear, TOMATO)))
+
+
+def test_four_maps_are_no_alpha(run: Run, clear: Array) -> None:
+    assert clear.size
+    words = ("pipeline", "conv:1x1,4", "clear.png", "--init", "he", "--background", "red", "-o", "out.npy")
+    assert run(*words, "--dry-run").stdout == "clear.png 9x11x4 -> out.npy 9x11x4\n"
+    run(*words)
+    assert np.load("out.npy").shape == (9, 11, 4)
+
+
 def test_a_figure_shows_what_the_network_sees(run: Run, clear: Array) -> None:
     save(Path("flat.png"), np.rint(laid(clear, TOMATO)).astype(np.uint8))
     run("pipeline", "gray@g relu", "clear.png", "--background", "tomato", "--plot", "a.png", "-o", "a.jpg")
