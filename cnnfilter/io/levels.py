@@ -1,12 +1,17 @@
 """From results to what a file holds: range, depth, one rounding and one saturation, at the end."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, float_type, ieee_arithmetic
 from cnnfilter.errors import OutputError
-from cnnfilter.io.formats import Colour, Depth, Format, Range
+from cnnfilter.io.formats import Depth, Format, Range
+
+if TYPE_CHECKING:
+    from cnnfilter.io.background import Background
 
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
@@ -35,33 +40,6 @@ def choose_depth(format_: Format, asked: Depth | None, given: Depth) -> tuple[De
     if asked is None and order.index(deepest) > order.index(wanted):
         return deepest, ""
     return deepest, f"{format_.name} cannot hold depth {wanted}; it is written with {deepest}"
-
-
-_LUMA = np.array([0.299, 0.587, 0.114])
-"""Rec. 601."""
-
-
-class Background(NamedTuple):
-    """What a transparent result lies on: its alpha, (H, W, 1) from 0 to 1, and the colour behind it."""
-
-    alpha: Floats
-    colour: Colour
-
-    def blend(self, values: Array, white: float) -> Array:
-        """Return values, (H, W, C), through which the colour shows; its luma where there are not 3 channels."""
-        behind = white * np.array(self.colour)
-        if values.shape[2] != len(behind):
-            behind = behind @ _LUMA
-        seen = np.where(self.alpha > 0, values, 0) * self.alpha
-        return np.asarray(seen + (1 - self.alpha) * behind.astype(values.dtype), dtype=values.dtype)
-
-
-def flatten(pixels: Array, colour: Colour, white: float) -> Array:
-    """Return the colours, (H, W, 3), of pixels, (H, W, 4), on a colour behind them, in their type."""
-    exact = np.float32 if pixels.dtype == np.uint8 else np.float64  # 16 bits of colour times 16 of alpha need it
-    background = Background((pixels[:, :, 3:] / exact(white)).astype(exact), colour)
-    flat = background.blend(pixels[:, :, :3].astype(exact), white)
-    return (np.rint(flat) if pixels.dtype.kind == "u" else flat).astype(pixels.dtype)
 
 
 @ieee_arithmetic

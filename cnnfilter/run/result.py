@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
-    Background,
     Extremes,
     choose_depth,
     find_extremes,
-    flatten,
     has_white_at_1,
     remark_on_clipping,
     to_levels,
@@ -32,6 +30,9 @@ from cnnfilter.kernels.spec import never_negative
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import remark_on_borders, remark_on_layouts, remark_on_sums
 from cnnfilter.run.settings import Settings
+
+if TYPE_CHECKING:
+    from cnnfilter.io.background import Background
 
 Watcher = Callable[[Part], None]
 """Sees each part of a result when it is made, perhaps from several threads."""
@@ -71,6 +72,8 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
         notes += remark_on_sums(visits, never_negative)
     if picture.has_alpha and alpha is None:
         if settings.background:
+            from cnnfilter.io.background import flatten  # noqa: PLC0415  most images have no alpha
+
             colours = flatten(picture.pixels, settings.background, picture.maximum)
         else:
             notes.append("the picture has alpha, and the network sees its colours alone; --background flattens it")
@@ -298,6 +301,8 @@ def _find_background(part: Part, format_: Format, settings: Settings) -> Backgro
     """Return what a part with alpha lies on where it has no place for that, if a background was asked for."""
     if part.alpha is None or settings.background is None or (part.values.shape[2] == 3 and format_.holds_partial_alpha):
         return None
+    from cnnfilter.io.background import Background  # noqa: PLC0415  most images have no alpha
+
     return Background(part.alpha, settings.background)
 
 

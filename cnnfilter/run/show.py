@@ -16,7 +16,7 @@ from cnnfilter.explain.text import explain_trace
 from cnnfilter.explain.trace import Explained, span_around, trace
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
-from cnnfilter.io.levels import flatten, to_levels
+from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
@@ -189,6 +189,8 @@ def run_layers(
 
     colors, white = picture.colours, float(picture.maximum)
     if settings.background and picture.has_alpha:
+        from cnnfilter.io.background import flatten  # noqa: PLC0415  most images have no alpha
+
         colors = flatten(picture.pixels, settings.background, white)
     if settings.preparation:
         colors, white = prepare(colors, settings.preparation), white * settings.preparation.scale

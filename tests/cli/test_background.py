@@ -11,7 +11,7 @@ from PIL.ImageColor import colormap, getrgb
 from cnnfilter.arrays import Array
 from cnnfilter.cli import main
 from cnnfilter.cli.options import parse_colour
-from cnnfilter.io.levels import flatten
+from cnnfilter.io.background import flatten
 from tests.cli.commands import COMMANDS, EVERY_COMMAND, files
 from tests.cli.conftest import Run
 from tests.cli.pictures import GRAY, correlated, load, save
