@@ -95,6 +95,10 @@ def _numbers(text: str, start: int) -> list[float]:
     return numbers
 
 
+_NUMPY_NUMBER = re.compile(r"[<>|=]?(?:b(?=1)|[iu](?=[1248])|f(?=[248]))(\d)", re.ASCII)
+"""The types of numbers in the header of a `.npy` file, with their bytes."""
+
+
 def npy_shape(path: Path) -> Shape:
     """Return the shape in the header of a `.npy` file, 2 to 4 dimensions of numbers, without numpy (format: NEP 1)."""
     import ast  # noqa: PLC0415  the names start without it
@@ -111,9 +115,13 @@ def npy_shape(path: Path) -> Shape:
         raise KernelError(error.strerror or error, path=path) from error
     except Exception as error:  # the header is a literal of Python, whose parser raises what it likes
         raise KernelError("not a .npy file", path=path) from error
-    if magic[:6] != b"\x93NUMPY" or not re.fullmatch(r"[<>|=]?[bBiuf]\d*", str(header.get("descr"))):
-        raise KernelError("not a .npy file of plain numbers", path=path)
-    if math.prod(shape) > rest:
+    if magic[:6] != b"\x93NUMPY":
+        raise KernelError("not a .npy file", path=path)
+    kind = str(header.get("descr"))
+    if not (number := _NUMPY_NUMBER.fullmatch(kind)):
+        reason = f"holds {kind[:40]!r}; kernels are bool, integers, or floats of 16, 32 or 64 bits"
+        raise KernelError(reason, path=path)
+    if math.prod(shape) * int(number[1]) > rest:
         raise KernelError(f"cut off: shape {shape} needs more than the {rest} bytes that follow", path=path)
     if not 2 <= len(shape) <= 4 or min(shape) < 1:
         raise KernelError(f"shape {shape}; a kernel is (kh, kw), (kh, kw, in) or (kh, kw, in, out)", path=path)

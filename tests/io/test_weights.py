@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import struct
 import sys
 import zipfile
@@ -257,6 +258,15 @@ class TestRefusing:
             data = data.replace(old, new)
         path.write_bytes(data)
         assert refusal(path).startswith(f"not a whole {suffix} file of numbers")
+
+    @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+    def test_tensors_for_which_memory_is_not_free(
+        self, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = save(tmp_path / f"w{suffix}", {"a.weight": np.ones((600, 600), np.float64)})
+        monkeypatch.setattr("cnnfilter.io.paths.free_memory", lambda: 1 << 20)
+        monkeypatch.setattr("cnnfilter.io.paths._WORTH_ASKING", 0)
+        assert re.fullmatch("its tensors need [25] MB of memory, and 1 MB are free", refusal(path))
 
     def test_a_file_of_torch_save_under_another_name_is_told_what_to_do(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "w.npz", "w") as file:

@@ -271,11 +271,19 @@ def test_an_npy_of_other_dimensions_is_refused_with_its_shape(shape: tuple[int, 
         np.full((2, 2), b"a"),
         np.zeros((2, 2), "M8[s]"),
         np.zeros((2, 2), [("x", "f4")]),
+        np.zeros((2, 2), np.longdouble),
     ],
-    ids=["complex", "text", "bytes", "dates", "records"],
+    ids=["complex", "text", "bytes", "dates", "records", "long"],
 )
 def test_an_npy_of_what_is_no_real_number_is_refused(array: Array) -> None:
-    assert refusal("k.npy", npy(array)) == "not a .npy file of plain numbers"
+    kind = str(np.lib.format.dtype_to_descr(array.dtype))
+    assert refusal("k.npy", npy(array)) == f"holds {kind!r}; kernels are bool, integers, or floats of 16, 32 or 64 bits"
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "<i2", ">u4", "<i8", ">u8", "<f2", ">f4", "<f8", ">f8"])
+def test_an_npy_of_numbers_of_any_type_is_read(dtype: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "k.npy", np.array([[0, 1], [1, 1]]).astype(dtype))
+    assert load_kernel(str(tmp_path / "k.npy")).weights.tolist() == [[0, 1], [1, 1]]
 
 
 def test_an_npy_of_python_objects_is_refused_and_not_unpickled(tmp_path: Path) -> None:
@@ -285,7 +293,7 @@ def test_an_npy_of_python_objects_is_refused_and_not_unpickled(tmp_path: Path) -
 
     array = np.empty((1, 1), object)
     array[0, 0] = Trap()
-    assert refusal("k.npy", npy(array, allow_pickle=True)) == "not a .npy file of plain numbers"
+    assert refusal("k.npy", npy(array, allow_pickle=True)).startswith("holds '|O'; kernels are ")
     assert not (tmp_path / "sprung").exists()
 
 
