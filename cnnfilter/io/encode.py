@@ -66,13 +66,15 @@ def encode_pages(
     *,
     quality: int | None = None,
     compression: int | None = None,
+    owned: bool = False,
     metadata: Sequence[Metadata] = (),
     notes: list[str] | None = None,
 ) -> Encoded:
     """Return the bytes of a file of several pictures: pages of a TIFF, or frames of an animation, which have one size.
 
     Frames are shown for their durations in milliseconds, or a second each, in as many loops, 0 for always. Pages have
-    metadata each, an animation has one for all. `notes` gets what is lost of the pixels.
+    metadata each, an animation has one for all. Pages may be changed if they are `owned`; `notes` gets what is lost of
+    their pixels.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, quality, compression, are_frames=format_.pages == "frames")
@@ -82,7 +84,8 @@ def encode_pages(
         _check_sizes(fitted, path)
     if format_.name == "GIF":
         return encode_gif(fitted, durations, loops, notes)
-    blue_first = [swap_red_and_blue(page, owned=False) for page in fitted]
+    pairs = zip(fitted, pages, strict=True)
+    blue_first = [swap_red_and_blue(page, owned=owned or page is not given) for page, given in pairs]
     if format_.pages == "pages":
         data = _encode(lambda: cv2.imencodemulti(suffix, blue_first, parameters))
     else:

@@ -346,6 +346,7 @@ def encode(result: Result, settings: Settings) -> File:
             pages.loops,
             quality=quality,
             compression=compression,
+            owned=True,
             metadata=kept,
             notes=said,
         )
