@@ -32,9 +32,16 @@ def read_metadata(data: bytes, header: Header, page: int = 0) -> Metadata:
             found = _READERS[header.format](data) if header.format in _READERS else Metadata()
     if not found.resolution and found.exif:
         found = found._replace(resolution=exif.read_resolution(exif.read_first_entries(found.exif)))
-    if found.resolution and orientation in {5, 6, 7, 8}:
-        found = found._replace(resolution=found.resolution.turned())
+    if resolution := found.resolution:
+        if not all(_COARSEST < number < _FINEST for number in resolution[:2]):
+            return found._replace(resolution=None)
+        if orientation in {5, 6, 7, 8}:
+            return found._replace(resolution=resolution.turned())
     return found
+
+
+_COARSEST, _FINEST = 0.01, 400_000
+"""Dots by the inch that make sense, and that all formats can say."""
 
 
 def write_metadata(data: bytes | memoryview, format_name: str, pages: Sequence[Metadata]) -> bytes | memoryview:
@@ -142,19 +149,7 @@ _NAMED_TAGS = (
     | dict.fromkeys((42112, 42113), "notes of GDAL")
 )
 _FIRST_PRIVATE = 32_768
-_OF_SAMPLES = {
-    32995,
-    32996,
-    32997,
-    32998,
-    *range(33421, 33423),
-    *range(34016, 34030),
-    34925,
-    34908,
-    34909,
-    34910,
-    37439,
-}
+_OF_SAMPLES = {*range(32_995, 32_999), 33_421, 33_422, *range(34_016, 34_030), *range(34_908, 34_911), 34_925, 37_439}
 """Private tags that say how samples are written."""
 
 _CARRIED = (*exif.DESCRIPTIVE, exif.XMP, exif.PROFILE, exif.RESOURCES, exif.IPTC, *exif.RESOLUTION)
@@ -171,7 +166,7 @@ def _read_tiff(data: bytes, directory: Directory) -> Metadata:
     others = [name for tag, name in _NAMED_TAGS.items() if tag in directory.tags]
     known = {*_CARRIED, *_NAMED_TAGS, *_OF_SAMPLES}
     if private := [str(tag) for tag in directory.tags if tag >= _FIRST_PRIVATE and tag not in known]:
-        others.append(f"tags ({', '.join(private[:4])}{', ...' if len(private) > 4 else ''})")
+        others.append(f"private TIFF tags ({', '.join(private[:4])}{', ...' if len(private) > 4 else ''})")
     if entries.get(exif.DESCRIPTION, Entry(0)).data.startswith(_SIZED_DESCRIPTIONS):
         del entries[exif.DESCRIPTION]
         others.append("a description that tells sizes")

@@ -112,6 +112,7 @@ _TEXT_TAGS = {
 """Which tag of EXIF and TIFF takes a text of PNG, by its keyword, where it is free."""
 
 _SEGMENT = 65_533  # bytes in a segment of a JPEG
+_LONGEST_PROFILE = 255 * (_SEGMENT - 14)
 _SRGB = {b"gAMA": (45_455,), b"cHRM": (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)}
 _NEAR = 500  # 100,000ths
 
@@ -192,15 +193,18 @@ def _place_texts(metadata: Metadata, format_: Format) -> tuple[Metadata, list[st
 
 
 def _fit_segments(metadata: Metadata, notes: list[str]) -> Metadata:
-    """Return metadata without the blocks that are longer than a segment of a JPEG."""
-    exif_, xmp = metadata.exif, metadata.xmp
+    """Return metadata without the blocks that are longer than a segment of a JPEG, or than all that a profile has."""
+    exif_, xmp, profile = metadata.exif, metadata.xmp, metadata.profile
+    if len(profile) > _LONGEST_PROFILE:
+        notes.append(f"the colour profile dropped: it has {len(profile)} bytes, and a JPEG holds {_LONGEST_PROFILE}")
+        profile = b""
     if len(exif_) > (most := _SEGMENT - 6):
         notes.append(f"EXIF dropped: it has {len(exif_)} bytes, and a JPEG holds {most}")
         exif_ = b""
     if len(xmp) > (most := _SEGMENT - 29):
         notes.append(f"XMP dropped: it has {len(xmp)} bytes, and a JPEG holds {most}")
         xmp = b""
-    return metadata._replace(exif=exif_, xmp=xmp)
+    return metadata._replace(exif=exif_, xmp=xmp, profile=profile)
 
 
 def _add_to_exif(block: bytes, entries: Mapping[int, exif.Entry]) -> bytes:

@@ -224,6 +224,23 @@ def test_exif_too_long_for_a_jpeg_is_dropped_and_the_profile_stays() -> None:
     assert notes[0].endswith("bytes, and a JPEG holds 65527")
 
 
+def test_a_profile_too_long_for_all_segments_of_a_jpeg_is_dropped() -> None:
+    most = 255 * 65_519
+    for length in (most, most + 1):
+        kept, notes = carry_over(Metadata(profile=PROFILE.ljust(length, b"\0")), find_format("x.jpg"), COLOURS)
+        assert bool(notes) is (length > most)
+        assert len(metadata_of(bytes(encode_image(COLOURS, "x.jpg", metadata=kept))).profile) % length == 0
+
+
+@pytest.mark.parametrize("number", [1, 0xFFFF_FFFF, 40, 0x7FFF_FFFF, 15_000_000])
+def test_any_resolution_of_a_png_can_be_written_or_is_none(number: int) -> None:
+    png = saved("PNG", Image.fromarray(COLOURS))
+    chunk = b"pHYs" + struct.pack(">IIB", number, 40, 1)
+    data = png[:33] + (9).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) + png[33:]
+    for suffix in KEEPERS:
+        assert passed_on(data, suffix).size == (40, 24)
+
+
 def test_xmp_too_long_for_a_jpeg_is_dropped_and_goes_on_elsewhere() -> None:
     data = saved_with_all("PNG", xmp=XMP + b" " * 70_000)
     assert "XMP dropped" in pass_on(data, ".jpg")[1][0]
