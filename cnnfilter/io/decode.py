@@ -26,6 +26,7 @@ from cnnfilter.io.metadata import (
 )
 from cnnfilter.io.netpbm import NAMES, decode_netpbm
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure, swap_red_and_blue
+from cnnfilter.io.png import decode_frames_of_png, keep_chunks, without_damage
 from cnnfilter.io.radiance import decode_radiance
 from cnnfilter.io.signatures import not_supported
 from cnnfilter.io.sun_raster import decode_sun_raster
@@ -43,6 +44,9 @@ class Pages:
         if header.screen:
             self.durations = tuple(frame.duration for frame in header.screen.frames)
             self.loops = header.screen.loops
+        if header.png:
+            self.durations = tuple(frame.duration for frame in header.png.frames)
+            self.loops = header.png.loops
 
     def metadata(self) -> list[Metadata]:
         """Return what is said beside each page of a TIFF, or beside an animation."""
@@ -53,6 +57,9 @@ class Pages:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
         if self._header.screen:
             yield from decode_frames(self._data, self._header.screen, self._name)
+            return
+        if self._header.png:
+            yield from _decode_apng(self._data, self._header, self._name)
             return
         if _find_decoder(self._header):
             yield from map(self.__getitem__, range(self.count))
@@ -155,17 +162,26 @@ def decode_picture(
         if header.format == "JPEG":
             pixels = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
         else:
-            buffer = np.frombuffer(_prepare(data, header), np.uint8)
-            pixels, lines = call_opencv(header.format, name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
-            if pixels is None:
-                raise ImageFileError(explain_failure(header.format, lines), path=name)
-        pixels = _correct(pixels, header, name, exif=metadata.exif, red_first=red_first)
+            pixels = _decode_with_opencv(_prepare(data, header), header, name, flags)
+        exif = b"" if header.png else metadata.exif
+        pixels = _correct(pixels, header, name, exif=exif, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
     notes += header.notes
     picture = _as_picture(pixels, header, (page or 1) - 1)
     picture.metadata, picture.pages, picture.notes = metadata, None if page else pages, tuple(notes)
     return picture
+
+
+def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> Array:
+    """Return what OpenCV decodes of a file, of a PNG that it refuses what it decodes of the chunks with pixels."""
+    buffer = np.frombuffer(data, np.uint8)
+    pixels, lines = call_opencv(header.format, name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
+    if pixels is None and header.png and len(part := keep_chunks(data)) < len(data):
+        return _decode_with_opencv(part, header, name, flags)
+    if pixels is None:
+        raise ImageFileError(explain_failure(header.format, lines), path=name)
+    return pixels
 
 
 _LONG_TO_DECODE = 1 << 22
@@ -186,6 +202,8 @@ def _as_picture(pixels: Array, header: Header, index: int) -> Picture:
 
 def _prepare(data: bytes, header: Header) -> bytes:
     """Return a file as OpenCV reads it right."""
+    if header.png:
+        return without_damage(data, header.png)
     return hide_descriptions(data) if header.format == "AVIF" else data
 
 
@@ -230,6 +248,22 @@ def _decode_gif(data: bytes, header: Header, index: int, name: str) -> Array:
     return next(islice(decode_frames(data, header.screen, name), index, None))
 
 
+def _decode_apng(data: bytes, header: Header, name: str) -> Iterator[Array]:
+    """Yield the frames of an animation, upright."""
+
+    def decode(image: bytes) -> Array:
+        plain = header._replace(orientation=1)
+        return _correct(_decode_with_opencv(image, plain, name, cv2.IMREAD_UNCHANGED), plain, name)
+
+    if header.png:
+        for pixels in decode_frames_of_png(data, header.png, name, decode):
+            yield apply_orientation(pixels, header.orientation) if header.orientation > 1 else pixels
+
+
+def _decode_apng_frame(data: bytes, header: Header, index: int, name: str) -> Array:
+    return next(islice(_decode_apng(data, header, name), index, None))
+
+
 def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
     if not header.layouts:
         raise ImageFileError("the TIFF is cut off or damaged: it has no page", path=name)
@@ -254,6 +288,8 @@ messages, to pixels as a `Picture` has them, upright, in RGB, with straight alph
 
 def _find_decoder(header: Header) -> Callable[[bytes, Header, int, str], Array] | None:
     """Return what reads a file, or nothing where OpenCV does it alone, as it does sequences of AVIF."""
+    if header.png and header.png.frames:
+        return _decode_apng_frame
     return None if header.format == "AVIF" and header.pages > 1 else _DECODERS.get(header.format)
 
 
@@ -268,7 +304,7 @@ def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red
         pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
     elif header.white not in {0, white} and white:
         pixels = spread(pixels, header.white, header.black)
-    if header.format == "AVIF":  # its boxes turn it
+    if header.format in {"AVIF", "PNG"}:
         pixels = apply_orientation(pixels, header.orientation)
     elif exif:
         pixels = apply_orientation(pixels, read_orientation(exif))

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
-from zlib import crc32
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io import avif_boxes, jpeg2000_boxes, metadata
@@ -14,6 +13,7 @@ from cnnfilter.io.bmp import find_unused, read_bitmap
 from cnnfilter.io.gif import Screen, read_screen
 from cnnfilter.io.netpbm import NAMES, find_second, read_netpbm
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
+from cnnfilter.io.png import PngFile, read_file
 from cnnfilter.io.radiance import read_radiance
 from cnnfilter.io.signatures import explain_unknown, find_camera_raw, not_supported, recognise
 from cnnfilter.io.sun_raster import read_sun_raster
@@ -40,6 +40,7 @@ class Header(NamedTuple):
     bands: bool = False  # whether the channels have no meaning as colours or alpha
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
     screen: Screen | None = None  # of a GIF
+    png: PngFile | None = None  # of a PNG
     format: str = ""  # its name; empty if it is not known
 
     @property
@@ -92,48 +93,12 @@ def check_header(
 
 
 def _png(data: bytes) -> Header:
-    """PNG 1.3 (W3C, 2023), sections 5.3, 11.2.1 and 11.3.6: chunks, each with its checksum."""
-    if len(data) < 33:
-        return Header(0, 0, refusal="the PNG is cut off (in chunk IHDR)")
-    width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
-    pages, place, name, orientation, refusal, transparent = 1, 8, b"", 1, "", None
-    channels = seen = {0: 1, 4: 4, 6: 4}.get(kind, 3)
-    before = set[bytes]()
-    while not refusal and name != b"IEND" and place + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
-        before.add(name)
-        end = place + 8 + length
-        if name == b"acTL":
-            (pages,) = struct.unpack_from(">I", data, place + 8)
-        elif name == b"tRNS" and b"IDAT" not in before:
-            seen = 4
-            if kind == 0:
-                transparent = int.from_bytes(data[place + 8 : place + 10]) * {1: 255, 2: 85, 4: 17}.get(bits, 1)
-        elif name == b"eXIf":
-            orientation = metadata.read_orientation(data[place + 8 : end])
-        refusal = _check_chunk(data, place, end, checked=name != b"IDAT" or b"acTL" in before)
-        place = end + 4
-    if name != b"IEND":
-        refusal = refusal or "the PNG is cut off (it has no chunk IEND)"
-    depth = channels * max(1, bits // 8)
-    return Header(height, width, depth, max(1, pages), 0, refusal, seen, orientation, transparent=transparent)
-
-
-def _check_chunk(data: bytes, place: int, end: int, *, checked: bool) -> str:
-    """Return what is wrong with a PNG's chunk, whose checksum is at `end`, or nothing; libpng checks others' sums.
-
-    OpenCV makes room for a chunk of any length, and has crashed on chunks of false names.
-    """
-    name = data[place + 4 : place + 8].decode("latin-1")
-    if not (name.isascii() and name.isalpha()):
-        return "the PNG is damaged (a chunk has no name)"
-    if end + 4 > len(data):
-        if data[-8:-4] == b"IEND":
-            return f"the PNG is damaged (chunk {name} is longer than the file)"
-        return f"the PNG is cut off (in chunk {name})"
-    if checked and data[end : end + 4] != crc32(memoryview(data)[place + 4 : end]).to_bytes(4):
-        return f"the PNG is damaged (chunk {name} has a wrong checksum)"
-    return ""
+    """Return what the chunks say, and the frames of an animation that is whole."""
+    file = read_file(data)
+    depth = {0: 1, 4: 4, 6: 4}.get(file.kind, 3) * max(1, file.bits // 8)
+    header = Header(file.height, file.width, depth, max(1, len(file.frames)), refusal=file.refusal, notes=file.notes)
+    transparent = file.grey if file.transparent and file.kind == 0 else None
+    return header._replace(channels=file.channel_count, orientation=file.orientation, transparent=transparent, png=file)
 
 
 def _jpeg(data: bytes) -> Header:
