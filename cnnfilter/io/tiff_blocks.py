@@ -111,18 +111,20 @@ def _refuse(what: str, name: str) -> NoReturn:
 
 def _is_subsampled(layout: Layout) -> bool:
     """Return whether colour differences have fewer samples than the luminance, and are packed together with it."""
-    return layout.photometric == YCBCR and not layout.planar and layout.subsampling != (1, 1)
+    return layout.photometric == YCBCR and not (layout.planar or layout.in_library) and layout.subsampling != (1, 1)
 
 
 def _size_of(rows: int, layout: Layout) -> int:
     """Return how many bytes a block of some rows has once it is decompressed."""
-    if _is_subsampled(layout):
-        down, across = layout.subsampling
-        return -(-rows // down) * -(-layout.block[1] // across) * (down * across + 2)
-    return rows * _row_bytes(layout)
+    down = layout.subsampling[0] if _is_subsampled(layout) else 1
+    return -(-rows // down) * _row_bytes(layout)
 
 
 def _row_bytes(layout: Layout) -> int:
+    """Return how many bytes a row of a block has, or the rows that share colour differences."""
+    if _is_subsampled(layout):
+        down, across = layout.subsampling
+        return -(-layout.block[1] // across) * (down * across + 2)
     return (layout.block[1] * (1 if layout.planar else layout.samples) * layout.bits + 7) // 8
 
 

@@ -161,8 +161,9 @@ def written(samples: Array, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 1), (2, 2), (1, 4), (4, 4)])
 @pytest.mark.parametrize("block", [0, 4, (16, 16)])
-def test_pixels_share_colour_differences(subsampling: tuple[int, int], block: Any) -> None:
-    kind = Kind(6, "u8", subsampling=subsampling, block=block)
+@pytest.mark.parametrize("compression", [NONE, LZW, DEFLATE, ZSTANDARD])
+def test_pixels_share_colour_differences(subsampling: tuple[int, int], block: Any, compression: int) -> None:
+    kind = Kind(6, "u8", subsampling=subsampling, block=block, compression=compression)
     rng = np.random.default_rng(0)
     down, across = subsampling
     samples = rng.integers(0, 256, (13, 21, 3)).astype(np.uint8)
