@@ -1,25 +1,33 @@
 """Files of every format, cut off and with flipped bytes: what comes out is a picture or one line.
 
-As a program it goes on for as long as it is told: `python -m tests.io.damage 100000` (rounds for each file).
+As a program it takes any number of rounds for each file and way: `python -m tests.io.damage 3000` makes a million.
 """
 
 import io
+import multiprocessing
 import random
 import re
+import struct
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import tifffile
 from PIL import Image
 
+from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import FORMATS, Depth
 from tests.io import IMAGE_SUFFIXES
+from tests.io.gifs import Part, make_gif
 
 HEIGHT, WIDTH = 38, 45
+
+PATIENCE = 60
+"""Seconds after which one damaged file counts as hung."""
 
 LARGEST = 1 << 17
 """More pixels than a damaged header may promise here: the time is for many files, not for large ones."""
@@ -42,35 +50,157 @@ def whole_files() -> dict[str, bytes]:
 
 def _files_of_others() -> dict[str, bytes]:
     colours = Image.fromarray(np.random.default_rng(6).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    return _saved_by_pillow(colours) | _saved_by_tifffile(np.asarray(colours)) | _written_here(np.asarray(colours))
+
+
+def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010F] = "a maker"
+    grey, clear = colours.convert("L"), colours.copy()
+    clear.putalpha(grey)
+    palette, lines, inks = colours.quantize(16), colours.convert("1"), colours.convert("CMYK")
     several: dict[str, Any] = {"save_all": True, "append_images": [colours.rotate(90), colours.rotate(180)]}
-    made: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
-        "progressive.jpg": (colours, "JPEG", {"progressive": True, "exif": exif}),
-        "restarting.jpg": (colours, "JPEG", {"restart_marker_blocks": 2}),
-        "inks.jpg": (colours.convert("CMYK"), "JPEG", {}),
-        "palette.png": (colours.quantize(16), "PNG", {"transparency": 3}),
-        "grey-transparent.png": (colours.convert("L"), "PNG", {"transparency": 9}),
-        "lines.tif": (colours.convert("1"), "TIFF", {"compression": "group4"}),
-        "grey-alpha.tif": (colours.convert("LA"), "TIFF", {"compression": "tiff_lzw"}),
-        "jpeg.tif": (colours, "TIFF", {"compression": "jpeg"}),
-        "big.tif": (colours, "TIFF", {"big_tiff": True}),
-        "pages.tif": (colours, "TIFF", several),
-        "frames.gif": (colours, "GIF", several),
-        "frames.png": (colours, "PNG", several),
-        "frames.webp": (colours, "WEBP", several),
-        "frames.avif": (colours, "AVIF", several),
-        "turned.webp": (colours, "WEBP", {"exif": exif, "lossless": True}),
+    disposed: dict[str, Any] = {"save_all": True, "append_images": [clear.rotate(180)], "disposal": 2, "duration": 70}
+    tiled = {"tile_size": (16, 16), "num_resolutions": 2, "irreversible": True, "quality_layers": [40]}
+    made: dict[str, tuple[Image.Image, dict[str, Any]]] = {
+        "progressive.jpg": (colours, {"progressive": True, "exif": exif}),
+        "restarting.jpg": (colours, {"restart_marker_blocks": 2}),
+        "full-colour.jpg": (colours, {"subsampling": 0, "optimize": True, "comment": b"words"}),
+        "inks.jpg": (inks, {}),
+        "palette.png": (palette, {"transparency": 3}),
+        "lines.png": (lines, {"dpi": (300, 300)}),
+        "grey-alpha.png": (clear.convert("LA"), {}),
+        "grey-transparent.png": (grey, {"transparency": 9}),
+        "lines.tif": (lines, {"compression": "group4"}),
+        "fax.tif": (lines, {"compression": "group3"}),
+        "runs.tif": (lines, {"compression": "tiff_ccitt"}),
+        "packed.tif": (palette, {"compression": "packbits"}),
+        "grey-alpha.tif": (clear.convert("LA"), {"compression": "tiff_lzw"}),
+        "deflate.tif": (clear, {"compression": "tiff_adobe_deflate", "tiffinfo": {317: 2}}),
+        "lzma.tif": (colours, {"compression": "lzma"}),
+        "zstd.tif": (colours, {"compression": "zstd"}),
+        "inks.tif": (inks, {"compression": "tiff_lzw"}),
+        "luminance.tif": (colours.convert("YCbCr"), {"compression": "tiff_lzw"}),
+        "lab.tif": (
+            colours.convert("LAB"),
+            {"compression": "tiff_lzw", "icc_profile": None},
+        ),  # at the end, and no pixel
+        "jpeg.tif": (colours, {"compression": "jpeg"}),
+        "big.tif": (colours, {"big_tiff": True}),
+        "pages.tif": (colours, several),
+        "palette.gif": (palette, {"interlace": True}),
+        "frames.gif": (colours, several),
+        "disposed.gif": (clear, disposed),
+        "frames.png": (colours, several),
+        "disposed.png": (clear, disposed),
+        "frames.webp": (colours, several),
+        "turned.webp": (colours, {"exif": exif, "lossless": True}),
+        "frames.avif": (colours, several),
+        "lossy.jp2": (colours, tiled),
+        "grey-alpha.jp2": (clear.convert("LA"), {}),
+        "shifted.jp2": (colours, {"offset": (5, 7), "tile_offset": (5, 7), "tile_size": (64, 64), "mct": 0}),
+        "bare.j2k": (colours, {"progression": "RPCL", "plt": True}),
+        "palette.bmp": (palette, {}),
+        "lines.bmp": (lines, {}),
+        "lines.pbm": (lines, {}),
     }
-    files = {name: _saved(*how) for name, how in made.items()}
+    files = {name: _saved(image, name, options) for name, (image, options) in made.items()}
     return files | {"pages.tif": files["pages.tif"].rstrip(b"\0")}  # without what only fills up the last block
 
 
-def _saved(image: Image.Image, format_: str, options: dict[str, Any]) -> bytes:
+def _saved(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
+    Image.init()
+    suffix = name[name.rindex(".") :]
+    format_ = "PNG" if suffix == ".png" else Image.EXTENSION[suffix]
     file = io.BytesIO()
+    file.name = name  # by which Pillow knows a stream of JPEG 2000
     image.save(file, format_, **options)
     return file.getvalue()
+
+
+def _saved_by_tifffile(colours: Array) -> dict[str, bytes]:
+    grey = colours[:, :, 0]
+    deep = colours.astype(np.uint16) * 257
+    cyan = np.concatenate([deep, deep[:, :, :1]], axis=2)
+    made: dict[str, tuple[Array, dict[str, Any]]] = {
+        "planes.tif": (
+            np.moveaxis(deep, 2, 0),
+            {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"},
+        ),
+        "tiles.tif": (colours, {"photometric": "rgb", "tile": (16, 16), "compression": "zlib"}),
+        "tiled-planes.tif": (
+            np.moveaxis(colours, 2, 0),
+            {"photometric": "rgb", "planarconfig": "separate", "tile": (32, 16)},
+        ),
+        "white-first.tif": (deep[:, :, 0], {"photometric": "miniswhite", "byteorder": ">", "compression": "lzma"}),
+        "signed.tif": (grey.astype(np.int16) - 99, {"compression": "packbits"}),
+        "wide.tif": (grey.astype(np.uint32), {"byteorder": ">", "rowsperstrip": 5}),
+        "half.tif": (grey.astype(np.float16), {"rowsperstrip": 7}),
+        "double.tif": (colours.astype(np.float64), {"photometric": "rgb", "bigtiff": True}),
+        "bands.tif": (np.concatenate([colours] * 2, axis=2), {"photometric": "minisblack", "planarconfig": "contig"}),
+        "inks-16.tif": (cyan, {"photometric": "separated"}),
+        "multiplied.tif": (cyan, {"photometric": "rgb", "extrasamples": ["assocalpha"], "compression": "zlib"}),
+        "map.tif": (grey, {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256)}),
+    }
+    files = {}
+    for name, (samples, options) in made.items():
+        file = io.BytesIO()
+        tifffile.imwrite(file, samples, metadata=None, **options)
+        files[name] = file.getvalue()
+    return files
+
+
+def _written_here(colours: Array) -> dict[str, bytes]:
+    """Return files of formats, and variants, that Pillow and tifffile do not write."""
+    grey = colours[:, :, 0]
+    text = " ".join(map(str, grey.ravel())).encode()
+    files = {
+        "runs-8.bmp": _bmp(8, 1, b"".join(_runs(row) for row in grey[::-1]) + b"\0\1"),
+        "runs-4.bmp": _bmp(4, 2, b"".join(_runs(row & 15) for row in grey[::-1]) + b"\0\1"),
+        "masks.bmp": _bmp(
+            32, 3, np.dstack([colours, grey])[::-1].tobytes(), struct.pack("<3I", 0xFF00, 0xFF, 0xFF0000)
+        ),
+        "old.bmp": struct.pack("<2sIHHIIHHHH", b"BM", 0, 0, 0, 26, 12, WIDTH, HEIGHT, 1, 24)
+        + _padded(colours[::-1], 4),
+        "plain.pgm": b"P2 %d %d 255\n%b\n" % (WIDTH, HEIGHT, text),
+        "plain.pbm": b"P1 %d %d\n%b\n" % (WIDTH, HEIGHT, " ".join(map(str, grey.ravel() & 1)).encode()),
+        "clear.pam": b"P7\nWIDTH %d\nHEIGHT %d\nDEPTH 2\nMAXVAL 999\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n"
+        % (WIDTH, HEIGHT)
+        + (colours[:, :, :2].astype(">u2") * 3).tobytes(),
+        "colours.ras": _sun(24, 1, _padded(colours, 2)),
+        "runs.ras": _sun(8, 2, _padded(grey, 2).replace(b"\x80", b"\x80\0")),
+        "lines.ras": _sun(1, 0, _padded(np.packbits(grey & 1, axis=1), 2)),
+    }
+    parts = (
+        Part(grey & 3),
+        Part(grey[:9, :7] & 3, 5, 4, transparent=2, disposal=3),
+        Part(grey[:8, :8] & 3, interlaced=True),
+    )
+    return files | {"parts.gif": make_gif(*parts)}
+
+
+def _bmp(bits: int, compression: int, data: bytes, masks: bytes = b"") -> bytes:
+    palette = bytes(range(256)) * 4 if bits == 8 else bytes(range(0, 256, 4)) if bits == 4 else b""
+    start = 54 + len(masks) + len(palette)
+    sizes = (40, WIDTH, HEIGHT, 1, bits, compression, len(data), 0, 0, 0, 0)
+    head = struct.pack("<2sIHHI", b"BM", start + len(data), 0, 0, start) + struct.pack("<IiiHHIIiiII", *sizes)
+    return head + masks + palette + data
+
+
+def _runs(row: Array) -> bytes:
+    """Return a row in runs of one pixel, as BMP has them."""
+    return b"".join(bytes([1, value]) for value in row) + b"\0\0"
+
+
+def _sun(bits: int, kind: int, data: bytes) -> bytes:
+    return struct.pack(">8I", 0x59A66A95, WIDTH, HEIGHT, bits, len(data), kind, 0, 0) + data
+
+
+def _padded(rows: Array, unit: int) -> bytes:
+    """Return rows that end on multiples of some bytes."""
+    flat = rows.reshape(len(rows), -1)
+    return np.pad(flat, ((0, 0), (0, -flat.shape[1] % unit))).tobytes()
 
 
 def outcome(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
@@ -106,14 +236,48 @@ def flips(data: bytes, chance: random.Random, rounds: int) -> Iterator[bytes]:
         yield bytes(damaged)
 
 
+class Damage(NamedTuple):
+    """A way to damage files, and how they are read then."""
+
+    make: Callable[[bytes, random.Random, int], Iterator[bytes]]
+    allow_truncated: bool = False
+
+
+WAYS = {"cuts": Damage(cuts), "flips": Damage(flips), "flips, allowing": Damage(flips, allow_truncated=True)}
+
+
+def try_all(name: str, data: bytes, rounds: int, place: Any) -> None:
+    """Try all ways on one file, and print what came out; a place in shared memory counts the rounds."""
+    read = dict.fromkeys(WAYS, 0)
+    for number, (way, damage) in enumerate(WAYS.items()):
+        for round_, damaged in enumerate(damage.make(data, random.Random(name), rounds)):
+            place.value = number * rounds + round_
+            try:
+                read[way] += outcome(damaged, name, allow_truncated=damage.allow_truncated) == "picture"
+            except Exception as error:
+                print(f"FAILED {name}, {way}, round {round_}: {error!r}", flush=True)
+    if read["cuts"]:
+        print(f"FAILED {name}: {read['cuts']} of {rounds} cuts were read")
+    print(f"{name}: " + ", ".join(f"{count} of {rounds} {way}" for way, count in read.items()) + " read", flush=True)
+
+
 def main(rounds: int) -> None:
-    """Try so many cuts and as many flips of each file, and print what came out; a damage is said before it is tried."""
+    """Try so many damages of each kind of each file, in a process for each, and say where one crashed or hung."""
     for name, data in whole_files().items():
-        chance = random.Random(name)
-        taken = sum(outcome(cut, name) == "picture" for cut in cuts(data, chance, rounds))
-        read = sum(outcome(flip, name, allow_truncated=True) == "picture" for flip in flips(data, chance, rounds))
-        print(f"{name}: of {rounds} cuts {taken} were read, of {rounds} flips {read}", flush=True)
+        place = multiprocessing.Value("q", -1)
+        worker = multiprocessing.Process(target=try_all, args=(name, data, rounds, place))
+        worker.start()
+        before = None
+        while worker.is_alive() and place.value != before:
+            before = place.value
+            worker.join(PATIENCE)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+            print(f"FAILED {name}, try {place.value} of each {rounds}: hung")
+        elif worker.exitcode:
+            print(f"FAILED {name}, try {place.value} of each {rounds}: ended by {worker.exitcode}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
