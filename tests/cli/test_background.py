@@ -264,6 +264,9 @@ def test_pages_lie_on_the_background_one_by_one(run: Run, folder: Path) -> None:
     _, stored = cv2.imreadmulti("out.tif", flags=cv2.IMREAD_UNCHANGED)
     for page, flat in zip(pages, stored, strict=True):
         assert np.array_equal(flat[:, :, ::-1], np.rint(laid(page, TOMATO)))
+    run("pool", "pages.tif", "--size", "1", "--background", "tomato", "-o", "{stem}-{page}.ppm")
+    for number, page in enumerate(pages, 1):
+        assert np.array_equal(load(f"pages-{number}.ppm"), np.rint(laid(page, TOMATO)))
     run("pool", "pages.tif", "--page", "2", "--size", "1", "--background", "tomato", "-o", "out.ppm")
     assert np.array_equal(load("out.ppm"), np.rint(laid(pages[1], TOMATO)))
 

@@ -380,7 +380,7 @@ def test_a_terminal_sees_a_bar_that_makes_room_for_what_is_said(
     said = run("pool", *three, "-o", "out/", status=1).stderr
     lines = re.sub(r"\r\x1b\[K\[[#-]{24}\] \d of 3, \d+\.\d/s, \d+:\d\d left", "<bar>", said)
     assert "<bar>" in lines
-    assert re.sub(r"(<bar>)*\r\x1b\[K", "", lines).splitlines()[0].startswith("cnnfilter: b.png: not an image")
+    assert re.sub(r"(<bar>)*\r\x1b\[K", "", lines).splitlines()[0].startswith("cnnfilter: b.png: a text, not an image")
     assert lines.endswith("\r\x1b[Kcnnfilter: 1 of 3 inputs failed\n")
     for quiet in ("-q", "-v"):
         assert "\x1b" not in run("pool", *three, "-o", "out/", quiet, status=1).stderr

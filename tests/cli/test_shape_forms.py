@@ -286,7 +286,7 @@ def test_the_size_of_a_matrix_is_its_own(run: Run, folder: Path) -> None:
 
 def test_a_size_is_not_read_from_a_picture_that_is_none(run: Run, folder: Path) -> None:
     (folder / "text.png").write_text("no picture\n")
-    assert "text.png: not an image" in run("shape", "text.png", "relu", status=2).stderr
+    assert "text.png: a text, not an image" in run("shape", "text.png", "relu", status=2).stderr
     assert "none.png: No such file" in run("shape", "none.png", "relu", status=2).stderr
 
 
