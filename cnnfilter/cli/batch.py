@@ -74,8 +74,7 @@ def filter_files(
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        suffix = ".txt" if looks_like_matrix(stdin) or not stdin else ""
-        request = request._replace(stdin_suffix=suffix, pages=_count_pages(sources, stdin, settings))
+        request = request._replace(stdin_suffix=_find_suffix(stdin), pages=_count_pages(sources, stdin, settings))
         jobs = _name_jobs(sources, request, settings)
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
@@ -142,6 +141,16 @@ def _read_stdin() -> bytes:
         return sys.stdin.buffer.read()
     except OSError as error:
         raise OSError(error.errno, error.strerror, "standard input") from error
+
+
+def _find_suffix(stdin: bytes) -> str:
+    """Return what the name of standard input would end in: that of a text for a matrix, else by how it begins."""
+    if not stdin or looks_like_matrix(stdin):
+        return ".txt"
+    from cnnfilter.io.signatures import recognise  # noqa: PLC0415  most inputs have names
+
+    format_ = recognise(stdin)
+    return next((suffix for suffix, row in FORMATS.items() if row.name == format_), "")
 
 
 def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:

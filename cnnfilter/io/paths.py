@@ -221,7 +221,8 @@ def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
 def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
     """Return the name whose suffix is the format of what goes to standard output."""
     if output is None and not request.prints and not is_matrix(name):
-        given = f"{name.name}: a picture" if name.suffix else "standard input is no matrix, and a picture"
+        is_stdin = name.name == f"stdin{request.stdin_suffix}"
+        given = "standard input is no matrix, and a picture" if is_stdin else f"{name.name}: a picture"
         raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it")
     if request.format_:
         return f"-.{request.format_}"

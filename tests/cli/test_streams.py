@@ -227,3 +227,21 @@ def test_a_device_takes_a_result_and_one_that_is_full_fails(run: Run, three: dic
     result = run("pool", "a.png", "-o", "/dev/fd/999", "--format", "png", status=2)
     assert "/dev/fd/999: no file is open under this number" in result.stderr
     assert files(Path()) == set(three)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "bmp", "gif", "ppm"])
+def test_a_piped_picture_keeps_its_format(run: Run, three: dict[str, Array], suffix: str) -> None:
+    run("pool", "a.png", "--size", "1", "-o", f"given.{suffix}")
+    given = Path(f"given.{suffix}").read_bytes()
+    named = run("pool", f"given.{suffix}", "-o", "-").stdout_bytes
+    assert run("pool", "-", "-o", "-", given=given).stdout_bytes == named
+    run("pool", "-", "-o", "out/{stem}-small{ext}", given=given)
+    assert Path(f"out/stdin-small.{suffix}").read_bytes() == named
+    assert three
+
+
+def test_a_piped_picture_of_a_format_that_is_not_written_needs_another(run: Run, folder: Path) -> None:
+    assert folder.is_dir()
+    result = run("pool", "-", "-o", "-", given=b"P4 8 2\n\xf0\x0f", status=2)
+    assert "standard output needs a format, such as --format png" in result.stderr
+    assert "no suffix" in run("pool", "-", "-o", "out/", given=b"P4 8 2\n\xf0\x0f", status=2).stderr
