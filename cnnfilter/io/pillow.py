@@ -31,8 +31,10 @@ def open_with_pillow(data: bytes, format_: str, name: str) -> Iterator[Image]:
         try:
             with Image.open(io.BytesIO(data), formats=(format_,)) as image:
                 yield image
-        except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError) as error:
-            reason = f"the {format_} is cut off, damaged, or of a kind that Pillow cannot read ({error})"
+        except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+            said = "" if "BytesIO object at" in str(error) else f" ({error})"
+            called = {"JPEG2000": "JPEG 2000", "WEBP": "WebP"}.get(format_, format_)
+            reason = f"the {called} is cut off, damaged, or of a kind that Pillow cannot read{said}"
             raise ImageFileError(reason, path=name) from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit

@@ -31,6 +31,8 @@ def brand(name: bytes, *others: bytes) -> bytes:
 
 NOT_READ = {
     "HEIC": brand(b"heic", b"mif1", b"heic"),
+    "HEIF": brand(b"jpeg", b"mif1", b"jpeg"),
+    "DPX": b"SDPX" + bytes(60),
     "JPEG XL": b"\xff\x0a" + bytes(60),
     "PSD": b"8BPS\0\1" + bytes(60),
     "ICO": b"\0\0\1\0\2\0" + bytes(60),
@@ -78,6 +80,7 @@ def test_a_format_that_is_not_read_is_named(what: str) -> None:
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, not the image itself"),
         (b"Please read me\n", "a text, not an image"),
         (b"BM is a text too, and long enough\n", "a text, not an image"),
+        (b"\x89PNG\n\x1a\n" + bytes(60), "the PNG is damaged (in its first 8 bytes, as by a transfer in text mode)"),
         (bytes(range(256)), f"not an image of a known format ({FORMATS_READ})"),
         (random.Random(0).randbytes(999), f"not an image of a known format ({FORMATS_READ})"),
     ],
