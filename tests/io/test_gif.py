@@ -214,7 +214,7 @@ def test_a_gif_that_is_damaged_is_refused_with_the_frame_in_which_it_is(name: st
 def noise(colours: int, shape: tuple[int, ...] = (40, 50), seed: int = 0) -> Array:
     """Return pixels of so many colours by chance."""
     rng = np.random.default_rng(seed)
-    palette = rng.permutation(1 << 24)[:colours].astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
+    palette = rng.choice(1 << 24, colours, replace=False).astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
     indices = np.resize(np.arange(colours), shape)
     return np.asarray(palette[rng.permutation(indices.ravel()).reshape(shape)])
 
