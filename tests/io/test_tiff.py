@@ -255,7 +255,7 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
     [
         (GREY, Kind(compression=34887), {}, r"x: TIFF compressed by LERC \(34887\) is not supported; `tiffcp -c lzw`"),
         (GREY, Kind(compression=77), {}, r"compressed by an unknown method \(77\) is not"),
-        (GREY, Kind(), {262: (3, [32803])}, r"of a colour filter array \(camera raw data\) \(32803\) is not"),
+        (GREY, Kind(), {262: (3, [32803])}, "camera raw is not supported; convert it"),
         (GREY, Kind(), {262: (3, [32844])}, r"of LogL \(32844\) is not supported"),
         (GREY, Kind(), {262: (3, [99])}, r"of an unknown kind \(99\) is not supported"),
         (GREY, Kind(), {339: (3, [5])}, "TIFF of complex numbers is not supported; convert it to grey, RGB"),
