@@ -17,6 +17,7 @@ from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.gif import decode_frames
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, Header, check_header, read_header
 from cnnfilter.io.jpeg2000 import decode_jpeg_2000
+from cnnfilter.io.jpeg_segments import list_gaps
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import (
@@ -26,6 +27,7 @@ from cnnfilter.io.metadata import (
 )
 from cnnfilter.io.netpbm import NAMES, decode_netpbm
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure, swap_red_and_blue
+from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.png import decode_frames_of_png, keep_chunks, without_damage
 from cnnfilter.io.radiance import decode_radiance
 from cnnfilter.io.signatures import not_supported
@@ -179,6 +181,10 @@ def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> A
     pixels, lines = call_opencv(header.format, name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
     if pixels is None and header.png and len(part := keep_chunks(data)) < len(data):
         return _decode_with_opencv(part, header, name, flags)
+    if pixels is None and header.format == "WebP":
+        with open_with_pillow(data, "WEBP", name) as image:
+            colours = np.array(image.convert("RGBA" if header.channels == 4 else "RGB"))
+            return swap_red_and_blue(colours, owned=True)
     if pixels is None:
         raise ImageFileError(explain_failure(header.format, lines), path=name)
     return pixels
@@ -215,6 +221,8 @@ _JPEG_SEGMENTS = (b"\xff\xc4", b"\xff\xda", b"\xff\xdb", b"\xff\xdd")
 _JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG")
 """How libjpeg's complaints begin that mean lost pixels."""
 
+_JPEG_GAP = "Corrupt JPEG data: {} extraneous bytes before marker 0x{:02x}"
+
 _RED_FIRST = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 """What libjpeg and libpng can do by themselves, and so without a pass over the pixels."""
 
@@ -230,6 +238,9 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
         taken += _JPEG_END
     decoded, lines = call_opencv("JPEG", name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
+    if damage:
+        harmless = {_JPEG_GAP.format(*gap) for gap in list_gaps(data)}
+        damage = [line for line in damage if line not in harmless]
     if decoded is None and allow_truncated:  # the cut may be in a table between two scans
         taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END
         decoded, _ = call_opencv("JPEG", name, decode)

@@ -109,8 +109,12 @@ def _jpeg(data: bytes) -> Header:
             place += 1
         marker = data[place + 1]
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame
-            height, width, components = struct.unpack_from(">HHB", data, place + 5)
+            bits, height, width, components = struct.unpack_from(">BHHB", data, place + 4)
+            if what := _name_jpeg(marker, bits, height, components):
+                return Header(0, 0, refusal=not_supported(what))
             found = Header(height, width, 1 if components == 1 else 3, channels=min(components, 3))
+        if marker == 0xF7 and not found.height:
+            return Header(0, 0, refusal=not_supported("JPEG-LS"))
         if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
             (length,) = struct.unpack_from(">H", data, place + 2)
             orientation = metadata.read_orientation(data[place + 4 : place + 2 + length])
@@ -118,6 +122,19 @@ def _jpeg(data: bytes) -> Header:
             refusal = "" if data.rfind(b"\xff\xd9", place) > 0 else f"{CUT_OFF}; {ALLOWING}"
             return found._replace(refusal=refusal, orientation=orientation)
         place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
+
+
+def _name_jpeg(marker: int, bits: int, height: int, components: int) -> str:
+    """Return what kind of JPEG it is if it is one that is not read (T.81, table B.1)."""
+    if marker & 3 == 3:
+        return "lossless JPEG"
+    if marker in {0xC5, 0xC6, 0xCD, 0xCE}:
+        return "hierarchical JPEG"
+    if bits == 12:
+        return "JPEG of 12 bits"
+    if components == 2 or components > 4:
+        return f"JPEG of {components} components"
+    return "" if height else "JPEG whose height follows its pixels (DNL)"
 
 
 def _gif(data: bytes) -> Header:

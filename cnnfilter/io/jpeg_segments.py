@@ -25,6 +25,29 @@ _OTHER_SEGMENTS = {
 }
 
 
+_SCAN = 0xDA
+
+
+def list_gaps(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield how many bytes are between two segments before the first scan, where there are some, and the next marker.
+
+    They hold no pixels, and are counted as libjpeg does.
+    """
+    place, marker = 2, 0
+    with suppress(struct.error, IndexError):
+        while marker != _SCAN:
+            count = 0
+            while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
+                step = 2 if data[place] == 0xFF and data[place + 1] == 0 else 1
+                count += step if data[place] != 0xFF or step == 2 else 0
+                place += step
+            marker = data[place + 1]
+            if count:
+                yield count, marker
+            is_alone = 0xD0 <= marker <= 0xD8 or marker == 1
+            place += 2 if is_alone else 2 + struct.unpack_from(">H", data, place + 2)[0]
+
+
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the markers of applications and comments up to the first scan, and what is in their segments."""
     place = 2
