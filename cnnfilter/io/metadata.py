@@ -238,7 +238,7 @@ def update_exif(block: bytes, height: int, width: int) -> bytes:
     end = first.link + struct.calcsize(first.form)
     if end <= len(changed):
         changed[first.link : end] = bytes(end - first.link)
-    return bytes(changed)
+    return bytes(changed) if changed[:8] == block[:8] else b""  # else some values lay over the block's head
 
 
 def _exchange(block: bytearray, directory: Directory, one: int, other: int) -> None:

@@ -54,7 +54,8 @@ class Directory(NamedTuple):
         for number, value in values.items():
             tag = self.tags.get(number)
             size = struct.calcsize(tag.form) if tag else 0
-            if tag and tag.offset + size <= len(data) and value < 1 << 8 * size:
+            fits = tag and tag.form[1:] in _WHOLE.values() and tag.offset + size <= len(data)
+            if tag and fits and value < 1 << 8 * size:
                 struct.pack_into(tag.form, data, tag.offset, value)
 
 

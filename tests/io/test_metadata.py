@@ -17,7 +17,7 @@ from cnnfilter.io.encode import encode_image, encode_pages
 from cnnfilter.io.exif import Resolution
 from cnnfilter.io.formats import find_format
 from cnnfilter.io.headers import read_header
-from cnnfilter.io.metadata import Metadata, Text, carry_over
+from cnnfilter.io.metadata import Metadata, Text, carry_over, update_exif
 from tests.io import IMAGE_SUFFIXES
 
 KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
@@ -173,6 +173,18 @@ def test_the_old_thumbnail_is_not_carried() -> None:
     linked = exif[:link] + len(exif).to_bytes(4) + exif[link + 4 :] + bytes.fromhex("000000000000")
     metadata, _ = carry_over(Metadata(linked), find_format("x.jpg"), COLOURS)
     assert metadata.exif[link : link + 4] == bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "offset", "kept"), [(3, 1, True), (5, 26, True), (5, 0, False)], ids=["number", "fraction", "head"]
+)
+def test_an_orientation_of_a_wrong_type_is_left(kind: int, offset: int, kept: bool) -> None:
+    tags = [(274, 3, 1, 6), (282, 5, 1, 60), (283, kind, 1, offset)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(40)
+    wrong = block.replace(struct.pack("<HHI", 274, 3, 1), struct.pack("<HHI", 274, 5, 1))
+    assert update_exif(wrong, 4, 4)
+    assert bool(update_exif(block, 4, 4)) is kept
 
 
 @pytest.mark.parametrize("suffix", KEEPERS)
