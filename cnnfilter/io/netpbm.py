@@ -165,6 +165,8 @@ def _decode_text(data: bytes, found: Netpbm, name: str) -> Array:
     buffer = np.frombuffer(plain, np.uint8)
     pixels, lines = call_opencv(NAMES[found.kind], name, lambda: cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
     if pixels is None:
-        raise ImageFileError(explain_failure(NAMES[found.kind], lines), path=name)
+        is_cut = len(data[found.place :].split()) < found.height * found.width * found.samples
+        reason = f"the {NAMES[found.kind]} is cut off" if is_cut else explain_failure(NAMES[found.kind], lines)
+        raise ImageFileError(reason, path=name)
     pixels = pixels if found.kind == "1" else spread(pixels, found.white)
     return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

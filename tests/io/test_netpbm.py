@@ -91,6 +91,7 @@ def test_a_second_image_is_said() -> None:
         (b"P4 9 3\n" + bytes(5), "the PBM is cut off"),
         (b"P1 9 3\n1 0 1", "the PBM is cut off"),
         (b"P3 2 1 255\n1 2 3 4 5", "the PPM is cut off"),
+        (b"P3 2 1 255\n100 200 3 4 5", "the PPM is cut off"),
         (b"Pf\n5 3\n-1\n" + bytes(59), "the PFM is cut off"),
         (b"P7\nWIDTH 1\n", "the PAM is cut off (in its head)"),
         (b"P6\n", "the PPM is cut off (in its head)"),
