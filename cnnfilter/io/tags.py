@@ -29,10 +29,14 @@ class Tag(NamedTuple):
     form: str  # how it is written
     kind: int  # the number of its type
 
+    def ends_behind(self, data: bytes) -> bool:
+        """Return whether a file ends before the last of the values does."""
+        return self.offset + self.length * struct.calcsize(self.form) > len(data)
+
     def values(self, data: bytes) -> tuple[float, ...]:
         """Return all values in a file, of rationals the two numbers of each; `struct.error` where the file ends."""
         order, codes = self.form[0], self.form[1:]
-        if self.offset + self.length * struct.calcsize(self.form) > len(data):
+        if self.ends_behind(data):
             raise struct.error(f"{self.length} values at {self.offset} of {len(data)} bytes")
         return struct.unpack_from(f"{order}{self.length * len(codes)}{codes[0]}", data, self.offset)
 

@@ -14,6 +14,7 @@ from cnnfilter.io.pillow import open_with_pillow
 from cnnfilter.io.tags import ORIENTATION, Tag
 from cnnfilter.io.tiff_blocks import decode_by_opencv, find_blocks, read_samples
 from cnnfilter.io.tiff_layout import (
+    BITS,
     CIELAB,
     EXTRA_SAMPLES,
     ICCLAB,
@@ -22,7 +23,9 @@ from cnnfilter.io.tiff_layout import (
     MULTIPLIED,
     OLD_JPEG,
     PALETTE,
+    SAMPLE_FORMAT,
     SEPARATED,
+    SUBSAMPLING,
     YCBCR,
     Layout,
 )
@@ -38,6 +41,9 @@ def decode_tiff(data: bytes, layout: Layout, name: str) -> Array:
 
     `ImageFileError` that says what is not supported, or that the file is cut off or damaged.
     """
+    for tag in _READ_FIRST & layout.directory.tags.keys():
+        if layout.directory.tags[tag].ends_behind(data):
+            raise ImageFileError("the TIFF is cut off or damaged: its tags do not fit", path=name)
     if layout.refusal:
         cure = "`tiffcp -c lzw` converts it" if layout.refusal.startswith("compressed") else _CURE
         raise ImageFileError(f"TIFF {layout.refusal} is not supported; {cure}", path=name)
@@ -51,6 +57,9 @@ def decode_tiff(data: bytes, layout: Layout, name: str) -> Array:
         raise ImageFileError("the TIFF is cut off or damaged: its tags do not fit", path=name) from error
     return apply_orientation(pixels, layout.orientation) if layout.orientation > 1 else pixels
 
+
+_READ_FIRST = {BITS, SAMPLE_FORMAT, EXTRA_SAMPLES, SUBSAMPLING}
+"""Tags of several values that say what the samples are."""
 
 _CURE = "convert it to grey, RGB or RGBA of 8 or 16 bits, or to floats"
 

@@ -97,6 +97,7 @@ def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
         "frames.webp": (colours, several),
         "turned.webp": (colours, {"exif": exif, "lossless": True}),
         "frames.avif": (colours, several),
+        "grey-alpha.avif": (clear, {"subsampling": "4:0:0", "exif": exif}),
         "lossy.jp2": (colours, tiled),
         "grey-alpha.jp2": (clear.convert("LA"), {}),
         "shifted.jp2": (colours, {"offset": (5, 7), "tile_offset": (5, 7), "tile_size": (64, 64), "mct": 0}),
@@ -106,7 +107,8 @@ def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
         "lines.pbm": (lines, {}),
     }
     files = {name: _saved(image, name, options) for name, (image, options) in made.items()}
-    return files | {"pages.tif": files["pages.tif"].rstrip(b"\0")}  # without what only fills up the last block
+    filled = {"pages.tif": files["pages.tif"].rstrip(b"\0"), "lines.bmp": files["lines.bmp"][:-2]}
+    return files | filled  # without what only fills up the last block, or row
 
 
 def _saved(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:

@@ -55,3 +55,9 @@ def test_a_jpeg_that_is_cut_is_read_as_far_as_it_goes_if_that_is_allowed() -> No
         for length in range(len(FILES["progressive.jpg"]) // 2, len(FILES["progressive.jpg"]), 7)
     }
     assert outcomes == {"picture"}
+
+
+def test_a_tiff_that_ends_within_its_bits_per_sample_is_refused() -> None:
+    for name in ("deflate.tif", "inks.tif"):  # Pillow writes them last
+        outcomes = {outcome(FILES[name][:-length], name) for length in range(1, 8)}
+        assert outcomes == {f"{name}: the TIFF is cut off or damaged: its tags do not fit"}
