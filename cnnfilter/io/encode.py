@@ -158,6 +158,10 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     return pixels
 
 
+GREY_ONLY = "{} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
+"""What is said of colours that go into such a format."""
+
+
 def _change_channels(pixels: Array, channels: int, format_: Format, path: str | Path) -> Array:
     """Return the pixels with as many channels as the format holds; grey is repeated, only opaque alpha is dropped."""
     if channels == 1:
@@ -167,8 +171,7 @@ def _change_channels(pixels: Array, channels: int, format_: Format, path: str | 
     if channels == 4:
         raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
     if channels == 3:
-        reason = f"{format_.name} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
-        raise ImageFileError(reason, path=path)
+        raise ImageFileError(GREY_ONLY.format(format_.name), path=path)
     raise ImageFileError(
         f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
         "--plot draws them, and --save all, of pipeline, writes a picture for each map",

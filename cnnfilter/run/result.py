@@ -14,7 +14,7 @@ from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.decode import Pages, Picture
-from cnnfilter.io.encode import Encoded, encode_image, encode_pages
+from cnnfilter.io.encode import GREY_ONLY, Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
     Extremes,
@@ -136,19 +136,22 @@ def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -
 def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -> Picture:
     """Return a picture with alpha as a network takes it for a job's file: without one that is opaque and has no place.
 
-    `ImageFileError` if another has no place, and lies on no background.
+    `ImageFileError` if another has no place, and lies on no background, or if the file holds no colours at all.
     """
     format_ = find_format(job.format_name)
     _, shape, _, alpha = _load(picture, model, settings)
     if alpha is None or format_.holds_alpha or model.network.output(shape)[2:] != (3,):
         return picture
+    where = job.target or "standard output"
+    if 3 not in format_.channels:
+        raise ImageFileError(GREY_ONLY.format(format_.name), path=where)
     if (alpha >= picture.maximum).all():
         colours, metadata, pages = np.ascontiguousarray(picture.colours), picture.metadata, picture.pages
         return Picture(colours, picture.depth, metadata=metadata, pages=pages, notes=picture.notes)
     if settings.background:
         return picture
     reason = f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do, and --background COLOUR flattens it"
-    raise ImageFileError(reason, path=job.target or "standard output")
+    raise ImageFileError(reason, path=where)
 
 
 def remark_on_pages(pages: Pages) -> str:

@@ -77,7 +77,8 @@ def test_without_a_background_it_is_refused_and_a_dry_run_says_the_same(
     assert clear.size
     words = (*COMMANDS[command], "clear.png", "-o", f"out.{suffix}")
     done, rehearsed = run(*words, status=1), run(*words, "--dry-run", status=1)
-    assert REFUSAL in done.stderr
+    reason = "PGM holds grey pictures only" if suffix == "pgm" else REFUSAL  # a background would not help
+    assert reason in done.stderr
     assert done.stderr.startswith(f"cnnfilter: out.{suffix}: ")
     assert (rehearsed.stderr, rehearsed.stdout) == (done.stderr, "")
     assert files(Path()) == {"clear.png"}
