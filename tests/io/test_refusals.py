@@ -115,7 +115,7 @@ def test_a_png_whose_pixels_are_damaged_is_refused_with_the_reason_of_libpng() -
     assert refusal(bytes(data), "x.png").startswith("the PNG is damaged (IDAT: ")
 
 
-NAMES = {"pnm": "P", "jp2": "JPEG 2000", "hdr": "Radiance HDR", "dib": "BMP"}
+NAMES = {"pnm": "P", "jp2": "JPEG 2000", "j2k": "JPEG 2000", "hdr": "Radiance HDR", "dib": "BMP", "ras": "Sun"}
 NAMES |= {"jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "tif": "TIFF", "tiff": "TIFF", "webp": "WebP"}
 
 
