@@ -3,6 +3,8 @@
 import re
 
 from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES, Depth, Format
+from cnnfilter.io.signatures import FORMATS_READ
+from cnnfilter.io.tiff_layout import CODECS
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "cnnfilter" / "help" / "formats.md").read_text(encoding="utf-8")
@@ -36,4 +38,11 @@ def test_the_overview_lists_the_suffixes_that_are_only_read() -> None:
 def test_every_format_has_a_section() -> None:
     heads = re.findall(r"^## (.*)", PAGE, re.MULTILINE)
     named = {name for head in heads for name in re.split(", | and ", head)}
-    assert {row.name for row in IMAGES.values()} - {"PNM"} <= named  # PNM is any of PBM, PGM and PPM
+    several = {"PNM", "Netpbm"}  # PBM, PGM and PPM
+    assert {row.name for row in IMAGES.values()} | set(FORMATS_READ.split(", ")) <= named | several
+
+
+def test_the_section_on_tiff_names_every_compression_that_is_read() -> None:
+    section = PAGE.partition("\n## TIFF\n")[2].partition("\n## ")[0]
+    names = {codec.name for codec in CODECS.values() if codec.is_read}
+    assert {word for name in names for word in re.findall(r"[A-Z]\w+", name) if word not in section} == set()
