@@ -42,9 +42,17 @@ def _decode(data: bytes, image: AvifImage, name: str) -> Array:
         if image.bits > 8:
             raise ImageFileError(explain_failure("AVIF", lines), path=name)
         return _decode_with_pillow(data, image, name)
+    if image.is_grey and image.is_limited is None:
+        image = image._replace(is_limited=_is_limited(pixels, data, image, name))
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     return spread(pixels, image.white, image.black)
+
+
+def _is_limited(pixels: Array, data: bytes, image: AvifImage, name: str) -> bool:
+    """Return whether grey of 10 or 12 bits has a limited range: whether Pillow's 8 bits are not those of a full one."""
+    full = spread(pixels, (1 << image.bits) - 1) / 257
+    return bool(np.abs(full - _decode_with_pillow(data, image, name)).max() > 1)
 
 
 def _decode_with_pillow(data: bytes, image: AvifImage, name: str) -> Array:

@@ -174,7 +174,9 @@ def _read_sequence(data: bytes) -> AvifImage:
         if not entries or entries[0][0] != b"av01":
             continue
         if kind == b"auxv":
-            has_alpha = True
+            auxiliary = {box: at for box, at, _ in list_boxes(data, entries[0][1] + _ENTRY_HEAD, entries[0][2])}
+            place = auxiliary.get(b"auxi", 0)
+            has_alpha = has_alpha or not place or _is_alpha(data, {b"auxC": place})
         elif kind == b"pict" and image is None:
             _, place, stop = entries[0]
             width, height = struct.unpack_from(">HH", data, place + 24)
@@ -187,6 +189,8 @@ def _read_sequence(data: bytes) -> AvifImage:
     if image is None:
         raise ValueError("it has no track of images")
     refusal = "grey and alpha in a sequence" if has_alpha and image.is_grey else ""
+    if image.is_grey and image.is_limited is None:
+        refusal = "a sequence of grey whose range no box tells"
     return image._replace(alpha=int(has_alpha), refusal=image.refusal or refusal)
 
 

@@ -118,3 +118,10 @@ def test_boxes_before_the_image_move_nothing() -> None:
     moved[offset : offset + 4] = (int.from_bytes(moved[offset : offset + 4]) + 70_000).to_bytes(4)
     assert read_header(bytes(moved)).shape == (HEIGHT, WIDTH, 3)
     np.testing.assert_array_equal(decode_pixels(bytes(moved), "x"), with_pillow(data))
+
+
+@pytest.mark.parametrize("range_", ["full", "limited"])
+def test_the_range_of_grey_may_be_told_by_the_codec_alone(range_: str) -> None:
+    data = save("L", range=range_)
+    untold = data.replace(b"colrnclx", b"freenclx")
+    np.testing.assert_array_equal(decode_pixels(untold, "x"), with_pillow(untold))
