@@ -58,6 +58,7 @@ def filter_files(
     files = (*kernels, document and document.path, settings.weights, settings.labels)
     prerequisites = tuple(path for path in files if isinstance(path, Path))
     listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
+    expands = "{page}" in (settings.output or "")  # each page gets an output
     request = OutputRequest(
         output=settings.output,
         format_=settings.format_.removeprefix(".") if settings.format_ else None,
@@ -68,13 +69,14 @@ def filter_files(
         read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
         below=below,
-        pages=_count_pages(sources, b"", settings),
+        pages=_count_pages(sources, b"") if expands else {},
         page=settings.page,
     )
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        request = request._replace(stdin_suffix=_find_suffix(stdin), pages=_count_pages(sources, stdin, settings))
+        request = request._replace(stdin_suffix=_find_suffix(stdin))
+        request = request._replace(pages=_count_pages(sources, stdin)) if expands else request
         jobs = _name_jobs(sources, request, settings)
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
@@ -124,10 +126,8 @@ def _collect(
     return words, {}, ()
 
 
-def _count_pages(sources: Sequence[str], stdin: bytes, settings: Settings) -> dict[str, int]:
-    """Return how many pages inputs have, by their heads, where each page gets an output."""
-    if "{page}" not in (settings.output or ""):
-        return {}
+def _count_pages(sources: Sequence[str], stdin: bytes) -> dict[str, int]:
+    """Return how many pages inputs have, by their heads."""
     from cnnfilter.run.inputs import count_pages  # noqa: PLC0415  nobody else needs heads before the work
 
     return {source: count_pages(source, stdin) for source in sources}
@@ -147,9 +147,9 @@ def _find_suffix(stdin: bytes) -> str:
     """Return what the name of standard input would end in: that of a text for a matrix, else by how it begins."""
     if not stdin or looks_like_matrix(stdin):
         return ".txt"
-    from cnnfilter.io.signatures import recognise  # noqa: PLC0415  most inputs have names
+    from cnnfilter.io.signatures import HEAD, recognise  # noqa: PLC0415  most inputs have names
 
-    format_ = recognise(stdin)
+    format_ = recognise(stdin[:HEAD])
     return next((suffix for suffix, row in FORMATS.items() if row.name == format_), "")
 
 

@@ -1,6 +1,7 @@
 """Image and matrix files read: the header, then OpenCV, then what OpenCV leaves undone of a format."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import islice
 from typing import Any, NoReturn, cast
 
@@ -8,38 +9,26 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.avif import decode_avif
-from cnnfilter.io.bmp import decode_bitmap
-from cnnfilter.io.boxes import hide_descriptions
 from cnnfilter.io.colours import spread
-from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.formats import Depth, is_matrix
-from cnnfilter.io.gif import decode_frames
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, Header, check_header, read_header
-from cnnfilter.io.jpeg2000 import decode_jpeg_2000
 from cnnfilter.io.jpeg_segments import list_gaps
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
-from cnnfilter.io.metadata import (
-    Metadata,
-    apply_orientation,
-    read_orientation,
-)
-from cnnfilter.io.netpbm import NAMES, decode_netpbm
+from cnnfilter.io.metadata import Metadata, apply_orientation
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure, swap_red_and_blue
 from cnnfilter.io.pillow import open_with_pillow
-from cnnfilter.io.png import decode_frames_of_png, keep_chunks, without_damage
-from cnnfilter.io.radiance import decode_radiance
-from cnnfilter.io.signatures import not_supported
-from cnnfilter.io.sun_raster import decode_sun_raster
+from cnnfilter.io.signatures import NETPBM, not_supported
+
+# ruff: noqa: PLC0415  what reads a format is loaded when a file of it is met
 
 
 class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
-    def __init__(self, data: bytes, header: Header, name: str, exif: bytes = b"") -> None:
+    def __init__(self, data: bytes, header: Header, name: str) -> None:
         self._buffer = np.frombuffer(_prepare(data, header), np.uint8)
-        self._data, self._header, self._name, self._exif = data, header, name, exif
+        self._data, self._header, self._name = data, header, name
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
         self.loops = 0  # how often frames are shown, 0 for always
@@ -52,12 +41,16 @@ class Pages:
 
     def metadata(self) -> list[Metadata]:
         """Return what is said beside each page of a TIFF, or beside an animation."""
+        from cnnfilter.io.containers import read_metadata
+
         count = self.count if self._header.layouts else 1
         return [read_metadata(self._data, self._header, page) for page in range(count)]
 
     def __iter__(self) -> Iterator[Array]:
         """Yield each as (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that cannot be read."""
         if self._header.screen:
+            from cnnfilter.io.gif import decode_frames
+
             yield from decode_frames(self._data, self._header.screen, self._name)
             return
         if self._header.png:
@@ -69,7 +62,7 @@ class Pages:
         (_, animation), _ = call_opencv(self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer))
         self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
         for frame in animation.frames:
-            yield _correct(frame, self._header, self._name, exif=self._exif)
+            yield _correct(frame, self._header, self._name)
         if len(animation.frames) < self.count:
             self._refuse(len(animation.frames))
 
@@ -82,7 +75,7 @@ class Pages:
         )
         if len(animation.frames) != 1:
             self._refuse(index)
-        return _correct(animation.frames[0], self._header, self._name, exif=self._exif)
+        return _correct(animation.frames[0], self._header, self._name)
 
     def pictures(self) -> Iterator["Picture"]:
         """Yield each as a picture."""
@@ -152,8 +145,12 @@ def decode_picture(
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     if foresee and header.height * header.width >= _LONG_TO_DECODE and (sketch := make_sketch(header)) and not page:
         foresee(sketch)
-    metadata = read_metadata(data, header, (page or 1) - 1)
-    pages = Pages(data, header, name, metadata.exif) if header.pages > 1 else None
+    metadata = Metadata()
+    if not header.is_bare:
+        from cnnfilter.io.containers import read_metadata
+
+        metadata = read_metadata(data, header, (page or 1) - 1)
+    pages = Pages(data, header, name) if header.pages > 1 else None
     if pages and page and page > 1:
         pixels = pages[page - 1]
     elif decode := _find_decoder(header):
@@ -164,9 +161,8 @@ def decode_picture(
         if header.format == "JPEG":
             pixels = _decode_jpeg(data, name, flags, notes, allow_truncated=allow_truncated)
         else:
-            pixels = _decode_with_opencv(_prepare(data, header), header, name, flags)
-        exif = b"" if header.png else metadata.exif
-        pixels = _correct(pixels, header, name, exif=exif, red_first=red_first)
+            pixels = _decode_with_opencv(data if header.is_bare else _prepare(data, header), header, name, flags)
+        pixels = _correct(pixels, header, name, red_first=red_first)
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
     notes += header.notes
@@ -179,8 +175,10 @@ def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> A
     """Return what OpenCV decodes of a file, of a PNG that it refuses what it decodes of the chunks with pixels."""
     buffer = np.frombuffer(data, np.uint8)
     pixels, lines = call_opencv(header.format, name, lambda: cast(Array, cv2.imdecode(buffer, flags)))
-    if pixels is None and header.png and len(part := keep_chunks(data)) < len(data):
-        return _decode_with_opencv(part, header, name, flags)
+    if pixels is None and header.png and not header.is_bare:
+        from cnnfilter.io.png import keep_chunks
+
+        return _decode_with_opencv(keep_chunks(data), header._replace(is_bare=True), name, flags)
     if pixels is None and header.format == "WebP":
         with open_with_pillow(data, "WEBP", name) as image:
             colours = np.array(image.convert("RGBA" if header.channels == 4 else "RGB"))
@@ -209,8 +207,14 @@ def _as_picture(pixels: Array, header: Header, index: int) -> Picture:
 def _prepare(data: bytes, header: Header) -> bytes:
     """Return a file as OpenCV reads it right."""
     if header.png:
+        from cnnfilter.io.png import without_damage
+
         return without_damage(data, header.png)
-    return hide_descriptions(data) if header.format == "AVIF" else data
+    if header.format == "AVIF":
+        from cnnfilter.io.boxes import hide_descriptions
+
+        return hide_descriptions(data)
+    return data
 
 
 _JPEG_END = b"\xff\xd9"
@@ -254,6 +258,8 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
 
 
 def _decode_gif(data: bytes, header: Header, index: int, name: str) -> Array:
+    from cnnfilter.io.gif import decode_frames
+
     if not header.screen:
         raise ImageFileError("the GIF is cut off (before its first image)", path=name)
     return next(islice(decode_frames(data, header.screen, name), index, None))
@@ -261,6 +267,7 @@ def _decode_gif(data: bytes, header: Header, index: int, name: str) -> Array:
 
 def _decode_apng(data: bytes, header: Header, name: str) -> Iterator[Array]:
     """Yield the frames of an animation, upright."""
+    from cnnfilter.io.apng import decode_frames_of_png
 
     def decode(image: bytes) -> Array:
         plain = header._replace(orientation=1)
@@ -276,22 +283,34 @@ def _decode_apng_frame(data: bytes, header: Header, index: int, name: str) -> Ar
 
 
 def _decode_tiff(data: bytes, header: Header, index: int, name: str) -> Array:
+    from cnnfilter.io.tiff import decode_tiff
+
     if not header.layouts:
         raise ImageFileError("the TIFF is cut off or damaged: it has no page", path=name)
-    from cnnfilter.io.tiff import decode_tiff  # noqa: PLC0415  for TIFFs alone
-
     return decode_tiff(data, header.layouts[index], name)
+
+
+_SINGLE = {
+    "BMP": ("bmp", "decode_bitmap"),
+    **dict.fromkeys(NETPBM, ("netpbm", "decode_netpbm")),
+    "Radiance HDR": ("radiance", "decode_radiance"),
+    "Sun raster": ("sun_raster", "decode_sun_raster"),
+    "AVIF": ("avif", "decode_avif"),
+    "JPEG 2000": ("jpeg2000", "decode_jpeg_2000"),
+}
+"""Formats of one image, each with the module and the function that reads it."""
+
+
+def _decode_single(data: bytes, header: Header, _: int, name: str) -> Array:
+    module, function = _SINGLE[header.format]
+    decode: Callable[[bytes, str], Array] = getattr(import_module(f"cnnfilter.io.{module}"), function)
+    return decode(data, name)
 
 
 _DECODERS: dict[str, Callable[[bytes, Header, int, str], Array]] = {
     "GIF": _decode_gif,
-    "BMP": lambda data, header, page, name: decode_bitmap(data, name),
-    **dict.fromkeys(NAMES.values(), lambda data, header, page, name: decode_netpbm(data, name)),
-    "Radiance HDR": lambda data, header, page, name: decode_radiance(data, name),
-    "Sun raster": lambda data, header, page, name: decode_sun_raster(data, name),
     "TIFF": _decode_tiff,
-    "AVIF": lambda data, _, __, name: decode_avif(data, name),
-    "JPEG 2000": lambda data, _, __, name: decode_jpeg_2000(data, name),
+    **dict.fromkeys(_SINGLE, _decode_single),
 }
 """What reads the formats that OpenCV reads wrong: from a file, its header, the number of a page from 0, and a name for
 messages, to pixels as a `Picture` has them, upright, in RGB, with straight alpha, spread to the whole range."""
@@ -304,7 +323,7 @@ def _find_decoder(header: Header) -> Callable[[bytes, Header, int, str], Array] 
     return None if header.format == "AVIF" and header.pages > 1 else _DECODERS.get(header.format)
 
 
-def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red_first: bool = False) -> Array:
+def _correct(pixels: Array, header: Header, name: str, *, red_first: bool = False) -> Array:
     """Return what OpenCV decoded of a file, BGR or `red_first`, as the file means it, upright RGB with straight alpha.
 
     `ImageFileError` if the pixels are of a type that is not computed with.
@@ -315,10 +334,8 @@ def _correct(pixels: Array, header: Header, name: str, *, exif: bytes = b"", red
         pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
     elif header.white not in {0, white} and white:
         pixels = spread(pixels, header.white, header.black)
-    if header.format in {"AVIF", "PNG"}:
+    if header.orientation > 1:
         pixels = apply_orientation(pixels, header.orientation)
-    elif exif:
-        pixels = apply_orientation(pixels, read_orientation(exif))
     if pixels.dtype not in DEPTHS or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
         what = f"{header.format} of type {pixels.dtype} and shape {pixels.shape}"
         raise ImageFileError(not_supported(what), path=name)

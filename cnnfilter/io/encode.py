@@ -7,9 +7,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.containers import write_metadata
 from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Format, find_format
-from cnnfilter.io.gif_writer import encode_gif
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata
@@ -40,6 +38,8 @@ def encode_image(
     if format_.is_matrix:
         return encode_matrix(pixels, path)
     if format_.name == "GIF":
+        from cnnfilter.io.gif_writer import encode_gif  # noqa: PLC0415  for GIF alone
+
         return encode_gif([_fit(pixels, format_, path)], notes=notes)
     fitted = _fit(pixels, format_, path)
     blue_first = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
@@ -55,7 +55,7 @@ def encode_image(
     if data is None:
         what = f"{blue_first.shape} pixels of {blue_first.dtype}, or there is too little memory"
         raise ImageFileError(f"{format_.name} cannot hold {what}", path=path)
-    return _add_metadata(data, format_, [kept])
+    return _add_metadata(data, format_, [kept]) if any(kept) else data
 
 
 def encode_pages(
@@ -83,6 +83,8 @@ def encode_pages(
     if format_.pages == "frames":
         _check_sizes(fitted, path)
     if format_.name == "GIF":
+        from cnnfilter.io.gif_writer import encode_gif  # noqa: PLC0415  for GIF alone
+
         return encode_gif(fitted, durations, loops, notes)
     pairs = zip(fitted, pages, strict=True)
     blue_first = [swap_red_and_blue(page, owned=owned or page is not given) for page, given in pairs]
@@ -96,7 +98,7 @@ def encode_pages(
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
         raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
-    return _add_metadata(data, format_, metadata)
+    return _add_metadata(data, format_, metadata) if any(map(any, metadata)) else data
 
 
 _AVIF_BLOCKS = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_XMP
@@ -104,8 +106,10 @@ _AVIF_BLOCKS = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METAD
 
 
 def _add_metadata(data: Encoded, format_: Format, pages: Sequence[Metadata]) -> Encoded:
-    """Return a file with metadata where there is some."""
-    return write_metadata(data, format_.name, pages) if any(map(any, pages)) else data
+    """Return a file with metadata, of each page or of all."""
+    from cnnfilter.io.containers import write_metadata  # noqa: PLC0415  many files have none
+
+    return write_metadata(data, format_.name, pages)
 
 
 _CONVERSIONS = {(1, 3): cv2.COLOR_GRAY2BGR, (1, 4): cv2.COLOR_GRAY2BGRA, (3, 4): cv2.COLOR_BGR2BGRA}

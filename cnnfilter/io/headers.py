@@ -8,18 +8,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io import avif_boxes, jpeg2000_boxes, metadata
-from cnnfilter.io.bmp import find_unused, read_bitmap
-from cnnfilter.io.gif import Screen, read_screen
-from cnnfilter.io.netpbm import NAMES, find_second, read_netpbm
+from cnnfilter.io.metadata import read_orientation
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
-from cnnfilter.io.png import PngFile, read_file
-from cnnfilter.io.radiance import read_radiance
-from cnnfilter.io.signatures import explain_unknown, find_camera_raw, not_supported, recognise
-from cnnfilter.io.sun_raster import read_sun_raster
+from cnnfilter.io.signatures import HEAD, NETPBM, explain_unknown, find_camera_raw, not_supported, recognise
 
 if TYPE_CHECKING:
+    from cnnfilter.io.gif import Screen
+    from cnnfilter.io.png import PngFile
     from cnnfilter.io.tiff_layout import Layout
+
+# ruff: noqa: PLC0415  what reads a format is loaded when a file of it is met
 
 
 class Header(NamedTuple):
@@ -41,6 +39,7 @@ class Header(NamedTuple):
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
     screen: Screen | None = None  # of a GIF
     png: PngFile | None = None  # of a PNG
+    is_bare: bool = False  # whether it is known to hold pixels and nothing else
     format: str = ""  # its name; empty if it is not known
 
     @property
@@ -54,7 +53,7 @@ class Header(NamedTuple):
 
 def read_header(data: bytes, name: str = "") -> Header:
     """Return what a file, or a map of it, promises; of a size 0x0 where that is not known. Its name helps."""
-    header, format_ = None, recognise(data)
+    header, format_ = None, recognise(data[:HEAD])
     if not format_:
         return Header(0, 0, refusal=explain_unknown(data, name))
     with suppress(struct.error, IndexError, ValueError):
@@ -94,11 +93,14 @@ def check_header(
 
 def _png(data: bytes) -> Header:
     """Return what the chunks say, and the frames of an animation that is whole."""
+    from cnnfilter.io.png import read_file
+
     file = read_file(data)
     depth = {0: 1, 4: 4, 6: 4}.get(file.kind, 3) * max(1, file.bits // 8)
     header = Header(file.height, file.width, depth, max(1, len(file.frames)), refusal=file.refusal, notes=file.notes)
     transparent = file.grey if file.transparent and file.kind == 0 else None
-    return header._replace(channels=file.channel_count, orientation=file.orientation, transparent=transparent, png=file)
+    header = header._replace(orientation=file.orientation, transparent=transparent, png=file, is_bare=file.is_bare)
+    return header._replace(channels=4 if file.transparent else {0: 1, 4: 4, 6: 4}.get(file.kind, 3))
 
 
 def _jpeg(data: bytes) -> Header:
@@ -117,7 +119,7 @@ def _jpeg(data: bytes) -> Header:
             return Header(0, 0, refusal=not_supported("JPEG-LS"))
         if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
             (length,) = struct.unpack_from(">H", data, place + 2)
-            orientation = metadata.read_orientation(data[place + 4 : place + 2 + length])
+            orientation = read_orientation(data[place + 4 : place + 2 + length])
         if marker == 0xDA:  # a scan
             refusal = "" if data.rfind(b"\xff\xd9", place) > 0 else f"{CUT_OFF}; {ALLOWING}"
             return found._replace(refusal=refusal, orientation=orientation)
@@ -138,6 +140,8 @@ def _name_jpeg(marker: int, bits: int, height: int, components: int) -> str:
 
 
 def _gif(data: bytes) -> Header:
+    from cnnfilter.io.gif import read_screen
+
     screen = read_screen(data)
     pages, channels = len(screen.frames) or 1, screen.channels if screen.frames else 0
     refusal = f"the GIF is {screen.flaw}" if screen.flaw else ""
@@ -161,14 +165,14 @@ def _webp(data: bytes) -> Header:
         name, length = struct.unpack_from("<4sI", data, place)
         pages += name == b"ANMF"
         if name == b"EXIF":
-            orientation = metadata.read_orientation(data[place + 8 : place + 8 + length])
+            orientation = read_orientation(data[place + 8 : place + 8 + length])
         place += 8 + length + length % 2
     return Header(height, width, 4, max(1, pages), 0, refusal, channels, orientation)
 
 
 def _tiff(data: bytes) -> Header | None:
     """Return the size of the first page, and the sum of all."""
-    from cnnfilter.io.tiff_layout import read_pages  # noqa: PLC0415  for TIFFs alone
+    from cnnfilter.io.tiff_layout import read_pages
 
     if raw := find_camera_raw(data):
         return Header(0, 0, refusal=not_supported(raw))
@@ -184,6 +188,8 @@ def _tiff(data: bytes) -> Header | None:
 
 
 def _bmp(data: bytes) -> Header:
+    from cnnfilter.io.bmp import find_unused, read_bitmap
+
     bitmap = read_bitmap(data)
     if bitmap.refusal:
         return Header(bitmap.height, bitmap.width, refusal=bitmap.refusal)
@@ -192,6 +198,8 @@ def _bmp(data: bytes) -> Header:
 
 
 def _netpbm(data: bytes) -> Header:
+    from cnnfilter.io.netpbm import find_second, read_netpbm
+
     found = read_netpbm(data)
     if found.refusal:
         return Header(found.height, found.width, refusal=found.refusal)
@@ -200,6 +208,8 @@ def _netpbm(data: bytes) -> Header:
 
 
 def _radiance(data: bytes) -> Header:
+    from cnnfilter.io.radiance import read_radiance
+
     found = read_radiance(data)
     if found.refusal:
         return Header(found.height, found.width, refusal=found.refusal)
@@ -207,6 +217,8 @@ def _radiance(data: bytes) -> Header:
 
 
 def _sun_raster(data: bytes) -> Header:
+    from cnnfilter.io.sun_raster import read_sun_raster
+
     raster = read_sun_raster(data)
     if raster.refusal:
         return Header(raster.height, raster.width, refusal=raster.refusal)
@@ -218,7 +230,9 @@ _LONGEST_HEAD = 65_536
 
 def _avif(data: bytes) -> Header:
     """ISO/IEC 23008-12: the boxes of the main image, or those of a sequence."""
-    image = avif_boxes.read_avif(data)
+    from cnnfilter.io.avif_boxes import read_avif
+
+    image = read_avif(data)
     height, width = image.crop[2:] if image.crop else (image.height, image.width)
     depth = image.channel_count * (1 + (image.bits > 8))
     refusal = f"AVIF with {image.refusal} is not supported" if image.refusal else ""
@@ -228,9 +242,11 @@ def _avif(data: bytes) -> Header:
 
 def _jpeg_2000(data: bytes) -> Header:
     """ITU-T T.800: boxes, or a bare codestream."""
+    from cnnfilter.io.jpeg2000_boxes import read_boxes
+
     if data[20:24] == b"mjp2":
         return Header(0, 0, refusal="Motion JPEG 2000 is not supported")
-    boxes = jpeg2000_boxes.read_boxes(data)
+    boxes = read_boxes(data)
     stream = boxes.codestream
     refusal = "" if stream.is_whole else "the JPEG 2000 is cut off or damaged: its codestream has no end"
     if boxes.refusal:
@@ -248,7 +264,7 @@ _READERS: dict[str, Callable[[bytes], Header | None]] = {
     "WebP": _webp,
     "TIFF": _tiff,
     "BMP": _bmp,
-    **dict.fromkeys(NAMES.values(), _netpbm),
+    **dict.fromkeys(NETPBM, _netpbm),
     "Radiance HDR": _radiance,
     "Sun raster": _sun_raster,
     "AVIF": _avif,

@@ -1,30 +1,28 @@
-"""PNG: what the chunks of a file say, and the frames of an animation as they are shown.
+"""PNG: what the chunks of a file say (PNG 1.3, W3C, 2025, sections 5.3, 11.2 and 11.3.1).
 
-PNG 1.3 (W3C, 2025), sections 5.3, 11.2, 11.3.1 and 11.3.6. OpenCV decodes the image, and each frame as an image of its
-own. A damaged chunk that holds no pixels, and a damaged animation, are left out, and named.
+OpenCV decodes the image. A damaged chunk that holds no pixels, and a damaged animation, are left out, and named.
 """
 
+# ruff: noqa: PLC0415  most files have neither EXIF nor an animation
+
+from __future__ import annotations
+
 import struct
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-import numpy as np
-
-from cnnfilter.arrays import Array
-from cnnfilter.errors import ImageFileError
 from cnnfilter.io.metadata import read_orientation
-from cnnfilter.io.png_chunks import read_png
 
-_START = b"\x89PNG\r\n\x1a\n"
+if TYPE_CHECKING:
+    from cnnfilter.io.apng import PngFrame
+
+START = b"\x89PNG\r\n\x1a\n"
 
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 """The chunks that an image is decoded from."""
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_TO_BACKGROUND, _TO_PREVIOUS = 1, 2
-"""Disposals: what a frame leaves in its place for the next. Others leave it as it is."""
 
 
 class Chunk(NamedTuple):
@@ -33,19 +31,6 @@ class Chunk(NamedTuple):
     name: bytes
     start: int
     end: int
-
-
-class PngFrame(NamedTuple):
-    """A frame of an animation."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-    duration: int  # in milliseconds
-    disposal: int
-    is_blended: bool  # with what was there before
-    parts: list[tuple[int, int]]  # where its pixels are
 
 
 class PngFile(NamedTuple):
@@ -63,11 +48,7 @@ class PngFile(NamedTuple):
     loops: int = 0  # how often they are shown, 0 for always
     notes: tuple[str, ...] = ()  # what was left out
     refusal: str = ""
-
-    @property
-    def channel_count(self) -> int:
-        """How many channels the pixels have."""
-        return 4 if self.transparent else {0: 1, 4: 4, 6: 4}.get(self.kind, 3)
+    is_bare: bool = False  # whether there is nothing but the image
 
 
 def read_file(data: bytes) -> PngFile:
@@ -90,13 +71,18 @@ def read_file(data: bytes) -> PngFile:
     for chunk in chunks:
         body = data[chunk.start : chunk.start + 16]
         if chunk.name == b"eXIf" or (chunk.name in _TEXTS and body == b"Raw profile type"):
-            exif = read_png(_START + data[chunk.start - 8 : chunk.end + 4]).exif
+            from cnnfilter.io.png_chunks import read_png
+
+            exif = read_png(START + data[chunk.start - 8 : chunk.end + 4]).exif
             file = file._replace(orientation=read_orientation(exif) if exif else file.orientation)
     if b"acTL" in names:
-        frames, loops, flaw = _read_animation(data, file)
+        from cnnfilter.io.apng import read_animation
+
+        frames, loops, flaw = read_animation(data, file)
         file = file._replace(frames=frames, loops=loops)
         notes += [f"its animation is damaged ({flaw}), and the image alone was read"] if flaw else []
-    return file._replace(notes=tuple(notes))
+    is_bare = not notes and all(chunk.name in _PIXELS for chunk in chunks)
+    return file._replace(notes=tuple(notes), is_bare=is_bare)
 
 
 def _list_chunks(data: bytes) -> tuple[list[Chunk], list[str], str]:
@@ -131,37 +117,6 @@ def _list_chunks(data: bytes) -> tuple[list[Chunk], list[str], str]:
     return chunks, damaged, ""
 
 
-def _read_animation(data: bytes, file: PngFile) -> tuple[tuple[PngFrame, ...], int, str]:
-    """Return the frames of an animation, how often they are shown, and what is wrong with it, or nothing."""
-    frames: list[PngFrame] = []
-    count = loops = following = 0
-    for name, start, end in file.chunks:
-        if name == b"acTL":
-            count, loops = struct.unpack_from(">II", data[start:end].ljust(8, b"\0"))
-        elif name == b"fcTL" and end - start == 26:
-            number, width, height, left, top, over, under, disposal, blending = struct.unpack_from(
-                ">5IHHBB", data, start
-            )
-            if number != following or not width or not height or disposal > _TO_PREVIOUS or blending > 1:
-                return (), 0, f"frame {len(frames) + 1} has wrong numbers"
-            if left + width > file.width or top + height > file.height:
-                return (), 0, f"frame {len(frames) + 1} is beyond the image"
-            duration = round(1000 * over / (under or 100))
-            frames.append(PngFrame(top, left, height, width, duration, disposal, bool(blending), []))
-            following += 1
-        elif name == b"fdAT" and frames:
-            if end - start < 4 or int.from_bytes(data[start : start + 4]) != following:
-                return (), 0, f"frame {len(frames)} has wrong numbers"
-            frames[-1].parts.append((start + 4, end))
-            following += 1
-        elif name == b"IDAT" and frames:
-            frames[-1].parts.append((start, end))
-    found = sum(bool(frame.parts) for frame in frames)
-    if not count or count != found or found != len(frames):
-        return (), 0, f"{count} frames are promised, and {found} are there"
-    return (tuple(frames), loops, "") if count > 1 else ((), 0, "")
-
-
 def without_damage(data: bytes, file: PngFile) -> bytes:
     """Return a file as OpenCV reads it: without damaged chunks, and as an image where the animation is damaged."""
     is_animation_left = not file.frames and any(chunk.name == b"acTL" for chunk in file.chunks)
@@ -171,52 +126,4 @@ def without_damage(data: bytes, file: PngFile) -> bytes:
 def keep_chunks(data: bytes) -> bytes:
     """Return a file of the chunks that an image is decoded from."""
     chunks, _, _ = _list_chunks(data)
-    return _START + b"".join(data[chunk.start - 8 : chunk.end + 4] for chunk in chunks if chunk.name in _PIXELS)
-
-
-def _write_chunk(name: bytes, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    return struct.pack(">I4s", len(content), name) + content + crc32(name + content).to_bytes(4)
-
-
-def decode_frames_of_png(data: bytes, file: PngFile, name: str, decode: Callable[[bytes], Array]) -> Iterator[Array]:
-    """Yield frames as they are shown: (H, W), (H, W, 3) or (H, W, 4); `decode` reads an image of one frame."""
-    shared = b"".join(
-        data[chunk.start - 8 : chunk.end + 4] for chunk in file.chunks if chunk.name in {b"PLTE", b"tRNS"}
-    )
-    canvas: Array | None = None
-    for number, frame in enumerate(file.frames, 1):
-        head = struct.pack(">II", frame.width, frame.height) + data[24:29]
-        parts = (data[start:end] for start, end in frame.parts)
-        image = _START + _write_chunk(b"IHDR", head) + shared + _write_chunk(b"IDAT", *parts) + _write_chunk(b"IEND")
-        try:
-            pixels = decode(image)
-        except ImageFileError as error:
-            raise ImageFileError(f"the PNG is damaged (in frame {number})", path=name) from error
-        if canvas is None:
-            canvas = np.zeros((file.height, file.width, *pixels.shape[2:]), pixels.dtype)
-        before = canvas
-        region = slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
-        shown = canvas.copy()
-        shown[region] = _blend(pixels, canvas[region]) if frame.is_blended else pixels
-        yield shown
-        canvas = shown.copy() if frame.disposal == _TO_BACKGROUND else shown
-        if frame.disposal == _TO_BACKGROUND:
-            canvas[region] = 0
-        elif frame.disposal == _TO_PREVIOUS:
-            canvas = np.zeros_like(before) if number == 1 else before
-
-
-def _blend(over: Array, under: Array) -> Array:
-    """Return pixels over others, of straight alpha, as alpha mixes them."""
-    if over.ndim == 2 or over.shape[2] != 4:
-        return over
-    white = np.iinfo(over.dtype).max
-    alpha, below = (pixels[:, :, 3:].astype(np.float64) / white for pixels in (over, under))
-    rest = below * (1 - alpha)
-    total = alpha + rest
-    mixed = np.zeros(over.shape)
-    np.divide(over[:, :, :3] * alpha + under[:, :, :3] * rest, total, out=mixed[:, :, :3], where=total > 0)
-    mixed[:, :, 3:] = total * white
-    blended: Array = np.rint(mixed).astype(over.dtype)
-    return blended
+    return START + b"".join(data[chunk.start - 8 : chunk.end + 4] for chunk in chunks if chunk.name in _PIXELS)

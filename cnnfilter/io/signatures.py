@@ -4,8 +4,6 @@ import re
 import struct
 from contextlib import suppress
 
-from cnnfilter.io.tags import read_directories, read_directory
-
 _READ = {
     "PNG": rb"\x89PNG\r\n\x1a\n",
     "JPEG": rb"\xff\xd8",
@@ -25,9 +23,12 @@ _READ = {
 }
 """The formats that are read, and patterns of their first bytes."""
 
+NETPBM = ("PBM", "PGM", "PPM", "PAM", "PFM")
+"""Those of Netpbm, which one module reads."""
+
 FORMATS_READ = ", ".join(_READ)
 
-_HEAD = 64
+HEAD = 64
 """Bytes that these patterns look at."""
 
 _NOT_READ = {
@@ -131,9 +132,8 @@ _SAMPLE = 4096
 _CONTROL = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
 
 
-def recognise(data: bytes) -> str:
+def recognise(head: bytes) -> str:
     """Return the name of the format of a file that is read, by its first bytes, or nothing."""
-    head = data[:_HEAD]
     return next((name for name, pattern in _READ.items() if re.match(pattern, head, re.DOTALL)), "")
 
 
@@ -171,6 +171,8 @@ def find_camera_raw(data: bytes) -> str:
     """
     if data[8:10] == b"CR":
         return "camera raw (CR2)"
+    from cnnfilter.io.tags import read_directories, read_directory  # noqa: PLC0415  for TIFFs alone
+
     first = next(read_directories(data), None)
     if first is None:
         return ""

@@ -166,7 +166,8 @@ class Filtering:
             from cnnfilter.run.show import Show  # noqa: PLC0415  nobody else needs it
 
             show = Show(self._work, picture, views)
-        for page, one in _take_pages(picture, plain):
+        pages = _take_pages(picture, plain) if any(job.page for job in plain) else [(0, picture)]
+        for page, one in pages:
             of_page = [job for job in plain if job.page == page]
             for _, alike in groupby(of_page, key=lambda job: (job.kernel, bool(job.layer))):
                 self._run_network(list(alike), one, outcome, show if page <= 1 else None)

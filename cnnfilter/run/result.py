@@ -24,7 +24,7 @@ from cnnfilter.io.levels import (
     remark_on_clipping,
     to_levels,
 )
-from cnnfilter.io.metadata import Metadata, carry_over
+from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.nn.layers import Shape, show_shape
@@ -355,9 +355,12 @@ def encode(result: Result, settings: Settings) -> File:
         )
         notes = *notes, *lost
     else:
-        metadata, lost = Metadata(), ()
-        if not is_matrix(result.name):
+        metadata = Metadata()
+        if any(result.metadata) and not is_matrix(result.name):
+            from cnnfilter.io.transfer import carry_over  # noqa: PLC0415  many files have no metadata
+
             metadata, lost = carry_over(result.metadata, find_format(result.name), first)
+            notes = *notes, *lost
         data = encode_image(
             first,
             result.name,
@@ -367,12 +370,13 @@ def encode(result: Result, settings: Settings) -> File:
             metadata=metadata,
             notes=said,
         )
-        notes = *notes, *lost
     return File(result.path or result.name, data, first.shape, result.clipped, (*notes, *said))
 
 
 def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:
     """Return what a file of several pictures says beside each, and what is dropped."""
+    from cnnfilter.io.transfer import carry_over  # noqa: PLC0415  many files have no metadata
+
     format_, each = find_format(result.name), pages.metadata()
     shared = each[0]._replace(exif=b"", xmp=b"", texts=(), resources=b"", others=())
     each += [shared] * (len(result.pages) - len(each))  # of an animation each page gets what tells of its pixels

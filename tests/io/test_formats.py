@@ -22,7 +22,8 @@ from cnnfilter.io.formats import (
 )
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.matrices import encode_matrix
-from cnnfilter.io.metadata import Metadata, carry_over
+from cnnfilter.io.metadata import Metadata
+from cnnfilter.io.transfer import carry_over
 from tests.io import IMAGE_SUFFIXES, decode_pixels
 
 

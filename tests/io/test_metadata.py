@@ -17,7 +17,8 @@ from cnnfilter.io.encode import encode_image, encode_pages
 from cnnfilter.io.exif import Resolution
 from cnnfilter.io.formats import find_format
 from cnnfilter.io.headers import read_header
-from cnnfilter.io.metadata import Metadata, Text, carry_over, update_exif
+from cnnfilter.io.metadata import Metadata, Text
+from cnnfilter.io.transfer import carry_over, update_exif
 from tests.io import IMAGE_SUFFIXES
 
 KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
