@@ -96,6 +96,8 @@ def _png(data: bytes) -> Header:
     from cnnfilter.io.png import read_file
 
     file = read_file(data)
+    if not file.height:
+        return Header(0, 0, refusal=file.refusal)
     depth = {0: 1, 4: 4, 6: 4}.get(file.kind, 3) * max(1, file.bits // 8)
     header = Header(file.height, file.width, depth, max(1, len(file.frames)), refusal=file.refusal, notes=file.notes)
     transparent = file.grey if file.transparent and file.kind == 0 else None
