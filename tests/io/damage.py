@@ -69,7 +69,7 @@ def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
         "full-colour.jpg": (colours, {"subsampling": 0, "optimize": True, "comment": b"words"}),
         "inks.jpg": (inks, {}),
         "palette.png": (palette, {"transparency": 3}),
-        "lines.png": (lines, {"dpi": (300, 300)}),
+        "lines.png": (lines, {"optimize": True}),
         "grey-alpha.png": (clear.convert("LA"), {}),
         "grey-transparent.png": (grey, {"transparency": 9}),
         "lines.tif": (lines, {"compression": "group4"}),
