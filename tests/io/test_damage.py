@@ -39,7 +39,8 @@ def test_a_png_is_refused_by_its_checksums(name: str) -> None:
     for place in chance.sample(range(8, len(FILES[name])), ROUNDS):
         data = bytearray(FILES[name])
         data[place] ^= 1 << chance.randrange(8)
-        assert "damaged" in outcome(bytes(data), name)
+        refusal = outcome(bytes(data), name)
+        assert "damaged" in refusal or "more than the limit" in refusal  # a height of many rows is refused first
 
 
 def test_a_png_that_promises_a_chunk_of_gigabytes_is_refused_before_opencv_makes_room() -> None:
