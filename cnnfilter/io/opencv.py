@@ -100,6 +100,9 @@ _LIBRARIES = (
     b"TIFF",
     b"OJPEG",
     b"ZSTD",
+    b"JPEGLib: ",
+    b"JPEGSetupDecode: ",
+    b"JPEGPreDecode: ",
 )
 """How the lines of libpng (pngerror.c), libjpeg (jerror.h) and libtiff begin; all others come from other threads."""
 
