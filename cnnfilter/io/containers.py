@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from cnnfilter.io import exif
 from cnnfilter.io.boxes import find_box, find_colours, list_boxes, read_items
-from cnnfilter.io.exif import Entry, Resolution
+from cnnfilter.io.exif import Entry, Resolution, Text
 from cnnfilter.io.headers import Header
 from cnnfilter.io.jpeg_segments import read_jpeg, write_jpeg
-from cnnfilter.io.metadata import EXIF_START, Metadata, Text
+from cnnfilter.io.metadata import EXIF_START, Metadata
 from cnnfilter.io.photoshop import find_iptc, keep_resources, wrap_iptc
 from cnnfilter.io.png_chunks import read_png, write_png
 from cnnfilter.io.tags import ORIENTATION, Directory

@@ -12,7 +12,6 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.colours import spread
 from cnnfilter.io.formats import Depth, is_matrix
 from cnnfilter.io.headers import ALLOWING, CUT_OFF, Header, check_header, read_header
-from cnnfilter.io.jpeg_segments import list_gaps
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import decode_matrix
 from cnnfilter.io.metadata import Metadata, apply_orientation
@@ -80,7 +79,8 @@ class Pages:
     def pictures(self) -> Iterator["Picture"]:
         """Yield each as a picture."""
         for index, pixels in enumerate(self):
-            yield _as_picture(pixels, self._header, index)
+            matrix, bands = _find_meaning(self._header, index)
+            yield Picture(pixels, DEPTHS[pixels.dtype], matrix=matrix, bands=bands)
 
     def _refuse(self, index: int) -> NoReturn:
         what = (
@@ -166,9 +166,16 @@ def decode_picture(
     if not header.height or page:  # what was decoded may be larger than the header, or its first page, said
         check_header(Header(*pixels.shape[:2]), name, most_pixels)
     notes += header.notes
-    picture = _as_picture(pixels, header, (page or 1) - 1)
-    picture.metadata, picture.pages, picture.notes = metadata, None if page else pages, tuple(notes)
-    return picture
+    matrix, bands = _find_meaning(header, (page or 1) - 1)
+    return Picture(
+        pixels,
+        DEPTHS[pixels.dtype],
+        matrix=matrix,
+        bands=bands,
+        metadata=metadata,
+        pages=None if page else pages,
+        notes=tuple(notes),
+    )
 
 
 def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> Array:
@@ -194,14 +201,16 @@ _LONG_TO_DECODE = 1 << 22
 
 def make_sketch(header: Header) -> Picture | None:
     """Return a picture as large as the first page, once it has been read; None where the header does not tell."""
-    return _as_picture(np.broadcast_to(np.uint8(0), header.shape), header, 0) if header.shape else None
+    if not header.shape:
+        return None
+    matrix, bands = _find_meaning(header, 0)
+    return Picture(np.broadcast_to(np.uint8(0), header.shape), Depth.EIGHT, matrix=matrix, bands=bands)
 
 
-def _as_picture(pixels: Array, header: Header, index: int) -> Picture:
-    """Return what was decoded of a page, counted from 0, as a picture; the header says what its numbers mean."""
+def _find_meaning(header: Header, index: int) -> tuple[bool, bool]:
+    """Return whether a page, counted from 0, is a matrix, and whether its channels are bands, as `Picture` has them."""
     layout = header.layouts[index] if header.layouts else None
-    matrix, bands = bool(layout and layout.numbers), header.bands or bool(layout and layout.bands)
-    return Picture(pixels, DEPTHS[pixels.dtype], matrix=matrix, bands=bands)
+    return bool(layout and layout.numbers), header.bands or bool(layout and layout.bands)
 
 
 def _prepare(data: bytes, header: Header) -> bytes:
@@ -243,6 +252,8 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
     decoded, lines = call_opencv("JPEG", name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
     if damage:
+        from cnnfilter.io.jpeg_segments import list_gaps
+
         harmless = {_JPEG_GAP.format(*gap) for gap in list_gaps(data)}
         damage = [line for line in damage if line not in harmless]
     if decoded is None and allow_truncated:  # the cut may be in a table between two scans

@@ -135,6 +135,14 @@ def _append(
     return place
 
 
+class Text(NamedTuple):
+    """A text with a keyword, as PNG has them; a comment of JPEG has the keyword Comment."""
+
+    keyword: str
+    value: bytes  # in UTF-8, or as it is in a JPEG
+    chunk: bytes = b""  # of a PNG: its name and contents
+
+
 class Resolution(NamedTuple):
     """How many pixels there are in a length."""
 

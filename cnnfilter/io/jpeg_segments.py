@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
-from cnnfilter.io.exif import Resolution
-from cnnfilter.io.metadata import EXIF_START, Metadata, Text
+from cnnfilter.io.exif import Resolution, Text
+from cnnfilter.io.metadata import EXIF_START, Metadata
 from cnnfilter.io.photoshop import keep_resources
 
 _JFIF, _XMP, _XMP_MORE = b"JFIF\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"

@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Array
-    from cnnfilter.io.exif import Resolution
+    from cnnfilter.io.exif import Resolution, Text
 
 EXIF_START = b"Exif\0\0"
 
@@ -39,14 +39,6 @@ def apply_orientation(pixels: Array, orientation: int) -> Array:
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-class Text(NamedTuple):
-    """A text with a keyword, as PNG has them; a comment of JPEG has the keyword Comment."""
-
-    keyword: str
-    value: bytes  # in UTF-8, or as it is in a JPEG
-    chunk: bytes = b""  # of a PNG: its name and contents
 
 
 class Metadata(NamedTuple):

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 
-from cnnfilter.io.exif import Resolution
-from cnnfilter.io.metadata import EXIF_START, Metadata, Text
+from cnnfilter.io.exif import Resolution, Text
+from cnnfilter.io.metadata import EXIF_START, Metadata
 from cnnfilter.io.photoshop import keep_resources, wrap_iptc
 
 _UNPACKED = 1 << 26

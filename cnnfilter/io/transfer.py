@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from cnnfilter.arrays import Array
 from cnnfilter.io import exif
-from cnnfilter.io.exif import Resolution
+from cnnfilter.io.exif import Resolution, Text
 from cnnfilter.io.formats import Format
-from cnnfilter.io.metadata import Metadata, Text
+from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.photoshop import name_resources
 from cnnfilter.io.tags import ORIENTATION, Directory, read_directories, read_directory
 

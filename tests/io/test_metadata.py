@@ -14,10 +14,10 @@ from cnnfilter.errors import CnnFilterError
 from cnnfilter.io.containers import read_metadata
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image, encode_pages
-from cnnfilter.io.exif import Resolution
+from cnnfilter.io.exif import Resolution, Text
 from cnnfilter.io.formats import find_format
 from cnnfilter.io.headers import read_header
-from cnnfilter.io.metadata import Metadata, Text
+from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.transfer import carry_over, update_exif
 from tests.io import IMAGE_SUFFIXES
 
