@@ -23,6 +23,7 @@ from cnnfilter.io.tiff_layout import (
     MULTIPLIED,
     OLD_JPEG,
     PALETTE,
+    RGB,
     SAMPLE_FORMAT,
     SEPARATED,
     SUBSAMPLING,
@@ -106,13 +107,13 @@ def _make_image(samples: Array, layout: Layout, data: bytes, name: str) -> Array
         pixels = _to_doubles(samples, name)
     else:
         pixels = _spread(samples, layout)
-        if layout.alpha:
+        if layout.alpha and (layout.photometric != RGB or layout.alpha == MULTIPLIED):
             colours, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
             colours = _convert(colours, layout, data, name)
             if layout.alpha == MULTIPLIED and layout.photometric != PALETTE:
                 colours = divide_by_alpha(colours, alpha)
             pixels = np.concatenate([*[colours] * (3 // colours.shape[2]), alpha], axis=2)
-        else:
+        elif not layout.alpha:
             pixels = _convert(pixels, layout, data, name)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
