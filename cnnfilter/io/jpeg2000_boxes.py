@@ -146,27 +146,33 @@ def read_boxes(data: bytes) -> Boxes:
 
 def _read_codestream(data: bytes, start: int, end: int) -> Codestream:
     """Read the marker SIZ (T.800, A.5.1), and look for the end behind all tile-parts."""
-    right, bottom, left, top, tile_width, tile_height, _, _, count = struct.unpack_from(">8IH", data, start + 8)
+    right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, count = struct.unpack_from(
+        ">8IH", data, start + 8
+    )
     sizes = [struct.unpack_from("3B", data, start + 42 + 3 * number) for number in range(count)]
     components = tuple(Component((bits & ~_IS_SIGNED) + 1, across, down) for bits, across, down in sizes)
     if not components or right <= left or bottom <= top or not all(across and down for _, across, down in components):
         raise ValueError("the image or a component has no samples")
     offset, tile = (top, left), (tile_height, tile_width)
-    is_whole = _find_end(data, start, end)
+    if not tile_width or not tile_height or right <= tile_left or bottom <= tile_top:
+        raise ValueError("it has no tiles")
+    tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
+    is_whole = _find_end(data, start, end, tiles)
     return Codestream(start, end, bottom - top, right - left, offset, tile, components, is_whole)
 
 
-def _find_end(data: bytes, start: int, end: int) -> bool:
-    """Return whether the marker EOC follows the tile-parts (T.800, A.4), as far as their lengths can be believed."""
-    place = start + 2
+def _find_end(data: bytes, start: int, end: int, tiles: int) -> bool:
+    """Return whether the marker EOC follows parts of all tiles (T.800, A.4), as far as lengths can be believed."""
+    place, seen = start + 2, set[int]()
     while place + 2 <= end:
         (marker,) = struct.unpack_from(">H", data, place)
         if marker == _EOC:
-            return True
+            return len(seen) == tiles
         if place + 10 > end or marker <= 0xFF00:
             break
         if marker == _SOT:
-            (length,) = struct.unpack_from(">I", data, place + 6)
+            number, length = struct.unpack_from(">HI", data, place + 4)
+            seen.add(number)
             if length < 14:  # up to the end
                 break
             place += length

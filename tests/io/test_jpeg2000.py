@@ -247,3 +247,14 @@ def test_what_is_cut_off_is_refused() -> None:
         for length in {*range(len(data) - 40, len(data)), *random.Random(0).sample(range(1, len(data)), 20)}:
             with pytest.raises(ImageFileError):
                 decode_pixels(data[:length], "x")
+
+
+def test_a_codestream_without_all_its_tiles_is_refused() -> None:
+    code = with_pillow(noise(CHANNELS[3], 8), tile_size=(16, 16))
+    start = code.index(b"\xff\x90")
+    (length,) = struct.unpack_from(">I", code, start + 6)
+    wide = bytearray(with_pillow(noise(CHANNELS[3], 8)))
+    struct.pack_into(">II", wide, 8, 1000, 1000)  # the tile stays as it was
+    for data in (code[:start] + code[start + length :], bytes(wide)):
+        with pytest.raises(ImageFileError, match="cut off or damaged"):
+            decode_pixels(data, "x")
