@@ -1,6 +1,6 @@
 """Image files written through OpenCV, a picture or many in each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +74,15 @@ def encode_pages(
 
     Frames are shown for their durations in milliseconds, or a second each, in as many loops, 0 for always. Pages have
     metadata each, an animation has one for all. Pages may be changed if they are `owned`; `notes` gets what is lost of
-    their pixels.
+    their pixels and times.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     parameters = _parameters(format_, quality, compression, are_frames=format_.pages == "frames")
     fitted = [_fit(page, format_, path) for page in pages]
-    durations = durations or (_STILL,) * len(pages)
+    if notes is not None and durations:
+        notes += _find_lost_times(format_, durations, loops)
+    most = _LONGEST_TIMES.get(format_.name, max(durations, default=0))
+    durations = [min(time, most) for time in durations] or [_STILL] * len(pages)
     if format_.pages == "frames":
         _check_sizes(fitted, path)
     if format_.name == "GIF":
@@ -99,6 +102,25 @@ def encode_pages(
     if data is None:
         raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
     return _add_metadata(data, format_, metadata) if any(map(any, metadata)) else data
+
+
+_LONGEST_TIMES = {"GIF": 655_350, "PNG": 65_535}
+"""How long a frame can be shown, in milliseconds, where a format or its encoder has a limit that animations reach."""
+
+
+def _find_lost_times(format_: Format, durations: Sequence[int], loops: int) -> Iterator[str]:
+    """Yield what a format does not hold of the times of frames and of their loops."""
+    if format_.pages == "pages":
+        yield f"the times of the frames dropped: pages of {format_.name} have none"
+        return
+    most = _LONGEST_TIMES.get(format_.name)
+    if most and max(durations) > most:
+        limit = f"a {format_.name} shows a frame for {most / 1000:g} s at most"
+        yield f"{limit}, and longer times become that; WebP keeps them"
+    if format_.name == "AVIF" and loops:
+        yield f"the number of loops, {loops}, dropped: animations of AVIF are written without one"
+    if format_.name == "AVIF" and min(durations) < 1:
+        yield "an AVIF shows a frame for 1 ms at least, and shorter times become that"
 
 
 _AVIF_BLOCKS = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_XMP

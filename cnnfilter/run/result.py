@@ -223,13 +223,13 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     """Return what is made of every page, all brought into range alike."""
     format_, notes = find_format(name), list[str]()
     if format_.pages == "frames":
-        if (settings.depth or maps.picture.depth) is Depth.SIXTEEN:
-            notes.append(
-                f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages, as {{page}} in -o does"
-            )
-        settings = settings._replace(depth=Depth.EIGHT)
+        asked, settings = settings.depth, settings._replace(depth=Depth.EIGHT)
     assert maps.model
     each = [lay_out(picture, maps.model, settings) for picture in pages.pictures()]
+    if format_.pages == "frames" and any((asked or one.picture.depth) is not Depth.EIGHT for one in each):
+        notes.append(
+            f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages, as {{page}} in -o does"
+        )
     extremes = _find_extremes(each, settings) if settings.range_ in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)

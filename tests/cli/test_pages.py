@@ -124,6 +124,37 @@ def test_frames_of_sixteen_bits_become_eight_with_a_remark(run: Run, folder: Pat
     assert run("pool", "deep.tif", "-o", "out.png", "--depth", "8").stderr == ""
 
 
+@pytest.mark.parametrize("types", [(np.uint8, np.uint16), (np.uint16, np.uint8), (np.uint8, np.float32)])
+def test_the_depth_of_each_page_counts_for_the_remark(run: Run, folder: Path, types: tuple[type, type]) -> None:
+    pages = [np.full((6, 6), 9, type_) for type_ in types]
+    (folder / "deep.tif").write_bytes(bytes(encode_pages(pages, "deep.tif")))
+    assert "frames of PNG have 8 bits" in run("pool", "deep.tif", "-o", "out.png").stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "times", "loops", "said"),
+    [
+        ("out.png", (40, 65_535, 65_535), 3, "a PNG shows a frame for 65.535 s at most"),
+        ("out.gif", (40, 70_000, 655_350), 3, "a GIF shows a frame for 655.35 s at most"),
+        ("out.webp", (40, 70_000, 10_000_000), 3, ""),
+        ("out.avif", (40, 70_000, 10_000_000), 0, "the number of loops, 3, dropped"),
+        ("out.tif", (), 0, "the times of the frames dropped"),
+    ],
+)
+def test_times_that_a_format_does_not_hold_are_named(
+    run: Run, folder: Path, target: str, times: tuple[int, ...], loops: int, said: str
+) -> None:
+    frames = [np.full((40, 40, 3), level, np.uint8) for level in (10, 20, 30)]
+    data = bytes(encode_pages(frames, "long.webp", (40, 70_000, 10_000_000), 3))
+    (folder / "long.webp").write_bytes(data)
+    told = run("convolve", "long.webp", "-k", "1", "-o", target).stderr
+    assert said in told if said else told == ""
+    image = decode_picture(Path(target).read_bytes(), "x")
+    assert image.pages is not None
+    assert len(list(image.pages)) == 3
+    assert (tuple(image.pages.durations), image.pages.loops) == (times, loops)
+
+
 def test_saved_layers_are_those_of_one_page(run: Run, levels: list[Array]) -> None:
     assert levels
     result = run("pipeline", "relu@a", "pages.tif", "--save", "a", "-o", "out/")
