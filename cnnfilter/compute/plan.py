@@ -217,7 +217,8 @@ def _plan_boxes(laid: LaidKernel) -> Plan:
 def _plan_factors(laid: LaidKernel) -> list[Plan]:
     """Return the ways to lay columns and rows, if few make up the kernel."""
     weights, numbers, task = laid.weights, laid.numbers, laid.task
-    factors, exact = find_factors(weights, min(MISSING, _CERTAIN / numbers.bound) if numbers.whole else MISSING)
+    missing = min(MISSING, _CERTAIN / max(numbers.bound, 1.0)) if numbers.whole else MISSING  # zeros are bound by 0
+    factors, exact = find_factors(weights, missing)
     if not factors:
         return []
     rounds = numbers.whole and not (exact and is_whole(np.concatenate([*chain(*factors)])))

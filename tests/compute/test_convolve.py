@@ -760,6 +760,14 @@ def test_the_bias_is_one_number_or_one_for_each_output() -> None:
     assert one.dtype == each.dtype == np.float32
 
 
+@pytest.mark.parametrize("shape", [(40, 40), (40, 40, 3)], ids=str)
+@pytest.mark.parametrize("size", [3, 15, 31])
+def test_an_image_of_zeros_gives_zeros_under_kernels_of_any_size(shape: tuple[int, ...], size: int) -> None:
+    kernel = np.random.default_rng(size).integers(0, 5, (size, size))
+    result = convolve(np.zeros(shape), kernel, padding="same")
+    assert np.array_equal(result, np.zeros(shape))
+
+
 def test_pairs_of_numbers_are_height_first() -> None:
     image = np.zeros((3, 9))
     image[0, 0] = 1
