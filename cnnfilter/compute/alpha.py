@@ -112,7 +112,7 @@ def _compare(colours: Array, alpha: Floats, laid: _Laid, *, adds_channels: bool)
     if laid.border.mode is BorderMode.ZERO and (outside := _sum_outside(laid.weights, window, alpha.shape)).any():
         filled = _at_centre(colours.astype(maps.dtype), window, laid.border) * (centre > 0)
         maps += (filled[:, :, :, None] * outside.astype(maps.dtype)[:, :, None, :]).reshape(maps.shape)
-    if alpha.max() > alpha.min():
+    if alpha.max() > alpha.min() or (laid.border.mode is BorderMode.CONSTANT and alpha.min() < 1):
         _weigh_neighbours(maps, centre, colours, alpha, laid)
     return maps, centre
 

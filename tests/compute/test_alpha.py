@@ -170,6 +170,16 @@ class TestConvolution:
         assert np.allclose(result, expected, rtol=1e-10, atol=1e-9)
         assert np.array_equal(result_alpha, centres)
 
+    @pytest.mark.parametrize("level", [0.0, 0.25, 1.0])
+    @pytest.mark.parametrize("kernel", SIGNED)
+    def test_a_translucent_picture_counts_for_less_than_the_constant_beyond_it(self, kernel: str, level: float) -> None:
+        colours, alpha = picture()[0], np.full((7, 8, 1), level)
+        case = Case("dwconv", (kernel,), "constant:50", sides=(2, 3, 2, 3))
+        expected, centres = filter_plainly(case, colours, alpha)
+        result, result_alpha = run(case.text, colours, alpha)
+        assert np.allclose(result, expected, rtol=1e-10, atol=1e-9)
+        assert np.array_equal(result_alpha, centres)
+
     @pytest.mark.parametrize("kernel", POSITIVE + SIGNED)
     @pytest.mark.parametrize("op", ["conv", "dwconv"])
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
