@@ -219,10 +219,11 @@ def names_picture(words: tuple[str, ...]) -> bool:
     """Return whether the first word names a picture or a matrix; a text by itself is rather a network."""
     if not words or "." not in words[0] or words[0].endswith((".toml", ".json")):
         return False
-    from cnnfilter.io.formats import FORMATS  # noqa: PLC0415  most sizes are numbers
+    from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES  # noqa: PLC0415  most sizes are numbers
 
     suffix = words[0][words[0].rfind(".") :].lower()
-    return suffix in FORMATS and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
+    is_known = suffix in FORMATS or suffix in READ_ONLY_SUFFIXES
+    return is_known and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
 def tell_remarks(visits: Sequence[Visit], *, quiet: bool) -> None:

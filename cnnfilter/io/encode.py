@@ -171,17 +171,32 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
         pixels = pixels[:, :, 0]
     if pixels.ndim not in {2, 3} or pixels.size == 0:
         raise ImageFileError(f"a result of shape {pixels.shape} is no picture; a .npy or .txt file holds it", path=path)
+    check_shape(pixels.shape, format_, path)
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels not in format_.channels:
         pixels = _change_channels(pixels, channels, format_, path)
     if pixels.dtype == np.float64 and not format_.doubles:
         pixels = pixels.astype(np.float32)  # OpenCV would make 8 bits of it
-    if min(pixels.shape[:2]) < format_.smallest_side:
-        reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and gets {pixels.shape[:2]}"
-        raise ImageFileError(reason, path=path)
     if not format_.signed and pixels.min() < 0:
         raise ImageFileError(f"{format_.name} holds no negative values; TIFF, PFM and .npy do", path=path)
     return pixels
+
+
+def check_shape(shape: Sequence[int], format_: Format, path: str | Path) -> None:
+    """Raise an `ImageFileError` if a format holds no image (H, W) or (H, W, C) of a shape, whatever its alpha is."""
+    channels = shape[2] if len(shape) == 3 else 1
+    if channels == 3 and channels not in format_.channels:
+        raise ImageFileError(GREY_ONLY.format(format_.name), path=path)
+    if channels not in {1, 3, 4}:
+        raise ImageFileError(
+            f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
+            "--plot draws them, and --save all, of pipeline, writes a picture for each map",
+            path=path,
+        )
+    if min(shape[:2]) < format_.smallest_side:
+        size = "x".join(map(str, shape[:2]))
+        reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and the result is {size}"
+        raise ImageFileError(reason, path=path)
 
 
 GREY_ONLY = "{} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
@@ -194,15 +209,7 @@ def _change_channels(pixels: Array, channels: int, format_: Format, path: str | 
         return np.repeat(pixels[:, :, None], 3, axis=2)
     if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[DEPTHS[pixels.dtype]]).all():
         return pixels[:, :, :3].copy()
-    if channels == 4:
-        raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
-    if channels == 3:
-        raise ImageFileError(GREY_ONLY.format(format_.name), path=path)
-    raise ImageFileError(
-        f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
-        "--plot draws them, and --save all, of pipeline, writes a picture for each map",
-        path=path,
-    )
+    raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
 
 
 def _parameters(

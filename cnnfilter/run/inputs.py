@@ -15,6 +15,7 @@ from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
 from cnnfilter.io.decode import Picture, decode_picture, make_sketch
+from cnnfilter.io.encode import check_shape
 from cnnfilter.io.formats import find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.opencv import held_to_one_thread
@@ -386,8 +387,11 @@ def _foretell(picture: Picture, job: Job, work: Work) -> list[str]:
         model = work.models[job.kernel]
         if picture.has_alpha and not _holds_alpha(job):
             picture = settle_alpha(picture, job, model, work.settings)
-        shape = foresee_shape(picture, model, work.settings, job.layer, find_format(job.format_name))
+        format_ = find_format(job.format_name)
+        shape = foresee_shape(picture, model, work.settings, job.layer, format_)
         names = name_files(job, shape, work.settings)
+        if len(shape) > 1 and not format_.is_matrix:
+            check_shape(shape[:2] if len(names) > 1 else shape, format_, job.target or "standard output")
         after = f" {show_shape(shape[:2] if len(names) > 1 else shape)}"
     reason = find_reason_to_pass(job, names, work)
     if not job.target:

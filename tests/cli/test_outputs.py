@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnfilter.arrays import Array
 from tests.cli.commands import EVERY_COMMAND, files
@@ -286,3 +287,15 @@ def test_results_lie_beside_their_inputs(run: Run, three: dict[str, Array]) -> N
     run("pool", "sub/a.png", "b.png", "--size", "1", "-o", "{parent}/{stem}-x.png")
     assert np.array_equal(load("sub/a-x.png"), three["a.png"])
     assert np.array_equal(load("b-x.png"), three["b.png"])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "target"), [("identity:1", "out.pgm"), ("identity:3", "out.jp2"), ("bank.npy", "out.png")]
+)
+def test_a_dry_run_refuses_the_shapes_that_the_run_refuses(run: Run, folder: Path, kernel: str, target: str) -> None:
+    np.save(folder / "bank.npy", np.ones((1, 1, 3, 5)))
+    Image.new("RGB", (40, 33), "red").save(folder / "red.png")
+    words = "convolve", "red.png", "-k", kernel, "-o", target
+    done, rehearsed = run(*words, status=1), run(*words, "--dry-run", status=1)
+    assert done.stderr == rehearsed.stderr != ""
+    assert rehearsed.stdout == ""

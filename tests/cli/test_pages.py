@@ -126,7 +126,7 @@ def test_frames_of_sixteen_bits_become_eight_with_a_remark(run: Run, folder: Pat
 
 @pytest.mark.parametrize("types", [(np.uint8, np.uint16), (np.uint16, np.uint8), (np.uint8, np.float32)])
 def test_the_depth_of_each_page_counts_for_the_remark(run: Run, folder: Path, types: tuple[type, type]) -> None:
-    pages = [np.full((6, 6), 9, type_) for type_ in types]
+    pages: list[Array] = [np.full((6, 6), 9, type_) for type_ in types]
     (folder / "deep.tif").write_bytes(bytes(encode_pages(pages, "deep.tif")))
     assert "frames of PNG have 8 bits" in run("pool", "deep.tif", "-o", "out.png").stderr
 

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.cli.pictures import save, text_of
@@ -457,3 +458,10 @@ def test_a_mistake_is_one_line_in_the_form_of_click(
     assert empty == ""
     assert error.startswith("Error: ")
     assert re.search(reason, error), error
+
+
+@pytest.mark.parametrize("suffix", ["pbm", "ppm", "j2k"])
+def test_an_image_of_a_format_that_is_read_alone_tells_its_size(run: Run, folder: Path, suffix: str) -> None:
+    Image.new("1" if suffix == "pbm" else "RGB", (9, 17)).save(folder / f"a.{suffix}")
+    size = "17x9" if suffix == "pbm" else "17x9x3"
+    assert size in run("shape", f"a.{suffix}").stdout
