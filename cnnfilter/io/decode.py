@@ -251,7 +251,7 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
         taken += _JPEG_END
     decoded, lines = call_opencv("JPEG", name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
-    if damage:
+    if damage and decoded is not None:
         from cnnfilter.io.jpeg_segments import list_gaps
 
         harmless = {_JPEG_GAP.format(*gap) for gap in list_gaps(data)}
