@@ -77,6 +77,8 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
             colours = flatten(picture.pixels, settings.background, picture.maximum)
         else:
             notes.append("the picture has alpha, and the network sees its colours alone; --background flattens it")
+    if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
+        notes.append("alpha in floats goes from 0 to 1, and the picture's goes beyond; what is outside is cut off")
     white = float(picture.maximum)
     if settings.preparation:
         colours, white = prepare(colours, settings.preparation), white * settings.preparation.scale

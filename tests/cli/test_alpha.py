@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
+from cnnfilter.io.encode import encode_image
 from tests.cli.conftest import Run
 from tests.cli.pictures import GRAY, correlated, load, save
 
@@ -187,3 +188,12 @@ def test_verbose_names_one_plan_for_a_kernel_that_is_worked_out_level_by_level(r
     save(folder / "ramp.png", pixels)
     stderr = run("convolve", "ramp.png", "-k", "log:17:3", "-p", "same", "-o", "out.png", "-v").stderr
     assert len([line for line in stderr.splitlines() if " in float32: " in line]) == 1
+
+
+@pytest.mark.parametrize(("least", "greatest"), [(0, 1), (0, 255), (-1, 1)])
+def test_alpha_in_floats_beyond_its_range_is_told(run: Run, folder: Path, least: float, greatest: float) -> None:
+    pixels = np.full((6, 6, 4), 0.5, np.float32)
+    pixels[0, 0, 3], pixels[0, 1, 3] = least, greatest
+    (folder / "a.tif").write_bytes(bytes(encode_image(pixels, "a.tif")))
+    told = run("convolve", "a.tif", "-k", "1", "-o", "out.tif").stderr
+    assert ("alpha in floats goes from 0 to 1" in told) == ((least, greatest) != (0, 1))
