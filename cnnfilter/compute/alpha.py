@@ -35,6 +35,9 @@ _LARGEST_HIDDEN = 2.0**16
 _SIDE = 128
 """Rows and columns of windows that are worked out together, whose numbers stay in the cache."""
 
+_LEVEL = 16
+"""How many times as long a convolution for a level of alpha takes for each pixel as a weight takes for each window."""
+
 _MANY_WEIGHTS = 200
 """Of more weights the plain convolution is a Fourier transform as well, whose last bits depend on the part."""
 
@@ -170,7 +173,7 @@ def _weigh(seen: Floats, rows: Array, columns: Array, laid: _Laid) -> Doubles:
     middle = ((size - 1) // 2 * gap for size, gap in zip(laid.weights.shape, laid.window.dilation, strict=False))
     own = seen[rows + next(middle), columns + next(middle)]
     levels = sorted(set(own[:, -1].tolist()))
-    if len(levels) * seen.shape[0] * seen.shape[1] > len(rows) * places:
+    if _LEVEL * len(levels) * seen.shape[0] * seen.shape[1] > len(rows) * places:
         return _weigh_windows(seen, rows * seen.shape[1] + columns, laid)
     return _weigh_levels(seen, (rows, columns), own, levels, laid)
 

@@ -254,6 +254,7 @@ class TestConvolution:
         alpha = {"gradient": np.rint(ramp), "noise": noise, "steps": np.rint(ramp / 100) * 100}[levels]
         given = (alpha[:, :, None] / 255).astype(np.float32)
         texts = [f"{op}:{kernel},{options}" for kernel in ("log:17:3", "log:17:3,gabor:17:3:45:6")]
+        monkeypatch.setattr("cnnfilter.compute.alpha._LEVEL", 1)
         found = [run(text, colours, given)[0] for text in texts]
         monkeypatch.setattr("cnnfilter.compute.alpha._MANY_WEIGHTS", 1000)
         for text, result in zip(texts, found, strict=True):
