@@ -53,10 +53,7 @@ def filter_files(
     if settings.output in STANDARD_OUTPUTS:
         settings = settings._replace(output=STANDARD)
     sources, below, failures = _collect(inputs, settings)
-    layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]
-    kernels = [recognize(word.text) for layer in layers for word in layer.kernels]
-    files = (*kernels, document and document.path, settings.weights, settings.labels)
-    prerequisites = tuple(path for path in files if isinstance(path, Path))
+    prerequisites = _find_prerequisites(networks, settings, document)
     listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
     expands = "{page}" in (settings.output or "")  # each page gets an output
     request = OutputRequest(
@@ -75,8 +72,8 @@ def filter_files(
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        request = request._replace(stdin_suffix=_find_suffix(stdin))
-        request = request._replace(pages=_count_pages(sources, stdin)) if expands else request
+        pages = _count_pages(sources, stdin) if expands else {}
+        request = request._replace(stdin_suffix=_find_suffix(stdin), pages=pages)
         jobs = _name_jobs(sources, request, settings)
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
@@ -94,6 +91,14 @@ def filter_files(
     reporter.close()
     if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)
+
+
+def _find_prerequisites(networks: Sequence[Network], settings: Settings, document: Document | None) -> tuple[Path, ...]:
+    """Return the files beside the inputs on which results depend."""
+    layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]
+    kernels = [recognize(word.text) for layer in layers for word in layer.kernels]
+    files = (*kernels, document and document.path, settings.weights, settings.labels)
+    return tuple(path for path in files if isinstance(path, Path))
 
 
 def _collect(

@@ -134,14 +134,11 @@ def decode_picture(
     `ImageFileError` if the file is empty, cut off, damaged, too large, or no
     image of a known format, or has no such page.
     """
-    notes = list[str]()
     if is_matrix(name) if matrix is None else matrix:
-        if page and page > 1:
-            raise ImageFileError(f"a matrix has 1 page, and --page {page} is none of them", path=name)
-        return Picture(decode_matrix(data, name, notes), Depth.EIGHT, matrix=True, notes=tuple(notes))
+        return _decode_matrix(data, name, page)
     if not data:
         raise ImageFileError("the file is empty", path=name)
-    header = read_header(data, name)
+    header, notes = read_header(data, name), list[str]()
     check_header(header, name, most_pixels, page=page, allow_truncated=allow_truncated)
     if foresee and header.height * header.width >= _LONG_TO_DECODE and (sketch := make_sketch(header)) and not page:
         foresee(sketch)
@@ -176,6 +173,13 @@ def decode_picture(
         pages=None if page else pages,
         notes=tuple(notes),
     )
+
+
+def _decode_matrix(data: bytes, name: str, page: int | None) -> Picture:
+    if page and page > 1:
+        raise ImageFileError(f"a matrix has 1 page, and --page {page} is none of them", path=name)
+    notes = list[str]()
+    return Picture(decode_matrix(data, name, notes), Depth.EIGHT, matrix=True, notes=tuple(notes))
 
 
 def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> Array:

@@ -256,8 +256,7 @@ def _fill(
     maps: FeatureMaps, name: str, settings: Settings, extremes: Extremes | None = None, watch: Watcher | None = None
 ) -> Result:
     """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
-    picture = maps.picture
-    format_ = find_format(name)
+    picture, format_ = maps.picture, find_format(name)
     depth, remark = choose_depth(format_, settings.depth, picture.depth)
     notes = [remark]
     # A matrix has no white of its own: its numbers are levels of the output.
@@ -288,10 +287,8 @@ def _fill(
             held = np.concatenate([held, _alpha_levels(shown.alpha, depth, white, held.dtype)], axis=2)
         if not filled:
             filled.append(held if len(held) == maps.height else np.empty((maps.height, *held.shape[1:]), held.dtype))
-            if shown is not part and not background:
-                notes.append("the result has no place for alpha, and lies on black; --background sets a colour")
-            elif shown.alpha is not None and settings.background:
-                notes.append(f"--background changes nothing in {format_.name}, which holds alpha")
+            if part.alpha is not None and not background:
+                notes.append(_remark_on_alpha(shown, format_, settings))
         if filled[0] is not held:
             filled[0][part.rows] = held
         outside.append(beyond)
@@ -309,6 +306,13 @@ def _find_background(part: Part, format_: Format, settings: Settings) -> Backgro
     from cnnfilter.io.background import Background  # noqa: PLC0415  most images have no alpha
 
     return Background(part.alpha, settings.background)
+
+
+def _remark_on_alpha(shown: Part, format_: Format, settings: Settings) -> str:
+    """Return what is to be remarked of a part that had alpha, and was laid on no background."""
+    if shown.alpha is None:
+        return "the result has no place for alpha, and lies on black; --background sets a colour"
+    return f"--background changes nothing in {format_.name}, which holds alpha" if settings.background else ""
 
 
 def _remark_on_black(pixels: Array) -> list[str]:
