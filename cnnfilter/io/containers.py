@@ -16,6 +16,7 @@ from cnnfilter.io.headers import Header
 from cnnfilter.io.jpeg_segments import read_jpeg, write_jpeg
 from cnnfilter.io.metadata import EXIF_START, Metadata
 from cnnfilter.io.photoshop import find_iptc, keep_resources, wrap_iptc
+from cnnfilter.io.png import list_contents
 from cnnfilter.io.png_chunks import read_png, write_png
 from cnnfilter.io.tags import ORIENTATION, Directory
 
@@ -29,7 +30,10 @@ def read_metadata(data: bytes, header: Header, page: int = 0) -> Metadata:
     else:
         found = Metadata()
         with suppress(struct.error, IndexError):
-            found = _READERS[header.format](data) if header.format in _READERS else Metadata()
+            if header.png:
+                found = read_png(list_contents(data, header.png))
+            elif header.format in _READERS:
+                found = _READERS[header.format](data)
     if not found.resolution and found.exif:
         found = found._replace(resolution=exif.read_resolution(exif.read_first_entries(found.exif)))
     if resolution := found.resolution:
@@ -279,7 +283,6 @@ def _read_jpeg_2000(data: bytes) -> Metadata:
 
 _READERS: dict[str, Callable[[bytes], Metadata]] = {
     "JPEG": read_jpeg,
-    "PNG": read_png,
     "WebP": _read_webp,
     "AVIF": _read_avif,
     "BMP": _read_bmp,

@@ -189,7 +189,7 @@ def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> A
     if pixels is None and header.png and not header.is_bare:
         from cnnfilter.io.png import keep_chunks
 
-        return _decode_with_opencv(keep_chunks(data), header._replace(is_bare=True), name, flags)
+        return _decode_with_opencv(keep_chunks(data, header.png), header._replace(is_bare=True), name, flags)
     if pixels is None and header.format == "WebP":
         with open_with_pillow(data, "WEBP", name) as image:
             colours = np.array(image.convert("RGBA" if header.channels == 4 else "RGB"))
@@ -285,7 +285,7 @@ def _decode_apng(data: bytes, header: Header, name: str) -> Iterator[Array]:
     from cnnfilter.io.apng import decode_frames_of_png
 
     def decode(image: bytes) -> Array:
-        plain = header._replace(orientation=1)
+        plain = header._replace(orientation=1, is_bare=True)
         return _correct(_decode_with_opencv(image, plain, name, cv2.IMREAD_UNCHANGED), plain, name)
 
     if header.png:

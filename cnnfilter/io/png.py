@@ -14,6 +14,8 @@ from zlib import crc32
 from cnnfilter.io.metadata import read_orientation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cnnfilter.io.apng import PngFrame
 
 START = b"\x89PNG\r\n\x1a\n"
@@ -73,7 +75,7 @@ def read_file(data: bytes) -> PngFile:
         if chunk.name == b"eXIf" or (chunk.name in _TEXTS and body == b"Raw profile type"):
             from cnnfilter.io.png_chunks import read_png
 
-            exif = read_png(START + data[chunk.start - 8 : chunk.end + 4]).exif
+            exif = read_png([(chunk.name, data[chunk.start : chunk.end])]).exif
             file = file._replace(orientation=read_orientation(exif) if exif else file.orientation)
     if b"acTL" in names:
         from cnnfilter.io.apng import read_animation
@@ -117,13 +119,19 @@ def _list_chunks(data: bytes) -> tuple[list[Chunk], list[str], str]:
     return chunks, damaged, ""
 
 
+def list_contents(data: bytes, file: PngFile) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the names of chunks, and what is in those that hold no pixels."""
+    for chunk in file.chunks:
+        if chunk.name not in {b"IDAT", b"fdAT"}:
+            yield chunk.name, data[chunk.start : chunk.end]
+
+
 def without_damage(data: bytes, file: PngFile) -> bytes:
     """Return a file as OpenCV reads it: without damaged chunks, and as an image where the animation is damaged."""
     is_animation_left = not file.frames and any(chunk.name == b"acTL" for chunk in file.chunks)
-    return keep_chunks(data) if file.notes or is_animation_left else data
+    return keep_chunks(data, file) if file.notes or is_animation_left else data
 
 
-def keep_chunks(data: bytes) -> bytes:
+def keep_chunks(data: bytes, file: PngFile) -> bytes:
     """Return a file of the chunks that an image is decoded from."""
-    chunks, _, _ = _list_chunks(data)
-    return START + b"".join(data[chunk.start - 8 : chunk.end + 4] for chunk in chunks if chunk.name in _PIXELS)
+    return START + b"".join(data[chunk.start - 8 : chunk.end + 4] for chunk in file.chunks if chunk.name in _PIXELS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 
 from cnnfilter.io.exif import Resolution, Text
@@ -22,24 +22,14 @@ _COLOUR_CHUNKS = {b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"mDCV": 24, 
 _INCHES_IN_METRE = 1 / 0.0254
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the names of chunks, and what is in those that hold no pixels."""
-    place = 8
-    while place + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
-        if name not in {b"IDAT", b"fdAT"}:
-            yield name, data[place + 8 : place + 8 + length]
-        place += 12 + length
-
-
 def _unpack(packed: bytes) -> bytes:
     return zlib.decompressobj().decompress(packed, _UNPACKED)
 
 
-def read_png(data: bytes) -> Metadata:
-    """Return what the chunks of a PNG say beside its pixels."""
+def read_png(chunks: Iterable[tuple[bytes, bytes]]) -> Metadata:
+    """Return what chunks of a PNG, their names and what is in them, say beside its pixels."""
     found, texts, colours, raw = Metadata(), list[Text](), dict[bytes, bytes](), dict[str, bytes]()
-    for name, body in _chunks(data):
+    for name, body in chunks:
         with suppress(struct.error, IndexError, ValueError, zlib.error):
             if name == b"eXIf":
                 found = found._replace(exif=body.removeprefix(EXIF_START))
