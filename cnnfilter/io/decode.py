@@ -256,9 +256,9 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
     decoded, lines = call_opencv("JPEG", name, decode)
     damage = [line for line in lines if line.startswith(_JPEG_DAMAGE)]
     if damage and decoded is not None:
-        from cnnfilter.io.jpeg_segments import list_gaps
+        from cnnfilter.io.jpeg_segments import list_segments
 
-        harmless = {_JPEG_GAP.format(*gap) for gap in list_gaps(data)}
+        harmless = {_JPEG_GAP.format(segment.gap, segment.marker) for segment in list_segments(data)}
         damage = [line for line in damage if line not in harmless]
     if decoded is None and allow_truncated:  # the cut may be in a table between two scans
         taken = taken[: max(map(taken.rfind, _JPEG_SEGMENTS))] + _JPEG_END

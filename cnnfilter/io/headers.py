@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.metadata import read_orientation
+from cnnfilter.io.metadata import EXIF_START, read_orientation
 from cnnfilter.io.paths import VARIABLE, lacks_memory, largest_picture
 from cnnfilter.io.signatures import HEAD, NETPBM, explain_unknown, find_camera_raw, not_supported, recognise
 
@@ -107,25 +107,23 @@ def _png(data: bytes) -> Header:
 
 def _jpeg(data: bytes) -> Header:
     """ITU-T T.81, annex B: segments up to the first scan, behind which somewhere an end must come."""
-    place, found, orientation = 2, Header(0, 0), 1
-    while True:
-        while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
-            place += 1
-        marker = data[place + 1]
+    from cnnfilter.io.jpeg_segments import SCAN, list_segments
+
+    found, orientation = Header(0, 0), 1
+    for marker, start, end, _ in list_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame
-            bits, height, width, components = struct.unpack_from(">BHHB", data, place + 4)
+            bits, height, width, components = struct.unpack_from(">BHHB", data, start)
             if what := _name_jpeg(marker, bits, height, components):
                 return Header(0, 0, refusal=not_supported(what))
             found = Header(height, width, 1 if components == 1 else 3, channels=min(components, 3))
-        if marker == 0xF7 and not found.height:
+        elif marker == 0xF7 and not found.height:
             return Header(0, 0, refusal=not_supported("JPEG-LS"))
-        if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and orientation == 1:
-            (length,) = struct.unpack_from(">H", data, place + 2)
-            orientation = read_orientation(data[place + 4 : place + 2 + length])
-        if marker == 0xDA:  # a scan
-            refusal = "" if data.rfind(b"\xff\xd9", place) > 0 else f"{CUT_OFF}; {ALLOWING}"
+        elif marker == 0xE1 and orientation == 1 and data[start : start + 6] == EXIF_START:
+            orientation = read_orientation(data[start:end])
+        elif marker == SCAN:
+            refusal = "" if data.rfind(b"\xff\xd9", start) > 0 else f"{CUT_OFF}; {ALLOWING}"
             return found._replace(refusal=refusal, orientation=orientation)
-        place += 2 if 0xD0 <= marker <= 0xD8 or marker == 1 else 2 + struct.unpack_from(">H", data, place + 2)[0]
+    return Header(0, 0)
 
 
 def _name_jpeg(marker: int, bits: int, height: int, components: int) -> str:

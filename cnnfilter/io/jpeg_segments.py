@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from cnnfilter.io.exif import Resolution, Text
 from cnnfilter.io.metadata import EXIF_START, Metadata
@@ -24,54 +25,42 @@ _OTHER_SEGMENTS = {
     (0xE2, b"urn:iso:std:iso:ts:21496:-1"): "the gain map",
 }
 
+_END, SCAN = 0xD9, 0xDA
+_ALONE = {1, *range(0xD0, 0xDB)}  # markers without contents, or without any that matter here
 
-_SCAN = 0xDA
+
+class Segment(NamedTuple):
+    """A marker, and where what is behind it begins and ends."""
+
+    marker: int
+    start: int
+    end: int
+    gap: int  # bytes before it that belong to nothing, counted as libjpeg does
 
 
-def list_gaps(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield how many bytes are between two segments before the first scan, where there are some, and the next marker.
-
-    They hold no pixels, and are counted as libjpeg does.
-    """
+def list_segments(data: bytes) -> Iterator[Segment]:
+    """Yield the segments of a JPEG up to its first scan, which is the last, or as far as they can be read."""
     place, marker = 2, 0
     with suppress(struct.error, IndexError):
-        while marker != _SCAN:
-            count = 0
+        while marker not in {_END, SCAN}:
+            gap = 0
             while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
                 step = 2 if data[place] == 0xFF and data[place + 1] == 0 else 1
-                count += step if data[place] != 0xFF or step == 2 else 0
+                gap += step if data[place] != 0xFF or step == 2 else 0
                 place += step
-            marker = data[place + 1]
-            if count:
-                yield count, marker
-            is_alone = 0xD0 <= marker <= 0xD8 or marker == 1
-            place += 2 if is_alone else 2 + struct.unpack_from(">H", data, place + 2)[0]
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the markers of applications and comments up to the first scan, and what is in their segments."""
-    place = 2
-    with suppress(struct.error, IndexError):
-        while True:
-            while data[place] != 0xFF or data[place + 1] in {0x00, 0xFF}:
-                place += 1
-            marker = data[place + 1]
-            if marker in {0xD9, 0xDA}:  # the end, or a scan
-                return
-            if 0xD0 <= marker <= 0xD8 or marker == 1:
-                place += 2
-                continue
-            (length,) = struct.unpack_from(">H", data, place + 2)
-            if marker >= 0xE0:
-                yield marker, data[place + 4 : place + 2 + length]
-            place += 2 + length
+            marker, start = data[place + 1], place + 2
+            place = start if marker in _ALONE else start + struct.unpack_from(">H", data, start)[0]
+            yield Segment(marker, min(start + 2, place), place, gap)
 
 
 def read_jpeg(data: bytes) -> Metadata:
     """Return what the segments of a JPEG say beside its pixels."""
     found, parts = Metadata(), list[tuple[int, int, bytes]]()
     texts, others, resources = list[Text](), list[str](), b""
-    for marker, body in _segments(data):
+    for marker, start, end, _ in list_segments(data):
+        if marker < 0xE0:
+            continue
+        body = data[start:end]
         if marker == 0xE0 and body.startswith(_JFIF) and len(body) >= 12:
             found = found._replace(resolution=_read_density(*struct.unpack_from(">BHH", body, 7)))
         elif marker == 0xE1 and body.startswith(EXIF_START):
@@ -86,7 +75,7 @@ def read_jpeg(data: bytes) -> Metadata:
             texts.append(Text("Comment", body))
         else:
             others += [
-                name for (kind, start), name in _OTHER_SEGMENTS.items() if marker == kind and body.startswith(start)
+                name for (kind, sign), name in _OTHER_SEGMENTS.items() if marker == kind and body.startswith(sign)
             ]
     parts.sort()
     if [part[:2] for part in parts] == [(number, len(parts)) for number in range(1, len(parts) + 1)]:
