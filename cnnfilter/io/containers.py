@@ -1,17 +1,18 @@
 """Metadata in the containers of JPEG, PNG, WebP, AVIF and TIFF: found wherever it is, and put beside encoded pixels.
 
-WebP is RFC 9649; the others have modules of their own.
+JPEG, PNG and WebP have modules of their own.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from cnnfilter.io import exif
 from cnnfilter.io.boxes import find_box, find_colours, list_boxes, read_items
 from cnnfilter.io.exif import Entry, Resolution, Text
+from cnnfilter.io.gif import list_extensions
 from cnnfilter.io.headers import Header
 from cnnfilter.io.jpeg_segments import read_jpeg, write_jpeg
 from cnnfilter.io.metadata import EXIF_START, Metadata
@@ -19,6 +20,7 @@ from cnnfilter.io.photoshop import find_iptc, keep_resources, wrap_iptc
 from cnnfilter.io.png import list_contents
 from cnnfilter.io.png_chunks import read_png, write_png
 from cnnfilter.io.tags import ORIENTATION, Directory
+from cnnfilter.io.webp_chunks import read_webp, write_webp
 
 
 def read_metadata(data: bytes, header: Header, page: int = 0) -> Metadata:
@@ -53,66 +55,6 @@ def write_metadata(data: bytes | memoryview, format_name: str, pages: Sequence[M
     if format_name == "TIFF":
         return memoryview(exif.add_entries(data, [_tiff_entries(page) for page in pages]))
     return _WRITERS[format_name](data, pages[0])
-
-
-# WebP
-
-_HAS_PROFILE, _HAS_ALPHA, _HAS_EXIF, _HAS_XMP = 0x20, 0x10, 0x08, 0x04
-
-
-def _riff_chunks(data: bytes | memoryview) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each chunk, the place of what is in it, and its length."""
-    place = 12
-    while place + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, place)
-        yield name, place + 8, length
-        place += 8 + length + length % 2
-
-
-def _read_webp(data: bytes) -> Metadata:
-    names = {b"EXIF": "exif", b"ICCP": "profile", b"XMP ": "xmp"}
-    found: dict[str, bytes] = {}
-    for name, place, length in _riff_chunks(data):
-        if name in names:
-            found.setdefault(names[name], data[place : place + length])
-    return Metadata(found.get("exif", b"").removeprefix(EXIF_START), found.get("profile", b""), found.get("xmp", b""))
-
-
-def _write_webp(data: bytes | memoryview, metadata: Metadata) -> bytes:
-    """Put chunks where they belong: the profile before the pixels, EXIF and XMP behind them."""
-    (name, place, length), *_ = _riff_chunks(data)
-    if name == b"VP8X":
-        head, rest = bytearray(data[place : place + length]), data[place + length :]
-    else:
-        head, rest = bytearray(10), data[12:]
-        height, width, alpha = _webp_size(data, name, place)
-        head[0] = _HAS_ALPHA if alpha else 0
-        head[4:7], head[7:10] = (width - 1).to_bytes(3, "little"), (height - 1).to_bytes(3, "little")
-    blocks = (metadata.profile, metadata.exif, metadata.xmp)
-    for flag, block in zip((_HAS_PROFILE, _HAS_EXIF, _HAS_XMP), blocks, strict=True):
-        head[0] |= flag if block else 0
-    profile, exif_, xmp = (
-        name + struct.pack("<I", len(block)) + block + bytes(len(block) % 2) if block else b""
-        for name, block in zip((b"ICCP", b"EXIF", b"XMP "), blocks, strict=True)
-    )
-    parts: list[bytes | bytearray | memoryview] = [
-        b"WEBPVP8X" + struct.pack("<I", len(head)),
-        head,
-        profile,
-        rest,
-        exif_,
-        xmp,
-    ]
-    return b"".join([b"RIFF", struct.pack("<I", sum(map(len, parts))), *parts])
-
-
-def _webp_size(data: bytes | memoryview, name: bytes, place: int) -> tuple[int, int, bool]:
-    """Return height and width of an image without an extended header, and whether it has alpha."""
-    if name == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, place + 1)
-        return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, bool(bits >> 28 & 1)
-    width, height = struct.unpack_from("<HH", data, place + 6)
-    return height & 0x3FFF, width & 0x3FFF, False
 
 
 # AVIF and TIFF
@@ -220,7 +162,7 @@ _METRE = 0.0254
 def _read_gif(data: bytes) -> Metadata:
     """GIF 89a: comments, and XMP and a profile in extensions of applications."""
     found, texts = Metadata(), list[Text]()
-    for label, start, body in _list_extensions(data):
+    for label, start, body in list_extensions(data):
         if label == 0xFE:
             texts.append(Text("Comment", body))
         elif data[start : start + 12] == b"\x0bXMP DataXMP":  # as it is, and behind it what leads readers out
@@ -229,27 +171,6 @@ def _read_gif(data: bytes) -> Metadata:
         elif body.startswith(b"ICCRGBG1012"):
             found = found._replace(profile=body[11:])
     return found._replace(texts=tuple(texts))
-
-
-def _list_extensions(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the labels of a GIF's extensions, where their blocks begin, and what is in these."""
-    place = 13 + _length_of_table(data[10])
-    with suppress(IndexError):
-        while data[place] in {0x21, 0x2C}:
-            is_image, label = data[place] == 0x2C, data[place + 1]
-            place += 11 + _length_of_table(data[place + 9]) if is_image else 2
-            start, parts = place, list[bytes]()
-            while data[place]:
-                if not is_image:
-                    parts.append(data[place + 1 : place + 1 + data[place]])
-                place += 1 + data[place]
-            place += 1
-            if not is_image:
-                yield label, start, b"".join(parts)
-
-
-def _length_of_table(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 _UUIDS = {
@@ -283,7 +204,7 @@ def _read_jpeg_2000(data: bytes) -> Metadata:
 
 _READERS: dict[str, Callable[[bytes], Metadata]] = {
     "JPEG": read_jpeg,
-    "WebP": _read_webp,
+    "WebP": read_webp,
     "AVIF": _read_avif,
     "BMP": _read_bmp,
     "GIF": _read_gif,
@@ -292,6 +213,6 @@ _READERS: dict[str, Callable[[bytes], Metadata]] = {
 _WRITERS: dict[str, Callable[[bytes | memoryview, Metadata], bytes]] = {
     "JPEG": write_jpeg,
     "PNG": write_png,
-    "WebP": _write_webp,
+    "WebP": write_webp,
     "AVIF": _write_avif,
 }

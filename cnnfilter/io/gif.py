@@ -150,6 +150,23 @@ def _read_loops(data: bytes, place: int, before: int) -> int:
     return before
 
 
+def list_extensions(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the labels of a file's extensions, where their blocks begin, and what is in these."""
+    place = _find_palette(_FIRST, data[10]).stop
+    with suppress(IndexError, struct.error):
+        while (block := data[place]) in {_IMAGE, _EXTENSION}:
+            if block == _IMAGE:
+                place = _read_frame(data, place + 1, slice(0), _NO_CONTROL).end
+                continue
+            label, start = data[place + 1], place + 2
+            place = _skip_blocks(data, start)
+            parts, at = list[bytes](), start
+            while data[at]:
+                parts.append(data[at + 1 : at + 1 + data[at]])
+                at += 1 + data[at]
+            yield label, start, b"".join(parts)
+
+
 def decode_frames(data: bytes, screen: Screen, name: str) -> Iterator[Array]:
     """Yield the frames as they are shown, (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` at one that is damaged."""
     red, green, blue = screen.background

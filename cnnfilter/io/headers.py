@@ -150,23 +150,20 @@ def _gif(data: bytes) -> Header:
 
 def _webp(data: bytes) -> Header:
     """WebP container (RFC 9649): one image, or a canvas and a chunk for each frame."""
+    from cnnfilter.io.webp_chunks import list_webp_chunks, read_webp_size
+
     refusal = "" if len(data) >= 8 + struct.unpack_from("<I", data, 4)[0] else "the WebP is cut off"
-    if data[12:16] == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, 26)
-        return Header(height & 0x3FFF, width & 0x3FFF, refusal=refusal, channels=3)
-    if data[12:16] == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        channels = 4 if bits >> 28 & 1 else 3
-        return Header((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, 4, refusal=refusal, channels=channels)
+    (kind, start, _), *others = list_webp_chunks(data)
+    if kind in {b"VP8 ", b"VP8L"}:
+        height, width, has_alpha = read_webp_size(data, kind, start)
+        return Header(height, width, 4 if kind == b"VP8L" else 3, refusal=refusal, channels=4 if has_alpha else 3)
     across, far_across, down, far_down = struct.unpack_from("<HBHB", data, 24)
     width, height = across + (far_across << 16) + 1, down + (far_down << 16) + 1
-    pages, place, orientation, channels = 0, 12, 1, 4 if data[20] & 0x10 else 3
-    while place + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, place)
+    pages, orientation, channels = 0, 1, 4 if data[20] & 0x10 else 3
+    for name, place, length in others:
         pages += name == b"ANMF"
         if name == b"EXIF":
-            orientation = read_orientation(data[place + 8 : place + 8 + length])
-        place += 8 + length + length % 2
+            orientation = read_orientation(data[place : place + length])
     return Header(height, width, 4, max(1, pages), 0, refusal, channels, orientation)
 
 
