@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.colours import unpack_bits
 from cnnfilter.io.opencv import cv2
 from cnnfilter.io.signatures import not_supported
 
@@ -157,7 +158,7 @@ def decode_bitmap(data: bytes, name: str) -> Array:
     size = bitmap.row * height
     rows = np.frombuffer(data[bitmap.place : bitmap.place + size].ljust(size, b"\0"), np.uint8).reshape(height, -1)
     if bitmap.bits <= 8:
-        return _colour(_unpack(_upright(rows, bitmap), bitmap.bits)[:, :width], bitmap)
+        return _colour(unpack_bits(_upright(rows, bitmap), bitmap.bits)[:, :width], bitmap)
     if bitmap.bits == 24:
         pixels = _upright(rows[:, : 3 * width].reshape(height, width, 3), bitmap)
         return _convert(pixels, 3, lambda part: cv2.cvtColor(part, cv2.COLOR_BGR2RGB))
@@ -192,14 +193,6 @@ def _look_up(table: Array, indices: Array, channels: int) -> Array:
         return pixels if channels == 4 else cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
 
     return _convert(indices, channels, convert)
-
-
-def _unpack(rows: Array, bits: int) -> Array:
-    """Return the numbers of 1, 2, 4 or 8 bits in rows of bytes, the highest bits first."""
-    if bits == 8:
-        return rows
-    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
-    return (rows[:, :, None] >> shifts & ((1 << bits) - 1)).reshape(len(rows), -1)
 
 
 def _colour(indices: Array, bitmap: Bitmap) -> Array:

@@ -10,6 +10,14 @@ from cnnfilter.io.opencv import cv2
 _ROWS_AT_ONCE = 64
 
 
+def unpack_bits(rows: Array, bits: int) -> Array:
+    """Return the numbers of 1, 2, 4 or 8 bits in rows of bytes, (H, bytes), the highest bits first."""
+    if bits == 8:
+        return rows
+    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+    return (rows[:, :, None] >> shifts & ((1 << bits) - 1)).reshape(len(rows), -1)
+
+
 def spread(pixels: Array, white: int, black: int = 0) -> Array:
     """Return whole numbers so that black is 0, and white the greatest of their type."""
     most = np.iinfo(pixels.dtype).max

@@ -148,15 +148,12 @@ def _read_bmp(data: bytes) -> Metadata:
     (size,) = struct.unpack_from("<I", data, 14)
     if size < 40:
         return Metadata()
-    across, down = (number * _METRE for number in struct.unpack_from("<ii", data, 38))
+    across, down = (number * exif.INCH for number in struct.unpack_from("<ii", data, 38))
     profile = b""
     if size >= 124 and data[70:74] == b"DEBM":  # PROFILE_EMBEDDED
         start, length = struct.unpack_from("<II", data, 126)
         profile = data[14 + start : 14 + start + length]
     return Metadata(profile=profile, resolution=Resolution(across, down) if min(across, down) > 0 else None)
-
-
-_METRE = 0.0254
 
 
 def _read_gif(data: bytes) -> Metadata:
@@ -196,8 +193,8 @@ def _read_jpeg_2000(data: bytes) -> Metadata:
         if end - start >= 10:
             *numbers, down_power, across_power = struct.unpack_from(">4H2b", data, start)
             if all(numbers):
-                down = numbers[0] / numbers[1] * 10.0**down_power * _METRE
-                across = numbers[2] / numbers[3] * 10.0**across_power * _METRE
+                down = numbers[0] / numbers[1] * 10.0**down_power * exif.INCH
+                across = numbers[2] / numbers[3] * 10.0**across_power * exif.INCH
                 resolution = Resolution(across, down)
     return Metadata(blocks["exif"].removeprefix(EXIF_START), blocks["profile"], blocks["xmp"], resolution)
 

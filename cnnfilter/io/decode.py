@@ -26,7 +26,6 @@ class Pages:
     """The pages or frames of a file, decoded when they are asked for."""
 
     def __init__(self, data: bytes, header: Header, name: str) -> None:
-        self._buffer = np.frombuffer(_prepare(data, header), np.uint8)
         self._data, self._header, self._name = data, header, name
         self.count = header.pages
         self.durations: tuple[int, ...] = ()  # of frames in milliseconds, known when all have been asked for
@@ -58,7 +57,7 @@ class Pages:
         if _find_decoder(self._header):
             yield from map(self.__getitem__, range(self.count))
             return
-        (_, animation), _ = call_opencv(self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer))
+        animation = self._decode_animation()
         self.durations, self.loops = tuple(map(int, animation.durations)), int(animation.loop_count)
         for frame in animation.frames:
             yield _correct(frame, self._header, self._name)
@@ -69,12 +68,16 @@ class Pages:
         """Return one of them, counted from 0."""
         if decode := _find_decoder(self._header):
             return decode(self._data, self._header, index, self._name)
-        (_, animation), _ = call_opencv(
-            self._header.format, self._name, lambda: cv2.imdecodeanimation(self._buffer, index, 1)
-        )
-        if len(animation.frames) != 1:
+        frames = self._decode_animation(index, 1).frames
+        if len(frames) != 1:
             self._refuse(index)
-        return _correct(animation.frames[0], self._header, self._name)
+        return _correct(frames[0], self._header, self._name)
+
+    def _decode_animation(self, *part: int) -> Any:
+        """Return what OpenCV decodes of a WebP or an AVIF: all frames, or some from one on, in a `cv2.Animation`."""
+        buffer = np.frombuffer(_prepare(self._data, self._header), np.uint8)
+        (_, animation), _ = call_opencv(self._header.format, self._name, lambda: cv2.imdecodeanimation(buffer, *part))
+        return animation
 
     def pictures(self) -> Iterator["Picture"]:
         """Yield each as a picture."""
@@ -131,8 +134,8 @@ def decode_picture(
     Of several pages one is taken, counted from 1, or the first with the others at hand. A JPEG that ends too early, or
     is damaged, is taken as far as it goes if that is allowed. All pages that are taken may hold as many pixels as
     `most_pixels` says, or as OpenCV reads; `foresee` looks at the sketch of a large picture first, and may refuse it.
-    `ImageFileError` if the file is empty, cut off, damaged, too large, or no
-    image of a known format, or has no such page.
+    `ImageFileError` if the file is empty, cut off, damaged, too large, or no image of a known format, or has no such
+    page.
     """
     if is_matrix(name) if matrix is None else matrix:
         return _decode_matrix(data, name, page)

@@ -143,6 +143,9 @@ class Text(NamedTuple):
     chunk: bytes = b""  # of a PNG: its name and contents
 
 
+INCH = 0.0254  # metres
+
+
 class Resolution(NamedTuple):
     """How many pixels there are in a length."""
 
@@ -190,5 +193,5 @@ def write_resolution(resolution: Resolution) -> dict[int, Entry]:
 
 
 def write_text(text: bytes) -> Entry:
-    """Return a entry that holds a text."""
+    """Return an entry that holds a text."""
     return Entry(_ASCII, text + b"\0")

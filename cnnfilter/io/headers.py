@@ -31,7 +31,7 @@ class Header(NamedTuple):
     refusal: str = ""  # why it is not read, as far as that is seen without decoding it: it is cut off, damaged, unknown
     channels: int = 0  # of the image once it has been read: 0 where its head does not say
     orientation: int = 1  # how the image is turned before it is shown, as EXIF numbers it
-    white: int = 0  # in a file of Netpbm, or an AVIF of more than 8 bits, where OpenCV leaves the levels as they are
+    white: int = 0  # in an AVIF, where OpenCV leaves levels of 10 and 12 bits as they are
     black: int = 0  # in an AVIF of a limited range of grey
     transparent: int | None = None  # the level of a grey PNG that is transparent, once it has been read
     layouts: tuple[Layout, ...] = ()  # of the pages of a TIFF
@@ -220,9 +220,6 @@ def _sun_raster(data: bytes) -> Header:
     if raster.refusal:
         return Header(raster.height, raster.width, refusal=raster.refusal)
     return Header(raster.height, raster.width, raster.channels, channels=raster.channels)
-
-
-_LONGEST_HEAD = 65_536
 
 
 def _avif(data: bytes) -> Header:

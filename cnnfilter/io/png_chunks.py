@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 
-from cnnfilter.io.exif import Resolution, Text
+from cnnfilter.io.exif import INCH, Resolution, Text
 from cnnfilter.io.metadata import EXIF_START, Metadata
 from cnnfilter.io.photoshop import keep_resources, wrap_iptc
 
@@ -18,8 +18,6 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW = "Raw profile type "
 _COLOUR_CHUNKS = {b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
 """Chunks that tell the colour space, and how long they are."""
-
-_INCHES_IN_METRE = 1 / 0.0254
 
 
 def _unpack(packed: bytes) -> bytes:
@@ -68,7 +66,7 @@ def _read_raw(text: bytes) -> bytes:
 def _read_physical_size(across: int, down: int, unit: int) -> Resolution | None:
     if not across or not down or (unit != 1 and across == down):
         return None
-    scale = 1 / _INCHES_IN_METRE if unit == 1 else 1
+    scale = INCH if unit == 1 else 1
     return Resolution(across * scale, down * scale, unit == 1)
 
 
@@ -101,7 +99,7 @@ def write_png(data: bytes | memoryview, metadata: Metadata) -> bytes:
     if metadata.profile:
         bodies.append(b"iCCPICC profile\0\0" + zlib.compress(metadata.profile))
     if resolution := metadata.resolution:
-        scale = _INCHES_IN_METRE if resolution.is_per_inch else 1
+        scale = 1 / INCH if resolution.is_per_inch else 1
         numbers = (min(max(1, round(number * scale)), 0x7FFF_FFFF) for number in resolution[:2])
         bodies.append(b"pHYs" + struct.pack(">IIB", *numbers, resolution.is_per_inch))
     if metadata.exif:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.colours import unpack_bits
 from cnnfilter.io.opencv import cv2
 from cnnfilter.io.signatures import not_supported
 
@@ -94,19 +95,13 @@ def decode_sun_raster(data: bytes, name: str) -> Array:
         raise ImageFileError("the Sun raster is cut off", path=name)
     rows = np.frombuffer(content[:size].ljust(size, b"\0"), np.uint8).reshape(height, -1)
     if bits <= 8:
-        return _colour(_unpack(rows, bits)[:, :width], raster)
+        return _colour(unpack_bits(rows, bits)[:, :width], raster)
     pixels = rows[:, : width * bits // 8].reshape(height, width, bits // 8)
     if bits == 32:
         pads = [bool((pixels[:, :, channel] == pixels[0, 0, channel]).all()) for channel in (0, 3)]
         pixels = pixels[:, :, :3] if pads == [False, True] else pixels[:, :, 1:]
     pixels = np.ascontiguousarray(pixels)
     return pixels if raster.kind == _RED_FIRST else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-
-
-def _unpack(rows: Array, bits: int) -> Array:
-    """Return the numbers of 1, 4 or 8 bits in rows of bytes, the highest bits first."""
-    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
-    return rows if bits == 8 else (rows[:, :, None] >> shifts & ((1 << bits) - 1)).reshape(len(rows), -1)
 
 
 def _colour(indices: Array, raster: SunRaster) -> Array:

@@ -1,7 +1,7 @@
 """TIFF (6.0, BigTIFF, and the supplements that are in use): what a page is, whether it is read, and how it is decoded.
 
-A page goes through three steps: `tiff_blocks` decompresses its strips or tiles and makes numbers of their bytes, and
-`tiff_colours` makes an image of the numbers, by what they mean. The tables here say what is read; all else is refused.
+`tiff_blocks` decompresses the strips or tiles of a page and makes numbers of their bytes, and `tiff` makes an image of
+the numbers, by what they mean. The tables here say what is read; all else is refused.
 """
 
 import struct

@@ -265,8 +265,7 @@ def _fill(
     if how in _BY_EXTREMES and not extremes:
         extremes = _find_extremes([maps], settings)
     narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT
-    filled: list[Array] = []
-    outside: list[int] = []
+    filled, outside = list[Array](), list[int]()
 
     def take(part: Part) -> None:
         if watch:

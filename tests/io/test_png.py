@@ -97,6 +97,13 @@ def test_a_wrong_checksum_of_a_chunk_without_pixels_is_named_and_the_image_read(
     assert picture.notes == (f"chunk {name.decode()} has a wrong checksum, and was skipped",)
 
 
+@pytest.mark.parametrize(("checksum", "keywords"), [(None, ["Title", "Author"]), (7, ["Author"])])
+def test_a_text_of_a_wrong_checksum_is_left_behind(checksum: int | None, keywords: list[str]) -> None:
+    texts = chunk(b"tEXt", b"Title\0one", checksum), chunk(b"tEXt", b"Author\0two")
+    picture = decode_picture(png(np.zeros((2, 2), np.uint8), 0, 8, *texts), "a.png")
+    assert [text.keyword for text in picture.metadata.texts] == keywords
+
+
 @pytest.mark.parametrize("name", [b"tRNS", b"PLTE", b"acTL", b"fcTL", b"fdAT"])
 def test_a_wrong_checksum_of_a_chunk_with_pixels_is_damage(name: bytes) -> None:
     with pytest.raises(ImageFileError, match=f"damaged \\(chunk {name.decode()} has a wrong checksum"):
