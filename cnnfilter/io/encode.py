@@ -199,6 +199,9 @@ def check_shape(shape: Sequence[int], format_: Format, path: str | Path) -> None
         raise ImageFileError(reason, path=path)
 
 
+NO_ALPHA = "{} holds no alpha; PNG, WebP, TIFF and AVIF do"
+"""What is said of transparent pixels that go into such a format."""
+
 GREY_ONLY = "{} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
 """What is said of colours that go into such a format."""
 
@@ -209,7 +212,7 @@ def _change_channels(pixels: Array, channels: int, format_: Format, path: str | 
         return np.repeat(pixels[:, :, None], 3, axis=2)
     if channels == 4 and 3 in format_.channels and (pixels[:, :, 3] >= MAXIMA[DEPTHS[pixels.dtype]]).all():
         return pixels[:, :, :3].copy()
-    raise ImageFileError(f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do", path=path)
+    raise ImageFileError(NO_ALPHA.format(format_.name), path=path)
 
 
 def _parameters(

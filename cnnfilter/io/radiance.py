@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.opencv import call_opencv, cv2
+from cnnfilter.io.opencv import call_opencv, cv2, swap_red_and_blue
 from cnnfilter.io.signatures import not_supported
 
 if TYPE_CHECKING:
@@ -62,11 +62,14 @@ def decode_radiance(data: bytes, name: str) -> Array:
 def _decode_lines(data: bytes, found: Radiance, name: str) -> Array:
     """Return the scanlines as rows, by OpenCV where they are coded channel by channel."""
     if _is_encoded(data, found.place, found.width):
-        plain = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {found.height} +X {found.width}\n".encode()
-        buffer = np.frombuffer(plain + data[found.place :], np.uint8)
+        file = data
+        if found.from_bottom or found.from_right:  # OpenCV reads one order alone
+            head = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {found.height} +X {found.width}\n"
+            file = head.encode() + data[found.place :]
+        buffer = np.frombuffer(file, np.uint8)
         pixels, _ = call_opencv("Radiance HDR", name, lambda: cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
-        if pixels is not None:
-            return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        if pixels is not None and pixels.shape == (found.height, found.width, 3):
+            return swap_red_and_blue(pixels, owned=True)
     codes = np.frombuffer(_expand(data, found, name), np.uint8).reshape(found.height, found.width, 4)
     exponents = codes[:, :, 3:]
     scale = np.where(exponents > 0, np.ldexp(np.float32(1), exponents.astype(np.int32) - 136), np.float32(0))

@@ -14,7 +14,7 @@ from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.decode import Pages, Picture
-from cnnfilter.io.encode import GREY_ONLY, Encoded, encode_image, encode_pages
+from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
     Extremes,
@@ -152,8 +152,7 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
         return Picture(colours, picture.depth, metadata=metadata, pages=pages, notes=picture.notes)
     if settings.background:
         return picture
-    reason = f"{format_.name} holds no alpha; PNG, WebP, TIFF and AVIF do, and --background COLOUR flattens it"
-    raise ImageFileError(reason, path=where)
+    raise ImageFileError(f"{NO_ALPHA.format(format_.name)}, and --background COLOUR flattens it", path=where)
 
 
 def remark_on_pages(pages: Pages) -> str:
