@@ -1,8 +1,6 @@
 """What texts can ask for is bounded before an array is made, and said in a line."""
 
-import struct
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from cnnfilter.io.paths import free_memory
 from tests.cli.commands import files
 from tests.cli.conftest import Run
 from tests.cli.pictures import save
+from tests.io.pngs import put_together
 
 WORDS = [
     pytest.param(("convolve", "-k", "box:100000000"), 2, "from 1 to 4001", id="kernel"),
@@ -99,15 +98,6 @@ def forbid_decoding(patch: pytest.MonkeyPatch) -> None:
         patch.setitem(decode._DECODERS, format_, lambda *_: pytest.fail("it is decoded"))
 
 
-def write_head(path: Path, height: int, width: int, colours: int = 0) -> None:
-    """Write a PNG of 8 bits that is whole by its chunks, and holds no pixel."""
-    chunks = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)), (b"IDAT", b"none"), (b"IEND", b"")
-    data = b"".join(
-        struct.pack(">I", len(held)) + name + held + struct.pack(">I", crc32(name + held)) for name, held in chunks
-    )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
-
-
 @pytest.mark.parametrize("suffix", ["npy", "tif", "pfm"])
 @pytest.mark.parametrize(
     ("words", "shape", "needed"),
@@ -127,7 +117,7 @@ def test_what_a_huge_image_gives_is_seen_from_its_head(
     shape: str,
     needed: int,
 ) -> None:
-    write_head(folder / "huge.png", 30000, 30000)
+    (folder / "huge.png").write_bytes(put_together((30000, 30000), 0, 8, b"none"))  # whole chunks, and no pixel
     monkeypatch.setattr(limits, "free_memory", lambda: needed - 1)
     forbid_decoding(monkeypatch)
     place = 2 if words[0] == "pipeline" else 1

@@ -22,6 +22,7 @@ from cnnfilter.io.encode import encode_pages
 from cnnfilter.io.formats import FORMATS, Depth, Format
 from cnnfilter.io.levels import DEPTHS, MAXIMA, to_levels
 from tests.io import IMAGE_SUFFIXES, decode_pixels
+from tests.io.pngs import make_png, put_together
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 
@@ -307,22 +308,6 @@ def palette_with_hole() -> bytes:
     return saved(image, "PNG", transparency=0)
 
 
-def adam7(pixels: Array) -> bytes:
-    """Return an interlaced PNG of (H, W, 3) pixels (PNG specification, 8.2), which Pillow cannot write."""
-    starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
-    passes = (pixels[top::down, left::right] for top, left, down, right in starts)
-    body = b"".join(b"\0" + row.tobytes() for part in passes for row in part if row.size)
-    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 1)
-    return png_of(head, zlib.compress(body))
-
-
-def png_of(head: bytes, body: bytes) -> bytes:
-    chunks = [(b"IHDR", head), (b"IDAT", body), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
-
-
 @pytest.mark.parametrize(
     ("data", "tolerance"),
     [
@@ -488,7 +473,7 @@ def test_a_grey_jpeg_stays_one_channel() -> None:
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (13, 9), (1, 1), (3, 40)])
 def test_an_interlaced_png_is_read_as_the_plain_one(height: int, width: int) -> None:
     pixels = noise(Depth.EIGHT, 3, height, width)
-    np.testing.assert_array_equal(decode_pixels(adam7(pixels), "x.png"), pixels)
+    np.testing.assert_array_equal(decode_pixels(make_png(pixels, 2, 8, interlaced=True), "x.png"), pixels)
 
 
 @pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP"])
@@ -630,8 +615,8 @@ def test_a_png_whose_pixels_do_not_fit_their_checksum_is_refused(capfd: pytest.C
 
 
 def test_more_pixels_than_opencv_reads_name_the_variable_that_raises_its_limit() -> None:
-    head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    assert "OPENCV_IO_MAX_IMAGE_PIXELS" in refusal(png_of(head, zlib.compress(bytes(1000))), "x.png")
+    png = put_together((60000, 60000), 2, 8, zlib.compress(bytes(1000)))
+    assert "OPENCV_IO_MAX_IMAGE_PIXELS" in refusal(png, "x.png")
 
 
 _WHOLE = {

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
-from struct import pack
 from typing import Any
 
 import pytest
@@ -25,18 +24,14 @@ from cnnfilter.io.paths import (
     largest_picture,
 )
 from tests.io.damage import whole_files
+from tests.io.pngs import put_together
 
 FILES = whole_files()
 
 
 def promising(height: int, width: int) -> bytes:
     """Return a whole PNG of few bytes that promises a picture of 16 bits with alpha."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return pack(">I", len(data)) + name + data + pack(">I", zlib.crc32(name + data))
-
-    head = pack(">IIBBBBB", width, height, 16, 6, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return put_together((height, width), 6, 16, zlib.compress(b""))
 
 
 @pytest.fixture

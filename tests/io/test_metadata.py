@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from cnnfilter.io.headers import read_header
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.transfer import carry_over, update_exif
 from tests.io import IMAGE_SUFFIXES
+from tests.io.pngs import chunk, insert
 
 KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
 
@@ -248,8 +248,7 @@ def test_a_profile_too_long_for_all_segments_of_a_jpeg_is_dropped() -> None:
 @pytest.mark.parametrize("number", [1, 0xFFFF_FFFF, 40, 0x7FFF_FFFF, 15_000_000])
 def test_any_resolution_of_a_png_can_be_written_or_is_none(number: int) -> None:
     png = saved("PNG", Image.fromarray(COLOURS))
-    chunk = b"pHYs" + struct.pack(">IIB", number, 40, 1)
-    data = png[:33] + (9).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) + png[33:]
+    data = insert(png, chunk(b"pHYs", struct.pack(">IIB", number, 40, 1)))
     for suffix in KEEPERS:
         assert passed_on(data, suffix).size == (40, 24)
 
@@ -386,14 +385,11 @@ def test_boxes_of_jpeg_2000_go_on() -> None:
 @pytest.mark.parametrize("name", [b"cHRM", b"sRGB", b"gAMA"])
 def test_chunks_of_another_length_are_not_carried(name: bytes) -> None:
     png = saved("PNG", Image.fromarray(COLOURS))
-    data = png[:33] + bytes(4) + name + zlib.crc32(name).to_bytes(4) + png[33:]
-    assert metadata_of(data) == Metadata()
+    assert metadata_of(insert(png, chunk(name))) == Metadata()
 
 
 def test_chunks_of_colour_go_from_png_to_png_alone() -> None:
-    plain_png = saved("PNG", Image.fromarray(COLOURS))
-    chunk = b"gAMA" + (55_000).to_bytes(4)
-    data = plain_png[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain_png[33:]
+    data = insert(saved("PNG", Image.fromarray(COLOURS)), chunk(b"gAMA", (55_000).to_bytes(4)))
     assert passed_on(data, ".png").info["gamma"] == 0.55
     assert pass_on(data, ".webp")[1] == ("the colour space (gAMA) dropped: not written into WebP",)
 
@@ -409,9 +405,9 @@ def test_primaries_of_srgb_are_no_loss(red: int, gamma: int, lost: bool) -> None
 
 
 def test_numbers_of_a_colour_space_go_among_png_and_avif() -> None:
-    wide = b"cICP" + bytes([9, 16, 0, 1])  # BT.2020 and PQ
-    png = saved("PNG", Image.fromarray(COLOURS))
-    data = png[:33] + (4).to_bytes(4) + wide + zlib.crc32(wide).to_bytes(4) + png[33:]
+    numbers = bytes([9, 16, 0, 1])  # BT.2020 and PQ
+    wide = b"cICP" + numbers
+    data = insert(saved("PNG", Image.fromarray(COLOURS)), chunk(b"cICP", numbers))
     avif, notes = pass_on(data, ".avif")
     assert notes == ()
     assert avif[avif.index(b"colrnclx") :][8:12] == bytes([0, 9, 0, 16])

@@ -1,6 +1,5 @@
 """PNG: every colour type and depth, damaged chunks that hold no pixels, animations as they are shown."""
 
-import io
 import itertools
 import struct
 import zlib
@@ -15,37 +14,11 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import read_header
 from tests.io import decode_pixels
+from tests.io.pngs import chunk, make_png, pack
 
 HEIGHT, WIDTH = 7, 11
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-
-
-def chunk(name: bytes, content: bytes = b"", checksum: int | None = None) -> bytes:
-    total = zlib.crc32(name + content) if checksum is None else checksum
-    return struct.pack(">I4s", len(content), name) + content + struct.pack(">I", total)
-
-
-def pack(values: Array, bits: int) -> bytes:
-    """Return rows, each behind its filter, none, and padded to whole bytes."""
-    rows = b""
-    for row in values.reshape(len(values), -1):
-        digits = "".join(format(value, f"0{bits}b") for value in row)
-        rows += b"\0" + int(digits.ljust(-(-len(digits) // 8) * 8, "0"), 2).to_bytes(-(-len(digits) // 8))
-    return rows
-
-
-PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-"""First row and column, and the steps between them, of Adam7."""
-
-
-def png(values: Array, kind: int, bits: int, *chunks: bytes, interlaced: bool = False) -> bytes:
-    height, width = values.shape[:2]
-    parts = [values[row::down, column::across] for row, column, down, across in PASSES] if interlaced else [values]
-    pixels = b"".join(pack(part, bits) for part in parts if part.size)
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlaced))
-    body = b"".join(chunks) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND")
-    return b"\x89PNG\r\n\x1a\n" + head + body
 
 
 PALETTE = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint8)
@@ -73,7 +46,7 @@ def make(kind: int, bits: int, *, transparent: bool, interlaced: bool) -> tuple[
             alpha[(values.reshape(HEIGHT, WIDTH, -1) == key).all(-1)] = 0
             chunks.append(chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
         pixels = np.dstack([pixels] * (3 if pixels.ndim == 2 else 1) + [alpha])
-    return png(values, kind, bits, *chunks, interlaced=interlaced), pixels.astype(dtype)
+    return make_png(values, kind, bits, *chunks, interlaced=interlaced), pixels.astype(dtype)
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -92,7 +65,7 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 @pytest.mark.parametrize("name", [b"tEXt", b"gAMA", b"pHYs", b"sRGB", b"eXIf", b"iCCP", b"abCD"])
 def test_a_wrong_checksum_of_a_chunk_without_pixels_is_named_and_the_image_read(name: bytes) -> None:
-    picture = decode_picture(png(GREY, 0, 8, chunk(name, b"a\0b", 7)), "x")
+    picture = decode_picture(make_png(GREY, 0, 8, chunk(name, b"a\0b", 7)), "x")
     np.testing.assert_array_equal(picture.pixels, GREY)
     assert picture.notes == (f"chunk {name.decode()} has a wrong checksum, and was skipped",)
 
@@ -100,18 +73,18 @@ def test_a_wrong_checksum_of_a_chunk_without_pixels_is_named_and_the_image_read(
 @pytest.mark.parametrize(("checksum", "keywords"), [(None, ["Title", "Author"]), (7, ["Author"])])
 def test_a_text_of_a_wrong_checksum_is_left_behind(checksum: int | None, keywords: list[str]) -> None:
     texts = chunk(b"tEXt", b"Title\0one", checksum), chunk(b"tEXt", b"Author\0two")
-    picture = decode_picture(png(np.zeros((2, 2), np.uint8), 0, 8, *texts), "a.png")
+    picture = decode_picture(make_png(np.zeros((2, 2), np.uint8), 0, 8, *texts), "a.png")
     assert [text.keyword for text in picture.metadata.texts] == keywords
 
 
 @pytest.mark.parametrize("name", [b"tRNS", b"PLTE", b"acTL", b"fcTL", b"fdAT"])
 def test_a_wrong_checksum_of_a_chunk_with_pixels_is_damage(name: bytes) -> None:
     with pytest.raises(ImageFileError, match=f"damaged \\(chunk {name.decode()} has a wrong checksum"):
-        decode_pixels(png(GREY, 0, 8, chunk(name, b"\0\1", 7)), "x")
+        decode_pixels(make_png(GREY, 0, 8, chunk(name, b"\0\1", 7)), "x")
 
 
 def test_a_wrong_checksum_of_pixels_is_damage() -> None:
-    data = bytearray(png(GREY, 0, 8))
+    data = bytearray(make_png(GREY, 0, 8))
     data[-16] ^= 1
     with pytest.raises(ImageFileError, match=r"damaged \(.*IDAT"):
         decode_pixels(bytes(data), "x")
@@ -119,12 +92,12 @@ def test_a_wrong_checksum_of_pixels_is_damage() -> None:
 
 @pytest.mark.parametrize("name", [b"cHRM", b"bKGD", b"hIST", b"sBIT", b"gAMA"])
 def test_an_empty_chunk_that_no_pixel_needs_is_no_hindrance(name: bytes) -> None:
-    np.testing.assert_array_equal(decode_pixels(png(GREY, 0, 8, chunk(name)), "x"), GREY)
+    np.testing.assert_array_equal(decode_pixels(make_png(GREY, 0, 8, chunk(name)), "x"), GREY)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 2_147_483_649])
 def test_an_animation_without_frames_leaves_the_image_with_a_note(count: int) -> None:
-    picture = decode_picture(png(GREY, 0, 8, chunk(b"acTL", struct.pack(">II", count, 0))), "x")
+    picture = decode_picture(make_png(GREY, 0, 8, chunk(b"acTL", struct.pack(">II", count, 0))), "x")
     np.testing.assert_array_equal(picture.pixels, GREY)
     assert picture.pages is None
     reason = f"its animation is damaged ({count} frames are promised, and 0 are there), and the image alone was read"
@@ -160,7 +133,7 @@ def pixels_of(values: Array, bits: int = 8) -> bytes:
     ],
 )
 def test_an_animation_with_a_bad_frame_leaves_the_image_with_a_note(frames: list[bytes], flaw: str) -> None:
-    data = png(GREY, 0, 8, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0))
+    data = make_png(GREY, 0, 8, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0))
     end = data.index(b"IEND") - 4
     picture = decode_picture(data[:end] + b"".join(frames) + data[end:], "x")
     np.testing.assert_array_equal(picture.pixels, GREY)
@@ -172,7 +145,7 @@ def test_frames_are_blended_and_disposed_of_as_they_say() -> None:
     part = np.full((2, 2, 4), (0, 0, 250, 51), np.uint8)
     region = {"width": 2, "height": 2, "left": 1, "top": 1}
     steps = [(0, 0), (1, 0), (2, 1), (0, 1)]  # disposal, blending
-    data = png(base, 6, 8, chunk(b"acTL", struct.pack(">II", 5, 3)), control(0))
+    data = make_png(base, 6, 8, chunk(b"acTL", struct.pack(">II", 5, 3)), control(0))
     end, number, frames = data.index(b"IEND") - 4, 1, b""
     for disposal, blending in steps:
         frames += control(number, disposal=disposal, blending=blending, **region)
@@ -191,7 +164,7 @@ def test_frames_are_blended_and_disposed_of_as_they_say() -> None:
 
 def test_a_translucent_frame_over_an_opaque_one_is_mixed() -> None:
     base = np.full((3, 4, 4), (200, 0, 0, 255), np.uint8)
-    data = png(base, 6, 8, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0))
+    data = make_png(base, 6, 8, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0))
     end = data.index(b"IEND") - 4
     over = np.full((3, 4, 4), (0, 0, 250, 51), np.uint8)
     frames = control(1, blending=1) + chunk(b"fdAT", struct.pack(">I", 2) + pixels_of(over))
@@ -205,7 +178,7 @@ def test_frames_of_sixteen_bits_and_of_palettes_keep_their_levels() -> None:
     for kind, bits, shape in cases:
         first, second = np.random.default_rng(1).integers(0, 1 << bits, (2, *shape))
         colours = chunk(b"PLTE", PALETTE.tobytes()) if kind == 3 else b""
-        data = png(first, kind, bits, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0), colours)
+        data = make_png(first, kind, bits, chunk(b"acTL", struct.pack(">II", 2, 0)), control(0), colours)
         end = data.index(b"IEND") - 4
         frames = control(1) + chunk(b"fdAT", struct.pack(">I", 2) + pixels_of(second, bits))
         picture = decode_picture(data[:end] + frames + data[end:], "x")
@@ -219,16 +192,16 @@ def test_the_orientation_in_a_raw_profile_turns_the_image_and_its_shape() -> Non
     exif[0x0112] = 6
     block = exif.tobytes()
     text = f"\nexif\n{len(block):8d}\n{block.hex()}\n".encode()
-    data = png(GREY, 0, 8, chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text)))
+    data = make_png(GREY, 0, 8, chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text)))
     assert read_header(data).shape == (4, 3)
     np.testing.assert_array_equal(decode_pixels(data, "x"), np.rot90(GREY, 3))
 
 
 def test_the_kind_that_xcode_makes_is_named() -> None:
-    data = png(GREY, 0, 8)
+    data = make_png(GREY, 0, 8)
     with pytest.raises(ImageFileError, match="CgBI"):
         decode_pixels(data[:8] + chunk(b"CgBI", bytes(4)) + data[8:], "x")
 
 
 def test_what_follows_the_end_is_of_no_account() -> None:
-    np.testing.assert_array_equal(decode_pixels(png(GREY, 0, 8) + bytes(50) + io.BytesIO(b"more").read(), "x"), GREY)
+    np.testing.assert_array_equal(decode_pixels(make_png(GREY, 0, 8) + bytes(50) + b"more", "x"), GREY)
