@@ -3,7 +3,6 @@
 As a program it takes any number of rounds for each file and way: `python -m tests.io.damage 3000` makes a million.
 """
 
-import io
 import multiprocessing
 import random
 import re
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import tifffile
 from PIL import Image
 
 from cnnfilter.arrays import Array
@@ -21,8 +19,9 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import FORMATS, Depth
-from tests.io import IMAGE_SUFFIXES
+from tests.io import IMAGE_SUFFIXES, exif_of, saved
 from tests.io.gifs import Part, make_gif
+from tests.io.tiffs import written_by_tifffile
 
 HEIGHT, WIDTH = 38, 45
 
@@ -54,8 +53,7 @@ def _files_of_others() -> dict[str, bytes]:
 
 
 def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
-    exif = Image.Exif()
-    exif[0x0112] = 6
+    exif = exif_of(6)
     exif[0x010F] = "a maker"
     grey, clear = colours.convert("L"), colours.copy()
     clear.putalpha(grey)
@@ -114,11 +112,8 @@ def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
 def _saved(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
     Image.init()
     suffix = name[name.rindex(".") :]
-    format_ = "PNG" if suffix == ".png" else Image.EXTENSION[suffix]
-    file = io.BytesIO()
-    file.name = name  # by which Pillow knows a stream of JPEG 2000
-    image.save(file, format_, **options)
-    return file.getvalue()
+    bare = {"no_jp2": True} if suffix == ".j2k" else {}
+    return saved(image, "PNG" if suffix == ".png" else Image.EXTENSION[suffix], **options | bare)
 
 
 def _saved_by_tifffile(colours: Array) -> dict[str, bytes]:
@@ -145,12 +140,7 @@ def _saved_by_tifffile(colours: Array) -> dict[str, bytes]:
         "multiplied.tif": (cyan, {"photometric": "rgb", "extrasamples": ["assocalpha"], "compression": "zlib"}),
         "map.tif": (grey, {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256)}),
     }
-    files = {}
-    for name, (samples, options) in made.items():
-        file = io.BytesIO()
-        tifffile.imwrite(file, samples, metadata=None, **options)
-        files[name] = file.getvalue()
-    return files
+    return {name: written_by_tifffile(samples, **options) for name, (samples, options) in made.items()}
 
 
 def _written_here(colours: Array) -> dict[str, bytes]:

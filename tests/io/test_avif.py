@@ -12,16 +12,14 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.headers import read_header
-from tests.io import decode_pixels
+from tests.io import decode_pixels, saved
 
 HEIGHT, WIDTH = 24, 33
 
 
 def save(mode: str, **options: Any) -> bytes:
     pixels = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 4)).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(file, "AVIF", **options)
-    return file.getvalue()
+    return saved(Image.fromarray(pixels).convert(mode), "AVIF", **options)
 
 
 def with_pillow(data: bytes) -> Array:

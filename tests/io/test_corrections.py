@@ -1,6 +1,5 @@
 """What OpenCV reads wrong and we set right: white in Netpbm's files, red in PAM, transparent grey, TIFFs with alpha."""
 
-import io
 import struct
 import zlib
 from typing import Any
@@ -12,7 +11,7 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.encode import encode_image
-from tests.io import decode_pixels
+from tests.io import decode_pixels, saved
 
 
 def pam(depth: int, white: int, raw: bytes) -> bytes:
@@ -76,11 +75,8 @@ def test_one_transparent_level_of_a_grey_png_becomes_alpha(mode: str, level: int
     pixels = ramp if mode == "I;16" else (ramp >> 8).astype(np.uint8)
     pixels[2, 3] = spread
     image = Image.fromarray(pixels).convert(mode) if mode == "1" else Image.fromarray(pixels)
-    file = io.BytesIO()
-    image.save(file, "PNG", transparency=level)
-    plain = io.BytesIO()
-    image.save(plain, "PNG")
-    read, grey = decode_pixels(file.getvalue(), "x"), decode_pixels(plain.getvalue(), "x")
+    read = decode_pixels(saved(image, "PNG", transparency=level), "x")
+    grey = decode_pixels(saved(image, "PNG"), "x")
     white = np.iinfo(grey.dtype).max
     assert read.shape == (8, 64, 4)
     np.testing.assert_array_equal(read[:, :, :3], np.repeat(grey[:, :, None], 3, axis=2))
@@ -98,11 +94,10 @@ def grey_and_alpha() -> tuple[Array, Array]:
 def test_a_tiff_of_grey_and_alpha_is_read_as_rgba(compression: str | None, orientation: int) -> None:
     grey, alpha = grey_and_alpha()
     image = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
-    file = io.BytesIO()
-    image.save(file, "TIFF", compression=compression, tiffinfo={274: orientation})
+    data = saved(image, "TIFF", compression=compression, tiffinfo={274: orientation})
     turns = {1: 0, 3: 2, 6: 3}[orientation]
     expected = np.rot90(np.stack([grey, grey, grey, alpha], axis=-1), turns)
-    np.testing.assert_array_equal(decode_pixels(file.getvalue(), "x"), expected)
+    np.testing.assert_array_equal(decode_pixels(data, "x"), expected)
 
 
 def tiff_of_two(samples: Array, **tags: int) -> bytes:

@@ -21,7 +21,7 @@ from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_pages
 from cnnfilter.io.formats import FORMATS, Depth, Format
 from cnnfilter.io.levels import DEPTHS, MAXIMA, to_levels
-from tests.io import IMAGE_SUFFIXES, decode_pixels
+from tests.io import IMAGE_SUFFIXES, decode_pixels, exif_of, saved
 from tests.io.pngs import make_png, put_together
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
@@ -95,13 +95,6 @@ def in_eight_bits(pixels: Array) -> Array:
 def is_red(pixels: Array) -> bool:
     """Return whether pixels are red on the average, which is all that a dithered GIF gives."""
     return bool(np.abs(pixels.mean(axis=(0, 1)) - RED).max() <= 8)
-
-
-def saved(image: Image.Image, format_: str, **options: Any) -> bytes:
-    """Return what Pillow writes."""
-    file = io.BytesIO()
-    image.save(file, format_, **options)
-    return file.getvalue()
 
 
 def refusal(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
@@ -500,9 +493,7 @@ def test_whole_numbers_of_32_bits_are_read_as_they_are() -> None:
     ],
 )
 def test_a_picture_is_turned_as_its_exif_says(format_: str, options: dict[str, Any], orientation: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = saved(Image.fromarray(smooth(Depth.EIGHT, 3, 24, 40)), format_, exif=exif, **options)
+    data = saved(Image.fromarray(smooth(Depth.EIGHT, 3, 24, 40)), format_, exif=exif_of(orientation), **options)
     upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
     read = decode_pixels(data, "x")
     assert read.shape == upright.shape

@@ -12,7 +12,7 @@ from PIL import Image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.headers import read_header
-from tests.io import decode_pixels
+from tests.io import decode_pixels, saved
 
 HEIGHT, WIDTH = 35, 43
 NOISE = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 4)).astype(np.uint8)
@@ -20,9 +20,7 @@ NOISE = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 4)).astype(np.
 
 def save(mode: str, **options: Any) -> bytes:
     image = Image.frombytes("CMYK", (WIDTH, HEIGHT), NOISE.tobytes()) if mode == "CMYK" else Image.fromarray(NOISE)
-    file = io.BytesIO()
-    image.convert(mode).save(file, "JPEG", **options)
-    return file.getvalue()
+    return saved(image.convert(mode), "JPEG", **options)
 
 
 def with_pillow(data: bytes) -> Array:
@@ -99,7 +97,6 @@ def test_what_follows_the_end_is_of_no_account() -> None:
 
 
 def test_of_several_images_the_first_is_read() -> None:
-    file = io.BytesIO()
     first = Image.fromarray(NOISE[:, :, :3].copy())
-    first.save(file, "MPO", save_all=True, append_images=[first.rotate(180)], quality=90)
-    np.testing.assert_array_equal(decode_pixels(file.getvalue(), "x"), with_pillow(file.getvalue()))
+    data = saved(first, "MPO", save_all=True, append_images=[first.rotate(180)], quality=90)
+    np.testing.assert_array_equal(decode_pixels(data, "x"), with_pillow(data))

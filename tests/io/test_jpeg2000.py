@@ -1,6 +1,5 @@
 """JPEG 2000: depths, components, boxes and offsets, against the values that went in."""
 
-import io
 import itertools
 import random
 import struct
@@ -15,16 +14,14 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import read_header
-from tests.io import decode_pixels
+from tests.io import decode_pixels, saved
 
 HEIGHT, WIDTH = 37, 41
 
 
 def with_pillow(pixels: Array, **options: Any) -> bytes:
     """Return the codestream of 8 bits."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG2000", no_jp2=True, **options)
-    return file.getvalue()
+    return saved(Image.fromarray(pixels), "JPEG2000", no_jp2=True, **options)
 
 
 def codestream(values: Array, bits: int, *, signed: bool = False, **options: Any) -> bytes:

@@ -18,7 +18,7 @@ from cnnfilter.io.formats import find_format
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.transfer import carry_over, update_exif
-from tests.io import IMAGE_SUFFIXES
+from tests.io import IMAGE_SUFFIXES, exif_of, saved
 from tests.io.pngs import chunk, insert
 
 KEEPERS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
@@ -36,24 +36,17 @@ def profile_for(space: bytes) -> bytes:
     return PROFILE[:16] + space + PROFILE[20:]
 
 
-def exif_of(orientation: int) -> Any:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+def full_exif(orientation: int) -> Any:
+    exif = exif_of(orientation)
     exif[0x010F] = "a maker"
     exif.get_ifd(0x8769).update({0xA002: 40, 0xA003: 24, 0x9003: "2020:01:02 03:04:05"})
     exif.get_ifd(0x8825).update({1: "N", 2: (47.0, 30.0, 12.5)})
     return exif
 
 
-def saved(format_: str, image: Image.Image, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, format_, **options)
-    return file.getvalue()
-
-
 def saved_with_all(format_: str, *, xmp: bytes = XMP, profile: bytes = PROFILE) -> bytes:
     """Return a file of a format with EXIF, XMP, a profile and 300x150 dpi."""
-    image, exif = Image.fromarray(COLOURS), exif_of(6 if format_ != "TIFF" else 1)
+    image, exif = Image.fromarray(COLOURS), full_exif(6 if format_ != "TIFF" else 1)
     options: dict[str, Any] = {"exif": exif, "icc_profile": profile, "dpi": (300, 150), "xmp": xmp}
     if format_ == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
@@ -64,7 +57,7 @@ def saved_with_all(format_: str, *, xmp: bytes = XMP, profile: bytes = PROFILE) 
         del options["exif"]
         below = {0x8769: dict(exif.get_ifd(0x8769)), 0x8825: dict(exif.get_ifd(0x8825))}
         options["tiffinfo"] = {700: xmp, 0x010F: exif[0x010F], **below}
-    return saved(format_, image, **options)
+    return saved(image, format_, **options)
 
 
 def pass_on(data: bytes, suffix: str, pixels: Array | None = None) -> tuple[bytes, tuple[str, ...]]:
@@ -156,18 +149,18 @@ def test_a_profile_stays_with_its_colour_model(space: bytes, shape: tuple[int, .
 
 
 def test_inks_become_colours_without_their_profile() -> None:
-    data = saved("JPEG", Image.fromarray(COLOURS).convert("CMYK"), icc_profile=profile_for(b"CMYK"))
+    data = saved(Image.fromarray(COLOURS).convert("CMYK"), "JPEG", icc_profile=profile_for(b"CMYK"))
     assert "icc_profile" not in passed_on(data, ".jpg").info
 
 
 def test_a_profile_for_colours_in_a_grey_png_does_not_go_on() -> None:
-    written, notes = pass_on(saved("PNG", Image.fromarray(COLOURS).convert("L"), icc_profile=PROFILE), ".png")
+    written, notes = pass_on(saved(Image.fromarray(COLOURS).convert("L"), "PNG", icc_profile=PROFILE), ".png")
     assert "icc_profile" not in Image.open(io.BytesIO(written)).info
     assert notes == ("the colour profile dropped: it is one for RGB, and the result is not",)
 
 
 def test_the_old_thumbnail_is_not_carried() -> None:
-    exif = exif_of(1).tobytes().removeprefix(b"Exif\0\0")
+    exif = full_exif(1).tobytes().removeprefix(b"Exif\0\0")
     assert exif[:4] == b"MM\0*"
     entries = int.from_bytes(exif[8:10])
     link = 10 + 12 * entries
@@ -208,7 +201,7 @@ def test_a_profile_of_any_size_goes_on_with_exif(source: str, target: str) -> No
 
 
 def test_a_profile_is_found_in_segments_in_any_order() -> None:
-    data = saved("JPEG", Image.fromarray(COLOURS), icc_profile=GIANT)
+    data = saved(Image.fromarray(COLOURS), "JPEG", icc_profile=GIANT)
     start = data.index(b"\xff\xe2")
     (length,) = struct.unpack_from(">H", data, start + 2)
     second = start + 2 + length
@@ -226,9 +219,9 @@ def test_a_profile_is_found_in_segments_in_any_order() -> None:
 
 
 def test_exif_too_long_for_a_jpeg_is_dropped_and_the_profile_stays() -> None:
-    exif = exif_of(1)
+    exif = full_exif(1)
     exif[0x010E] = "long" * 20_000
-    written, notes = pass_on(saved("PNG", Image.fromarray(COLOURS), exif=exif, icc_profile=PROFILE), ".jpg")
+    written, notes = pass_on(saved(Image.fromarray(COLOURS), "PNG", exif=exif, icc_profile=PROFILE), ".jpg")
     info = Image.open(io.BytesIO(written)).info
     assert info["icc_profile"] == PROFILE
     assert "exif" not in info
@@ -247,7 +240,7 @@ def test_a_profile_too_long_for_all_segments_of_a_jpeg_is_dropped() -> None:
 
 @pytest.mark.parametrize("number", [1, 0xFFFF_FFFF, 40, 0x7FFF_FFFF, 15_000_000])
 def test_any_resolution_of_a_png_can_be_written_or_is_none(number: int) -> None:
-    png = saved("PNG", Image.fromarray(COLOURS))
+    png = saved(Image.fromarray(COLOURS), "PNG")
     data = insert(png, chunk(b"pHYs", struct.pack(">IIB", number, 40, 1)))
     for suffix in KEEPERS:
         assert passed_on(data, suffix).size == (40, 24)
@@ -261,7 +254,7 @@ def test_xmp_too_long_for_a_jpeg_is_dropped_and_goes_on_elsewhere() -> None:
 
 
 def test_comments_and_texts_find_their_places() -> None:
-    jpeg = saved("JPEG", Image.fromarray(COLOURS), comment=b"words")
+    jpeg = saved(Image.fromarray(COLOURS), "JPEG", comment=b"words")
     assert passed_on(jpeg, ".jpg").info["comment"] == b"words"
     assert passed_on(jpeg, ".png").info["Comment"] == "words"
     assert passed_on(jpeg, ".tif").tag_v2[270] == "words"
@@ -271,7 +264,7 @@ def test_comments_and_texts_find_their_places() -> None:
     texts.add_text("Author", "an author")
     texts.add_text("Description", "what it shows", zip=True)
     texts.add_itxt("Title", "T\u00eete", "fr", "Titre")
-    png = saved("PNG", Image.fromarray(COLOURS), pnginfo=texts)
+    png = saved(Image.fromarray(COLOURS), "PNG", pnginfo=texts)
     image = passed_on(png, ".png")
     assert (image.text["Author"], image.text["Description"]) == ("an author", "what it shows")
     assert (image.text["Title"], image.text["Title"].lang, image.text["Title"].tkey) == ("T\u00eete", "fr", "Titre")
@@ -283,11 +276,11 @@ def test_comments_and_texts_find_their_places() -> None:
 
 
 def test_a_description_of_a_tiff_becomes_that_of_exif() -> None:
-    tiff = saved("TIFF", Image.fromarray(COLOURS), tiffinfo={270: "words", 305: "a program", 33432: "nobody"})
+    tiff = saved(Image.fromarray(COLOURS), "TIFF", tiffinfo={270: "words", 305: "a program", 33432: "nobody"})
     for suffix in KEEPERS:
         exif = passed_on(tiff, suffix).getexif()
         assert (exif[270], exif[305], exif[33432]) == ("words", "a program", "nobody")
-    sized = saved("TIFF", Image.fromarray(COLOURS), tiffinfo={270: '{"shape": [24, 40, 3]}'})
+    sized = saved(Image.fromarray(COLOURS), "TIFF", tiffinfo={270: '{"shape": [24, 40, 3]}'})
     written, notes = pass_on(sized, ".tif")
     assert 270 not in Image.open(io.BytesIO(written)).getexif()
     assert notes == ("a description that tells sizes dropped: not carried from file to file",)
@@ -298,7 +291,7 @@ def test_texts_in_which_imagemagick_keeps_blocks_are_these_blocks() -> None:
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n")
     texts.add_text("Raw profile type iptc", "\niptc\n       1\n00\n", zip=True)
-    data = saved("PNG", Image.fromarray(COLOURS), pnginfo=texts)
+    data = saved(Image.fromarray(COLOURS), "PNG", pnginfo=texts)
     written, notes = pass_on(data, ".jpg")
     assert Image.open(io.BytesIO(written)).info["exif"] == exif
     assert notes == ()
@@ -312,7 +305,7 @@ def test_iptc_and_other_resources_go_among_jpeg_and_tiff_without_the_thumbnail()
     thumbnail = b"8BIM" + (0x040C).to_bytes(2) + b"\0\0" + (60_000).to_bytes(4) + bytes(60_000)
     resources = thumbnail + caption + path * 5_000
     body = [b"Photoshop 3.0\0" + resources[start : start + 65_000] for start in range(0, len(resources), 65_000)]
-    jpeg = saved("JPEG", Image.fromarray(COLOURS))
+    jpeg = saved(Image.fromarray(COLOURS), "JPEG")
     data = jpeg[:20] + b"".join(b"\xff\xed" + (2 + len(part)).to_bytes(2) + part for part in body) + jpeg[20:]
     tiff, notes = pass_on(data, ".tif")
     assert notes == ()
@@ -329,7 +322,7 @@ def test_iptc_and_other_resources_go_among_jpeg_and_tiff_without_the_thumbnail()
 
 def test_xmp_does_not_announce_an_extension_that_is_left_behind() -> None:
     main = b'<rdf:Description xmpNote:HasExtendedXMP="A0" a:b="c"/>'
-    data = bytearray(saved("JPEG", Image.fromarray(COLOURS), xmp=main))
+    data = bytearray(saved(Image.fromarray(COLOURS), "JPEG", xmp=main))
     part = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + struct.pack(">II", 4, 0) + b"more"
     data[20:20] = b"\xff\xe1" + (2 + len(part)).to_bytes(2) + part
     written, notes = pass_on(bytes(data), ".jpg")
@@ -338,7 +331,7 @@ def test_xmp_does_not_announce_an_extension_that_is_left_behind() -> None:
 
 
 def test_comments_xmp_and_profiles_of_gif_go_on() -> None:
-    gif = saved("GIF", Image.fromarray(COLOURS), comment=b"words")
+    gif = saved(Image.fromarray(COLOURS), "GIF", comment=b"words")
     blocks = PROFILE[:255], PROFILE[255:510], PROFILE[510:]
     parts = b"".join(bytes([len(part)]) + part for part in blocks)
     xmp = b"\x21\xff\x0bXMP DataXMP" + XMP + b"\x01" + bytes(range(255, -1, -1)) + b"\0"
@@ -350,9 +343,9 @@ def test_comments_xmp_and_profiles_of_gif_go_on() -> None:
 
 
 def test_the_resolution_and_the_profile_of_bmp_go_on() -> None:
-    bmp = saved("BMP", Image.fromarray(COLOURS), dpi=(300, 150))
+    bmp = saved(Image.fromarray(COLOURS), "BMP", dpi=(300, 150))
     assert resolution_of(passed_on(bmp, ".png")) == (300, 150)
-    assert metadata_of(saved("BMP", Image.fromarray(COLOURS), dpi=(0, 0))) == Metadata()
+    assert metadata_of(saved(Image.fromarray(COLOURS), "BMP", dpi=(0, 0))) == Metadata()
     head = struct.pack("<I", 124) + bmp[18:54] + bytes(16) + b"DEBM" + bytes(52)
     end = 124 + len(bmp) - 54
     v5 = (
@@ -362,9 +355,9 @@ def test_the_resolution_and_the_profile_of_bmp_go_on() -> None:
 
 
 def test_boxes_of_jpeg_2000_go_on() -> None:
-    jp2 = saved("JPEG2000", Image.fromarray(COLOURS), irreversible=False)
+    jp2 = saved(Image.fromarray(COLOURS), "JPEG2000", irreversible=False)
     xmp = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + XMP
-    exif = b"JpgTiffExif->JP2" + exif_of(1).tobytes().removeprefix(b"Exif\0\0")
+    exif = b"JpgTiffExif->JP2" + full_exif(1).tobytes().removeprefix(b"Exif\0\0")
     size = struct.pack(">4H2b", 300, 254, 150, 254, 4, 4)
     colour = struct.pack(">I4s3s", 11 + len(PROFILE), b"colr", b"\2\0\0") + PROFILE
     resolution = struct.pack(">I4sI4s", 26, b"res ", 18, b"resc") + size
@@ -384,12 +377,12 @@ def test_boxes_of_jpeg_2000_go_on() -> None:
 
 @pytest.mark.parametrize("name", [b"cHRM", b"sRGB", b"gAMA"])
 def test_chunks_of_another_length_are_not_carried(name: bytes) -> None:
-    png = saved("PNG", Image.fromarray(COLOURS))
+    png = saved(Image.fromarray(COLOURS), "PNG")
     assert metadata_of(insert(png, chunk(name))) == Metadata()
 
 
 def test_chunks_of_colour_go_from_png_to_png_alone() -> None:
-    data = insert(saved("PNG", Image.fromarray(COLOURS)), chunk(b"gAMA", (55_000).to_bytes(4)))
+    data = insert(saved(Image.fromarray(COLOURS), "PNG"), chunk(b"gAMA", (55_000).to_bytes(4)))
     assert passed_on(data, ".png").info["gamma"] == 0.55
     assert pass_on(data, ".webp")[1] == ("the colour space (gAMA) dropped: not written into WebP",)
 
@@ -407,14 +400,14 @@ def test_primaries_of_srgb_are_no_loss(red: int, gamma: int, lost: bool) -> None
 def test_numbers_of_a_colour_space_go_among_png_and_avif() -> None:
     numbers = bytes([9, 16, 0, 1])  # BT.2020 and PQ
     wide = b"cICP" + numbers
-    data = insert(saved("PNG", Image.fromarray(COLOURS)), chunk(b"cICP", numbers))
+    data = insert(saved(Image.fromarray(COLOURS), "PNG"), chunk(b"cICP", numbers))
     avif, notes = pass_on(data, ".avif")
     assert notes == ()
     assert avif[avif.index(b"colrnclx") :][8:12] == bytes([0, 9, 0, 16])
     assert metadata_of(avif) == metadata_of(data) == Metadata(colours=(wide,))
     assert pass_on(avif, ".png")[0].count(wide) == 1
     assert pass_on(avif, ".jpg")[1] == ("the colour space (cICP) dropped: not written into JPEG",)
-    assert metadata_of(saved("AVIF", Image.fromarray(COLOURS))) == Metadata()
+    assert metadata_of(saved(Image.fromarray(COLOURS), "AVIF")) == Metadata()
 
 
 @pytest.mark.parametrize(
@@ -480,7 +473,7 @@ def test_an_animation_of_avif_gets_none() -> None:
 
 
 def test_metadata_of_an_avif_may_lie_behind_the_pixels() -> None:
-    given = bytearray(saved("AVIF", Image.fromarray(COLOURS), exif=exif_of(1), quality=90))
+    given = bytearray(saved(Image.fromarray(COLOURS), "AVIF", exif=full_exif(1), quality=90))
     place = given.find(b"iloc") + 12
     for _ in range(2):  # the items: image, EXIF; the EXIF moves to the end of the file
         number, _, _, offset, length = struct.unpack_from(">HHHII", given, place)
@@ -490,7 +483,7 @@ def test_metadata_of_an_avif_may_lie_behind_the_pixels() -> None:
             given[place + 6 : place + 10] = struct.pack(">I", len(given))
             given += body
         place += 14
-    plain_avif = saved("AVIF", Image.fromarray(COLOURS), quality=90)
+    plain_avif = saved(Image.fromarray(COLOURS), "AVIF", quality=90)
     assert np.array_equal(decode_picture(bytes(given), "x").pixels, decode_picture(plain_avif, "x").pixels)
     assert passed_on(bytes(given), ".png").getexif()[0x010F] == "a maker"
 
@@ -507,7 +500,7 @@ def test_a_picture_without_any_is_written_as_before() -> None:
 @pytest.mark.parametrize("format_", [*KEEPERS.values(), "GIF", "BMP", "JPEG2000"])
 def test_cut_and_changed_blocks_are_read_or_left(format_: str) -> None:
     keeps = format_ in KEEPERS.values()
-    data = saved_with_all(format_) if keeps else saved(format_, Image.fromarray(COLOURS), comment=b"words")
+    data = saved_with_all(format_) if keeps else saved(Image.fromarray(COLOURS), format_, comment=b"words")
     generator = np.random.default_rng(5)
     header = read_header(data)
     for _ in range(300):

@@ -11,6 +11,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_pages
+from tests.io import exif_of, saved
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
 
@@ -31,13 +32,12 @@ def flat(colour: tuple[int, ...], height: int = 20, width: int = 32) -> Array:
 THREE = [flat(colour) for colour in (RED, GREEN, BLUE)]
 
 
-def saved(suffix: str, pages: list[Array] = THREE, **options: Any) -> bytes:
+def saved_pages(suffix: str, pages: list[Array] = THREE, **options: Any) -> bytes:
     """Return what Pillow writes."""
     first, *others = [Image.fromarray(page) for page in pages]
-    file = io.BytesIO()
     timing = {"duration": [100, 200, 300], "loop": 2} if suffix in TIMED else {}
-    first.save(file, FORMATS[suffix], save_all=True, append_images=others, **timing | OPTIONS.get(suffix, {}) | options)
-    return file.getvalue()
+    options = timing | OPTIONS.get(suffix, {}) | options
+    return saved(first, FORMATS[suffix], save_all=True, append_images=others, **options)
 
 
 def is_near(pixels: Array, colour: tuple[int, ...]) -> bool:
@@ -46,7 +46,7 @@ def is_near(pixels: Array, colour: tuple[int, ...]) -> bool:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_all_pages_are_read_in_their_order(suffix: str) -> None:
-    image = decode_picture(saved(suffix), "x")
+    image = decode_picture(saved_pages(suffix), "x")
     assert image.pages is not None
     assert image.pages.count == 3
     assert is_near(image.pixels, RED)
@@ -55,7 +55,7 @@ def test_all_pages_are_read_in_their_order(suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", TIMED)
 def test_the_times_of_frames_are_known_when_they_have_been_read(suffix: str) -> None:
-    pages = decode_picture(saved(suffix), "x").pages
+    pages = decode_picture(saved_pages(suffix), "x").pages
     assert pages is not None
     assert len(list(pages)) == 3
     assert pages.durations == (100, 200, 300)
@@ -64,7 +64,7 @@ def test_the_times_of_frames_are_known_when_they_have_been_read(suffix: str) -> 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize(("page", "colour"), [(1, RED), (2, GREEN), (3, BLUE)])
 def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[int, ...]) -> None:
-    image = decode_picture(saved(suffix), "x", page=page)
+    image = decode_picture(saved_pages(suffix), "x", page=page)
     assert is_near(image.pixels, colour)
     assert image.pages is None
 
@@ -72,19 +72,19 @@ def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[in
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_page_that_is_not_there_is_refused(suffix: str) -> None:
     with pytest.raises(ImageFileError, match=r"x: has 3 pages, and --page 4 is none of them"):
-        decode_picture(saved(suffix), "x", page=4)
+        decode_picture(saved_pages(suffix), "x", page=4)
 
 
 def test_a_file_of_one_picture_has_no_pages() -> None:
-    assert decode_picture(saved(".tif", [flat(RED)]), "x").pages is None
+    assert decode_picture(saved_pages(".tif", [flat(RED)]), "x").pages is None
     with pytest.raises(ImageFileError, match="has 1 page"):
-        decode_picture(saved(".tif", [flat(RED)]), "x", page=2)
+        decode_picture(saved_pages(".tif", [flat(RED)]), "x", page=2)
 
 
 def test_the_pages_of_a_tiff_may_all_differ() -> None:
     deep = np.full((5, 7), 40_000, np.uint16)
     half = np.full((9, 4, 4), (10, 20, 30, 128), np.uint8)
-    pages = decode_picture(saved(".tif", [flat(RED), deep, half]), "x").pages
+    pages = decode_picture(saved_pages(".tif", [flat(RED), deep, half]), "x").pages
     assert pages is not None
     first, second, third = pages
     assert is_near(first, RED)
@@ -142,7 +142,7 @@ def test_the_quality_counts_for_frames_too() -> None:
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_file_cut_off_in_a_later_page_is_refused(suffix: str, share: float) -> None:
     noise = [np.random.default_rng(seed).integers(0, 256, (20, 32, 3), dtype=np.uint8) for seed in (1, 2, 3)]
-    data = saved(suffix, noise)
+    data = saved_pages(suffix, noise)
 
     def read_all() -> list[Array]:
         return list(decode_picture(data[: int(share * len(data))], "x").pages or ())
@@ -153,10 +153,8 @@ def test_a_file_cut_off_in_a_later_page_is_refused(suffix: str, share: float) ->
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
 def test_every_frame_is_upright(suffix: str) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
     frames = [np.random.default_rng(seed).integers(0, 256, (20, 32, 3), np.uint8) for seed in range(3)]
-    image = decode_picture(saved(suffix, frames, exif=exif), "x")
+    image = decode_picture(saved_pages(suffix, frames, exif=exif_of(6)), "x")
     assert image.pages is not None
     for index, (read, frame) in enumerate(zip(image.pages, frames, strict=True)):
         np.testing.assert_array_equal(read, np.rot90(frame, -1))

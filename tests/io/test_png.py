@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import read_header
-from tests.io import decode_pixels
+from tests.io import decode_pixels, exif_of
 from tests.io.pngs import chunk, make_png, pack
 
 HEIGHT, WIDTH = 7, 11
@@ -188,9 +187,7 @@ def test_frames_of_sixteen_bits_and_of_palettes_keep_their_levels() -> None:
 
 
 def test_the_orientation_in_a_raw_profile_turns_the_image_and_its_shape() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    block = exif.tobytes()
+    block = exif_of(6).tobytes()
     text = f"\nexif\n{len(block):8d}\n{block.hex()}\n".encode()
     data = make_png(GREY, 0, 8, chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text)))
     assert read_header(data).shape == (4, 3)

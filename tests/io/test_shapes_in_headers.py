@@ -12,7 +12,7 @@ from PIL import Image
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import FORMATS, Depth
 from cnnfilter.io.headers import read_header
-from tests.io import decode_pixels
+from tests.io import decode_pixels, exif_of
 
 TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 UNTOLD = {".gif", ".bmp", ".dib"}
@@ -43,8 +43,7 @@ def test_the_head_of_what_is_written_tells_the_shape_that_is_read(suffix: str, d
 
 
 MODES = ("RGB", "L", "P", "1", "RGBA", "LA", "CMYK")
-TURNED = Image.Exif()
-TURNED[0x0112] = 6
+TURNED = exif_of(6)
 OTHERS: dict[str, list[dict[str, Any]]] = {
     "PNG": [{}, {"exif": TURNED}, {"transparency": 3}],
     "JPEG": [{}, {"exif": TURNED}, {"progressive": True}],

@@ -1,13 +1,11 @@
 """TIFFs of every kind: the values that their maker meant, or a refusal that names what is not supported."""
 
-import io
 import struct
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from cnnfilter.arrays import Array
@@ -15,6 +13,7 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import read_header
 from cnnfilter.io.tags import read_directories
+from tests.io import saved
 from tests.io.tiffs import (
     DEFLATE,
     LZMA,
@@ -31,6 +30,7 @@ from tests.io.tiffs import (
     meaning,
     palette_of,
     put_together,
+    written_by_tifffile,
 )
 
 TYPES = [f"u{bits}" for bits in range(1, 17)] + ["u24", "u32", "u64", "i8", "i16", "i32", "i64", "f16", "f32", "f64"]
@@ -146,17 +146,11 @@ def test_random_kinds_and_every_pair_are_read_as_their_maker_meant_or_refused_by
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_planes_apart_are_brought_together(kind: str, compression: str | None) -> None:
     planes = np.random.default_rng(0).integers(0, 100, (3, 20, 23)).astype(kind)
-    data = written(planes, photometric="rgb", planarconfig="separate", compression=compression, rowsperstrip=7)
+    options = {"photometric": "rgb", "planarconfig": "separate", "compression": compression, "rowsperstrip": 7}
+    data = written_by_tifffile(planes, **options)
     read = decode_picture(data, "x").pixels
     np.testing.assert_array_equal(read, np.moveaxis(planes, 0, -1))
     assert read_header(data).shape == read.shape
-
-
-def written(samples: Array, **options: Any) -> bytes:
-    """Return what tifffile writes."""
-    file = io.BytesIO()
-    tifffile.imwrite(file, samples, metadata=None, **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 1), (2, 2), (1, 4), (4, 4)])
@@ -210,9 +204,8 @@ def test_lab_is_srgb(bits: int, photometric: int, white: int) -> None:
 @pytest.mark.parametrize("width", [8, 31, 100])
 def test_faxes_are_black_on_white(compression: str, width: int) -> None:
     bits = np.random.default_rng(0).random((40, width)) > 0.6
-    file = io.BytesIO()
-    Image.fromarray(bits).save(file, "TIFF", compression=compression, tiffinfo={278: 16})
-    np.testing.assert_array_equal(decode_picture(file.getvalue(), "x").pixels, np.where(bits, 255, 0))
+    data = saved(Image.fromarray(bits), "TIFF", compression=compression, tiffinfo={278: 16})
+    np.testing.assert_array_equal(decode_picture(data, "x").pixels, np.where(bits, 255, 0))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
@@ -220,10 +213,9 @@ def test_faxes_are_black_on_white(compression: str, width: int) -> None:
 def test_jpeg_in_a_tiff_is_near(mode: str, page: int) -> None:
     y, x = np.mgrid[0:48, 0:64]
     ramp = Image.fromarray(np.stack([x * 4, y * 5, 255 - x * 3], 2).astype(np.uint8))
-    file = io.BytesIO()
     pages = [ramp.rotate(180).convert(mode), ramp.convert(mode)][:: 1 if page == 2 else -1]
-    pages[0].save(file, "TIFF", compression="jpeg", quality=95, save_all=True, append_images=pages[1:])
-    read = decode_picture(file.getvalue(), "x", page=page).pixels
+    data = saved(pages[0], "TIFF", compression="jpeg", quality=95, save_all=True, append_images=pages[1:])
+    read = decode_picture(data, "x", page=page).pixels
     expected = np.asarray(ramp.convert(mode).convert("L" if mode == "L" else "RGB")).astype(int)
     assert np.abs(read.astype(int) - expected).mean() <= 3
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from cnnfilter.arrays import Array
+from tests.io import saved
 
 NONE, LZW, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTANDARD, WEBP = 1, 5, 8, 32773, 32946, 34925, 50000, 50001
 
@@ -83,6 +85,13 @@ def make_tiff(samples: Array, kind: Kind, tags: Mapping[int, tuple[int, Sequence
     else:
         entries[278] = (4, [kind.block or height])
     return put_together([entries | dict(tags or {})], [blocks], kind)
+
+
+def written_by_tifffile(samples: Array, **options: Any) -> bytes:
+    """Return what tifffile writes."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, metadata=None, **options)
+    return file.getvalue()
 
 
 SIZES = {1: "B", 3: "H", 4: "I", 5: "II", 16: "Q"}
@@ -222,9 +231,8 @@ COMPRESSORS: dict[int, Callable[[bytes], bytes]] = {
 
 def make_webp_tiff(samples: Array, kind: Kind) -> bytes:
     """Return a TIFF whose strips are WebPs without loss."""
-    file = io.BytesIO()
-    Image.fromarray(samples).save(file, "WEBP", lossless=True, exact=True)
-    COMPRESSORS[WEBP] = lambda _: file.getvalue()
+    webp = saved(Image.fromarray(samples), "WEBP", lossless=True, exact=True)
+    COMPRESSORS[WEBP] = lambda _: webp
     return make_tiff(samples, kind)
 
 
