@@ -31,6 +31,9 @@ PATIENCE = 60
 LARGEST = 1 << 17
 """More pixels than a damaged header may promise here: the time is for many files, not for large ones."""
 
+Options = tuple[Image.Image, dict[str, Any]]
+"""What is saved, and how."""
+
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 
 
@@ -55,46 +58,28 @@ def _files_of_others() -> dict[str, bytes]:
 def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
     exif = exif_of(6)
     exif[0x010F] = "a maker"
-    grey, clear = colours.convert("L"), colours.copy()
-    clear.putalpha(grey)
-    palette, lines, inks = colours.quantize(16), colours.convert("1"), colours.convert("CMYK")
-    several: dict[str, Any] = {"save_all": True, "append_images": [colours.rotate(90), colours.rotate(180)]}
-    disposed: dict[str, Any] = {"save_all": True, "append_images": [clear.rotate(180)], "disposal": 2, "duration": 70}
+    clear = colours.copy()
+    clear.putalpha(colours.convert("L"))
+    made = _still(colours, clear, exif) | _tiffs(colours, clear) | _moving(colours, clear)
+    files = {name: _saved(image, name, options) for name, (image, options) in made.items()}
+    filled = {"pages.tif": files["pages.tif"].rstrip(b"\0"), "lines.bmp": files["lines.bmp"][:-2]}
+    return files | filled  # without what only fills up the last block, or row
+
+
+def _still(colours: Image.Image, clear: Image.Image, exif: Image.Exif) -> dict[str, Options]:
+    palette, lines = colours.quantize(16), colours.convert("1")
     tiled = {"tile_size": (16, 16), "num_resolutions": 2, "irreversible": True, "quality_layers": [40]}
-    made: dict[str, tuple[Image.Image, dict[str, Any]]] = {
+    return {
         "progressive.jpg": (colours, {"progressive": True, "exif": exif}),
         "restarting.jpg": (colours, {"restart_marker_blocks": 2}),
         "full-colour.jpg": (colours, {"subsampling": 0, "optimize": True, "comment": b"words"}),
-        "inks.jpg": (inks, {}),
+        "inks.jpg": (colours.convert("CMYK"), {}),
         "palette.png": (palette, {"transparency": 3}),
         "lines.png": (lines, {"optimize": True}),
         "grey-alpha.png": (clear.convert("LA"), {}),
-        "grey-transparent.png": (grey, {"transparency": 9}),
-        "lines.tif": (lines, {"compression": "group4"}),
-        "fax.tif": (lines, {"compression": "group3"}),
-        "runs.tif": (lines, {"compression": "tiff_ccitt"}),
-        "packed.tif": (palette, {"compression": "packbits"}),
-        "grey-alpha.tif": (clear.convert("LA"), {"compression": "tiff_lzw"}),
-        "deflate.tif": (clear, {"compression": "tiff_adobe_deflate", "tiffinfo": {317: 2}}),
-        "lzma.tif": (colours, {"compression": "lzma"}),
-        "zstd.tif": (colours, {"compression": "zstd"}),
-        "inks.tif": (inks, {"compression": "tiff_lzw"}),
-        "luminance.tif": (colours.convert("YCbCr"), {"compression": "tiff_lzw"}),
-        "lab.tif": (
-            colours.convert("LAB"),
-            {"compression": "tiff_lzw", "icc_profile": None},
-        ),  # at the end, and no pixel
-        "jpeg.tif": (colours, {"compression": "jpeg"}),
-        "big.tif": (colours, {"big_tiff": True}),
-        "pages.tif": (colours, several),
+        "grey-transparent.png": (colours.convert("L"), {"transparency": 9}),
         "palette.gif": (palette, {"interlace": True}),
-        "frames.gif": (colours, several),
-        "disposed.gif": (clear, disposed),
-        "frames.png": (colours, several),
-        "disposed.png": (clear, disposed),
-        "frames.webp": (colours, several),
         "turned.webp": (colours, {"exif": exif, "lossless": True}),
-        "frames.avif": (colours, several),
         "grey-alpha.avif": (clear, {"subsampling": "4:0:0", "exif": exif}),
         "lossy.jp2": (colours, tiled),
         "grey-alpha.jp2": (clear.convert("LA"), {}),
@@ -104,9 +89,33 @@ def _saved_by_pillow(colours: Image.Image) -> dict[str, bytes]:
         "lines.bmp": (lines, {}),
         "lines.pbm": (lines, {}),
     }
-    files = {name: _saved(image, name, options) for name, (image, options) in made.items()}
-    filled = {"pages.tif": files["pages.tif"].rstrip(b"\0"), "lines.bmp": files["lines.bmp"][:-2]}
-    return files | filled  # without what only fills up the last block, or row
+
+
+def _tiffs(colours: Image.Image, clear: Image.Image) -> dict[str, Options]:
+    lines, lzw = colours.convert("1"), {"compression": "tiff_lzw"}
+    return {
+        "lines.tif": (lines, {"compression": "group4"}),
+        "fax.tif": (lines, {"compression": "group3"}),
+        "runs.tif": (lines, {"compression": "tiff_ccitt"}),
+        "packed.tif": (colours.quantize(16), {"compression": "packbits"}),
+        "grey-alpha.tif": (clear.convert("LA"), lzw),
+        "deflate.tif": (clear, {"compression": "tiff_adobe_deflate", "tiffinfo": {317: 2}}),
+        "lzma.tif": (colours, {"compression": "lzma"}),
+        "zstd.tif": (colours, {"compression": "zstd"}),
+        "inks.tif": (colours.convert("CMYK"), lzw),
+        "luminance.tif": (colours.convert("YCbCr"), lzw),
+        "lab.tif": (colours.convert("LAB"), lzw | {"icc_profile": None}),  # which would lie at the end, and be no pixel
+        "jpeg.tif": (colours, {"compression": "jpeg"}),
+        "big.tif": (colours, {"big_tiff": True}),
+    }
+
+
+def _moving(colours: Image.Image, clear: Image.Image) -> dict[str, Options]:
+    several: dict[str, Any] = {"save_all": True, "append_images": [colours.rotate(90), colours.rotate(180)]}
+    disposed: dict[str, Any] = {"save_all": True, "append_images": [clear.rotate(180)], "disposal": 2, "duration": 70}
+    made: dict[str, Options] = {f"frames.{suffix}": (colours, several) for suffix in ("gif", "png", "webp", "avif")}
+    made |= {f"disposed.{suffix}": (clear, disposed) for suffix in ("gif", "png")}
+    return made | {"pages.tif": (colours, several)}
 
 
 def _saved(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
