@@ -1,7 +1,6 @@
 """What OpenCV reads wrong and we set right: white in Netpbm's files, red in PAM, transparent grey, TIFFs with alpha."""
 
 import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.encode import encode_image
 from tests.io import decode_pixels, saved
+from tests.io.tiffs import DEFLATE, Kind, make_tiff
 
 
 def pam(depth: int, white: int, raw: bytes) -> bytes:
@@ -100,45 +100,35 @@ def test_a_tiff_of_grey_and_alpha_is_read_as_rgba(compression: str | None, orien
     np.testing.assert_array_equal(decode_pixels(data, "x"), expected)
 
 
-def tiff_of_two(samples: Array, **tags: int) -> bytes:
-    """Return a little-endian TIFF of one strip of two samples a pixel, compressed by Deflate if tag 259 is 8."""
-    height, width, _ = samples.shape
-    bits = samples.dtype.itemsize * 8
-    data = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
-    data = zlib.compress(data) if tags.get("t259") == 8 else data
-    entries = {256: width, 257: height, 259: 1, 262: 1, 277: 2, 278: height, 279: len(data), 338: 2}
-    entries |= {int(name[1:]): value for name, value in tags.items()}
-    count = len(entries) + 2
-    start = 8 + 2 + 12 * count + 4
-    rows = {number: struct.pack("<HHIHH", number, 3, 1, value, 0) for number, value in entries.items()}
-    rows[258] = struct.pack("<HHIHH", 258, 3, 2, bits, bits)
-    rows[273] = struct.pack("<HHII", 273, 4, 1, start)
-    head = struct.pack("<2sHIH", b"II", 42, 8, count) + b"".join(rows[number] for number in sorted(rows))
-    return head + bytes(4) + data
+GREY_AND_ALPHA = Kind(1, "u8", (2,))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_differences_of_neighbours_are_summed_for_each_sample(dtype: Any) -> None:
     whole = np.random.default_rng(4).integers(0, 200, (6, 9, 2)).astype(dtype)
     steps = np.diff(whole, axis=1, prepend=np.zeros((6, 1, 2), dtype))
-    read = decode_pixels(tiff_of_two(whole), "x")
-    np.testing.assert_array_equal(read, whole[:, :, [0, 0, 0, 1]])
-    np.testing.assert_array_equal(decode_pixels(tiff_of_two(steps, t317=2, t259=8), "x"), whole[:, :, [0, 0, 0, 1]])
+    kind = GREY_AND_ALPHA._replace(type=f"u{8 * whole.itemsize}")
+    np.testing.assert_array_equal(decode_pixels(make_tiff(whole, kind), "x"), whole[:, :, [0, 0, 0, 1]])
+    data = make_tiff(steps, kind._replace(compression=DEFLATE), {317: (3, [2])})
+    np.testing.assert_array_equal(decode_pixels(data, "x"), whole[:, :, [0, 0, 0, 1]])
 
 
 def test_grey_that_was_multiplied_by_its_alpha_is_divided_by_it() -> None:
-    read = decode_pixels(tiff_of_two(np.array([[[50, 128], [9, 0], [70, 255]]], np.uint8), t338=1), "x")
+    samples = np.array([[[50, 128], [9, 0], [70, 255]]], np.uint8)
+    read = decode_pixels(make_tiff(samples, GREY_AND_ALPHA._replace(extras=(1,))), "x")
     np.testing.assert_array_equal(read, [[[100, 100, 100, 128], [0, 0, 0, 0], [70, 70, 70, 255]]])
 
 
 def test_grey_whose_zero_is_white_is_inverted_and_its_alpha_is_not() -> None:
-    read = decode_pixels(tiff_of_two(np.array([[[50, 128], [255, 0]]], np.uint8), t262=0), "x")
+    samples = np.array([[[50, 128], [255, 0]]], np.uint8)
+    read = decode_pixels(make_tiff(samples, GREY_AND_ALPHA._replace(photometric=0)), "x")
     np.testing.assert_array_equal(read, [[[205, 205, 205, 128], [0, 0, 0, 0]]])
 
 
 def test_planes_without_a_strip_for_each_are_refused() -> None:
+    data = make_tiff(np.full((4, 4, 2), 9, np.uint8), GREY_AND_ALPHA, {284: (3, [2])})
     with pytest.raises(ImageFileError, match="fewer strips or tiles than its size"):
-        decode_pixels(tiff_of_two(np.full((4, 4, 2), 9, np.uint8), t284=2), "x")
+        decode_pixels(data, "x")
 
 
 def test_a_picture_that_is_opaque_all_over_goes_where_there_is_no_alpha() -> None:

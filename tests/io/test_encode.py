@@ -2,7 +2,6 @@
 
 import io
 import re
-import struct
 import zlib
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from cnnfilter.io.formats import FORMATS, Depth, Format
 from cnnfilter.io.levels import DEPTHS, MAXIMA, to_levels
 from tests.io import IMAGE_SUFFIXES, decode_pixels, exif_of, saved
 from tests.io.pngs import make_png, put_together
+from tests.io.tiffs import Kind, make_tiff
 
 TYPES: dict[Depth, Any] = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
 
@@ -345,31 +345,6 @@ def test_a_half_transparent_red_keeps_its_red(format_: str, options: dict[str, A
     assert np.abs(read.astype(int) - colour).max() <= tolerance
 
 
-def tiff(pixels: Array, order: Literal["<", ">"], extra: int) -> bytes:
-    """Return an uncompressed TIFF of (H, W, 4) pixels, `extra` telling what its alpha is (TIFF 6.0, section 18)."""
-    height, width, _ = pixels.shape
-    strip = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
-    bits, kind = 8 * pixels.itemsize, 3 if pixels.dtype.kind == "f" else 1
-    behind = 8 + 2 + 12 * 11 + 4  # the header, the entries, the end of the directory
-    entries = [  # tag, 3 for short or 4 for long, how many, the value or its place
-        (256, 4, 1, width),
-        (257, 4, 1, height),
-        (258, 3, 4, behind),
-        (259, 3, 1, 1),
-        (262, 3, 1, 2),
-        (273, 4, 1, behind + 16),
-        (277, 3, 1, 4),
-        (278, 4, 1, height),
-        (279, 4, 1, len(strip)),
-        (338, 3, 1, extra),
-        (339, 3, 4, behind + 8),
-    ]
-    packed = (struct.pack(order + ("HHIHxx" if entry[1:3] == (3, 1) else "HHII"), *entry) for entry in entries)
-    mark = b"II" if order == "<" else b"MM"
-    head = mark + struct.pack(f"{order}HIH", 42, 8, len(entries)) + b"".join(packed) + bytes(4)
-    return head + struct.pack(f"{order}8H", *[bits] * 4, *[kind] * 4) + strip
-
-
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
 @pytest.mark.parametrize("extra", [0, 1, 2], ids=["unspecified", "multiplied", "straight"])
 @pytest.mark.parametrize("depth", Depth)
@@ -379,7 +354,8 @@ def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(
     straight = np.array([*RED, 102]) / 255 * MAXIMA[depth]
     held = straight * [0.4, 0.4, 0.4, 1] if extra == 1 else straight
     pixels = np.full((6, 5, 4), held if depth is Depth.FLOAT else np.rint(held)).astype(TYPES[depth])
-    read = decode_pixels(tiff(pixels, order, extra), "x.tif")
+    kind = Kind(2, {Depth.EIGHT: "u8", Depth.SIXTEEN: "u16", Depth.FLOAT: "f32"}[depth], (extra,), order=order)
+    read = decode_pixels(make_tiff(pixels, kind), "x.tif")
     assert read.shape == (6, 5, 4)
     assert read.dtype == TYPES[depth]
     assert np.abs(read / MAXIMA[depth] - straight / MAXIMA[depth]).max() <= 1.5 / 255
@@ -395,7 +371,7 @@ def test_a_half_transparent_tiff_keeps_its_red_whatever_its_alpha_is(
     ],
 )
 def test_colours_that_were_multiplied_by_alpha_are_divided_by_it(held: list[int], straight: list[int]) -> None:
-    read = decode_pixels(tiff(np.full((2, 3, 4), held, np.uint8), "<", 1), "x.tif")
+    read = decode_pixels(make_tiff(np.full((2, 3, 4), held, np.uint8), Kind(2, extras=(1,))), "x.tif")
     np.testing.assert_array_equal(read, np.full((2, 3, 4), straight))
 
 
