@@ -1,7 +1,6 @@
 """Matrix files: strict texts, `.npy` files, and numbers printed as a person would write them."""
 
 import io
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.matrices import decode_matrix, encode_matrix, format_matrix
+from tests.io.npys import npy, npy_header
 
 TEXTS = (".txt", ".csv", ".tsv")
 FINITE = {"allow_nan": False, "allow_infinity": False}
-
-
-def npy(array: Array, **options: Any) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, **options)
-    return file.getvalue()
-
-
-def npy_header(description: str, body: bytes = b"") -> bytes:
-    """Return a `.npy` file (version 2) with any header."""
-    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(description)) + description.encode() + body
 
 
 def refusal(data: bytes, name: str) -> str:

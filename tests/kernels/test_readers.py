@@ -1,7 +1,6 @@
 """Kernel files: texts, ImageMagick's, libvips' and numpy's, read exactly or refused with the place of the fault."""
 
 import io
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import KernelError
 from cnnfilter.kernels.readers import npy_shape
 from cnnfilter.kernels.spec import Kernel, kernel_shape, load_kernel
+from tests.io.npys import npy, npy_header
 
 
 @pytest.fixture(autouse=True)
@@ -41,17 +41,6 @@ def refusal(name: str, content: str | bytes) -> str:
     assert message.startswith(f"{name}: ")
     assert "\n" not in message
     return message.removeprefix(f"{name}: ")
-
-
-def npy(array: Array, **options: Any) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, **options)
-    return file.getvalue()
-
-
-def npy_header(description: str, body: bytes = b"") -> bytes:
-    """Return a `.npy` file (version 2) with any header."""
-    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(description)) + description.encode() + body
 
 
 # Rows of numbers
