@@ -273,14 +273,17 @@ class TestFloatsFrom0To1:
         [np.zeros((4, 4)), np.full((4, 4), 1.5), np.array([[0, 0.5, 200]]), np.ones((4, 4), np.uint8)],
         ids=["black", "beyond 1", "levels", "integers"],
     )
-    def test_other_images_are_not(self, image: Array, tmp_path: Path) -> None:
+    def test_other_images_are_written_as_they_are_without_a_warning(self, image: Array, tmp_path: Path) -> None:
         write_image(tmp_path / "image.png", image)
+        assert np.array_equal(read_image(tmp_path / "image.png"), np.rint(image))
 
     def test_neither_are_they_where_a_range_is_given_or_the_file_holds_floats(self, tmp_path: Path) -> None:
         image = np.array([[0.0, 0.5, 1.0]])
         write_image(tmp_path / "image.png", image, range="scale")
-        write_image(tmp_path / "image.tif", image)
-        write_image(tmp_path / "image.pfm", image)
+        assert read_image(tmp_path / "image.png").tolist() == [[0, 128, 255]]
+        for name in ("image.tif", "image.pfm"):
+            write_image(tmp_path / name, image)
+            assert np.array_equal(read_image(tmp_path / name), image)
 
 
 class TestBools:

@@ -72,10 +72,14 @@ def test_several_threads_make_tiles_at_the_same_time(monkeypatch: pytest.MonkeyP
     on_cores(monkeypatch, cores)
     together = threading.Barrier(cores, timeout=30)
 
+    threads: list[int] = []
+
     def wait(_tile: int) -> None:
         together.wait()
+        threads.append(threading.get_ident())
 
     make_tiles(range(cores), wait)
+    assert len(threads) == len(set(threads)) == cores
 
 
 def test_memory_of_a_name_grows_and_is_used_again() -> None:

@@ -208,7 +208,7 @@ def test_an_npy_of_python_objects_is_refused_and_not_unpickled(tmp_path: Path) -
 def test_an_npy_that_is_cut_anywhere_is_refused() -> None:
     data = npy(np.arange(12.0).reshape(3, 4))
     for length in range(6, len(data)):
-        refusal(data[:length], "m.npy")
+        assert refusal(data[:length], "m.npy").startswith("m.npy: not a whole .npy file of numbers (")
 
 
 _HEADER = "{{'descr': '<f8', 'fortran_order': False, 'shape': {}}}"
@@ -228,11 +228,12 @@ _HEADER = "{{'descr': '<f8', 'fortran_order': False, 'shape': {}}}"
     ],
 )
 def test_an_npy_with_a_damaged_header_is_refused_in_one_line(data: bytes) -> None:
-    refusal(data, "m.npy")
+    assert refusal(data, "m.npy").startswith("m.npy: not a whole .npy file of numbers (")
 
 
 def test_an_npy_that_promises_more_than_any_memory_holds_is_refused() -> None:
-    refusal(npy_header(_HEADER.format((10**8, 10**8)), bytes(64)), "m.npy")
+    message = refusal(npy_header(_HEADER.format((10**8, 10**8)), bytes(64)), "m.npy")
+    assert message.startswith("m.npy: not a whole .npy file of numbers (")
 
 
 # Printing

@@ -498,7 +498,7 @@ def test_a_picture_without_any_is_written_as_before() -> None:
 
 
 @pytest.mark.parametrize("format_", [*KEEPERS.values(), "GIF", "BMP", "JPEG2000"])
-def test_cut_and_changed_blocks_are_read_or_left(format_: str) -> None:
+def test_cut_and_changed_blocks_are_read_or_left_and_what_goes_on_is_an_image(format_: str) -> None:
     keeps = format_ in KEEPERS.values()
     data = saved_with_all(format_) if keeps else saved(Image.fromarray(COLOURS), format_, comment=b"words")
     generator = np.random.default_rng(5)
@@ -507,6 +507,7 @@ def test_cut_and_changed_blocks_are_read_or_left(format_: str) -> None:
         changed = bytearray(data[: generator.integers(20, len(data))])
         for place in generator.integers(4, len(changed), 3):
             changed[place] = generator.integers(0, 256)
-        found = read_metadata(bytes(changed), header)
-        carry_over(found, find_format("x.jpg"), COLOURS)
-        read_metadata(bytes(changed), read_header(bytes(changed)))
+        for found in (read_metadata(bytes(changed), header), metadata_of(bytes(changed))):
+            kept, _ = carry_over(found, find_format("x.jpg"), COLOURS)
+            written = bytes(encode_image(COLOURS, "x.jpg", metadata=kept))
+            assert decode_picture(written, "x").pixels.shape == COLOURS.shape

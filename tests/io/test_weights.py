@@ -119,7 +119,7 @@ class TestReading:
         assert read.dtype == kind
         assert read.tolist() == [[0, 1], [1, 1]]
 
-    def test_every_bfloat16_is_read_exactly(self, tmp_path: Path) -> None:
+    def test_every_finite_bfloat16_is_read_exactly(self, tmp_path: Path) -> None:
         pytest.importorskip("safetensors")
         upper = np.arange(1 << 16, dtype=np.uint32)
         expected = np.frombuffer((upper << 16).tobytes(), np.float32)
@@ -204,7 +204,7 @@ class TestRefusing:
     def test_any_bytes_are_an_error_in_one_line(self, content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
         path = tmp_path_factory.mktemp("any") / "w.npz"
         path.write_bytes(content)
-        refusal(path)
+        assert refusal(path).startswith("not a whole .npz file of numbers (")
 
     def test_pickled_objects_are_never_loaded(self, tmp_path: Path) -> None:
         tensor = np.array([{"a": 1}, None], dtype=object)
