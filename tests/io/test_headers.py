@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.headers import Header, read_header
 from tests.io.damage import HEIGHT, WIDTH, whole_files
@@ -40,10 +41,19 @@ def test_a_pixel_takes_as_much_as_is_decoded_or_four_values(name: str) -> None:
     assert header.depth <= max(4 * decoded.dtype.itemsize, decoded.nbytes // (HEIGHT * WIDTH))
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".png", ".gif", ".webp", ".tif", ".jpg"))])
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".png", ".gif", ".webp", ".jpg"))])
 def test_a_file_without_its_last_bytes_is_not_whole(name: str) -> None:
     header = read_header(FILES[name][:-3])
-    assert not header.height or header.refusal or name.endswith(".tif")  # of a TIFF the pixels may stand last
+    assert not header.height or header.refusal
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".tif")])
+def test_a_tiff_without_its_last_bytes_has_a_size_and_is_refused_at_the_latest_when_it_is_decoded(name: str) -> None:
+    header = read_header(FILES[name][:-3])
+    assert (header.height, header.width) == (HEIGHT, WIDTH)
+    with pytest.raises(ImageFileError, match=r"cut off|damaged") as caught:
+        list(decode_picture(FILES[name][:-3], "x").pages or ())
+    assert header.refusal in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +91,4 @@ def test_any_bytes_are_a_header_or_none(name: str, place: int, damage: bytes) ->
     data = FILES[name][:place] + damage + FILES[name][place + len(damage) :]
     header = read_header(data)
     assert header.pages >= 1
+    assert header.shape is None or (len(header.shape) in {2, 3} and min(header.shape) > 0)

@@ -1,6 +1,5 @@
-"""The shape of a picture from the head of its file: as it is once the file has been read, or not told."""
+"""The shape of a picture from the head of its file: as it is once the file has been read."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,9 @@ from PIL import Image
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import FORMATS, Depth
 from cnnfilter.io.headers import read_header
-from tests.io import decode_pixels, exif_of
+from tests.io import decode_pixels, exif_of, saved
 
 TYPES = {Depth.EIGHT: np.uint8, Depth.SIXTEEN: np.uint16, Depth.FLOAT: np.float32}
-UNTOLD = {".gif", ".bmp", ".dib"}
-"""Of these formats some files do not tell, or none."""
-
-
-def find_size(data: bytes) -> tuple[int, ...] | None:
-    """Return the shape that the head of a file tells."""
-    header = read_header(data)
-    return header.shape
 
 
 def written() -> list[tuple[str, Depth, int]]:
@@ -38,8 +29,7 @@ def test_the_head_of_what_is_written_tells_the_shape_that_is_read(suffix: str, d
     shape = (41, 37) if channels == 1 else (41, 37, channels)
     pixels = (np.random.default_rng(0).random(shape) * 200).astype(TYPES[depth])
     data = bytes(encode_image(pixels, f"x{suffix}"))
-    found = find_size(data)
-    assert found == decode_pixels(data, "x").shape or (found is None and suffix in UNTOLD)
+    assert read_header(data).shape == decode_pixels(data, "x").shape
 
 
 MODES = ("RGB", "L", "P", "1", "RGBA", "LA", "CMYK")
@@ -57,30 +47,28 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("format_", OTHERS)
+UNWRITTEN = {
+    "PNG": {"CMYK"},
+    "JPEG": {"P", "RGBA", "LA"},
+    "JPEG2000": {"P", "1"},
+    "BMP": {"LA", "CMYK"},
+    "PPM": {"P", "LA", "CMYK"},
+    "GIF": {"CMYK"},
+}
+"""The modes that Pillow does not write."""
+
+CASES = [(format_, mode) for format_ in OTHERS for mode in MODES if mode not in UNWRITTEN.get(format_, ())]
+
+
+@pytest.mark.parametrize(("format_", "mode"), CASES)
 def test_the_head_of_what_others_write_tells_the_shape_that_is_read(format_: str, mode: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (41, 37, 3)).astype(np.uint8)
-    told = 0
+    image = Image.fromarray(noise).convert(mode if mode != "LA" else "L").convert(mode)
     for options in OTHERS[format_]:
-        file = io.BytesIO()
-        try:
-            Image.fromarray(noise).convert(mode if mode != "LA" else "L").convert(mode).save(file, format_, **options)
-            read = decode_pixels(file.getvalue(), "x").shape
-        except (OSError, TypeError, ValueError):  # not everything is written by Pillow, or read by us
+        if "transparency" in options and mode not in {"L", "P", "1"}:  # the others have no level of one number
             continue
-        found = find_size(file.getvalue())
-        assert found in {read, None}, options
-        told += found is not None
-    if (format_, mode) in {
-        ("PNG", "P"),
-        ("JPEG", "CMYK"),
-        ("WEBP", "RGBA"),
-        ("TIFF", "CMYK"),
-        ("AVIF", "L"),
-        ("BMP", "RGB"),
-    }:
-        assert told == len(OTHERS[format_])
+        data = saved(image, format_, **options)
+        assert read_header(data).shape == decode_pixels(data, "x").shape, options
 
 
 @given(st.sampled_from([".png", ".jpg", ".webp", ".tiff", ".avif", ".jp2", ".bmp", ".pgm", ".pfm", ".hdr"]), st.data())
@@ -90,5 +78,5 @@ def test_a_head_that_is_cut_or_damaged_tells_a_shape_or_nothing(suffix: str, dat
     whole = bytearray(encode_image(np.ones(shape, kind), f"x{suffix}"))
     for _ in range(data.draw(st.integers(0, 3))):
         whole[data.draw(st.integers(0, min(len(whole) - 1, 400)))] = data.draw(st.integers(0, 255))
-    found = find_size(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
+    found = read_header(bytes(whole[: data.draw(st.integers(0, len(whole)))])).shape
     assert found is None or (len(found) in {2, 3} and min(found) > 0)
