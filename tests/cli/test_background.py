@@ -215,6 +215,7 @@ def test_a_network_sees_the_flattened_image_whatever_the_file_holds(run: Run, cl
     assert Path(f"a.{suffix}").read_bytes() == Path(f"b.{suffix}").read_bytes()
     for name, options in (("flat", ()), ("clear", ("--background", "tomato"))):
         run(*network, f"{name}.png", "--save", "all", "-o", f"{name}/{{layer}}.npy", *options)
+    assert files(Path("flat")) == files(Path("clear")) != set()
     assert all(path.read_bytes() == Path("clear", path.name).read_bytes() for path in Path("flat").iterdir())
 
 
@@ -251,11 +252,29 @@ def test_four_maps_are_no_alpha(run: Run, clear: Array) -> None:
     assert np.load("out.npy").shape == (9, 11, 4)
 
 
-def test_a_figure_shows_what_the_network_sees(run: Run, clear: Array) -> None:
-    save(Path("flat.png"), np.rint(laid(clear, TOMATO)).astype(np.uint8))
-    run("pipeline", "gray@g relu", "clear.png", "--background", "tomato", "--plot", "a.png", "-o", "a.jpg")
-    run("convolve", "clear.png", "-k", "box:3", "--background", "tomato", "--plot", "b.png", "-o", "b.jpg")
-    assert files(Path()) == {"clear.png", "flat.png", "a.png", "a.jpg", "b.png", "b.jpg"}
+def test_a_figure_shows_the_image_as_it_is_and_what_a_network_makes_of_the_flattened_one(
+    run: Run, clear: Array
+) -> None:
+    Path("flat").mkdir()
+    save(Path("flat/clear.png"), np.rint(laid(clear, TOMATO)).astype(np.uint8))
+    for name, words in {
+        "given": ("clear.png", "--background", "tomato"),
+        "flat": ("flat/clear.png",),
+        "plain": ("clear.png", "-q"),
+    }.items():
+        run("pipeline", "gray@g relu", *words, "--plot", f"{name}.png", "-o", f"{name}.jpg")
+    given, flat, plain = (load(f"{name}.png") for name in ("given", "flat", "plain"))
+    panel = given.shape[1] // 3
+    assert np.array_equal(given[:, :panel], plain[:, :panel])
+    assert np.array_equal(given[:, panel:], flat[:, panel:])
+    assert not np.array_equal(given[:, panel:], plain[:, panel:])
+
+
+def test_a_figure_of_a_filter_has_alpha_for_it_is_flattened_as_it_is_written(run: Run, clear: Array) -> None:
+    assert clear.size
+    run("convolve", "clear.png", "-k", "box:3", "--background", "tomato", "--plot", "a.png", "-o", "a.jpg")
+    run("convolve", "clear.png", "-k", "box:3", "--plot", "b.png", "-o", "b.webp")
+    assert np.array_equal(load("a.png"), load("b.png"))
 
 
 def test_pages_lie_on_the_background_one_by_one(run: Run, folder: Path) -> None:
