@@ -140,7 +140,7 @@ def _saved_by_tifffile(colours: Array) -> dict[str, bytes]:
             {"photometric": "rgb", "planarconfig": "separate", "tile": (32, 16)},
         ),
         "white-first.tif": (deep[:, :, 0], {"photometric": "miniswhite", "byteorder": ">", "compression": "lzma"}),
-        "signed.tif": (grey.astype(np.int16) - 99, {"compression": "packbits"}),
+        "signed.tif": (grey.astype(np.int16) - 99, {"compression": "zlib"}),
         "wide.tif": (grey.astype(np.uint32), {"byteorder": ">", "rowsperstrip": 5}),
         "half.tif": (grey.astype(np.float16), {"rowsperstrip": 7}),
         "double.tif": (colours.astype(np.float64), {"photometric": "rgb", "bigtiff": True}),
