@@ -83,6 +83,7 @@ def encode_pages(
         notes += _find_lost_times(format_, durations, loops)
     most = _LONGEST_TIMES.get(format_.name, max(durations, default=0))
     durations = [min(time, most) for time in durations] or [_STILL] * len(pages)
+    loops = min(loops, _MOST_LOOPS.get(format_.name, loops))
     if format_.pages == "frames":
         _check_sizes(fitted, path)
     if format_.name == "GIF":
@@ -104,8 +105,11 @@ def encode_pages(
     return _add_metadata(data, format_, metadata) if any(map(any, metadata)) else data
 
 
-_LONGEST_TIMES = {"GIF": 655_350, "PNG": 65_535}
+_LONGEST_TIMES = {"GIF": 655_350, "PNG": 65_535, "WebP": (1 << 24) - 1}
 """How long a frame can be shown, in milliseconds, where a format or its encoder has a limit that animations reach."""
+
+_MOST_LOOPS = {"GIF": 65_536, "WebP": 65_535}
+"""How often an animation can be shown, where a format has a limit."""
 
 
 def _find_lost_times(format_: Format, durations: Sequence[int], loops: int) -> Iterator[str]:
@@ -115,8 +119,10 @@ def _find_lost_times(format_: Format, durations: Sequence[int], loops: int) -> I
         return
     most = _LONGEST_TIMES.get(format_.name)
     if most and max(durations) > most:
-        limit = f"a {format_.name} shows a frame for {most / 1000:g} s at most"
-        yield f"{limit}, and longer times become that; WebP keeps them"
+        limit = f"a {format_.name} shows a frame for {most / 1000} s at most, and longer times become that"
+        yield limit + "; WebP keeps them" * (max(durations) <= _LONGEST_TIMES["WebP"])
+    if loops > (often := _MOST_LOOPS.get(format_.name, loops)):
+        yield f"a {format_.name} is shown {often} times at most, and more loops become that; PNG keeps them"
     if format_.name == "AVIF" and loops:
         yield f"the number of loops, {loops}, dropped: animations of AVIF are written without one"
     if format_.name == "AVIF" and min(durations) < 1:
@@ -193,10 +199,13 @@ def check_shape(shape: Sequence[int], format_: Format, path: str | Path) -> None
             "--plot draws them, and --save all, of pipeline, writes a picture for each map",
             path=path,
         )
+    size = "x".join(map(str, shape[:2]))
     if min(shape[:2]) < format_.smallest_side:
-        size = "x".join(map(str, shape[:2]))
         reason = f"{format_.name} needs {format_.smallest_side} pixels on each side, and the result is {size}"
         raise ImageFileError(reason, path=path)
+    if max(shape[:2]) > format_.largest_side:
+        reason = f"{format_.name} holds {format_.largest_side} pixels on each side at most, and the result is {size}"
+        raise ImageFileError(f"{reason}; TIFF holds more", path=path)
 
 
 NO_ALPHA = "{} holds no alpha; PNG, WebP, TIFF and AVIF do"

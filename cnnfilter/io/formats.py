@@ -47,6 +47,7 @@ class Format(NamedTuple):
     pages: Literal["", "pages", "frames"] = ""  # what several images are; frames have times, 8 bits and one size
     metadata: bool = False  # whether EXIF, XMP, a colour profile and the resolution are written into it
     smallest_side: int = 1  # the least height and width that OpenCV writes
+    largest_side: int = 1 << 31  # the greatest height and width that are written and read back
     signed: bool = True  # whether its floats can be negative
     doubles: bool = False  # whether its floats can be float64
     is_matrix: bool = False  # whether it holds any numbers as they are, and no image
@@ -66,23 +67,26 @@ class Format(NamedTuple):
 _EIGHT, _INTEGERS, _FLOATS, _ALL = (Depth.EIGHT,), (Depth.EIGHT, Depth.SIXTEEN), (Depth.FLOAT,), tuple(Depth)
 _COLOURS = (1, 3, 4)
 
-_JPEG = Format("JPEG", _EIGHT, (1, 3), "IMWRITE_JPEG_QUALITY", 95, "quality", metadata=True)
+_PNG = Format("PNG", _INTEGERS, _COLOURS, "IMWRITE_PNG_COMPRESSION", None, "compression")
+_JPEG = Format("JPEG", _EIGHT, (1, 3), "IMWRITE_JPEG_QUALITY", 95, "quality", metadata=True, largest_side=65_500)
+_WEBP = Format("WebP", _EIGHT, _COLOURS, "IMWRITE_WEBP_QUALITY", 95, "quality")
+_AVIF = Format("AVIF", _EIGHT, _COLOURS, "IMWRITE_AVIF_QUALITY", None, "quality")
 _TIFF = Format("TIFF", _ALL, _COLOURS, pages="pages", metadata=True, doubles=True)
 _BMP = Format("BMP", _EIGHT, _COLOURS)
 
 FORMATS = {  # by default OpenCV writes WebP without loss, and keeps a quarter of JPEG 2000
-    ".png": Format("PNG", _INTEGERS, _COLOURS, "IMWRITE_PNG_COMPRESSION", None, "compression", "frames", metadata=True),
+    ".png": _PNG._replace(pages="frames", metadata=True, largest_side=1_000_000),
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".jpe": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".webp": Format("WebP", _EIGHT, _COLOURS, "IMWRITE_WEBP_QUALITY", 95, "quality", "frames", metadata=True),
-    ".avif": Format("AVIF", _EIGHT, _COLOURS, "IMWRITE_AVIF_QUALITY", None, "quality", "frames", metadata=True),
+    ".webp": _WEBP._replace(pages="frames", metadata=True, largest_side=16_383),
+    ".avif": _AVIF._replace(pages="frames", metadata=True, largest_side=32_768),
     ".jp2": Format("JPEG 2000", _INTEGERS, _COLOURS, "IMWRITE_JPEG2000_COMPRESSION_X1000", 1000, smallest_side=32),
     ".bmp": _BMP,
     ".dib": _BMP,
-    ".gif": Format("GIF", _EIGHT, (3, 4), pages="frames"),
+    ".gif": Format("GIF", _EIGHT, (3, 4), pages="frames", largest_side=65_535),
     ".pgm": Format("PGM", _INTEGERS, (1,)),
     ".ppm": Format("PPM", _INTEGERS, (3,)),
     ".pnm": Format("PNM", _INTEGERS, (1, 3)),

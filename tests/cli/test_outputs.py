@@ -299,3 +299,12 @@ def test_a_dry_run_refuses_the_shapes_that_the_run_refuses(run: Run, folder: Pat
     done, rehearsed = run(*words, status=1), run(*words, "--dry-run", status=1)
     assert done.stderr == rehearsed.stderr != ""
     assert rehearsed.stdout == ""
+
+
+@pytest.mark.parametrize(("target", "most"), [("out.gif", 65535), ("out.webp", 16383)])
+def test_a_dry_run_refuses_the_sides_that_are_too_long(run: Run, folder: Path, target: str, most: int) -> None:
+    Image.new("L", (65_540, 3)).save(folder / "wide.png")
+    words = "convolve", "wide.png", "-k", "1", "-o", target
+    done, rehearsed = run(*words, status=1), run(*words, "--dry-run", status=1)
+    assert done.stderr == rehearsed.stderr
+    assert f"holds {most} pixels on each side at most, and the result is 3x65540" in done.stderr

@@ -1,6 +1,8 @@
 """Pages and frames through the commands: filtered one by one, brought into range alike, written as they came."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +154,30 @@ def test_times_that_a_format_does_not_hold_are_named(
     image = decode_picture(Path(target).read_bytes(), "x")
     assert image.pages is not None
     assert len(list(image.pages)) == 3
+    assert (tuple(image.pages.durations), image.pages.loops) == (times, loops)
+
+
+@pytest.mark.parametrize(
+    ("target", "times", "loops", "said"),
+    [
+        ("out.webp", (40, 16_777_215), 65_535, "a WebP shows a frame for 16777.215 s at most, and longer times become"),
+        ("out.webp", (40, 16_777_215), 65_535, "a WebP is shown 65535 times at most, and more loops become that"),
+        ("out.gif", (40, 655_350), 65_536, "a GIF is shown 65536 times at most, and more loops become that"),
+    ],
+)
+def test_times_and_loops_of_a_png_that_a_format_does_not_hold_are_named(
+    run: Run, folder: Path, target: str, times: tuple[int, ...], loops: int, said: str
+) -> None:
+    data = bytearray(encode_pages([np.full((40, 40), level, np.uint8) for level in (10, 20)], "a.png", (40, 50), 9))
+    for chunk, length, place, value in ((b"acTL", 8, 4, 70_000), (b"fcTL", 26, 20, 60_000 << 16 | 1)):
+        start = data.rindex(chunk) + 4
+        struct.pack_into(">I", data, start + place, value)
+        struct.pack_into(">I", data, start + length, zlib.crc32(data[start - 4 : start + length]))
+    (folder / "a.png").write_bytes(data)
+    assert said in run("convolve", "a.png", "-k", "1", "-o", target).stderr
+    image = decode_picture(Path(target).read_bytes(), "x")
+    assert image.pages is not None
+    assert len(list(image.pages)) == 2
     assert (tuple(image.pages.durations), image.pages.loops) == (times, loops)
 
 

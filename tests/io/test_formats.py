@@ -9,6 +9,7 @@ import pytest
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image, encode_pages
 from cnnfilter.io.formats import (
     FORMATS,
@@ -93,6 +94,20 @@ def test_every_row_of_a_picture_format_is_complete_and_true(suffix: str) -> None
     exif = Metadata(b"II*\0\x08\0\0\0" + bytes(6))
     kept, lost = carry_over(exif, row, _smallest(row))
     assert (kept == exif, bool(lost)) == (row.metadata, not row.metadata)
+
+
+LIMITED = [suffix for suffix in IMAGE_SUFFIXES if FORMATS[suffix].largest_side < 1 << 31]
+
+
+@pytest.mark.parametrize("suffix", LIMITED)
+@pytest.mark.parametrize("upright", [False, True])
+def test_the_longest_side_is_written_and_read_back_and_one_more_is_refused(suffix: str, upright: bool) -> None:
+    most = FORMATS[suffix].largest_side
+    shape = (most, 3) if upright else (3, most)
+    data = bytes(encode_image(np.zeros(shape, np.uint8), f"x{suffix}"))
+    assert decode_picture(data, "x").pixels.shape[:2] == shape
+    with pytest.raises(ImageFileError, match=f"holds {most} pixels on each side at most"):
+        encode_image(np.zeros([side + (side == most) for side in shape], np.uint8), f"x{suffix}")
 
 
 @pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
