@@ -26,7 +26,6 @@ from tests.io.tiffs import (
     Kind,
     make_samples,
     make_tiff,
-    make_webp_tiff,
     meaning,
     palette_of,
     put_together,
@@ -224,7 +223,7 @@ def test_jpeg_in_a_tiff_is_near(mode: str, page: int) -> None:
 def test_webp_in_a_tiff_is_read(channels: int) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (30, 40, channels)).astype(np.uint8)
     kind = Kind(2, "u8", (2,) * (channels - 3), compression=WEBP)
-    np.testing.assert_array_equal(decode_picture(make_webp_tiff(samples, kind), "x").pixels, samples)
+    np.testing.assert_array_equal(decode_picture(make_tiff(samples, kind), "x").pixels, samples)
 
 
 def test_logluv_becomes_floats() -> None:

@@ -151,9 +151,9 @@ def _blocks(samples: Array, kind: Kind) -> Iterator[bytes]:
 
 
 def _pack(part: Array, kind: Kind) -> bytes:
-    """Return the bytes of samples, (rows, columns, samples)."""
+    """Return the bytes of samples, (rows, columns, samples); of a WebP they are the file, without loss."""
     if kind.compression == WEBP:
-        return part.tobytes()
+        return saved(Image.fromarray(part), "WEBP", lossless=True, exact=True)
     if kind.photometric == 6 and kind.subsampling != (1, 1):
         return _pack_subsampled(part, *kind.subsampling)
     rows, size = len(part), kind.bits // 8
@@ -214,7 +214,7 @@ def _pack_zstandard(data: bytes) -> bytes:
     return struct.pack("<IBI", 0xFD2FB528, 0xA0, len(data)) + (len(data) << 3 | 1).to_bytes(3, "little") + data
 
 
-STORED = 7, 34887, 77, WEBP
+STORED = 7, 34887, 77
 """Compressions of files that are refused before their data are looked at."""
 
 COMPRESSORS: dict[int, Callable[[bytes], bytes]] = {
@@ -225,15 +225,9 @@ COMPRESSORS: dict[int, Callable[[bytes], bytes]] = {
     PACKBITS: _pack_runs,
     LZMA: lambda data: lzma.compress(data, preset=0),
     ZSTANDARD: _pack_zstandard,
+    WEBP: bytes,
     **dict.fromkeys(STORED, bytes),
 }
-
-
-def make_webp_tiff(samples: Array, kind: Kind) -> bytes:
-    """Return a TIFF whose strips are WebPs without loss."""
-    webp = saved(Image.fromarray(samples), "WEBP", lossless=True, exact=True)
-    COMPRESSORS[WEBP] = lambda _: webp
-    return make_tiff(samples, kind)
 
 
 PALETTE_COLOURS = [(index * 40503 + channel * 12289) % 65536 for channel in range(3) for index in range(256)]
