@@ -2,6 +2,7 @@
 
 import re
 
+from cnnfilter.io.encode import LONGEST_TIMES, MOST_LOOPS
 from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES, Depth, Format
 from cnnfilter.io.signatures import FORMATS_READ
 from cnnfilter.io.tiff_layout import CODECS
@@ -33,6 +34,18 @@ def test_the_overview_has_a_row_for_each_format_that_is_written_with_its_depths_
 def test_the_overview_lists_the_suffixes_that_are_only_read() -> None:
     line = next(line for line in PAGE.splitlines() if line.startswith("Files with these suffixes are read"))
     assert tuple(re.findall(r"`(\.\w+)`", line)) == READ_ONLY_SUFFIXES
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    table = rows_of(PAGE.partition("\n## What limits the writing\n")[2].partition("\n## ")[0])
+    shown = {row[0]: row for row in table}
+    for format_ in IMAGES.values():
+        sides, time, loops = shown.get(format_.name, ["", "any", "", ""])[1:4]
+        least, most = format_.smallest_side, format_.largest_side
+        assert sides == (f"at least {least}" if least > 1 else f"at most {most:,}" if most < 1 << 31 else "any")
+        longest, often = LONGEST_TIMES.get(format_.name), MOST_LOOPS.get(format_.name)
+        assert time.startswith(f"at most {longest / 1000:,} s") if longest else "at most" not in time
+        assert loops == f"at most {often:,}" if often else "at most" not in loops
 
 
 def test_every_format_has_a_section() -> None:

@@ -81,9 +81,9 @@ def encode_pages(
     fitted = [_fit(page, format_, path) for page in pages]
     if notes is not None and durations:
         notes += _find_lost_times(format_, durations, loops)
-    most = _LONGEST_TIMES.get(format_.name, max(durations, default=0))
+    most = LONGEST_TIMES.get(format_.name, max(durations, default=0))
     durations = [min(time, most) for time in durations] or [_STILL] * len(pages)
-    loops = min(loops, _MOST_LOOPS.get(format_.name, loops))
+    loops = min(loops, MOST_LOOPS.get(format_.name, loops))
     if format_.pages == "frames":
         _check_sizes(fitted, path)
     if format_.name == "GIF":
@@ -105,10 +105,10 @@ def encode_pages(
     return _add_metadata(data, format_, metadata) if any(map(any, metadata)) else data
 
 
-_LONGEST_TIMES = {"GIF": 655_350, "PNG": 65_535, "WebP": (1 << 24) - 1}
+LONGEST_TIMES = {"GIF": 655_350, "PNG": 65_535, "WebP": (1 << 24) - 1}
 """How long a frame can be shown, in milliseconds, where a format or its encoder has a limit that animations reach."""
 
-_MOST_LOOPS = {"GIF": 65_536, "WebP": 65_535}
+MOST_LOOPS = {"GIF": 65_536, "WebP": 65_535}
 """How often an animation can be shown, where a format has a limit."""
 
 
@@ -117,11 +117,11 @@ def _find_lost_times(format_: Format, durations: Sequence[int], loops: int) -> I
     if format_.pages == "pages":
         yield f"the times of the frames dropped: pages of {format_.name} have none"
         return
-    most = _LONGEST_TIMES.get(format_.name)
+    most = LONGEST_TIMES.get(format_.name)
     if most and max(durations) > most:
         limit = f"a {format_.name} shows a frame for {most / 1000} s at most, and longer times become that"
-        yield limit + "; WebP keeps them" * (max(durations) <= _LONGEST_TIMES["WebP"])
-    if loops > (often := _MOST_LOOPS.get(format_.name, loops)):
+        yield limit + "; WebP keeps them" * (max(durations) <= LONGEST_TIMES["WebP"])
+    if loops > (often := MOST_LOOPS.get(format_.name, loops)):
         yield f"a {format_.name} is shown {often} times at most, and more loops become that; PNG keeps them"
     if format_.name == "AVIF" and loops:
         yield f"the number of loops, {loops}, dropped: animations of AVIF are written without one"
