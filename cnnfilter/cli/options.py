@@ -293,7 +293,8 @@ view_options = partial(  # for commands that lay one window on the input
         click.option(
             "--explain",
             type=PLACE,
-            help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it.",
+            help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it"
+            " too.",
         ),
         click.option(
             "--animate",
