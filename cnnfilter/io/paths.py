@@ -143,7 +143,7 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: 
     if only_shows:
         return []
     if request.format_ is not None:
-        find_format(f"-.{request.format_}")
+        find_format(f"--format .{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
         raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
     labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LONG = 120
 """Seconds of a moving picture that nobody watches to the end."""
 
-_WEIGHED = "some pixels are transparent, and colors are weighed by alpha then; only opaque ones can be explained"
+_WEIGHED = "some pixels are transparent, and colours are weighed by alpha then; only opaque ones can be explained"
 
 
 class Show:
