@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Loading makes some 100,000 objects that stay: looking through them every 700, as Python does, takes 5 ms."""
+"""Loading makes some 100,000 objects that stay: looking through them every 700, as Python does, takes time."""
 
 
 class StandardOutput(io.FileIO):

@@ -61,7 +61,7 @@ def common_divisor(bank: Doubles) -> int:
     if bank.size > _MOST_WEIGHTS or (np.rint(bank) == bank).all() or _denominator(float(bank.flat[0])) == 0:
         return 1
     divisor = 1
-    weights = np.sort(np.abs(bank), axis=None)  # numpy.unique would load numpy.ma, which costs a command 6 ms
+    weights = np.sort(np.abs(bank), axis=None)  # numpy.unique would load numpy.ma, which few commands need
     for weight in weights[np.append(True, weights[1:] != weights[:-1])]:
         divisor = lcm(divisor, _denominator(float(weight)))
         if not 0 < divisor <= _LARGEST_DIVISOR:

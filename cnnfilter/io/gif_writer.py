@@ -132,7 +132,7 @@ def _encode_control(palette: list[int], time: int, *, is_removed: bool) -> bytes
 
 def _encode_part(part: _Part, palette: list[int], *, is_exact: bool, is_own: bool) -> list[bytes]:
     """Return the blocks of an image."""
-    from PIL import Image  # noqa: PLC0415  it takes 20 ms, and few files need it
+    from PIL import Image  # noqa: PLC0415  few files need it
 
     colours = np.array(palette, np.uint32)
     if is_exact:

@@ -195,7 +195,7 @@ def _separate(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
 
 def _open_unnamed() -> int:
     """Return the descriptor of a file without a name."""
-    import tempfile  # noqa: PLC0415  it costs 3 ms, and Linux needs none
+    import tempfile  # noqa: PLC0415  Linux needs none
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

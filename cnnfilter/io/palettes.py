@@ -15,7 +15,7 @@ MOST = 256
 
 _SAMPLE = 1 << 15  # pixels by which a palette is made
 _AREA = 1024  # the share of pixels, one in so many, from which on a colour is that of an area
-_ROUNDS = 4  # of k-means; more improve less than 0.1 dB
+_ROUNDS = 4  # of k-means; more improve little
 _AT_ONCE = 512  # colours of which the nearest is searched at a time: more are shared out among threads, and take longer
 _ALL = (1 << 24) + 1  # colours of 8 bits a channel, and what is none
 _ROWS = 64  # that are dithered at a time, in the cache
@@ -26,7 +26,7 @@ def make_palette(colours: Colours, room: int) -> Colours:
 
     What covers areas is in it as it is, in three quarters of the room at most; the rest is for all others.
     """
-    from PIL import Image  # noqa: PLC0415  it takes 20 ms, and few files need it
+    from PIL import Image  # noqa: PLC0415  few files need it
 
     sample = colours[:: max(1, len(colours) // _SAMPLE)]
     distinct, counts = np.unique(sample, return_counts=True)
@@ -52,8 +52,8 @@ def dither(colours: Colours, palette: Colours, top: int, left: int) -> NDArray[n
     """Return the number of a palette's colour for each pixel (H, W) of a part of an image that begins at top and left.
 
     A pixel gets one of two colours between which its own lies, by a threshold that depends on its place alone: so what
-    does not move does not flicker, and a colour of the palette stays as it is. Beside the diffusion of errors gradients
-    look as smooth, pixels are closer by 2 to 3 dB, and dark areas have no specks of other colours.
+    does not move does not flicker, and a colour of the palette stays as it is. Pixels are closer to their colours than
+    by the diffusion of errors.
     """
     points = unpack(palette).astype(np.float32)
     distinct = np.unique(colours)

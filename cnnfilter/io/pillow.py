@@ -23,7 +23,7 @@ def open_with_pillow(data: bytes, format_: str, name: str) -> Iterator[Image]:
 
     Pillow's own limit of pixels does not count meanwhile, and its warnings are dropped.
     """
-    from PIL import Image  # noqa: PLC0415  it takes 20 ms, and few files need it
+    from PIL import Image  # noqa: PLC0415  few files need it
 
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")

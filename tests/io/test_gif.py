@@ -13,6 +13,7 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image, encode_pages
 from cnnfilter.io.headers import read_header
+from tests.conftest import ROOT
 from tests.io.gifs import BLUE, CLEAR, FOREVER, GREEN, RED, WHITE, Palette, Part, make_gif, show
 
 COLOURS = (RED, GREEN, BLUE, WHITE)
@@ -305,6 +306,16 @@ def test_frames_have_one_palette_where_all_colours_fit_and_do_not_flicker_where_
     second[:20] = noise(1000, (20, 50), seed=3)
     shown, after = frames_of(bytes(encode_pages([first, second], "x.gif", (50, 50), 0)))
     np.testing.assert_array_equal(shown[20:], after[20:])
+
+
+def test_dithered_pixels_are_closer_than_by_the_diffusion_of_errors_to_the_same_palette() -> None:
+    with Image.open(ROOT / "samples" / "city.png") as city:
+        image = city.convert("RGB").crop((200, 100, 400, 300))
+    with Image.open(io.BytesIO(bytes(encode_image(np.asarray(image), "x.gif")))) as gif:
+        gif.load()
+        diffused = image.quantize(palette=gif, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
+        errors = [np.square(np.subtract(one, image, dtype=np.float64)).mean() for one in (gif.convert("RGB"), diffused)]
+    assert 0 < errors[0] < 0.9 * errors[1]
 
 
 def test_times_are_rounded_to_hundredths_with_a_note() -> None:
