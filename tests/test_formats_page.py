@@ -1,8 +1,15 @@
 """The help page on formats: its tables are those of the code."""
 
 import re
+import struct
+import zlib
 
-from cnnfilter.io.encode import LONGEST_TIMES, MOST_LOOPS
+import numpy as np
+import pytest
+
+from cnnfilter.errors import ImageFileError
+from cnnfilter.io.decode import decode_picture
+from cnnfilter.io.encode import LONGEST_TIMES, MOST_LOOPS, encode_image
 from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES, Depth, Format
 from cnnfilter.io.signatures import FORMATS_READ
 from cnnfilter.io.tiff_layout import CODECS
@@ -59,3 +66,32 @@ def test_the_section_on_tiff_names_every_compression_that_is_read() -> None:
     section = PAGE.partition("\n## TIFF\n")[2].partition("\n## ")[0]
     names = {codec.name for codec in CODECS.values() if codec.is_read}
     assert {word for name in names for word in re.findall(r"[A-Z]\w+", name) if word not in section} == set()
+
+
+def _broken() -> dict[str, bytes]:
+    """Return files that the page shows the refusals of, by their names."""
+    png = bytes(encode_image(np.zeros((9, 9), np.uint8), "x.png"))
+    place = png.index(b"IDAT") + 4
+    (length,) = struct.unpack_from(">I", png, place - 8)
+    packed = zlib.compress(bytes(90))[:-4] + bytes(4)  # whose own sum is wrong
+    chunk = b"IDAT" + packed
+    damaged = [png[: place - 8], struct.pack(">I", len(packed)), chunk, struct.pack(">I", zlib.crc32(chunk))]
+    return {
+        "photo.heic": b"\0\0\0\x18ftypheic" + bytes(99),
+        "page.png": b"<!DOCTYPE html><html></html>",
+        "notes.png": b"Milk, bread and butter",
+        "a.png": png[: place + 3],
+        "b.png": b"".join([*damaged, png[place + length + 4 :]]),
+    }
+
+
+def test_the_refusals_shown_are_those_of_such_files() -> None:
+    shown = [
+        line for block in re.findall(r"^```\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()
+    ]
+    said = []
+    for name, data in _broken().items():
+        with pytest.raises(ImageFileError) as refusal:
+            decode_picture(data, name)
+        said.append(str(refusal.value))
+    assert shown == said
