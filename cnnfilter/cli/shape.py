@@ -10,7 +10,6 @@ import click
 
 from cnnfilter.cli import Command, log_to_stderr, remark, say
 from cnnfilter.cli.options import PADDING, PLACE, complete_kernel, pair, plot_options, wanted_sheet
-from cnnfilter.cli.tables import write_report
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
@@ -25,6 +24,7 @@ from cnnfilter.nn.lint import (
 )
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.summary import Summary, summarize
+from cnnfilter.nn.tables import write_report
 
 if TYPE_CHECKING:
     from cnnfilter.plot.sheet import Sheet
@@ -170,7 +170,7 @@ def command(
         if quiet and report in {None, "table"}:
             click.echo(show_shape(summary.rows[-1].output if summary.rows else shape))
         else:
-            click.echo(write_report(summary, visits, report or "table", compared=compare))
+            click.echo(write_report(summary, report or "table", compared=compare))
 
 
 def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str | None) -> tuple[Shape, Document]:

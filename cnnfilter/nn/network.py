@@ -40,6 +40,10 @@ _SHAPES_KEPT = 4
 """So many shapes are remembered with what each layer makes of them."""
 
 
+_LONGEST_SHOWN = 200
+"""Characters of the layers that a network shows of itself in a notebook."""
+
+
 class Network(Value):
     """Layers in the order in which they are applied; no two have the same name."""
 
@@ -53,6 +57,11 @@ class Network(Value):
 
     def __str__(self) -> str:
         return show_layers(self.layers)
+
+    def __repr__(self) -> str:
+        text, count = str(self), len(self.layers)
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]} ..."
+        return f"<{type(self).__name__} of {count} layer{'s' * (count != 1)}: {shown}>"
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Pair, Sides
-from cnnfilter.nn.layers import Convolution, Shape, WindowLayer
+from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
 
 COUNTING_RULE = (
@@ -51,10 +51,10 @@ class Totals(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """The table of a network for an input of one shape.
+    """The table of a network for an input of one shape; `print` shows it.
 
     `peak` is the largest number of values that are held at one time, where each layer's input, its output
-    and what blocks still need are held, and nothing else.
+    and what blocks still need are held, and nothing else. `visits` are the layers that the rows are about.
     """
 
     input: Shape
@@ -62,6 +62,17 @@ class Summary(NamedTuple):
     rows: tuple[LayerCosts, ...]
     totals: Totals
     peak: int
+    visits: tuple[Visit, ...] = ()
+
+    def __str__(self) -> str:
+        from cnnfilter.nn.tables import write_report  # noqa: PLC0415  sizes alone need no table
+
+        return write_report(self)
+
+    def __repr__(self) -> str:
+        rows = f"{len(self.rows)} row{'s' * (len(self.rows) != 1)}"
+        counts = f"{self.totals.parameters:,} parameters, {self.totals.macs:,} MACs"
+        return f"<Summary: {rows} for an input of {show_shape(self.input)}, {counts}; print shows it>"
 
 
 def summarize(network: Network, shape: Shape) -> Summary:
@@ -75,7 +86,7 @@ def summarize(network: Network, shape: Shape) -> Summary:
     rows = tuple(map(_row, visits))
     sums = {count: sum(getattr(row, count) for row in rows) for count in Totals._fields if count != "flops"}
     peak = max((visit.live for visit in visits), default=prod(shape))
-    return Summary(shape, str(network), rows, Totals(**sums, flops=2 * sums["macs"]), peak)
+    return Summary(shape, str(network), rows, Totals(**sums, flops=2 * sums["macs"]), peak, visits)
 
 
 def _row(visit: Visit) -> LayerCosts:

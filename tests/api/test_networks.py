@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cnnfilter.api import RunnableNetwork, convolve, kernel, network, pool
 from cnnfilter.arrays import Array
+from cnnfilter.cli import main
 from cnnfilter.errors import KernelError, LanguageError, ShapeError
 from cnnfilter.nn.network import Network
 
@@ -262,6 +264,22 @@ class TestSummary:
     def test_without_a_size_it_is_an_error(self) -> None:
         with pytest.raises(ShapeError, match=r"an input is \(height, width, channels\)"):
             network("conv:3x3,8").summary()
+
+    def test_print_shows_the_table_that_the_command_prints(self, samples: Path) -> None:
+        for words in (["32x32x3", "conv:3x3,16,same bn res(conv:3x3,16,p1 | )"], [str(samples / "resnet18.toml")]):
+            net = network(words[-1])
+            printed = CliRunner().invoke(main, ["shape", *words]).stdout
+            assert f"{net.summary(None if net.input else (32, 32, 3))}\n" == printed
+
+    def test_a_notebook_shows_a_line_of_a_network_and_of_its_summary(self, samples: Path) -> None:
+        for file in samples.glob("*.toml"):
+            net = network(file)
+            assert len(repr(net)) < 300
+            assert len(repr(net.summary())) < 300
+        assert repr(network("conv:3x3,16 relu")) == "<RunnableNetwork of 2 layers: conv:3x3,16 relu>"
+        assert repr(network("relu").summary((4, 5))) == (
+            "<Summary: 1 row for an input of 4x5x1, 0 parameters, 0 MACs; print shows it>"
+        )
 
     def test_blocks_have_rows_of_their_own(self) -> None:
         summary = network("res(conv:3x3,4,p1+bn | conv:1x1,4,nobias@short)+relu").summary((6, 6, 2))

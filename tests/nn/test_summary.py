@@ -21,7 +21,7 @@ def summary(text: str, shape: Shape) -> Summary:
 
 def test_a_row_has_all_that_is_known_of_a_layer() -> None:
     table = summary("conv:7x7,64,s2,p3@stem bn", (224, 224, 3))
-    assert table == Summary(
+    assert table._replace(visits=()) == Summary(
         input=(224, 224, 3),
         network="conv:7x7,64,s2,p3@stem batchnorm",
         rows=(

@@ -9,7 +9,6 @@ from typing import Any
 
 from cnnfilter.nn.geometry import PaddingWord, show_padding
 from cnnfilter.nn.layers import Layer, WindowLayer, show_shape
-from cnnfilter.nn.network import Visit
 from cnnfilter.nn.other_layers import Concatenation, Residual
 from cnnfilter.nn.summary import COUNTING_RULE, Comparison, LayerCosts, Summary, compare
 from cnnfilter.numbers import align
@@ -20,29 +19,29 @@ _NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)  # the columns that hold numbers
 _FLOAT_BYTES = 4  # activations are counted as float32
 
 
-def write_report(summary: Summary, visits: Sequence[Visit], report: str, *, compared: bool) -> str:
+def write_report(summary: Summary, report: str = "table", *, compared: bool = False) -> str:
     """Return a summary as a table, csv, markdown, json or explain; `compared` adds the costs without shared weights."""
     match report:
         case "csv":
-            return _csv(summary, visits, compared=compared)
+            return _csv(summary, compared=compared)
         case "json":
-            return _json(summary, visits, compared=compared)
+            return _json(summary, compared=compared)
         case "explain":
-            return "\n".join(_explanations(summary, visits))
+            return "\n".join(_explanations(summary))
         case "markdown":
-            cells = _cells(summary, visits, compared=compared)
+            cells = _cells(summary, compared=compared)
             return "\n".join([*_markdown(cells), "", *_footer(summary, end="  ")])
         case _:
-            cells = _cells(summary, visits, compared=compared)
+            cells = _cells(summary, compared=compared)
             return "\n".join([*align(cells, flush_right=_NUMBERS), *_footer(summary)])
 
 
-def _cells(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> list[list[str]]:
+def _cells(summary: Summary, *, compared: bool) -> list[list[str]]:
     """Return the head and the rows of a table."""
     start = ["", "input", "", show_shape(summary.input), f"{prod(summary.input):,}", "", "", "1x1", "1x1"]
     cells = [[*_HEAD, *(_COMPARED if compared else ())], start]
     indents = _indents(summary.rows)
-    for number, (row, visit, indent) in enumerate(zip(summary.rows, visits, indents, strict=True), 1):
+    for number, (row, visit, indent) in enumerate(zip(summary.rows, summary.visits, indents, strict=True), 1):
         counts = [f"{count:,}" for count in (row.activations, row.parameters, row.macs)]
         layer = indent + _text(row, visit.node.layer)
         costs = (compare(visit) if compared else None) or ()
@@ -107,12 +106,12 @@ def _footer(summary: Summary, end: str = "") -> list[str]:
     return [line + end for line in [*lines, COUNTING_RULE]]
 
 
-def _json(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
+def _json(summary: Summary, *, compared: bool) -> str:
     """Return what is known of each layer by the names of the schema; what does not apply is left out."""
     import json  # noqa: PLC0415  the table goes without
 
     rows = []
-    for row, visit in zip(summary.rows, visits, strict=True):
+    for row, visit in zip(summary.rows, summary.visits, strict=True):
         content: dict[str, Any] = {
             key: value
             for key, value in row._asdict().items()
@@ -128,7 +127,7 @@ def _json(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
     )
 
 
-def _csv(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
+def _csv(summary: Summary, *, compared: bool) -> str:
     """Return each layer with all its columns, numbers as they are."""
     import csv  # noqa: PLC0415  the table goes without
     import io  # noqa: PLC0415
@@ -138,7 +137,7 @@ def _csv(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(head)
-    for number, (row, visit) in enumerate(zip(summary.rows, visits, strict=True), 1):
+    for number, (row, visit) in enumerate(zip(summary.rows, summary.visits, strict=True), 1):
         cells: list[object] = [number]
         for key, value in row._asdict().items():
             separator = {"padding": "/", "first": ","}.get(key, "x")
@@ -149,10 +148,10 @@ def _csv(summary: Summary, visits: Sequence[Visit], *, compared: bool) -> str:
     return file.getvalue().rstrip("\n")
 
 
-def _explanations(summary: Summary, visits: Sequence[Visit]) -> Iterator[str]:
+def _explanations(summary: Summary) -> Iterator[str]:
     from cnnfilter.nn.formulas import explain  # noqa: PLC0415  a table goes without
 
-    for visit, row in zip(visits, summary.rows, strict=True):
+    for visit, row in zip(summary.visits, summary.rows, strict=True):
         shapes = f"{show_shape(visit.inputs.shape)} -> {show_shape(row.output)}"
         yield f"{visit.node.number} {row.name}: {_text(row, visit.node.layer)}, {shapes}"
         explanations = explain(visit)
