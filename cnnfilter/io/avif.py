@@ -10,7 +10,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.avif_boxes import AvifImage, read_avif
-from cnnfilter.io.boxes import find_box, hide_descriptions
+from cnnfilter.io.boxes import adapt_to_libavif, find_box, is_cut_off
 from cnnfilter.io.colours import divide_by_alpha, spread
 from cnnfilter.io.metadata import apply_orientation
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure
@@ -23,7 +23,7 @@ def decode_avif(data: bytes, name: str) -> Array:
         image = read_avif(data)
     except ValueError as error:
         raise ImageFileError(f"the AVIF is cut off or damaged: {error}", path=name) from error
-    data = hide_descriptions(data)
+    data = adapt_to_libavif(data)
     decode = _decode_grey_and_alpha if image.is_grey and image.alpha else _decode
     pixels = decode(data, image, name)
     if image.crop:
@@ -40,7 +40,7 @@ def _decode(data: bytes, image: AvifImage, name: str) -> Array:
     pixels, lines = call_opencv("AVIF", name, lambda: cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED))
     if pixels is None:
         if image.bits > 8:
-            raise ImageFileError(explain_failure("AVIF", lines), path=name)
+            raise ImageFileError(_explain(data, lines), path=name)
         return _decode_with_pillow(data, image, name)
     if image.is_grey and image.is_limited is None:
         image = image._replace(is_limited=_is_limited(pixels, data, image, name))
@@ -57,8 +57,18 @@ def _is_limited(pixels: Array, data: bytes, image: AvifImage, name: str) -> bool
 
 def _decode_with_pillow(data: bytes, image: AvifImage, name: str) -> Array:
     """Return an image of 8 bits."""
-    with open_with_pillow(data, "AVIF", name) as opened:
-        return np.array(opened.convert("L" if image.is_grey else "RGBA" if image.alpha else "RGB"))
+    try:
+        with open_with_pillow(data, "AVIF", name) as opened:
+            return np.array(opened.convert("L" if image.is_grey else "RGBA" if image.alpha else "RGB"))
+    except ImageFileError as error:
+        raise ImageFileError(_explain(data, []), path=name) from error
+
+
+def _explain(data: bytes, lines: list[str]) -> str:
+    """Return why neither OpenCV nor Pillow reads an image whose boxes are understood."""
+    if is_cut_off(data):
+        return "the AVIF is cut off"
+    return explain_failure("AVIF", lines) if lines else "the AVIF is damaged, or its boxes break a rule of libavif's"
 
 
 def _decode_grey_and_alpha(data: bytes, image: AvifImage, name: str) -> Array:

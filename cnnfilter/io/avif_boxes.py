@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from cnnfilter.io.boxes import find_box, list_boxes
+from cnnfilter.io.boxes import find_box, list_associations, list_boxes
 
 Properties = dict[bytes, int]
 """The properties of an item: where the contents of each box begin, by its name, that of `colr` with its type."""
@@ -17,8 +17,20 @@ _ORIENTATIONS = ((1, 8, 3, 6), (4, 5, 2, 7), (2, 7, 4, 5))
 """By the axis of `imir`, none, horizontal or vertical, and the quarter turns to the left of `irot` before it."""
 
 
-_MATRICES = {10: "BT.2020 of constant luminance", 11: "SMPTE ST 2085", 13: "of constant luminance", 14: "ICtCp"}
+_MATRICES = {
+    10: "BT.2020 of constant luminance",
+    11: "SMPTE ST 2085",
+    13: "of constant luminance",
+    14: "ICtCp",
+    15: "IPT-C2",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
 """Those that libavif does not convert, by their numbers (ITU-T H.273, table 4)."""
+
+
+_MOST_PIXELS = 16384 * 16384
+"""What libavif decodes (AVIF_DEFAULT_IMAGE_SIZE_LIMIT)."""
 
 
 class Crop(NamedTuple):
@@ -90,6 +102,10 @@ def _read_image(data: bytes) -> AvifImage:
     is_multiplied = any(name == b"prem" and source == main for name, source, _ in links)
     image = AvifImage(height, width, bits, is_grey, main, max(alphas, default=0), is_multiplied)
     image = image._replace(orientation=_ORIENTATIONS[mirror][turns])
+    if height * width > _MOST_PIXELS:
+        return image._replace(refusal=f"more than {_MOST_PIXELS:,} pixels")
+    if any(alpha and b"ispe" not in properties[alpha] for alpha in alphas):
+        return image._replace(refusal="alpha that has no size (a box ispe)")
     if b"colrnclx" in own:
         image = _read_colours(data, own[b"colrnclx"], image)
     return _find_crop(data, own[b"clap"], image) if b"clap" in own else image
@@ -132,22 +148,27 @@ def _find_crop(data: bytes, place: int, image: AvifImage) -> AvifImage:
 def _read_properties(data: bytes) -> dict[int, Properties]:
     """Return the properties of each item (23008-12, section 9.3)."""
     boxes = [(name, start) for name, start, _ in list_boxes(data, *find_box(data, b"meta", b"iprp", b"ipco"))]
-    place, _ = find_box(data, b"meta", b"iprp", b"ipma")
-    version, flags, count = data[place], data[place + 3], int.from_bytes(data[place + 4 : place + 8])
-    place += 8
     found: dict[int, Properties] = {}
-    item_size, size = 4 if version else 2, 2 if flags & 1 else 1
-    for _ in range(count):
-        item = int.from_bytes(data[place : place + item_size])
-        place += item_size + 1
-        for _ in range(data[place - 1]):
-            index = int.from_bytes(data[place : place + size]) & (0x7FFF if size == 2 else 0x7F)
-            place += size
+    for place in list_associations(data):
+        for item, index in _read_associations(data, place):
             if 0 < index <= len(boxes):
                 name, start = boxes[index - 1]
                 name += data[start : start + 4] if name == b"colr" else b""
                 found.setdefault(item, {})[name] = start
     return found
+
+
+def _read_associations(data: bytes, place: int) -> Iterator[tuple[int, int]]:
+    """Yield the number of an item and that of a property of it, from 1, for each association of a box `ipma`."""
+    version, flags, count = data[place], data[place + 3], int.from_bytes(data[place + 4 : place + 8])
+    place += 8
+    item_size, size = 4 if version else 2, 2 if flags & 1 else 1
+    for _ in range(count):
+        item = int.from_bytes(data[place : place + item_size])
+        place += item_size + 1
+        for _ in range(data[place - 1]):
+            yield item, int.from_bytes(data[place : place + size]) & (0x7FFF if size == 2 else 0x7F)
+            place += size
 
 
 def _list_references(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -71,6 +71,14 @@ def read_items(data: bytes) -> dict[str, bytes]:
     return found
 
 
+def is_cut_off(data: bytes) -> bool:
+    """Return whether an item ends beyond the file, or its table of places does."""
+    try:
+        return any(place + length > len(data) for _, parts in _list_places(data) for place, length in parts)
+    except (struct.error, IndexError):
+        return True
+
+
 def _list_places(data: bytes) -> Iterator[tuple[int, list[tuple[int, int]]]]:
     """Yield the number of each item, and the place and length of each of its parts."""
     place, end = find_box(data, b"meta", b"iloc")
@@ -100,13 +108,26 @@ def _list_places(data: bytes) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         yield number, parts
 
 
-def hide_descriptions(data: bytes) -> bytes:
-    """Return an AVIF without the items that describe it: libavif reads no file in which they lie far behind."""
+def list_associations(data: bytes) -> Iterator[int]:
+    """Yield where the contents of each box `ipma` begin: tables of which properties each item has."""
+    for name, place, _ in list_boxes(data, *find_box(data, b"meta", b"iprp")):
+        if name == b"ipma":
+            yield place
+
+
+def adapt_to_libavif(data: bytes) -> bytes:
+    """Return an AVIF as libavif reads it.
+
+    Items that describe the image are hidden: libavif reads no file in which they lie far behind. Several tables of
+    properties of the same kind, as old versions of cavif write them, get flags of their own, which no reader looks at.
+    """
     changed = bytearray(data)
     with suppress(struct.error, IndexError):
         for item in list_items(data):
             if item.name == "Exif" or "/" in item.name:
                 changed[item.place : item.place + 4] = b"none"
+        for number, place in enumerate(list_associations(data)):
+            changed[place + 1] = min(number, 255)
     return bytes(changed)
 
 

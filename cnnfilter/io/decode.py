@@ -227,9 +227,9 @@ def _prepare(data: bytes, header: Header) -> bytes:
 
         return without_damage(data, header.png)
     if header.format == "AVIF":
-        from cnnfilter.io.boxes import hide_descriptions
+        from cnnfilter.io.boxes import adapt_to_libavif
 
-        return hide_descriptions(data)
+        return adapt_to_libavif(data)
     return data
 
 

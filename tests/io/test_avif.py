@@ -108,6 +108,33 @@ def test_a_matrix_that_is_not_converted_is_named() -> None:
         decode_pixels(bytes(data), "x")
 
 
+def test_properties_in_two_boxes_are_read() -> None:
+    data = bytearray(save("RGBA"))
+    place = data.index(b"ipma") - 4
+    entries, end = place + 16, place + int.from_bytes(data[place : place + 4])
+    split = entries + 3 + data[entries + 2]  # behind the first item, the colours
+    tables = b"".join(
+        struct.pack(">I4sII", 16 + len(part), b"ipma", 0, 1) + part for part in (data[entries:split], data[split:end])
+    )
+    data[place:end] = tables
+    for outer in (b"meta", b"iprp"):
+        start = data.index(outer) - 4
+        data[start : start + 4] = (int.from_bytes(data[start : start + 4]) + 16).to_bytes(4)
+    for item in range(2):
+        offset = data.index(b"iloc") + 12 + 14 * item + 6
+        data[offset : offset + 4] = (int.from_bytes(data[offset : offset + 4]) + 16).to_bytes(4)
+    assert read_header(bytes(data)).shape == (HEIGHT, WIDTH, 4)
+    np.testing.assert_array_equal(decode_pixels(bytes(data), "x"), with_pillow(save("RGBA")))
+
+
+def test_what_libavif_refuses_is_not_called_cut_off() -> None:
+    data = save("RGB")
+    with pytest.raises(ImageFileError, match="the AVIF is damaged, or its boxes break a rule"):
+        decode_pixels(data.replace(b"pict", b"none"), "x")
+    with pytest.raises(ImageFileError, match="the AVIF is cut off"):
+        decode_pixels(data[:-9], "x")
+
+
 def test_boxes_before_the_image_move_nothing() -> None:
     data = save("RGB")
     end = int.from_bytes(data[:4])
