@@ -221,6 +221,20 @@ def show_places(number: float, places: int) -> str:
     return "0" if number == 0 else text.replace("0.", ".", 1) if abs(number) < 1 else text
 
 
+def show_bytes(count: int) -> str:
+    """Return a number of bytes in the largest unit of which there is at least one.
+
+    Examples
+    --------
+    >>> show_bytes(576), show_bytes(41_816), show_bytes(4_014_080), show_bytes(3 << 30)
+    ('576 bytes', '40.8 KiB', '3.8 MiB', '3.0 GiB')
+    """
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} bytes"
+
+
 def as_operand(text: str) -> str:
     """Return the text of a number as it is written within a formula: in parentheses if it is negative."""
     return f"({text})" if text.startswith("-") else text

@@ -11,7 +11,7 @@ from cnnfilter.nn.geometry import PaddingWord, show_padding
 from cnnfilter.nn.layers import Layer, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Concatenation, Residual
 from cnnfilter.nn.summary import COUNTING_RULE, Comparison, LayerCosts, Summary, compare
-from cnnfilter.numbers import align
+from cnnfilter.numbers import align, show_bytes
 
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
 _COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
@@ -93,7 +93,7 @@ def _text(row: LayerCosts, layer: Layer) -> str:
 def _footer(summary: Summary, end: str = "") -> list[str]:
     totals = summary.totals
     statistics = f", and {totals.statistics:,} statistics of batchnorm" if totals.statistics else ""
-    held, peak = (f"{count * _FLOAT_BYTES / 2**20:,.1f} MiB" for count in (totals.activations, summary.peak))
+    held, peak = (show_bytes(count * _FLOAT_BYTES) for count in (totals.activations, summary.peak))
     lines = [
         f"{totals.parameters:,} parameters{statistics}",
         f"{totals.macs:,} MACs, {totals.flops:,} FLOPs",
@@ -103,7 +103,7 @@ def _footer(summary: Summary, end: str = "") -> list[str]:
     if summary.rows:
         field, jump = _field(summary.rows[-1])
         lines.append(f"receptive field {field}, jump {jump}" if jump else "receptive field of the whole input")
-    return [line + end for line in [*lines, COUNTING_RULE]]
+    return [line + end for line in lines]
 
 
 def _json(summary: Summary, *, compared: bool) -> str:
