@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Sequence
-from typing import NamedTuple, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 from cnnfilter.errors import TextError
 
@@ -233,6 +233,33 @@ def show_bytes(count: int) -> str:
         if count >= size:
             return f"{count / size:,.1f} {unit}"
     return f"{count} bytes"
+
+
+def to_json(value: object) -> str:
+    """Return a value as a line of JSON; what JSON has no number for is "NaN", "Infinity" or "-Infinity", a text.
+
+    Examples
+    --------
+    >>> print(to_json({"shape": (2, 1), "values": [0.5, float("nan"), -float("inf")]}))
+    {"shape": [2, 1], "values": [0.5, "NaN", "-Infinity"]}
+    """
+    import json  # noqa: PLC0415  few commands print it
+
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_name_infinities(value))
+
+
+def _name_infinities(value: Any) -> Any:
+    """Return the value with texts in place of the numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _name_infinities(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_name_infinities(held) for held in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def as_operand(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,10 @@ from cnnfilter.cli.options import complete_kernel, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
 from cnnfilter.kernels.spec import Kernel, describe, load_kernel, names
-from cnnfilter.numbers import align, round_digits, show_number
+from cnnfilter.numbers import align, round_digits, show_number, to_json
 
 if TYPE_CHECKING:
+    from cnnfilter.arrays import Doubles
     from cnnfilter.plot.sheet import Sheet
 
 SHOWN_DIGITS = 6
@@ -28,12 +30,20 @@ Examples:
   cnnfilter kernels sobel-x
   cnnfilter kernels gaussian:5:1 "0 -1 0; -1 5 -1; 0 -1 0"
   cnnfilter kernels --matrix disk:7
+  cnnfilter kernels gaussian:5:1 --json
   cnnfilter kernels sobel-x --plot sobel-x.png
   cnnfilter kernels --plot all.png --image samples/city.png
 """,
 )
 @click.argument("words", metavar="[KERNEL]...", nargs=-1, shell_complete=complete_kernel)
 @click.option("--matrix", is_flag=True, help="Print the matrix alone, every digit of it, as a kernel file.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print an array of JSON, an object for each kernel: name, shape, weights, divisor, sum, rank, offset, does,"
+    " source.",
+)
 @plot_options("Draw the kernels, their numbers and their frequency responses; without a KERNEL all that have names.")
 @click.option(
     "--image",
@@ -45,6 +55,7 @@ Examples:
 def command(
     words: tuple[str, ...],
     matrix: bool,
+    as_json: bool,
     image: str | None,
     plot: str | None,
     figure_size: tuple[float, float] | None,
@@ -53,18 +64,28 @@ def command(
     """List all kernels, or show the matrix, divisor, sum and rank of some.
 
     A KERNEL is what -k takes: a name, a file, or the matrix itself. What is drawn is what is used. With
-    --plot nothing is printed, but for --matrix.
+    --plot nothing is printed without --matrix or --json.
     """
+    if matrix and as_json:
+        raise OutputError("--matrix and --json print the same weights in two forms; one of them is enough")
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=[word for word in (*words, image) if word])
     if image and not sheet:
-        raise OutputError("--image is a picture to draw kernels on; --plot FILE asks for the figure")
+        raise OutputError("--image is what kernels are drawn with; --plot FILE asks for the figure")
     if sheet:
         _draw(sheet, words, image)
-    if words and (matrix or not sheet):
+    if as_json:
+        records = [_record(word, load_kernel(word)) for word in words] if words else map(_list_record, names())
+        click.echo("[" + ",\n ".join(map(to_json, records)) + "]")
+    elif words and (matrix or not sheet):
         shown = [(_matrix if matrix else _portrait)(word, load_kernel(word)) for word in words]
         click.echo("\n".join(shown), nl=False)
     elif not sheet:
-        click.echo("\n".join(align([(usage(name) if name in RECIPES else name, describe(name)) for name in names()])))
+        click.echo("\n".join(align([(_usage(name), describe(name)) for name in names()])))
+
+
+def _usage(name: str) -> str:
+    """Return a kernel's name, with its arguments if it is made to size."""
+    return usage(name) if name in RECIPES else name
 
 
 def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
@@ -96,20 +117,52 @@ def _matrix(word: str, kernel: Kernel) -> str:
     return f"# {word}\n{format_matrix(kernel.weights)}"
 
 
-def _portrait(word: str, kernel: Kernel) -> str:
-    """Return a kernel's name, its matrix times its divisor, slices one below the other, and its measures."""
+def _record(name: str, kernel: Kernel) -> dict[str, Any]:
+    """Return what JSON says of a kernel; `rank` is the highest of its slices."""
+    from cnnfilter.compute.exact import common_divisor  # noqa: PLC0415  only where a kernel is shown
+
+    weights = kernel.weights
+    return {
+        "name": name,
+        "shape": weights.shape,
+        "weights": weights.tolist(),
+        "divisor": common_divisor(weights),
+        "sum": math.fsum(weights.flat),
+        "rank": _find_ranks(weights)[-1],
+        "offset": kernel.offset,
+        "does": kernel.description or None,
+        "source": kernel.source or None,
+    }
+
+
+def _list_record(name: str) -> dict[str, Any]:
+    """Return what JSON says of a name; of a kernel made to size only what does not depend on its arguments."""
+    if name not in RECIPES:
+        return _record(name, load_kernel(name))
+    recipe = RECIPES[name]
+    unknown = dict.fromkeys(("shape", "weights", "divisor", "sum", "rank"))
+    return {"name": usage(name), **unknown, "offset": 0.0, "does": recipe.description, "source": recipe.source}
+
+
+def _find_ranks(weights: Doubles) -> list[int]:
+    """Return the ranks that the slices of a kernel have, each once, the lowest first."""
     import numpy as np  # noqa: PLC0415  only where a kernel is shown
 
-    from cnnfilter.compute.exact import common_divisor  # noqa: PLC0415
+    planes = weights.reshape(*weights.shape[:2], -1).transpose(2, 0, 1)
+    return sorted(set(np.linalg.matrix_rank(planes).tolist()))
 
-    weights, divisor = kernel.weights, common_divisor(kernel.weights)
+
+def _portrait(word: str, kernel: Kernel) -> str:
+    """Return a kernel's name, its matrix times its divisor, slices one below the other, and its measures."""
+    from cnnfilter.compute.exact import common_divisor  # noqa: PLC0415  only where a kernel is shown
+
+    weights, divisor, ranks = kernel.weights, common_divisor(kernel.weights), _find_ranks(kernel.weights)
     planes = weights.reshape(*weights.shape[:2], -1).transpose(2, 0, 1)
     slices = []
     for plane in planes * divisor:
         rows = [[show_number(round_digits(float(weight), SHOWN_DIGITS)) for weight in row] for row in plane]
         slices.append("\n".join(f"  {line}" for line in align(rows, flush_right=range(len(rows[0])))))
-    ranks = sorted(set(np.linalg.matrix_rank(planes).tolist()))
-    meaning = {(0,): "(all weights are 0)", (1,): "(separable: a column times a row)"}
+    meaning: dict[tuple[int, ...], str] = {(0,): "(all weights are 0)", (1,): "(separable: a column times a row)"}
     shows_all = all(round_digits(weight, SHOWN_DIGITS) == weight for weight in (weights * divisor).flat)
     facts = [
         ("digits", "" if shows_all else f"{SHOWN_DIGITS} of each weight; --matrix prints all"),

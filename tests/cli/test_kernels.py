@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from cnnfilter.arrays import Doubles
 from cnnfilter.cli import main
 from cnnfilter.kernels.spec import names
+from tests.cli.commands import read_json
 from tests.cli.conftest import Run
 from tests.cli.pictures import rows, text_of
 from tests.conftest import ROOT
@@ -172,6 +173,62 @@ def test_the_offset_of_a_kernel_of_libvips_is_shown(run: Run, folder: Path) -> N
     (folder / "k.mat").write_text("2 1 4 128\n1 3\n")
     shown = facts(run("kernels", "k.mat").stdout)
     assert (shown["offset"], shown["divisor"], shown["sum"]) == ("128", "4", "1")
+
+
+KEYS = ["name", "shape", "weights", "divisor", "sum", "rank", "offset", "does", "source"]
+
+
+def test_json_lists_every_kernel_with_the_same_keys(run: Run) -> None:
+    records = read_json(run("kernels", "--json").stdout)
+    listed = [line.split("  ")[0] for line in run("kernels").stdout.splitlines()]
+    assert [record["name"] for record in records] == listed
+    assert all(list(record) == KEYS for record in records)
+    assert {record["name"] for record in records if record["weights"]} == set(FIXED)
+    for record in records:
+        if record["name"] in FIXED:
+            stored = read_json(run("kernels", record["name"], "--json").stdout)
+            assert stored == [record]
+
+
+@EVERY_KERNEL
+def test_json_holds_every_digit_of_a_kernel(run: Run, word: str) -> None:
+    (record,) = read_json(run("kernels", word, "--json").stdout)
+    used = rows(run("kernels", word, "--matrix").stdout)
+    assert record["name"] == word
+    assert np.array_equal(record["weights"], used)
+    assert record["shape"] == list(used.shape)
+    assert record["sum"] == pytest.approx(used.sum(), abs=1e-15)
+    assert record["rank"] == np.linalg.matrix_rank(used)
+    shown = facts(run("kernels", word).stdout)
+    assert (str(record["divisor"]), record["does"], record["source"]) == (
+        shown["divisor"],
+        shown["does"],
+        shown["source"],
+    )
+
+
+def test_json_of_a_matrix_itself_a_volume_and_a_bank_from_files(run: Run, folder: Path) -> None:
+    volume, bank = np.arange(12.0).reshape(2, 2, 3), np.ones((2, 2, 1, 3))
+    (folder / "volume.txt").write_text(text_of(volume))
+    np.save(folder / "bank.npy", bank)
+    (folder / "k.mat").write_text("2 1 4 128\n1 3\n")
+    words = ("1/2 1/3", "volume.txt", "bank.npy", "k.mat")
+    inline, held, maps, vips = read_json(run("kernels", *words, "--json").stdout)
+    assert (inline["weights"], inline["divisor"], inline["does"], inline["source"]) == ([[1 / 2, 1 / 3]], 6, None, None)
+    assert (held["weights"], held["rank"], held["sum"]) == (volume.tolist(), 2, 66)
+    assert (maps["weights"], maps["shape"], maps["rank"]) == (bank.tolist(), [2, 2, 1, 3], 1)
+    assert (vips["weights"], vips["offset"]) == ([[0.25, 0.75]], 128)
+
+
+def test_json_and_a_matrix_are_two_forms(run: Run) -> None:
+    result = run("kernels", "sobel-x", "--json", "--matrix", status=2)
+    assert "--matrix and --json" in result.stderr
+    assert result.stdout == ""
+
+
+def test_json_is_printed_beside_a_figure(run: Run, folder: Path) -> None:
+    assert read_json(run("kernels", "sobel-x", "--json", "--plot", "k.svg").stdout)[0]["name"] == "sobel-x"
+    assert (folder / "k.svg").exists()
 
 
 @pytest.mark.parametrize(
