@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
-Level = Literal["detail", "plan", "once", "warning"]
-"""A detail, one that names an engine with its arithmetic and why it was taken, one to be heard once, or a warning."""
+Level = Literal["detail", "plan", "once", "hint", "warning"]
+"""A detail, one that names an engine and why it was taken, one to be heard once, advice, or a warning."""
 
 Listener = Callable[..., None]
 """Hears the level of a message, the message, and its values: `message % values` is the text."""
@@ -32,8 +32,13 @@ def tell(message: str, *values: object, level: Level = "detail") -> None:
 
 
 def warn(message: str) -> None:
-    """Tell what is right but perhaps not meant so."""
+    """Tell that something was lost, or is probably not meant."""
     tell("%s", message, level="warning")
+
+
+def hint(message: str) -> None:
+    """Give advice, which a person at a terminal reads."""
+    tell("%s", message, level="hint")
 
 
 @contextmanager

@@ -41,7 +41,7 @@ MATRIX = np.array([[1.0, -2, 3], [4, 5, -6]])
 class Recorder:
     """Keeps what it is told, in the order in which it is told."""
 
-    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     outputs: list[Encoded] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
@@ -53,8 +53,8 @@ class Recorder:
         self.sources.append(outcome.source)
         self.failed += bool(outcome.errors)
         for kind, content in outcome.events:
-            if kind == "remark":
-                self.remarks.append(f"{name_input(outcome.source)}: {content}")
+            if kind == "note":
+                self.warnings.append(f"{name_input(outcome.source)}: {content}")
             elif kind == "failure":
                 self.failures.append(content)
             elif kind == "output":
@@ -131,7 +131,7 @@ def test_an_input_counts_once_however_many_of_its_kernels_fail() -> None:
     assert np.array_equal(np.load("out/b-k1.npy"), 4 * MATRIX)
 
 
-def test_what_exists_is_passed_over_unread_where_that_is_asked() -> None:
+def test_what_exists_is_skipped_unread_where_that_is_asked() -> None:
     Path("out").mkdir()
     Path("out/b.npy").write_text("kept")
     Path("b.npy").write_text("broken, which nobody notices")
@@ -171,22 +171,22 @@ def test_standard_input_is_what_the_work_holds() -> None:
     assert failure.startswith("standard input: line 2")
 
 
-def test_remarks_name_the_input_and_come_once_the_result_is_sure() -> None:
+def test_warnings_name_the_input_and_come_once_the_result_is_sure() -> None:
     recorder = Recorder()
     assert run_batch(work(["a.npy"], "out.png", "dwconv:[100]"), recorder) == 0
-    (remark,) = recorder.remarks
-    assert remark.startswith("a.npy: 83.3 % of the values")
+    (warning,) = recorder.warnings
+    assert warning.startswith("a.npy: 83.3 % of the values")
     recorder = Recorder()
     assert run_batch(work(["a.npy"], "out.png", "conv:[100],[200]"), recorder) == 1
     assert recorder.order == ["failure"]
 
 
-def test_only_networks_that_were_written_as_such_bring_remarks_on_sums() -> None:
+def test_only_networks_that_were_written_as_such_bring_warnings_on_sums() -> None:
     np.save("volume.npy", np.ones((4, 4, 3)))
     for pipeline, count in ((True, 1), (False, 0)):
         recorder = Recorder()
         assert run_batch(work(["volume.npy"], "out.npy", "conv:box:3", pipeline=pipeline), recorder) == 0
-        assert sum("sums 3 channels" in remark for remark in recorder.remarks) == count
+        assert sum("sums 3 channels" in warning for warning in recorder.warnings) == count
         assert np.allclose(np.load("out.npy"), 3)
 
 

@@ -48,7 +48,7 @@ def job(name: str, layer: str = "") -> Job:
 def encoded(
     values: Array, name: str, settings: Settings = PIPELINE, layer: str = ""
 ) -> tuple[dict[str, bytes], list[str]]:
-    """Return the files of a result of 8 bits, and the remarks."""
+    """Return the files of a result of 8 bits, and the warnings."""
     results = run(FeatureMaps(picture(values), 255.0, values), job(name, layer), settings)
     files = [encode(result, settings) for result in results]
     return {file.name: bytes(file.data) for file in files}, [note for file in files for note in file.notes]
@@ -143,7 +143,7 @@ def test_numbers_are_as_long_as_the_largest() -> None:
     assert list(files)[0::119] == ["folder.d/x.y-001.png", "folder.d/x.y-120.png"]
 
 
-def test_each_map_has_its_own_range_and_all_have_one_remark() -> None:
+def test_each_map_has_its_own_range_and_all_have_one_warning() -> None:
     values = np.dstack([COLOURS[:, :, 0] * 4.0, COLOURS[:, :, 1] / 4.0])
     files, notes = encoded(values, "x.png", Settings(range_=Range.SCALE, pipeline=True), layer="a")
     assert notes == []

@@ -3,8 +3,8 @@
 import errno
 import io
 import os
+import re
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from typing import Any
@@ -91,52 +91,89 @@ class Command(click.Command):
         """Run the command."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a sign that the terminal lacks is no reason to fail
-        try:
-            return super().invoke(ctx)
-        except MissingLibraryError as error:
-            raise click.ClickException(str(error)) from error
-        except CnnFilterError as error:
-            raise click.UsageError(one_line(str(error)), ctx) from error
-        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
-            raise
-        except MemoryError as error:
-            raise click.ClickException("not enough memory") from error
-        except Exception as error:
-            with log_to_stderr(verbose=bool(ctx.params.get("verbose")), quiet=True):
+        with log_to_stderr(verbose=bool(ctx.params.get("verbose")), quiet=bool(ctx.params.get("quiet"))):
+            try:
+                return super().invoke(ctx)
+            except MissingLibraryError as error:
+                raise click.ClickException(str(error)) from error
+            except CnnFilterError as error:
+                raise click.UsageError(one_line(str(error)), ctx) from error
+            except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+                raise
+            except MemoryError as error:
+                raise click.ClickException("not enough memory") from error
+            except Exception as error:
                 raise click.ClickException(ask_for_report(error)) from error
 
 
+class StatusLine:
+    """The last line of a terminal on standard error while a command is at work; whatever else is said replaces it."""
+
+    shown = False
+
+    def draw(self, text: str) -> None:
+        """Show a text in place of the last one."""
+        self.shown = True
+        self._write(f"\r\x1b[K{text}")
+
+    def clear(self) -> None:
+        """Remove the text, if there is one."""
+        if self.shown:
+            self.shown = False
+            self._write("\r\x1b[K")
+
+    @staticmethod
+    def _write(text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+STATUS = StatusLine()
+
+
+def is_terminal() -> bool:
+    """Return whether a person reads standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def say(text: str) -> None:
-    """Say a line on standard error; that nobody can hear it changes neither the work nor its status."""
+    """Write a line to standard error; that it cannot be written changes neither the work nor its status."""
+    STATUS.clear()
     with suppress(OSError):
         click.echo(f"cnnfilter: {one_line(text)}", err=True)
 
 
-def remark(text: str, *, quiet: bool) -> None:
-    """Say what is right but perhaps not meant so, unless told to be quiet."""
-    if not quiet:
-        say(f"remark: {text}")
+_HINTS = 2
+"""So many hints a command gives at most."""
 
 
-def log_to_stderr(
-    *, verbose: bool, quiet: bool, make_room: Callable[[], None] | None = None
-) -> AbstractContextManager[None]:
-    """Write what is logged while a block runs, warnings as remarks, and all if `verbose`, after `make_room`."""
-    told: set[str] = set()
+def log_to_stderr(*, verbose: bool, quiet: bool) -> AbstractContextManager[None]:
+    """Write what is logged while a block runs: warnings unless `quiet`, hints on a terminal, the rest if `verbose`."""
+    written: set[str] = set()
+    hints: set[str] = set()
 
-    def hear(level: Level, message: str, *values: object) -> None:
-        if quiet if level == "warning" else not verbose:
+    def write(level: Level, message: str, *values: object) -> None:
+        if quiet if level in {"hint", "warning"} else not verbose:
             return
         text = message % values
-        if text in told:
+        if level == "hint":
+            kind = without_numbers(text)
+            if kind in hints or len(hints) == _HINTS or not is_terminal():
+                return
+            hints.add(kind)
+        if text in written:
             return
-        if make_room:
-            make_room()
         if level in {"once", "warning"}:
-            told.add(text)
-        say(f"remark: {text}" if level == "warning" else text)
+            written.add(text)
+        say(f"{level}: {text}" if level in {"hint", "warning"} else text)
 
-    return listening(hear)
+    return listening(write)
+
+
+def without_numbers(text: str) -> str:
+    """Return what texts of one kind have in common, whatever numbers they name."""
+    return re.sub(r"\d[\d.,]*", "", text)
 
 
 @click.group(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cnnfilter.cli import log_to_stderr, remark
+from cnnfilter.cli import STATUS
 from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
@@ -83,11 +83,10 @@ def filter_files(
     each_input = [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
     work = Work(settings, (), each_input, names, stdin, protected, prerequisites)
     reporter = Reporter(settings, len(failures) + len(work.inputs))
-    with log_to_stderr(verbose=settings.verbose, quiet=settings.quiet, make_room=reporter.make_room):
-        try:
-            _carry_out(_prepare(work, networks, document), failures, reporter)
-        finally:
-            reporter.make_room()
+    try:
+        _carry_out(_prepare(work, networks, document), failures, reporter)
+    finally:
+        STATUS.clear()
     reporter.close()
     if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)
@@ -117,13 +116,13 @@ def _collect(
             raise ImageFileError(error.strerror or error, path=settings.files_from) from error
         words += parse_list(data, null=settings.null)
         if not words:
-            remark(f"{settings.files_from}: the list names no input", quiet=settings.quiet)
+            warn(f"{settings.files_from}: the list names no input")
         if settings.files_from == STANDARD and STANDARD in words:
             raise OutputError("standard input holds the list of inputs, and cannot be one of them")
     if settings.recursive:
-        sources, below, failures, remarks = find_inputs(words, settings.output)
-        for text in remarks:
-            remark(text, quiet=settings.quiet)
+        sources, below, failures, warnings = find_inputs(words, settings.output)
+        for text in warnings:
+            warn(text)
         return sources, below, failures
     for word in words:
         if os.path.isdir(word):  # noqa: PTH112  Path.is_dir raises if it is too long

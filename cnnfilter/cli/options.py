@@ -235,7 +235,7 @@ _FILE_OPTIONS = (
     click.option("-0", "--null", is_flag=True, help="The names in the list of --files-from end with NULs."),
     click.option("--report", type=FILE, metavar="FILE", help="Write a line of JSON for each input."),
     click.option("--depfile", type=FILE, metavar="FILE", help="Write what the outputs hang on as rules for make."),
-    click.option("-q", "--quiet", is_flag=True, help="No remarks; failures are still named."),
+    click.option("-q", "--quiet", is_flag=True, help="No warnings; failures are still named."),
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
 )
 file_options = partial(add_options, _FILE_OPTIONS)

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
-from cnnfilter.cli import say
+from cnnfilter.cli import STATUS, is_terminal, say, without_numbers
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import check_writable, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from cnnfilter.run.settings import Settings
 
 
-_SAID = 3  # of so many inputs the same is remarked; of more the number is said at the end
-_NUMBER = re.compile(r"\d[\d.,]*")
+_SAID = 3  # so many inputs get the same warning; of more the number is given at the end
 _PAUSE = 0.1  # seconds between two pictures of the line
 _USUAL_COLUMNS = 80
 _WIDTH, _NARROWEST = 24, 5  # signs of the bar, at most and at least
@@ -37,22 +36,21 @@ class Reporter:
         self.failed, self.troubles = 0, 0  # inputs, and files about the batch that could not be written
         self.made: list[tuple[str, list[str]]] = []  # each input that went well, and its files
         self._settings, self._total, self._done = settings, total, 0
-        self._remarks: dict[str, tuple[int, str, str]] = {}
-        self._has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and _is_terminal()
+        self._warnings: dict[str, tuple[int, str, str]] = {}
+        self._has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and is_terminal()
         self._begun, self._drawn = monotonic(), 0.0
         self._report = _open(settings.report) if settings.report and not settings.dry_run else None
 
     def add(self, outcome: Outcome) -> None:
         """Say what happened to an input, count it, and report on it."""
         for kind, content in outcome.events:
-            if kind == "remark":
+            if kind == "note":
                 if not self._settings.quiet:
-                    self._remark(name_input(outcome.source), content)
+                    self._warn(name_input(outcome.source), content)
             elif kind == "failure":
-                self.make_room()
                 say(content)
             elif kind == "output":
-                self.make_room()
+                STATUS.clear()
                 if sys.stdout is None:
                     raise OSError(errno.EBADF, "standard output is closed")
                 sys.stdout.buffer.write(content)
@@ -65,36 +63,29 @@ class Reporter:
             self._add_to_report(outcome, self._report)
         if not outcome.errors:
             paths = [output["path"] for output in outcome.outputs if output["path"]]
-            self.made.append((outcome.source, [*paths, *outcome.passed_over]))
+            self.made.append((outcome.source, [*paths, *outcome.skipped]))
         now = monotonic()
-        if self._has_bar and (now - self._drawn >= _PAUSE or self._done >= self._total):
+        if self._has_bar and (not STATUS.shown or now - self._drawn >= _PAUSE or self._done >= self._total):
             self._drawn = now
-            _write(f"\r\x1b[K{show_progress(self._done, self._total, now - self._begun, _count_columns())}")
+            STATUS.draw(show_progress(self._done, self._total, now - self._begun, _count_columns()))
 
-    def _remark(self, source: str, note: str) -> None:
-        """Say what is right but perhaps not meant so; what is said of many inputs is counted after a few of them."""
-        text, kind = f"{source}: {note}", _NUMBER.sub("", note)
-        inputs, last, _ = self._remarks.get(kind, (0, "", ""))
+    def _warn(self, source: str, note: str) -> None:
+        """Write a warning; one that many inputs bring is counted after a few of them."""
+        text, kind = f"{source}: {note}", without_numbers(note)
+        inputs, last, _ = self._warnings.get(kind, (0, "", ""))
         inputs += source != last
-        self._remarks[kind] = inputs, source, text
+        self._warnings[kind] = inputs, source, text
         if inputs <= _SAID or self._settings.verbose:
-            self.make_room()
-            say(f"remark: {text}")
-
-    def make_room(self) -> None:
-        """Wipe away the bar, before anything else is said."""
-        if self._drawn:
-            self._drawn = 0.0
-            _write("\r\x1b[K")
+            say(f"warning: {text}")
 
     def close(self) -> None:
         """Say what was only counted, and how many inputs failed, if there are several."""
         if self._report:
             self._report.close()
-        for inputs, _, last in self._remarks.values():
+        for inputs, _, last in self._warnings.values():
             if inputs > _SAID and not self._settings.verbose:
                 more = f"{inputs - _SAID} more input{'s' * (inputs > _SAID + 1)}"
-                say(f"remark: {more} like these (-v says all), the last {last}")
+                say(f"warning: {more} like these (-v says all), the last {last}")
         if self.failed and self._total > 1:
             left = self._total - self._done
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""
@@ -108,7 +99,7 @@ class Reporter:
             "input": outcome.source,
             "size": list(outcome.shape) or None,
             "outputs": outcome.outputs,
-            "passed_over": outcome.passed_over,
+            "skipped": outcome.skipped,
             "engines": outcome.engines,
             "seconds": round(outcome.seconds, 6),
             "error": "; ".join(outcome.errors) or None,
@@ -125,7 +116,6 @@ class Reporter:
     def _trouble(self, reason: object) -> None:
         """Say that a file about the batch could not be written."""
         self.troubles += 1
-        self.make_room()
         say(str(reason))
 
     def write_rules(self, path: Path, prerequisites: Sequence[Path]) -> None:
@@ -135,10 +125,6 @@ class Reporter:
             write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
         except (ImageFileError, OutputError) as error:
             self._trouble(error)
-
-
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _open(path: str) -> BinaryIO:
@@ -186,12 +172,6 @@ def _count_columns() -> int:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
     except (OSError, ValueError):
         return _USUAL_COLUMNS
-
-
-def _write(text: str) -> None:
-    with suppress(OSError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
 
 
 def check_reports(

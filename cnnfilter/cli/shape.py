@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cnnfilter.cli import Command, log_to_stderr, remark, say
+from cnnfilter.cli import Command, say
 from cnnfilter.cli.options import PADDING, PLACE, complete_kernel, pair, plot_options, wanted_sheet
 from cnnfilter.errors import LanguageError, ShapeError
+from cnnfilter.log import warn
 from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
 from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
 from cnnfilter.nn.lint import (
-    remark_on_borders,
-    remark_on_input,
-    remark_on_layouts,
-    remark_on_sizes,
-    remark_on_sums,
+    warn_about_borders,
+    warn_about_input,
+    warn_about_layouts,
+    warn_about_sizes,
+    warn_about_sums,
 )
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.summary import Summary, summarize
@@ -102,7 +103,7 @@ Examples:
 @click.option("--json", "report", flag_value="json", help="As JSON, which is read back as a network file.")
 @click.option("--explain", "report", flag_value="explain", help="As formulas, with their numbers put in.")
 @click.option("--table", "report", flag_value="table", help="As a table (the default).")
-@click.option("-q", "--quiet", is_flag=True, help="The last size alone, or with another form no remarks.")
+@click.option("-q", "--quiet", is_flag=True, help="The last size alone, or with another form no warnings.")
 @plot_options("Draw the network, its volumes to scale; a table or another form is printed beside it only if asked for.")
 @click.option(
     "--fields",
@@ -155,16 +156,15 @@ def command(
             if compare or report not in {None, "table"}:
                 raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
             keeps_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
-            print_solutions(document.network, shape, solve, target, quiet=quiet, keeps_stride=keeps_stride)
+            print_solutions(document.network, shape, solve, target, keeps_stride=keeps_stride)
             return
         visits = document.network.visits(shape)
         summary = summarize(document.network, shape)
         if sheet and fields:
             draw_units(sheet, document, visits, shape, unit, words[0] if names_picture(words) else None)
         elif sheet:
-            with log_to_stderr(verbose=False, quiet=quiet):
-                draw_volumes(sheet, document, summary)
-        tell_remarks(visits, quiet=quiet)
+            draw_volumes(sheet, document, summary)
+        warn_about_network(visits)
         if sheet and not report and not compare:
             return
         if quiet and report in {None, "table"}:
@@ -226,14 +226,12 @@ def names_picture(words: tuple[str, ...]) -> bool:
     return is_known and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
-def tell_remarks(visits: Sequence[Visit], *, quiet: bool) -> None:
-    """Say what is right but perhaps not meant so, unless told to be quiet."""
-    if quiet:
-        return
-    remarks = [*remark_on_input(visits[0].inputs.shape if visits else ()), *remark_on_layouts(visits)]
-    remarks += [*remark_on_borders(visits), *remark_on_sums(visits, _never_negative), *remark_on_sizes(visits)]
-    for text in remarks:
-        say(f"remark: {text}")
+def warn_about_network(visits: Sequence[Visit]) -> None:
+    """Warn of what is right but probably not meant."""
+    warnings = [*warn_about_input(visits[0].inputs.shape if visits else ()), *warn_about_layouts(visits)]
+    warnings += [*warn_about_borders(visits), *warn_about_sums(visits, _never_negative), *warn_about_sizes(visits)]
+    for text in warnings:
+        warn(text)
 
 
 def _never_negative(word: str) -> bool:
@@ -242,9 +240,7 @@ def _never_negative(word: str) -> bool:
     return never_negative(word)
 
 
-def print_solutions(
-    network: Network, shape: Shape, part: str, target: Pair, *, quiet: bool, keeps_stride: bool
-) -> None:
+def print_solutions(network: Network, shape: Shape, part: str, target: Pair, *, keeps_stride: bool) -> None:
     """Print each layer that makes the target, or say that there is none, and leave with status 1."""
     from cnnfilter.nn.solve import OpenPart, solve  # noqa: PLC0415  only --solve needs it
 
@@ -254,9 +250,9 @@ def print_solutions(
     for layer in solution.layers:
         click.echo(layer.text)
     if solution.more:
-        remark(f"{solution.more:,} more pairs lead there", quiet=quiet)
+        warn(f"{solution.more:,} more pairs lead there")
     if solution.endless:
-        remark(f"larger {part}s lead there as well, without end", quiet=quiet)
+        warn(f"larger {part}s lead there as well, without end")
     if not solution.layers:
         sizes = [f"{layer.text} gives {show_shape(layer.output(shape)[:2])}" for layer in solution.nearest]
         near = f"; nearest: {', '.join(dict.fromkeys(sizes))}" if sizes else ""

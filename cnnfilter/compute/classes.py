@@ -38,7 +38,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
 
 
 def rank(values: Array, ranking: Ranking, path: str | PurePath) -> tuple[bytes, str]:
-    """Return the largest of values, (length,) or (1, 1, length), with their classes, and a remark or the empty string.
+    """Return the largest of values, (length,) or (1, 1, length), with their classes, and a warning or the empty string.
 
     The largest is the first line; classes without names are counted from 0; columns are parted by the file's suffix.
     Raises a `ShapeError` if the values are no vector, or there are not as many names as values, and an `OutputError` if
@@ -56,16 +56,16 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath) -> tuple[bytes, 
         raise ShapeError(
             f"{ranking.source} has {len(ranking.labels)} lines, and the network gives {vector.size} classes"
         )
-    remark = ""
+    warning = ""
     if vector.min() < 0 or abs(float(vector.sum()) - 1) > _SLACK:
-        remark = "the values do not add up to 1: scores, of which softmax at the end would make probabilities"
+        warning = "the values do not add up to 1: scores, of which softmax at the end would make probabilities"
     order = np.argsort(-vector, kind="stable")[: ranking.top]
     names = [ranking.labels[place] if ranking.labels else str(place) for place in order]
     rows = [(name, f"{vector[place]:.6g}") for name, place in zip(names, order, strict=True)]
     if separator == " ":
-        return "".join(f"{line}\n" for line in align(rows)).encode(), remark
+        return "".join(f"{line}\n" for line in align(rows)).encode(), warning
     import csv  # noqa: PLC0415  a text goes without
 
     file = io.StringIO()
     csv.writer(file, delimiter=separator, lineterminator="\n").writerows(rows)
-    return file.getvalue().encode(), remark
+    return file.getvalue().encode(), warning

@@ -46,7 +46,7 @@ class Strip(NamedTuple):
 
 
 class FeatureMaps:
-    """What comes out of a network, or of one of its layers, part by part, and what is to be remarked.
+    """What comes out of a network, or of one of its layers, part by part, and warnings.
 
     `strips` are the network, cut for colours (H, W, C) with alpha (H, W, 1) or None, and run when their part is asked
     for, so that large results need little memory; without them `colours` are the result itself, of `height` rows or

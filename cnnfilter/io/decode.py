@@ -98,7 +98,7 @@ class Picture:
     `depth` is how its file held them; a matrix has no range of its own, and its numbers are taken for levels of 8 bits.
     `bands` are channels without a common meaning as a colour, and none of them is alpha.
     `pages` are all those of the file, of which the pixels are the first, or None where there is one, or one was chosen.
-    `notes` say what is to be remarked of how it was read.
+    `notes` are warnings about how it was read.
     """
 
     def __init__(

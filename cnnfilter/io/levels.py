@@ -123,7 +123,7 @@ def has_white_at_1(values: Array) -> bool:
     return bool(values.size) and values.dtype.kind == "f" and values.min() >= 0 and 0 < values.max() <= 1
 
 
-def remark_on_clipping(clipped: float) -> str:
+def warn_about_clipping(clipped: float) -> str:
     """Return a sentence on the share of clipped values, or the empty string if it is below 0.1 %."""
     if clipped <= 0.001:
         return ""

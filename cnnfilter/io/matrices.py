@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 def decode_matrix(data: bytes, name: str, notes: list[str] | None = None) -> Doubles:
     """Return the matrix in a text or a `.npy` file, by its first bytes: float64, (H, W) or (H, W, C) of channels.
 
-    What is to be remarked of it is added to `notes`.
+    Warnings are added to `notes`.
     """
     import numpy as np  # noqa: PLC0415
 
     if data.startswith(b"\x93NUMPY"):
         matrix = _decode_numpy(data, name)
         if notes is not None:
-            notes += _remark_on_array(matrix)
+            notes += _warn_about_array(matrix)
         return np.ascontiguousarray(matrix, dtype=np.float64)
     try:
         channels = np.array(parse_table(data.decode("utf-8-sig"), finite=False).channels)
@@ -65,8 +65,8 @@ _LEAST_SIDE = 8
 """As many columns and channels as rows and columns of an image that is kept channels first are taken to have."""
 
 
-def _remark_on_array(matrix: Array) -> list[str]:
-    """Return what is to be remarked of an array from a `.npy` file: whole numbers that are rounded, channels first."""
+def _warn_about_array(matrix: Array) -> list[str]:
+    """Return warnings for an array from a `.npy` file: whole numbers that are rounded, channels first."""
     notes = []
     if matrix.dtype.kind in "iu" and (rounded := _count_rounded(matrix)):
         notes.append(f"{rounded} of its whole numbers are beyond 2^53, and are rounded to the nearest of float64")

@@ -303,7 +303,7 @@ def find_inputs(
     """Return all inputs that words name: files, `-`, and folders for the pictures in them and below.
 
     They are in the order of the words, those of a folder by name. Behind them are where each is below its folder, what
-    holds no picture or cannot be read with the reason, and remarks on what was passed over.
+    holds no picture or cannot be read with the reason, and warnings on what was skipped.
     Hidden files and folders are skipped, and so is the folder that the results go into, by `-o`.
     """
     excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent) if output else ""
@@ -330,8 +330,8 @@ def find_inputs(
                 below[source] = inner
         if len(sources) + len(failures) == before:
             failures.append((word, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
-    remarks = [f"{len(paths)} passed over, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
-    return sources, below, failures, remarks
+    warnings = [f"{len(paths)} skipped, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
+    return sources, below, failures, warnings
 
 
 def _walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Iterator[tuple[Path, str]]:

@@ -8,8 +8,8 @@ from cnnfilter.nn.layers import Block, Conv, Convolution, Shape, WindowLayer, sh
 from cnnfilter.nn.network import Visit
 
 
-def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
-    """Return a remark for each border that has no padding to fill."""
+def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
+    """Return a warning for each border that has no padding to fill."""
     return [
         f"{layer.text}: border {layer.border} has no effect with padding 0; try padding same"
         for visit in visits
@@ -19,8 +19,8 @@ def remark_on_borders(visits: Iterable[Visit]) -> list[str]:
     ]
 
 
-def remark_on_layouts(visits: Iterable[Visit]) -> list[str]:
-    """Return a remark for each kernel (kh, kw, in, out) that looks like one of PyTorch, (out, in, kh, kw)."""
+def warn_about_layouts(visits: Iterable[Visit]) -> list[str]:
+    """Return a warning for each kernel (kh, kw, in, out) that looks like one of PyTorch, (out, in, kh, kw)."""
     words = [word for visit in visits for word in getattr(visit.node.layer, "kernels", ())]
     return [
         f"{word.text}: shape {word.shape} is read as windows of {show_pair(word.shape[:2])} with {word.shape[2]} "
@@ -39,8 +39,8 @@ _LARGEST_WINDOW = 11
 """Side of the largest windows of known networks, those of AlexNet."""
 
 
-def remark_on_input(shape: Shape) -> list[str]:
-    """Return a remark for the size of an input (height, width, channels) that looks like (channels, height, width)."""
+def warn_about_input(shape: Shape) -> list[str]:
+    """Return a warning for the size of an input (height, width, channels) that looks like (channels, height, width)."""
     if len(shape) != 3 or shape[0] not in {1, 3, 4} or min(shape[1:]) < _LEAST_SIDE:
         return []
     height, width, channels = shape
@@ -54,8 +54,8 @@ _LEAST_SIDE = 8
 """So many columns and channels are rather the rows and columns of an image whose channels come first."""
 
 
-def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:
-    """Return a remark for each conv that adds up channels under a kernel that is never negative, such as a blur."""
+def warn_about_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:
+    """Return a warning for each conv that adds up channels under a kernel that is never negative, such as a blur."""
     return [
         f"{layer.text} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
         for visit in visits
@@ -65,10 +65,10 @@ def remark_on_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool
     ]
 
 
-def remark_on_sizes(visits: Iterable[Visit]) -> list[str]:
-    """Return a remark for layers that pass over pixels, shift the image, or see more than there is.
+def warn_about_sizes(visits: Iterable[Visit]) -> list[str]:
+    """Return a warning for layers that pass over pixels, shift the image, or see more than there is.
 
-    Layers of which the same is to be said share a remark.
+    Layers of which the same is to be said share a warning.
     """
     found: dict[str, list[str]] = {}
     shape: Shape = ()
@@ -77,13 +77,13 @@ def remark_on_sizes(visits: Iterable[Visit]) -> list[str]:
         shape = shape or visit.inputs.shape
         field = visit.outputs.field
         name = f"layer {visit.node.number}, {visit.node.name}"
-        for remark in _of_visit(visit):
-            found.setdefault(remark, []).append(name)
+        for warning in _of_visit(visit):
+            found.setdefault(warning, []).append(name)
         if field and not seen_all and (field.size[0] > shape[0] or field.size[1] > shape[1]):
             seen_all = True
             seen, size = show_pair(field.size), show_pair((shape[0], shape[1]))
             found[f"from here on a value's receptive field, {seen}, is larger than the input of {size}"] = [name]
-    return [f"{_join(names)}: {remark}" for remark, names in found.items()]
+    return [f"{_join(names)}: {warning}" for warning, names in found.items()]
 
 
 def _join(names: list[str]) -> str:
@@ -92,7 +92,7 @@ def _join(names: list[str]) -> str:
 
 
 MOST_NAMED = 4
-"""So many layers a remark names; the others it counts."""
+"""So many layers a warning names; the others it counts."""
 
 
 def _of_visit(visit: Visit) -> Iterator[str]:

@@ -39,16 +39,16 @@ def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kerne
     """Draw a view in a box with its sizes, scale and title, and the weights of a `kernel` small at the corner."""
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
     if len(view.shape) == 1:
-        axes, place, remarks = _draw_vector(paper, inner, view), inner, list[str]()
+        axes, place, captions = _draw_vector(paper, inner, view), inner, list[str]()
     else:
-        axes, place, remarks = _draw_maps(paper, inner, view, look)
+        axes, place, captions = _draw_maps(paper, inner, view, look)
     end = box.left + box.width - 0.1
     if kernel is not None:
         end = min(end, _place_kernel(paper, inner, place, display_weights(kernel)) - 0.08)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
     span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
     odd = [f"{count} {what}" for count, what in zip(view.odd, ("nan (yellow)", "inf (green)"), strict=True) if count]
-    paper.break_lines(words, title, [view.size, *span, *odd, *remarks], (TITLE - 0.08, end - place.left))
+    paper.break_lines(words, title, [view.size, *span, *odd, *captions], (TITLE - 0.08, end - place.left))
 
 
 def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Box, list[str]]:
@@ -79,7 +79,7 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
     if look.range_ not in {None, Range.NONE} and not view.given:
         return axes, place, [f"shown by range {look.range_}"]
     hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
-    return axes, place, list(filter(None, (display.remark, "equalized" if look.equalize else "", hidden)))
+    return axes, place, list(filter(None, (display.caption, "equalized" if look.equalize else "", hidden)))
 
 
 def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:

@@ -53,7 +53,7 @@ TICK_POINTS = 7.0
 """Of the numbers at axes, the smallest letters that are always there."""
 
 _WARNED_POINTS = 4.0
-"""Where letters that say something would be smaller, a remark names the figure size that would suit."""
+"""Where letters that say something would be smaller, a warning names the figure size that would suit."""
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
@@ -238,7 +238,7 @@ class Paper:
         mpl.rc("text", color=INK)
 
     @property
-    def remark(self) -> str:
+    def warning(self) -> str:
         """What is to be said of a figure whose letters are too small, or the empty string."""
         points = TICK_POINTS * self.zoom
         if points >= _WARNED_POINTS:

@@ -227,7 +227,7 @@ class Display(NamedTuple):
     norm: Normalize | None = None
     bar: bool = False
     extend: str = "neither"
-    remark: str = ""
+    caption: str = ""
     gap: int = 0
     hidden: Array | None = None
     odd: Array | None = None
@@ -256,7 +256,7 @@ def _display_colors(view: View, look: Look) -> Display:
         colors = np.concatenate([colors, np.clip(view.alpha, 0, 1)], axis=2)
     said = not look.equalize and (high != view.white or any(view.cut))
     odd = find_odd(view.values).max(axis=2) if any(view.odd) else None
-    return Display(colors, remark=_show_limits(low, high) if said else "", odd=odd)
+    return Display(colors, caption=_show_limits(low, high) if said else "", odd=odd)
 
 
 def _display_maps(view: View, look: Look, ratio: float) -> Display:
@@ -274,7 +274,7 @@ def _display_maps(view: View, look: Look, ratio: float) -> Display:
         norm=norm or Normalize(low, high or 1.0),
         bar=not plain,
         extend=("neither", "min", "max", "both")[cut[0] + 2 * cut[1]],
-        remark=_show_limits(low, high) if any(cut) else "",
+        caption=_show_limits(low, high) if any(cut) else "",
         hidden=None if hidden is None else lay_tiles(hidden, across, gap, 0),
         odd=lay_tiles(find_odd(maps), across, gap, 0) if any(view.odd) else None,
     )

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 FAILURES = (CnnFilterError, MemoryError)
 """What makes an input fail, and not the program."""
 
-Kind = Level | Literal["remark", "failure", "output"]
-"""Of an event: what the log tells, what is right but perhaps not meant so, what failed, bytes for standard output."""
+Kind = Level | Literal["note", "failure", "output"]
+"""Of an event: what the log tells, a warning about the input, why it failed, bytes for standard output."""
 
 
 class Outcome:
@@ -53,7 +53,8 @@ class Outcome:
         self.shape: Shape = ()
         self.events: list[tuple[Kind, Any]] = []
         self.outputs: list[dict[str, Any]] = []
-        self.passed_over: list[str] = []
+        self.skipped: list[str] = []
+        self.warnings: list[str] = []
         self.engines: list[str] = []
         self.errors: list[str] = []
         self.seconds = 0.0
@@ -64,10 +65,11 @@ class Outcome:
         if level == "plan" and values[0] not in self.engines:
             self.engines.append(str(values[0]))
 
-    def remark(self, notes: Iterable[str]) -> None:
-        """Keep what is right but perhaps not meant so, each note once."""
-        said = {content for kind, content in self.events if kind == "remark"}
-        self.events += [("remark", note) for note in dict.fromkeys(notes) if note not in said]
+    def warn(self, notes: Iterable[str]) -> None:
+        """Keep warnings about the input, each once."""
+        new = [note for note in dict.fromkeys(notes) if note not in self.warnings]
+        self.warnings += new
+        self.events += [("note", note) for note in new]
 
     def fail(self, error: Exception) -> None:
         """Keep why the input failed, `PATH: reason`, each reason once: several of its outputs may fail for the same."""
@@ -174,7 +176,7 @@ class Filtering:
                 self._run_network(list(alike), one, outcome, show if page <= 1 else None)
         if show:
             notes = [note for job in views for note in self._show(job, show, outcome)]
-            outcome.remark([] if plain else notes)  # else they have been told already
+            outcome.warn([] if plain else notes)  # else they have been told already
 
     def _run_network(self, jobs: list[Job], picture: Picture, outcome: Outcome, show: Show | None) -> None:
         """Run one network on an input, and make the files of all jobs that it serves."""
@@ -209,10 +211,10 @@ class Filtering:
                 outcome.fail(error)
                 failed = True
         if not failed or outcome.outputs:
-            outcome.remark(notes)
+            outcome.warn(notes)
 
     def _show(self, job: Job, show: Show, outcome: Outcome) -> tuple[str, ...]:
-        """Do a job that shows the work on an input, and return what is to be remarked."""
+        """Do a job that shows the work on an input, and return warnings."""
         tell("%s: %s -> %s", job.source, job.view, job.target or "standard output")
         try:
             file = show.show(job)
@@ -226,8 +228,8 @@ class Filtering:
         """Return whether a job's files need not be made again, and note that."""
         reason = find_reason_to_pass(job, names, self._work)
         if reason and job.target:
-            tell("%s: passed over, %s %s", job.source, job.target, reason)
-            outcome.passed_over += names
+            tell("%s: skipped, %s %s", job.source, job.target, reason)
+            outcome.skipped += names
             self.temporary_files.sweep(job.target.parent)
         return bool(reason)
 
@@ -254,8 +256,8 @@ class Filtering:
                 continue
             path = Path(file.name)
             if self._settings.no_clobber and job.layer and path.exists():
-                tell("%s: passed over, it exists", path)
-                outcome.passed_over.append(file.name)
+                tell("%s: skipped, it exists", path)
+                outcome.skipped.append(file.name)
                 continue
             if job.is_stream:
                 write_into(path, file.data)

@@ -21,14 +21,14 @@ from cnnfilter.io.levels import (
     choose_depth,
     find_extremes,
     has_white_at_1,
-    remark_on_clipping,
     to_levels,
+    warn_about_clipping,
 )
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.nn.layers import Shape, show_shape
-from cnnfilter.nn.lint import remark_on_borders, remark_on_layouts, remark_on_sums
+from cnnfilter.nn.lint import warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Result(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, and remarks."""
+    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, and warnings."""
 
     name: str
     data: Encoded
@@ -67,9 +67,9 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
     program, shape, colours, alpha = _load(picture, model, settings)
     strips, visits = model.strips(shape, whole=whole), program.network.visits(shape)
-    notes = [*picture.notes, *remark_on_layouts(visits), *remark_on_borders(visits)]
+    notes = [*picture.notes, *warn_about_layouts(visits), *warn_about_borders(visits)]
     if settings.pipeline:
-        notes += remark_on_sums(visits, never_negative)
+        notes += warn_about_sums(visits, never_negative)
     if picture.has_alpha and alpha is None:
         if settings.background:
             from cnnfilter.io.background import flatten  # noqa: PLC0415  most images have no alpha
@@ -88,7 +88,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
     """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
     maps = lay_out(picture, model, settings, whole=True)
-    notes = (*maps.notes, remark_on_pages(picture.pages)) if picture.pages else maps.notes
+    notes = (*maps.notes, warn_about_pages(picture.pages)) if picture.pages else maps.notes
     found: dict[str, FeatureMaps] = {}
 
     def keep(name: str, values: Array) -> None:
@@ -155,7 +155,7 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
     raise ImageFileError(f"{NO_ALPHA.format(format_.name)}, and --background COLOUR flattens it", path=where)
 
 
-def remark_on_pages(pages: Pages) -> str:
+def warn_about_pages(pages: Pages) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
     return (
         f"the first of {pages.count} pages is taken, since the output holds one; --page N takes another, and "
@@ -199,7 +199,7 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
     name, picture, path = job.format_name, maps.picture, str(job.target or job.format_name)
     if picture.pages and find_format(name).pages and not settings.ranking:
         return [_run_pages(maps, picture.pages, name, settings)._replace(path=path)]
-    notes = [remark_on_pages(picture.pages)] if picture.pages else []
+    notes = [warn_about_pages(picture.pages)] if picture.pages else []
     names, each = [path], [maps]
     if job.layer or settings.ranking:
         values = drop_single_channel(maps.values)
@@ -216,7 +216,7 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
         for one, file in zip(each, names, strict=True)
     ]
     clipped = sum(result.clipped for result in results) / len(results)
-    first = results[0]._replace(notes=tuple(filter(None, (*notes, *results[0].notes, remark_on_clipping(clipped)))))
+    first = results[0]._replace(notes=tuple(filter(None, (*notes, *results[0].notes, warn_about_clipping(clipped)))))
     return [first, *(result._replace(notes=()) for result in results[1:])]
 
 
@@ -234,7 +234,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     extremes = _find_extremes(each, settings) if settings.range_ in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
-    notes += [*(note for result in results for note in result.notes), remark_on_clipping(clipped)]
+    notes += [*(note for result in results for note in result.notes), warn_about_clipping(clipped)]
     pixels = [page for result in results for page in result.pages]
     return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages)
 
@@ -256,8 +256,8 @@ def _fill(
 ) -> Result:
     """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
     picture, format_ = maps.picture, find_format(name)
-    depth, remark = choose_depth(format_, settings.depth, picture.depth)
-    notes = [remark]
+    depth, warning = choose_depth(format_, settings.depth, picture.depth)
+    notes = [warning]
     # A matrix has no white of its own: its numbers are levels of the output.
     white = maps.white * (257 if picture.matrix and depth is Depth.SIXTEEN else 1)
     how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
@@ -286,14 +286,14 @@ def _fill(
         if not filled:
             filled.append(held if len(held) == maps.height else np.empty((maps.height, *held.shape[1:]), held.dtype))
             if part.alpha is not None and not background:
-                notes.append(_remark_on_alpha(shown, format_, settings))
+                notes.append(_warn_about_alpha(shown, format_, settings))
         if filled[0] is not held:
             filled[0][part.rows] = held
         outside.append(beyond)
 
     maps.visit(take, narrow=narrow)
     if picture.matrix and depth is not Depth.FLOAT and how is Range.CLIP and has_white_at_1(picture.pixels):
-        notes += _remark_on_black(filled[0])
+        notes += _warn_about_black(filled[0])
     return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), picture.metadata)
 
 
@@ -306,15 +306,15 @@ def _find_background(part: Part, format_: Format, settings: Settings) -> Backgro
     return Background(part.alpha, settings.background)
 
 
-def _remark_on_alpha(shown: Part, format_: Format, settings: Settings) -> str:
-    """Return what is to be remarked of a part that had alpha, and was laid on no background."""
+def _warn_about_alpha(shown: Part, format_: Format, settings: Settings) -> str:
+    """Return a warning for a part that had alpha, and was laid on no background."""
     if shown.alpha is None:
         return "the result has no place for alpha, and lies on black; --background sets a colour"
     return f"--background changes nothing in {format_.name}, which holds alpha" if settings.background else ""
 
 
-def _remark_on_black(pixels: Array) -> list[str]:
-    """Return what is to be remarked of an image that was made of a matrix from 0 to 1, if it is nearly black."""
+def _warn_about_black(pixels: Array) -> list[str]:
+    """Return a warning for an image made from a matrix of 0 to 1, if it is nearly black."""
     if pixels.max(initial=0) > np.iinfo(pixels.dtype).max // 16:
         return []
     return ["the image is nearly black: the matrix goes from 0 to 1, and levels to 255; --range scale brightens it"]
@@ -342,8 +342,8 @@ def encode(result: Result, settings: Settings) -> File:
     if settings.ranking:
         from cnnfilter.compute.classes import rank  # noqa: PLC0415  for classes alone
 
-        data, remark = rank(first, settings.ranking, result.name)
-        notes = *notes, *filter(None, [remark])
+        data, warning = rank(first, settings.ranking, result.name)
+        notes = *notes, *filter(None, [warning])
     elif pages := result.source:
         kept, lost = _carry_over_pages(result, pages)
         data = encode_pages(

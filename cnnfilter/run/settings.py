@@ -30,7 +30,7 @@ class Settings(NamedTuple):
     """What the options say that commands have in common, each by its name, and at the end what follows from them.
 
     What is done to images first is `preparation`; a network that was written out as a `pipeline` sees colours alone,
-    and its sums are remarked upon. `ranking` says how `top` classes are listed; None lists all values as they are.
+    and its sums may bring a warning. `ranking` says how `top` classes are listed; None lists all values as they are.
     """
 
     output: str | None = None

@@ -20,7 +20,7 @@ from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
-from cnnfilter.run.result import File, Watcher, lay_out, remark_on_pages
+from cnnfilter.run.result import File, Watcher, lay_out, warn_about_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Show:
         """Return the file of a figure, moving picture or explanation, empty if it was shown in a window."""
         name, notes = name_input(job.source), list(self._picture.notes)
         if self._picture.pages:
-            notes.append(remark_on_pages(self._picture.pages))
+            notes.append(warn_about_pages(self._picture.pages))
         if job.view == EXPLAIN:
             file = self._explain(name, job.format_name)
         else:
@@ -81,8 +81,8 @@ class Show:
                 else:
                     panels, notes = self._panels(name)
                 draw_panels(paper, panels, Look(settings.equalize, settings.colormap, settings.range_))
-            if paper.remark:
-                notes.append(paper.remark)
+            if paper.warning:
+                notes.append(paper.warning)
             if sheet.in_window:
                 return File("", b"", paper.pixels, notes=tuple(notes))
             return File(sheet.target, encode_figure(figure, sheet), paper.pixels, notes=tuple(notes))
@@ -101,7 +101,7 @@ class Show:
         return self._reducers.setdefault(number, reducer)
 
     def _panels(self, name: str) -> tuple[list[Panel], list[str]]:
-        """Return the panels of the input and of the results of all networks, and what is to be remarked."""
+        """Return the panels of the input and of the results of all networks, and warnings."""
         from cnnfilter.plot.compare import Panel  # noqa: PLC0415
         from cnnfilter.plot.view import view_picture  # noqa: PLC0415
 

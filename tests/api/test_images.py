@@ -316,7 +316,7 @@ class TestClippingWarning:
         write_image(tmp_path / "image.png", image)
         assert set(read_image(tmp_path / "image.png").ravel().tolist()) <= {0, 255}
 
-    def test_a_thousandth_is_passed_over(self, tmp_path: Path) -> None:
+    def test_a_thousandth_is_skipped(self, tmp_path: Path) -> None:
         image = np.full((20, 50), 100.0)
         image[0, 0] = 300
         write_image(tmp_path / "image.png", image)

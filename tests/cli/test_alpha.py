@@ -168,13 +168,13 @@ def test_one_map_has_no_place_for_alpha_so_that_it_lies_on_black(
         "channels": black.max(axis=2),
     }[command[-1]]
     assert np.allclose(np.load("out.npy"), expected, rtol=1e-4, atol=0.01)
-    assert result.stderr.startswith("cnnfilter: remark: green.png: ")
+    assert result.stderr.startswith("cnnfilter: warning: green.png: ")
     assert "no place for alpha" in result.stderr
 
 
 def test_pipeline_works_on_the_colours_alone_and_says_so(run: Run, sprite: Array) -> None:
     result = run("pipeline", "maxpool:2", "green.png", "-o", "out.png")
-    assert result.stderr.startswith("cnnfilter: remark: green.png: ")
+    assert result.stderr.startswith("cnnfilter: warning: green.png: ")
     assert "the network sees its colours alone" in result.stderr
     stored = load("out.png")
     assert stored.shape == (32, 32, 3)

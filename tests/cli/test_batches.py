@@ -121,21 +121,19 @@ def test_a_folder_is_no_input_without_being_asked_for(run: Run, tree: dict[str, 
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipe has a name there")
-def test_pipes_and_devices_in_a_folder_are_passed_over_with_a_remark(run: Run, tree: dict[str, Array]) -> None:
+def test_pipes_and_devices_in_a_folder_are_skipped_with_a_warning(run: Run, tree: dict[str, Array]) -> None:
     os.mkfifo("in/pipe.png")
     Path("in/endless.png").symlink_to("/dev/zero")
     said = run("pool", "-r", "in", "-o", "out/").stderr
     assert len(files(Path("out"))) == len(tree)
-    assert "2 passed over, such as in/endless.png: they are no regular files" in said
+    assert "2 skipped, such as in/endless.png: they are no regular files" in said
 
 
-def test_pictures_of_formats_that_are_not_written_are_passed_over_with_a_remark(
-    run: Run, tree: dict[str, Array]
-) -> None:
+def test_pictures_of_formats_that_are_not_written_are_skipped_with_a_warning(run: Run, tree: dict[str, Array]) -> None:
     Path("in/a.jfif").write_bytes(b"")
     said = run("pool", "-r", "in", "-o", "out/").stderr
     assert len(files(Path("out"))) == len(tree)
-    assert "1 passed over, such as in/a.jfif: they are of formats that are not written" in said
+    assert "1 skipped, such as in/a.jfif: they are of formats that are not written" in said
 
 
 def test_a_folder_that_is_not_there_is_named_and_the_others_are_done(run: Run, tree: dict[str, Array]) -> None:
@@ -201,9 +199,9 @@ def test_a_list_of_windows_and_without_a_last_line_end_is_read(run: Run, folder:
     assert files(folder / "out") == {"a.txt", "b.txt"}
 
 
-def test_an_empty_list_is_nothing_to_do_with_a_remark(run: Run, folder: Path) -> None:
+def test_an_empty_list_is_nothing_to_do_with_a_warning(run: Run, folder: Path) -> None:
     result = run("pool", "--files-from", "-", "-o", "out/", given=b"\n")
-    assert result.stderr == "cnnfilter: remark: -: the list names no input\n"
+    assert result.stderr == "cnnfilter: warning: -: the list names no input\n"
     assert not (folder / "out").exists()
 
 
@@ -263,7 +261,7 @@ def age(path: str | Path, seconds: int) -> None:
 def updated(run: Run, *words: object) -> set[str]:
     """Run a command with --update, and return which outputs it made."""
     said = run(*words, "--update", "-v", "-q").stderr
-    passed = set(re.findall(r"passed over, (\S+) is up to date", said))
+    passed = set(re.findall(r"skipped, (\S+) is up to date", said))
     return files(Path("out")) - {str(Path(name).relative_to("out")) for name in passed}
 
 
@@ -342,7 +340,7 @@ def test_a_report_has_a_line_for_each_input(run: Run, three: dict[str, Array], c
     records = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
     assert [record["input"] for record in records] == ["a.png", "b.png", "c.png", "none.png"]
     for record in records:
-        assert list(record) == ["input", "size", "outputs", "passed_over", "engines", "seconds", "error"]
+        assert list(record) == ["input", "size", "outputs", "skipped", "engines", "seconds", "error"]
         assert 0 < record["seconds"] < 60
     assert [bool(record["error"]) for record in records] == [False, True, False, True]
     assert records[0]["size"] == [21, 26, 3]
@@ -351,7 +349,7 @@ def test_a_report_has_a_line_for_each_input(run: Run, three: dict[str, Array], c
     assert (records[3]["size"], records[3]["outputs"]) == (None, [])
 
 
-def test_a_report_tells_engines_shares_and_what_was_passed_over(run: Run, three: dict[str, Array]) -> None:
+def test_a_report_tells_engines_shares_and_what_was_skipped(run: Run, three: dict[str, Array]) -> None:
     run("convolve", *three, "-k", "sharpen", "-k", "1", "-o", "out/", "--report", "report.jsonl", "-q")
     record = json.loads(Path("report.jsonl").read_text().splitlines()[0])
     (sharp, same) = record["outputs"]
@@ -362,7 +360,7 @@ def test_a_report_tells_engines_shares_and_what_was_passed_over(run: Run, three:
     assert all(re.fullmatch(r"[\w ]+ in float(32|64)", engine) for engine in record["engines"])
     run("convolve", *three, "-k", "sharpen", "-k", "1", "-o", "out/", "--no-clobber", "--report", "report.jsonl")
     record = json.loads(Path("report.jsonl").read_text().splitlines()[2])
-    assert record["passed_over"] == ["out/c-sharpen.png", "out/c-kernel2.png"]
+    assert record["skipped"] == ["out/c-sharpen.png", "out/c-kernel2.png"]
     assert (record["outputs"], record["size"], record["error"]) == ([], None, None)
 
 
@@ -375,7 +373,7 @@ def test_a_report_that_cannot_be_written_is_told_and_the_work_is_done(run: Run, 
 def test_a_terminal_sees_a_bar_that_makes_room_for_what_is_said(
     run: Run, three: dict[str, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cnnfilter.cli.report._is_terminal", lambda: True)
+    monkeypatch.setattr("cnnfilter.cli.report.is_terminal", lambda: True)
     Path("b.png").write_text("no picture")
     said = run("pool", *three, "-o", "out/", status=1).stderr
     lines = re.sub(r"\r\x1b\[K\[[#-]{24}\] \d of 3, \d+\.\d/s, \d+:\d\d left", "<bar>", said)
@@ -405,9 +403,7 @@ def test_a_rehearsal_names_what_fails_and_does_nothing(run: Run, folder: Path, t
 
 
 @pytest.mark.parametrize(("option", "reason"), [("--update", "is up to date"), ("--no-clobber", "exists")])
-def test_a_rehearsal_marks_what_would_be_passed_over(
-    run: Run, three: dict[str, Array], option: str, reason: str
-) -> None:
+def test_a_rehearsal_marks_what_would_be_skipped(run: Run, three: dict[str, Array], option: str, reason: str) -> None:
     run("pool", "b.png", "-o", "out/")
     lines = run("pool", *three, "-o", "out/", option, "--dry-run").stdout.splitlines()
     assert [line.endswith(f" 10x13x3 ({reason})") for line in lines] == [False, True, False]
@@ -440,25 +436,25 @@ def test_a_rehearsal_foretells_the_size_that_comes_out(
     assert "x".join(map(str, output["size"])) == end
 
 
-def test_what_is_remarked_of_many_inputs_is_said_of_three_and_then_counted(run: Run, folder: Path) -> None:
+def test_a_warning_of_many_inputs_is_given_of_three_and_then_counted(run: Run, folder: Path) -> None:
     names = [f"{number}.png" for number in range(7)]
     for number, name in enumerate(names):
         pixels = np.zeros((10, 10), np.uint8)
         pixels[number:, 3:] = 255
         save(folder / name, pixels)
     words = ("convolve", *names, "-k", "sharpen", "-p", "half", "-o", "out/")
-    loud = [line for line in run(*words, "-v", "-j", "1").stderr.splitlines() if ": remark: " in line]
+    loud = [line for line in run(*words, "-v", "-j", "1").stderr.splitlines() if ": warning: " in line]
     assert [line.split(": ")[2] for line in loud] == names
     for jobs in ("1", "3"):
         *first, last = run(*words, "-j", jobs).stderr.splitlines()
         assert first == loud[:3]
         assert (
-            last == f"cnnfilter: remark: 4 more inputs like these (-v says all), the last {loud[-1].split(': ', 2)[2]}"
+            last == f"cnnfilter: warning: 4 more inputs like these (-v says all), the last {loud[-1].split(': ', 2)[2]}"
         )
         assert run(*words, "-q", "-j", jobs).stderr == ""
 
 
-def test_remarks_of_different_kinds_are_counted_apart(run: Run, folder: Path) -> None:
+def test_warnings_of_different_kinds_are_counted_apart(run: Run, folder: Path) -> None:
     for number in range(5):
         save(folder / f"{number}.png", np.full((6, 6), 255, np.uint8))
         (folder / f"{number}.txt").write_text("1 2\n")

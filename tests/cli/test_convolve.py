@@ -119,9 +119,9 @@ def test_the_border_says_what_lies_beyond_the_edge(run: Run, border: str, mode: 
     assert result.stderr == ""
 
 
-def test_a_border_that_nothing_sees_brings_a_remark(run: Run) -> None:
+def test_a_border_that_nothing_sees_brings_a_warning(run: Run) -> None:
     result = run("convolve", "image.txt", "-k", inline(KERNEL), "--border", "edge")
-    assert result.stderr.startswith("cnnfilter: remark: image.txt: ")
+    assert result.stderr.startswith("cnnfilter: warning: image.txt: ")
     assert "border edge has no effect with padding 0" in result.stderr
     assert np.array_equal(rows(result.stdout), correlated(IMAGE, KERNEL))
 

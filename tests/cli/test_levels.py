@@ -1,4 +1,4 @@
-"""From results to what a file holds: `--range`, `--depth`, rounding, and the remark on what was cut off."""
+"""From results to what a file holds: `--range`, `--depth`, rounding, and the warning on what was cut off."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -162,18 +162,18 @@ def test_a_matrix_becomes_a_picture_of_8_bits_untold(run: Run, folder: Path) -> 
     assert np.array_equal(stored, volume)
 
 
-def test_16_bits_to_jpeg_become_8_with_a_remark(run: Run, samples: Path) -> None:
+def test_16_bits_to_jpeg_become_8_with_a_warning(run: Run, samples: Path) -> None:
     result = run("convolve", samples / "gradient-16.png", "-k", "box:5", "-o", "out.jpg")
     source = load(samples / "gradient-16.png")
     stored = load("out.jpg")
     assert source.dtype == np.uint16
     assert stored.dtype == np.uint8
     assert np.abs(stored - correlated(source, np.full((5, 5), 1 / 25)) / 257).max() < 4
-    assert result.stderr.startswith("cnnfilter: remark: ")
+    assert result.stderr.startswith("cnnfilter: warning: ")
     assert "JPEG cannot hold depth 16; it is written with 8" in result.stderr
 
 
-def test_floats_to_png_become_16_bits_with_a_remark(run: Run, colours: Array) -> None:
+def test_floats_to_png_become_16_bits_with_a_warning(run: Run, colours: Array) -> None:
     result = run("convolve", "colours.png", "-k", "1", "--depth", "float", "-o", "out.png")
     assert np.array_equal(load("out.png"), colours.astype(np.uint16) * 257)
     assert "PNG cannot hold depth float; it is written with 16" in result.stderr
@@ -190,16 +190,16 @@ def test_tiff_holds_every_depth(run: Run, colours: Array, depth: str) -> None:
     assert result.stdout_bytes == b""
 
 
-def test_what_is_cut_off_brings_a_remark_with_the_share_and_the_ways_out(run: Run, colours: Array) -> None:
+def test_what_is_cut_off_brings_a_warning_with_the_share_and_the_ways_out(run: Run, colours: Array) -> None:
     result = run("convolve", "colours.png", "-k", "sobel-x", "-o", "out.png")
     values = correlated(colours, SOBEL_X)
     share = 100 * ((values < 0) | (values > 255)).mean()
-    assert f"remark: colours.png: {share:.1f} % of the values" in result.stderr
+    assert f"warning: colours.png: {share:.1f} % of the values" in result.stderr
     assert all(word in result.stderr for word in ("abs", "scale", "max", "offset", "none"))
     assert result.stdout == ""
 
 
-def test_quiet_silences_the_remark_and_nothing_else(run: Run, colours: Array) -> None:
+def test_quiet_silences_the_warning_and_nothing_else(run: Run, colours: Array) -> None:
     aloud = run("convolve", "colours.png", "-k", "sobel-x", "-o", "-", "--format", "png")
     quiet = run("convolve", "colours.png", "-k", "sobel-x", "-o", "-", "--format", "png", "--quiet")
     assert aloud.stderr != ""
@@ -208,34 +208,36 @@ def test_quiet_silences_the_remark_and_nothing_else(run: Run, colours: Array) ->
     assert np.array_equal(decode(quiet.stdout_bytes), levels(correlated(colours, SOBEL_X)))
 
 
-@pytest.mark.parametrize(("white", "remarks"), [(1, 0), (2, 1)])
-def test_a_thousandth_is_what_may_be_cut_off_without_a_remark(run: Run, folder: Path, white: int, remarks: int) -> None:
+@pytest.mark.parametrize(("white", "warnings"), [(1, 0), (2, 1)])
+def test_a_thousandth_is_what_may_be_cut_off_without_a_warning(
+    run: Run, folder: Path, white: int, warnings: int
+) -> None:
     matrix = np.zeros((40, 25))
     matrix.flat[:white] = 300
     (folder / "matrix.txt").write_text(text_of(matrix))
     result = run("convolve", "matrix.txt", "-k", "1", "-o", "out.png")
-    assert result.stderr.count("remark") == remarks
+    assert result.stderr.count("warning") == warnings
     assert (load("out.png") == 255).sum() == white
 
 
-def test_an_array_that_looks_channels_first_is_remarked_upon(run: Run, folder: Path) -> None:
+def test_an_array_that_looks_channels_first_brings_a_warning(run: Run, folder: Path) -> None:
     np.save(folder / "chw.npy", np.zeros((3, 50, 60)))
     np.save(folder / "bank.npy", np.ones((4, 3, 3, 3)))
     stderr = run("pool", "chw.npy", "-o", "out.npy").stderr
-    assert stderr.startswith("cnnfilter: remark: chw.npy: shape (3, 50, 60) is read as 3 rows and 50 columns of 60")
+    assert stderr.startswith("cnnfilter: warning: chw.npy: shape (3, 50, 60) is read as 3 rows and 50 columns of 60")
     np.save(folder / "hwc.npy", np.zeros((50, 60, 3)))
     stderr = run("convolve", "hwc.npy", "-k", "bank.npy", "-o", "out.npy").stderr
-    assert stderr.startswith("cnnfilter: remark: hwc.npy: bank.npy: shape (4, 3, 3, 3) is read as windows of 4x3")
+    assert stderr.startswith("cnnfilter: warning: hwc.npy: bank.npy: shape (4, 3, 3, 3) is read as windows of 4x3")
     assert run("convolve", "hwc.npy", "-k", "bank.npy", "-o", "out.npy", "-q").stderr == ""
 
 
 @pytest.mark.parametrize("kernel", ["1", "sharpen"])
-def test_a_matrix_from_0_to_1_that_makes_a_black_image_is_remarked_upon(run: Run, folder: Path, kernel: str) -> None:
+def test_a_matrix_from_0_to_1_that_makes_a_black_image_brings_a_warning(run: Run, folder: Path, kernel: str) -> None:
     image = np.linspace(0, 1, 400).reshape(20, 20)
     np.save(folder / "unit.npy", image)
     np.save(folder / "levels.npy", image * 255)
     stderr = run("convolve", "unit.npy", "-k", kernel, "-o", "out.png").stderr
-    assert "cnnfilter: remark: unit.npy: the image is nearly black: the matrix goes from 0 to 1" in stderr
+    assert "cnnfilter: warning: unit.npy: the image is nearly black: the matrix goes from 0 to 1" in stderr
     for words in (("levels.npy", "-o", "out.png"), ("unit.npy", "-o", "out.png", "--range", "scale")):
         assert "nearly black" not in run("convolve", *words, "-k", kernel).stderr
     assert "nearly black" not in run("convolve", "unit.npy", "-k", kernel, "-o", "out.npy").stderr

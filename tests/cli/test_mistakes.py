@@ -327,10 +327,10 @@ def test_a_result_that_no_file_can_take_leaves_the_old_file(run: Run, folder: Pa
     assert tree(folder) == before
 
 
-def test_a_result_that_is_not_written_brings_no_remark(run: Run, place: Tree) -> None:
+def test_a_result_that_is_not_written_brings_no_warning(run: Run, place: Tree) -> None:
     result = run("pipeline", "gray conv:sobel-x,sobel-y", "colours.png", "-o", "new.png", status=1)
     assert "new.png" not in place
-    assert "remark" not in result.stderr
+    assert "warning" not in result.stderr
 
 
 def test_the_kernels_that_do_not_fail_are_laid_on_an_input_all_the_same(run: Run, folder: Path, place: Tree) -> None:

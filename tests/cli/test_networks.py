@@ -90,7 +90,7 @@ def test_the_list_goes_into_a_text(run: Run, name: str, separator: str) -> None:
     assert [line.split(separator)[0] for line in Path(name).read_text().splitlines()] == ["7", "2"]
 
 
-def test_scores_that_are_no_probabilities_bring_a_remark_unless_quiet(run: Run) -> None:
+def test_scores_that_are_no_probabilities_bring_a_warning_unless_quiet(run: Run) -> None:
     words = ("pipeline", "flatten", "lines-4x4.txt", "--top", "1")
     assert "do not add up to 1" in run(*words).stderr
     assert run(*words, "-q").stderr == ""
@@ -181,7 +181,7 @@ def test_saved_layers_of_several_inputs_lie_side_by_side(run: Run, folder: Path)
     assert np.array_equal(load("2-a-of-grey.png.png"), load("grey.png"))
 
 
-def test_what_was_saved_is_passed_over_where_that_is_asked(run: Run, folder: Path) -> None:
+def test_what_was_saved_is_skipped_where_that_is_asked(run: Run, folder: Path) -> None:
     words = ("pipeline", CONV, "grey.png", "--weights", "grey.npz", "--save", "c", "--range", "scale", "-o", "out/")
     run(*words)
     before = {path: path.stat().st_mtime_ns for path in (folder / "out").iterdir()}
@@ -206,8 +206,8 @@ def test_no_clobber_keeps_each_map_that_stands_and_makes_those_that_lack(run: Ru
 def test_weights_in_the_order_of_their_names_are_doubted_once(run: Run, folder: Path) -> None:
     save_file({f"{name}.weight": np.ones((1, 1, 1, 1), np.float32) for name in "ba"}, folder / "w.safetensors")
     words = ("pipeline", "2x conv:1x1,nobias", "lines-4x4.txt", "grey.png", "--weights", "w.safetensors", "-o", "out/")
-    remark = "cnnfilter: remark: w.safetensors: no name is that of a layer"
-    assert run(*words).stderr.count(remark) == 1
+    warning = "cnnfilter: warning: w.safetensors: no name is that of a layer"
+    assert run(*words).stderr.count(warning) == 1
     assert run(*words, "-q").stderr == ""
 
 
@@ -336,7 +336,7 @@ def test_a_scaled_picture_comes_out_in_its_own_levels(run: Run, deep: Array) -> 
 def test_a_network_sees_the_colours_alone_and_says_so(run: Run) -> None:
     result = run("pipeline", CONV, "sprite.png", "--weights", "rgb.npz", "-o", "out.npy")
     assert result.stderr == (
-        "cnnfilter: remark: sprite.png: the picture has alpha, and the network sees its colours alone; "
+        "cnnfilter: warning: sprite.png: the picture has alpha, and the network sees its colours alone; "
         "--background flattens it\n"
     )
     assert np.load("out.npy").shape == (62, 62, 4)

@@ -125,7 +125,7 @@ def test_no_clobber_passes_over_what_exists(run: Run, three: dict[str, Array], c
     assert files(Path("out")) == set(three)
     assert np.array_equal(load("out/c.png"), three["c.png"])
     assert result.output == ""
-    assert "b.png: passed over" in run(*command, *three, "-o", "out/", "--no-clobber", "-v").stderr
+    assert "b.png: skipped" in run(*command, *three, "-o", "out/", "--no-clobber", "-v").stderr
     run(*command, *three, "-o", "out/")
     assert np.array_equal(load("out/b.png"), three["b.png"])
 
@@ -215,11 +215,11 @@ def test_a_quality_that_no_output_takes_is_said_once(run: Run, three: dict[str, 
     assert run("pool", "a.png", "-o", "x.webp", "--quality", "3").stderr == ""
 
 
-def test_what_was_taken_of_a_damaged_jpeg_is_remarked(run: Run, folder: Path, photo: Path) -> None:
+def test_what_was_taken_of_a_damaged_jpeg_brings_a_warning(run: Run, folder: Path, photo: Path) -> None:
     (folder / "half.jpg").write_bytes(photo.read_bytes()[:20_000])
     result = run("pool", "half.jpg", "-o", "out.png", "--allow-truncated")
     assert result.stderr == (
-        "cnnfilter: remark: half.jpg: the JPEG is cut off or damaged, and what is there was taken\n"
+        "cnnfilter: warning: half.jpg: the JPEG is cut off or damaged, and what is there was taken\n"
     )
 
 

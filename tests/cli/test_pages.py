@@ -117,7 +117,7 @@ def test_each_page_of_a_tiff_keeps_its_depth(run: Run, folder: Path) -> None:
     assert "frames have one size, and the pages have 3x3, 2x4, 2x2" in result.stderr
 
 
-def test_frames_of_sixteen_bits_become_eight_with_a_remark(run: Run, folder: Path) -> None:
+def test_frames_of_sixteen_bits_become_eight_with_a_warning(run: Run, folder: Path) -> None:
     pages = [np.full((6, 6), level, np.uint16) for level in (257 * 9, 257 * 200)]
     (folder / "deep.tif").write_bytes(bytes(encode_pages(pages, "deep.tif")))
     result = run("pool", "deep.tif", "-o", "out.png")
@@ -127,7 +127,7 @@ def test_frames_of_sixteen_bits_become_eight_with_a_remark(run: Run, folder: Pat
 
 
 @pytest.mark.parametrize("types", [(np.uint8, np.uint16), (np.uint16, np.uint8), (np.uint8, np.float32)])
-def test_the_depth_of_each_page_counts_for_the_remark(run: Run, folder: Path, types: tuple[type, type]) -> None:
+def test_the_depth_of_each_page_counts_for_the_warning(run: Run, folder: Path, types: tuple[type, type]) -> None:
     pages: list[Array] = [np.full((6, 6), 9, type_) for type_ in types]
     (folder / "deep.tif").write_bytes(bytes(encode_pages(pages, "deep.tif")))
     assert "frames of PNG have 8 bits" in run("pool", "deep.tif", "-o", "out.png").stderr
@@ -203,7 +203,7 @@ def test_a_profile_goes_on_and_what_is_dropped_is_told(run: Run, photo: Path, fo
     with Image.open("out.png") as image:
         assert image.info["icc_profile"] == profile
     told = run("pool", "small.jpg", "-o", "out.bmp").stderr
-    assert told == "cnnfilter: remark: small.jpg: the colour profile and the comment dropped: not written into BMP\n"
+    assert told == "cnnfilter: warning: small.jpg: the colour profile and the comment dropped: not written into BMP\n"
     assert run("pool", "small.jpg", "-o", "out.bmp", "-q").stderr == ""
 
 

@@ -181,12 +181,12 @@ def test_a_network_is_the_same_as_its_layers_one_by_one(run: Run, colours: Array
     assert np.allclose(np.load("whole.npy"), np.load(source), rtol=1e-4, atol=1e-4)
 
 
-def test_a_blur_under_a_conv_that_sums_colours_brings_a_remark(run: Run, colours: Array) -> None:
+def test_a_blur_under_a_conv_that_sums_colours_brings_a_warning(run: Run, colours: Array) -> None:
     result = run("pipeline", "conv:box:3", "colours.png", "-o", "out.png")
     assert load("out.png").shape == (colours.shape[0] - 2, colours.shape[1] - 2)
-    (remark,) = [line for line in result.stderr.splitlines() if "sums 3 channels" in line]
-    assert "dwconv" in remark
-    assert "gray" in remark
+    (warning,) = [line for line in result.stderr.splitlines() if "sums 3 channels" in line]
+    assert "dwconv" in warning
+    assert "gray" in warning
     for network in ("dwconv:box:3", "gray conv:box:3", "conv:sobel-x"):
         assert "sums" not in run("pipeline", network, "colours.png", "-o", "out.png").stderr
 

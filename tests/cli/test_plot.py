@@ -83,10 +83,10 @@ def test_the_panels_of_transparent_and_deep_pictures_are_drawn(run: Run, samples
     assert deep.max() > 60_000
 
 
-def test_a_figure_too_small_to_be_read_brings_a_remark(run: Run) -> None:
+def test_a_figure_too_small_to_be_read_brings_a_warning(run: Run) -> None:
     words = ("pool", "m.txt", "--plot", "fig.png", "--figure-size")
     assert re.search(
-        r"remark: m\.txt: texts are 3\.\d points high; --figure-size 2\.\dx3\.\d would do", run(*words, "2x3").stderr
+        r"warning: m\.txt: texts are 3\.\d points high; --figure-size 2\.\dx3\.\d would do", run(*words, "2x3").stderr
     )
     assert run(*words, "2x3", "-q").stderr == ""
     assert run(*words, "4x8").stderr == ""
@@ -235,7 +235,7 @@ def test_a_report_counts_figures_and_explanations(run: Run, folder: Path) -> Non
     run("pool", "m.txt", "--plot", "natural.png", "--report", "report.json")
     assert records(folder / "report.json")[0]["outputs"][0]["size"] == list(load("natural.png").shape[:2])
     run("pool", "m.txt", "--plot", "fig.png", "--no-clobber", "--report", "report.json")
-    assert records(folder / "report.json")[0]["passed_over"] == ["fig.png"]
+    assert records(folder / "report.json")[0]["skipped"] == ["fig.png"]
 
 
 def test_rules_for_make_name_figures(run: Run, folder: Path) -> None:
@@ -251,7 +251,7 @@ def test_rules_for_make_name_figures(run: Run, folder: Path) -> None:
     assert "fig.png: an output would be written to it as well" in result.stderr
 
 
-def test_figures_that_are_up_to_date_are_passed_over(run: Run, folder: Path) -> None:
+def test_figures_that_are_up_to_date_are_skipped(run: Run, folder: Path) -> None:
     words = ("pool", "m.txt", "-o", "out.txt", "--plot", "fig.png", "--update")
     run(*words)
     (folder / "fig.png").write_bytes(b"newer")
@@ -280,13 +280,13 @@ def test_standard_input_is_drawn_once(run: Run) -> None:
     assert "'-' is given twice" in result.stderr
 
 
-def test_figures_that_exist_can_be_passed_over(run: Run, folder: Path) -> None:
+def test_figures_that_exist_can_be_skipped(run: Run, folder: Path) -> None:
     (folder / "fig.png").write_bytes(b"old")
     run("pool", "m.txt", "--plot", "fig.png", "--no-clobber")
     assert (folder / "fig.png").read_bytes() == b"old"
 
 
-def test_a_figure_is_that_of_its_input_where_others_are_passed_over(run: Run, folder: Path) -> None:
+def test_a_figure_is_that_of_its_input_where_others_are_skipped(run: Run, folder: Path) -> None:
     (folder / "n.txt").write_text(text_of(PLAIN[::-1]))
     words = ("pool", "m.txt", "n.txt", "-o", "{stem}-out.txt", "--plot", "{stem}.png", "--no-clobber")
     run(*words)
@@ -297,7 +297,7 @@ def test_a_figure_is_that_of_its_input_where_others_are_passed_over(run: Run, fo
     assert (folder / "n.png").read_bytes() == expected
 
 
-def test_remarks_come_with_a_figure_unless_told_to_be_quiet(run: Run) -> None:
+def test_warnings_come_with_a_figure_unless_told_to_be_quiet(run: Run) -> None:
     words = ("convolve", "m.txt", "-k", "box:3", "--border", "edge", "--plot", "fig.png")
     assert run(*words).stderr.count("border edge has no effect") == 1
     assert run(*words, "-o", "out.txt").stderr.count("border edge has no effect") == 1
@@ -342,7 +342,7 @@ def test_what_fails_a_figure_and_an_explanation_is_told_once(run: Run, folder: P
     assert (folder / "r.jsonl").read_text().count("position 9,9 lies outside the output") == 1
 
 
-def test_a_moving_picture_that_runs_for_minutes_is_remarked(run: Run, folder: Path) -> None:
+def test_a_moving_picture_that_runs_for_minutes_brings_a_warning(run: Run, folder: Path) -> None:
     (folder / "long.txt").write_text(text_of(np.ones((8, 8))))
     result = run("pool", "long.txt", "-s", "1", "--animate", "a.gif", "--dpi", "40", "--fps", "0.1")
     assert "the moving picture has 49 windows and runs for 8 min 10 s; --around Y,X shows fewer" in result.stderr

@@ -132,7 +132,7 @@ def test_what_is_asked_for_by_name_is_printed_beside_the_figure(run: Run, folder
     assert (folder / "a.png").exists()
 
 
-def test_remarks_are_told_as_without_a_figure(run: Run) -> None:
+def test_warnings_are_told_as_without_a_figure(run: Run) -> None:
     words = ("shape", "28x28", "conv:3x3,s2")
     told = run(*words).stderr
     assert "no window reaches" in told
@@ -140,7 +140,7 @@ def test_remarks_are_told_as_without_a_figure(run: Run) -> None:
     assert run(*words, "--plot", "a.png", "--dpi", "20", "-q").stderr == ""
 
 
-def test_letters_too_small_to_read_are_remarked(run: Run, samples: Path) -> None:
+def test_letters_too_small_to_read_bring_a_warning(run: Run, samples: Path) -> None:
     words = ("shape", samples / "vgg16.toml", "--plot", "a.png", "--figure-size", "2x2", "--dpi", "40")
     assert "points high; --figure-size" in run(*words).stderr
     assert run(*words, "-q").stderr == ""

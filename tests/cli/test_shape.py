@@ -214,10 +214,10 @@ def test_names_are_given_or_counted(run: Run) -> None:
     assert column(run, "name", *words) == ["first", "conv2", "relu1", "relu2", "again.1", "again.2"]
 
 
-def test_a_border_that_nothing_sees_brings_a_remark_unless_quiet(run: Run) -> None:
+def test_a_border_that_nothing_sees_brings_a_warning_unless_quiet(run: Run) -> None:
     words = ("shape", "28x28", "conv:sobel-x,border=edge")
     result = run(*words)
-    assert result.stderr.startswith("cnnfilter: remark: conv:sobel-x,border=edge: ")
+    assert result.stderr.startswith("cnnfilter: warning: conv:sobel-x,border=edge: ")
     assert "  26x26x1  " in result.stdout
     assert run(*words, "-q").stderr == ""
 

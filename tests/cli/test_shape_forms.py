@@ -55,7 +55,7 @@ def test_json_is_that_of_the_documented_example_key_by_key(run: Run) -> None:
 def test_json_ends_with_a_line_and_stands_alone_on_standard_output(run: Run) -> None:
     result = run("shape", "28x28", "conv:3x3,s5", "--json")
     assert result.stdout.endswith("}\n")
-    assert result.stderr.startswith("cnnfilter: remark: ")
+    assert result.stderr.startswith("cnnfilter: warning: ")
     assert run("shape", "28x28", "conv:3x3,s5", "--json", "-q").stderr == ""
 
 
@@ -372,7 +372,7 @@ def test_values_held_at_a_time_are_input_and_output_and_what_a_block_still_needs
 
 
 @pytest.mark.parametrize(
-    ("words", "remark"),
+    ("words", "warning"),
     [
         (
             ("28x28", "conv:3x3,s5"),
@@ -390,11 +390,11 @@ def test_values_held_at_a_time_are_input_and_output_and_what_a_block_still_needs
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_is_perhaps_not_meant_is_remarked(run: Run, words: tuple[str, ...], remark: str) -> None:
+def test_what_is_perhaps_not_meant_brings_a_warning(run: Run, words: tuple[str, ...], warning: str) -> None:
     result = run("shape", *words)
-    assert remark in result.stderr
-    assert bool(result.stderr) == bool(remark)
-    assert all(line.startswith("cnnfilter: remark: ") for line in result.stderr.splitlines())
+    assert warning in result.stderr
+    assert bool(result.stderr) == bool(warning)
+    assert all(line.startswith("cnnfilter: warning: ") for line in result.stderr.splitlines())
     assert run("shape", *words, "-q").stderr == ""
 
 

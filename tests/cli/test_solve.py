@@ -60,11 +60,11 @@ def test_what_the_layer_says_of_the_part_itself_is_not_used(run: Run) -> None:
     assert solved(run, *words, "conv:7x7,s5,p3") == solved(run, *words, "conv:7x7,p3") == ["conv:7x7,s2,p3"]
 
 
-def test_larger_strides_than_all_are_left_out_with_a_remark(run: Run) -> None:
+def test_larger_strides_than_all_are_left_out_with_a_warning(run: Run) -> None:
     words = ("shape", "5", "--kernel", "3", "--solve", "stride", "--target", "1")
     result = run(*words)
     assert result.stdout == "conv:3x3,s3\n"
-    assert result.stderr == "cnnfilter: remark: larger strides lead there as well, without end\n"
+    assert result.stderr == "cnnfilter: warning: larger strides lead there as well, without end\n"
     assert run(*words, "-q").stderr == ""
 
 

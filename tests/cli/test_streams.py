@@ -144,7 +144,7 @@ def test_format_holds_whatever_the_name_is(
     (name,) = files(Path()) - set(three)
     assert Path(name).read_bytes()[:4] in {b"II*\0", b"MM\0*"}
     assert np.array_equal(decode(Path(name).read_bytes()), three["a.png"])
-    expected = "cnnfilter: remark: x.jpg: will be TIFF, as --format says, not the suffix\n"
+    expected = "cnnfilter: warning: x.jpg: will be TIFF, as --format says, not the suffix\n"
     assert result.stderr == (expected if output == "x.jpg" else "")
 
 
@@ -183,7 +183,7 @@ def test_format_is_that_of_a_report_and_of_updates(run: Run, three: dict[str, Ar
     assert Path("r.d").read_text() == "a.x: a.png\nb.x: b.png\nc.x: c.png\n"
     run(*words)
     lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
-    assert [line["passed_over"] for line in lines] == [["a.x"], ["b.x"], ["c.x"]]
+    assert [line["skipped"] for line in lines] == [["a.x"], ["b.x"], ["c.x"]]
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])

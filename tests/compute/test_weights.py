@@ -115,7 +115,7 @@ class TestNames:
         tensors = renamed(tensors_of(text, shape), conv1="stem", conv2="conv1", linear1="fc")
         assert matches(text, shape, tensors) == {"conv1": "stem", "conv2": "conv1", "linear1": "fc"}
 
-    def test_counts_of_batches_are_passed_over(self) -> None:
+    def test_counts_of_batches_are_skipped(self) -> None:
         text, shape = "conv:1x1,2 bn", (2, 2, 1)
         tensors = tensors_of(text, shape)
         for names in ({}, {"conv1": "0", "batchnorm1": "1"}):

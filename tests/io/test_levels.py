@@ -14,7 +14,7 @@ import cnnfilter
 from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.io.formats import FORMATS, Depth, Range
-from cnnfilter.io.levels import DEPTHS, MAXIMA, choose_depth, remark_on_clipping, to_levels
+from cnnfilter.io.levels import DEPTHS, MAXIMA, choose_depth, to_levels, warn_about_clipping
 
 EIGHT, SIXTEEN, FLOAT = Depth.EIGHT, Depth.SIXTEEN, Depth.FLOAT
 TYPES = {EIGHT: np.uint8, SIXTEEN: np.uint16, FLOAT: np.float64}
@@ -253,14 +253,14 @@ def test_levels_are_half_a_level_from_the_clipped_value_at_most(values: Array) -
 
 
 @pytest.mark.parametrize(
-    ("clipped", "remark"),
+    ("clipped", "warning"),
     [(0.0, ""), (0.001, ""), (0.0011, "0.1 %"), (0.0123, "1.2 %"), (0.25, "25.0 %"), (1.0, "100.0 %")],
 )
-def test_more_than_a_thousandth_clipped_is_told_with_the_options(clipped: float, remark: str) -> None:
-    sentence = remark_on_clipping(clipped)
-    assert sentence.startswith(remark)
-    assert bool(sentence) == bool(remark)
-    assert all(word in sentence for word in ("--range", "abs", "scale", "max", "offset", "none")) == bool(remark)
+def test_more_than_a_thousandth_clipped_is_told_with_the_options(clipped: float, warning: str) -> None:
+    sentence = warn_about_clipping(clipped)
+    assert sentence.startswith(warning)
+    assert bool(sentence) == bool(warning)
+    assert all(word in sentence for word in ("--range", "abs", "scale", "max", "offset", "none")) == bool(warning)
 
 
 # A real photo
@@ -335,7 +335,7 @@ def test_the_depth_of_an_array_is_told_by_its_type(dtype: DTypeLike, depth: Dept
         (".pfm", FLOAT, EIGHT, FLOAT),
     ],
 )
-def test_a_depth_that_the_format_holds_is_chosen_without_a_remark(
+def test_a_depth_that_the_format_holds_is_chosen_without_a_warning(
     suffix: str, asked: Depth | None, given_: Depth, depth: Depth
 ) -> None:
     assert choose_depth(FORMATS[suffix], asked, given_) == (depth, "")
@@ -354,11 +354,11 @@ def test_a_depth_that_the_format_holds_is_chosen_without_a_remark(
         (".hdr", SIXTEEN, FLOAT, FLOAT),
     ],
 )
-def test_a_depth_that_the_format_cannot_hold_becomes_its_deepest_with_a_remark(
+def test_a_depth_that_the_format_cannot_hold_becomes_its_deepest_with_a_warning(
     suffix: str, asked: Depth | None, given_: Depth, depth: Depth
 ) -> None:
-    chosen, remark = choose_depth(FORMATS[suffix], asked, given_)
+    chosen, warning = choose_depth(FORMATS[suffix], asked, given_)
     assert chosen is depth
-    assert FORMATS[suffix].name in remark
-    assert f"depth {asked or given_}" in remark
-    assert f"with {depth}" in remark
+    assert FORMATS[suffix].name in warning
+    assert f"depth {asked or given_}" in warning
+    assert f"with {depth}" in warning

@@ -104,7 +104,7 @@ def test_an_npy_of_real_numbers_is_read_as_float64(dtype: str, shape: tuple[int,
 
 
 @pytest.mark.parametrize("dtype", [f"{order}{kind}{size}" for order in "<>" for kind in "iu" for size in (1, 2, 4, 8)])
-def test_the_limits_of_every_type_of_whole_numbers_are_read_exactly_or_remarked_upon(dtype: str) -> None:
+def test_the_limits_of_every_type_of_whole_numbers_are_read_exactly_or_bring_a_warning(dtype: str) -> None:
     limits, notes = np.iinfo(dtype), list[str]()
     array = np.array([[limits.min, 0, limits.max]], dtype)
     matrix = decode_matrix(npy(array), "m.npy", notes)
@@ -139,7 +139,7 @@ def test_types_that_are_not_supported_are_named(array: Array, reason: str) -> No
 
 
 @pytest.mark.parametrize("shape", [(3, 50, 60), (1, 8, 8), (4, 9, 200)])
-def test_an_array_that_looks_channels_first_is_remarked_upon(shape: tuple[int, ...]) -> None:
+def test_an_array_that_looks_channels_first_brings_a_warning(shape: tuple[int, ...]) -> None:
     notes = list[str]()
     matrix = decode_matrix(npy(np.zeros(shape, np.uint8)), "m.npy", notes)
     assert matrix.shape == shape

@@ -14,7 +14,7 @@ LABELS = ("a", "bird", "cat", "dog", "elk")
 
 
 def lines(values: Array, ranking: Ranking, path: str = "-.txt") -> list[str]:
-    """Return the lines for values that bring no remark."""
+    """Return the lines for values that bring no warning."""
     data, note = rank(values, ranking, path)
     assert note == ""
     assert data.endswith(b"\n")

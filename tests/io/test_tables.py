@@ -60,7 +60,7 @@ def test_a_comment_line_starts_no_channel() -> None:
     assert parse_table("1 2\n\n# channel 2\n3 4").shape == (1, 2, 2)
 
 
-def test_blank_lines_are_passed_over_if_told_so() -> None:
+def test_blank_lines_are_skipped_if_told_so() -> None:
     assert parse_table("\n1 2\n\n3 4\n", blank_starts_channel=False).channels == [[[1, 2], [3, 4]]]
 
 

@@ -66,7 +66,7 @@ def refusal(path: Path) -> str:
 
 @pytest.fixture(params=[".npz", ".safetensors"])
 def suffix(request: pytest.FixtureRequest) -> str:
-    """Return the suffix of a format; `.safetensors` is passed over where the package is not installed."""
+    """Return the suffix of a format; `.safetensors` is skipped where the package is not installed."""
     if request.param == ".safetensors":
         pytest.importorskip("safetensors")
     return str(request.param)

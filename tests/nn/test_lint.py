@@ -1,4 +1,4 @@
-"""Remarks: what is right, but perhaps not meant so."""
+"""Warnings about networks: what is right, but probably not meant."""
 
 import re
 from pathlib import Path
@@ -19,11 +19,11 @@ from cnnfilter.nn.geometry import Pair, Window
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Conv, Convolution, Shape
 from cnnfilter.nn.lint import (
-    remark_on_borders,
-    remark_on_input,
-    remark_on_layouts,
-    remark_on_sizes,
-    remark_on_sums,
+    warn_about_borders,
+    warn_about_input,
+    warn_about_layouts,
+    warn_about_sizes,
+    warn_about_sums,
 )
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
@@ -33,24 +33,26 @@ from tests.nn.strategies import PADDINGS, kernel_shape, networks_for, output_or_
 @pytest.mark.parametrize(
     "text", ["conv:3x3,border=edge", "relu conv:3x3,s2,border=constant:1 tanh", "dwconv:3x3,valid,border=wrap"]
 )
-def test_a_border_without_padding_is_remarked_upon(text: str) -> None:
+def test_a_border_without_padding_brings_a_warning(text: str) -> None:
     network = parse_network(text, kernel_shape)
     (layer,) = (layer for layer in network.layers if layer.op.endswith("conv"))
     border = text.partition("border=")[2].split()[0]
-    (remark,) = remark_on_borders(network.visits((9, 9, 2)))
-    assert remark == f"{layer.text}: border {border} has no effect with padding 0; try padding same"
+    (warning,) = warn_about_borders(network.visits((9, 9, 2)))
+    assert warning == f"{layer.text}: border {border} has no effect with padding 0; try padding same"
 
 
 @pytest.mark.parametrize(
     "text", ["conv:3x3", "conv:3x3,p1", "conv:3x3,same,border=edge", "conv:3x3,p=0/0/0/1,border=wrap", "relu", ""]
 )
-def test_there_is_no_remark_where_nothing_is_odd(text: str) -> None:
-    assert remark_on_borders(parse_network(text, kernel_shape).visits((9, 9, 2))) == []
+def test_there_is_no_warning_where_nothing_is_odd(text: str) -> None:
+    assert warn_about_borders(parse_network(text, kernel_shape).visits((9, 9, 2))) == []
 
 
-def test_each_border_without_padding_is_remarked_upon() -> None:
+def test_each_border_without_padding_brings_a_warning() -> None:
     network = parse_network("conv:3x3,border=edge conv:3x3,p1,border=edge 2x conv:1x1,border=wrap", kernel_shape)
-    assert [remark.partition(":")[2].partition(",")[0] for remark in remark_on_borders(network.visits((9, 9, 1)))] == [
+    assert [
+        warning.partition(":")[2].partition(",")[0] for warning in warn_about_borders(network.visits((9, 9, 1)))
+    ] == [
         "3x3",
         "1x1",
         "1x1",
@@ -58,11 +60,11 @@ def test_each_border_without_padding_is_remarked_upon() -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 3, 3), (64, 3, 7, 7), (64, 64, 3, 3), (1, 3, 5, 5), (8, 4, 1, 1)], ids=str)
-def test_a_bank_that_looks_like_one_of_pytorch_is_remarked_upon(shape: Shape, tmp_path: Path) -> None:
+def test_a_bank_that_looks_like_one_of_pytorch_brings_a_warning(shape: Shape, tmp_path: Path) -> None:
     np.save(tmp_path / "bank.npy", np.ones(shape))
     network = parse_network(f"conv:{tmp_path}/bank.npy,full", kernel_shape_of_files)
-    (remark,) = remark_on_layouts(network.visits((99, 99, shape[2])))
-    assert remark == (
+    (warning,) = warn_about_layouts(network.visits((99, 99, shape[2])))
+    assert warning == (
         f"{tmp_path}/bank.npy: shape {shape} is read as windows of {shape[0]}x{shape[1]} with {shape[2]} inputs and "
         f"{shape[3]} outputs; if it is PyTorch's (out, in, kh, kw), `.transpose(2, 3, 1, 0)` turns it"
     )
@@ -72,25 +74,25 @@ def test_a_bank_that_looks_like_one_of_pytorch_is_remarked_upon(shape: Shape, tm
 def test_other_kernels_are_not(shape: Shape, tmp_path: Path) -> None:
     np.save(tmp_path / "bank.npy", np.ones(shape))
     network = parse_network(f"conv:{tmp_path}/bank.npy", kernel_shape_of_files)
-    assert remark_on_layouts(network.visits((99, 99, (*shape, 1)[2]))) == []
+    assert warn_about_layouts(network.visits((99, 99, (*shape, 1)[2]))) == []
 
 
 @pytest.mark.parametrize("shape", [(3, 224, 224), (1, 28, 28), (4, 8, 9)], ids=str)
-def test_a_size_that_looks_channels_first_is_remarked_upon(shape: Shape) -> None:
-    (remark,) = remark_on_input(shape)
-    assert re.match(rf"{shape[0]}x{shape[1]}x{shape[2]} is read as {shape[0]} rows and {shape[1]} columns", remark)
-    assert f"; {shape[1]}x{shape[2]}x{shape[0]}, or as a SIZE --layout chw, makes it {shape[0]} channel" in remark
+def test_a_size_that_looks_channels_first_brings_a_warning(shape: Shape) -> None:
+    (warning,) = warn_about_input(shape)
+    assert re.match(rf"{shape[0]}x{shape[1]}x{shape[2]} is read as {shape[0]} rows and {shape[1]} columns", warning)
+    assert f"; {shape[1]}x{shape[2]}x{shape[0]}, or as a SIZE --layout chw, makes it {shape[0]} channel" in warning
 
 
 @pytest.mark.parametrize("shape", [(224, 224, 3), (224, 224, 64), (3, 3, 64), (1, 1, 512), (7, 7, 512), (10,)], ids=str)
 def test_other_sizes_are_not(shape: Shape) -> None:
-    assert remark_on_input(shape) == []
+    assert warn_about_input(shape) == []
 
 
 def test_the_command_says_so_and_layout_chw_is_right() -> None:
     result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8"])
     assert (
-        "remark: 3x224x224 is read as 3 rows and 224 columns of 224 channels; 224x224x3, or as a SIZE --layout chw"
+        "warning: 3x224x224 is read as 3 rows and 224 columns of 224 channels; 224x224x3, or as a SIZE --layout chw"
         in result.stderr
     )
     result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "--layout", "chw"])
@@ -98,7 +100,7 @@ def test_the_command_says_so_and_layout_chw_is_right() -> None:
     assert CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "-q"]).stderr == ""
 
 
-class TestRemarksOnSums:
+class TestWarningsOnSums:
     @pytest.mark.parametrize(
         ("text", "channels", "found"),
         [
@@ -115,31 +117,31 @@ class TestRemarksOnSums:
             ("conv:[1 1],[1 1],g2", 4, ["conv:[1 1],[1 1],g2 sums 2 channels"]),
         ],
     )
-    def test_a_conv_that_sums_channels_under_a_blur_is_remarked_upon(
+    def test_a_conv_that_sums_channels_under_a_blur_brings_a_warning(
         self, text: str, channels: int, found: list[str]
     ) -> None:
-        assert [remark.split(";")[0] for remark in self.remarks(text, channels)] == found
+        assert [warning.split(";")[0] for warning in self.warnings(text, channels)] == found
 
     @staticmethod
-    def remarks(text: str, channels: int) -> list[str]:
-        return remark_on_sums(cnnfilter.network(text).visits((32, 32, channels)), never_negative)
+    def warnings(text: str, channels: int) -> list[str]:
+        return warn_about_sums(cnnfilter.network(text).visits((32, 32, channels)), never_negative)
 
-    def test_the_remark_names_the_layers_that_were_perhaps_meant(self) -> None:
-        (remark,) = self.remarks("conv:box:3", 3)
-        assert remark.endswith("; dwconv filters each by itself, gray before it makes one")
+    def test_the_warning_names_the_layers_that_were_perhaps_meant(self) -> None:
+        (warning,) = self.warnings("conv:box:3", 3)
+        assert warning.endswith("; dwconv filters each by itself, gray before it makes one")
 
     def test_a_kernel_with_a_slice_for_each_channel_is_meant_to_sum(self, tmp_path: Path) -> None:
         np.save(tmp_path / "kernel.npy", np.ones((3, 3, 3)))
-        assert self.remarks(f"conv:{tmp_path / 'kernel.npy'}", 3) == []
+        assert self.warnings(f"conv:{tmp_path / 'kernel.npy'}", 3) == []
 
 
-def test_the_command_shape_makes_the_remark_too(runner: CliRunner) -> None:
+def test_the_command_shape_makes_the_warning_too(runner: CliRunner) -> None:
     result = runner.invoke(main, ["shape", "5x5x3", "conv:box:3"])
     assert "conv:box:3 sums 3 channels; dwconv filters each by itself" in result.stderr
     assert runner.invoke(main, ["shape", "5x5x3", "conv:box:3", "-q"]).stderr == ""
 
 
-class TestRemarksOnSizes:
+class TestWarningsOnSizes:
     @pytest.mark.parametrize(
         ("text", "shape", "found"),
         [
@@ -244,7 +246,7 @@ class TestRemarksOnSizes:
         ],
     )
     def test_what_is_odd_about_sizes_is_told_layer_by_layer(self, text: str, shape: Shape, found: list[str]) -> None:
-        assert sorted(remark_on_sizes(parse_network(text, kernel_shape).visits(shape))) == sorted(found)
+        assert sorted(warn_about_sizes(parse_network(text, kernel_shape).visits(shape))) == sorted(found)
 
     @pytest.mark.parametrize(
         ("count", "names"),
@@ -255,14 +257,14 @@ class TestRemarksOnSizes:
             (9, "layer 1, conv1; layer 2, conv2; layer 3, conv3; layer 4, conv4 and 5 more"),
         ],
     )
-    def test_layers_of_which_the_same_is_to_be_said_share_a_remark(self, count: int, names: str) -> None:
+    def test_layers_of_which_the_same_is_to_be_said_share_a_warning(self, count: int, names: str) -> None:
         visits = parse_network(f"{count}x conv:2x2,same", kernel_shape).visits((99, 99, 1))
-        (remark,) = remark_on_sizes(visits)
-        assert remark == f"{names}: an even window has no centre: `same` pads 0/0/1/1, one more at the end"
+        (warning,) = warn_about_sizes(visits)
+        assert warning == f"{names}: an even window has no centre: `same` pads 0/0/1/1, one more at the end"
 
-    def test_layers_share_a_remark_only_where_sizes_are_the_same_too(self) -> None:
+    def test_layers_share_a_warning_only_where_sizes_are_the_same_too(self) -> None:
         network = parse_network("cat(conv:2x2,s2 | conv:2x2,s2) conv:2x2,s2", kernel_shape)
-        assert remark_on_sizes(network.visits((23, 23, 1))) == [
+        assert warn_about_sizes(network.visits((23, 23, 1))) == [
             "layer 1, conv1; layer 2, conv2: no window reaches the last row and the last column of 23x23; padding "
             "would take them in",
             "layer 4, conv3: no window reaches the last row and the last column of 11x11; padding would take them in",
@@ -289,20 +291,20 @@ class TestRemarksOnSizes:
         ],
     )
     def test_nothing_is_said_where_every_pixel_is_read(self, text: str) -> None:
-        assert remark_on_sizes(parse_network(text, kernel_shape).visits((8, 8, 1))) == []
+        assert warn_about_sizes(parse_network(text, kernel_shape).visits((8, 8, 1))) == []
 
     def test_padding_that_no_window_reaches_is_no_loss(self) -> None:
-        assert remark_on_sizes(parse_network("conv:3x3,s2,p1", kernel_shape).visits((8, 8, 1))) == []
+        assert warn_about_sizes(parse_network("conv:3x3,s2,p1", kernel_shape).visits((8, 8, 1))) == []
 
     @settings(max_examples=200)
     @given(st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)), st.data())
-    def test_a_remark_is_a_line_that_begins_with_its_layers(self, shape: Shape, data: st.DataObject) -> None:
+    def test_a_warning_is_a_line_that_begins_with_its_layers(self, shape: Shape, data: st.DataObject) -> None:
         network = data.draw(networks_for(shape))
         places = {f"layer {node.number}, {node.name}": node.number for node in network.all_nodes}
         said = []
-        for remark in remark_on_sizes(network.visits(shape)):
-            assert remark.splitlines() == [remark]
-            start, _, what = remark.partition(": ")
+        for warning in warn_about_sizes(network.visits(shape)):
+            assert warning.splitlines() == [warning]
+            start, _, what = warning.partition(": ")
             names, _, more = start.partition(" and ")
             numbers = [places[name] for name in names.split("; ")]
             assert numbers == sorted(set(numbers))
@@ -315,21 +317,21 @@ class TestRemarksOnSizes:
 
 
 class Unread(NamedTuple):
-    """What is told of the rows, or columns, of one layer: that some are passed over, how many at the end are left."""
+    """What is told of the rows, or columns, of one layer: that some are skipped, how many at the end are left."""
 
     gaps: bool
     last: int
 
 
 def told(layer: Convolution | Pool, shape: Shape) -> tuple[Unread, Unread]:
-    """Return what the remarks tell of the rows and of the columns that no window reaches."""
-    remarks = [
-        remark.partition(": no window reaches ")[2] for remark in remark_on_sizes(Network((layer,)).visits(shape))
+    """Return what the warnings tell of the rows and of the columns that no window reaches."""
+    warnings = [
+        warning.partition(": no window reaches ")[2] for warning in warn_about_sizes(Network((layer,)).visits(shape))
     ]
     found = []
     for name in ("row", "column"):
-        gaps = [remark for remark in remarks if re.match(rf"some (\w+ and )?{name}s( and \w+)?:", remark)]
-        last = [match for remark in remarks if (match := re.search(rf"the last (?:(\d+) )?{name}s?\b", remark))]
+        gaps = [warning for warning in warnings if re.match(rf"some (\w+ and )?{name}s( and \w+)?:", warning)]
+        last = [match for warning in warnings if (match := re.search(rf"the last (?:(\d+) )?{name}s?\b", warning))]
         assert len(gaps) + len(last) <= 1
         found.append(Unread(bool(gaps), int(last[0][1] or 1) if last else 0))
     return found[0], found[1]
@@ -412,7 +414,7 @@ class TestUnreadPixels:
     @pytest.mark.parametrize(
         ("text", "shape", "expected"),
         [
-            # Every window starts in the padding, or lies in it as a whole: what is passed over is padding too.
+            # Every window starts in the padding, or lies in it as a whole: what is skipped is padding too.
             ("conv:1x1,s2,p2", (1, 1, 1), Unread(gaps=False, last=0)),
             ("conv:2x2,s4,p4", (2, 2, 1), Unread(gaps=False, last=0)),
             ("conv:1x1,s2,p1", (1, 1, 1), Unread(gaps=True, last=0)),
@@ -422,13 +424,13 @@ class TestUnreadPixels:
             ("conv:600x600,s700,p520", (50, 50, 1), Unread(gaps=False, last=0)),
         ],
     )
-    def test_padding_that_is_passed_over_is_not_told(self, text: str, shape: Shape, expected: Unread) -> None:
+    def test_padding_that_is_skipped_is_not_told(self, text: str, shape: Shape, expected: Unread) -> None:
         (layer,) = parse_network(text, kernel_shape).layers
         assert isinstance(layer, Convolution)
         assert told(layer, shape) == (expected, expected)
 
 
-def test_remarks_are_made_of_layers_in_blocks_too() -> None:
+def test_warnings_are_made_of_layers_in_blocks_too() -> None:
     network = cnnfilter.network("res(conv:box:3,border=edge | cat(conv:box:3,border=wrap))")
-    assert len(remark_on_borders(network.visits((9, 9, 3)))) == 2
-    assert len(remark_on_sums(network.visits((9, 9, 3)), never_negative)) == 2
+    assert len(warn_about_borders(network.visits((9, 9, 3)))) == 2
+    assert len(warn_about_sums(network.visits((9, 9, 3)), never_negative)) == 2

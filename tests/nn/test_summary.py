@@ -1,4 +1,4 @@
-"""The table of a network: a row for each layer, the totals, and what is remarked."""
+"""The table of a network: a row for each layer, the totals, and its warnings."""
 
 from math import prod
 

@@ -40,7 +40,7 @@ def printed_table(runner: CliRunner, example: Sizes) -> tuple[list[dict[str, str
     """Return what is printed of each layer, by the heads of the columns, and the lines below the table."""
     result = runner.invoke(main, ["shape", example.input, *example.layers.split()])
     assert result.exit_code == 0
-    assert all(line.startswith("cnnfilter: remark: layer ") for line in result.stderr.splitlines())
+    assert all(line.startswith("cnnfilter: warning: layer ") for line in result.stderr.splitlines())
     lines = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.splitlines()]
     head, start, *rest = lines
     assert start[:2] == ["input", show_shape(as_shape(example.input))]

@@ -203,8 +203,8 @@ def test_rows_fill_a_figure_of_any_size(figure: Figure, sheet: Sheet) -> None:
         assert told == []
         figure.clear()
         draw_network(figure, sheet._replace(size=(2.0, 2.0)), sample_drawing("vgg16"))
-    (remark,) = told
-    assert "points high; --figure-size" in remark
+    (warning,) = told
+    assert "points high; --figure-size" in warning
 
 
 def test_long_texts_are_broken_and_cut(figure: Figure, sheet: Sheet) -> None:

@@ -32,10 +32,10 @@ def test_letters_shrink_with_the_side_that_shrinks_most(size: tuple[float, float
     assert laid_out(size).zoom == zoom
 
 
-def test_letters_that_are_too_small_bring_a_remark_with_a_size_that_would_do() -> None:
-    assert laid_out().remark == ""
-    assert laid_out((2.4, 6.0)).remark == ""
-    assert laid_out((1.0, 3.0)).remark == "texts are 1.8 points high; --figure-size 2.3x6.9 would do"
+def test_letters_that_are_too_small_bring_a_warning_with_a_size_that_would_do() -> None:
+    assert laid_out().warning == ""
+    assert laid_out((2.4, 6.0)).warning == ""
+    assert laid_out((1.0, 3.0)).warning == "texts are 1.8 points high; --figure-size 2.3x6.9 would do"
 
 
 @pytest.mark.parametrize("width", [4.0, 2.4, 1.6, 1.0, 0.4])

@@ -2,7 +2,7 @@
 
 Images are (H, W) or (H, W, C), kernels (kh, kw) or (kh, kw, C); `expected` is without its single channel.
 
-Two remarks that are no examples. The loops of Malyshev's article end at height - k + 2, which is right for k = 2
+Two notes that are no examples. The loops of Malyshev's article end at height - k + 2, which is right for k = 2
 and 3 only; for k = 15 the last rows and columns stay black, where height - k + 1 rows can be computed. And the
 Dev post calls pooling over channels "global pooling": `channelmax` and `channelavg` leave one channel of
 many, while `globalmaxpool` and `globalavgpool` leave one value of each channel.
