@@ -171,6 +171,8 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
     shows = any(view is not None for view in (settings.plot, settings.animate, settings.explain))
+    if settings.json and settings.explain is None and settings.top is None:
+        raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs

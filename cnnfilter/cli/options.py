@@ -296,6 +296,7 @@ view_options = partial(  # for commands that lay one window on the input
             help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it"
             " too.",
         ),
+        click.option("--json", is_flag=True, help="Print what --explain says as JSON, a line for each kernel."),
         click.option(
             "--animate",
             type=FILE,

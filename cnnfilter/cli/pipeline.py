@@ -64,6 +64,7 @@ Examples:
     " map if they are neither 1 nor 3. `all` writes every layer's.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes of the largest values.")
+@click.option("--json", is_flag=True, help="Print the classes of --top as JSON, a line for each input: input, classes.")
 @click.option("--labels", type=PATH, metavar="FILE", help="The names of the classes for --top, a line each.")
 @click.option("--resize", type=pair("size"), help="Resize images first.")
 @click.option(

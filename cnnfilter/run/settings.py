@@ -63,6 +63,7 @@ class Settings(NamedTuple):
     figure_size: tuple[float, float] | None = None
     dpi: int | None = None
     explain: Pair | None = None
+    json: bool = False
     animate: str | None = None
     around: Pair | None = None
     fps: float | None = None

@@ -19,6 +19,7 @@ from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.layers import Convolution
+from cnnfilter.numbers import to_json
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.result import File, Watcher, lay_out, warn_about_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
@@ -53,7 +54,7 @@ class Show:
         if self._picture.pages:
             notes.append(warn_about_pages(self._picture.pages))
         if job.view == EXPLAIN:
-            file = self._explain(name, job.format_name)
+            file = self._explain(job)
         else:
             sheet = request_sheet(self._settings, job.view)
             if job.target:
@@ -122,13 +123,22 @@ class Show:
         names = self._work.names
         return PurePath(names[number]).name if names else self._work.models[number].title
 
-    def _explain(self, name: str, target: str) -> File:
+    def _explain(self, job: Job) -> File:
+        """Explain the value under each network: as text, or as a line of JSON each."""
         texts, notes = list[str](), list[str]()
         for one in self._explained():
-            held = _held(one.outcome, self._picture, self._settings)
-            texts.append(explain_trace(one.traced, one.outcome, f"{name}, {one.title}", held))
+            stored = _store(one.outcome, self._picture, self._settings)
+            if self._settings.json:
+                from cnnfilter.explain.data import describe_trace  # noqa: PLC0415  most explanations are texts
+
+                head = {"input": job.source, "name": one.title}
+                texts.append(to_json({**head, **describe_trace(one.traced, one.outcome, stored)}) + "\n")
+            else:
+                subject = f"{name_input(job.source)}, {one.title}"
+                held = _show_stored(stored, one.outcome, self._picture, self._settings)
+                texts.append(explain_trace(one.traced, one.outcome, subject, held))
             notes += one.notes
-        return File(target, "\n".join(texts).encode(), (), notes=tuple(notes))
+        return File(job.format_name, ("" if self._settings.json else "\n").join(texts).encode(), (), notes=tuple(notes))
 
     def _explained(self) -> list[Explained]:
         """Return how the value comes about under each network; its window has to be opaque."""
@@ -246,13 +256,18 @@ def _cut(maps: FeatureMaps, rows: range) -> Array:
     return np.concatenate(found)
 
 
-def _held(outcome: Array, picture: Picture, settings: Settings) -> str:
-    """Return what a file of the picture's depth holds of values, or the empty string if that is the same."""
+def _store(outcome: Array, picture: Picture, settings: Settings) -> Array | None:
+    """Return the levels of values in a file of the picture's depth; None where it holds floats or depends on others."""
     depth = settings.depth or picture.depth
     range_ = settings.range_ or Range.CLIP
     if picture.matrix or depth is Depth.FLOAT or range_ in {Range.SCALE, Range.MAX}:
+        return None
+    return to_levels(outcome, range_=range_, maximum=picture.maximum, depth=depth)[0]
+
+
+def _show_stored(stored: Array | None, outcome: Array, picture: Picture, settings: Settings) -> str:
+    """Return what a file holds of values, or the empty string if that is the same or not known."""
+    if stored is None or np.array_equal(stored, outcome):
         return ""
-    levels, _ = to_levels(outcome, range_=range_, maximum=picture.maximum, depth=depth)
-    if np.array_equal(levels, outcome):
-        return ""
-    return f"{' '.join(map(str, levels))}, in {depth} bits with --range {range_}"
+    depth, range_ = settings.depth or picture.depth, settings.range_ or Range.CLIP
+    return f"{' '.join(map(str, stored))}, in {depth} bits with --range {range_}"

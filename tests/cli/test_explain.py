@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnnfilter.arrays import Array
+from tests.cli.commands import read_lines
 from tests.cli.conftest import Run
 from tests.cli.pictures import load, rows, save, text_of
 
@@ -30,7 +31,7 @@ def test_the_values_of_the_lecture(run: Run, samples: Path, place: str, value: i
     assert f"= {value}\n" in shown.partition("sum  ")[2]
 
 
-@pytest.mark.parametrize(
+WORDS = pytest.mark.parametrize(
     "words",
     [
         ("convolve", "m.txt", "-k", "sobel-x", "-s", "2x1", "-p", "1", "--bias", "3", "--activation", "leakyrelu"),
@@ -47,6 +48,9 @@ def test_the_values_of_the_lecture(run: Run, samples: Path, place: str, value: i
     ],
     ids=" ".join,
 )
+
+
+@WORDS
 def test_every_place_of_a_matrix_states_the_value_that_is_printed(run: Run, words: tuple[str, ...]) -> None:
     printed = rows(run(*words).stdout)
     for place in np.ndindex(printed.shape):
@@ -135,3 +139,101 @@ def test_several_inputs_are_explained_one_after_the_other(run: Run, folder: Path
     (folder / "n.txt").write_text(text_of(PLAIN + 1))
     values = stated(run("pool", "m.txt", "n.txt", "--explain", "0,0").stdout)
     assert values == [PLAIN[:2, :2].max(), PLAIN[:2, :2].max() + 1]
+
+
+KEYS = ["input", "name", "layer", "at", "shape", "output", "gray", "window", "maps", "combination", "activations"]
+
+
+@WORDS
+def test_json_holds_the_value_that_is_printed_under_the_same_keys(run: Run, words: tuple[str, ...]) -> None:
+    printed = rows(run(*words).stdout)
+    for place in ((0, 0), (printed.shape[0] - 1, printed.shape[1] - 1)):
+        (record,) = read_lines(run(*words, "--explain", f"{place[0]},{place[1]}", "--json").stdout)
+        assert list(record) == [*KEYS, "result", "stored"]
+        assert (record["input"], record["at"], record["result"]) == ("m.txt", list(place), [printed[place]])
+        assert record["stored"] is None
+
+
+def test_json_of_a_convolution_adds_up(run: Run) -> None:
+    words = ("-k", "1 2 3; 4 5 6", "-s", "2", "-p", "1", "-d", "2x1", "--bias", "0.5", "--activation", "relu")
+    (record,) = read_lines(run("convolve", "m.txt", *words, "--explain", "2,3", "--json").stdout)
+    kernel, padded = np.array([[1.0, 2, 3], [4, 5, 6]]), np.pad(PLAIN, 1)
+    values = padded[4:7:2, 6:9]
+    assert record["shape"] == [6, 7, 1]
+    assert record["output"] == [3, 4, 1]
+    assert record["window"] == {
+        "size": [2, 3],
+        "stride": [2, 2],
+        "dilation": [2, 1],
+        "padding": [1, 1, 1, 1],
+        "border": "zero",
+        "rows": [3, 5],
+        "columns": [5, 6, 7],
+        "source_rows": [3, 5],
+        "source_columns": [5, 6, None],
+    }
+    (only,) = record["maps"]
+    (channel,) = only["channels"]
+    assert channel == {
+        "channel": 0,
+        "values": values.tolist(),
+        "weights": kernel.tolist(),
+        "products": (values * kernel).tolist(),
+        "sum": (values * kernel).sum(),
+    }
+    total = (values * kernel).sum()
+    assert (only["kernel"], only["divisor"], only["sum"]) == ("1 2 3; 4 5 6", 1, total)
+    assert (only["bias"], only["value"]) == (0.5, total + 0.5)
+    assert record["activations"] == [{"name": "relu", "values": [total + 0.5]}]
+    assert record["result"] == [total + 0.5]
+
+
+def test_json_of_several_kernels_and_inputs_is_a_line_each(run: Run) -> None:
+    words = ("convolve", "m.txt", "-", "-k", "sobel-x", "-k", "1 1", "--explain", "1,1", "--json")
+    records = read_lines(run(*words, given=text_of(PLAIN)).stdout)
+    named = [(record["input"], record["name"]) for record in records]
+    assert named == [("m.txt", "sobel-x"), ("m.txt", "kernel2"), ("-", "sobel-x"), ("-", "kernel2")]
+
+
+def test_json_of_a_combination_has_every_map_and_what_they_make(run: Run, colours: Array) -> None:
+    words = ("convolve", "colours.png", "-k", "sobel-x", "-k", "sobel-y", "--combine", "magnitude")
+    run(*words, "-o", "out.npy")
+    (record,) = read_lines(run(*words, "--explain", "3,4", "--json").stdout)
+    result = np.load("out.npy")[3, 4]
+    values = np.array([one["value"] for one in record["maps"]]).reshape(3, 2)
+    assert [one["kernel"] for one in record["maps"]] == ["sobel-x", "sobel-y"] * 3
+    assert record["combination"]["mode"] == "magnitude"
+    assert np.allclose(record["combination"]["values"], np.hypot(*values.T))
+    assert record["result"] == [float(value) for value in result]
+    assert record["stored"] == np.clip(np.rint(result), 0, 255).tolist()
+    assert record["maps"][2]["channels"][0]["values"] == colours[3:6, 4:7, 1].tolist()
+
+
+def test_json_of_a_pool_names_the_place_that_won_and_leaves_padding_out(run: Run) -> None:
+    (record,) = read_lines(run("pool", "m.txt", "--size", "2", "-p", "1", "--explain", "0,1", "--json").stdout)
+    (only,) = record["maps"]
+    best = int(PLAIN[0, 1:3].argmax()) + 1
+    assert only["channels"] == [{"channel": 0, "values": [[None, None], PLAIN[0, 1:3].tolist()]}]
+    assert (only["count"], only["picked"], only["value"]) == (2, [0, best], PLAIN[0, best])
+    assert record["window"]["border"] is None
+
+
+def test_json_of_what_is_not_finite_is_read_by_strict_readers(run: Run, folder: Path) -> None:
+    (folder / "odd.txt").write_text("nan inf\n-inf 1\n")
+    (record,) = read_lines(run("pool", "odd.txt", "-m", "avg", "--explain", "0,0", "--json").stdout)
+    assert record["maps"][0]["channels"][0]["values"] == [["NaN", "Infinity"], ["-Infinity", 1]]
+    assert record["result"] == ["NaN"]
+    assert np.isnan(float(record["result"][0]))
+
+
+def test_json_of_a_huge_window_is_refused(run: Run, folder: Path) -> None:
+    np.save(folder / "large.npy", np.zeros((1001, 1000), np.float32))
+    result = run("pool", "large.npy", "--global", "--explain", "0,0", "--json", status=1)
+    assert result.stderr == "cnnfilter: large.npy: the window has 1,001,000 values; JSON lists up to 1,000,000\n"
+
+
+@pytest.mark.parametrize("words", [("pool",), ("convolve", "-k", "sharpen")], ids=" ".join)
+def test_json_without_an_explanation_is_a_usage_error(run: Run, words: tuple[str, ...]) -> None:
+    result = run(*words, "m.txt", "--json", status=2)
+    assert "--json needs --explain Y,X" in result.stderr
+    assert result.stdout == ""
