@@ -15,14 +15,23 @@ from cnnfilter import __version__
 from cnnfilter.errors import CnnFilterError, MissingLibraryError, ask_for_report, one_line
 from cnnfilter.log import Level, listening
 
-COMMANDS = {
-    "convolve": "Lay kernels on images.",
-    "pool": "Take one value from each window of images.",
-    "pipeline": "Run a network of layers on images.",
-    "shape": "Print what comes out of each layer: sizes, weights, and what it sees.",
-    "kernels": "List all kernels, or show some.",
+GROUPS = {
+    "Filter": {
+        "convolve": "Filter images with kernels: sharpen, blur, find edges.",
+        "pool": "Reduce images: one value from each window.",
+        "pipeline": "Run a network of layers on images.",
+    },
+    "Understand": {
+        "shape": "Print the size, weights and cost of each layer of a network.",
+        "kernels": "List all kernels, or show some.",
+    },
+    "More": {
+        "help": "Show a page on kernels, the layer language, file formats and more.",
+    },
 }
 """Each command, and what it does in a line; none is loaded to list them."""
+
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 
 class LazyGroup(click.Group):
@@ -61,9 +70,11 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """Write the commands in groups, their texts in one column."""
+        width = max(map(len, COMMANDS))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in group.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name."""
@@ -85,7 +96,17 @@ def describe(error: OSError) -> str:
 
 
 class Command(click.Command):
-    """A command whose mistakes of usage come out in Click's own form, with exit status 2."""
+    """A command with its options in sections; usage errors have Click's own form, and exit status 2."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in the sections, and the order, of `options.SECTIONS`."""
+        from cnnfilter.cli.options import SECTIONS, describe_option  # noqa: PLC0415  a command has loaded it
+
+        own = {option.opts[-1]: option for option in self.get_params(ctx) if isinstance(option, click.Option)}
+        for title, names in SECTIONS.items():
+            if rows := [describe_option(own[name], ctx) for name in names if name in own]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -178,11 +199,11 @@ def without_numbers(text: str) -> str:
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  cnnfilter convolve samples/city.png -k sharpen -o sharp.png
-  cnnfilter pool samples/pool-4x4.txt
+  cnnfilter convolve photo.jpg -k sharpen --border edge -o sharp.jpg
+  cnnfilter pool photo.jpg --mode avg --size 4 -o small.jpg
   cnnfilter shape 224x224x3 conv:7x7,64,s2,p3 maxpool:3,s2,p1
 """,
 )
@@ -190,7 +211,6 @@ Examples:
 def main() -> None:
     """Filter images with the arithmetic of convolutional networks.
 
-    Convolution means what it means in every CNN framework: the kernel is laid on the image as it is
-    drawn (cross-correlation). Sizes are height first, HxW or HxWxC. Nothing is normalised, clipped or
-    rounded until the result is written, and then not without a word.
+    Each command has its own help, such as `cnnfilter convolve --help`; longer pages are listed by
+    `cnnfilter help`. Sizes are height first: HxW or HxWxC.
     """

@@ -33,14 +33,13 @@ def parse_activation(text: str) -> tuple[Layer, ...]:
     cls=Command,
     epilog="""\b
 Examples:
-  cnnfilter convolve samples/city.png -k sharpen -o sharp.png
-  cnnfilter convolve samples/city.png -k sobel-x -k sobel-y --channels gray --combine magnitude -o edges.png
-  cnnfilter convolve samples/city.png -k gaussian:15:2.5 -p same --border edge -o soft.png
-  cnnfilter convolve samples/chart.png -k line-vertical:15 -k line-diagonal:15 --range max -o lines/
-  cnnfilter convolve samples/sharpen-5x5.txt -k "0 -1 0; -1 5 -1; 0 -1 0" -p same
-  cnnfilter convolve samples/sharpen-5x5.txt -k sharpen -p same --explain 0,0
-  cnnfilter convolve samples/city.png -k line-vertical:15 -k line-horizontal:15 --channels gray --plot lines.png
-  cnnfilter convolve samples/sharpen-5x5.txt -k sharpen -p same --animate sharpen.gif
+  cnnfilter convolve photo.jpg -k sharpen --border edge -o sharp.jpg
+  cnnfilter convolve photo.jpg -k gaussian:15:2.5 --border edge -o soft.jpg
+  cnnfilter convolve photo.jpg -k sobel-x -k sobel-y --channels gray --combine magnitude -o edges.png
+  cnnfilter convolve photo.jpg -k line-vertical:15 -k line-diagonal:15 --range max -o lines/
+  cnnfilter convolve photo.jpg -k line-vertical:15 -k line-horizontal:15 --channels gray --plot lines.png
+  cnnfilter convolve photo.jpg -k "0 -1 0; -1 5 -1; 0 -1 0" --channels gray --explain 100,200
+  cnnfilter convolve photo.jpg -k sharpen --channels gray --animate sharpen.gif --around 100,200
 """,
 )
 @options.inputs_argument
@@ -53,7 +52,7 @@ Examples:
     multiple=True,
     required=True,
     help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
-    ' "0 -1 0; -1 5 -1; 0 -1 0". Several give a result each, unless combined.',
+    ' "0 -1 0; -1 5 -1; 0 -1 0". Several kernels give one output each, unless combined.',
 )
 @click.option("-s", "--stride", type=pair("stride"), default="1", help="Pixels between windows.")
 @options.padding_option
@@ -62,30 +61,30 @@ Examples:
     "--border",
     type=Word("BORDER", as_border, tuple(mode for mode in BorderMode if mode is not BorderMode.CONSTANT)),
     default="zero",
-    help="What padding holds: zero, edge, reflect, symmetric, wrap, constant:V.",
+    help="Values of the padding: zero, edge, reflect, symmetric, wrap, constant:V.",
 )
-@click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the convolution of mathematics.")
+@click.option("--flip", is_flag=True, help="Turn the kernel by 180 degrees: the mathematical convolution.")
 @click.option(
     "--normalize",
     type=options.Choice(Normalization),
     default="none",
-    help="Divide the kernel by its sum, or by the sum of its magnitudes.",
+    help="Divide the kernel by its sum, or by the sum of its magnitudes (abs).",
 )
 @click.option("--bias", type=NUMBER, default="0", help="A number added to every result.")
 @click.option(
     "--activation",
     type=Word("ACTIVATION", parse_activation, tuple(Function)),
-    help=f"A function of every result: {', '.join(Function)}.",
+    help=f"A function applied to every result: {', '.join(Function)}.",
 )
 @click.option(
     "--channels",
     type=click.Choice(["each", "sum", "gray"]),
     default="each",
-    help="Filter each channel by itself, sum over them into one map, or make the image grey first"
+    help="Filter each channel separately, sum over the channels into one map, or make the image grey first"
     " (0.299 R + 0.587 G + 0.114 B). A 3-D kernel always sums.",
 )
 @click.option(
-    "--combine", type=click.Choice(list(COMBINATIONS)), help="Make one result of several kernels, pixel by pixel."
+    "--combine", type=click.Choice(list(COMBINATIONS)), help="Combine the results of several kernels into one."
 )
 @view_options
 @options.file_options
@@ -104,13 +103,13 @@ def command(
     combine: str | None,
     **given: Any,
 ) -> None:
-    """Lay kernels on images, and write what comes out.
+    """Filter images with kernels.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
 
-    The kernel is laid on the image as it is drawn (cross-correlation, the convolution of CNNs); --flip
-    turns it. It is used as it is: --normalize divides. Without padding the output is smaller than the
-    input: (n + before + after - d(k-1) - 1) // s + 1.
+    The kernel is not turned (cross-correlation, the convolution of CNNs) unless --flip is given, and not
+    divided unless --normalize is. Without padding the output is smaller than the input:
+    (n + before + after - d(k-1) - 1) // s + 1.
     """
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
 

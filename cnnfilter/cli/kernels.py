@@ -32,11 +32,11 @@ Examples:
   cnnfilter kernels --matrix disk:7
   cnnfilter kernels gaussian:5:1 --json
   cnnfilter kernels sobel-x --plot sobel-x.png
-  cnnfilter kernels --plot all.png --image samples/city.png
+  cnnfilter kernels --plot all.png --image photo.jpg
 """,
 )
 @click.argument("words", metavar="[KERNEL]...", nargs=-1, shell_complete=complete_kernel)
-@click.option("--matrix", is_flag=True, help="Print the matrix alone, every digit of it, as a kernel file.")
+@click.option("--matrix", is_flag=True, help="Print only the matrix, with all digits, as a kernel file.")
 @click.option(
     "--json",
     "as_json",
@@ -44,13 +44,13 @@ Examples:
     help="Print an array of JSON, an object for each kernel: name, shape, weights, divisor, sum, rank, offset, does,"
     " source.",
 )
-@plot_options("Draw the kernels, their numbers and their frequency responses; without a KERNEL all that have names.")
+@plot_options("Draw the kernels, their numbers and their frequency responses; without KERNEL all that have names.")
 @click.option(
     "--image",
     type=click.Path(readable=False),
     metavar="FILE",
-    help="Draw what the kernels make of this picture too, in grey and reduced where it is large. The sheet of all"
-    " kernels has a picture of its own.",
+    help="Draw the result of each kernel on this image too, in grey, reduced if it is large. Default: none; for all"
+    " kernels a computed test image.",
 )
 def command(
     words: tuple[str, ...],
@@ -63,8 +63,8 @@ def command(
 ) -> None:
     """List all kernels, or show the matrix, divisor, sum and rank of some.
 
-    A KERNEL is what -k takes: a name, a file, or the matrix itself. What is drawn is what is used. With
-    --plot nothing is printed without --matrix or --json.
+    A KERNEL is a name, a file, or the matrix itself, as for `cnnfilter convolve -k`. The matrix shown is
+    the one that is used. With --plot nothing else is printed, unless --matrix or --json is given.
     """
     if matrix and as_json:
         raise OutputError("--matrix and --json print the same weights in two forms; one of them is enough")

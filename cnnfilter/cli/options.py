@@ -60,6 +60,15 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
 
 
+def complete_format(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the suffixes of the formats that are written, without their dots."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+
+    from cnnfilter.io.formats import FORMATS  # noqa: PLC0415
+
+    return [CompletionItem(suffix[1:]) for suffix in FORMATS if suffix[1:].startswith(incomplete.removeprefix("."))]
+
+
 def pair(subject: str) -> Word:
     """Return the type of a number or HxW."""
     return Word("N|HxW", lambda text: as_pair(text, subject))
@@ -134,15 +143,49 @@ Decorator = Callable[[Any], Any]
 
 inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
+SECTIONS = {
+    "Network": ("--list", "--layout", "--weights", "--init", "--seed", "--save", "--top", "--labels"),
+    "Kernel and window": (
+        *("--kernel", "--mode", "--size", "--outputs", "--stride", "--padding", "--dilation", "--border", "--flip"),
+        *("--normalize", "--channels", "--combine", "--ceil", "--count-include-pad", "--global", "--over"),
+        *("--solve", "--target"),
+    ),
+    "Output": (
+        *("--output", "--format", "--in-place", "--no-clobber", "--region", "--quality", "--compression"),
+        *("--matrix", "--table", "--csv", "--markdown", "--json", "--explain", "--compare"),
+    ),
+    "Input": ("--page", "--resize", "--input-scale", "--mean", "--std", "--max-pixels", "--allow-truncated"),
+    "Values": ("--bias", "--activation", "--linear", "--range", "--depth", "--background"),
+    "Figures": (
+        *("--plot", "--image", "--fields", "--unit", "--figure-size", "--dpi", "--equalize", "--colormap"),
+        *("--animate", "--around", "--fps"),
+    ),
+    "Many files": (
+        *("--jobs", "--recursive", "--files-from", "--null", "--update", "--fail-fast", "--dry-run"),
+        *("--report", "--depfile"),
+    ),
+    "Messages": ("--quiet", "--verbose", "--help"),
+}
+"""The sections of every command's help, and the options of each in the order in which help shows them."""
+
+
+def describe_option(option: click.Option, ctx: click.Context) -> tuple[str, str]:
+    """Return how help writes an option, and its text, which ends with its default."""
+    written, _ = option.get_help_record(ctx) or ("", "")  # beside it Click's own notes, in another style
+    is_shown = isinstance(option.default, str | float | int) and not option.is_flag
+    default = f" Default: {option.default}." if is_shown else ""
+    return written, f"{option.help}{' Required.' if option.required else default}"
+
+
 padding_option = click.option(
     "-p",
     "--padding",
     type=PADDING,
     default="valid",
-    help="Pixels added: a number, HxW, T/L/B/R, or valid, same, same-lower, half, full.",
+    help="Pixels added around the image: a number, HxW, T/L/B/R, or valid (none), same, same-lower, half, full.",
 )
 dilation_option = click.option(
-    "-d", "--dilation", type=pair("dilation"), default="1", help="Pixels between the pixels under neighbouring weights."
+    "-d", "--dilation", type=pair("dilation"), default="1", help="Distance in pixels between neighbouring weights."
 )
 
 
@@ -159,83 +202,95 @@ _FILE_OPTIONS = (
         "--output",
         type=FILE,
         metavar="OUTPUT",
-        help="A file, a folder, a template with {stem} {name} {ext} {parent} {index} and {kernel} or {layer} where"
-        " there are several, {page} for a file of each page, or - for standard output. Folders are made first."
-        " Matrices are printed without it.",
+        help="A file; a folder, which keeps the names; a template with {stem} {name} {ext} {parent} {index},"
+        " {kernel} or {layer} where there are several, {page} for a file for each page; or - for standard output."
+        " Missing folders are made. Without it matrices are printed.",
     ),
     click.option(
-        "--format", "format_", metavar="SUFFIX", help="Format of the output, such as png, whatever its name is."
+        "--format",
+        "format_",
+        metavar="SUFFIX",
+        shell_complete=complete_format,
+        help="Format of the output, such as png, whatever its name.",
     ),
     click.option("--in-place", is_flag=True, help="Allow an output to replace its own input."),
     click.option(
         "--range",
         "range_",
         type=Choice(Range),
-        help="How results are brought into the file's range: clip (the default for 8 and 16 bits), abs,"
-        " scale (min..max), max (x / max|x|), offset (+ half), none (the default for floats).",
+        help="How results are brought into the range of the file: clip, abs (magnitudes), scale (minimum and maximum"
+        " become black and white), max (x / max|x|), offset (plus half the range), none (floats as they are)."
+        " Default: clip; none for floats.",
     ),
     click.option(
-        "--depth", type=Choice(Depth), help="Of the file's pixels. Default: as the input; floats for matrices."
+        "--depth",
+        type=Choice(Depth),
+        help="Bits of a value in the output. Default: as the input; float for matrices.",
     ),
     click.option(
         "--quality",
         type=click.IntRange(1, 100),
-        help=f"Of {name_formats_taking('quality')}. JPEG keeps its chroma at full size from {FULL_CHROMA}; "
-        f"WebP loses nothing at {LOSSLESS}.",
+        metavar="N",
+        help=f"1 to 100, for {name_formats_taking('quality')}. JPEG keeps colour at full resolution from"
+        f" {FULL_CHROMA}; WebP is lossless at {LOSSLESS}.",
     ),
     click.option(
-        "--compression", type=click.IntRange(0, 9), help=f"Of {name_formats_taking('compression')}, from fast to small."
+        "--compression",
+        type=click.IntRange(0, 9),
+        metavar="N",
+        help=f"0 (fast) to 9 (small), for {name_formats_taking('compression')}.",
     ),
     click.option(
         "--background",
         type=Word("COLOUR", parse_colour),
         shell_complete=complete_colour,
-        help="What transparent images lie on where the file or the network has no place for alpha: a CSS name, #rgb or"
+        help="Colour behind transparent images where the file or the network has no alpha: a CSS name, #rgb or"
         " #rrggbb.",
     ),
-    click.option("--no-clobber", is_flag=True, help="Pass over outputs that exist."),
-    click.option("--fail-fast", is_flag=True, help="Begin no input after one that fails."),
-    click.option("--allow-truncated", is_flag=True, help="Take what there is of a JPEG that is cut off or damaged."),
+    click.option("--no-clobber", is_flag=True, help="Skip outputs that exist."),
+    click.option("--fail-fast", is_flag=True, help="Start no further input after one that fails."),
+    click.option("--allow-truncated", is_flag=True, help="Use what is left of a JPEG that is cut off or damaged."),
     click.option(
         "--page",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Take one page of a TIFF, or one frame of an animation. Default: all, or the first where the output"
+        help="Read one page of a TIFF, or one frame of an animation. Default: all, or the first where the output"
         " holds one.",
     ),
     click.option(
         "--max-pixels",
         type=click.IntRange(1, 2**40 - 1),
         metavar="N",
-        help="Refuse pictures of more, before they are decoded. Default: OPENCV_IO_MAX_IMAGE_PIXELS, or 2^30.",
+        help="Refuse larger images, before they are decoded. Default: OPENCV_IO_MAX_IMAGE_PIXELS, or 2^30.",
     ),
-    click.option("--dry-run", is_flag=True, help="Print each input and its outputs with their sizes, and do nothing."),
+    click.option("--dry-run", is_flag=True, help="Print each input, its outputs and their sizes; write nothing."),
     click.option(
         "-j",
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        help="So many inputs at a time, each on one core. Default: as many as there are cores; a single input has"
-        " them all, but for -j 1.",
+        help="Number of inputs processed in parallel, each on one core. Default: the number of cores. A single input"
+        " uses all cores, or one with -j 1.",
     ),
     click.option(
         "--update",
         is_flag=True,
-        help="Pass over outputs that are no older than their input, kernels, network, weights and labels. Changed"
-        " options are not seen.",
+        help="Skip outputs that are not older than their input, kernels, network, weights and labels. Options are not"
+        " compared.",
     ),
     click.option(
         "-r",
         "--recursive",
         is_flag=True,
-        help="Take the pictures in folders and below, hidden ones apart, and keep the tree below the folder -o, from"
-        " which none is taken.",
+        help="Read the images in folders and below, except hidden ones, and keep their tree below the folder -o.",
     ),
-    click.option("--files-from", type=FILE, metavar="FILE", help="A list of inputs, a line each; - reads it."),
-    click.option("-0", "--null", is_flag=True, help="The names in the list of --files-from end with NULs."),
+    click.option(
+        "--files-from", type=FILE, metavar="FILE", help="Read the names of inputs from a file, one a line, or from -."
+    ),
+    click.option("-0", "--null", is_flag=True, help="Names in --files-from end with NUL, as find -print0 writes them."),
     click.option("--report", type=FILE, metavar="FILE", help="Write a line of JSON for each input."),
-    click.option("--depfile", type=FILE, metavar="FILE", help="Write what the outputs hang on as rules for make."),
-    click.option("-q", "--quiet", is_flag=True, help="No warnings; failures are still named."),
+    click.option("--depfile", type=FILE, metavar="FILE", help="Write what each output depends on, as rules for make."),
+    click.option("-q", "--quiet", is_flag=True, help="No warnings, hints or progress; errors are still printed."),
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),
 )
 file_options = partial(add_options, _FILE_OPTIONS)
@@ -245,14 +300,18 @@ def plot_options(what: str) -> Decorator:
     """Return what adds the options of a figure to a command; `what` says what is drawn."""
     suffixes = "FILE is .png, .svg or .pdf; show opens a window."
     size = click.option(
-        "--figure-size", type=Word("HxW", as_inches), help="Of the figure, in inches. Default: what suits it."
+        "--figure-size",
+        type=Word("HxW", as_inches),
+        help="Size of the figure in inches, such as 6x8.5. Default: what suits it.",
     )
-    dpi = click.option("--dpi", type=click.IntRange(10, 2400), help="Of the figure: pixels an inch. Default: 150.")
+    dpi = click.option(
+        "--dpi", type=click.IntRange(10, 2400), metavar="N", help="Resolution of the figure, 10 to 2400. Default: 150."
+    )
     plot = click.option("--plot", type=FILE, metavar="FILE|show", help=f"{what} {suffixes}")
     return partial(add_options, (plot, size, dpi))
 
 
-NO_FIGURE = "--figure-size and --dpi tell of a figure; --plot FILE asks for one"
+NO_FIGURE = "--figure-size and --dpi are about a figure; --plot FILE asks for one"
 
 
 def wanted_sheet(
@@ -276,13 +335,13 @@ figure_options = partial(
     add_options,
     (
         plot_options(
-            "Draw the input and what comes out side by side; several inputs take a template such as {stem}-plot.png."
+            "Draw the input and the result side by side; several inputs need a template such as {stem}-plot.png."
             " Without -o nothing else is written."
         ),
+        click.option("--equalize", is_flag=True, help="Spread the grey levels of the figure, to see more."),
         click.option(
-            "--equalize", is_flag=True, help="Spread the levels of the figure from black to white, to see more."
+            "--colormap", metavar="NAME", help="Colours for maps in the figure: a name of matplotlib, such as viridis."
         ),
-        click.option("--colormap", metavar="NAME", help="Of matplotlib, for maps in the figure, such as viridis."),
     ),
 )
 
@@ -293,18 +352,23 @@ view_options = partial(  # for commands that lay one window on the input
         click.option(
             "--explain",
             type=PLACE,
-            help="Say how the value in row Y, column X of the output comes about, counted from 0; with --plot draw it"
-            " too.",
+            help="Print how the value in row Y, column X of the result is computed, counted from 0; with --plot it is"
+            " drawn too.",
         ),
         click.option("--json", is_flag=True, help="Print what --explain says as JSON, a line for each kernel."),
         click.option(
             "--animate",
             type=FILE,
             metavar="FILE",
-            help="Let the window slide and the output fill: .gif, .webp or .png, for inputs up to 32x32; of 100 pixels"
-            " an inch but for --dpi.",
+            help="Show the window sliding over an input of up to 32x32: .gif, .webp or .png, 100 dpi unless --dpi says"
+            " otherwise.",
         ),
         click.option("--around", type=PLACE, help="Animate about 12x12 pixels around this one of a larger input."),
-        click.option("--fps", type=click.FloatRange(0.1, 50), help="Windows in a second of --animate. Default: 3."),
+        click.option(
+            "--fps",
+            type=click.FloatRange(0.1, 50),
+            metavar="N",
+            help="Windows a second of --animate, 0.1 to 50. Default: 3.",
+        ),
     ),
 )

@@ -39,43 +39,49 @@ NUMBERS = Word("NUMBERS", lambda text: tuple(parse_number(word.strip()) for word
     cls=Command,
     epilog="""\b
 Examples:
-  cnnfilter pipeline "gray conv:line-vertical:15 relu maxpool:10" samples/city.png --range scale -o map.png
-  cnnfilter pipeline "dwconv:gaussian:9,same,border=edge 2x avgpool:2" samples/city.png -o quarter.png
-  cnnfilter pipeline "gray cat(conv:sobel-x,same | conv:sobel-y,same) magnitude" samples/city.png -o edges.png
-  cnnfilter pipeline samples/digits.toml samples/digit-7.png --top 3
-  cnnfilter pipeline samples/digits.toml samples/digit-7.png --save conv1 --range scale -o maps/
-  cnnfilter pipeline "conv:7x7,6@c1 relu" samples/city.png --init he --save c1 --range scale -o maps/
-  cnnfilter pipeline "gray conv:line-vertical:15 maxpool:10" samples/city.png --plot layers.png
-  cnnfilter pipeline "maxpool:2,s1 flatten softmax" samples/lines-4x4.txt
+  cnnfilter pipeline "gray conv:line-vertical:15 relu maxpool:10" photo.jpg --range scale -o map.png
+  cnnfilter pipeline "dwconv:gaussian:9,same,border=edge 2x avgpool:2" photo.jpg -o quarter.jpg
+  cnnfilter pipeline "gray cat(conv:sobel-x,same | conv:sobel-y,same) magnitude" photo.jpg -o edges.png
+  cnnfilter pipeline "gray conv:line-vertical:15 maxpool:10" photo.jpg --plot layers.png
+  cnnfilter pipeline "conv:7x7,6@c1 relu" photo.jpg --init he --save c1 --range scale -o maps/
+  cnnfilter pipeline "avgpool:8 gap flatten softmax" photo.jpg
 """,
 )
 @click.argument("network")
 @options.inputs_argument
 @click.option(
-    "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, by name or in order."
+    "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, matched by name or in order."
 )
-@click.option("--init", type=click.Choice(["he", "uniform"]), help="Random weights in place of trained ones.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of --init; the same seed gives the same weights.")
+@click.option("--init", type=click.Choice(["he", "uniform"]), help="Random weights instead of trained ones.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="The same seed gives the same --init.")
 @click.option(
     "--save",
     multiple=True,
     metavar="NAME",
-    help="Write the output of this layer, not that of the network, into the folder -o; a picture for each"
-    " map if they are neither 1 nor 3. `all` writes every layer's.",
+    help="Write the output of this layer instead of the network's, into the folder -o; one image for each map,"
+    " unless there are 1 or 3. `all` writes every layer.",
 )
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes of the largest values.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes with the largest values.")
 @click.option("--json", is_flag=True, help="Print the classes of --top as JSON, a line for each input: input, classes.")
-@click.option("--labels", type=PATH, metavar="FILE", help="The names of the classes for --top, a line each.")
-@click.option("--resize", type=pair("size"), help="Resize images first.")
+@click.option("--labels", type=PATH, metavar="FILE", help="Names of the classes for --top, one a line.")
+@click.option("--resize", type=pair("size"), help="Resize images before the first layer.")
 @click.option(
     "--input-scale",
     type=NUMBER,
-    help="What the images' values are multiplied by, such as 1/255. Default: what the network's file says, or 1.",
+    help="Multiply input values by this, such as 1/255. Default: as the network's file says, or 1.",
 )
 @click.option(
-    "--mean", type=NUMBERS, metavar="M|R,G,B", help="Then subtracted, one for all channels or one for each. Default: 0."
+    "--mean",
+    type=NUMBERS,
+    metavar="M|R,G,B",
+    help="Then subtract this, or one number for each channel. Default: 0.",
 )
-@click.option("--std", type=NUMBERS, metavar="S|R,G,B", help="What the rest is divided by, likewise. Default: 1.")
+@click.option(
+    "--std",
+    type=NUMBERS,
+    metavar="S|R,G,B",
+    help="Then divide by this, or one number for each channel. Default: 1.",
+)
 @figure_options
 @options.file_options
 def command(
@@ -87,16 +93,18 @@ def command(
     std: tuple[float, ...] | None,
     **given: Any,
 ) -> None:
-    """Run a NETWORK, written in the layer language or in a file (.toml .json .txt), on images.
+    """Run a NETWORK on images: text of the layer language, or a file (.toml .json .txt).
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
     vector is printed.
 
-    Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each, conv:3x3,16 takes
-    its weights from --weights; {pools}; {channels}; {functions}; {others}.
+    Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each channel, conv:3x3,16
+    takes its weights from --weights; {pools}; {channels}; {functions}; {others}.
+
     Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2 dilation, g2 groups,
-    bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats what follows; res(a b) adds
-    its input, res(a | b) adds branches, cat(a | b) lays their channels side by side; @name names.
+    bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats the next layer; res(a b)
+    adds its input, res(a | b) adds branches, cat(a | b) puts their channels side by side; @name gives a
+    layer a name. `cnnfilter help language` explains all of it.
     """
     settings, document = Settings(**given), load_document(network)
     if not document.network.layers:

@@ -28,21 +28,20 @@ _MODES = f"{', '.join(_most)}, or {_last}.".capitalize()
     cls=Command,
     epilog="""\b
 Examples:
-  cnnfilter pool samples/pool-4x4.txt
-  cnnfilter pool samples/pool-5x5.txt --size 3 --stride 1
-  cnnfilter pool samples/city.png --mode avg --size 4 -o small.png
-  cnnfilter pool samples/pool-4x4.txt --explain 0,1
-  cnnfilter pool samples/city.png --mode max --over channels -o brightest.png
+  cnnfilter pool photo.jpg --mode avg --size 4 -o small.jpg
+  cnnfilter pool photo.jpg --mode median --size 3 --stride 1 --padding 1 -o clean.jpg
+  cnnfilter pool photo.jpg --mode max --over channels -o brightest.png
+  cnnfilter pool photo.jpg --explain 10,20
 """,
 )
 @options.inputs_argument
 @click.option("-m", "--mode", type=options.Choice(PoolMode), default="max", help=_MODES)
-@click.option("--size", type=pair("size"), default="2", help="Of the window.")
+@click.option("--size", type=pair("size"), default="2", help="Size of the window.")
 @click.option("-s", "--stride", type=pair("stride"), help="Pixels between windows. Default: the size.")
 @options.padding_option
 @options.dilation_option
-@click.option("--ceil", is_flag=True, help="Let a last window hang over the end.")
-@click.option("--count-include-pad", is_flag=True, help="Count padding in means, as PyTorch's AvgPool2d does.")
+@click.option("--ceil", is_flag=True, help="Round sizes up: the last window may reach beyond the image.")
+@click.option("--count-include-pad", is_flag=True, help="Count padding in averages, as PyTorch's AvgPool2d does.")
 @click.option("--global", "global_", is_flag=True, help="One value for each channel (max, avg).")
 @click.option(
     "--over",
@@ -65,11 +64,11 @@ def command(
     over: str,
     **given: Any,
 ) -> None:
-    """Take one value from each window of images, and write what comes out.
+    """Reduce images: take one value from each window.
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
 
-    Padding is no pixel: it wins no maximum, and means divide by the pixels that are there.
+    Padding is never the maximum, and averages divide by the number of real pixels in the window.
     """
     layer: Layer
     if global_ and over == "channels":

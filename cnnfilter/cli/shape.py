@@ -67,9 +67,9 @@ Examples:
   cnnfilter shape 256 --kernel 7 --stride 2 --padding 3 --explain
   cnnfilter shape 224 --kernel 7 --padding 3 --solve stride --target 112
   cnnfilter shape 28x28 conv:5x5 --compare
-  cnnfilter shape samples/city.png samples/squeezenet.toml -q
+  cnnfilter shape photo.jpg samples/squeezenet.toml -q
   cnnfilter shape samples/resnet18.toml --plot resnet18.svg
-  cnnfilter shape samples/city.png samples/alexnet.toml --plot seen.png --fields --unit 5,9 -q
+  cnnfilter shape photo.jpg samples/alexnet.toml --plot seen.png --fields --unit 5,5 -q
 """,
 )
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
@@ -84,38 +84,37 @@ Examples:
     "--kernel",
     metavar="KERNEL",
     shell_complete=complete_kernel,
-    help="One convolution: its kernel's size, 7 or 7x5, or a kernel such as sobel-x.",
+    help="One convolution instead of LAYERs: its size, 7 or 7x5, or a kernel such as sobel-x.",
 )
-@click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), help="Its number of outputs. Default: 1.")
+@click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), metavar="N", help="Its outputs. Default: 1.")
 @click.option("-s", "--stride", type=pair("stride"), help="Its stride. Default: 1.")
 @click.option("-p", "--padding", type=PADDING, help="Its padding: a number, HxW, T/L/B/R, same, half, full.")
 @click.option("-d", "--dilation", type=pair("dilation"), help="Its dilation. Default: 1.")
 @click.option(
     "--solve",
     type=click.Choice(["stride", "padding", "kernel", "dilation"]),
-    help="Print the layers that differ in this part and make --target, smallest first; one number for both axes"
-    " where one will do. Status 1 if there is none.",
+    help="Print the layers that give --target when this part is changed, smallest first; one number for both axes"
+    " where possible. Exit status 1 if there is none.",
 )
-@click.option("--target", type=pair("target"), help="The size that shall come out.")
-@click.option("--compare", is_flag=True, help="Beside each convolution, what full and local connections would cost.")
-@click.option("--csv", "report", flag_value="csv", help="As comma-separated values, every column.")
-@click.option("--markdown", "report", flag_value="markdown", help="As a Markdown table.")
-@click.option("--json", "report", flag_value="json", help="As JSON, which is read back as a network file.")
-@click.option("--explain", "report", flag_value="explain", help="As formulas, with their numbers put in.")
-@click.option("--table", "report", flag_value="table", help="As a table (the default).")
-@click.option("-q", "--quiet", is_flag=True, help="The last size alone, or with another form no warnings.")
-@plot_options("Draw the network, its volumes to scale; a table or another form is printed beside it only if asked for.")
+@click.option("--target", type=pair("target"), help="The wanted output size of --solve.")
+@click.option("--compare", is_flag=True, help="Add what full and local connections would cost to each convolution.")
+@click.option("--csv", "report", flag_value="csv", help="Print comma-separated values, every column.")
+@click.option("--markdown", "report", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--json", "report", flag_value="json", help="Print JSON, which can be read back as a network file.")
+@click.option("--explain", "report", flag_value="explain", help="Print the formulas with their numbers.")
+@click.option("--table", "report", flag_value="table", help="Print a table (the default).")
+@click.option("-q", "--quiet", is_flag=True, help="Print the last size alone; no warnings.")
+@plot_options("Draw the network, its volumes to scale; nothing is printed unless a form such as --table is given.")
 @click.option(
     "--fields",
     is_flag=True,
-    help="With --plot, draw receptive fields instead: what a unit of each layer sees, as frames on the input, or on the"
-    " image that SIZE names.",
+    help="With --plot, draw receptive fields: what a unit of each layer sees, as frames on the input, or on the image"
+    " given as SIZE.",
 )
 @click.option(
     "--unit",
     type=PLACE,
-    help="The unit of --fields, in the last layer that sees a part of the input; before it the units under its middle"
-    " are taken. Default: the middle one.",
+    help="The unit of --fields, in the last layer that sees only a part of the input. Default: the middle one.",
 )
 def command(
     words: tuple[str, ...],
@@ -132,11 +131,11 @@ def command(
     unit: Pair | None,
     **layer_options: Any,
 ) -> None:
-    """Print what comes out of each LAYER for an input of SIZE: its size, weights, and what it sees.
+    """Print the output size, the weights and the receptive field of each LAYER for an input of SIZE.
 
-    SIZE is HxW, HxWxC, N for a square, or an image whose size it is; a network file that names its
-    input needs none. Layers are words of the language, as for `cnnfilter pipeline`, or a network file;
-    --kernel and the options beside it describe one layer.
+    SIZE is HxW, HxWxC, N for a square, or an image file; a network file that gives its input needs none.
+    Layers are words of the language, as for `cnnfilter pipeline`, or a network file. --kernel and the
+    options beside it describe one layer.
     """
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=words)
     if unit and not fields:

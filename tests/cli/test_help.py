@@ -1,4 +1,4 @@
-"""What `--help` shows: every example in it runs."""
+"""What `--help` and `help` show: options in sections, examples that run, pages."""
 
 import itertools
 import re
@@ -10,16 +10,20 @@ import click
 import pytest
 from click.shell_completion import BashComplete, CompletionItem, ShellComplete
 from click.testing import CliRunner
+from PIL import Image
 
 from cnnfilter import __version__
 from cnnfilter.cli import COMMANDS, main
+from cnnfilter.cli.options import SECTIONS
 from cnnfilter.errors import MissingLibraryError
 from cnnfilter.kernels.spec import names
 from cnnfilter.nn.geometry import BorderMode, PaddingWord
 from cnnfilter.nn.layers import Function
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
+from tests.conftest import ROOT
 
+PAGES_FOLDER = ROOT / "cnnfilter" / "help"
 PAGES = ((), *((command,) for command in COMMANDS))
 
 
@@ -44,8 +48,10 @@ def outputs(words: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def checkout(folder: Path, samples: Path) -> Path:
-    """Return a folder with a copy of the samples, which is the current one."""
+def album(folder: Path, photo: Path, samples: Path) -> Path:
+    """Return a folder that holds `photo.jpg`, which is the current one."""
+    with Image.open(photo) as large:
+        large.reduce(2).save(folder / "photo.jpg")
     shutil.copytree(samples, folder / "samples")
     return folder
 
@@ -53,7 +59,7 @@ def checkout(folder: Path, samples: Path) -> Path:
 @pytest.mark.parametrize("words", PAGES, ids=lambda words: " ".join(words) or "cnnfilter")
 def test_the_help_of_every_command_ends_with_examples(words: tuple[str, ...]) -> None:
     shown = examples(words)
-    assert len(shown) >= 3
+    assert len(shown) >= 2
     assert all(line.startswith(" ".join(["cnnfilter", *words])) for line in shown)
 
 
@@ -66,15 +72,15 @@ def test_no_example_is_left_out_or_broken_in_two(words: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_runs_and_writes_what_it_names(run: Run, checkout: Path, example: str) -> None:
-    before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
+def test_every_example_runs_and_writes_what_it_names(run: Run, album: Path, example: str) -> None:
+    before = {path: path.read_bytes() for path in album.rglob("*") if path.is_file()}
     program, *words = shlex.split(example)
     assert program == "cnnfilter"
     result = run(*words)
-    made = {path for path in checkout.rglob("*") if path.is_file()} - set(before)
+    made = {path for path in album.rglob("*") if path.is_file()} - set(before)
     targets = outputs(words)
     for target in targets:
-        path = checkout / target
+        path = album / target
         assert {path} == made if path.is_file() else made == set(path.iterdir()) != set()
     assert all(load(path).std() > 1 for path in made if path.suffix != ".svg")  # a picture of one colour shows nothing
     assert bool(made) == bool(targets)
@@ -82,14 +88,85 @@ def test_every_example_runs_and_writes_what_it_names(run: Run, checkout: Path, e
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_the_commands_are_listed_in_the_order_in_which_people_meet_them() -> None:
-    listed = re.findall(r"^  ([a-z]+)  +[A-Z]", page(()).partition("Commands:\n")[2], re.MULTILINE)
-    assert listed == ["convolve", "pool", "pipeline", "shape", "kernels"]
+def sections(words: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the words at the start of each entry, by the titles under which `--help` of a command has them."""
+    _, *parts = re.split(r"^([A-Z][a-z ]+):$", page(words), flags=re.MULTILINE)
+    entry = re.compile(r"^  (-[^\s,]+(?:, --[a-z-]+)?|[a-z]+)", re.MULTILINE)
+    return dict(zip(parts[::2], map(entry.findall, parts[1::2]), strict=True))
 
 
-def test_the_help_of_convolve_says_how_the_kernel_is_laid() -> None:
+def test_the_commands_are_listed_in_groups() -> None:
+    groups = sections(())
+    assert groups.pop("Options") == ["--version", "-h, --help"]
+    assert groups == {
+        "Filter": ["convolve", "pool", "pipeline"],
+        "Understand": ["shape", "kernels"],
+        "More": ["help"],
+    }
+
+
+@pytest.mark.parametrize("words", PAGES[1:], ids=lambda words: words[0])
+def test_every_option_has_its_section_in_the_help(words: tuple[str, ...]) -> None:
+    command = main.get_command(click.Context(main), words[0])
+    assert command is not None
+    shown = sections(words)
+    assert list(shown) == [title for title in SECTIONS if title in shown]
+    options = [", ".join(option.opts) for option in command.params if isinstance(option, click.Option)]
+    assert sorted(itertools.chain(*shown.values())) == sorted([*options, "-h, --help"])
+
+
+@pytest.mark.parametrize("command", ["convolve", "pool", "pipeline"])
+def test_the_output_is_among_the_first_ten_options(command: str) -> None:
+    assert "-o, --output" in list(itertools.chain(*sections((command,)).values()))[:10]
+
+
+def test_no_option_is_in_two_sections() -> None:
+    names = list(itertools.chain(*SECTIONS.values()))
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("words", PAGES, ids=lambda words: " ".join(words) or "cnnfilter")
+def test_defaults_are_written_in_one_style(words: tuple[str, ...]) -> None:
+    text = " ".join(page(words).split())
+    assert not re.search(r"\[default|\[required|<=x|x>=|by default: ", text)
+    if words == ("convolve",):
+        assert "Pixels between windows. Default: 1." in text
+        assert "Default: the number of cores." in text
+
+
+def test_help_lists_the_pages_with_a_sentence_each(run: Run) -> None:
+    listed = dict(line.split(maxsplit=1) for line in run("help").stdout.splitlines())
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in PAGES_FOLDER.glob("*.md")}
+    assert listed == {name: text.splitlines()[2] for name, text in sorted(pages.items())}
+
+
+@pytest.mark.parametrize("path", sorted(PAGES_FOLDER.glob("*.md")), ids=lambda path: path.stem)
+def test_help_prints_a_page_as_it_is(run: Run, path: Path) -> None:
+    assert run("help", path.stem).stdout == path.read_text(encoding="utf-8")
+
+
+def test_help_shows_a_page_through_the_pager_of_a_terminal(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    paged: list[str] = []
+    monkeypatch.setattr("click.echo_via_pager", paged.append)
+    assert run("help", "formats").stdout == ""
+    assert paged == [(PAGES_FOLDER / "formats.md").read_text(encoding="utf-8").rstrip("\n")]
+
+
+@pytest.mark.parametrize(
+    ("topic", "answer"),
+    [
+        ("convolve", "`cnnfilter convolve --help` explains this command"),
+        ("formts", "nearest: formats; `cnnfilter help` lists the pages"),
+        ("zzzzz", "no page is called 'zzzzz'; `cnnfilter help` lists the pages"),
+    ],
+)
+def test_help_on_an_unknown_topic_says_where_to_look(run: Run, topic: str, answer: str) -> None:
+    assert answer in run("help", topic, status=2).stderr
+
+
+def test_the_help_of_convolve_says_what_convolution_means() -> None:
     text = " ".join(page(("convolve",)).split())
-    assert "laid on the image as it is drawn" in text
+    assert "The kernel is not turned" in text
     assert "cross-correlation" in text
     assert "--flip" in text
 
@@ -157,6 +234,8 @@ def test_shells_complete_files_where_a_kernel_is_a_path(incomplete: str) -> None
     [
         ((), "", list(COMMANDS)),
         ((), "p", ["pool", "pipeline"]),
+        (("help",), "form", ["formats"]),
+        (("convolve", "--format"), "jp", ["jpg", "jpeg", "jpe", "jp2"]),
         (("convolve", "-p"), "", list(PaddingWord)),
         (("convolve", "--border"), "", [mode for mode in BorderMode if mode != "constant"]),
         (("convolve", "--activation"), "", list(Function)),
