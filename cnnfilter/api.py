@@ -26,7 +26,7 @@ from cnnfilter.io.levels import DEPTHS, MAXIMA, has_white_at_1, to_levels, warn_
 from cnnfilter.io.weights import as_tensors
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.network_files import Document, Preparation, load_document, read_document
-from cnnfilter.nn.geometry import Border, Window, as_border, as_padding, as_pair
+from cnnfilter.nn.geometry import Border, Window, as_border, as_padding, as_pair, default_padding
 from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Shape
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
@@ -118,7 +118,7 @@ def convolve(
     kernel: Array,
     *,
     stride: Numbers = 1,
-    padding: Numbers = 0,
+    padding: Numbers | None = None,
     dilation: Numbers = 1,
     border: str | Border = "zero",
     flip: bool = False,
@@ -142,6 +142,7 @@ def convolve(
     padding
         Pixels added around the image: a number, (height, width), (top, left, bottom, right), or `valid`
         (0), `same` (ceil(H / stride) rows come out, the odd pixel at the end), `same-lower`, `half`, `full`.
+        By default 0, or `same` where a border other than zero is given.
     border
         What the padding holds: `zero`, `edge`, `reflect`, `symmetric`, `wrap`, `constant:V`.
     flip
@@ -181,13 +182,14 @@ def convolve(
     volume = as_volume(np.asarray(image))
     weights = _weights(kernel)
     word = KernelWord("given", weights.shape)
+    edge = as_border(border)
     window = Window(
         size=(weights.shape[0], weights.shape[1]),
         stride=as_pair(stride, "stride"),
-        padding=as_padding(padding),
+        padding=default_padding(edge) if padding is None else as_padding(padding),
         dilation=as_pair(dilation, "dilation"),
     )
-    fields: dict[str, Any] = {"window": window, "kernels": (word,), "border": as_border(border), "bias": float(bias)}
+    fields: dict[str, Any] = {"window": window, "kernels": (word,), "border": edge, "bias": float(bias)}
     if weights.ndim == 2 and groups != 1:
         raise ShapeError(f"{groups} groups need a bank of shape (kh, kw, in, out); a 2-D kernel filters each channel")
     layer = DepthwiseConv(**fields) if weights.ndim == 2 else Conv(**fields, groups=groups)

@@ -9,7 +9,7 @@ from cnnfilter.cli.batch import filter_files
 from cnnfilter.cli.options import NUMBER, Word, complete_kernel, pair, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_shape, recognize
-from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border
+from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border, default_padding
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size
 from cnnfilter.nn.network import Network
 from cnnfilter.run.settings import Settings
@@ -55,7 +55,7 @@ Examples:
     ' "0 -1 0; -1 5 -1; 0 -1 0". Several kernels give one output each, unless combined.',
 )
 @click.option("-s", "--stride", type=pair("stride"), default="1", help="Pixels between windows.")
-@options.padding_option
+@options.border_padding_option
 @options.dilation_option
 @click.option(
     "--border",
@@ -92,7 +92,7 @@ def command(
     inputs: tuple[str, ...],
     kernels: tuple[str, ...],
     stride: Pair,
-    padding: Padding,
+    padding: Padding | None,
     dilation: Pair,
     border: Border,
     flip: bool,
@@ -116,7 +116,7 @@ def command(
     def make_network(*bank: KernelWord) -> Network:
         each = channels == "each" and all(len(kernel.shape) == 2 for kernel in bank)
         convolution = (DepthwiseConv if each else Conv)(
-            window=Window(common_size(bank), stride, padding, dilation),
+            window=Window(common_size(bank), stride, padding or default_padding(border), dilation),
             kernels=bank,
             bias=bias,
             border=border,

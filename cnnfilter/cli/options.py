@@ -177,12 +177,10 @@ def describe_option(option: click.Option, ctx: click.Context) -> tuple[str, str]
     return written, f"{option.help}{' Required.' if option.required else default}"
 
 
-padding_option = click.option(
-    "-p",
-    "--padding",
-    type=PADDING,
-    default="valid",
-    help="Pixels added around the image: a number, HxW, T/L/B/R, or valid (none), same, same-lower, half, full.",
+_PADDING_HELP = "Pixels added around the image: a number, HxW, T/L/B/R, or valid (none), same, same-lower, half, full."
+padding_option = click.option("-p", "--padding", type=PADDING, default="valid", help=_PADDING_HELP)
+border_padding_option = click.option(
+    "-p", "--padding", type=PADDING, help=f"{_PADDING_HELP} Default: valid, or same where a --border is given."
 )
 dilation_option = click.option(
     "-d", "--dilation", type=pair("dilation"), default="1", help="Distance in pixels between neighbouring weights."

@@ -182,8 +182,11 @@ class Window(Value):
             output_size(width, left, right, self.extent[1], self.stride[1], ceil=self.ceil),
         )
 
-    def options(self, usual_stride: Pair) -> Iterator[str]:
-        """Yield stride, padding and dilation as the language writes them, where they are not the usual ones."""
+    def options(self, usual_stride: Pair, *, names_valid: bool = False) -> Iterator[str]:
+        """Yield stride, padding and dilation as the language writes them, where they are not the usual ones.
+
+        With `names_valid` no padding is written `valid`.
+        """
         if self.stride != usual_stride:
             yield f"s{show_side(self.stride)}"
         if isinstance(self.padding, PaddingWord):
@@ -191,6 +194,8 @@ class Window(Value):
         elif self.padding != NO_PADDING:
             text = show_padding(self.padding)
             yield f"p={text}" if "/" in text else f"p{text}"
+        elif names_valid:
+            yield PaddingWord.VALID.value
         if self.dilation != (1, 1):
             yield f"d{show_side(self.dilation)}"
 
@@ -244,6 +249,11 @@ def as_border(value: str | Border) -> Border:
         return Border(BorderMode(word), parse_number(number) if colon else 0.0)
     except ValueError as error:
         raise LanguageError(f"border {value!r}: {error}; a number is needed, as in constant:255") from error
+
+
+def default_padding(border: Border) -> Padding:
+    """Return the padding where none is given: `same` for a border other than zero, which has to lie somewhere."""
+    return NO_PADDING if border.mode is BorderMode.ZERO else PaddingWord.SAME
 
 
 class Field(NamedTuple):

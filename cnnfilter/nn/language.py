@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from cnnfilter.errors import CnnFilterError, LanguageError, nearest
 from cnnfilter.nn.frozen import fields_of, replace
-from cnnfilter.nn.geometry import Pair, Window
+from cnnfilter.nn.geometry import Border, Pair, Window, default_padding
 from cnnfilter.nn.layer_options import KernelShape, Options, Token, looks_like_option, read_options, split, tokenize
 from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Function, Layer, common_size
 from cnnfilter.nn.network import Network
@@ -84,7 +84,8 @@ def build_layer(word: str, options: Options) -> Layer:
     if "number" in options:
         fields[kind.BARE] = _as_count(options["number"], kind.COUNTS) if kind.COUNTS else options["number"]
     if issubclass(kind, Convolution):
-        fields["window"] = _window(options, _kernel_size(options), stride=(1, 1))
+        padding = default_padding(options.get("border", Border()))
+        fields["window"] = _window({"padding": padding} | options, _kernel_size(options), stride=(1, 1))
         fields["learned_bias"] = not options.keys() & {"kernels", "nobias", "bias"}
     elif kind is Linear:
         if "number" not in options:

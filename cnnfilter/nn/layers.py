@@ -311,12 +311,13 @@ class Convolution(WindowLayer):
             yield str(number)
         if isinstance(self, Conv) and self.groups > 1:
             yield f"g{self.groups}"
-        yield from self.window.options((1, 1))
+        has_border = self.border.mode is not BorderMode.ZERO
+        yield from self.window.options((1, 1), names_valid=has_border)
         if self.bias:
             yield f"bias={show_number(self.bias)}"
         elif not self.kernels and not self.learned_bias:
             yield "nobias"
-        if self.border.mode is not BorderMode.ZERO:
+        if has_border:
             yield f"border={self.border}"
         if self.flip:
             yield "flip"

@@ -1,4 +1,4 @@
-"""What a careful reader would say of a network that is right, but perhaps not meant so."""
+"""Warnings about a network that is valid, but probably not meant so."""
 
 from collections.abc import Callable, Iterable, Iterator
 from math import gcd
@@ -9,12 +9,14 @@ from cnnfilter.nn.network import Visit
 
 
 def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
-    """Return a warning for each border that has no padding to fill."""
+    """Return a warning for each border that has no padding to fill; a window of 1x1 needs none."""
     return [
-        f"{layer.text}: border {layer.border} has no effect with padding 0; try padding same"
+        f"{layer.text}: border {layer.border} has no effect with padding 0; leave the padding out, or make it same"
         for visit in visits
         if isinstance(layer := visit.node.layer, Convolution)
         and layer.border.mode != "zero"
+        and layer.window.padding is not PaddingWord.SAME
+        and layer.window.size != (1, 1)
         and not any(layer.window.pads(*visit.inputs.shape[:2]))
     ]
 
@@ -31,7 +33,7 @@ def warn_about_layouts(visits: Iterable[Visit]) -> list[str]:
 
 
 def _looks_like_pytorch(shape: Shape) -> bool:
-    """Return whether the last two axes of a bank are rather those of a window than the first two."""
+    """Return whether the last two axes of a bank look more like a window than the first two."""
     return shape[2] == shape[3] != shape[0] and (shape[0] != shape[1] or shape[0] > _LARGEST_WINDOW)
 
 
@@ -45,19 +47,19 @@ def warn_about_input(shape: Shape) -> list[str]:
         return []
     height, width, channels = shape
     return [
-        f"{show_shape(shape)} is read as {height} rows and {width} columns of {channels} channels; {width}x{channels}x"
-        f"{height}, or as a SIZE --layout chw, makes it {height} channel{'s' * (height > 1)}"
+        f"{show_shape(shape)} is read as {height} row{'s' * (height > 1)} and {width} columns of {channels} channels; "
+        f"for {height} channel{'s' * (height > 1)} write {width}x{channels}x{height}, or add --layout chw"
     ]
 
 
 _LEAST_SIDE = 8
-"""So many columns and channels are rather the rows and columns of an image whose channels come first."""
+"""From this size on, columns and channels look like the rows and columns of an image with its channels first."""
 
 
 def warn_about_sums(visits: Iterable[Visit], never_negative: Callable[[str], bool]) -> list[str]:
     """Return a warning for each conv that adds up channels under a kernel that is never negative, such as a blur."""
     return [
-        f"{layer.text} sums {slices} channels; dwconv filters each by itself, gray before it makes one"
+        f"{layer.text} sums {slices} channels; dwconv filters each channel by itself, gray before it makes one channel"
         for visit in visits
         if isinstance(layer := visit.node.layer, Conv)
         and (slices := layer.bank(visit.inputs.shape[2])[2]) > 1
@@ -66,9 +68,9 @@ def warn_about_sums(visits: Iterable[Visit], never_negative: Callable[[str], boo
 
 
 def warn_about_sizes(visits: Iterable[Visit]) -> list[str]:
-    """Return a warning for layers that pass over pixels, shift the image, or see more than there is.
+    """Return a warning for layers that skip pixels, shift the image, or see more than there is.
 
-    Layers of which the same is to be said share a warning.
+    Layers with the same warning share it.
     """
     found: dict[str, list[str]] = {}
     shape: Shape = ()
@@ -92,7 +94,7 @@ def _join(names: list[str]) -> str:
 
 
 MOST_NAMED = 4
-"""So many layers a warning names; the others it counts."""
+"""Number of layers that a warning names; it counts the others."""
 
 
 def _of_visit(visit: Visit) -> Iterator[str]:
@@ -105,11 +107,11 @@ def _of_visit(visit: Visit) -> Iterator[str]:
         jumps = dict.fromkeys(end.field.jump for end in layer.ends(flow) if end.field)
         if len(jumps) > 1:
             each = " and ".join(map(show_pair, jumps))
-            yield f"its branches have jumps of {each}, so that their values do not lie over the same pixels"
+            yield f"its branches have jumps of {each}, so their values are not over the same pixels"
 
 
 def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[str]:
-    """Yield what is said of rows and columns that no window reaches: those between windows, and the last ones."""
+    """Yield warnings about rows and columns that no window reaches: those between windows, and the last ones."""
     last = []
     gaps: dict[str, list[str]] = {}
     for axis, (name, size) in enumerate((("row", height), ("column", width))):
@@ -119,7 +121,7 @@ def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[
             kernel, dilation = window.size[axis], window.dilation[axis]
             cause = f"is larger than the window of {kernel}"
             if dilation > 1:
-                cause = f"and a window of {kernel} dilated by {dilation} pass over them"
+                cause = f"and a window of {kernel} dilated by {dilation} skip them"
             gaps.setdefault(f"the stride of {stride} {cause}", []).append(name)
             continue
         missed = min(size, size + before - (outputs - 1) * stride - window.extent[axis])
@@ -132,11 +134,11 @@ def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[
 
 
 def _has_gaps(window: Window, axis: int, size: int, before: int, outputs: int) -> bool:
-    """Return whether windows pass over pixels of the image that lie before the last one that they touch."""
+    """Return whether windows skip pixels of the image that are before the last one that they touch."""
     kernel, stride, dilation = window.size[axis], window.stride[axis], window.dilation[axis]
     behind = (outputs - 1) * stride + window.extent[axis] - before
     reached = {weight * dilation % stride for weight in range(min(kernel, stride // gcd(stride, dilation)))}
-    # What windows pass over comes again with each stride.
+    # The pixels that windows skip repeat with each stride.
     return any(place % stride not in reached for place in range(before, before + min(size, behind, stride)))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage  # type: ignore[import-untyped]
 
 from cnnfilter.api import convolve, kernel, network, pool, read_image
 from cnnfilter.arrays import Array, float_type
@@ -168,6 +169,14 @@ class TestConvolve:
         expected = convolve(image, weights, stride=2, padding=2, dilation=2)
         assert np.array_equal(convolve(image, weights, stride=number, padding=number, dilation=number), expected)
         assert np.array_equal(pool(image, number, stride=number), pool(image, 2))
+
+    @pytest.mark.parametrize(("border", "mode"), [("edge", "nearest"), ("symmetric", "reflect"), ("wrap", "wrap")])
+    def test_a_border_keeps_the_size_where_no_padding_is_given(self, border: str, mode: str) -> None:
+        image, weights = np.random.default_rng(5).random((7, 9)), kernel("gaussian:5:1")
+        expected = ndimage.correlate(image, weights, mode=mode)
+        assert np.allclose(convolve(image, weights, border=border), expected, rtol=1e-12, atol=0)
+        assert convolve(image, weights, border=border, padding=0).shape == (3, 5)
+        assert convolve(image, weights, border="zero").shape == (3, 5)
 
     @pytest.mark.parametrize(
         ("border", "row"),

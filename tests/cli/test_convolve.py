@@ -120,10 +120,32 @@ def test_the_border_says_what_lies_beyond_the_edge(run: Run, border: str, mode: 
 
 
 def test_a_border_that_nothing_sees_brings_a_warning(run: Run) -> None:
-    result = run("convolve", "image.txt", "-k", inline(KERNEL), "--border", "edge")
+    result = run("convolve", "image.txt", "-k", inline(KERNEL), "-p", "0", "--border", "edge")
     assert result.stderr.startswith("cnnfilter: warning: image.txt: ")
     assert "border edge has no effect with padding 0" in result.stderr
     assert np.array_equal(rows(result.stdout), correlated(IMAGE, KERNEL))
+
+
+@pytest.mark.parametrize(("border", "mode"), [("edge", "nearest"), ("reflect", "mirror"), ("wrap", "wrap")])
+def test_a_border_keeps_the_size_where_no_padding_is_given(run: Run, border: str, mode: str) -> None:
+    result = run("convolve", "image.txt", "-k", "gaussian:7:1.5", "--border", border)
+    expected = ndimage.correlate(IMAGE, rows(run("kernels", "--matrix", "gaussian:7:1.5").stdout), mode=mode)
+    assert np.allclose(rows(result.stdout), expected, rtol=1e-13, atol=1e-11)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("options", [("--border", "zero"), ("-p", "valid", "--border", "zero")])
+def test_a_zero_border_alone_changes_nothing(run: Run, options: tuple[str, ...]) -> None:
+    result = run("convolve", "image.txt", "-k", inline(KERNEL), *options)
+    assert np.array_equal(rows(result.stdout), correlated(IMAGE, KERNEL))
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("options", [(), ("-p", "0")])
+def test_a_border_around_a_window_of_one_pixel_brings_no_warning(run: Run, options: tuple[str, ...]) -> None:
+    result = run("convolve", "image.txt", "-k", "identity:1", "--border", "edge", *options)
+    assert np.array_equal(rows(result.stdout), IMAGE)
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize(("word", "divisor"), [("none", 1), ("sum", KERNEL.sum()), ("abs", np.abs(KERNEL).sum())])

@@ -215,9 +215,9 @@ def test_names_are_given_or_counted(run: Run) -> None:
 
 
 def test_a_border_that_nothing_sees_brings_a_warning_unless_quiet(run: Run) -> None:
-    words = ("shape", "28x28", "conv:sobel-x,border=edge")
+    words = ("shape", "28x28", "conv:sobel-x,p0,border=edge")
     result = run(*words)
-    assert result.stderr.startswith("cnnfilter: warning: conv:sobel-x,border=edge: ")
+    assert result.stderr.startswith("cnnfilter: warning: conv:sobel-x,valid,border=edge: ")
     assert "  26x26x1  " in result.stdout
     assert run(*words, "-q").stderr == ""
 

@@ -384,7 +384,7 @@ def test_values_held_at_a_time_are_input_and_output_and_what_a_block_still_needs
         (("28x28", "conv:4x4,same-lower"), "`same-lower` pads 2/2/1/1, one more at the start"),
         (("28x28", "conv:3x3,s1,p1 conv:5x5,d7,half"), "receptive field, 31x31, is larger than the input of 28x28"),
         (("28x28x3", "conv:box:3"), "conv:box:3 sums 3 channels; dwconv"),
-        (("28x28", "conv:box:3,border=wrap"), "border wrap has no effect with padding 0"),
+        (("28x28", "conv:box:3,valid,border=wrap"), "border wrap has no effect with padding 0"),
         (("28x28", "cat(maxpool:3,s2,p1 | maxpool:2 2x relu conv:1x1,s1)"), ""),
         (("28x28", "conv:3x3,p1,s1 relu"), ""),
     ],

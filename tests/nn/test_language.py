@@ -84,6 +84,7 @@ def conv(window: Window, **fields: object) -> Conv:
 
 
 THREE = Window((3, 3))
+SAME = Window((3, 3), padding=PaddingWord.SAME)
 
 LAYERS: dict[str, Layer] = {
     "conv:3x3": conv(THREE),
@@ -108,8 +109,13 @@ LAYERS: dict[str, Layer] = {
     "conv:3x3,nobias": conv(THREE, learned_bias=False),
     "conv:3x3,bias=0.5": conv(THREE, learned_bias=False, bias=0.5),
     "conv:3x3,bias=-1/4": conv(THREE, learned_bias=False, bias=-0.25),
-    "conv:3x3,border=reflect": conv(THREE, border=Border(BorderMode.REFLECT)),
-    "conv:3x3,border=constant:0.5": conv(THREE, border=Border(BorderMode.CONSTANT, 0.5)),
+    "conv:3x3,border=reflect": conv(SAME, border=Border(BorderMode.REFLECT)),
+    "conv:3x3,border=constant:0.5": conv(SAME, border=Border(BorderMode.CONSTANT, 0.5)),
+    "conv:3x3,border=constant:0": conv(SAME, border=Border(BorderMode.CONSTANT)),
+    "conv:3x3,border=zero": conv(THREE),
+    "conv:3x3,border=edge,valid": conv(THREE, border=Border(BorderMode.EDGE)),
+    "conv:3x3,p0,border=edge": conv(THREE, border=Border(BorderMode.EDGE)),
+    "conv:3x3,p1,border=edge": conv(Window((3, 3), padding=(1, 1, 1, 1)), border=Border(BorderMode.EDGE)),
     "conv:3x3,flip": conv(THREE, flip=True),
     "conv:3x3,normalize=abs": conv(THREE, normalize=Normalization.ABS),
     "conv:edge": Conv(window=THREE, kernels=bank("edge")),

@@ -31,31 +31,38 @@ from tests.nn.strategies import PADDINGS, kernel_shape, networks_for, output_or_
 
 
 @pytest.mark.parametrize(
-    "text", ["conv:3x3,border=edge", "relu conv:3x3,s2,border=constant:1 tanh", "dwconv:3x3,valid,border=wrap"]
+    "text",
+    ["conv:3x3,p0,border=edge", "relu conv:3x3,s2,valid,border=constant:1 tanh", "dwconv:1x3,valid,border=wrap"],
 )
 def test_a_border_without_padding_brings_a_warning(text: str) -> None:
     network = parse_network(text, kernel_shape)
     (layer,) = (layer for layer in network.layers if layer.op.endswith("conv"))
     border = text.partition("border=")[2].split()[0]
     (warning,) = warn_about_borders(network.visits((9, 9, 2)))
-    assert warning == f"{layer.text}: border {border} has no effect with padding 0; try padding same"
+    assert (
+        warning == f"{layer.text}: border {border} has no effect with padding 0; leave the padding out, or make it same"
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["conv:3x3", "conv:3x3,p1", "conv:3x3,same,border=edge", "conv:3x3,p=0/0/0/1,border=wrap", "relu", ""]
+    "text",
+    [
+        *("conv:3x3", "conv:3x3,p1", "conv:3x3,same,border=edge", "conv:3x3,p=0/0/0/1,border=wrap", "relu", ""),
+        *("conv:3x3,border=edge", "conv:3x3,s3,border=edge", "conv:1x1,border=edge", "conv:1x1,p0,border=wrap"),
+    ],
 )
 def test_there_is_no_warning_where_nothing_is_odd(text: str) -> None:
     assert warn_about_borders(parse_network(text, kernel_shape).visits((9, 9, 2))) == []
 
 
 def test_each_border_without_padding_brings_a_warning() -> None:
-    network = parse_network("conv:3x3,border=edge conv:3x3,p1,border=edge 2x conv:1x1,border=wrap", kernel_shape)
+    network = parse_network("conv:3x3,p0,border=edge conv:3x3,p1,border=edge 2x conv:2x1,p0,border=wrap", kernel_shape)
     assert [
         warning.partition(":")[2].partition(",")[0] for warning in warn_about_borders(network.visits((9, 9, 1)))
     ] == [
         "3x3",
-        "1x1",
-        "1x1",
+        "2x1",
+        "2x1",
     ]
 
 
@@ -80,8 +87,8 @@ def test_other_kernels_are_not(shape: Shape, tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(3, 224, 224), (1, 28, 28), (4, 8, 9)], ids=str)
 def test_a_size_that_looks_channels_first_brings_a_warning(shape: Shape) -> None:
     (warning,) = warn_about_input(shape)
-    assert re.match(rf"{shape[0]}x{shape[1]}x{shape[2]} is read as {shape[0]} rows and {shape[1]} columns", warning)
-    assert f"; {shape[1]}x{shape[2]}x{shape[0]}, or as a SIZE --layout chw, makes it {shape[0]} channel" in warning
+    assert re.match(rf"{shape[0]}x{shape[1]}x{shape[2]} is read as {shape[0]} rows? and {shape[1]} columns", warning)
+    assert re.search(rf"for {shape[0]} channels? write {shape[1]}x{shape[2]}x{shape[0]}, or add --layout chw", warning)
 
 
 @pytest.mark.parametrize("shape", [(224, 224, 3), (224, 224, 64), (3, 3, 64), (1, 1, 512), (7, 7, 512), (10,)], ids=str)
@@ -92,7 +99,7 @@ def test_other_sizes_are_not(shape: Shape) -> None:
 def test_the_command_says_so_and_layout_chw_is_right() -> None:
     result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8"])
     assert (
-        "warning: 3x224x224 is read as 3 rows and 224 columns of 224 channels; 224x224x3, or as a SIZE --layout chw"
+        ": 3x224x224 is read as 3 rows and 224 columns of 224 channels; for 3 channels write 224x224x3, or add --layout"
         in result.stderr
     )
     result = CliRunner().invoke(main, ["shape", "3x224x224", "conv:3x3,8", "--layout", "chw"])
@@ -128,7 +135,7 @@ class TestWarningsOnSums:
 
     def test_the_warning_names_the_layers_that_were_perhaps_meant(self) -> None:
         (warning,) = self.warnings("conv:box:3", 3)
-        assert warning.endswith("; dwconv filters each by itself, gray before it makes one")
+        assert warning.endswith("; dwconv filters each channel by itself, gray before it makes one channel")
 
     def test_a_kernel_with_a_slice_for_each_channel_is_meant_to_sum(self, tmp_path: Path) -> None:
         np.save(tmp_path / "kernel.npy", np.ones((3, 3, 3)))
@@ -137,7 +144,7 @@ class TestWarningsOnSums:
 
 def test_the_command_shape_makes_the_warning_too(runner: CliRunner) -> None:
     result = runner.invoke(main, ["shape", "5x5x3", "conv:box:3"])
-    assert "conv:box:3 sums 3 channels; dwconv filters each by itself" in result.stderr
+    assert "conv:box:3 sums 3 channels; dwconv filters each channel by itself" in result.stderr
     assert runner.invoke(main, ["shape", "5x5x3", "conv:box:3", "-q"]).stderr == ""
 
 
@@ -193,7 +200,7 @@ class TestWarningsOnSizes:
                 (8, 9, 1),
                 [
                     "layer 1, conv1: no window reaches some columns: the stride of 6 and a window of 3 dilated by 2 "
-                    "pass over them"
+                    "skip them"
                 ],
             ),
             (
@@ -202,7 +209,7 @@ class TestWarningsOnSizes:
                 (9, 9, 1),
                 [
                     "layer 1, conv1: no window reaches some rows and columns: the stride of 2 and a window of 3 "
-                    "dilated by 2 pass over them"
+                    "dilated by 2 skip them"
                 ],
             ),
             (
@@ -239,8 +246,8 @@ class TestWarningsOnSizes:
                 (4, 4, 1),
                 [
                     "layer 3, conv2: from here on a value's receptive field, 7x7, is larger than the input of 4x4",
-                    "layer 4, cat1: its branches have jumps of 1x1 and 2x2, so that their values do not lie over the "
-                    "same pixels",
+                    "layer 4, cat1: its branches have jumps of 1x1 and 2x2, so their values are not over the same "
+                    "pixels",
                 ],
             ),
         ],
@@ -431,6 +438,6 @@ class TestUnreadPixels:
 
 
 def test_warnings_are_made_of_layers_in_blocks_too() -> None:
-    network = cnnfilter.network("res(conv:box:3,border=edge | cat(conv:box:3,border=wrap))")
+    network = cnnfilter.network("res(conv:box:3,p0,border=edge | cat(conv:box:3,valid,border=wrap))")
     assert len(warn_about_borders(network.visits((9, 9, 3)))) == 2
     assert len(warn_about_sums(network.visits((9, 9, 3)), never_negative)) == 2

@@ -508,3 +508,19 @@ def test_an_error_knows_its_file_and_its_place(
         read_document(path)
     assert caught.value.path == str(path)
     assert (caught.value.line, caught.value.column) == place
+
+
+@pytest.mark.parametrize(
+    ("options", "printed"),
+    [
+        ('border = "edge"', "conv:3x3,same,border=edge"),
+        ('border = "edge", padding = 0', "conv:3x3,valid,border=edge"),
+        ('border = "edge", padding = "valid"', "conv:3x3,valid,border=edge"),
+        ('border = "edge", padding = 1', "conv:3x3,p1,border=edge"),
+        ('border = "zero"', "conv:3x3"),
+    ],
+)
+def test_a_border_in_a_table_has_the_padding_that_it_has_in_the_language(options: str, printed: str) -> None:
+    network = read_document(write("net.toml", f'layers = [{{op = "conv", size = 3, {options}}}]')).network
+    assert str(network) == printed
+    assert parse_network(printed, kernel_shape) == network

@@ -54,10 +54,10 @@ def word(text: str) -> tuple[KernelWord, ...]:
         (Conv(window=Window((3, 3), padding=(1, 0, 1, 0)), learned_bias=True), "conv:3x3,p1x0"),
         (Conv(window=Window((3, 3), padding=(0, 1, 1, 0)), learned_bias=True), "conv:3x3,p=0/1/1/0"),
         (Conv(window=Window((3, 3), padding=PaddingWord.SAME_LOWER), learned_bias=True), "conv:3x3,same-lower"),
-        (Conv(window=THREE, border=Border(BorderMode.WRAP), learned_bias=True), "conv:3x3,border=wrap"),
+        (Conv(window=THREE, border=Border(BorderMode.WRAP), learned_bias=True), "conv:3x3,valid,border=wrap"),
         (
             Conv(window=THREE, border=Border(BorderMode.CONSTANT, 255), learned_bias=True),
-            "conv:3x3,border=constant:255",
+            "conv:3x3,valid,border=constant:255",
         ),
         (Conv(window=Window((3, 2)), kernels=word("sobel-x"), flip=True), "conv:sobel-x,flip"),
         (Conv(window=Window((3, 2)), kernels=word("a") + word("b")), "conv:a,b"),
@@ -241,6 +241,9 @@ def test_short_words_are_written_out(short: str, op: str) -> None:
     [
         ("conv:s1,d1,g1,p0,3x3,1", "conv:3x3"),
         ("conv:3x3,valid,border=zero,normalize=none", "conv:3x3"),
+        ("conv:3x3,border=wrap", "conv:3x3,same,border=wrap"),
+        ("conv:3x3,p0,border=edge", "conv:3x3,valid,border=edge"),
+        ("conv:3x3,p1,border=reflect", "conv:3x3,p1,border=reflect"),
         ("conv:3x3,p=1/1/1/1", "conv:3x3,p1"),
         ("conv:3x3,p=1/0/1/0", "conv:3x3,p1x0"),
         ("conv:3x3,p=same", "conv:3x3,same"),
