@@ -1,5 +1,6 @@
 """Pages of a TIFF as images: the samples of their strips and tiles, and what these mean."""
 
+import math
 import struct
 from collections.abc import Callable
 
@@ -245,7 +246,9 @@ def _fractions(data: bytes, tag: Tag | None, default: tuple[float, ...], least: 
     """Return the values of a tag of rationals, or those by default if it has not as many, or one below the least."""
     values = tag.values(data) if tag else ()
     if tag and tag.form[1:] in {"II", "ii"}:
-        values = tuple(over / (under or 1) for over, under in zip(values[::2], values[1::2], strict=True))
+        values = tuple(
+            over / under if under else math.nan for over, under in zip(values[::2], values[1::2], strict=True)
+        )
     return values if len(values) == len(default) and all(least <= value < 1e6 for value in values) else default
 
 

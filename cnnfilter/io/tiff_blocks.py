@@ -42,12 +42,12 @@ def read_samples(data: bytes, layout: Layout, name: str) -> Array:
     """Return the samples of a page, (H, W, samples), as they are in its file; `ImageFileError` if any are missing."""
     blocks = find_blocks(data, layout, name)
     samples = np.empty((layout.height, layout.width, layout.samples), _type_of(layout))
-    height, width = layout.block
+    width = layout.block[1]
     count = 1 if layout.planar else layout.samples
     read = _read_colour_differences if _is_subsampled(layout) else _read_numbers
     for block, raw in zip(blocks, _decompress(blocks, layout, name), strict=True):
         place = samples[
-            block.top : block.top + height, block.left : block.left + width, block.plane : block.plane + count
+            block.top : block.top + block.rows, block.left : block.left + width, block.plane : block.plane + count
         ]
         place[...] = read(raw, block.rows, layout)[: place.shape[0], : place.shape[1]]
     return samples
@@ -60,7 +60,7 @@ def _type_of(layout: Layout) -> np.dtype[np.generic]:
 
 
 def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
-    """Return the blocks of a page, plane by plane, row by row."""
+    """Return the blocks of a page, plane by plane, row by row; strips that are one run of bytes as one."""
     tags = layout.directory.tags
     try:
         offsets, counts = (
@@ -70,11 +70,14 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
     except (struct.error, ValueError, OverflowError):  # it may be of floats
         _refuse("a page's table of strips or tiles", name)
     file, (height, width), blocks = memoryview(data), layout.block, list[StripOrTile]()
+    if _is_one_run(offsets, counts, layout) and offsets[-1] + counts[-1] <= len(data):
+        height, counts = layout.height, (sum(counts),)
     most = 8 * _row_bytes(layout) if layout.compression in CCITT else _EXPANSION.get(layout.compression, 1 << 16)
+    whole = _size_of(height, layout)
     for plane in range(layout.samples if layout.planar else 1):
         for top in range(0, layout.height, height):
             rows = height if layout.tiled else min(height, layout.height - top)
-            size = _size_of(rows, layout)
+            size = whole if rows == height else _size_of(rows, layout)
             for left in range(0, layout.width, width):
                 if len(blocks) >= len(offsets):
                     raise ImageFileError("the TIFF is damaged: it has fewer strips or tiles than its size", path=name)
@@ -84,6 +87,15 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
                     _refuse(f"{_kind(layout)} {len(blocks) + 1}", name)
                 blocks.append(StripOrTile(plane, top, left, rows, size, file[start : start + count]))
     return blocks
+
+
+def _is_one_run(offsets: tuple[int, ...], counts: tuple[int, ...], layout: Layout) -> bool:
+    """Return whether strips follow one another without compression."""
+    if layout.compression != 1 or layout.tiled or layout.planar or _is_subsampled(layout) or not offsets[0:1]:
+        return False
+    whole, rows = divmod(layout.height, layout.block[0])
+    sizes = (_size_of(layout.block[0], layout),) * whole + ((_size_of(rows, layout),) if rows else ())
+    return counts == sizes and offsets == tuple(range(offsets[0], offsets[0] + len(sizes) * sizes[0], sizes[0]))
 
 
 _EXPANSION = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}

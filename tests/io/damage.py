@@ -19,6 +19,7 @@ from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import FORMATS, Depth
+from cnnfilter.io.headers import read_header
 from tests.io import IMAGE_SUFFIXES, exif_of, saved
 from tests.io.gifs import Part, make_gif
 from tests.io.tiffs import written_by_tifffile
@@ -217,7 +218,7 @@ def outcome(data: bytes, name: str, *, allow_truncated: bool = False) -> str:
     if refusal:
         assert re.fullmatch(re.escape(name) + r": [^\n]{15,}", refusal), refusal
         return refusal
-    assert image.pixels.ndim == 2 or image.pixels.shape[2] in {3, 4} or (image.pixels.ndim == 3 and "tif" in name)
+    assert image.pixels.shape == read_header(data).shape
     return "picture"
 
 
@@ -250,16 +251,23 @@ WAYS = {"cuts": Damage(cuts), "flips": Damage(flips), "flips, allowing": Damage(
 def try_all(name: str, data: bytes, rounds: int, place: Any) -> None:
     """Try all ways on one file, and print what came out; a place in shared memory counts the rounds."""
     read = dict.fromkeys(WAYS, 0)
+    whole = decode_picture(data, name, most_pixels=LARGEST).pixels
     for number, (way, damage) in enumerate(WAYS.items()):
         for round_, damaged in enumerate(damage.make(data, random.Random(name), rounds)):
             place.value = number * rounds + round_
             try:
-                read[way] += outcome(damaged, name, allow_truncated=damage.allow_truncated) == "picture"
+                if outcome(damaged, name, allow_truncated=damage.allow_truncated) == "picture":
+                    read[way] += not (way == "cuts" and _lacks_no_pixel(damaged, name, whole))
             except Exception as error:
                 print(f"FAILED {name}, {way}, round {round_}: {error!r}", flush=True)
     if read["cuts"]:
-        print(f"FAILED {name}: {read['cuts']} of {rounds} cuts were read")
+        print(f"FAILED {name}: {read['cuts']} of {rounds} cuts that lack pixels were read")
     print(f"{name}: " + ", ".join(f"{count} of {rounds} {way}" for way, count in read.items()) + " read", flush=True)
+
+
+def _lacks_no_pixel(cut: bytes, name: str, whole: Array) -> bool:
+    """Return whether nothing but padding or a mark of the end was cut off, as of a BMP without its last byte."""
+    return np.array_equal(decode_picture(cut, name, most_pixels=LARGEST).pixels, whole)
 
 
 def main(rounds: int) -> None:
