@@ -117,6 +117,10 @@ class Command(click.Command):
                 return super().invoke(ctx)
             except MissingLibraryError as error:
                 raise click.ClickException(str(error)) from error
+            except ImportError as error:  # numpy's own message is a page, and what it comes from a line
+                raise click.ClickException(
+                    one_line(f"a library cannot be loaded: {error.__cause__ or error}")
+                ) from error
             except CnnFilterError as error:
                 raise click.UsageError(one_line(str(error)), ctx) from error
             except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):

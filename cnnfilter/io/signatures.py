@@ -106,6 +106,7 @@ _NOT_IMAGES = {
     rb"Rar!": "a RAR archive, not an image",
     rb"\x93NUMPY": "an array of NumPy; its name must end in .npy",
     rb"\x89[PQ]NG|.PNG|\x89.{0,3}PNG": "the PNG is damaged (in its first 8 bytes, as by a transfer in text mode)",
+    rb"\x89(?:P(?:N(?:G[\r\n\x1a]{0,3})?)?)?\Z": "the PNG is cut off (in its first 8 bytes)",
     rb"GIF\d\d[a-z]": "the GIF is damaged (in its first 6 bytes)",
     rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]|....moov": "a video, not an image",
     rb"RIFF....WAVE|ID3|OggS|fLaC": "sound, not an image",

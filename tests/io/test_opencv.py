@@ -73,6 +73,21 @@ def test_as_a_library_it_is_an_import_error_and_one_of_ours(broken: dict[str, st
     assert done.stdout.startswith("True OpenCV cannot be loaded: libGL.so.1 is missing; ")
 
 
+def test_a_library_that_cannot_be_loaded_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text(
+        "raise ImportError('a page\\nof advice') from ImportError('libgfortran.so: failed to map segment')\n"
+    )
+    words = ["-m", "cnnfilter", "convolve", "a.png", "-k", "1", "-o", "b.png"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cnnfilter: a library cannot be loaded: libgfortran.so: failed to map segment\n",
+    )
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only there a limit of addresses is seen")
 def test_too_little_memory_is_said_before_opencv_is_loaded() -> None:
     words = ["-m", "cnnfilter", "convolve", "a.png", "-k", "1", "-o", "b.png"]

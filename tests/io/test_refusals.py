@@ -76,6 +76,7 @@ def test_a_format_that_is_not_read_is_named(what: str) -> None:
         (b"<!DOCTYPE html>\n<html></html>", "an HTML page, not an image"),
         (b"PK\3\4" + bytes(60), "a ZIP archive, not an image"),
         (gzip.compress(b"x"), "compressed by gzip; unpack it first"),
+        (b"\x89PN", "the PNG is cut off (in its first 8 bytes)"),
         (brand(b"isom"), "a video, not an image"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, not the image itself"),
         (b"Please read me\n", "a text, not an image"),
