@@ -32,6 +32,7 @@ from cnnfilter.io.paths import (
 )
 from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
+from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.run.settings import Settings, Work, plan_views
 
@@ -52,6 +53,10 @@ def filter_files(
     """Run each network on each input, and leave with status 1 if an input failed; `names` are those of the results."""
     if settings.output in STANDARD_OUTPUTS:
         settings = settings._replace(output=STANDARD)
+    if settings.resize:
+        from cnnfilter.network_files import Preparation  # noqa: PLC0415  a kernel alone needs none
+
+        settings = settings._replace(preparation=replace(settings.preparation or Preparation(), size=settings.resize))
     sources, below, failures = _collect(inputs, settings)
     prerequisites = _find_prerequisites(networks, settings, document)
     listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None

@@ -245,6 +245,12 @@ _FILE_OPTIONS = (
         help="Colour behind transparent images where the file or the network has no alpha: a CSS name, #rgb or"
         " #rrggbb.",
     ),
+    click.option(
+        "--resize",
+        type=pair("size"),
+        help="Resize images before anything else: area means where they shrink, linear where they grow. One number"
+        " makes them square.",
+    ),
     click.option("--no-clobber", is_flag=True, help="Skip outputs that exist."),
     click.option("--fail-fast", is_flag=True, help="Start no further input after one that fails."),
     click.option("--allow-truncated", is_flag=True, help="Use what is left of a JPEG that is cut off or damaged."),

@@ -7,11 +7,10 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, figure_options, pair
+from cnnfilter.cli.options import NUMBER, Word, figure_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.language import OPS
 from cnnfilter.nn.layers import Function
 from cnnfilter.nn.other_layers import ChannelMode, PoolMode
@@ -64,7 +63,6 @@ Examples:
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes with the largest values.")
 @click.option("--json", is_flag=True, help="Print the classes of --top as JSON, a line for each input: input, classes.")
 @click.option("--labels", type=PATH, metavar="FILE", help="Names of the classes for --top, one a line.")
-@click.option("--resize", type=pair("size"), help="Resize images before the first layer.")
 @click.option(
     "--input-scale",
     type=NUMBER,
@@ -87,7 +85,6 @@ Examples:
 def command(
     network: str,
     inputs: tuple[str, ...],
-    resize: Pair | None,
     input_scale: float | None,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -118,7 +115,7 @@ def command(
         raise LanguageError("--labels names the classes that --top N lists")
     if settings.top is not None and settings.save:
         raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
-    changes = {"size": resize, "scale": input_scale, "mean": mean, "std": std}
+    changes = {"scale": input_scale, "mean": mean, "std": std}
     settings = settings._replace(
         weights=None if settings.init else settings.weights or document.weights,
         labels=settings.labels or document.labels,

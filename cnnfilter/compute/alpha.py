@@ -16,7 +16,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.forward import Kernels, Program, build_bank
+from cnnfilter.compute.forward import Kernels, Program, build_bank, resize
 from cnnfilter.compute.operations import Setting, run_steps
 from cnnfilter.compute.pool import find_loser, find_medians, find_taps, pool_globally, pool_volume, window_sums
 from cnnfilter.compute.threads import make_tiles
@@ -73,6 +73,15 @@ def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernel
     if (weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all():
         return _average(colours, alpha, laid)
     return _compare(colours, alpha, laid, adds_channels=isinstance(layer, Conv))
+
+
+def resize_visible(pixels: Floats, size: Pair) -> Floats:
+    """Return colours and alpha, (H, W, 4), of another (height, width): colours are means weighted by alpha."""
+    alpha = pixels[:, :, 3:]
+    weighted = resize(np.concatenate([np.where(alpha > 0, pixels[:, :, :3], 0) * alpha, alpha], axis=2), size)
+    seen = weighted[:, :, 3:]
+    colours = np.divide(weighted[:, :, :3], seen, out=np.zeros_like(weighted[:, :, :3]), where=seen > 0)
+    return np.concatenate([colours, seen], axis=2)
 
 
 class _Laid(NamedTuple):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array
-from cnnfilter.compute.forward import Program, drop_single_channel, prepare, run_program
+from cnnfilter.arrays import Array, Floats, float_type
+from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, prepare, resize, run_program
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.decode import Pages, Picture
@@ -27,6 +27,8 @@ from cnnfilter.io.levels import (
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.run.settings import Settings
@@ -65,24 +67,57 @@ class File(NamedTuple):
 
 def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
     """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
-    program, shape, colours, alpha = _load(picture, model, settings)
+    program, shape = _load(picture, model, settings)
     strips, visits = model.strips(shape, whole=whole), program.network.visits(shape)
     notes = [*picture.notes, *warn_about_layouts(visits), *warn_about_borders(visits)]
     if settings.pipeline:
         notes += warn_about_sums(visits, never_negative)
-    if picture.has_alpha and alpha is None:
+    if picture.has_alpha and not (settings.background or _takes_alpha(picture, model, settings)):
+        notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
+    seen = see(picture, model, settings)
+    colours, white = prepare_colours(seen, settings)
+    alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
+    if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
+        notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; what is outside is cut off")
+    return FeatureMaps(picture, white, colours, alpha, strips, notes=tuple(notes), model=model)
+
+
+def see(picture: Picture, model: Model, settings: Settings) -> Picture:
+    """Return a picture as a network sees it: without alpha where that has no place for it, and resized."""
+    pixels = picture.pixels
+    if picture.has_alpha and not _takes_alpha(picture, model, settings):
+        pixels = picture.colours
         if settings.background:
             from cnnfilter.io.background import flatten  # noqa: PLC0415  most images have no alpha
 
-            colours = flatten(picture.pixels, settings.background, picture.maximum)
-        else:
-            notes.append("the picture has alpha, and the network sees its colours alone; --background flattens it")
-    if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
-        notes.append("alpha in floats goes from 0 to 1, and the picture's goes beyond; what is outside is cut off")
-    white = float(picture.maximum)
+            pixels = flatten(picture.pixels, settings.background, picture.maximum)
+    if settings.preparation and settings.preparation.size:
+        pixels = _resize(pixels, settings.preparation.size, has_alpha=pixels is picture.pixels and picture.has_alpha)
+    if pixels is picture.pixels:
+        return picture
+    return Picture(pixels, picture.depth, matrix=picture.matrix, bands=not picture.has_alpha)
+
+
+def prepare_colours(seen: Picture, settings: Settings) -> tuple[Array, float]:
+    """Return the colours of a picture that a network sees, (H, W, C), as it takes them, and white in their units."""
+    colours, white = seen.colours, float(seen.maximum)
     if settings.preparation:
-        colours, white = prepare(colours, settings.preparation), white * settings.preparation.scale
-    return FeatureMaps(picture, white, colours, alpha, strips, notes=tuple(notes), model=model)
+        rest = replace(settings.preparation, size=None)
+        colours, white = prepare(colours, rest), white * rest.scale
+    return colours, white
+
+
+def _resize(pixels: Array, size: Pair, *, has_alpha: bool) -> Array:
+    """Return pixels of another (height, width), as floats."""
+    volume = as_volume(pixels)
+    floats: Floats = volume.astype(float_type(volume.dtype))
+    if size == volume.shape[:2]:
+        return floats
+    if has_alpha:
+        from cnnfilter.compute.alpha import resize_visible  # noqa: PLC0415  most images have no alpha
+
+        return resize_visible(floats, size)
+    return resize(floats, size)
 
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
@@ -100,17 +135,24 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
     return {name: found[name] for name in layers}
 
 
-def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape, Array, Array | None]:
-    """Return a network ready for a picture, the shape that it sees, and the picture's colours and alpha, (H, W, C)."""
-    colours = picture.colours
-    sees_alpha = picture.has_alpha and not settings.pipeline and model.network.takes_alpha
-    alpha = picture.pixels[:, :, 3:] if sees_alpha else None
+def _takes_alpha(picture: Picture, model: Model, settings: Settings) -> bool:
+    """Return whether a picture has alpha that goes through a network."""
+    return picture.has_alpha and not settings.pipeline and model.network.takes_alpha
+
+
+def _seen_shape(picture: Picture, settings: Settings) -> Shape:
+    """Return the shape of a picture's colours as a network sees them."""
     size = settings.preparation.size if settings.preparation else None
-    shape = *(size or colours.shape[:2]), colours.shape[2]
+    return *(size or picture.colours.shape[:2]), picture.colours.shape[2]
+
+
+def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape]:
+    """Return a network ready for a picture, and the shape that it sees."""
+    shape = _seen_shape(picture, settings)
     result = model.network.output(shape)
     if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
-    return model.program(shape), shape, colours, alpha
+    return model.program(shape), shape
 
 
 def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -> None:
@@ -118,9 +160,7 @@ def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -
 
     If only some of them are too large, or cannot be laid on it, that is said of each when it is its turn.
     """
-    size = settings.preparation.size if settings.preparation else None
-    shape = *(size or sketch.colours.shape[:2]), sketch.colours.shape[2]
-    reasons = []
+    shape, reasons = _seen_shape(sketch, settings), list[str]()
     for model in models:
         try:
             result = model.network.output(shape)
@@ -141,13 +181,13 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
     `ImageFileError` if another has no place, and lies on no background, or if the file holds no colours at all.
     """
     format_ = find_format(job.format_name)
-    _, shape, _, alpha = _load(picture, model, settings)
-    if alpha is None or format_.holds_alpha or model.network.output(shape)[2:] != (3,):
+    _, shape = _load(picture, model, settings)
+    if not _takes_alpha(picture, model, settings) or format_.holds_alpha or model.network.output(shape)[2:] != (3,):
         return picture
     where = job.target or "standard output"
     if 3 not in format_.channels:
         raise ImageFileError(GREY_ONLY.format(format_.name), path=where)
-    if (alpha >= picture.maximum).all():
+    if (picture.pixels[:, :, 3] >= picture.maximum).all():
         colours, metadata, pages = np.ascontiguousarray(picture.colours), picture.metadata, picture.pages
         return Picture(colours, picture.depth, metadata=metadata, pages=pages, notes=picture.notes)
     if settings.background:
@@ -170,13 +210,13 @@ def foresee_shape(
 
     In a file of some format, if that is said, it may lie on a background.
     """
-    program, shape, _, alpha = _load(picture, model, settings)
+    program, shape = _load(picture, model, settings)
     if layer:
         result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
     else:
         result = program.network.output(shape)
         is_flattened = settings.background and format_ and not format_.holds_partial_alpha
-        if result[2:] == (3,) and alpha is not None and not is_flattened:
+        if result[2:] == (3,) and _takes_alpha(picture, model, settings) and not is_flattened:
             return *result[:2], 4
     return result[:2] if result[2:] == (1,) else result
 

@@ -41,6 +41,7 @@ class Settings(NamedTuple):
     quality: int | None = None
     compression: int | None = None
     background: Colour | None = None
+    resize: Pair | None = None
     no_clobber: bool = False
     fail_fast: bool = False
     allow_truncated: bool = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.forward import Step, as_volume, build_bank, prepare, run_program
+from cnnfilter.compute.forward import Step, as_volume, build_bank, run_program
 from cnnfilter.compute.tiles import FeatureMaps, Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.text import explain_trace
@@ -21,7 +21,7 @@ from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.numbers import to_json
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
-from cnnfilter.run.result import File, Watcher, lay_out, warn_about_pages
+from cnnfilter.run.result import File, Watcher, lay_out, prepare_colours, see, warn_about_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class Show:
         from cnnfilter.plot.view import view_picture  # noqa: PLC0415
 
         notes: list[str] = []
-        panels = [Panel(PurePath(name).name, view_picture(self._picture, self._side()))]
+        seen = see(self._picture, self._work.models[0], self._settings)
+        panels = [Panel(PurePath(name).name, view_picture(seen, self._side()))]
         for number, model in enumerate(self._work.models):
             reducer = self._reducers.get(number)
             if not (reducer and reducer.complete):
@@ -144,11 +145,13 @@ class Show:
         """Return how the value comes about under each network; its window has to be opaque."""
         settings, picture, place = self._settings, self._picture, self._settings.explain
         assert place is not None
-        colors, explained = picture.colours, list[Explained]()
+        explained = list[Explained]()
         for number, model in enumerate(self._work.models):
+            seen = see(picture, model, settings)
+            colors = seen.colours
             traced = trace(model.program(colors.shape), colors, place)
-            if picture.has_alpha:
-                alpha = picture.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
+            if seen.has_alpha:
+                alpha = seen.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
                 if (alpha[traced.inside] < picture.maximum).any():
                     raise ShapeError(_WEIGHED)
             maps = lay_out(picture, model, settings)
@@ -168,12 +171,14 @@ class Show:
             from cnnfilter.plot.animation import animate  # noqa: PLC0415  matplotlib is for figures alone
             from cnnfilter.plot.movie import encode_movie  # noqa: PLC0415
 
-            picture, colors, fps = self._picture, self._picture.colours, self._settings.fps or 3.0
+            model, fps = self._work.models[0], self._settings.fps or 3.0
+            picture = see(self._picture, model, self._settings)
+            colors = picture.colours
             if picture.has_alpha and (picture.pixels[:, :, 3] < picture.maximum).any():
                 raise ShapeError(_WEIGHED)
             title = f"{PurePath(name).name}, {self._title(0)}"
             paper = Paper(figure, sheet)
-            program = self._work.models[0].program(colors.shape)
+            program = model.program(colors.shape)
             movie = animate(program, colors, self._settings.around, title, _white(picture), paper)
             notes = []
             if (seconds := round(movie.length / fps)) >= _LONG:
@@ -197,13 +202,8 @@ def run_layers(
     from cnnfilter.plot.compare import MOST_PANELS, Panel, arrange  # noqa: PLC0415  matplotlib is for figures
     from cnnfilter.plot.view import View, view_picture, view_values  # noqa: PLC0415
 
-    colors, white = picture.colours, float(picture.maximum)
-    if settings.background and picture.has_alpha:
-        from cnnfilter.io.background import flatten  # noqa: PLC0415  most images have no alpha
-
-        colors = flatten(picture.pixels, settings.background, white)
-    if settings.preparation:
-        colors, white = prepare(colors, settings.preparation), white * settings.preparation.scale
+    seen = see(picture, model, settings)
+    colors, white = prepare_colours(seen, settings)
     program = model.program(colors.shape)
     names = layers or program.network.names
     if len(names) >= MOST_PANELS:
@@ -219,7 +219,7 @@ def run_layers(
             views[layer] = view_values(values, side, white, matrix=picture.matrix)
 
     run_program(program, colors, white=white, listener=keep)
-    panels = [Panel(PurePath(name).name, view_picture(picture, side))]
+    panels = [Panel(PurePath(name).name, view_picture(seen, side))]
     steps = {step.node.name: step for step in _walk(program.steps)}
     for visit in program.network.visits(colors.shape):
         if (called := visit.node.name) in views:
