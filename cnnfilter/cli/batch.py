@@ -178,6 +178,8 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     shows = any(view is not None for view in (settings.plot, settings.animate, settings.explain))
     if settings.json and settings.explain is None and settings.top is None:
         raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
+    if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
+        raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs

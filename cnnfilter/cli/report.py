@@ -17,6 +17,7 @@ from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import check_writable, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import tell
+from cnnfilter.numbers import to_json
 
 if TYPE_CHECKING:
     from cnnfilter.run.inputs import Outcome
@@ -93,19 +94,18 @@ class Reporter:
 
     def _add_to_report(self, outcome: Outcome, report: BinaryIO) -> None:
         """Add a line to the report at once, with the same keys for each input; a failure stops the report alone."""
-        import json  # noqa: PLC0415  a report alone needs it
-
         record = {
             "input": outcome.source,
             "size": list(outcome.shape) or None,
             "outputs": outcome.outputs,
             "skipped": outcome.skipped,
+            "classes": outcome.classes,
             "engines": outcome.engines,
             "seconds": round(outcome.seconds, 6),
             "error": "; ".join(outcome.errors) or None,
         }
         try:
-            report.write(json.dumps(record).encode() + b"\n")
+            report.write(to_json(record).encode() + b"\n")
             report.flush()
         except OSError as error:
             self._trouble(f"{report.name}: {error.strerror or error}")

@@ -1,8 +1,9 @@
-"""The classes that a network finds most likely, as lines of text."""
+"""The classes that a network finds most likely, as data and as lines of text."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -37,16 +38,20 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     return labels
 
 
-def rank(values: Array, ranking: Ranking, path: str | PurePath) -> tuple[bytes, str]:
-    """Return the largest of values, (length,) or (1, 1, length), with their classes, and a warning or the empty string.
+class Class(TypedDict):
+    """A class: its name, its place among all classes from 0, and the value that the network gives it."""
 
-    The largest is the first line; classes without names are counted from 0; columns are parted by the file's suffix.
-    Raises a `ShapeError` if the values are no vector, or there are not as many names as values, and an `OutputError` if
-    the file is no text.
+    name: str
+    index: int
+    value: float
+
+
+def rank(values: Array, ranking: Ranking) -> tuple[list[Class], str]:
+    """Return the classes of the largest values, (length,) or (1, 1, length), and a warning or the empty string.
+
+    The largest is the first; classes without names are called by their index. Raises a `ShapeError` if the values are
+    not a vector, or there are not as many names as values.
     """
-    separator = find_format(path).separator
-    if not separator:
-        raise OutputError("--top writes lines of text, into .txt, .csv or .tsv", path=path)
     if values.size != values.shape[-1]:
         raise ShapeError(
             f"--top lists the classes of a vector, and the network gives {values.shape}; flatten makes one"
@@ -58,14 +63,41 @@ def rank(values: Array, ranking: Ranking, path: str | PurePath) -> tuple[bytes, 
         )
     warning = ""
     if vector.min() < 0 or abs(float(vector.sum()) - 1) > _SLACK:
-        warning = "the values do not add up to 1: scores, of which softmax at the end would make probabilities"
-    order = np.argsort(-vector, kind="stable")[: ranking.top]
-    names = [ranking.labels[place] if ranking.labels else str(place) for place in order]
-    rows = [(name, f"{vector[place]:.6g}") for name, place in zip(names, order, strict=True)]
+        warning = "the values do not add up to 1: they are scores; with softmax at the end they are probabilities"
+    order = np.argsort(-vector, kind="stable")[: ranking.top].tolist()
+    names = ranking.labels or [str(place) for place in range(vector.size)]
+    return [Class(name=names[place], index=place, value=float(vector[place])) for place in order], warning
+
+
+def write_classes(classes: Sequence[Class], path: str | PurePath) -> bytes:
+    """Return a line for each class, its name and its value, as the file's suffix says.
+
+    In .csv and .tsv values have six digits, in columns for people four. Raises an `OutputError` if the file is not a
+    text.
+    """
+    separator = find_format(path).separator
+    if not separator:
+        raise OutputError("--top writes lines of text, into .txt, .csv or .tsv", path=path)
     if separator == " ":
-        return "".join(f"{line}\n" for line in align(rows)).encode(), warning
+        lines = align([(one["name"], _show_value(one["value"])) for one in classes])
+        return "".join(f"{line}\n" for line in lines).encode()
     import csv  # noqa: PLC0415  a text goes without
 
     file = io.StringIO()
+    rows = ((one["name"], f"{one['value']:.6g}") for one in classes)
     csv.writer(file, delimiter=separator, lineterminator="\n").writerows(rows)
-    return file.getvalue().encode(), warning
+    return file.getvalue().encode()
+
+
+def _show_value(value: float) -> str:
+    """Return a value in four digits; in more where one below 1 would be rounded up to it.
+
+    Examples
+    --------
+    >>> _show_value(1 / 3), _show_value(0.9999684), _show_value(1.0)
+    ('0.3333', '0.99997', '1')
+    """
+    digits = 4
+    while value < 1 and float(f"{value:.{digits}g}") == 1:
+        digits += 1
+    return f"{value:.{digits}g}"

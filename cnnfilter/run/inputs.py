@@ -36,6 +36,7 @@ from cnnfilter.run.result import (
 from cnnfilter.run.settings import Work
 
 if TYPE_CHECKING:
+    from cnnfilter.compute.classes import Class
     from cnnfilter.run.show import Show
 
 FAILURES = (CnnFilterError, MemoryError)
@@ -55,6 +56,7 @@ class Outcome:
         self.outputs: list[dict[str, Any]] = []
         self.skipped: list[str] = []
         self.warnings: list[str] = []
+        self.classes: list[Class] = []
         self.engines: list[str] = []
         self.errors: list[str] = []
         self.seconds = 0.0
@@ -264,10 +266,11 @@ class Filtering:
             elif job.target:
                 write_whole(path, file.data, self.temporary_files)
             else:
-                if self._titled and not job.view:
+                if self._titled and not (job.view or self._settings.json):
                     title = f"# {name_input(job.source)} {self._work.models[job.kernel].title}"
                     outcome.events.append(("output", os.fsencode(one_line(title) + "\n")))
                 outcome.events.append(("output", file.data))
+            outcome.classes += file.classes
             made, size = file.name if job.target else None, list(file.shape) or None
             outcome.outputs.append({"path": made, "size": size, "clipped": round(file.clipped, 6)})
 

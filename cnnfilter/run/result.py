@@ -31,9 +31,11 @@ from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import warn_about_borders, warn_about_layouts, warn_about_sums
+from cnnfilter.numbers import to_json
 from cnnfilter.run.settings import Settings
 
 if TYPE_CHECKING:
+    from cnnfilter.compute.classes import Class, Ranking
     from cnnfilter.io.background import Background
 
 Watcher = Callable[[Part], None]
@@ -53,16 +55,18 @@ class Result(NamedTuple):
     metadata: Metadata = Metadata()
     source: Pages | None = None
     path: str = ""  # where it goes, if that is another name
+    input: str = ""  # of which the classes are ranked
 
 
 class File(NamedTuple):
-    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, and warnings."""
+    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, warnings, and classes."""
 
     name: str
     data: Encoded
     shape: Shape
     clipped: float = 0.0
     notes: tuple[str, ...] = ()
+    classes: tuple[Class, ...] = ()
 
 
 def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
@@ -245,7 +249,8 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
         values = drop_single_channel(maps.values)
         names = name_files(job, values.shape, settings)
         if settings.ranking or (values.ndim == 1 and not is_matrix(name)):
-            return [Result(name if settings.ranking else names[0], [values], notes=tuple(notes), path=names[0])]
+            name = name if settings.ranking else names[0]
+            return [Result(name, [values], notes=tuple(notes), path=names[0], input=job.source)]
         if len(names) > 1:
             channels = (values[:, :, number] for number in range(len(names)))
             pictures = [Picture(channel, picture.depth, matrix=picture.matrix) for channel in channels]
@@ -380,11 +385,8 @@ def encode(result: Result, settings: Settings) -> File:
     quality, compression = settings.quality, settings.compression
     data: Encoded
     if settings.ranking:
-        from cnnfilter.compute.classes import rank  # noqa: PLC0415  for classes alone
-
-        data, warning = rank(first, settings.ranking, result.name)
-        notes = *notes, *filter(None, [warning])
-    elif pages := result.source:
+        return _encode_classes(result, settings.ranking, as_json=settings.json)
+    if pages := result.source:
         kept, lost = _carry_over_pages(result, pages)
         data = encode_pages(
             result.pages,
@@ -415,6 +417,20 @@ def encode(result: Result, settings: Settings) -> File:
             notes=said,
         )
     return File(result.path or result.name, data, first.shape, result.clipped, (*notes, *said))
+
+
+def _encode_classes(result: Result, ranking: Ranking, *, as_json: bool) -> File:
+    """Return the file that lists the classes of a result."""
+    from cnnfilter.compute.classes import rank, write_classes  # noqa: PLC0415  for classes alone
+
+    (values,) = result.pages
+    classes, warning = rank(values, ranking)
+    if as_json:
+        data = f"{to_json({'input': result.input, 'classes': classes})}\n".encode()
+    else:
+        data = write_classes(classes, result.name)
+    notes = *result.notes, *filter(None, [warning])
+    return File(result.path or result.name, data, values.shape, notes=notes, classes=tuple(classes))
 
 
 def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:

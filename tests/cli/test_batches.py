@@ -340,7 +340,7 @@ def test_a_report_has_a_line_for_each_input(run: Run, three: dict[str, Array], c
     records = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
     assert [record["input"] for record in records] == ["a.png", "b.png", "c.png", "none.png"]
     for record in records:
-        assert list(record) == ["input", "size", "outputs", "skipped", "engines", "seconds", "error"]
+        assert list(record) == ["input", "size", "outputs", "skipped", "classes", "engines", "seconds", "error"]
         assert 0 < record["seconds"] < 60
     assert [bool(record["error"]) for record in records] == [False, True, False, True]
     assert records[0]["size"] == [21, 26, 3]
