@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import cache, reduce
 from math import isfinite
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -264,13 +264,32 @@ def naming(document: Document) -> Iterator[None]:
         raise type(error)(error, path=document.path) from error
 
 
-def load_document(text: str) -> Document:
-    """Return the network that a text writes, or that the file has whose path it is."""
-    if not names_document(text):
-        return Document(parse_network(text, shape_of_kernel))
+@cache
+def known_networks() -> dict[str, Path]:
+    """Return the file of each network known by its name: in the installed package, or among a checkout's samples."""
     from pathlib import Path  # noqa: PLC0415  only files need it
 
-    return read_document(Path(text))
+    package = Path(__file__).resolve().parent
+    installed = package / "_networks"
+    folder = installed if installed.is_dir() else package.parent / "samples"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
+
+
+def load_document(text: str) -> Document:
+    """Return the network that a text writes, that is known by this name, or that the file with this path holds."""
+    if names_document(text):
+        from pathlib import Path  # noqa: PLC0415  only files need it
+
+        return read_document(known_networks().get(text) or Path(text))
+    try:
+        return Document(parse_network(text, shape_of_kernel))
+    except LanguageError as error:
+        if not NAME.fullmatch(text) or not nearest(text, known_networks()):
+            raise
+        close = nearest(text, [*known_networks(), *OPS, *SHORT, *BLOCKS])
+        raise LanguageError(
+            f"unknown network or layer {text!r}{close}; `cnnfilter shape --list` lists networks"
+        ) from error
 
 
 def read_document(path: Path) -> Document:
@@ -296,16 +315,20 @@ def read_document(path: Path) -> Document:
 
 
 def names_document(text: str) -> bool:
-    """Return whether a text is the path of a network file, rather than a network.
+    """Return whether a text is the name of a known network or the path of a network file, rather than a network.
 
     Examples
     --------
     >>> names_document("nets/lenet.toml"), names_document("conv:kernel.txt"), names_document("relu tanh")
     (True, False, False)
+    >>> names_document("resnet18"), names_document("relu")
+    (True, False)
     """
     op = re.split(r"[:(+@\s]", text, maxsplit=1)[0]
     if "\n" in text or op in OPS or op in SHORT or op in BLOCKS or re.fullmatch(r"\d+x", op):
         return False
+    if NAME.fullmatch(text) and text in known_networks():
+        return True
     return text.lower().endswith(SUFFIXES) or os.path.isfile(text)  # noqa: PTH113  Path.is_file raises if it is too long
 
 

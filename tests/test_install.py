@@ -36,7 +36,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_wheel_holds_every_kernel_the_help_pages_and_the_mark_of_types(wheel: Path) -> None:
     assert {path.stem for path in (wheel / "cnnfilter" / "_kernels").glob("*.txt")} == set(fixed_kernels())
     assert (wheel / "cnnfilter" / "py.typed").exists()
-    assert (wheel / "cnnfilter" / "help" / "formats.md").exists()
+    pages = {path.name for path in (ROOT / "cnnfilter" / "help").glob("*.md")}
+    assert {path.name for path in (wheel / "cnnfilter" / "help").iterdir()} == pages
 
 
 def test_a_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path, samples: Path) -> None:
@@ -46,18 +47,41 @@ def test_a_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path, sample
     assert done.stdout.split() == ["89", "111", "101", "85", "111", "101", "98", "117", "113"]
 
 
+@pytest.fixture
+def site(way: str, wheel: Path, tmp_path: Path) -> Path:
+    """Return the folder that Python looks into, after the package has been installed in this way."""
+    if way != "editable":
+        return {"wheel": wheel, "checkout": ROOT}[way]
+    with zipfile.ZipFile(build("build_editable", tmp_path)) as archive:
+        archive.extractall(tmp_path / "site")
+    return tmp_path / "site"
+
+
 @pytest.mark.parametrize("way", ["wheel", "editable", "checkout"])
-def test_the_fixed_kernels_are_found(way: str, wheel: Path, tmp_path: Path) -> None:
+def test_the_fixed_kernels_are_found(way: str, site: Path, wheel: Path, tmp_path: Path) -> None:
     # Without `site`, nothing but the folder named is on the path, wherever the tests themselves run from.
-    folder = {"wheel": wheel, "checkout": ROOT, "editable": tmp_path / "site"}[way]
-    if way == "editable":
-        with zipfile.ZipFile(build("build_editable", tmp_path)) as archive:
-            archive.extractall(folder)
-    code = f"import site; site.addsitedir({str(folder)!r}); {ASK}"
+    code = f"import site; site.addsitedir({str(site)!r}); {ASK}"
     command = [sys.executable, "-I", "-S", "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     kernels = wheel / "cnnfilter" / "_kernels" if way == "wheel" else ROOT / "kernels"
     assert done.stdout.split(maxsplit=1) == [str(kernels), "(3, 3)\n"]
+
+
+@pytest.mark.parametrize("way", ["wheel", "editable", "checkout"])
+def test_the_known_networks_are_found_with_their_weights(way: str, site: Path, tmp_path: Path) -> None:
+    code = (
+        f"import site; site.addsitedir({str(site)!r});"
+        "from cnnfilter.network_files import known_networks, load_document;"
+        "networks = known_networks(); print(*networks);"
+        "print(load_document('digits').weights.stat().st_size, networks['digits'].parent.name)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    names, weights = done.stdout.splitlines()
+    assert set(names.split()) == {path.stem for path in (ROOT / "samples").glob("*.toml")}
+    size, folder = weights.split()
+    assert int(size) == (ROOT / "samples" / "digits.npz").stat().st_size
+    assert folder == ("_networks" if way == "wheel" else "samples")
 
 
 def test_the_entry_point_is_the_command() -> None:

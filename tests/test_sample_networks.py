@@ -100,3 +100,45 @@ def test_a_network_of_the_tables_has_their_rows(name: str, reference: ReferenceN
     rows = cnnfilter.network(samples / name).summary(reference.input).rows
     found = [(row.branch or None, row.output, row.parameters, row.macs) for row in rows]
     assert found == [(row.branch, row.output, row.parameters, row.macs) for row in reference.layers]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_sample_network_is_known_by_its_name(sample: SampleNetwork, runner: CliRunner, tmp_path: Path) -> None:
+    name = sample.name.removesuffix(".toml")
+    assert cnnfilter.network(name).summary().totals.parameters == sample.parameters
+    by_name, by_path = (runner.invoke(main, ["shape", word, "--json"]) for word in (name, str(sample.path)))
+    assert by_name.exit_code == 0
+    assert by_name.stdout == by_path.stdout
+
+
+def test_the_known_networks_are_listed_with_what_is_known_of_them(runner: CliRunner) -> None:
+    head, *lines = runner.invoke(main, ["shape", "--list"]).stdout.splitlines()
+    assert head.split() == ["network", "input", "parameters", "source"]
+    rows = [line.split(maxsplit=3) for line in lines]
+    expected = [
+        (sample.name.removesuffix(".toml"), "x".join(map(str, sample.input)), f"{sample.parameters:,}")
+        for sample in SAMPLES
+    ]
+    assert [tuple(row[:3]) for row in rows] == sorted(expected)
+    assert all(re.search(r"\w\. \w.*, (19|20)\d\d$", row[3]) for row in rows)
+
+
+def test_a_known_name_comes_before_a_file_and_a_path_after_it(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("resnet18", "relu", "resnet18.txt"):
+        Path(name).write_text("maxpool:2", encoding="utf-8")
+    assert runner.invoke(main, ["shape", "resnet18", "-q"]).stdout == "1000\n"
+    assert runner.invoke(main, ["shape", "64x64x3", "relu", "-q"]).stdout == "64x64x3\n"
+    assert runner.invoke(main, ["shape", "64x64x3", "./resnet18.txt", "-q"]).stdout == "32x32x3\n"
+    assert runner.invoke(main, ["shape", "288x288x3", "resnet18", "-q"]).stdout == "1000\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("shape", "alexnt"), ("shape", "224x224x3", "alexnt"), ("pipeline", "alexnt", "x.png")]
+)
+def test_a_name_that_is_almost_known_is_answered_with_the_known_one(runner: CliRunner, words: tuple[str, ...]) -> None:
+    result = runner.invoke(main, list(words))
+    assert result.exit_code == 2
+    assert "unknown network or layer 'alexnt'; nearest: alexnet" in result.stderr

@@ -43,6 +43,7 @@ Examples:
   cnnfilter pipeline "gray cat(conv:sobel-x,same | conv:sobel-y,same) magnitude" photo.jpg -o edges.png
   cnnfilter pipeline "gray conv:line-vertical:15 maxpool:10" photo.jpg --plot layers.png
   cnnfilter pipeline "conv:7x7,6@c1 relu" photo.jpg --init he --save c1 --range scale -o maps/
+  cnnfilter pipeline digits photo.jpg --resize 8x8 --top 3
   cnnfilter pipeline "avgpool:8 gap flatten softmax" photo.jpg
 """,
 )
@@ -90,7 +91,7 @@ def command(
     std: tuple[float, ...] | None,
     **given: Any,
 ) -> None:
-    """Run a NETWORK on images: text of the layer language, or a file (.toml .json .txt).
+    """Run a NETWORK on images: text of the layer language, a known network, or a file (.toml .json .txt).
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
     vector is printed.

@@ -12,7 +12,15 @@ from cnnfilter.cli import Command, say
 from cnnfilter.cli.options import PADDING, PLACE, complete_kernel, pair, plot_options, wanted_sheet
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.log import warn
-from cnnfilter.network_files import Document, load_document, names_document, naming, shape_of_kernel
+from cnnfilter.network_files import (
+    Document,
+    known_networks,
+    load_document,
+    names_document,
+    naming,
+    read_document,
+    shape_of_kernel,
+)
 from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
 from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
@@ -26,6 +34,7 @@ from cnnfilter.nn.lint import (
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.summary import Summary, summarize
 from cnnfilter.nn.tables import write_report
+from cnnfilter.numbers import align
 
 if TYPE_CHECKING:
     from cnnfilter.plot.sheet import Sheet
@@ -56,6 +65,22 @@ class OneLayer(NamedTuple):
         )
 
 
+def print_networks(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the input, the parameters and the source of each known network, and leave."""
+    if not value:
+        return
+    rows = [("network", "input", "parameters", "source")]
+    for name, path in known_networks().items():
+        document = read_document(path)
+        shape = document.input or ()
+        comment = " ".join(line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# "))
+        source = re.match(r".*?\b(19|20)\d\d\b", comment)  # to the year of its publication
+        parameters = summarize(document.network, shape).totals.parameters
+        rows.append((name, show_shape(shape), f"{parameters:,}", source[0] if source else ""))
+    click.echo("\n".join(align(rows, flush_right=(2,))))
+    ctx.exit()
+
+
 @click.command(
     "shape",
     cls=Command,
@@ -63,16 +88,20 @@ class OneLayer(NamedTuple):
 Examples:
   cnnfilter shape 224x224x3 conv:7x7,64,s2,p3 maxpool:3,s2,p1
   cnnfilter shape 56x56x64 "2x res(conv:3x3,64,p1,nobias+bn+relu conv:3x3,64,p1,nobias+bn)+relu"
-  cnnfilter shape samples/vgg16.toml --markdown
+  cnnfilter shape --list
+  cnnfilter shape vgg16 --markdown
   cnnfilter shape 256 --kernel 7 --stride 2 --padding 3 --explain
   cnnfilter shape 224 --kernel 7 --padding 3 --solve stride --target 112
   cnnfilter shape 28x28 conv:5x5 --compare
-  cnnfilter shape photo.jpg samples/squeezenet.toml -q
-  cnnfilter shape samples/resnet18.toml --plot resnet18.svg
-  cnnfilter shape photo.jpg samples/alexnet.toml --plot seen.png --fields --unit 5,5 -q
+  cnnfilter shape photo.jpg squeezenet -q
+  cnnfilter shape resnet18 --plot resnet18.svg
+  cnnfilter shape photo.jpg alexnet --plot seen.png --fields --unit 5,5 -q
 """,
 )
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=print_networks, help="List the known networks."
+)
 @click.option(
     "--layout",
     type=click.Choice(["hwc", "chw"]),
@@ -133,9 +162,9 @@ def command(
 ) -> None:
     """Print the output size, the weights and the receptive field of each LAYER for an input of SIZE.
 
-    SIZE is HxW, HxWxC, N for a square, or an image file; a network file that gives its input needs none.
-    Layers are words of the language, as for `cnnfilter pipeline`, or a network file. --kernel and the
-    options beside it describe one layer.
+    SIZE is HxW, HxWxC, N for a square, or an image file; known networks, and files that give their input,
+    need none. LAYERs are words of the language, as for `cnnfilter pipeline`, the name of a known network,
+    such as resnet18, or a network file. --kernel and the options beside it describe one layer.
     """
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=words)
     if unit and not fields:
@@ -185,11 +214,11 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
         raise LanguageError("--layout tells how SIZE is written, and no SIZE is")
     files = [word for word in layers if names_document(word)]
     if files and len(layers) > 1:
-        raise LanguageError(f"{files[0]}: a network file stands by itself, or behind SIZE")
+        raise LanguageError(f"{files[0]}: a network stands alone, or after SIZE")
     if is_described or (solve == "kernel" and not layers):
         document = Document(Network((one.layer(),)))
-    elif files:
-        document = load_document(files[0])
+    elif files or (len(layers) == 1 and solve != "kernel"):
+        document = load_document(layers[0])
     else:
         sought = (LARGEST, LARGEST) if solve == "kernel" else None  # any padding fits into the largest window
         document = Document(parse_network(layers, shape_of_kernel, missing_size=sought))

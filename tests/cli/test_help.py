@@ -3,7 +3,6 @@
 import itertools
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import click
@@ -48,11 +47,10 @@ def outputs(words: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def album(folder: Path, photo: Path, samples: Path) -> Path:
+def album(folder: Path, photo: Path) -> Path:
     """Return a folder that holds `photo.jpg`, which is the current one."""
     with Image.open(photo) as large:
         large.reduce(2).save(folder / "photo.jpg")
-    shutil.copytree(samples, folder / "samples")
     return folder
 
 
