@@ -22,7 +22,7 @@ from cnnfilter.io.atomic import read_bytes, write_whole
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image
 from cnnfilter.io.formats import Depth, Range, find_format
-from cnnfilter.io.levels import DEPTHS, MAXIMA, has_white_at_1, to_levels, warn_about_clipping
+from cnnfilter.io.levels import DEPTHS, MAXIMA, MOST_CLIPPED, describe_clipping, has_white_at_1, to_levels
 from cnnfilter.io.weights import as_tensors
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.network_files import Document, Preparation, load_document, read_document
@@ -101,8 +101,8 @@ def write_image(path: str | Path, image: Array, *, range: str | None = None) -> 
             hint = "levels go from 0 to 255, and the floats from 0 to 1: `image * 255` is written in full"
             warnings.warn(f"{path} is nearly black: {hint}", stacklevel=2)
         pixels, outside = to_levels(pixels, range_=Range(range) if range else None, maximum=white, depth=depth)
-        if warning := warn_about_clipping(outside / max(1, pixels.size)):
-            warnings.warn(warning, stacklevel=2)
+        if outside > MOST_CLIPPED * pixels.size:
+            warnings.warn(describe_clipping(outside / pixels.size, 'range="scale" shows them'), stacklevel=2)
     notes: list[str] = []
     write_whole(Path(path), encode_image(pixels, path, notes=notes))
     for note in notes:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAXIMA = {Depth.EIGHT: 255.0, Depth.SIXTEEN: 65535.0, Depth.FLOAT: 1.0}
 """White, by depth."""
 
+MOST_CLIPPED = 0.001
+"""The share of values that may be clipped without a warning."""
+
 DEPTHS = {
     np.dtype(np.uint8): Depth.EIGHT,
     np.dtype(np.uint16): Depth.SIXTEEN,
@@ -123,11 +126,12 @@ def has_white_at_1(values: Array) -> bool:
     return bool(values.size) and values.dtype.kind == "f" and values.min() >= 0 and 0 < values.max() <= 1
 
 
-def warn_about_clipping(clipped: float) -> str:
-    """Return a sentence on the share of clipped values, or the empty string if it is below 0.1 %."""
-    if clipped <= 0.001:
-        return ""
-    return (
-        f"{100 * clipped:.1f} % of the values lay outside the file's range and were clipped; "
-        "--range abs, scale, max or offset shows them, --range none with a float file keeps them"
-    )
+def describe_clipping(share: float, cure: str) -> str:
+    """Return a sentence on the share of values that were clipped, from 0 to 1, and on what to do about it.
+
+    Examples
+    --------
+    >>> describe_clipping(0.31, "--range abs shows them")
+    '31.0 % of the values were below black or above white, and were clipped; --range abs shows them'
+    """
+    return f"{100 * share:.1f} % of the values were below black or above white, and were clipped; {cure}"

@@ -22,7 +22,6 @@ from cnnfilter.io.levels import (
     find_extremes,
     has_white_at_1,
     to_levels,
-    warn_about_clipping,
 )
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
@@ -32,6 +31,7 @@ from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.numbers import to_json
+from cnnfilter.run.clipping import warn_about_clipping
 from cnnfilter.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -261,7 +261,8 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
         for one, file in zip(each, names, strict=True)
     ]
     clipped = sum(result.clipped for result in results) / len(results)
-    first = results[0]._replace(notes=tuple(filter(None, (*notes, *results[0].notes, warn_about_clipping(clipped)))))
+    notes += [*results[0].notes, warn_about_clipping(clipped, maps, settings)]
+    first = results[0]._replace(notes=tuple(filter(None, notes)))
     return [first, *(result._replace(notes=()) for result in results[1:])]
 
 
@@ -279,7 +280,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     extremes = _find_extremes(each, settings) if settings.range_ in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
-    notes += [*(note for result in results for note in result.notes), warn_about_clipping(clipped)]
+    notes += [*(note for result in results for note in result.notes), warn_about_clipping(clipped, maps, settings)]
     pixels = [page for result in results for page in result.pages]
     return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages)
 

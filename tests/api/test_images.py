@@ -302,7 +302,7 @@ class TestClippingWarning:
     ) -> None:
         image = np.full(1000, 100.0)
         image[:count] = value
-        with pytest.warns(UserWarning, match=f"{share} % of the values lay outside .* and were clipped; .*scale"):
+        with pytest.warns(UserWarning, match=f'{share} % of the values were below black .* clipped; range="scale"'):
             write_image(tmp_path / "image.png", image.reshape(20, 50))
         assert np.count_nonzero(read_image(tmp_path / "image.png") == 100) == 1000 - count
 

@@ -14,7 +14,7 @@ import cnnfilter
 from cnnfilter.arrays import Array
 from cnnfilter.errors import OutputError
 from cnnfilter.io.formats import FORMATS, Depth, Range
-from cnnfilter.io.levels import DEPTHS, MAXIMA, choose_depth, to_levels, warn_about_clipping
+from cnnfilter.io.levels import DEPTHS, MAXIMA, choose_depth, to_levels
 
 EIGHT, SIXTEEN, FLOAT = Depth.EIGHT, Depth.SIXTEEN, Depth.FLOAT
 TYPES = {EIGHT: np.uint8, SIXTEEN: np.uint16, FLOAT: np.float64}
@@ -250,17 +250,6 @@ def test_levels_are_half_a_level_from_the_clipped_value_at_most(values: Array) -
         if depth is not FLOAT:
             held = levels(values, Range.CLIP, white, depth)
             assert np.abs(held - np.clip(values, 0, white)).max() <= 0.5
-
-
-@pytest.mark.parametrize(
-    ("clipped", "warning"),
-    [(0.0, ""), (0.001, ""), (0.0011, "0.1 %"), (0.0123, "1.2 %"), (0.25, "25.0 %"), (1.0, "100.0 %")],
-)
-def test_more_than_a_thousandth_clipped_is_told_with_the_options(clipped: float, warning: str) -> None:
-    sentence = warn_about_clipping(clipped)
-    assert sentence.startswith(warning)
-    assert bool(sentence) == bool(warning)
-    assert all(word in sentence for word in ("--range", "abs", "scale", "max", "offset", "none")) == bool(warning)
 
 
 # A real photo
