@@ -12,6 +12,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -245,6 +246,7 @@ HOUSES = (
 )
 
 
+@cache
 def draw_city() -> Bytes:
     """Return the city: sky, skyline, bridge and wheel, mirrored in water beside a road."""
     canvas = Canvas(CITY_WIDTH, CITY_HEIGHT, BLACK)
@@ -567,6 +569,17 @@ def with_grain(picture: Bytes, sky: Bytes) -> Bytes:
     return np.where((specks & covered)[:, :, None], darker, picture)
 
 
+# ------------------------------------------------------------------------------ edges
+
+
+def draw_edges() -> Bytes:
+    """Return the city beside its edges: how steep each colour is at each pixel, by Sobel's kernels."""
+    city = draw_city()
+    slopes = [cv2.Sobel(city, cv2.CV_64F, *order, borderType=cv2.BORDER_REPLICATE) for order in ((1, 0), (0, 1))]
+    edges = np.clip(np.rint(np.hypot(*slopes)), 0, 255).astype(np.uint8)
+    return np.hstack([city, edges])
+
+
 # ------------------------------------------------------------------------------ chart
 
 
@@ -684,19 +697,21 @@ def ghost_color() -> Bytes:
 
 PICTURES: dict[str, Callable[[], Bytes | Words]] = {
     "city.png": draw_city,
+    "figures/edges.webp": draw_edges,
     "chart.png": draw_chart,
     "gradient-16.png": draw_gradient,
     "sprite.png": draw_sprite,
 }
+OPTIONS = {".png": (cv2.IMWRITE_PNG_COMPRESSION, 9), ".webp": (cv2.IMWRITE_WEBP_QUALITY, 80)}
 TO_OPENCV = {(3,): cv2.COLOR_RGB2BGR, (4,): cv2.COLOR_RGBA2BGRA}
 """By the channels of a picture: how to bring them into the order in which OpenCV keeps them."""
 
 
 def write_picture(path: Path, picture: Bytes | Words) -> None:
-    """Write a grey, RGB or RGBA picture as PNG."""
+    """Write a grey, RGB or RGBA picture as PNG or WebP."""
     order = TO_OPENCV.get(picture.shape[2:])
     stored = picture if order is None else cv2.cvtColor(picture, order)
-    done, code = cv2.imencode(path.suffix, stored, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    done, code = cv2.imencode(path.suffix, stored, OPTIONS[path.suffix])
     if not done:
         raise OSError(path)
     path.write_bytes(code.tobytes())
@@ -704,7 +719,7 @@ def write_picture(path: Path, picture: Bytes | Words) -> None:
 
 def write_samples(folder: Path) -> None:
     """Write all pictures and matrices into a folder, which is made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name, draw in PICTURES.items():
         write_picture(folder / name, draw())
     for name, matrix in MATRICES.items():

@@ -100,8 +100,8 @@ def test_the_file_states_how_often_the_network_is_right() -> None:
     assert stated
     assert int(stated[1]) >= 360
     assert 97 <= float(stated[2]) <= 100
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"it is right on {stated[2]} % of the {stated[1]} digits that were held out" in readme
+    page = " ".join((ROOT / "cnnfilter" / "help" / "language.md").read_text(encoding="utf-8").split())
+    assert f"it is right on {stated[2]} % of the {stated[1]} digits that were held out" in page
 
 
 def test_the_command_names_the_seven_first(runner: CliRunner, samples: Path) -> None:

@@ -16,6 +16,7 @@ PICTURES = {
     "chart.png": ((240, 320), 255),
     "gradient-16.png": ((128, 256), 65535),
     "sprite.png": ((64, 64, 4), 255),
+    "figures/edges.webp": ((480, 1280, 3), 255),
 }
 
 
