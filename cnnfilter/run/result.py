@@ -244,6 +244,7 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
     if picture.pages and find_format(name).pages and not settings.ranking:
         return [_run_pages(maps, picture.pages, name, settings)._replace(path=path)]
     notes = [warn_about_pages(picture.pages)] if picture.pages else []
+    notes += [] if job.layer else _warn_about_scale(maps, settings)
     names, each = [path], [maps]
     if job.layer or settings.ranking:
         values = drop_single_channel(maps.values)
@@ -264,6 +265,27 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
     notes += [*results[0].notes, warn_about_clipping(clipped, maps, settings)]
     first = results[0]._replace(notes=tuple(filter(None, notes)))
     return [first, *(result._replace(notes=()) for result in results[1:])]
+
+
+def _warn_about_scale(maps: FeatureMaps, settings: Settings) -> list[str]:
+    """Return a warning where trained weights meet levels as they are, and softmax gives exactly 1 and zeros.
+
+    In float32 that takes a lead of more than 103 before the softmax, which trained networks are far from: on inputs
+    255 times too large they have it nearly always.
+    """
+    is_scaled = settings.preparation and settings.preparation.scale != 1
+    if not (settings.weights and maps.model) or is_scaled or maps.picture.pixels.max(initial=0) <= 1:
+        return []
+    network = maps.model.network
+    shape = network.output(maps.colours.shape)
+    if network.layers[-1].op != "softmax" or prod(shape) != shape[-1] or shape[-1] == 1:
+        return []
+    if np.count_nonzero(maps.values) > 1:
+        return []
+    return [
+        "softmax gives exactly 1 and zeros, as it does where the weights were trained on 0 to 1 and the image has "
+        f"levels to {maps.picture.maximum:g}; --input-scale 1/{maps.picture.maximum:g} brings them to 0 to 1"
+    ]
 
 
 def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -> Result:

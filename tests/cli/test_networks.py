@@ -108,6 +108,56 @@ def test_several_inputs_are_titled_and_standard_input_is_one(run: Run) -> None:
     assert run("pipeline", "digits.toml", "-", "--top", "1", given=data).stdout == f"{seven}\n"
 
 
+@pytest.fixture
+def _scaled(folder: Path) -> None:
+    """Lay the weights of the digits as training on 0 to 1 would have made them, in a network without a scale."""
+    with np.load("digits.npz") as weights:
+        trained = {name: weights[name] * (255 if name == "conv1.weight" else 1) for name in weights}
+    np.savez(folder / "scaled.npz", **trained)
+    (folder / "scaled.toml").write_text((folder / "digits.toml").read_text().replace("digits.npz", "scaled.npz"))
+
+
+SATURATED = "softmax gives exactly 1 and zeros"
+
+
+@pytest.mark.usefixtures("_scaled")
+@pytest.mark.parametrize("output", [("--top", "3"), (), ("-o", "out.npy")], ids=" ".join)
+def test_weights_trained_on_0_to_1_name_the_scale_that_is_missing(run: Run, output: tuple[str, ...]) -> None:
+    words = ("pipeline", "scaled.toml", "digit-7.png", *output)
+    (warning,) = run(*words).stderr.splitlines()
+    assert warning.startswith(f"cnnfilter: warning: digit-7.png: {SATURATED}")
+    assert "--input-scale 1/255 " in warning
+    assert run(*words, "--input-scale", "1/255").stderr == ""
+    assert SATURATED in run(*words, "--mean", "0.45", "--std", "0.2").stderr  # of 0 to 1, as those of ImageNet
+
+
+@pytest.mark.usefixtures("_scaled")
+def test_levels_of_16_bits_have_a_scale_of_their_own(run: Run, folder: Path) -> None:
+    save(folder / "deep.png", load("digit-7.png").astype(np.uint16) * 257)
+    assert "--input-scale 1/65535 " in run("pipeline", "scaled.toml", "deep.png", "--top", "1").stderr
+
+
+@pytest.mark.usefixtures("_scaled")
+def test_a_matrix_of_levels_lacks_the_scale_and_one_of_0_to_1_does_not(run: Run, folder: Path) -> None:
+    seven = load("digit-7.png")
+    (folder / "levels.txt").write_text(text_of(seven))
+    (folder / "shares.txt").write_text(text_of(seven / 255))
+    assert "--input-scale 1/255 " in run("pipeline", "scaled.toml", "levels.txt").stderr
+    assert run("pipeline", "scaled.toml", "shares.txt").stderr == ""
+
+
+def test_a_network_that_is_sure_of_its_own_levels_brings_no_warning(run: Run, folder: Path) -> None:
+    generator = np.random.default_rng(3)
+    for number in range(20):
+        save(folder / f"n{number}.png", generator.integers(0, 2, (8, 8)).astype(np.uint8) * 255)
+    result = run("pipeline", "digits.toml", *(f"n{number}.png" for number in range(20)), "--top", "1", "-j", "1")
+    assert result.stderr == ""
+
+
+def test_a_softmax_of_no_learned_weights_brings_no_warning(run: Run) -> None:
+    assert run("pipeline", "conv:[1],bias=0+relu flatten softmax", "lines-4x4.txt").stderr == ""
+
+
 def test_json_is_a_line_for_each_input_with_every_digit(run: Run) -> None:
     words = ("digits.toml", "digit-7.png", "-", "--top", "3", "--labels", "labels.txt", "--json")
     records = read_lines(run("pipeline", *words, given=Path("digit-7.png").read_bytes()).stdout)
