@@ -487,7 +487,7 @@ def outcome(path: Path) -> str:
 def test_every_file_is_a_network_or_refused_in_one_line(suffix: str, content: bytes) -> None:
     found = outcome(write(f"net{suffix}", content))
     assert found.splitlines() == [found]
-    assert found.startswith(("Network(", f"net{suffix}: "))
+    assert found.startswith(("<Network of ", f"net{suffix}: "))
 
 
 @pytest.mark.parametrize(
