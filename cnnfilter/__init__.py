@@ -1,14 +1,46 @@
 """Filter images with the arithmetic of convolutional networks.
 
-The names below are loaded on first use, so that `import cnnfilter` costs next to nothing.
+Images are NumPy arrays (H, W) or (H, W, C), RGB; kernels (kh, kw), (kh, kw, in) or (kh, kw, in, out):
+
+    convolve(image, kernel)         lay a kernel on every place of an image: convolve(image, "sharpen")
+    pool(image, size)               take one value from each window: pool(image, 2, mode="max")
+    network(text).run(image)        run layers: network("conv:sobel-x,sobel-y magnitude")
+    network(text).summary(shape)    the size, weights and multiplications of each layer
+    kernel(name), kernel_names()    a kernel as an array; the names of all kernels
+    trace(image, kernel, at)        explain one value, product by product
+    read_image(path)                an image file, its bytes or an open file as an array
+    write_image(path, image)        an array as an image file
+    encode_image(image, suffix)     an array as the bytes of an image file
+    set_threads(number)             the number of threads that calculations use
+
+All errors on purpose are a CnnFilterError; those about values are a ValueError too, those about files an OSError.
+
+Example:
+
+    image = cnnfilter.read_image("photo.jpg")
+    sharp = cnnfilter.convolve(image, "sharpen", border="edge")
+    cnnfilter.write_image("sharp.png", sharp)
 """
 
 from typing import TYPE_CHECKING
 
+# The names below are loaded on first use, so that `import cnnfilter` costs next to nothing.
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cnnfilter.api import convolve, kernel, network, pool, read_image, write_image
+    from cnnfilter.api import (
+        convolve,
+        encode_image,
+        kernel,
+        kernel_names,
+        network,
+        pool,
+        read_image,
+        set_threads,
+        trace,
+        write_image,
+    )
     from cnnfilter.errors import CnnFilterError, ImageFileError, KernelError, LanguageError, OutputError, ShapeError
 
 __all__ = [
@@ -20,25 +52,30 @@ __all__ = [
     "ShapeError",
     "__version__",
     "convolve",
+    "encode_image",
     "kernel",
+    "kernel_names",
     "network",
     "pool",
     "read_image",
+    "set_threads",
+    "trace",
     "write_image",
 ]
 
+if not TYPE_CHECKING:  # a type checker that saw it would accept every name
 
-def __getattr__(name: str) -> object:
-    """Load a public name from where it is defined."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    def __getattr__(name: str) -> object:
+        """Load a public name from where it is defined."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415
 
-    value = getattr(import_module(f"{__name__}.{'errors' if name.endswith('Error') else 'api'}"), name)
-    globals()[name] = value
-    return value
+        value = getattr(import_module(f"{__name__}.{'errors' if name.endswith('Error') else 'api'}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
     """Return the public names, loaded or not."""
-    return sorted({*globals(), *__all__})
+    return sorted({name for name in globals() if name.startswith("__")} | set(__all__))

@@ -1,9 +1,10 @@
-"""What happens below, told to whoever listens: a command's user, else Python's logging.
+"""What happens below, told to whoever listens: a command's user, else Python's warnings and logging.
 
 `logging` is not loaded to tell nobody: without it in the process nobody can have asked to hear. Each thread has
 listeners of its own, those of the context that it runs in.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +25,9 @@ def tell(message: str, *values: object, level: Level = "detail") -> None:
     if listener := _LISTENER.get():
         listener(level, message, *values)
     elif level == "warning":
-        import logging  # noqa: PLC0415  seldom needed
+        import warnings  # noqa: PLC0415  seldom needed
 
-        logging.getLogger("cnnfilter").warning(message, *values)
+        warnings.warn(in_words_of_python(message % values), stacklevel=_depth_in_package())
     elif "logging" in sys.modules:
         sys.modules["logging"].getLogger("cnnfilter").debug(message, *values)
 
@@ -39,6 +40,57 @@ def warn(message: str) -> None:
 def hint(message: str) -> None:
     """Give advice, which a person at a terminal reads."""
     tell("%s", message, level="hint")
+
+
+def _depth_in_package() -> int:
+    """Return the `stacklevel` with which a warning of `tell` points at the line outside the package."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "cnnfilter":
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+_PHRASES = {
+    " (a folder ends in /, standard output is -o -)": "",
+    "; --format png writes into a pipe or a device": "; encode_image gives the bytes for a pipe or a device",
+    "; --background flattens it": "",
+    "--plot draws them, and --save all, of pipeline, writes a picture for each map": "`image[:, :, 0]` is the first",
+    "`gray`, a layer or --channels gray, makes one": "`network('gray').run(image)` makes one",
+    "--weights FILE brings some, --init he random ones": "`weights=` of `run` brings some",
+    ": --resize HxW": "; resize it first",
+    "-v lists the pairs": "names of layers, as in conv:3x3,8@conv1, decide",
+    "--json prints": "`cnnfilter shape --json` prints",
+    "`cnnfilter kernels` lists all": "`cnnfilter.kernel_names()` lists all",
+}
+"""What messages say of options that the library does not have, and what stands there for a caller in Python."""
+
+_OPTION = re.compile(r"--(allow-truncated|max-pixels|page|range|quality|compression)\b(?: (N|\d+|[a-z]+)\b)?")
+
+
+def in_words_of_python(text: str) -> str:
+    """Return a message with the names of parameters in place of options.
+
+    Examples
+    --------
+    >>> in_words_of_python("--range abs shows them, --page N reads one, --allow-truncated takes what is there")
+    'range="abs" shows them, page=N reads one, allow_truncated=True takes what is there'
+    """
+    for phrase, words in _PHRASES.items():
+        text = text.replace(phrase, words)
+    return _OPTION.sub(_name_parameter, text)
+
+
+_WORDS = {"clip", "abs", "scale", "max", "offset", "none"}
+"""What follows an option and is its value, not the next word of the sentence."""
+
+
+def _name_parameter(option: re.Match[str]) -> str:
+    name, value = option[1].replace("-", "_"), option[2] or ""
+    if value in _WORDS:
+        return f'{name}="{value}"'
+    if value == "N" or value.isdecimal():
+        return f"{name}={value}"
+    return f"{name}={name == 'allow_truncated' or '...'}{value and f' {value}'}"
 
 
 @contextmanager

@@ -116,10 +116,12 @@ Listener = Callable[[str, Array], None]
 
 def as_volume(image: Array) -> Array:
     """Return an image as (H, W, C), or raise a `ShapeError` if it has not 2 or 3 dimensions or no pixel."""
-    if image.ndim not in {2, 3} or image.size == 0:
+    if image.size == 0:
+        raise ShapeError(f"the image is empty: its shape is {image.shape}")
+    if image.ndim not in {2, 3}:
         raise ShapeError(f"an image is (height, width) or (height, width, channels), not {image.shape}")
     if image.dtype.kind not in "buif":
-        raise ShapeError(f"an image holds numbers, not {image.dtype}")
+        raise ShapeError(f"an image holds real numbers, not {image.dtype}")
     native = image.astype(image.dtype.newbyteorder("="), copy=False)
     return native[:, :, None] if image.ndim == 2 else native
 

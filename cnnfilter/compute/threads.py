@@ -45,10 +45,22 @@ def choose_rows(rows: int, numbers: int, size: int, stride: int) -> int:
     return max(1, min(most, share))
 
 
+_limit: int | None = None
+"""The number of threads that a caller has set, or None."""
+
+
+def limit_threads(number: int | None) -> None:
+    """Set the number of threads that calculations use; None is one for each core."""
+    global _limit  # noqa: PLW0603  a setting of the process, as OpenCV's is
+    _limit = number
+
+
 def count_cores() -> int:
-    """Return on how many cores this process may run, and this thread may have company."""
+    """Return how many threads may work: one for each core of this process, or as many as a caller has set."""
     if _IN_WORKER.get():
         return 1
+    if _limit:
+        return _limit
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

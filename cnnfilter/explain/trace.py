@@ -209,12 +209,13 @@ def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...
 
 def _divisors(layer: Convolution) -> list[float]:
     """Return what the weights of each map of each kernel are divided by."""
+    if layer.normalize is Normalization.NONE:
+        return [1.0] * sum(word.maps for word in layer.kernels)
     divisors: list[float] = []
     for word in layer.kernels:
         maps = load_kernel(word.text).weights.reshape(-1, word.maps)
         sums, magnitudes = maps.sum(axis=0), np.abs(maps).sum(axis=0)
-        totals = {Normalization.NONE: np.ones(word.maps), Normalization.SUM: sums, Normalization.ABS: magnitudes}
-        divisors += totals[layer.normalize].tolist()
+        divisors += (sums if layer.normalize is Normalization.SUM else magnitudes).tolist()
     return divisors
 
 

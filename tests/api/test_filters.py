@@ -2,7 +2,7 @@
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_a_worked_example_comes_out_as_it_was_worked_out(example: Arithmetic) ->
                 image,
                 np.array(example.kernel),
                 stride=1 if stride is None else stride,
-                padding=example.padding,
+                padding=cast(Any, example.padding),
                 flip=example.flip,
                 bias=example.bias,
             )
@@ -145,7 +145,7 @@ class TestConvolve:
     @pytest.mark.parametrize("stride", [1, 2, 3, 5])
     @pytest.mark.parametrize("padding", ["same", "same-lower"])
     @pytest.mark.parametrize("size", range(1, 9))
-    def test_same_gives_the_size_over_the_stride_rounded_up(self, stride: int, padding: str, size: int) -> None:
+    def test_same_gives_the_size_over_the_stride_rounded_up(self, stride: int, padding: Any, size: int) -> None:
         for side in range(1, 6):
             result = convolve(np.ones((size, 9)), np.ones((side, 1)), stride=stride, padding=padding)
             assert result.shape == (-(-size // stride), -(-9 // stride))
@@ -171,7 +171,7 @@ class TestConvolve:
         assert np.array_equal(pool(image, number, stride=number), pool(image, 2))
 
     @pytest.mark.parametrize(("border", "mode"), [("edge", "nearest"), ("symmetric", "reflect"), ("wrap", "wrap")])
-    def test_a_border_keeps_the_size_where_no_padding_is_given(self, border: str, mode: str) -> None:
+    def test_a_border_keeps_the_size_where_no_padding_is_given(self, border: Any, mode: str) -> None:
         image, weights = np.random.default_rng(5).random((7, 9)), kernel("gaussian:5:1")
         expected = ndimage.correlate(image, weights, mode=mode)
         assert np.allclose(convolve(image, weights, border=border), expected, rtol=1e-12, atol=0)
@@ -193,13 +193,13 @@ class TestConvolve:
         ],
         ids=str,
     )
-    def test_every_form_of_border_fills_the_padding(self, border: str | Border, row: list[float]) -> None:
+    def test_every_form_of_border_fills_the_padding(self, border: Any, row: list[float]) -> None:
         image = np.array([[1, 2, 4]], np.uint8)
         assert convolve(image, np.ones((1, 1)), padding=(0, 2), border=border).tolist() == [row]
 
     @pytest.mark.parametrize("given", [[[1, 2], [3, 4]], ((1, 2), (3, 4))], ids=["lists", "tuples"])
     def test_nested_sequences_do_for_arrays(self, given: Any) -> None:
-        assert convolve(given, [[1, 1]]).tolist() == [[3], [7]]  # type: ignore[arg-type]
+        assert convolve(given, [[1, 1]]).tolist() == [[3], [7]]
 
     def test_image_and_kernel_stay_as_they_are(self) -> None:
         image, weights = counted(5, 5).astype(np.uint8), counted(3, 3).astype(float)
@@ -235,17 +235,29 @@ class TestConvolve:
 IMAGE, ONES = np.ones((5, 6, 4)), np.ones((3, 3))
 
 REFUSED: dict[str, tuple[tuple[Any, Any, dict[str, Any]], type[CnnFilterError], str]] = {
-    "a kernel of one axis": ((IMAGE, np.ones(3), {}), KernelError, r"a kernel is real numbers .*, not float64 \(3,\)"),
-    "a kernel of five axes": ((IMAGE, np.ones((1,) * 5), {}), KernelError, r"not float64 \(1, 1, 1, 1, 1\)"),
-    "an empty kernel": ((IMAGE, np.ones((0, 3)), {}), KernelError, r"not float64 \(0, 3\)"),
-    "a complex kernel": ((IMAGE, np.ones((3, 3), complex), {}), KernelError, "not complex128"),
-    "a kernel of words": ((IMAGE, np.array([["a"]]), {}), KernelError, "not <U1"),
-    "nan in the kernel": ((IMAGE, ONES * np.nan, {}), KernelError, "a kernel holds nan or infinity"),
-    "infinity in the kernel": ((IMAGE, ONES * np.inf, {}), KernelError, "a kernel holds nan or infinity"),
+    "a kernel of one axis": (
+        (IMAGE, np.ones(3), {}),
+        KernelError,
+        r"kernel has the shape \(3,\); a kernel is \(kh, kw\), ",
+    ),
+    "a kernel of five axes": ((IMAGE, np.ones((1,) * 5), {}), KernelError, r"kernel has the shape \(1, 1, 1, 1, 1\)"),
+    "an empty kernel": ((IMAGE, np.ones((0, 3)), {}), KernelError, r"kernel is empty: its shape is \(0, 3\)"),
+    "a complex kernel": (
+        (IMAGE, np.ones((3, 3), complex), {}),
+        KernelError,
+        r"kernel holds complex numbers \(complex128\); `kernel\.real`",
+    ),
+    "a kernel of words": ((IMAGE, np.array([["a"]]), {}), KernelError, "kernel holds <U1, not numbers"),
+    "nan in the kernel": ((IMAGE, ONES * np.nan, {}), KernelError, "kernel holds nan or infinity"),
+    "infinity in the kernel": ((IMAGE, ONES * np.inf, {}), KernelError, "kernel holds nan or infinity"),
     "an image of one axis": ((np.ones(5), ONES, {}), ShapeError, r"an image is .*, not \(5,\)"),
-    "an image of four axes": ((np.ones((1, 5, 5, 1)), ONES, {}), ShapeError, r"not \(1, 5, 5, 1\)"),
-    "an empty image": ((np.ones((0, 5)), ONES, {}), ShapeError, r"not \(0, 5\)"),
-    "a complex image": ((np.ones((5, 5), complex), ONES, {}), ShapeError, "an image holds numbers, not complex128"),
+    "an image of four axes": (
+        (np.ones((1, 5, 5, 1)), ONES, {}),
+        ShapeError,
+        r"image has 4 dimensions, \(1, 5, 5, 1\), and convolve takes one image",
+    ),
+    "an empty image": ((np.ones((0, 5)), ONES, {}), ShapeError, r"image is empty: its shape is \(0, 5\)"),
+    "a complex image": ((np.ones((5, 5), complex), ONES, {}), ShapeError, "image holds complex numbers"),
     "other slices": ((IMAGE, np.ones((3, 3, 3)), {}), ShapeError, "has 3 slices for 4 channels"),
     "slices for a flat image": ((np.ones((5, 6)), np.ones((3, 3, 3)), {}), ShapeError, "has 3 slices for 1 channels"),
     "a kernel larger than the image": ((IMAGE, np.ones((6, 1)), {}), ShapeError, "6x1 is larger than the input of 5x6"),
@@ -316,22 +328,22 @@ class TestPool:
     @pytest.mark.parametrize(
         ("mode", "result"), [("max", 9), ("min", 1), ("avg", 4.5), ("median", 4), ("l2", (4 + 36 + 81 + 1) ** 0.5)]
     )
-    def test_each_mode_makes_one_value_of_a_window(self, mode: str, result: float) -> None:
+    def test_each_mode_makes_one_value_of_a_window(self, mode: Any, result: float) -> None:
         assert pool(np.array([[2.0, 6.0], [9.0, 1.0]]), mode=mode).tolist() == [[result]]
 
     @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3)], ids=str)
     @pytest.mark.parametrize("mode", ["max", "avg", "l2", "min", "median"])
-    def test_the_axes_of_the_image_are_kept(self, shape: tuple[int, ...], mode: str) -> None:
+    def test_the_axes_of_the_image_are_kept(self, shape: tuple[int, ...], mode: Any) -> None:
         assert pool(np.ones(shape), 3, mode=mode, stride=2).shape == (2, 3, *shape[2:])
 
     @pytest.mark.parametrize("dtype", DTYPES)
     @pytest.mark.parametrize("mode", ["max", "min", "median"])
-    def test_max_min_and_median_keep_the_type(self, dtype: str, mode: str) -> None:
+    def test_max_min_and_median_keep_the_type(self, dtype: str, mode: Any) -> None:
         assert pool(np.ones((4, 4), dtype), mode=mode).dtype == dtype
 
     @pytest.mark.parametrize("dtype", DTYPES)
     @pytest.mark.parametrize("mode", ["avg", "l2"])
-    def test_avg_and_l2_are_floats(self, dtype: str, mode: str) -> None:
+    def test_avg_and_l2_are_floats(self, dtype: str, mode: Any) -> None:
         image = np.ones((4, 4), dtype)
         result = pool(image, mode=mode)
         assert result.dtype == float_type(image.dtype)
@@ -349,7 +361,7 @@ class TestPool:
             *itertools.product(["max", "min"], ["int64", "uint64"]),  # their medians are taken in float64
         ],
     )
-    def test_equal_pixels_stay_what_they_are_to_the_end_of_the_type(self, dtype: str, mode: str) -> None:
+    def test_equal_pixels_stay_what_they_are_to_the_end_of_the_type(self, dtype: str, mode: Any) -> None:
         for extreme in (np.iinfo(dtype).min, np.iinfo(dtype).max):
             image = np.full((3, 3), extreme, dtype)
             assert (pool(image, 3, mode=mode, padding=1, stride=1) == extreme).all()
@@ -404,7 +416,7 @@ class TestPool:
 
     @pytest.mark.parametrize("image", [np.ones(3), np.ones((0, 3)), np.ones((1, 2, 3, 4)), np.array([["a"]])], ids=str)
     def test_it_refuses_what_is_no_image(self, image: Array) -> None:
-        with pytest.raises(ShapeError, match="an image "):
+        with pytest.raises(ShapeError, match="image "):
             pool(image)
 
 

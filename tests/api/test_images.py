@@ -1,6 +1,7 @@
 """`read_image` and `write_image`: arrays into files and back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,7 +205,7 @@ class TestRange:
     )
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     @pytest.mark.filterwarnings("ignore:.*were clipped")
-    def test_floats_become_levels_of_8_bits(self, range_: str, levels: list[int], dtype: str, tmp_path: Path) -> None:
+    def test_floats_become_levels_of_8_bits(self, range_: Any, levels: list[int], dtype: str, tmp_path: Path) -> None:
         write_image(tmp_path / "image.png", self.VALUES.astype(dtype), range=range_)
         result = read_image(tmp_path / "image.png")
         assert result.dtype == np.uint8
@@ -261,7 +262,9 @@ class TestFloatsFrom0To1:
     def test_they_are_warned_of_with_the_cure(self, suffix: str, dtype: str, tmp_path: Path) -> None:
         image = np.linspace(0, 1, 256).reshape(16, 16).astype(dtype)
         path = tmp_path / f"image{suffix}"
-        with pytest.warns(UserWarning, match=r"is nearly black: levels go from 0 to 255.*`image \* 255`") as caught:
+        with pytest.warns(
+            UserWarning, match=r"is nearly black: .* levels from 0 to 255; write `image \* 255`"
+        ) as caught:
             write_image(path, image)
         assert [warning.filename for warning in caught] == [__file__]
         assert read_image(path).max() <= 2
@@ -335,9 +338,9 @@ class TestWritingRefused:
             ("image.pgn", np.zeros((2, 2)), "clip", OutputError, r"unknown suffix '\.pgn'; nearest: .*\.p"),
             ("image.png", np.zeros((2, 2)), "clamp", OutputError, "range 'clamp' is unknown: clip, abs, scale"),
             ("image.png", np.zeros((2, 2)), "none", OutputError, "range none writes floats as they are"),
-            ("image.npy", np.zeros((2, 2)), "clip", OutputError, r"numpy\.save writes any array"),
-            ("image.txt", np.zeros((2, 2)), "clip", OutputError, r"numpy\.save writes any array"),
-            ("image.png", np.zeros((2, 2), complex), "clip", OutputError, "no image of complex128"),
+            ("image.npy", np.zeros((2, 2)), "clip", OutputError, r"is not an image format; numpy\.save"),
+            ("image.txt", np.zeros((2, 2)), "clip", OutputError, r"is not an image format; numpy\.save"),
+            ("image.png", np.zeros((2, 2), complex), "clip", OutputError, "image holds complex numbers"),
             ("image.png", np.zeros((2, 2), np.int64), "clip", OutputError, "PNG cannot hold int64; it holds 8, 16"),
             ("image.tif", np.zeros((2, 2), np.int16), "clip", OutputError, "TIFF cannot hold int16"),
             ("image.jpg", np.zeros((2, 2), np.uint16), "clip", OutputError, "JPEG cannot hold uint16; it holds 8"),
@@ -347,12 +350,12 @@ class TestWritingRefused:
             ("image.jpg", np.zeros((2, 2, 4), np.uint8), "clip", ImageFileError, "JPEG holds no alpha"),
             ("image.pgm", np.zeros((2, 2, 3), np.uint8), "clip", ImageFileError, "PGM holds grey pictures only"),
             ("image.png", np.zeros(5, np.uint8), "clip", ImageFileError, r"a result of shape \(5,\) is no picture"),
-            ("image.png", np.zeros((0, 5), np.uint8), "clip", ImageFileError, r"shape \(0, 5\) is no picture"),
+            ("image.png", np.zeros((0, 5), np.uint8), "clip", OutputError, r"image is empty: its shape is \(0, 5\)"),
             ("image.jp2", np.zeros((9, 9), np.uint8), "clip", ImageFileError, "JPEG 2000 needs 32 pixels on each side"),
         ],
     )
     def test_what_a_file_cannot_hold_is_refused_and_nothing_is_written(
-        self, name: str, image: Array, range_: str, error: type[CnnFilterError], message: str, tmp_path: Path
+        self, name: str, image: Array, range_: Any, error: type[CnnFilterError], message: str, tmp_path: Path
     ) -> None:
         with pytest.raises(error, match=message) as raised:
             write_image(tmp_path / name, image, range=range_)

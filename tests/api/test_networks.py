@@ -106,7 +106,7 @@ class TestRun:
 
     @pytest.mark.parametrize("image", [np.ones(3), np.ones((2, 0)), np.ones((2, 2), complex)], ids=str)
     def test_what_is_no_image_is_refused(self, image: Any) -> None:
-        with pytest.raises(ShapeError, match="an image "):
+        with pytest.raises(ShapeError, match="image "):
             network("relu").run(image)
 
 
@@ -214,11 +214,11 @@ class TestWeights:
             network("relu").run(self.IMAGE, tensors)
         assert np.array_equal(network("relu").run(self.IMAGE, {}), np.maximum(self.IMAGE, 0))
 
-    @pytest.mark.parametrize("shape", [(3,), (2, 0), (0, 4, 1), (1, 2, 3, 4), ()], ids=str)
+    @pytest.mark.parametrize("shape", [(3,), (2, 0), (0, 4, 1), (1, 2, 3, 4, 1), ()], ids=str)
     def test_what_is_no_image_is_refused_whatever_the_weights(
         self, shape: tuple[int, ...], tensors: dict[str, Array]
     ) -> None:
-        with pytest.raises(ShapeError, match=r"^an image is"):
+        with pytest.raises(ShapeError, match=r"^(an image is|image is empty)"):
             network(self.TEXT).run(np.ones(shape), tensors)
 
 
@@ -262,7 +262,7 @@ class TestSummary:
             network("maxpool:2 conv:3x3,8").summary((4, 4, 3))
 
     def test_without_a_size_it_is_an_error(self) -> None:
-        with pytest.raises(ShapeError, match=r"an input is \(height, width, channels\)"):
+        with pytest.raises(ShapeError, match=r"names no input; give its shape, as in summary"):
             network("conv:3x3,8").summary()
 
     def test_print_shows_the_table_that_the_command_prints(self, samples: Path) -> None:
