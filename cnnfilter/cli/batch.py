@@ -180,9 +180,21 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
         raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
+    _check_together(settings)
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs
+
+
+def _check_together(settings: Settings) -> None:
+    """Raise an `OutputError` if two options each make of the result what the other cannot take."""
+    preparation = settings.preparation
+    is_normalized = preparation is not None and (preparation.mean, preparation.std) != ((0.0,), (1.0,))
+    if settings.linear and is_normalized:
+        raise OutputError("--linear filters light, and --mean and --std make other numbers of it; leave out one")
+    views = [name for name in ("explain", "animate", "top") if getattr(settings, name) is not None]
+    if settings.linear and views:
+        raise OutputError(f"--linear does not go with --{views[0]}, which shows numbers as the network computes them")
 
 
 def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:

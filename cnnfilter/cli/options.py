@@ -246,6 +246,13 @@ _FILE_OPTIONS = (
         " #rrggbb.",
     ),
     click.option(
+        "--linear",
+        is_flag=True,
+        help="Filter light: decode sRGB first and encode the result, so that blurred black and white become 188 and not"
+        " 128. Alpha stays. --bias, constant:V, --activation and grey are those of light; --range acts on what is"
+        " encoded. Floats count as sRGB from 0 to 1; not for matrices.",
+    ),
+    click.option(
         "--resize",
         type=pair("size"),
         help="Resize images before anything else: area means where they shrink, linear where they grow. One number"

@@ -13,6 +13,7 @@ from cnnfilter.compute.borders import Places, find_places
 from cnnfilter.compute.forward import Program, Step, Tensors, load_program, run_program
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ShapeError
+from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
@@ -50,7 +51,8 @@ class FeatureMaps:
 
     `strips` are the network, cut for colours (H, W, C) with alpha (H, W, 1) or None, and run when their part is asked
     for, so that large results need little memory; without them `colours` are the result itself, of `height` rows or
-    values and with `white` in their units. Of the picture's other pages, `model` makes the same.
+    values and with `white` in their units. Of the picture's other pages, `model` makes the same. What comes out of
+    `linear` strips is light, and becomes levels of sRGB.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class FeatureMaps:
         *,
         notes: tuple[str, ...] = (),
         model: Model | None = None,
+        linear: bool = False,
     ) -> None:
+        self._linear = linear
         self.picture, self.white, self.colours = picture, white, colours
         self.notes, self.model = notes, model
         self.height = int(strips[-1].rows.stop) if strips else len(colours)
@@ -99,6 +103,10 @@ class FeatureMaps:
                 make_tiles(others, lambda strip: take(self._run(strip, narrow=narrow)))
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
+        part = self._filter(strip, narrow=narrow)
+        return part._replace(values=encode_srgb(part.values, self.white)) if self._linear else part
+
+    def _filter(self, strip: Strip, *, narrow: bool) -> Part:
         colours = self.colours[strip.source]
         if self._alpha is None:
             values = run_program(strip.program, colours, white=self.white, shorts=narrow)

@@ -1,10 +1,10 @@
-"""Colours of other models as RGB, and levels of other depths as those of 8 or 16 bits."""
+"""Colours of other models as RGB, levels of other depths as those of 8 or 16 bits, and levels of sRGB as light."""
 
 from typing import Any
 
 import numpy as np
 
-from cnnfilter.arrays import Array
+from cnnfilter.arrays import Array, Floats, float_type, ieee_arithmetic
 from cnnfilter.io.opencv import cv2
 
 _ROWS_AT_ONCE = 64
@@ -64,3 +64,32 @@ def convert_ycc(samples: Array, half: int) -> Array:
         colours = [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue]
         pixels[row : row + _ROWS_AT_ONCE] = np.rint(np.dstack(colours).clip(0, white))
     return pixels
+
+
+def decode_srgb(levels: Array, white: float) -> Floats:
+    """Return the light of sRGB levels, both from 0 to `white`, as floats (IEC 61966-2-1).
+
+    The light of negative levels is that of their magnitudes with the sign turned, and the curve goes on beyond white.
+
+    Examples
+    --------
+    >>> decode_srgb(np.array([0, 188, 255], np.uint8), 255.0).round(2)
+    array([  0.  , 128.25, 255.  ], dtype=float32)
+    """
+    if levels.dtype.kind == "u":
+        every = np.arange(np.iinfo(levels.dtype).max + 1, dtype=np.float64)
+        light: Floats = decode_srgb(every, white).astype(np.float32)[levels]
+        return light
+    floats = levels.astype(float_type(levels.dtype), copy=False)
+    shares = np.abs(floats) / white
+    curve = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.copysign(curve * white, floats))
+
+
+@ieee_arithmetic
+def encode_srgb(light: Array, white: float) -> Floats:
+    """Return the sRGB levels of light, both from 0 to `white`, as floats: the inverse of `decode_srgb`."""
+    floats = light.astype(float_type(light.dtype), copy=False)
+    shares = np.abs(floats) / white
+    curve = np.where(shares <= 0.0031308, 12.92 * shares, 1.055 * shares ** (1 / 2.4) - 0.055)
+    return np.asarray(np.copysign(curve * white, floats))

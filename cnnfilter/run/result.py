@@ -13,6 +13,7 @@ from cnnfilter.arrays import Array, Floats, float_type
 from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, prepare, resize, run_program
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
+from cnnfilter.io.colours import decode_srgb, encode_srgb
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
@@ -83,7 +84,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
         notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; what is outside is cut off")
-    return FeatureMaps(picture, white, colours, alpha, strips, notes=tuple(notes), model=model)
+    return FeatureMaps(picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear)
 
 
 def see(picture: Picture, model: Model, settings: Settings) -> Picture:
@@ -96,7 +97,8 @@ def see(picture: Picture, model: Model, settings: Settings) -> Picture:
 
             pixels = flatten(picture.pixels, settings.background, picture.maximum)
     if settings.preparation and settings.preparation.size:
-        pixels = _resize(pixels, settings.preparation.size, has_alpha=pixels is picture.pixels and picture.has_alpha)
+        has_alpha = pixels is picture.pixels and picture.has_alpha
+        pixels = _resize(pixels, settings.preparation.size, settings.linear and picture.maximum, has_alpha=has_alpha)
     if pixels is picture.pixels:
         return picture
     return Picture(pixels, picture.depth, matrix=picture.matrix, bands=not picture.has_alpha)
@@ -105,23 +107,32 @@ def see(picture: Picture, model: Model, settings: Settings) -> Picture:
 def prepare_colours(seen: Picture, settings: Settings) -> tuple[Array, float]:
     """Return the colours of a picture that a network sees, (H, W, C), as it takes them, and white in their units."""
     colours, white = seen.colours, float(seen.maximum)
+    if settings.linear:
+        colours = decode_srgb(colours, white)
     if settings.preparation:
         rest = replace(settings.preparation, size=None)
         colours, white = prepare(colours, rest), white * rest.scale
     return colours, white
 
 
-def _resize(pixels: Array, size: Pair, *, has_alpha: bool) -> Array:
-    """Return pixels of another (height, width), as floats."""
+def _resize(pixels: Array, size: Pair, white: float, *, has_alpha: bool) -> Array:
+    """Return pixels of another (height, width), as floats; those of sRGB up to `white` as light, if that is not 0."""
     volume = as_volume(pixels)
     floats: Floats = volume.astype(float_type(volume.dtype))
     if size == volume.shape[:2]:
         return floats
+    colours = slice(0, 3 if has_alpha else None)
+    if white:
+        floats[:, :, colours] = decode_srgb(floats[:, :, colours], white)
     if has_alpha:
         from cnnfilter.compute.alpha import resize_visible  # noqa: PLC0415  most images have no alpha
 
-        return resize_visible(floats, size)
-    return resize(floats, size)
+        floats = resize_visible(floats, size)
+    else:
+        floats = resize(floats, size)
+    if white:
+        floats[:, :, colours] = encode_srgb(floats[:, :, colours], white)
+    return floats
 
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
@@ -132,6 +143,7 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
 
     def keep(name: str, values: Array) -> None:
         if name in layers:
+            values = encode_srgb(values, maps.white) if settings.linear else values
             made = Picture(values, picture.depth, matrix=picture.matrix)
             found[name] = FeatureMaps(made, maps.white, values, notes=notes)
 
@@ -152,6 +164,8 @@ def _seen_shape(picture: Picture, settings: Settings) -> Shape:
 
 def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape]:
     """Return a network ready for a picture, and the shape that it sees."""
+    if settings.linear and picture.matrix:
+        raise ShapeError("a matrix has no levels of sRGB that --linear could decode; an image has")
     shape = _seen_shape(picture, settings)
     result = model.network.output(shape)
     if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read

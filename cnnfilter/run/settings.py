@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     compression: int | None = None
     background: Colour | None = None
     resize: Pair | None = None
+    linear: bool = False
     no_clobber: bool = False
     fail_fast: bool = False
     allow_truncated: bool = False

@@ -14,6 +14,7 @@ from cnnfilter.compute.tiles import FeatureMaps, Model
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.text import explain_trace
 from cnnfilter.explain.trace import Explained, span_around, trace
+from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
@@ -216,6 +217,7 @@ def run_layers(
 
     def keep(layer: str, values: Array) -> None:
         if layer in names:
+            values = encode_srgb(values, white) if settings.linear else values
             views[layer] = view_values(values, side, white, matrix=picture.matrix)
 
     run_program(program, colors, white=white, listener=keep)
