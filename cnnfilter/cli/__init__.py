@@ -80,6 +80,16 @@ class LazyGroup(click.Group):
         """Return the command of that name."""
         return import_module(f"{__name__}.{cmd_name}").command if cmd_name in COMMANDS else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word names; an unknown one is answered with what was probably meant."""
+        if args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from cnnfilter.cli.unknown_command import explain_unknown  # noqa: PLC0415  only a mistake needs it
+
+        raise click.UsageError(explain_unknown(args), ctx)
+
 
 def describe(error: OSError) -> str:
     """Return what the system refused, and of which file; without a current folder no relative name leads anywhere."""

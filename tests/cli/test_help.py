@@ -189,9 +189,52 @@ def test_the_version_is_that_of_the_package(run: Run) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", __version__)
 
 
-def test_a_command_that_is_unknown_is_a_usage_error(run: Run) -> None:
-    assert "No such command 'convolute'" in run("convolute", status=2).stderr
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("conv", "; nearest: convolve"),
+        ("kernel sobel-x", "; nearest: kernels"),
+        ("sharpn photo.jpg", "; nearest: sharpen, sharpen-8, unsharp"),
+        ("zzzzz", ""),
+        ("sharpen", ". It is a kernel: cnnfilter convolve INPUT -k sharpen -o OUTPUT"),
+        ("median a.jpg b.jpg", ". It is a mode of pool: cnnfilter pool a.jpg b.jpg -m median -o OUTPUT/"),
+        ("alexnet", ". It is a network: cnnfilter shape alexnet"),
+        ("224x224x3 gap", ". It is a size: cnnfilter shape 224x224x3 gap"),
+        ("formats", ". It is a page: cnnfilter help formats"),
+        ("net.toml x.png", ". It is a file, and a command comes first: cnnfilter pipeline net.toml x.png"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_what_was_probably_meant(run: Run, line: str, answer: str) -> None:
+    word, *rest = line.split()
+    result = run(word, *rest, status=2)
+    assert result.stderr.splitlines()[-1] == f"Error: No such command {word!r}{answer}"
+
+
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [
+        (("sharpen", "photo.jpg"), "photo-sharpen.jpg"),
+        (("gaussian:15:2.5", "photo.jpg"), "photo-gaussian_15_2.5.jpg"),
+        (("median", "photo.jpg", "--size", "3"), "photo-median.jpg"),
+        (("gray conv:line-vertical:15 relu", "photo.jpg", "--range", "scale"), "photo-gray.jpg"),
+        (("photo.jpg", "-k", "blur", "-o", "soft.png"), "soft.png"),
+        (("edge", "photo.jpg", "--plot", "edge.png"), "edge.png"),
+    ],
+)
+def test_the_command_that_is_offered_instead_runs(run: Run, album: Path, words: tuple[str, ...], output: str) -> None:
+    *_, offered = run(*words, status=2).stderr.splitlines()[-1].partition(": cnnfilter ")
+    assert not (album / output).exists()
+    run(*shlex.split(offered))
+    assert (album / output).stat().st_size > 0
+
+
+def test_no_command_at_all_shows_the_help(run: Run) -> None:
     assert run(status=2).stderr == page(())
+
+
+def test_an_unknown_option_is_answered_with_the_nearest(run: Run) -> None:
+    assert "No such option '--strid'. Did you mean '--stride'?" in run("convolve", "--strid", "2", status=2).stderr
+    assert "'--normalize'" in run("convolve", "--normalise", "sum", status=2).stderr
 
 
 def test_a_library_that_is_missing_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
