@@ -70,7 +70,7 @@ def command(
         raise OutputError("--matrix and --json print the same weights in two forms; one of them is enough")
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=[word for word in (*words, image) if word])
     if image and not sheet:
-        raise OutputError("--image is what kernels are drawn with; --plot FILE asks for the figure")
+        raise OutputError("--image needs --plot FILE, the figure to draw")
     if sheet:
         _draw(sheet, words, image)
     if as_json:
@@ -95,15 +95,15 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
     from cnnfilter.plot import kernel_sheet as draw  # noqa: PLC0415
     from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
 
-    picture, note = draw.read_sample(image) if image else (draw.make_sample(), "a picture made by formulas")
+    pixels, note = draw.read_sample(image) if image else (draw.make_sample(), "a computed test image")
     with open_sheet(sheet) as figure:
         if not kernels:
-            draw.draw_gallery(figure, sheet, draw.all_kernels(), picture, note)
+            draw.draw_gallery(figure, sheet, draw.all_kernels(), pixels, note)
             return
         planes = []
         for word, kernel in zip(words, kernels, strict=True):
             flat = image is not None and kernel.weights.ndim == 2
-            result = draw.lay_kernel(picture, kernel, note) if flat else None
+            result = draw.lay_kernel(pixels, kernel, note) if flat else None
             planes += draw.planes_of(word, kernel, result)
         caption = draw.caption_of(words[0], kernels[0].description) if len(kernels) == 1 else ""
         draw.draw_kernels(figure, sheet, planes, caption)

@@ -168,11 +168,11 @@ def command(
     """
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=words)
     if unit and not fields:
-        raise LanguageError("--unit is one of those whose receptive fields --fields draws")
+        raise LanguageError("--unit needs --fields, which draws its receptive field")
     if fields and not sheet:
-        raise LanguageError("--fields draws receptive fields; --plot FILE asks for the figure")
+        raise LanguageError("--fields needs --plot FILE, the figure to draw")
     if sheet and (solve or target):
-        raise LanguageError("--solve prints layers, and --plot draws a network")
+        raise LanguageError("--solve prints layers, and cannot be combined with --plot")
     one = OneLayer(**layer_options)
     shape, document = read_words(words, one, layout, solve)
     if compare and report == "explain":
@@ -182,14 +182,16 @@ def command(
             if not solve or not target:
                 raise LanguageError("--solve PART and --target HxW belong together")
             if compare or report not in {None, "table"}:
-                raise LanguageError("--solve prints layers, a line each, and neither a table nor another form of it")
+                raise LanguageError(
+                    "--solve prints one layer a line; a table, another form of it and --compare do not apply"
+                )
             keeps_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
             print_solutions(document.network, shape, solve, target, keeps_stride=keeps_stride)
             return
         visits = document.network.visits(shape)
         summary = summarize(document.network, shape)
         if sheet and fields:
-            draw_units(sheet, document, visits, shape, unit, words[0] if names_picture(words) else None)
+            draw_units(sheet, document, visits, shape, unit, words[0] if names_image(words) else None)
         elif sheet:
             draw_volumes(sheet, document, summary)
         warn_about_network(visits)
@@ -211,7 +213,7 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
     if is_described and one.kernel is None and solve != "kernel":
         raise LanguageError("--kernel is missing, the size of the one layer that the options describe, such as 3")
     if layout != "hwc" and (size is None or "." in words[0]):
-        raise LanguageError("--layout tells how SIZE is written, and no SIZE is")
+        raise LanguageError("--layout says how SIZE is written, and SIZE is missing")
     files = [word for word in layers if names_document(word)]
     if files and len(layers) > 1:
         raise LanguageError(f"{files[0]}: a network stands alone, or after SIZE")
@@ -229,22 +231,22 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
 
 
 def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
-    """Return the size that the first word is, or that the picture has which it names."""
-    if names_picture(words):
-        # Only the decoder knows a picture's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
+    """Return the size in the first word, or the size of the image that it names."""
+    if names_image(words):
+        # Only the decoder knows an image's size for sure, turned as its EXIF says; nothing else here needs OpenCV.
         from cnnfilter.io.atomic import read_bytes  # noqa: PLC0415
         from cnnfilter.io.decode import decode_picture  # noqa: PLC0415
 
-        picture = decode_picture(read_bytes(words[0]), words[0])
-        height, width, channels = (*picture.pixels.shape, 1)[:3]
-        return height, width, 3 if picture.has_alpha else channels
+        image = decode_picture(read_bytes(words[0]), words[0])
+        height, width, channels = (*image.pixels.shape, 1)[:3]
+        return height, width, 3 if image.has_alpha else channels
     first = words[0] if words else ""
     is_size = re.match("[0-9-]", first) and not re.fullmatch(r"\d+x(\s.*)?", first, re.DOTALL)
     return as_shape(first, layout) if is_size and not names_document(first) else None
 
 
-def names_picture(words: tuple[str, ...]) -> bool:
-    """Return whether the first word names a picture or a matrix; a text by itself is rather a network."""
+def names_image(words: tuple[str, ...]) -> bool:
+    """Return whether the first word names an image or a matrix; a text alone is rather a network."""
     if not words or "." not in words[0] or words[0].endswith((".toml", ".json")):
         return False
     from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES  # noqa: PLC0415  most sizes are numbers
@@ -302,16 +304,16 @@ def draw_volumes(sheet: Sheet, document: Document, summary: Summary) -> None:
 
 
 def draw_units(
-    sheet: Sheet, document: Document, visits: Sequence[Visit], shape: Shape, unit: Pair | None, picture: str | None
+    sheet: Sheet, document: Document, visits: Sequence[Visit], shape: Shape, unit: Pair | None, image: str | None
 ) -> None:
-    """Draw what a unit of each layer sees, on a picture if its path is given."""
+    """Draw what a unit of each layer sees, on an image if its path is given."""
     from cnnfilter.plot.input_regions import find_frames  # noqa: PLC0415  few commands draw
 
     found = find_frames(visits, unit)  # what it refuses is refused without matplotlib
     from cnnfilter.plot.receptive_field import Fields, draw_fields, read_backdrop  # noqa: PLC0415
     from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
 
-    backdrop = read_backdrop(picture) if picture else None
+    backdrop = read_backdrop(image) if image else None
     with open_sheet(sheet) as figure:
         draw_fields(figure, sheet, Fields(found, (shape[0], shape[1]), backdrop, _title(document)))
 

@@ -49,7 +49,7 @@ def _numbers(values: Array) -> list[float]:
 
 
 def _describe_window(traced: Trace) -> dict[str, Any]:
-    """Return where the window lies; null is what the layer does not have, and a source that is no pixel."""
+    """Return where the window is; None is what the layer does not have, and the source of a border's own value."""
     layer, reach = traced.layer, traced.reach
     window = layer.window if isinstance(layer, WindowLayer) else None
     return {

@@ -55,7 +55,7 @@ def _list(numbers: Doubles) -> str:
 
 
 def _explain_geometry(traced: Trace, window: Window) -> Iterator[str]:
-    """Yield the numbers behind the formula, and where the window lies."""
+    """Yield the numbers behind the formula, and where the window is."""
     (sy, sx), (dy, dx), pads = window.stride, window.dilation, window.pads(traced.shape[0], traced.shape[1])
     border = f", border {traced.layer.border}" if isinstance(traced.layer, Convolution) and any(pads) else ""
     steps = f"stride sy = {sy}, sx = {sx}; dilation dy = {dy}, dx = {dx}"
@@ -66,12 +66,12 @@ def _explain_geometry(traced: Trace, window: Window) -> Iterator[str]:
         sum_ = f"{window.stride[axis]}*{traced.place[axis]} - {pads[axis]} = {taps[0]}"
         parts.append(f"{name} {taps[0]} to {taps[-1]}{gaps} ({sum_})")
     beyond = np.count_nonzero(~traced.inside)
-    padded = f"; {beyond} of its {traced.inside.size} places lie in the padding" if beyond else ""
+    padded = f"; {beyond} of its {traced.inside.size} places are padding" if beyond else ""
     yield _line("window", f"{', '.join(parts)} of the {show_pair((traced.shape[0], traced.shape[1]))} input{padded}")
 
 
 def _show_index(window: Window, traced: Trace) -> str:
-    """Return which pixel lies under the weight at row r and column c."""
+    """Return which pixel is under the weight at row r and column c."""
     top, left, _, _ = window.pads(traced.shape[0], traced.shape[1])
     (sy, sx), (dy, dx) = window.stride, window.dilation
     return f"{sy}*{traced.place[0]} + {dy}*r - {top}, {sx}*{traced.place[1]} + {dx}*c - {left}"
@@ -123,7 +123,7 @@ def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
 
 
 def _show_values(traced: Trace, channel: int) -> list[str]:
-    """Return a channel of the window in aligned rows; padding is in parentheses, one that is no pixel a point."""
+    """Return a channel of the window in aligned rows; padding is in parentheses, a point where it has no value."""
     words = []
     for row, inside in zip(traced.values[:, :, channel], traced.inside, strict=True):
         shown = zip(map(show_value, row), np.isnan(row), inside, strict=True)
@@ -188,7 +188,9 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
         yield _line("formula", f"o[y,x] = {formula}")
         yield _line("here", f"v = i[{_show_index(layer.window, traced)}]")
         yield from _explain_geometry(traced, layer.window)
-        yield _line("padding", "counts as 0, and is divided by" if layer.count_include_pad else "is no pixel")
+        yield _line(
+            "padding", "counts as 0, also in the number of values" if layer.count_include_pad else "does not count"
+        )
     for channel in range(traced.shape[2]):
         yield ""
         if traced.shape[2] > 1:
@@ -205,7 +207,7 @@ def _pool(traced: Trace, mode: PoolMode, channel: int) -> str:
     pixels = values[traced.inside]
     listed, few = _list(pixels), len(pixels) <= MOST_LISTED
     if not len(pixels):
-        return "no pixel lies in the window: 0"
+        return "the window has no pixel of the input: 0"
     if mode is PoolMode.AVG:
         count, total = count_places(traced), pixels.sum()
         added = f"({' + '.join(map(_operand, pixels))})/{count} = " if few else f"sum of {listed}: "

@@ -1,4 +1,4 @@
-"""What one value of a result is made of: where its window lies, what is in it, and what becomes of that."""
+"""What one value of a result is made of: where its window is, what is in it, and what becomes of that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cnnfilter.nn.other_layers import Activation, ChannelPool, GlobalPool, Gray,
 
 
 class Reach(NamedTuple):
-    """Where a window lies in the input.
+    """Where a window is in the input.
 
     `rows` (kh,) and `columns` (kw,) are below 0 or beyond the input in the padding. The sources are those of the input
     that they are, or that the border repeats there; -1 where it has a value of its own.
@@ -103,7 +103,7 @@ class Trace(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """A value, and what lies around it.
+    """A value, and what is around it.
 
     `outcome` (C,) is what the run gave, `title` what the result is called, `colors` (H, W, C) the input, `outputs`
     (h, w, C) the output around the value with its first at `corner`. `white` is 0 for a matrix, `notes` are warnings.
@@ -141,7 +141,7 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
     output = program.network.output(volume.shape)
     if not (place[0] < output[0] and place[1] < output[1]):
         raise ShapeError(
-            f"position {place[0]},{place[1]} lies outside the output of {show_shape(output)}; "
+            f"position {place[0]},{place[1]} is outside the output of {show_shape(output)}; "
             f"rows go to {output[0] - 1}, columns to {output[1] - 1}"
         )
     starts_gray = isinstance(program.steps[0].node.layer, Gray)
@@ -174,7 +174,7 @@ def _find_taps(layer: Layer, shape: Shape, place: Pair, axis: int) -> Places:
 
 
 def _border_of(layer: Layer) -> Border:
-    """Return what lies beyond the input of a layer: nan, which is no pixel, for a pool."""
+    """Return what a layer finds beyond its input: nan, which does not count, for a pool."""
     return layer.border if isinstance(layer, Convolution) else Border(BorderMode.CONSTANT, np.nan)
 
 

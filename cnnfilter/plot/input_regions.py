@@ -119,7 +119,7 @@ def choose_excerpt(layer: Layer, shape: Shape, output: Shape, place: Pair | None
     """Return all windows of a layer on a small input, or those around a (row, column); too large is a `ShapeError`."""
     height, width = shape[:2]
     if place and (place[0] >= height or place[1] >= width):
-        raise ShapeError(f"--around {place[0]},{place[1]} lies outside the input of {height}x{width}")
+        raise ShapeError(f"--around {place[0]},{place[1]} is outside the input of {height}x{width}")
     whole = place is None or isinstance(layer, GlobalPool)
     if whole and max(height, width) > LARGEST:
         hint = (

@@ -108,7 +108,7 @@ def test_standard_input_is_explained(run: Run) -> None:
 def test_a_place_outside_is_one_line_with_the_size_of_the_output(run: Run) -> None:
     result = run("convolve", "m.txt", "-k", "sobel-x", "--explain", "4,0", status=1)
     assert result.stderr == (
-        "cnnfilter: m.txt: position 4,0 lies outside the output of 4x5x1; rows go to 3, columns to 4\n"
+        "cnnfilter: m.txt: position 4,0 is outside the output of 4x5x1; rows go to 3, columns to 4\n"
     )
     assert result.stdout == ""
 

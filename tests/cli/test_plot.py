@@ -338,8 +338,8 @@ def test_a_matrix_is_still_printed_without_a_figure(run: Run) -> None:
 
 def test_what_fails_a_figure_and_an_explanation_is_told_once(run: Run, folder: Path) -> None:
     result = run("pool", "m.txt", "--explain", "9,9", "--plot", "a.png", "--report", "r.jsonl", status=1)
-    assert result.stderr.count("position 9,9 lies outside the output") == 1
-    assert (folder / "r.jsonl").read_text().count("position 9,9 lies outside the output") == 1
+    assert result.stderr.count("position 9,9 is outside the output") == 1
+    assert (folder / "r.jsonl").read_text().count("position 9,9 is outside the output") == 1
 
 
 def test_a_moving_picture_that_runs_for_minutes_brings_a_warning(run: Run, folder: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_convolution_in_full() -> None:
         "here      o[0,0] = sum over r < 3, c < 3 of i[1*0 + 1*r - 1, 1*0 + 1*c - 1] * f[r,c] + b\n"
         "with      stride sy = 1, sx = 1; dilation dy = 1, dx = 1; padding top = 1, left = 1, border zero\n"
         "window    rows -1 to 1 (1*0 - 1 = -1), columns -1 to 1 (1*0 - 1 = -1) of the 3x3 input; "
-        "5 of its 9 places lie in the padding\n"
+        "5 of its 9 places are padding\n"
         "\n"
         "  i                f\n"
         "  (0)  (0)  (0)     0 -1  0\n"

@@ -110,7 +110,7 @@ def test_the_window_lies_where_the_formula_says() -> None:
 
 @pytest.mark.parametrize("place", [(7, 0), (0, 6), (99, 99)])
 def test_a_place_outside_the_output_is_an_error_that_names_its_size(place: tuple[int, int]) -> None:
-    with pytest.raises(ShapeError, match=r"lies outside the output of 7x6x3; rows go to 6, columns to 5"):
+    with pytest.raises(ShapeError, match=r"is outside the output of 7x6x3; rows go to 6, columns to 5"):
         trace(program("dwconv:sobel-x"), NUMBERS, place)
 
 

@@ -48,7 +48,7 @@ def test_the_title_names_the_part_without_its_padding() -> None:
     ("words", "place", "message"),
     [
         ("maxpool:2", None, "40x30 is too large to animate, which goes up to 32x32; --around Y,X"),
-        ("maxpool:2", (40, 0), "--around 40,0 lies outside the input of 40x30"),
+        ("maxpool:2", (40, 0), "--around 40,0 is outside the input of 40x30"),
         ("gap", (1, 1), "40x30 is too large to animate, which goes up to 32x32; a window that slides"),
         ("conv:sobel-x,d30,same", (1, 1), "a window of 61x61 is too large to animate, which goes up to 48x48"),
     ],
