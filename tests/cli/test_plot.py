@@ -131,7 +131,7 @@ def test_classes_are_listed_beside_the_figure(run: Run, samples: Path) -> None:
         (("--colormap", "viridis"), "--colormap goes with --plot FILE"),
         (("--fps", "3"), "--fps goes with --animate FILE"),
         (("--around", "1,1"), "--around goes with --animate FILE"),
-        (("--dpi", "100"), "--figure-size and --dpi tell of a figure; --plot FILE asks for one"),
+        (("--dpi", "100"), "--figure-size and --dpi are about a figure; --plot FILE asks for one"),
         (("--figure-size", "3x3"), "--plot FILE asks for one"),
         (("--plot", "a.png", "--figure-size", "3"), "'3' is not HxW in inches, such as 6x8.5"),
         (("--plot", "a.png", "--figure-size", "0.1x3"), "each side is from 1 to 200 inches"),
@@ -298,7 +298,7 @@ def test_a_figure_is_that_of_its_input_where_others_are_skipped(run: Run, folder
 
 
 def test_warnings_come_with_a_figure_unless_told_to_be_quiet(run: Run) -> None:
-    words = ("convolve", "m.txt", "-k", "box:3", "--border", "edge", "--plot", "fig.png")
+    words = ("convolve", "m.txt", "-k", "box:3", "--border", "edge", "-p", "0", "--plot", "fig.png")
     assert run(*words).stderr.count("border edge has no effect") == 1
     assert run(*words, "-o", "out.txt").stderr.count("border edge has no effect") == 1
     assert run(*words, "-q").stderr == ""
