@@ -193,6 +193,10 @@ def _check_together(settings: Settings) -> None:
     if settings.linear and is_normalized:
         raise OutputError("--linear filters light, and --mean and --std make other numbers of it; leave out one")
     views = [name for name in ("explain", "animate", "top") if getattr(settings, name) is not None]
+    if settings.luma and views:
+        raise OutputError(
+            f"--channels luma does not go with --{views[0]}; --channels gray shows what is done to the luma"
+        )
     if settings.linear and views:
         raise OutputError(f"--linear does not go with --{views[0]}, which shows numbers as the network computes them")
 
@@ -300,7 +304,9 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
             weights = state_dict.RandomWeights(settings.init, settings.seed or 0)
         elif settings.weights:
             weights = state_dict.read_state_dict(settings.weights)
-    models = tuple(Model(network, weights, str((document and document.path) or "")) for network in networks)
+    models = tuple(
+        Model(network, weights, str((document and document.path) or ""), luma=settings.luma) for network in networks
+    )
     if document and document.input and settings.weights:  # that they fit is seen before any input is read
         models[0].program(document.input)
     if settings.colormap is not None:

@@ -10,7 +10,7 @@ from cnnfilter.cli.options import NUMBER, Word, complete_kernel, pair, view_opti
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import kernel_shape, recognize
 from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border, default_padding
-from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size
+from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size, show_shape
 from cnnfilter.nn.network import Network
 from cnnfilter.run.settings import Settings
 
@@ -78,10 +78,11 @@ Examples:
 )
 @click.option(
     "--channels",
-    type=click.Choice(["each", "sum", "gray"]),
+    type=click.Choice(["each", "sum", "gray", "luma"]),
     default="each",
     help="Filter each channel separately, sum over the channels into one map, or make the image grey first"
-    " (0.299 R + 0.587 G + 0.114 B). A 3-D kernel always sums.",
+    " (0.299 R + 0.587 G + 0.114 B). luma filters the grey and keeps the colours, so that sharpening leaves no"
+    " coloured fringes. A 3-D kernel always sums.",
 )
 @click.option(
     "--combine", type=click.Choice(list(COMBINATIONS)), help="Combine the results of several kernels into one."
@@ -113,6 +114,12 @@ def command(
     """
     words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
 
+    deep = next((word for word in words if len(word.shape) > 2), None)
+    if deep and channels == "luma":
+        raise LanguageError(
+            f"--channels luma takes kernels of two dimensions, and {deep.text} is {show_shape(deep.shape)}"
+        )
+
     def make_network(*bank: KernelWord) -> Network:
         each = channels == "each" and all(len(kernel.shape) == 2 for kernel in bank)
         convolution = (DepthwiseConv if each else Conv)(
@@ -123,11 +130,11 @@ def command(
             flip=flip,
             normalize=normalize,
         )
-        if channels != "gray" and not combine:
+        if channels not in {"gray", "luma"} and not combine:
             return Network((convolution, *(activation or ())))
         from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, Gray  # noqa: PLC0415  a kernel alone needs none
 
-        before = [Gray()] if channels == "gray" else []
+        before = [Gray()] if channels in {"gray", "luma"} else []
         # A dwconv puts a channel's results side by side; a conv has summed the channels already.
         size = len(bank) if each else None
         behind = [ChannelPool(mode=ChannelMode(COMBINATIONS[combine]), size=size)] if combine else []
@@ -136,4 +143,6 @@ def command(
     networks = [make_network(*words)] if combine else list(map(make_network, words))
     is_matrix = [isinstance(recognize(word), str) for word in kernels]
     names = tuple(f"kernel{place + 1}" if is_matrix[place] else word for place, word in enumerate(kernels))
-    filter_files(inputs, networks, Settings(**given), names=("+".join(names),) if combine else names)
+    filter_files(
+        inputs, networks, Settings(**given, luma=channels == "luma"), names=("+".join(names),) if combine else names
+    )

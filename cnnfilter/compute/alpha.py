@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.borders import Padded
+from cnnfilter.compute.borders import Padded, read_centres
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.forward import Kernels, Program, build_bank, resize
 from cnnfilter.compute.operations import Setting, run_steps
@@ -120,9 +120,9 @@ def _compare(colours: Array, alpha: Floats, laid: _Laid, *, adds_channels: bool)
     if adds_channels:
         laid = laid._replace(border=laid.border._replace(value=laid.border.value * colours.shape[2]))
         colours = colours.sum(axis=2, keepdims=True, dtype=np.float64)
-    centre = _at_centre(alpha, window, laid.opaque)
+    centre = read_centres(alpha, window, laid.opaque)
     if laid.border.mode is BorderMode.ZERO and (outside := _sum_outside(laid.weights, window, alpha.shape)).any():
-        filled = _at_centre(colours.astype(maps.dtype), window, laid.border) * (centre > 0)
+        filled = read_centres(colours.astype(maps.dtype), window, laid.border) * (centre > 0)
         maps += (filled[:, :, :, None] * outside.astype(maps.dtype)[:, :, None, :]).reshape(maps.shape)
     if alpha.max() > alpha.min() or (laid.border.mode is BorderMode.CONSTANT and alpha.min() < 1):
         _weigh_neighbours(maps, centre, colours, alpha, laid)
@@ -231,14 +231,6 @@ def _weigh_windows(seen: Floats, corners: Array, laid: _Laid) -> Doubles:
         totals += sums
     totals = totals / own[-1] + np.multiply.outer(weights.sum(axis=(0, 1)), own[:-1])
     return np.asarray(totals.transpose(2, 1, 0).reshape(len(corners), -1))
-
-
-def _at_centre(volume: Floats, window: Window, border: Border) -> Floats:
-    """Return the pixels under the centre of each window, (H', W', C)."""
-    padded = Padded(volume, window.pads(*volume.shape[:2]), border, volume.dtype.name)
-    rows, columns = window.output(*volume.shape[:2])
-    centre = [(size - 1) // 2 * gap for size, gap in zip(window.size, window.dilation, strict=True)]
-    return padded.every((centre[0], centre[1]), window.stride).read(slice(0, rows), slice(0, columns))
 
 
 def _pool(colours: Array, alpha: Floats, layer: Pool) -> tuple[Array, Floats]:

@@ -140,6 +140,14 @@ class Padded:
         return values
 
 
+def read_centres(volume: Floats, window: Window, border: Border) -> Floats:
+    """Return the pixels under the centre of each window, (H', W', C)."""
+    padded = Padded(volume, window.pads(*volume.shape[:2]), border, volume.dtype.name)
+    rows, columns = window.output(*volume.shape[:2])
+    centre = [(size - 1) // 2 * gap for size, gap in zip(window.size, window.dilation, strict=True)]
+    return padded.every((centre[0], centre[1]), window.stride).read(slice(0, rows), slice(0, columns))
+
+
 def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
     """Return which row, or column, of `size` stands at each place of the padded ones; -1 is the border's value."""
     if mode is BorderMode.EDGE or mode in _REFLECTING:  # they have numpy's names

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.compute.borders import read_centres
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.exact import settle_numbers
 from cnnfilter.compute.forward import Listener, Step, Tensors, build_bank
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
-from cnnfilter.nn.geometry import Border
+from cnnfilter.nn.geometry import Border, BorderMode
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Function, Layer
 from cnnfilter.nn.other_layers import (
     SLOPES,
@@ -177,6 +178,20 @@ def to_gray(volume: Array) -> Array:
         return volume
     luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
     return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
+
+
+@ieee_arithmetic
+def keep_colours(luma: Array, volume: Array, layer: Convolution, alpha: Floats | None = None) -> Array:
+    """Return colours with another luma, (H', W', 3): c + (luma' - luma), c in the centre of each window of a layer.
+
+    `volume` (H, W, 3) is what the layer saw the luma of. Where it is transparent, by `alpha` (H, W, 1), it has no
+    colour, as padding with one level has none.
+    """
+    colours = volume - to_gray(volume)
+    if alpha is not None:
+        colours = np.where(alpha > 0, colours, colours.dtype.type(0))
+    border = Border() if layer.border.mode is BorderMode.CONSTANT else layer.border
+    return np.asarray(luma.reshape(*luma.shape[:2], 1) + read_centres(colours, layer.window, border))
 
 
 def run_steps(steps: tuple[Step, ...], values: Array, setting: Setting) -> Array:

@@ -107,14 +107,20 @@ class FeatureMaps:
         return part._replace(values=encode_srgb(part.values, self.white)) if self._linear else part
 
     def _filter(self, strip: Strip, *, narrow: bool) -> Part:
-        colours = self.colours[strip.source]
+        colours, before = self.colours[strip.source], None
         if self._alpha is None:
-            values = run_program(strip.program, colours, white=self.white, shorts=narrow)
-            return Part(strip.rows, values, None)
-        from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha
+            part = Part(strip.rows, run_program(strip.program, colours, white=self.white, shorts=narrow), None)
+        else:
+            from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha
 
-        alpha = self._alpha[strip.source].astype(np.float32) / np.float32(self.picture.maximum)
-        return Part(strip.rows, *run_visible(strip.program, colours, alpha))
+            before = self._alpha[strip.source].astype(np.float32) / np.float32(self.picture.maximum)
+            part = Part(strip.rows, *run_visible(strip.program, colours, before))
+        if not (self.model and self.model.luma) or colours.shape[2] == 1:
+            return part
+        from cnnfilter.compute.operations import keep_colours  # noqa: PLC0415  one convolution needs none
+
+        layer = next(node.layer for node in strip.program.network.nodes if isinstance(node.layer, Convolution))
+        return part._replace(values=keep_colours(part.values, colours, layer, before))
 
 
 _Stage = tuple[Step, Visit]
@@ -196,11 +202,22 @@ def _cut(stages: list[_Stage], rows: Pair) -> Strip:
 
 
 class Model:
-    """A network, where its weights come from, and what it is called: a program for each shape of input."""
+    """A network, where its weights come from, and what it is called: a program for each shape of input.
 
-    def __init__(self, network: Network, weights: StateDict | RandomWeights | None = None, title: str = "") -> None:
+    Of one that filters `luma`, gray and a convolution, what comes out gets the colours of the image.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        weights: StateDict | RandomWeights | None = None,
+        title: str = "",
+        *,
+        luma: bool = False,
+    ) -> None:
         self.network = network
         self.weights = weights
+        self.luma = luma
         self._title = title
         self._kept: tuple[Shape, Program] | None = None
         self._cut: tuple[Shape, list[Strip]] | None = None
@@ -210,7 +227,12 @@ class Model:
     @property
     def title(self) -> str:
         """What the network is called."""
-        return self._title or str(self.network)
+        return self._title or f"{self.network}{' as luma' if self.luma else ''}"
+
+    def output(self, shape: Shape) -> Shape:
+        """Return the shape of what comes out."""
+        result = self.network.output(shape)
+        return (*result[:2], shape[2]) if self.luma else result
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what goes to another process: kernels that have been read, while weights are bound there anew."""

@@ -167,7 +167,7 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     if settings.linear and picture.matrix:
         raise ShapeError("a matrix has no levels of sRGB that --linear could decode; an image has")
     shape = _seen_shape(picture, settings)
-    result = model.network.output(shape)
+    result = model.output(shape)
     if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
     return model.program(shape), shape
@@ -181,7 +181,7 @@ def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -
     shape, reasons = _seen_shape(sketch, settings), list[str]()
     for model in models:
         try:
-            result = model.network.output(shape)
+            result = model.output(shape)
         except ShapeError:
             if len(models) == 1:
                 raise
@@ -200,7 +200,7 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
     """
     format_ = find_format(job.format_name)
     _, shape = _load(picture, model, settings)
-    if not _takes_alpha(picture, model, settings) or format_.holds_alpha or model.network.output(shape)[2:] != (3,):
+    if not _takes_alpha(picture, model, settings) or format_.holds_alpha or model.output(shape)[2:] != (3,):
         return picture
     where = job.target or "standard output"
     if 3 not in format_.channels:
@@ -232,7 +232,7 @@ def foresee_shape(
     if layer:
         result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
     else:
-        result = program.network.output(shape)
+        result = model.output(shape)
         is_flattened = settings.background and format_ and not format_.holds_partial_alpha
         if result[2:] == (3,) and _takes_alpha(picture, model, settings) and not is_flattened:
             return *result[:2], 4

@@ -43,6 +43,7 @@ class Settings(NamedTuple):
     background: Colour | None = None
     resize: Pair | None = None
     linear: bool = False
+    luma: bool = False
     no_clobber: bool = False
     fail_fast: bool = False
     allow_truncated: bool = False
