@@ -369,7 +369,7 @@ def _numbers(content: Mapping[str, Any], key: str, usual: float) -> tuple[float,
     try:
         return tuple(parse_number(str(item)) for item in items)
     except ValueError as error:
-        raise LanguageError(f'{key} {value!r} is no number, such as 0.5 or "1/255"') from error
+        raise LanguageError(f'{key} {value!r} is not a number, such as 0.5 or "1/255"') from error
 
 
 _DEEP_KEY = re.compile(r"(?<![^\s.=\[\]{},#])(?:[^\s.=\[\]{},#]++[ \t]*+\.[ \t]*+){100}")

@@ -27,7 +27,7 @@ def parse_number(text: str, *, finite: bool = True) -> float:
     if not match:
         if not finite and _NOT_FINITE.fullmatch(text):
             return float(text)
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     numerator, denominator = float(match[1]), float(match[2] or 1)
     if denominator == 0:
         raise ValueError(f"{text!r} divides by zero")
@@ -41,17 +41,24 @@ _CELL = re.compile(r"[^\s,]+|(?:(?<=,)|^)\s*(?=,|$)")
 """A place in a row for a number; one beside a comma may be empty."""
 
 
+_BLANK_GAP = re.compile(r"[^\s,]\s+[^\s,]")
+"""Two numbers without a comma between them."""
+
+
 def parse_row(text: str, *, finite: bool = True) -> list[float]:
-    """Return the numbers of a row, which spaces or commas separate; `TextError` with the column of what is none.
+    """Return the numbers of a row, separated by commas or by spaces; `TextError` with the column of anything else.
 
     Without `finite` they may be nan, inf and -inf, in any case.
 
     Examples
     --------
-    >>> parse_row("1/2, -3 4e2")
+    >>> parse_row("1/2, -3 , 4e2")
     [0.5, -3.0, 400.0]
     """
     row: list[float] = []
+    if "," in text and (gap := _BLANK_GAP.search(text)):
+        reason = "commas separate some numbers, blanks alone others; `;` ends a row, in a file a new line does"
+        raise TextError(reason, column=gap.end())
     for cell in _CELL.finditer(text.rstrip()):
         try:
             row.append(parse_number(cell[0].strip(), finite=finite))
@@ -97,7 +104,7 @@ def parse_table(text: str, *, blank_starts_channel: bool = True, finite: bool = 
         except TextError as error:
             raise TextError(error.reason, line=number, column=error.column) from error
         if channels[0] and len(row) != len(channels[0][0]):
-            reason = f"the row ends with {len(row)} numbers, and the first row has {len(channels[0][0])}"
+            reason = f"the row has {count(len(row), 'number')}, the first row has {len(channels[0][0])}"
             last = re.split(r"[\s,]", content.rstrip())[-1]
             raise TextError(reason, line=number, column=content.rindex(last) + 1)
         channels[-1].append(row)
@@ -108,7 +115,9 @@ def parse_table(text: str, *, blank_starts_channel: bool = True, finite: bool = 
     shape = len(channels[0]), len(channels[0][0]), len(channels)
     for number, rows in enumerate(channels, 1):
         if len(rows) != shape[0]:
-            reason = f"channel {number} has {len(rows)} rows, channel 1 has {shape[0]}; all channels need as many"
+            reason = (
+                f"channel {number} has {count(len(rows), 'row')}, channel 1 has {shape[0]}; all need the same number"
+            )
             raise TextError(reason)
     return Table(channels, shape if len(channels) > 1 else shape[:2], comments)
 
@@ -131,9 +140,9 @@ def parse_inline(text: str) -> tuple[list[list[Rows]], tuple[int, ...]]:
     pieces = matrix.rstrip("; \t").split(";;;")
     maps = [[_parse_rows(part) for part in piece.split(";;")] for piece in pieces]
     if len({len(slices) for slices in maps}) > 1:
-        raise ValueError("every map needs as many slices")
+        raise ValueError("all maps need the same number of slices")
     if len({(len(rows), len(rows[0])) for slices in maps for rows in slices}) > 1:
-        raise ValueError("every slice needs as many rows, and as many numbers in them")
+        raise ValueError("all slices need the same number of rows, and rows of the same length")
     first = maps[0][0]
     return maps, (len(first), len(first[0]), len(maps[0]), len(maps))[: max(2, 1 + longest)]
 
@@ -147,8 +156,20 @@ def _parse_rows(text: str) -> Rows:
         except TextError as error:
             raise ValueError(f"row {number}: {error.reason}") from error
         if len(rows[-1]) != len(rows[0]):
-            raise ValueError(f"row {number} has {len(rows[-1])} numbers, row 1 has {len(rows[0])}; all need as many")
+            lengths = f"row {number} has {count(len(rows[-1]), 'number')}, row 1 has {len(rows[0])}"
+            raise ValueError(f"{lengths}; all rows need the same length")
     return rows
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    Examples
+    --------
+    >>> count(1, "row"), count(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def show_number(number: float) -> str:
@@ -286,12 +307,16 @@ def align(rows: Sequence[Sequence[str]], flush_right: Container[int] = (), gap: 
 
 
 def join_rows(text: str) -> str:
-    r"""Return a matrix whose rows stand on lines of their own in a single line: rows end in `;`, slices in `;;`.
+    r"""Return a matrix of several lines in one: rows end in `;`, slices in `;;`, but in brackets or after a size.
 
     Examples
     --------
     >>> join_rows("1 2\n3 4\n\n5 6\n7 8\n")
     '1 2; 3 4;; 5 6; 7 8'
+    >>> join_rows("[[1, 2],\n [3, 4]]")
+    '[[1, 2], [3, 4]]'
     """
+    if "[" in text or ":" in text:
+        return " ".join(text.split())
     lines = "\n".join(map(str.strip, text.strip().splitlines()))
     return re.sub(r"(?<!;)(;*+)(\n+)", lambda end: end[1].ljust(min(len(end[2]), 2), ";") + " ", lines)

@@ -47,7 +47,7 @@ def test_decimals_and_fractions_are_numbers(text: str, number: float) -> None:
     ],
 )
 def test_everything_else_is_no_number(text: str) -> None:
-    with pytest.raises(ValueError, match="is no number") as caught:
+    with pytest.raises(ValueError, match="is not a number") as caught:
         parse_number(text)
     assert repr(text) in str(caught.value)
 

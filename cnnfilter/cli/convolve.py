@@ -1,5 +1,7 @@
 """`cnnfilter convolve`: kernels on images."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,7 +10,7 @@ from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
 from cnnfilter.cli.options import NUMBER, Word, complete_kernel, pair, view_options
 from cnnfilter.errors import LanguageError
-from cnnfilter.kernels.spec import kernel_shape, recognize
+from cnnfilter.kernels.spec import is_name, kernel_shape, list_kernels, recognize
 from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border, default_padding
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size, show_shape
 from cnnfilter.nn.network import Network
@@ -26,6 +28,20 @@ def parse_activation(text: str) -> tuple[Layer, ...]:
     if not layers or not all(layer.op in list(Function) for layer in layers):
         raise LanguageError(f"{text!r} is no activation; {', '.join(Function)} are")
     return layers
+
+
+def read_kernels(values: Sequence[str], inputs: Sequence[str]) -> tuple[KernelWord, ...]:
+    """Return the kernels of all -k; a `LanguageError` if an input is the name of one."""
+    for word in inputs:
+        if is_name(word) and not Path(word).exists():
+            raise LanguageError(f"{word} is a kernel, not a file; each kernel needs a -k: -k {word}")
+    return tuple(KernelWord(word, kernel_shape(word)) for value in values for word in list_kernels(value))
+
+
+def name_results(kernels: Sequence[KernelWord]) -> tuple[str, ...]:
+    """Return the names that the results of kernels have in templates."""
+    is_matrix = [isinstance(recognize(kernel.text), str) for kernel in kernels]
+    return tuple(f"kernel{place}" if is_matrix[place - 1] else word.text for place, word in enumerate(kernels, 1))
 
 
 @click.command(
@@ -112,7 +128,7 @@ def command(
     divided unless --normalize is. Without padding the output is smaller than the input:
     (n + before + after - d(k-1) - 1) // s + 1.
     """
-    words = tuple(KernelWord(word, kernel_shape(word)) for word in kernels)
+    words = read_kernels(kernels, inputs)
 
     deep = next((word for word in words if len(word.shape) > 2), None)
     if deep and channels == "luma":
@@ -141,8 +157,7 @@ def command(
         return Network((*before, convolution, *behind, *(activation or ())))
 
     networks = [make_network(*words)] if combine else list(map(make_network, words))
-    is_matrix = [isinstance(recognize(word), str) for word in kernels]
-    names = tuple(f"kernel{place + 1}" if is_matrix[place] else word for place, word in enumerate(kernels))
+    names = name_results(words)
     filter_files(
         inputs, networks, Settings(**given, luma=channels == "luma"), names=("+".join(names),) if combine else names
     )

@@ -23,7 +23,7 @@ from cnnfilter.network_files import (
 )
 from cnnfilter.nn.geometry import LARGEST, NO_PADDING, Padding, Pair, Window, as_pair, show_pair
 from cnnfilter.nn.language import LARGEST_COUNT, parse_network
-from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, show_shape
+from cnnfilter.nn.layers import Conv, KernelWord, Layout, Shape, as_shape, common_size, show_shape
 from cnnfilter.nn.lint import (
     warn_about_borders,
     warn_about_input,
@@ -53,13 +53,17 @@ class OneLayer(NamedTuple):
         """Return the convolution that they describe; its size is 1 where it was left out."""
         kernel = "1" if self.kernel is None else self.kernel
         is_size = re.fullmatch(r"\d+(x\d+)?", kernel, re.ASCII)
-        shape = as_pair(kernel, "kernel size") if is_size else shape_of_kernel(kernel)
+        bank: tuple[KernelWord, ...] = ()
+        if not is_size:
+            from cnnfilter.kernels.spec import list_kernels  # noqa: PLC0415  a size needs no kernel
+
+            bank = tuple(KernelWord(word, shape_of_kernel(word)) for word in list_kernels(kernel))
         if not is_size and self.outputs is not None:
             raise LanguageError("the number of outputs follows from the kernel; leave --outputs out")
-        size = shape[0], shape[1]
+        size = as_pair(kernel, "kernel size") if is_size else common_size(bank)
         return Conv(
             window=Window(size, self.stride or (1, 1), self.padding or NO_PADDING, self.dilation or (1, 1)),
-            kernels=() if is_size else (KernelWord(kernel, shape),),
+            kernels=bank,
             outputs=self.outputs or 1,
             learned_bias=bool(is_size),
         )

@@ -1,7 +1,7 @@
 """The formulas of the made kernels, a function each, named as in the list of recipes.
 
 Each returns an (N, N) array of float64. Coordinates run from the centre, x to the right and y downwards;
-for an even N the centre lies between pixels, and lines run through the pixel before it, as `same` has it.
+for an even N the centre is between pixels, and lines run through the pixel before it, as in `same`.
 """
 
 import numpy as np
@@ -60,7 +60,7 @@ def frame(side: int) -> Doubles:
 
 
 def disk(side: int) -> Doubles:
-    """Return equal weights for the pixels whose centre lies in the circle inscribed in the square."""
+    """Return equal weights for the pixels whose centre is within the circle inscribed in the square."""
     y, x = _grid(side)
     return _sum_to_one((x**2 + y**2 <= (side / 2) ** 2).astype(np.float64))
 
@@ -103,6 +103,11 @@ def gabor(side: int, sigma: float, angle: float, wavelength: float) -> Doubles:
     envelope = np.exp(-(x**2 + y**2) / (2 * sigma**2))
     wave = np.cos(2 * np.pi * (x * np.cos(direction) - y * np.sin(direction)) / wavelength)
     return np.asarray(envelope * (wave - (envelope * wave).sum() / envelope.sum()))
+
+
+def usm(side: int, sigma: float, amount: float) -> Doubles:
+    """Return (1 + amount) times the identity, less amount times a Gaussian."""
+    return np.asarray((1 + amount) * identity(side) - amount * gaussian(side, sigma))
 
 
 def identity(side: int) -> Doubles:

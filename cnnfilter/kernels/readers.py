@@ -11,15 +11,19 @@ from typing import NamedTuple
 
 from cnnfilter.errors import KernelError, TextError
 from cnnfilter.nn.layers import Shape
-from cnnfilter.numbers import Rows, Table, parse_number, parse_table
+from cnnfilter.numbers import Rows, Table, count, parse_inline, parse_number, parse_table
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".mat", ".npy")
 LONGEST_HEADER = 10_000  # of a .npy file; numpy, too, refuses longer ones
 _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL | re.ASCII)
 
 
+_BRACKETS = re.compile(r"\s*\[\s*(?:\[[^][;]*\]\s*(?:,\s*(?=\[)|(?=\])))+\]\s*")
+_SIZE_FIRST = re.compile(r"\s*\d+x\d+[^\s:]*:", re.ASCII)
+
+
 class TextKernel(NamedTuple):
-    """A kernel as a text holds it: the rows of each slice of each map, its shape, and what the text says of it."""
+    """A kernel as a text holds it: the rows of each slice of each map, its shape, its description and its source."""
 
     maps: list[list[Rows]]
     shape: Shape
@@ -28,9 +32,25 @@ class TextKernel(NamedTuple):
     source: str = ""
 
 
+def has_form_of_matrix(word: str) -> bool:
+    """Return whether a word begins as JSON or as a matrix of ImageMagick does."""
+    return word.lstrip().startswith("[") or bool(_SIZE_FIRST.match(word))
+
+
+def read_matrix(text: str) -> TextKernel:
+    """Return the kernel that a text writes inline: as JSON, as ImageMagick has it, or as rows that end in `;`."""
+    if text.lstrip().startswith("["):
+        if not _BRACKETS.fullmatch(text):
+            raise ValueError("a matrix in brackets has two dimensions, such as [[0,-1,0],[-1,5,-1],[0,-1,0]]")
+        text = "; ".join(re.findall(r"\[([^][]*)\]", text))
+    elif match := _IMAGEMAGICK.fullmatch(text):
+        return _parse_imagemagick(match)
+    return TextKernel(*parse_inline(text))
+
+
 @lru_cache(maxsize=128)
 def read_text_kernel(path: Path, version: tuple[int, ...]) -> TextKernel:
-    """Return the kernel in a text file, whichever of the three formats it is in; a version of it is read once."""
+    """Return the kernel in a text file of one of the three formats; a version of it is read once."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         is_vips = path.suffix.lower() == ".mat"
@@ -38,7 +58,7 @@ def read_text_kernel(path: Path, version: tuple[int, ...]) -> TextKernel:
             return _parse_imagemagick(match)
         table, offset = _parse_vips(text) if is_vips else (parse_table(text), 0.0)
     except UnicodeDecodeError as error:
-        raise KernelError(f"not a text; kernels are {', '.join(SUFFIXES)} files", path=path) from error
+        raise KernelError(f"not a text; kernel files are {', '.join(SUFFIXES)} files", path=path) from error
     except OSError as error:
         raise KernelError(error.strerror or error, path=path) from error
     except TextError as error:
@@ -55,36 +75,40 @@ def _parse_vips(text: str) -> tuple[Table, float]:
     first, _, rest = text.partition("\n")
     head = _numbers(first, 0)
     if not 2 <= len(head) <= 4:
-        raise TextError("`width height [scale [offset]]` is needed", line=1)
+        raise TextError("the first line must be `width height [scale [offset]]`", line=1)
     width, height, scale, offset = [*head, *(1.0, 0.0)[len(head) - 2 :]]
     if scale == 0:
-        raise TextError("the scale is 0, and everything is divided by it", line=1)
+        raise TextError("the scale is 0, and all weights are divided by it", line=1)
     table = parse_table(f"\n{rest}", blank_starts_channel=False)
     if (height, width) != table.shape:
         raise TextError(
-            f"line 1 promises {width:g} columns and {height:g} rows, and "
-            f"{table.shape[1]} columns and {table.shape[0]} rows follow"
+            f"line 1 says {width:g} columns and {height:g} rows, but "
+            f"{count(table.shape[1], 'column')} and {count(table.shape[0], 'row')} follow"
         )
     rows = [[weight / scale for weight in row] for row in table.channels[0]]
     if not all(math.isfinite(weight) for row in rows for weight in row):
-        raise TextError(f"divided by the scale {scale:g}, weights pass the largest number that can be held", line=1)
+        raise TextError(
+            f"weights divided by the scale {scale:g} are beyond the largest number that can be held", line=1
+        )
     return table._replace(channels=[rows]), offset
 
 
 def _parse_imagemagick(match: re.Match[str]) -> TextKernel:
     """Read ImageMagick's `WIDTHxHEIGHT: n,n,n n,n,n ...`."""
     if match[3]:
-        raise TextError(f"{match[3]!r} moves the origin or turns the kernel, which is not read; take it out", line=1)
+        raise TextError(
+            f"{match[3]!r} moves the origin or rotates the kernel, which is not supported; remove it", line=1
+        )
     width, height = int(match[1]), int(match[2] or match[1])
     numbers = _numbers(match.string, match.start(4))
     if not numbers or len(numbers) != width * height:
-        raise TextError(f"{width}x{height} promises {width * height} numbers, and {len(numbers)} follow")
+        raise TextError(f"{width}x{height} needs {count(width * height, 'number')}, but {len(numbers)} follow")
     rows = [numbers[start : start + width] for start in range(0, len(numbers), width)]
     return TextKernel([[rows]], (height, width))
 
 
 def _numbers(text: str, start: int) -> list[float]:
-    """Return the numbers of a text from some place on, however lines separate them."""
+    """Return the numbers of a text from some place on, over the ends of lines."""
     numbers = []
     for word in re.compile(r"[^\s,]+").finditer(text, start):
         try:

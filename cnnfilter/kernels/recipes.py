@@ -1,4 +1,4 @@
-"""Kernels that are made to size: their arguments, read without numpy, and their formulas."""
+"""Kernels that are made to size: their arguments, read without numpy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
 
 
-LARGEST_SIDE = 4001  # 128 MB of float64, and beyond any image it could be laid on with sense
+LARGEST_SIDE = 4001  # 128 MB of float64
 
 # Of sigmas and wavelengths, in pixels: beyond these a kernel is a point, or flat, to the last bit.
 SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000_000
 
 
 class Recipe(NamedTuple):
-    """A made kernel: its arguments in their order, those that show on a sample what it does, and where it is from."""
+    """A made kernel: its arguments in their order, those that show its effect on a sample, and its source."""
 
     arguments: tuple[str, ...]
     shown: str
@@ -27,6 +27,7 @@ class Recipe(NamedTuple):
     source: str
     optional: tuple[str, ...] = ()
     signed: bool = False  # whether it has negative weights
+    side: str = "n"  # the argument for N; where it is not among `arguments` it is given by its key alone
 
 
 RECIPES = {
@@ -67,7 +68,7 @@ RECIPES = {
     "dog": Recipe(
         ("n", "s1", "s2"),
         "13:1:2",
-        "Gaussian S1 minus Gaussian S2: what lies between two scales; sums to 0",
+        "Gaussian S1 minus Gaussian S2: details between two scales; sums to 0",
         "Marr and Hildreth, Theory of edge detection, 1980",
         signed=True,
     ),
@@ -78,13 +79,24 @@ RECIPES = {
         "Daugman, Uncertainty relation for resolution in space, 1985",
         signed=True,
     ),
+    "usm": Recipe(
+        ("sigma", "amount"),
+        "2:1",
+        "unsharp mask, I + AMOUNT (I - Gaussian): AMOUNT 1, size=N 6 sigma unless given; no threshold (not linear);"
+        " sums to 1",
+        "photographic unsharp masking; Schreiber, Wirephoto quality improvement by unsharp masking, 1970",
+        optional=("amount", "size"),
+        signed=True,
+        side="size",
+    ),
     "identity": Recipe(("n",), "3", "a single one in the centre of N x N: the image itself", "unit impulse"),
 }
 
 
 def read_arguments(name: str, words: list[str]) -> dict[str, float]:
-    """Return the arguments of a made kernel, given by place or as `key=value`, with those that were left out."""
+    """Return N and the other arguments of a made kernel, given by place or as `key=value`, with those left out."""
     recipe = RECIPES[name]
+    known = dict.fromkeys((*recipe.arguments, recipe.side))
     given: dict[str, float] = {}
     for place, word in enumerate(words):
         key, equals, value = word.rpartition("=")
@@ -92,17 +104,19 @@ def read_arguments(name: str, words: list[str]) -> dict[str, float]:
             if place >= len(recipe.arguments):
                 raise KernelError(f"{usage(name)}; {word!r} is one argument too many")
             key = recipe.arguments[place]
-        if key not in recipe.arguments or key in given:
-            fault = "given twice" if key in given else f"unknown{nearest(key, recipe.arguments)}"
+        if key not in known or key in given:
+            fault = "given twice" if key in given else f"unknown{nearest(key, known)}"
             raise KernelError(f"{usage(name)}; argument {key!r} is {fault}")
         given[key] = _number(name, key, value)
     if "n" in given and "sigma" in recipe.optional:
         given.setdefault("sigma", given["n"] / 6)
-    if "sigma" in given and "n" in recipe.optional and "n" not in given:
-        given["n"] = _number(name, "n", show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
+    if "amount" in recipe.optional:
+        given.setdefault("amount", 1.0)
+    if "sigma" in given and recipe.side in recipe.optional and recipe.side not in given:
+        given[recipe.side] = _number(name, recipe.side, show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
     if missing := [key for key in recipe.arguments if key not in given]:
         raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing")
-    return {key: given[key] for key in recipe.arguments}
+    return {"n": given[recipe.side]} | {key: given[key] for key in recipe.arguments if key != recipe.side}
 
 
 def _number(name: str, key: str, value: str) -> float:
@@ -110,21 +124,27 @@ def _number(name: str, key: str, value: str) -> float:
         number = parse_number(value)
     except ValueError as error:
         raise KernelError(f"{usage(name)}; {key}: {error}") from error
-    if key == "n" and not (number.is_integer() and 1 <= number <= LARGEST_SIDE):
-        raise KernelError(f"{usage(name)}; N is {value}, and must be a whole number from 1 to {LARGEST_SIDE}")
-    if key not in {"n", "angle"} and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
+    recipe = RECIPES[name]
+    if key == recipe.side and not (number.is_integer() and 1 <= number <= LARGEST_SIDE):
+        hint = f"; {name}:sigma={value} chooses N" if "n" in recipe.optional and number > 0 else ""
+        raise KernelError(
+            f"{usage(name)}; {key.upper()} is {value}, and must be a whole number from 1 to {LARGEST_SIDE}{hint}"
+        )
+    if key == "size" and number % 2 == 0:
+        raise KernelError(f"{usage(name)}; SIZE is {value}, and must be odd: an unsharp mask has a centre")
+    if key not in {recipe.side, "angle"} and not SMALLEST_SCALE <= number <= LARGEST_SCALE:
         bounds = f"from {SMALLEST_SCALE} to {LARGEST_SCALE}"
         raise KernelError(f"{usage(name)}; {key} is {value}, and must be above 0: {bounds}")
     return number
 
 
 def usage(name: str) -> str:
-    """Return how a made kernel is called, such as `motion:N:ANGLE`."""
+    """Return the form of a made kernel's word, such as `motion:N:ANGLE`."""
     return ":".join([name, *(argument.upper() for argument in RECIPES[name].arguments)])
 
 
 def shown_word(name: str) -> str:
-    """Return the word of a made kernel at the size that shows on a sample what it does, such as `motion:13:30`."""
+    """Return the word of a made kernel at a size that shows its effect on a sample, such as `motion:13:30`."""
     return f"{name}:{RECIPES[name].shown}"
 
 

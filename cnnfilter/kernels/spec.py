@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.errors import KernelError, nearest
-from cnnfilter.kernels.readers import SUFFIXES, TextKernel, npy_shape, read_text_kernel
-from cnnfilter.kernels.recipes import RECIPES, make, read_arguments
+from cnnfilter.kernels.readers import (
+    SUFFIXES,
+    TextKernel,
+    has_form_of_matrix,
+    npy_shape,
+    read_matrix,
+    read_text_kernel,
+)
+from cnnfilter.kernels.recipes import RECIPES, make, read_arguments, usage
 from cnnfilter.nn.layers import Shape
-from cnnfilter.numbers import DECIMAL, parse_inline
+from cnnfilter.numbers import DECIMAL
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Doubles
@@ -30,10 +37,10 @@ class Made(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """A kernel's weights as used, (kh, kw), (kh, kw, in) or (kh, kw, in, out) of float64, and what is known of it."""
+    """A kernel's weights as used, (kh, kw), (kh, kw, in) or (kh, kw, in, out) of float64, and its properties."""
 
     weights: Doubles
-    offset: float = 0.0  # added to every result, 0 but for libvips' matrices
+    offset: float = 0.0  # added to every result; only libvips' matrices have one
     description: str = ""  # a line, or empty, as is `source`
     source: str = ""
 
@@ -42,31 +49,81 @@ class Kernel(NamedTuple):
 def recognize(word: str) -> Made | Path | str:
     """Return what a kernel word stands for: a kernel made to size, a file, or the matrix itself as text.
 
-    Distinguished in this order: only numbers, fractions, commas and `;` are the matrix itself; a known name
-    before the first `:` is that kernel; a `/`, a `.`, or that it exists makes a file. Else it is a `KernelError`.
+    Recognised in this order: JSON, ImageMagick's `WxH:`, or only numbers, fractions, commas and `;` are the matrix
+    itself; a known name before the first `:`, in any case, is that kernel; a `/`, a `.`, or that it exists makes a
+    file. Anything else is a `KernelError`.
     """
-    if _INLINE.fullmatch(word):
+    if _is_matrix(word):
         return word
-    try:
-        exists = Path(word).exists()
-    except (OSError, ValueError):  # no file can have such a name
-        exists = False
-    if ";" in word and "/" not in word and not exists:
-        return word
-    name, *arguments = word.split(":")
+    if "," in word and len(list_kernels(word)) > 1:
+        raise KernelError(f"{word!r} is a list of kernels, and one kernel is needed here")
+    name, *arguments = word.lower().split(":")
     if name in RECIPES:
         return Made(name, read_arguments(name, arguments))
     if name in fixed_kernels():
         if arguments:
-            raise KernelError(f"kernel {name} is fixed and takes no argument, and {word!r} gives {len(arguments)}")
+            raise KernelError(f"kernel {name} is fixed, and {word!r} gives it an argument{_meant(name, arguments)}")
         return fixed_kernels()[name]
+    exists = _exists(word)
     if not word.strip() or not ("/" in word or exists or ("." in word and ":" not in word)):
         missing = ", and no such file" if "." in word else ""
-        raise KernelError(f"unknown kernel {word!r}{missing}{nearest(name, names())}; `cnnfilter kernels` lists all")
+        hint = _meant(name, arguments) or f"{nearest(name, names())}; `cnnfilter kernels` lists all"
+        raise KernelError(f"unknown kernel {word!r}{missing}{hint}")
     path = Path(word)
     if path.suffix.lower() not in {*SUFFIXES, ""}:
         raise KernelError(f"kernel files are {', '.join(SUFFIXES)}, not {path.suffix}", path=path)
     return path
+
+
+def _is_matrix(word: str) -> bool:
+    """Return whether a word is the matrix itself, though perhaps with a mistake in it."""
+    is_whole = has_form_of_matrix(word) or bool(_INLINE.fullmatch(word))
+    return is_whole or (";" in word and "/" not in word and not _exists(word))
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
+
+
+def is_name(word: str) -> bool:
+    """Return whether a word begins with the name of a kernel, in any case."""
+    name = word.partition(":")[0].lower()
+    return name in RECIPES or name in fixed_kernels()
+
+
+def list_kernels(word: str) -> list[str]:
+    """Return the kernels of a value of `-k`: itself, or those of a list separated by commas; names in lower case."""
+    parts = [part.strip() for part in word.split(",")]
+    is_whole = not any(parts[1:]) or _is_matrix(word) or _exists(word)
+    if is_whole or not any(is_name(part) or _exists(part) for part in parts):
+        parts = [word]
+    elif wrong := [part for part in parts if not part or _is_matrix(part)]:
+        fault = "is a matrix, which needs a -k of its own" if wrong[0] else "is not a kernel"
+        raise KernelError(f"{wrong[0]!r} in the list {word!r} {fault}")
+    return [part.lower() if is_name(part) else part for part in parts]
+
+
+SYNONYMS = {"blur": "box", "mean": "box", "average": "box", "unsharp": "usm"}
+"""Names from other programs, and the kernel made to size that does the same."""
+
+
+def _meant(name: str, arguments: list[str]) -> str:
+    """Return what a word with an unknown name or superfluous arguments probably means, or the empty string."""
+    if name in {"median", "min", "max"}:
+        size = arguments[0] if arguments and arguments[0].isdecimal() else "3"
+        pool = f"`cnnfilter pool -m {name} --size {size} -s 1 -p same`, in a network {name}pool:{size},s1,same"
+        return f"; a {name} filter is a pool: {pool}"
+    if name not in SYNONYMS:
+        return ""
+    made = ":".join([SYNONYMS[name], *arguments])
+    try:
+        recognize(made)
+    except KernelError:
+        made = usage(SYNONYMS[name])
+    return f"; {made} does that"
 
 
 @cache
@@ -105,14 +162,14 @@ def kernel_shape(word: str) -> Shape:
 def _read(word: str) -> Made | TextKernel | Path:
     """Return a kernel made to size, one that is written out, or the path of a `.npy` file.
 
-    A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which holds its text only once.
+    A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which gives its text only once.
     """
     found = recognize(word)
     if isinstance(found, str):
         try:
-            return TextKernel(*parse_inline(found))
+            return read_matrix(found)
         except ValueError as error:
-            raise KernelError(f"kernel {found!r}: {error}") from error
+            raise KernelError(f"kernel {found!r}: {getattr(error, 'reason', error)}") from error
     if isinstance(found, Made) or found.suffix.lower() == ".npy":
         return found
     try:

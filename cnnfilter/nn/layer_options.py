@@ -176,7 +176,7 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     if equals and key in SPELLED_OUT:
         written = value if value in list(PaddingWord) else f"{SPELLED_OUT[key]}{value}"
         raise LanguageError(f"{word!r} is written {written}")
-    bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
+    bare = word[1:-1] if word.startswith("[") and word.endswith("]") and not is_json(word) else word
     if "\n" in bare:
         bare = join_rows(bare)
     if kernel_shape is None or not bare:
@@ -187,6 +187,15 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
         if hint := nearest(_key_of(word), KNOWN_WORDS):
             raise LanguageError(f"neither an option nor a kernel: {word!r}{hint}") from error
         raise
+
+
+_JSON_ROW = r"\[[-+\d\s,./eE]*\d[-+\d\s,./eE]*\]"
+_JSON = re.compile(rf"\[\s*{_JSON_ROW}\s*(,\s*{_JSON_ROW}\s*)*\]")
+
+
+def is_json(word: str) -> bool:
+    """Return whether a word is a matrix in two pairs of brackets, which needs no third."""
+    return bool(_JSON.fullmatch(word))
 
 
 def _key_of(word: str) -> str:

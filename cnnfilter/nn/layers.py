@@ -263,10 +263,10 @@ class KernelWord(NamedTuple):
     @property
     def written(self) -> str:
         """The word, in brackets where the language would split it or take it for an option."""
-        from cnnfilter.nn.layer_options import reads_as_kernel  # noqa: PLC0415  only text needs the language
+        from cnnfilter.nn.layer_options import is_json, reads_as_kernel  # noqa: PLC0415  only text needs the language
 
         is_bare = re.fullmatch(r"[^\s\[\]#,+@()|][^\s\[\],+@()|]*", self.text) and reads_as_kernel(self.text)
-        return self.text if is_bare else f"[{self.text}]"
+        return self.text if is_bare or is_json(self.text) else f"[{self.text}]"
 
 
 def common_size(kernels: tuple[KernelWord, ...]) -> Pair:

@@ -22,14 +22,23 @@ def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
 
 
 def warn_about_layouts(visits: Iterable[Visit]) -> list[str]:
-    """Return a warning for each kernel (kh, kw, in, out) that looks like one of PyTorch, (out, in, kh, kw)."""
+    """Return a warning for each kernel of which the rows, or the axes of PyTorch, (out, in, kh, kw), look misread."""
     words = [word for visit in visits for word in getattr(visit.node.layer, "kernels", ())]
     return [
+        f"{word.text}: one row of {side**2} numbers; if it is a matrix of {side}x{side}, end each row with `;` (in a "
+        "file with a new line)"
+        for word in words
+        if (side := _SIDES_OF_SQUARES.get(word.shape)) and not word.text.lower().endswith(".npy")
+    ] + [
         f"{word.text}: shape {word.shape} is read as windows of {show_pair(word.shape[:2])} with {word.shape[2]} "
         f"inputs and {word.maps} outputs; if it is PyTorch's (out, in, kh, kw), `.transpose(2, 3, 1, 0)` turns it"
         for word in words
         if len(word.shape) == 4 and _looks_like_pytorch(word.shape)
     ]
+
+
+_SIDES_OF_SQUARES: dict[Shape, int] = {(1, side**2): side for side in (3, 5, 7)}
+"""The shapes of kernels that probably are squares whose rows nothing separates."""
 
 
 def _looks_like_pytorch(shape: Shape) -> bool:

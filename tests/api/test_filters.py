@@ -286,7 +286,7 @@ REFUSED: dict[str, tuple[tuple[Any, Any, dict[str, Any]], type[CnnFilterError], 
     "an unknown border": ((IMAGE, ONES, {"border": "mirror"}), LanguageError, "border 'mirror' is unknown"),
     "a border nearly known": ((IMAGE, ONES, {"border": "reflct"}), LanguageError, "nearest: reflect"),
     "a constant without value": ((IMAGE, ONES, {"border": "constant"}), LanguageError, "border 'constant' is unknown"),
-    "a constant that is no number": ((IMAGE, ONES, {"border": "constant:x"}), LanguageError, "'x' is no number"),
+    "a constant that is no number": ((IMAGE, ONES, {"border": "constant:x"}), LanguageError, "'x' is not a number"),
     "an edge with a value": ((IMAGE, ONES, {"border": "edge:3"}), LanguageError, "border 'edge:3' is unknown"),
     "groups of a flat kernel": ((IMAGE, ONES, {"groups": 2}), ShapeError, "2 groups need a bank of shape"),
     "groups that do not divide the channels": (

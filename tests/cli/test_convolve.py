@@ -298,3 +298,50 @@ def test_the_offset_of_a_kernel_of_libvips_is_added(run: Run, folder: Path) -> N
     (folder / "k.mat").write_text("2 1 2 10\n1 3\n")
     result = run("convolve", "image.txt", "-k", "k.mat")
     assert np.array_equal(rows(result.stdout), correlated(IMAGE, np.array([[0.5, 1.5]])) + 10)
+
+
+# What people write for a kernel
+
+
+def test_a_list_of_names_makes_a_result_each(run: Run) -> None:
+    run("convolve", "image.txt", "-k", "Sobel-X,sobel-y", "-o", "out/{kernel}.txt")
+    for name in ("sobel-x", "sobel-y"):
+        assert np.array_equal(
+            rows(Path(f"out/{name}.txt").read_text()), rows(run("convolve", "image.txt", "-k", name).stdout)
+        )
+
+
+@pytest.mark.parametrize("word", ["[[1,2,-1],[0,3,-2],[-4,1,5]]", "3x3: 1,2,-1 0,3,-2 -4,1,5"])
+def test_json_and_imagemagicks_form_are_matrices(run: Run, word: str) -> None:
+    assert np.array_equal(rows(run("convolve", "image.txt", "-k", word).stdout), correlated(IMAGE, KERNEL))
+    run("convolve", "image.txt", "-k", word, "-o", "{kernel}.txt")
+    assert Path("kernel1.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-k", "0 -1 0, -1 5 -1, 0 -1 0"), "`;` ends a row"),
+        (("-k", "sharpen", "blur"), "blur is a kernel, not a file; each kernel needs a -k: -k blur"),
+        (("-k", "sharpen", "Gaussian:5"), "each kernel needs a -k: -k Gaussian:5"),
+        (("-k", "median"), "cnnfilter pool -m median"),
+        (("-k", "blur:5"), "box:5 does that"),
+        (("-k", "gaussian:2.5"), "gaussian:sigma=2.5 chooses N"),
+        (("-k", "unsharp:2"), "usm:2 does that"),
+    ],
+)
+def test_what_was_meant_is_said_as_a_mistake_of_usage(run: Run, words: tuple[str, ...], said: str) -> None:
+    result = run("convolve", "image.txt", *words, "-o", "out.txt", status=2)
+    assert said in result.stderr
+    assert not Path("out.txt").exists()
+
+
+@pytest.mark.parametrize("side", [3, 5, 7])
+def test_the_numbers_of_a_square_in_one_row_bring_a_warning(run: Run, side: int) -> None:
+    numbers = " ".join(["1"] * side**2)
+    np.savetxt("wide.txt", np.ones((1, 60)))
+    warning = f"one row of {side**2} numbers; if it is a matrix of {side}x{side}, end each row with `;`"
+    assert warning in run("convolve", "wide.txt", "-k", numbers).stderr
+    Path("kernel.txt").write_text(numbers)
+    assert warning in run("convolve", "wide.txt", "-k", "kernel.txt").stderr
+    assert run("convolve", "wide.txt", "-k", f"{numbers} 1").stderr == ""

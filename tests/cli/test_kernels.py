@@ -31,6 +31,7 @@ MADE = [
     "log:9:1.4",
     "dog:9:1:2",
     "gabor:9:2:45:4",
+    "usm:1:0.5",
     "identity:3",
 ]
 EVERY_KERNEL = pytest.mark.parametrize("word", [*FIXED, *MADE])
@@ -246,7 +247,7 @@ def test_json_is_printed_beside_a_figure(run: Run, folder: Path) -> None:
         ("gaussian:5:1:2", ["one argument too many"]),
         ("gaussian:5:n=3", ["given twice"]),
         ("sharpen:3", ["sharpen is fixed"]),
-        ("1 2; 3", ["row 2 has 1 numbers", "row 1 has 2"]),
+        ("1 2; 3", ["row 2 has 1 number", "row 1 has 2"]),
         ("1/0", ["divides by zero"]),
         ("./none.txt", ["none.txt", "No such file"]),
         ("picture.png", ["picture.png", ".npy"]),

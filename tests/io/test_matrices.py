@@ -65,16 +65,16 @@ def test_the_sample_volume_has_three_channels(samples: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("1 2\n3 x\n", "line 2, column 3: 'x' is no number", id="a-word"),
-        pytest.param("1 2\nnan/2 4\n", "line 2, column 1: 'nan/2' is no number", id="a-fraction-of-nan"),
+        pytest.param("1 2\n3 x\n", "line 2, column 3: 'x' is not a number", id="a-word"),
+        pytest.param("1 2\nnan/2 4\n", "line 2, column 1: 'nan/2' is not a number", id="a-fraction-of-nan"),
         pytest.param("1 1e999\n", "line 1, column 3: '1e999' is beyond the largest number", id="too-large"),
-        pytest.param("1,,2\n", "line 1, column 3: '' is no number", id="an-empty-cell"),
-        pytest.param("\ufeffx 2\n", "line 1, column 1: 'x' is no number", id="behind-a-byte-order-mark"),
-        pytest.param("1 2\r\n3 y\r\n", "line 2, column 3: 'y' is no number", id="CRLF"),
+        pytest.param("1,,2\n", "line 1, column 3: '' is not a number", id="an-empty-cell"),
+        pytest.param("\ufeffx 2\n", "line 1, column 1: 'x' is not a number", id="behind-a-byte-order-mark"),
+        pytest.param("1 2\r\n3 y\r\n", "line 2, column 3: 'y' is not a number", id="CRLF"),
         pytest.param("", "no row of numbers", id="empty"),
         pytest.param("\n \n", "no row of numbers", id="blank"),
         pytest.param("# nothing\n", "no row of numbers", id="only-a-comment"),
-        pytest.param("1\n2\n\n3\n", "channel 2 has 1 rows, channel 1 has 2", id="unequal-channels"),
+        pytest.param("1\n2\n\n3\n", "channel 2 has 1 row, channel 1 has 2", id="unequal-channels"),
     ],
 )
 def test_a_wrong_text_is_refused_with_file_line_and_column(text: str, message: str) -> None:

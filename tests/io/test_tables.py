@@ -120,7 +120,7 @@ def test_a_ragged_row_is_refused_with_a_column_too() -> None:
 
 
 def test_channels_of_unequal_height_are_refused() -> None:
-    with pytest.raises(ValueError, match="channel 3 has 1 rows, channel 1 has 2"):
+    with pytest.raises(ValueError, match="channel 3 has 1 row, channel 1 has 2"):
         parse_table("1\n2\n\n3\n4\n\n5\n")
 
 
@@ -188,9 +188,9 @@ def test_maps_that_are_written_are_read_back(maps: list[list[Rows]], space: str)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1;;2;;;3", "every map needs as many slices"),
-        ("1;;2 3", "every slice needs as many rows, and as many numbers in them"),
-        ("1;;;2;3", "every slice needs as many rows, and as many numbers in them"),
+        ("1;;2;;;3", "all maps need the same number of slices"),
+        ("1;;2 3", "all slices need the same number of rows, and rows of the same length"),
+        ("1;;;2;3", "all slices need the same number of rows, and rows of the same length"),
     ],
 )
 def test_uneven_slices_and_maps_are_refused(text: str, message: str) -> None:
@@ -213,7 +213,7 @@ def test_any_inline_text_is_an_even_matrix_or_refused_in_one_line(text: str) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 2; 3", "row 2 has 1 numbers, row 1 has 2"),
+        ("1 2; 3", "row 2 has 1 number, row 1 has 2"),
         ("1 2; 3 4 5", "row 2 has 3 numbers, row 1 has 2"),
         ("1 2; x 3", "row 2: 'x'"),
         ("1 2; 3 nan", "row 2: 'nan'"),

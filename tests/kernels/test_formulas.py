@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage  # type: ignore[import-untyped]  # it has no types
 
 from cnnfilter.arrays import Doubles
+from cnnfilter.errors import KernelError
 from cnnfilter.kernels import made as formulas
 from cnnfilter.kernels.spec import load_kernel
 
@@ -212,3 +213,21 @@ def test_gabor_under_its_envelope_by_hand() -> None:
     kernel = weights("gabor:7:2:0:4")
     assert kernel[3, 5] == pytest.approx(np.exp(-0.5) * (-1 - share))
     assert kernel[1, 3] == pytest.approx(np.exp(-0.5) * (1 - share))
+
+
+@pytest.mark.parametrize(("sigma", "amount"), [(1, 1.0), (2, 0.5), (3, 1.5)])
+def test_usm_adds_what_scipys_gaussian_takes_away(sigma: int, amount: float) -> None:
+    image = np.random.default_rng(sigma).random((40, 50))
+    blurred = ndimage.gaussian_filter(image, sigma, truncate=3, mode="mirror")
+    sharpened = ndimage.correlate(image, weights(f"usm:{sigma}:{amount}"), mode="mirror")
+    np.testing.assert_allclose(sharpened, image + amount * (image - blurred), atol=1e-12)
+
+
+def test_usm_has_the_size_that_is_given_and_a_centre() -> None:
+    assert weights("usm:2:1:size=5").shape == (5, 5)
+    with pytest.raises(KernelError, match="SIZE is 6, and must be odd"):
+        load_kernel("usm:2:size=6")
+
+
+def test_the_help_of_usm_says_that_it_has_no_threshold() -> None:
+    assert "no threshold (not linear)" in load_kernel("usm:2").description

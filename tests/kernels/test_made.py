@@ -11,6 +11,7 @@ from cnnfilter.kernels.recipes import LARGEST_SIDE, RECIPES, make, read_argument
 from cnnfilter.kernels.spec import kernel_shape, load_kernel
 
 SUM_ONE = ("box", "gaussian", "disk", "motion", "identity")
+SIGNED_SUM_ONE = ("usm",)
 SUM_ZERO = ("log", "dog", "gabor")
 ONES = {
     "line-vertical": lambda n: n,
@@ -31,7 +32,9 @@ TAIL = {
 """Further arguments behind N."""
 
 SIDES = (1, 2, 3, 4, 7, 8, 15)
-WORDS = [f"{name}:{side}{tail}" for name in RECIPES for side in SIDES for tail in TAIL.get(name, ("",))]
+BY_SIDE = [name for name in RECIPES if RECIPES[name].side == "n"]
+WORDS = [f"{name}:{side}{tail}" for name in BY_SIDE for side in SIDES for tail in TAIL.get(name, ("",))]
+WORDS += [f"usm:{numbers}:size={side}" for side in SIDES if side % 2 for numbers in ("1", "2.5:0.3")]
 
 
 def weights(word: str) -> Doubles:
@@ -43,7 +46,7 @@ def words_of(*kernels: str) -> list[str]:
 
 
 def test_every_recipe_has_a_sum_by_design() -> None:
-    assert {*SUM_ONE, *SUM_ZERO, *ONES} == set(RECIPES)
+    assert {*SUM_ONE, *SIGNED_SUM_ONE, *SUM_ZERO, *ONES} == set(RECIPES)
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -64,6 +67,11 @@ def test_what_smooths_sums_to_one_and_has_no_negative_weight(word: str) -> None:
     assert (weights(word) >= 0).all()
 
 
+@pytest.mark.parametrize("word", words_of(*SIGNED_SUM_ONE))
+def test_what_sharpens_sums_to_one(word: str) -> None:
+    assert weights(word).sum() == pytest.approx(1, abs=1e-12)
+
+
 @pytest.mark.parametrize("word", words_of(*SUM_ZERO))
 def test_what_finds_edges_blobs_and_stripes_sums_to_zero(word: str) -> None:
     kernel = weights(word)
@@ -78,7 +86,7 @@ def test_lines_and_frames_are_ones_on_zeros(word: str) -> None:
     assert kernel.sum() == ONES[name](int(side))
 
 
-@pytest.mark.parametrize("word", words_of("box", "gaussian", "disk", "frame", "log", "dog"))
+@pytest.mark.parametrize("word", words_of("box", "gaussian", "disk", "frame", "log", "dog", "usm"))
 def test_what_has_no_direction_is_the_same_turned_and_mirrored(word: str) -> None:
     kernel = weights(word)
     for other in (kernel.T, kernel[::-1], kernel[:, ::-1], np.rot90(kernel)):
@@ -90,14 +98,14 @@ def test_what_has_a_direction_is_the_same_turned_half_way(word: str) -> None:
     np.testing.assert_allclose(weights(word), np.rot90(weights(word), 2), atol=1e-9)
 
 
-@pytest.mark.parametrize("word", [f"{name}:1{TAIL.get(name, ('',))[0]}" for name in RECIPES])
+@pytest.mark.parametrize("word", [f"{name}:1{TAIL.get(name, ('',))[0]}" for name in BY_SIDE] + ["usm:2:size=1"])
 def test_a_side_of_one_is_one_number(word: str) -> None:
     name = word.partition(":")[0]
     np.testing.assert_allclose(weights(word), [[0.0 if name in SUM_ZERO else 1.0]], atol=1e-15)
 
 
 @given(
-    name=st.sampled_from(sorted(RECIPES)),
+    name=st.sampled_from(sorted(BY_SIDE)),
     side=st.integers(1, 31),
     numbers=st.lists(st.floats(0.05, 50), min_size=3, max_size=3),
 )
@@ -123,7 +131,7 @@ def test_a_sigma_too_small_for_its_square_is_refused_or_makes_finite_weights(wor
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_largest_side_is_told_without_making_it(name: str) -> None:
     tail = [f"{key}=2" for key in RECIPES[name].arguments if key != "n"]
-    largest = ":".join([name, str(LARGEST_SIDE), *tail])
+    largest = ":".join([name, f"{RECIPES[name].side}={LARGEST_SIDE}", *tail])
     assert kernel_shape(largest) == (LARGEST_SIDE, LARGEST_SIDE)
     with pytest.raises(KernelError, match=f"from 1 to {LARGEST_SIDE}"):
         kernel_shape(largest.replace(str(LARGEST_SIDE), str(LARGEST_SIDE + 1)))
@@ -138,6 +146,7 @@ def test_the_largest_side_is_told_without_making_it(name: str) -> None:
         ("log", "log:N:SIGMA"),
         ("dog", "dog:N:S1:S2"),
         ("gabor", "gabor:N:SIGMA:ANGLE:WAVELENGTH"),
+        ("usm", "usm:SIGMA:AMOUNT"),
         ("identity", "identity:N"),
     ],
 )
@@ -145,7 +154,7 @@ def test_a_call_names_the_arguments_in_their_order(name: str, call: str) -> None
     assert usage(name) == call
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", BY_SIDE)
 def test_the_matrix_that_is_made_is_the_one_that_the_word_stands_for(name: str) -> None:
     word = f"{name}:7{TAIL.get(name, ('',))[0]}"
     arguments = read_arguments(name, word.split(":")[1:])

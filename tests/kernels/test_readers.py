@@ -92,11 +92,11 @@ def test_a_file_without_comments_has_no_description() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("1 2\n3 x\n", "line 2, column 3: 'x' is no number", id="a-word"),
-        pytest.param("# c\n1 2\n\n3 nan\n", "line 4, column 3: 'nan' is no number", id="nan"),
-        pytest.param("inf 2\n", "line 1, column 1: 'inf' is no number", id="inf"),
+        pytest.param("1 2\n3 x\n", "line 2, column 3: 'x' is not a number", id="a-word"),
+        pytest.param("# c\n1 2\n\n3 nan\n", "line 4, column 3: 'nan' is not a number", id="nan"),
+        pytest.param("inf 2\n", "line 1, column 1: 'inf' is not a number", id="inf"),
         pytest.param("1 2/0\n", "line 1, column 3: '2/0' divides by zero", id="divided-by-zero"),
-        pytest.param("1,,2\n", "line 1, column 3: '' is no number", id="an-empty-cell"),
+        pytest.param("1,,2\n", "line 1, column 3: '' is not a number", id="an-empty-cell"),
         pytest.param("1 2\n3\n", "line 2", id="ragged"),
         pytest.param("1 2\n\n3 4\n5 6\n", "channel 2 has 2 rows, channel 1 has 1", id="unequal-channels"),
         pytest.param("", "no row of numbers", id="empty"),
@@ -139,13 +139,13 @@ def test_imagemagicks_single_size_is_a_square() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("3x3: 1 2 3", ["promises 9 numbers", "3 follow"], id="too-few"),
-        pytest.param("1x1: 1 2", ["promises 1 numbers", "2 follow"], id="too-many"),
-        pytest.param("3x1: 1,nan,3", ["'nan' is no number"], id="nan"),
-        pytest.param("3x1: 1,-,3", ["'-' is no number"], id="a-hole"),
+        pytest.param("3x3: 1 2 3", ["needs 9 numbers", "3 follow"], id="too-few"),
+        pytest.param("1x1: 1 2", ["needs 1 number", "2 follow"], id="too-many"),
+        pytest.param("3x1: 1,nan,3", ["'nan' is not a number"], id="nan"),
+        pytest.param("3x1: 1,-,3", ["'-' is not a number"], id="a-hole"),
         pytest.param("3x3+1+1: 1 2 3 4 5 6 7 8 9", ["'+1+1'", "origin"], id="another-origin"),
-        pytest.param("3x1@: 1 2 3", ["'@'", "turns"], id="turned"),
-        pytest.param("3x1>: 1 2 3", ["'>'", "turns"], id="a-series"),
+        pytest.param("3x1@: 1 2 3", ["'@'", "rotates"], id="turned"),
+        pytest.param("3x1>: 1 2 3", ["'>'", "rotates"], id="a-series"),
         pytest.param("0x0:", ["0x0"], id="no-size"),
         pytest.param("3x0:", ["3x0"], id="no-height"),
     ],
@@ -164,7 +164,7 @@ def test_a_wrong_imagemagick_kernel_is_refused_with_what_is_wrong(text: str, wor
     ],
 )
 def test_a_wrong_word_of_an_imagemagick_kernel_is_told_with_its_place_in_the_file(text: str, place: str) -> None:
-    assert refusal("k.txt", text) == f"{place}'x' is no number"
+    assert refusal("k.txt", text) == f"{place}'x' is not a number"
 
 
 # libvips
@@ -196,14 +196,12 @@ def test_libvips_divides_by_its_scale_and_adds_its_offset(text: str, offset: flo
         pytest.param("3\n1 2 3\n", ["line 1", "width height"], id="no-height"),
         pytest.param("3 1 1 0 5\n1 2 3\n", ["line 1", "width height"], id="five-numbers"),
         pytest.param("3 1 0\n1 2 3\n", ["line 1", "scale is 0"], id="scale-0"),
-        pytest.param(
-            "2 3\n1 2 3\n4 5 6\n", ["promises 2 columns and 3 rows", "3 columns and 2 rows follow"], id="size"
-        ),
-        pytest.param("3 2.5\n1 2 3\n4 5 6\n", ["promises 3 columns and 2.5 rows"], id="half-a-row"),
-        pytest.param("3 2\n1 2 3\n", ["3 columns and 1 rows follow"], id="a-row-too-few"),
+        pytest.param("2 3\n1 2 3\n4 5 6\n", ["says 2 columns and 3 rows", "3 columns and 2 rows follow"], id="size"),
+        pytest.param("3 2.5\n1 2 3\n4 5 6\n", ["says 3 columns and 2.5 rows"], id="half-a-row"),
+        pytest.param("3 2\n1 2 3\n", ["3 columns and 1 row follow"], id="a-row-too-few"),
         pytest.param("3 2\n", ["no row"], id="no-row"),
-        pytest.param("3 2\n1 2 3\n4 x 6\n", ["line 3, column 3: 'x' is no number"], id="a-word"),
-        pytest.param("3 2\n1 2 3\n4 nan 6\n", ["line 3, column 3: 'nan' is no number"], id="nan"),
+        pytest.param("3 2\n1 2 3\n4 x 6\n", ["line 3, column 3: 'x' is not a number"], id="a-word"),
+        pytest.param("3 2\n1 2 3\n4 nan 6\n", ["line 3, column 3: 'nan' is not a number"], id="nan"),
         pytest.param("3 2\n1 2 3\n4 5\n", ["line 3"], id="ragged"),
     ],
 )
@@ -220,7 +218,7 @@ def test_a_wrong_word_in_libvips_first_line_is_told_with_its_place(text: str, pl
 
 
 def test_a_scale_that_carries_weights_beyond_all_bounds_is_refused() -> None:
-    reason = "divided by the scale 1e-300, weights pass the largest number that can be held"
+    reason = "weights divided by the scale 1e-300 are beyond the largest number that can be held"
     assert refusal("k.mat", "1 1 1e-300\n1e300\n") == f"line 1: {reason}"
 
 

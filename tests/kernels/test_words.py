@@ -1,5 +1,6 @@
 """Kernel words: which of them is a matrix, a name, a file, in which order, and what is none of them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cnnfilter.kernels.spec import (
     describe,
     fixed_kernels,
     kernel_shape,
+    list_kernels,
     load_kernel,
     names,
     never_negative,
@@ -132,7 +134,124 @@ def test_every_other_kernel_is_made_or_a_file(word: str) -> None:
     assert isinstance(recognize(word), Made | Path)
 
 
+SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("word", "rows"),
+    [
+        ("[[0,-1,0],[-1,5,-1],[0,-1,0]]", SHARPEN),
+        (" [ [0, -1, 0],\n [-1, 5, -1],\n [0, -1, 0] ] ", SHARPEN),
+        ("[[1]]", [[1]]),
+        ("[[1/4, .5, 2e0]]", [[0.25, 0.5, 2]]),
+        ("3x3: 0,-1,0 -1,5,-1 0,-1,0", SHARPEN),
+        ("3x3:0 -1 0 -1 5 -1 0 -1 0", SHARPEN),
+        ("3x2: 1,2,3 4,5,6", [[1, 2, 3], [4, 5, 6]]),
+        ("0 , -1 ,0;-1 5 -1; 0,-1,0", SHARPEN),
+    ],
+)
+def test_json_and_imagemagicks_size_first_are_the_matrix_itself(word: str, rows: list[list[float]]) -> None:
+    assert recognize(word) == word
+    assert kernel_shape(word) == (len(rows), len(rows[0]))
+    np.testing.assert_array_equal(load_kernel(word).weights, rows)
+
+
+def test_json_is_read_as_the_json_library_reads_it() -> None:
+    text = json.dumps(np.random.default_rng(0).normal(size=(4, 5)).tolist())
+    np.testing.assert_array_equal(load_kernel(text).weights, json.loads(text))
+
+
+@pytest.mark.parametrize("word", ["Sharpen", "GAUSSIAN:15:2.5", "Gaussian:Sigma=2.5", "USM:2"])
+def test_names_have_no_case(word: str) -> None:
+    expected = load_kernel(word.lower()).weights
+    Path(word).write_text("1 2\n3 4\n")
+    np.testing.assert_array_equal(load_kernel(word).weights, expected)
+    Path("Blur").write_text("1 2\n")
+    assert load_kernel("./Blur").weights.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("word", "listed"),
+    [
+        ("sobel-x,sobel-y", ["sobel-x", "sobel-y"]),
+        ("Sobel-X, gaussian:15:2.5 ,usm:2", ["sobel-x", "gaussian:15:2.5", "usm:2"]),
+        ("mine,sharpen", ["mine", "sharpen"]),
+        ("mine,other.txt", ["mine", "other.txt"]),
+        ("sharpen,missing.txt", ["sharpen", "missing.txt"]),
+        ("sharpen", ["sharpen"]),
+        ("Blur", ["blur"]),
+        ("mine", ["mine"]),
+        ("./Mine,mine", ["./Mine,mine"]),
+        ("1,2,3", ["1,2,3"]),
+        ("1, 2; 3, 4", ["1, 2; 3, 4"]),
+        ("[[1,2],[3,4]]", ["[[1,2],[3,4]]"]),
+        ("3x1: 1,2,3", ["3x1: 1,2,3"]),
+        ("foo,bar", ["foo,bar"]),
+    ],
+)
+def test_names_and_files_separated_by_commas_are_a_list(word: str, listed: list[str]) -> None:
+    Path("mine").write_text("1 2\n")
+    Path("Mine,mine").write_text("1 2\n")
+    assert list_kernels(word) == listed
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("1 2 1,sobel-x", "'1 2 1' in the list '1 2 1,sobel-x' is a matrix, which needs a -k of its own"),
+        ("sobel-x,,sobel-y", "'' in the list 'sobel-x,,sobel-y' is not a kernel"),
+    ],
+)
+def test_a_list_holds_names_and_files_alone(word: str, reason: str) -> None:
+    with pytest.raises(KernelError, match=re.escape(reason)):
+        list_kernels(word)
+
+
+def test_a_list_is_refused_where_one_kernel_is_needed() -> None:
+    assert refusal("gaussian:5,sobel-x") == "'gaussian:5,sobel-x' is a list of kernels, and one kernel is needed here"
+
+
 # Mistakes
+
+
+@pytest.mark.parametrize(
+    ("word", "pointer"),
+    [
+        ("median", "`cnnfilter pool -m median --size 3 -s 1 -p same`, in a network medianpool:3,s1,same"),
+        ("Median:5", "`cnnfilter pool -m median --size 5 -s 1 -p same`, in a network medianpool:5,s1,same"),
+        ("blur:5", "; box:5 does that"),
+        ("mean", "; box:N does that"),
+        ("unsharp:2", "; usm:2 does that"),
+        ("unsharp:2:0.5", "; usm:2:0.5 does that"),
+        ("unsharp:a", "; usm:SIGMA:AMOUNT does that"),
+        ("gaussian:2.5", "; gaussian:sigma=2.5 chooses N"),
+    ],
+)
+def test_a_word_of_another_program_is_answered_with_ours(word: str, pointer: str) -> None:
+    assert refusal(word).endswith(pointer)
+
+
+@pytest.mark.parametrize("word", ["0 -1 0, -1 5 -1, 0 -1 0", "1,2 3", "1 2; 3, 4 5"])
+def test_commas_in_some_gaps_and_blanks_alone_in_others_are_refused(word: str) -> None:
+    assert "commas separate some numbers, blanks alone others; `;` ends a row" in refusal(word)
+    Path("mixed.txt").write_text(f"1 2 3\n{word.rpartition(';')[2]}\n")
+    assert "mixed.txt: line 2, column" in refusal("mixed.txt")
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("[1,2,3]", "a matrix in brackets has two dimensions, such as [[0,-1,0],"),
+        ("[[[1]]]", "a matrix in brackets has two dimensions"),
+        ("[[1,2],[3,4]", "a matrix in brackets has two dimensions"),
+        ("[[1,2],[3]]", "row 2 has 1 number, row 1 has 2; all rows need the same length"),
+        ("[[1,x]]", "row 1: 'x' is not a number"),
+        ("3x3: 1,2,3", "3x3 needs 9 numbers, but 3 follow"),
+        ("3x1+1+0: 1,2,3", "'+1+0' moves the origin"),
+    ],
+)
+def test_a_wrong_matrix_in_another_form_is_refused(word: str, reason: str) -> None:
+    assert reason in refusal(word)
 
 
 @pytest.mark.parametrize(
@@ -170,18 +289,18 @@ def test_an_empty_word_is_no_kernel() -> None:
 def test_a_fixed_kernel_takes_no_argument(word: str) -> None:
     message = refusal(word)
     assert repr(word) in message
-    assert "takes no argument" in message
+    assert "gives it an argument" in message
 
 
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("1 2; 3", ["row 2 has 1 numbers", "row 1 has 2"]),
-        ("1 2; x 3", ["row 2: 'x' is no number"]),
-        ("1 2; nan 3", ["row 2: 'nan' is no number"]),
+        ("1 2; 3", ["row 2 has 1 number", "row 1 has 2"]),
+        ("1 2; x 3", ["row 2: 'x' is not a number"]),
+        ("1 2; nan 3", ["row 2: 'nan' is not a number"]),
         ("1 1/0", ["row 1: '1/0' divides by zero"]),
         ("1 1e999", ["row 1: '1e999' is beyond"]),
-        ("1,,2", ["row 1: '' is no number"]),
+        ("1,,2", ["row 1: '' is not a number"]),
         (";", ["row 1"]),
     ],
 )
@@ -200,9 +319,9 @@ def test_a_wrong_inline_matrix_is_refused_with_its_text_and_row(word: str, words
         ("motion:5", ["motion:N:ANGLE", "ANGLE is missing"]),
         ("dog:9:1", ["dog:N:S1:S2", "S2 is missing"]),
         ("gabor:9:2:0", ["gabor:N:SIGMA:ANGLE:WAVELENGTH", "WAVELENGTH is missing"]),
-        ("box:", ["box:N", "n: '' is no number"]),
-        ("box:x", ["box:N", "n: 'x' is no number"]),
-        ("box:nan", ["n: 'nan' is no number"]),
+        ("box:", ["box:N", "n: '' is not a number"]),
+        ("box:x", ["box:N", "n: 'x' is not a number"]),
+        ("box:nan", ["n: 'nan' is not a number"]),
         ("gaussian:9:1/0", ["sigma: '1/0' divides by zero"]),
         ("box:0", ["N is 0", "from 1 to"]),
         ("box:-3", ["N is -3", "from 1 to"]),
@@ -254,6 +373,10 @@ def test_a_sigma_beyond_all_bounds_is_refused_as_every_other() -> None:
         ("motion:9:-45", {"n": 9, "angle": -45}),
         ("motion:angle=30:n=9", {"n": 9, "angle": 30}),
         ("dog:9:1:2", {"n": 9, "s1": 1, "s2": 2}),
+        ("usm:2", {"n": 13, "sigma": 2, "amount": 1}),
+        ("usm:1.2:0.5", {"n": 9, "sigma": 1.2, "amount": 0.5}),
+        ("usm:2:size=5", {"n": 5, "sigma": 2, "amount": 1}),
+        ("usm:size=5:amount=3/2:sigma=1", {"n": 5, "sigma": 1, "amount": 1.5}),
         ("gabor:21:4:30:8", {"n": 21, "sigma": 4, "angle": 30, "wavelength": 8}),
     ],
 )
@@ -261,7 +384,7 @@ def test_arguments_are_taken_by_place_or_by_name(word: str, arguments: dict[str,
     made = recognize(word)
     assert isinstance(made, Made)
     assert made.arguments == pytest.approx(arguments)
-    assert list(made.arguments) == list(RECIPES[made.name].arguments)
+    assert list(made.arguments) == ["n", *(key for key in RECIPES[made.name].arguments if key != "n")]
     assert kernel_shape(word) == (arguments["n"], arguments["n"])
 
 
@@ -367,16 +490,16 @@ def test_slices_and_maps_stand_in_memory_as_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("1 2;; 3", "every slice needs as many rows, and as many numbers in them"),
-        ("1 2; 3 4;; 5 6", "every slice needs as many rows, and as many numbers in them"),
-        ("1 2;;; 3 4; 5 6", "every slice needs as many rows, and as many numbers in them"),
-        ("1 2;; 3 4;;; 5 6", "every map needs as many slices"),
-        ("1 2;;; 3 4;; 5 6", "every map needs as many slices"),
-        ("1 2;;;; 3 4", "row 1: '' is no number"),
-        (";; 1 2", "row 1: '' is no number"),
-        ("1 2; ; 3 4", "row 2: '' is no number"),
-        (";;", "row 1: '' is no number"),
-        ("1 2;; x 4", "row 1: 'x' is no number"),
+        ("1 2;; 3", "all slices need the same number of rows, and rows of the same length"),
+        ("1 2; 3 4;; 5 6", "all slices need the same number of rows, and rows of the same length"),
+        ("1 2;;; 3 4; 5 6", "all slices need the same number of rows, and rows of the same length"),
+        ("1 2;; 3 4;;; 5 6", "all maps need the same number of slices"),
+        ("1 2;;; 3 4;; 5 6", "all maps need the same number of slices"),
+        ("1 2;;;; 3 4", "row 1: '' is not a number"),
+        (";; 1 2", "row 1: '' is not a number"),
+        ("1 2; ; 3 4", "row 2: '' is not a number"),
+        (";;", "row 1: '' is not a number"),
+        ("1 2;; x 4", "row 1: 'x' is not a number"),
     ],
 )
 def test_uneven_slices_and_maps_are_refused(word: str, reason: str) -> None:

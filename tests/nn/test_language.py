@@ -483,9 +483,9 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
             "layer 1, 'dwconv:bank': kernel bank has 3x3x3x8 weights; dwconv takes a single slice, conv takes more",
         ),
         # Values that are none.
-        ("conv:3x3,bias=x", "layer 1, 'conv:3x3,bias=x': bias: 'x' is no number"),
-        ("conv:3x3,bias=nan", "layer 1, 'conv:3x3,bias=nan': bias: 'nan' is no number"),
-        ("conv:3x3,bias=", "layer 1, 'conv:3x3,bias=': bias: '' is no number"),
+        ("conv:3x3,bias=x", "layer 1, 'conv:3x3,bias=x': bias: 'x' is not a number"),
+        ("conv:3x3,bias=nan", "layer 1, 'conv:3x3,bias=nan': bias: 'nan' is not a number"),
+        ("conv:3x3,bias=", "layer 1, 'conv:3x3,bias=': bias: '' is not a number"),
         (
             "conv:3x3,bias=1e999",
             "layer 1, 'conv:3x3,bias=1e999': bias: '1e999' is beyond the largest number that can be held",

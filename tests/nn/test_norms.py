@@ -54,7 +54,7 @@ def test_the_usual_constants_are_those_of_pytorch_and_caffe() -> None:
         ("bn:eps=-1", "layer 1, 'bn:eps=-1': eps -1.0 is negative; it is added to a variance"),
         ("lrn:0", "layer 1, 'lrn:0': number of channels 0 is below 1, the least that is allowed"),
         ("lrn:2.5", "layer 1, 'lrn:2.5': number of channels 2.5 is not a whole number up to 1000000000"),
-        ("lrn:alpha=x", "layer 1, 'lrn:alpha=x': alpha: 'x' is no number"),
+        ("lrn:alpha=x", "layer 1, 'lrn:alpha=x': alpha: 'x' is not a number"),
         ("lrn:5,k=1,k=2", "layer 1, 'lrn:5,k=1,k=2': 'k=2' sets the k a second time"),
         ("bn:1e-3", "layer 1, 'bn:1e-3': bn has no number"),
         ("bn:alpha=1", "layer 1, 'bn:alpha=1': bn has no alpha"),
