@@ -42,6 +42,8 @@ class LazyGroup(click.Group):
 
         The statuses are 0, 1 for a failure, 2 for usage, 130 for an interrupt. A closed pipe ends quietly.
         """
+        if "_CNNFILTER_COMPLETE" in os.environ:  # a shell asks: Click finds our scripts among its own
+            import_module(f"{__name__}.completion")
         is_program = extra.get("standalone_mode", True)
         extra["standalone_mode"] = False
         if not is_program:

@@ -8,7 +8,7 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, complete_kernel, pair, view_options
+from cnnfilter.cli.options import NUMBER, Word, completing, pair, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import is_name, kernel_shape, list_kernels, recognize
 from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border, default_padding
@@ -64,7 +64,7 @@ Examples:
     "--kernel",
     "kernels",
     metavar="KERNEL",
-    shell_complete=complete_kernel,
+    shell_complete=completing("kernel"),
     multiple=True,
     required=True,
     help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"

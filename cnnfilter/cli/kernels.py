@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnfilter.cli import Command
-from cnnfilter.cli.options import complete_kernel, plot_options, wanted_sheet
+from cnnfilter.cli.options import completing, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
 from cnnfilter.kernels.spec import Kernel, describe, load_kernel, names
@@ -35,7 +35,7 @@ Examples:
   cnnfilter kernels --plot all.png --image photo.jpg
 """,
 )
-@click.argument("words", metavar="[KERNEL]...", nargs=-1, shell_complete=complete_kernel)
+@click.argument("words", metavar="[KERNEL]...", nargs=-1, shell_complete=completing("kernel"))
 @click.option("--matrix", is_flag=True, help="Print only the matrix, with all digits, as a kernel file.")
 @click.option(
     "--json",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,24 +50,14 @@ class Word(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
-def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of kernels that begin as the incomplete one does, or files for a path."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
+def completing(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what completes a kernel, a network, ...: a function of `cli.completion`, loaded when a shell asks."""
 
-    from cnnfilter.kernels.spec import describe, names  # noqa: PLC0415
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        items: list[CompletionItem] = getattr(import_module("cnnfilter.cli.completion"), f"complete_{what}")(incomplete)
+        return items
 
-    if "/" in incomplete or incomplete.startswith("."):
-        return [CompletionItem(incomplete, type="file")]
-    return [CompletionItem(name, help=describe(name)) for name in names() if name.startswith(incomplete)]
-
-
-def complete_format(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the suffixes of the formats that are written, without their dots."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
-
-    from cnnfilter.io.formats import FORMATS  # noqa: PLC0415
-
-    return [CompletionItem(suffix[1:]) for suffix in FORMATS if suffix[1:].startswith(incomplete.removeprefix("."))]
+    return complete
 
 
 def pair(subject: str) -> Word:
@@ -115,14 +106,6 @@ def parse_colour(text: str) -> Colour:
         raise LanguageError(f"colour {text!r} is not a name of CSS, #rgb or #rrggbb, such as white or #ff8000{close}")
     red, green, blue = (level / 255 for level in levels)
     return red, green, blue
-
-
-def complete_colour(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of colours that begin as the incomplete one does."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415  only shells ask
-    from PIL.ImageColor import colormap  # noqa: PLC0415
-
-    return [CompletionItem(name) for name in colormap if name.startswith(incomplete.lower())]
 
 
 class Choice(click.Choice[Any]):
@@ -208,7 +191,7 @@ _FILE_OPTIONS = (
         "--format",
         "format_",
         metavar="SUFFIX",
-        shell_complete=complete_format,
+        shell_complete=completing("format"),
         help="Format of the output, such as png, whatever its name.",
     ),
     click.option("--in-place", is_flag=True, help="Allow an output to replace its own input."),
@@ -241,7 +224,7 @@ _FILE_OPTIONS = (
     click.option(
         "--background",
         type=Word("COLOUR", parse_colour),
-        shell_complete=complete_colour,
+        shell_complete=completing("colour"),
         help="Colour behind transparent images where the file or the network has no alpha: a CSS name, #rgb or"
         " #rrggbb.",
     ),
@@ -351,7 +334,10 @@ figure_options = partial(
         ),
         click.option("--equalize", is_flag=True, help="Spread the grey levels of the figure, to see more."),
         click.option(
-            "--colormap", metavar="NAME", help="Colours for maps in the figure: a name of matplotlib, such as viridis."
+            "--colormap",
+            metavar="NAME",
+            shell_complete=completing("colormap"),
+            help="Colours for maps in the figure: a name of matplotlib, such as viridis.",
         ),
     ),
 )

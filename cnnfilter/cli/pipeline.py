@@ -7,7 +7,7 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, figure_options
+from cnnfilter.cli.options import NUMBER, Word, completing, figure_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
@@ -47,7 +47,7 @@ Examples:
   cnnfilter pipeline "avgpool:8 gap flatten softmax" photo.jpg
 """,
 )
-@click.argument("network")
+@click.argument("network", shell_complete=completing("network"))
 @options.inputs_argument
 @click.option(
     "--weights", type=PATH, metavar="FILE", help="Trained weights, .npz or .safetensors, matched by name or in order."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cnnfilter.cli import Command, say
-from cnnfilter.cli.options import PADDING, PLACE, complete_kernel, pair, plot_options, wanted_sheet
+from cnnfilter.cli.options import PADDING, PLACE, completing, pair, plot_options, wanted_sheet
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.log import warn
 from cnnfilter.network_files import (
@@ -102,7 +102,7 @@ Examples:
   cnnfilter shape photo.jpg alexnet --plot seen.png --fields --unit 5,5 -q
 """,
 )
-@click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1)
+@click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1, shell_complete=completing("network"))
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=print_networks, help="List the known networks."
 )
@@ -116,7 +116,7 @@ Examples:
     "-k",
     "--kernel",
     metavar="KERNEL",
-    shell_complete=complete_kernel,
+    shell_complete=completing("kernel"),
     help="One convolution instead of LAYERs: its size, 7 or 7x5, or a kernel such as sobel-x.",
 )
 @click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), metavar="N", help="Its outputs. Default: 1.")

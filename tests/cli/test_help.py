@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import pytest
-from click.shell_completion import BashComplete, CompletionItem, ShellComplete
 from click.testing import CliRunner
 from PIL import Image
 
@@ -15,9 +14,6 @@ from cnnfilter import __version__
 from cnnfilter.cli import COMMANDS, main
 from cnnfilter.cli.options import SECTIONS
 from cnnfilter.errors import MissingLibraryError
-from cnnfilter.kernels.spec import names
-from cnnfilter.nn.geometry import BorderMode, PaddingWord
-from cnnfilter.nn.layers import Function
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
 from tests.conftest import ROOT
@@ -243,58 +239,3 @@ def test_a_library_that_is_missing_is_one_line(run: Run, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("cnnfilter.cli.pool.filter_files", fail)
     assert run("pool", "m.txt", status=1).stderr == "cnnfilter: OpenCV cannot be loaded: libGL.so.1 is missing\n"
-
-
-def completions(*words: str, incomplete: str) -> list[CompletionItem]:
-    """Return what a shell is offered for the word that is being written."""
-    complete = ShellComplete(main, {}, "cnnfilter", "_CNNFILTER_COMPLETE")
-    return complete.get_completions(list(words), incomplete)
-
-
-def values(*words: str, incomplete: str) -> list[str]:
-    """Return the words among what a shell is offered."""
-    return [item.value for item in completions(*words, incomplete=incomplete)]
-
-
-@pytest.mark.parametrize("words", [("convolve", "x.png", "-k"), ("convolve", "--kernel"), ("kernels",)])
-def test_shells_complete_the_names_of_kernels(words: tuple[str, ...]) -> None:
-    assert values(*words, incomplete="sobel") == ["sobel-x", "sobel-y"]
-    assert values(*words, incomplete="") == list(names())
-    assert values(*words, incomplete="zzz") == []
-    assert all(item.help for item in completions(*words, incomplete="g"))
-
-
-@pytest.mark.parametrize("incomplete", ["./ker", "folder/k", ".."])
-def test_shells_complete_files_where_a_kernel_is_a_path(incomplete: str) -> None:
-    (item,) = completions("convolve", "-k", incomplete=incomplete)
-    assert (item.type, item.value) == ("file", incomplete)
-
-
-@pytest.mark.parametrize(
-    ("words", "incomplete", "expected"),
-    [
-        ((), "", list(COMMANDS)),
-        ((), "p", ["pool", "pipeline"]),
-        (("help",), "form", ["formats"]),
-        (("convolve", "--format"), "jp", ["jpg", "jpeg", "jpe", "jp2"]),
-        (("convolve", "-p"), "", list(PaddingWord)),
-        (("convolve", "--border"), "", [mode for mode in BorderMode if mode != "constant"]),
-        (("convolve", "--activation"), "", list(Function)),
-        (("convolve", "--activation"), "relu", ["relu", "relu6"]),
-        (("convolve", "--combine"), "m", ["magnitude", "max", "mean"]),
-        (("pool", "-m"), "m", ["max", "min", "median"]),
-        (("pool", "--over"), "", ["space", "channels"]),
-        (("pipeline", "relu", "x.png", "--depth"), "", ["8", "16", "float"]),
-    ],
-)
-def test_shells_complete_commands_and_the_words_of_options(
-    words: tuple[str, ...], incomplete: str, expected: list[str]
-) -> None:
-    assert values(*words, incomplete=incomplete) == expected
-
-
-def test_bash_is_answered_in_its_own_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMP_WORDS", "cnnfilter convolve city.png -k shar")
-    monkeypatch.setenv("COMP_CWORD", "4")
-    answer = BashComplete(main, {}, "cnnfilter", "_CNNFILTER_COMPLETE").complete()
-    assert answer.splitlines() == ["plain,sharpen", "plain,sharpen-8"]
