@@ -66,7 +66,7 @@ def filter_files(
         format_=settings.format_.removeprefix(".") if settings.format_ else None,
         kernels=names,
         layers=_saved_layers(networks[0], settings.save) if settings.pipeline else (),
-        prints=settings.pipeline and (settings.top is not None or _gives_vector(networks[0])),
+        prints=settings.region is not None or settings.top is not None or _gives_numbers(networks[0]),
         in_place=settings.in_place,
         read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
@@ -193,6 +193,9 @@ def _check_together(settings: Settings) -> None:
     if settings.linear and is_normalized:
         raise OutputError("--linear filters light, and --mean and --std make other numbers of it; leave out one")
     views = [name for name in ("explain", "animate", "top") if getattr(settings, name) is not None]
+    if settings.region and (settings.plot is not None or views or settings.save):
+        option = "plot" if settings.plot is not None else views[0] if views else "save"
+        raise OutputError(f"--region takes a part of the result, and --{option} goes by the whole; leave out one")
     if settings.luma and views:
         raise OutputError(
             f"--channels luma does not go with --{views[0]}; --channels gray shows what is done to the luma"
@@ -217,6 +220,11 @@ def _saved_layers(network: Network, save: tuple[str, ...]) -> tuple[str, ...]:
 def _gives_vector(network: Network) -> bool:
     """Return whether a vector comes out at the end, whatever goes in."""
     return any(node.layer.op in {"flatten", "linear"} for node in network.nodes)
+
+
+def _gives_numbers(network: Network) -> bool:
+    """Return whether a number for each channel, or a vector, comes out at the end, whatever goes in."""
+    return _gives_vector(network) or network.layers[-1].op in {"globalmaxpool", "globalavgpool"}
 
 
 def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:

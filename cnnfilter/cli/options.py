@@ -12,7 +12,7 @@ import click
 
 from cnnfilter.errors import CnnFilterError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Depth, Range, name_formats_taking
-from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair
+from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair, as_region
 from cnnfilter.numbers import DECIMAL, parse_number
 
 if TYPE_CHECKING:
@@ -227,6 +227,13 @@ _FILE_OPTIONS = (
         shell_complete=completing("colour"),
         help="Colour behind transparent images where the file or the network has no alpha: a CSS name, #rgb or"
         " #rrggbb.",
+    ),
+    click.option(
+        "--region",
+        type=Word("Y1:Y2,X1:X2", as_region),
+        help="Part of the result: rows from Y1 to before Y2, columns from X1 to before X2, counted from 0, or from the"
+        " end where negative; an end may be left out. Its values are those of the whole result, extremes of --range"
+        " too. Printed without -o.",
     ),
     click.option(
         "--linear",

@@ -52,7 +52,8 @@ class FeatureMaps:
     `strips` are the network, cut for colours (H, W, C) with alpha (H, W, 1) or None, and run when their part is asked
     for, so that large results need little memory; without them `colours` are the result itself, of `height` rows or
     values and with `white` in their units. Of the picture's other pages, `model` makes the same. What comes out of
-    `linear` strips is light, and becomes levels of sRGB.
+    `linear` strips is light, and becomes levels of sRGB. Of a `region`, rows and columns of the result, the parts are
+    handed over alone, and `height` is its own.
     """
 
     def __init__(
@@ -66,21 +67,26 @@ class FeatureMaps:
         notes: tuple[str, ...] = (),
         model: Model | None = None,
         linear: bool = False,
+        region: tuple[slice, slice] | None = None,
     ) -> None:
-        self._linear = linear
+        self._linear, self._region = linear, region
         self.picture, self.white, self.colours = picture, white, colours
         self.notes, self.model = notes, model
         self.height = int(strips[-1].rows.stop) if strips else len(colours)
         self._alpha, self._strips = alpha, strips
         self._only = None if strips else Part(slice(0, self.height), colours, None)
+        self._needed = strips
+        if region:
+            rows, self.height = region[0], region[0].stop - region[0].start
+            self._needed = [strip for strip in strips if strip.rows.start < rows.stop and strip.rows.stop > rows.start]
 
     def __iter__(self) -> Iterator[Part]:
         """Yield all parts, the first rows first."""
         if len(self._strips) > 1:
-            yield from map(self._run, self._strips)
+            yield from (self._crop(self._run(strip)) for strip in self._needed)
             return
         self._only = self._only or self._run(self._strips[0])
-        yield self._only
+        yield self._crop(self._only)
 
     @property
     def values(self) -> Array:
@@ -88,19 +94,36 @@ class FeatureMaps:
         several = [part.values for part in self]
         return several[0] if len(several) == 1 else np.concatenate(several)
 
-    def visit(self, take: Callable[[Part], None], *, narrow: bool = False) -> None:
+    def visit(self, take: Callable[[Part], None], *, narrow: bool = False, whole: bool = False) -> None:
         """Hand over all parts, the first one first, the others from several threads as they come.
 
-        Values that are whole numbers of 16 bits may come as such, int16, if `narrow` allows it.
+        Values that are whole numbers of 16 bits may come as such, int16, if `narrow` allows it; `whole` asks for all of
+        a result of which there is a region.
         """
         if self._only or not (narrow or self._strips[1:]):
-            take(next(iter(self)))
+            self._only = self._only or self._run(self._strips[0])
+            take(self._only if whole else self._crop(self._only))
             return
-        first, *others = self._strips
-        take(self._run(first, narrow=narrow))
+
+        def run(strip: Strip) -> None:
+            part = self._run(strip, narrow=narrow)
+            take(part if whole else self._crop(part))
+
+        first, *others = self._strips if whole else self._needed
+        run(first)
         if others:
             with listening(lambda *_told: None):  # the plans of the others are those of the first
-                make_tiles(others, lambda strip: take(self._run(strip, narrow=narrow)))
+                make_tiles(others, run)
+
+    def _crop(self, part: Part) -> Part:
+        """Return what of a part is in the region, by the rows of that."""
+        if not self._region:
+            return part
+        rows, columns = self._region
+        first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
+        inside = slice(first - part.rows.start, last - part.rows.start), columns
+        alpha = None if part.alpha is None else part.alpha[inside]
+        return Part(slice(first - rows.start, last - rows.start), np.ascontiguousarray(part.values[inside]), alpha)
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         part = self._filter(strip, narrow=narrow)

@@ -91,6 +91,46 @@ def _whole_numbers(value: int | Sequence[int], subject: str, least: int, counts:
     return numbers
 
 
+class Region(NamedTuple):
+    """Rows and columns of a result, each from one place to before another, as in slices of numpy; None is an open end.
+
+    Examples
+    --------
+    >>> as_region("2:-1,:5").cut((20, 30, 3))
+    (slice(2, 19, None), slice(0, 5, None))
+    """
+
+    rows: tuple[int | None, int | None]
+    columns: tuple[int | None, int | None]
+
+    def __str__(self) -> str:
+        return ",".join(":".join("" if end is None else str(end) for end in ends) for ends in self)
+
+    def cut(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        """Return the rows and the columns of a (height, width, channels) result; `ShapeError` if some are not there."""
+        if len(shape) < 3:
+            raise ShapeError(f"the region {self} has rows and columns, and the result is a vector of {shape[0]}")
+        parts = []
+        for subject, ends, size in zip(("rows", "columns"), self, shape[:2], strict=True):
+            if any(end is not None and not -size <= end <= size for end in ends):
+                raise ShapeError(f"the region {self} is outside the result, which has {size} {subject}")
+            start, stop, _ = slice(*ends).indices(size)
+            if start >= stop:
+                raise ShapeError(f"the region {self} is empty: the result has {size} {subject}")
+            parts.append(slice(start, stop))
+        return parts[0], parts[1]
+
+
+def as_region(text: str) -> Region:
+    """Return the region that `Y1:Y2,X1:X2` writes."""
+    end = r"(-?\d{1,9})?"
+    match = re.fullmatch(rf"{end}:{end},{end}:{end}", text, re.ASCII)
+    if not match:
+        raise LanguageError(f"region {text!r} is not Y1:Y2,X1:X2, rows and columns from 0, such as 10:20,0:-1 or :,5:")
+    top, bottom, left, right = (None if number is None else int(number) for number in match.groups())
+    return Region((top, bottom), (left, right))
+
+
 def same_padding(size: int, extent: int, stride: int) -> Pair:
     """Return the padding (before, after) that gives ceil(size / stride) outputs along one axis.
 

@@ -84,7 +84,10 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
         notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; what is outside is cut off")
-    return FeatureMaps(picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear)
+    region = settings.region.cut(model.output(shape)) if settings.region else None
+    return FeatureMaps(
+        picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear, region=region
+    )
 
 
 def see(picture: Picture, model: Model, settings: Settings) -> Picture:
@@ -168,6 +171,8 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
         raise ShapeError("a matrix has no levels of sRGB that --linear could decode; an image has")
     shape = _seen_shape(picture, settings)
     result = model.output(shape)
+    if settings.region:
+        settings.region.cut(result)
     if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
     return model.program(shape), shape
@@ -233,6 +238,9 @@ def foresee_shape(
         result = next(visit.outputs.shape for visit in program.network.visits(shape) if visit.node.name == layer)
     else:
         result = model.output(shape)
+        if settings.region:
+            rows, columns = settings.region.cut(result)
+            result = rows.stop - rows.start, columns.stop - columns.start, result[2]
         is_flattened = settings.background and format_ and not format_.holds_partial_alpha
         if result[2:] == (3,) and _takes_alpha(picture, model, settings) and not is_flattened:
             return *result[:2], 4
@@ -329,7 +337,10 @@ def _find_extremes(each: Iterable[FeatureMaps], settings: Settings) -> Extremes:
     """Return the least and the greatest of all values."""
     found: list[Extremes] = []
     for maps in each:  # what lies on a background does so when it has been brought into range
-        maps.visit(lambda part: found.append(find_extremes((part if settings.background else _shown(part)).values)))
+        maps.visit(
+            lambda part: found.append(find_extremes((part if settings.background else _shown(part)).values)),
+            whole=True,
+        )
     return min(low for low, _ in found), max(high for _, high in found)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Colour, Depth, Range
     from cnnfilter.network_files import Preparation
-    from cnnfilter.nn.geometry import Pair
+    from cnnfilter.nn.geometry import Pair, Region
     from cnnfilter.plot.sheet import Sheet
 
 EXPLAIN = "explain"
@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     compression: int | None = None
     background: Colour | None = None
     resize: Pair | None = None
+    region: Region | None = None
     linear: bool = False
     luma: bool = False
     no_clobber: bool = False
