@@ -47,7 +47,7 @@ from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord, Shape, as_shape
 from cnnfilter.nn.lint import warn_about_input
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
-from cnnfilter.nn.summary import Summary, summarize
+from cnnfilter.nn.summary import FloatName, Summary, summarize
 from cnnfilter.numbers import show_exact
 
 Parameters = ParamSpec("Parameters")
@@ -802,7 +802,9 @@ class RunnableNetwork(Network):
         return Model(self, None if self.weights is None else _state(self.weights))
 
     @_public
-    def summary(self, shape: str | Sequence[int] | None = None) -> Summary:
+    def summary(
+        self, shape: str | Sequence[int] | None = None, *, batch: int = 1, dtype: FloatName = "float32"
+    ) -> Summary:
         """Return the sizes, parameters and multiplications of each layer; `print` shows them as a table.
 
         Parameters
@@ -810,16 +812,21 @@ class RunnableNetwork(Network):
         shape : tuple or str, optional
             The input, (height, width) or (height, width, channels), or `"HxWxC"`. By default the one that the
             network's file names.
+        batch, dtype : int, str
+            How many inputs run together, and in which type: what `.totals.bytes` counts.
 
         Returns
         -------
         Summary
-            `.rows` has a row for each layer (`.name .output .parameters .macs ...`), `.totals` their sums.
+            `.rows` has a row for each layer (`.name .output .parameters .macs ...`), `.totals` their sums, and
+            `.totals.bytes` the memory of `.parameters`, `.activations` and of the most that is `.live` at a time.
 
         Raises
         ------
         ShapeError
-            If a layer cannot take what the one before it gives, or no shape is known.
+            If a layer cannot take what the one before it gives, no shape is known, or the batch is empty.
+        LanguageError
+            If the type is another.
 
         Examples
         --------
@@ -827,10 +834,10 @@ class RunnableNetwork(Network):
         448
         """
         if shape is not None:
-            return summarize(self, _as_input(shape))
+            return summarize(self, _as_input(shape), batch=batch, dtype=dtype)
         if self.input is None:
             raise ShapeError("the network names no input; give its shape, as in summary((224, 224, 3))")
-        return summarize(self, self.input)
+        return summarize(self, self.input, batch=batch, dtype=dtype)
 
 
 def _as_input(shape: str | Sequence[int]) -> Shape:

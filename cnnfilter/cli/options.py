@@ -135,7 +135,7 @@ SECTIONS = {
     ),
     "Output": (
         *("--output", "--format", "--in-place", "--no-clobber", "--region", "--quality", "--compression"),
-        *("--matrix", "--table", "--csv", "--markdown", "--json", "--explain", "--compare"),
+        *("--matrix", "--table", "--csv", "--markdown", "--explain", "--json", "--compare", "--batch", "--dtype"),
     ),
     "Input": ("--page", "--resize", "--input-scale", "--mean", "--std", "--max-pixels", "--allow-truncated"),
     "Values": ("--bias", "--activation", "--linear", "--range", "--depth", "--background"),

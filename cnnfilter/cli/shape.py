@@ -32,7 +32,7 @@ from cnnfilter.nn.lint import (
     warn_about_sums,
 )
 from cnnfilter.nn.network import Network, Visit
-from cnnfilter.nn.summary import Summary, summarize
+from cnnfilter.nn.summary import FLOAT_BYTES, FloatName, Summary, summarize
 from cnnfilter.nn.tables import write_report
 from cnnfilter.numbers import align
 
@@ -97,6 +97,7 @@ Examples:
   cnnfilter shape 256 --kernel 7 --stride 2 --padding 3 --explain
   cnnfilter shape 224 --kernel 7 --padding 3 --solve stride --target 112
   cnnfilter shape 28x28 conv:5x5 --compare
+  cnnfilter shape resnet50 --batch 32 --dtype float16
   cnnfilter shape photo.jpg squeezenet -q
   cnnfilter shape resnet18 --plot resnet18.svg
   cnnfilter shape photo.jpg alexnet --plot seen.png --fields --unit 5,5 -q
@@ -130,6 +131,13 @@ Examples:
     " where possible. Exit status 1 if there is none.",
 )
 @click.option("--target", type=pair("target"), help="The wanted output size of --solve.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, LARGEST_COUNT),
+    metavar="N",
+    help="Number of inputs of which the activations take memory. Default: 1.",
+)
+@click.option("--dtype", type=click.Choice(list(FLOAT_BYTES)), help="Type in which the network runs. Default: float32.")
 @click.option("--compare", is_flag=True, help="Add what full and local connections would cost to each convolution.")
 @click.option("--csv", "report", flag_value="csv", help="Print comma-separated values, every column.")
 @click.option("--markdown", "report", flag_value="markdown", help="Print a Markdown table.")
@@ -154,6 +162,8 @@ def command(
     layout: Layout,
     solve: str | None,
     target: Pair | None,
+    batch: int | None,
+    dtype: FloatName | None,
     compare: bool,
     report: str | None,
     quiet: bool,
@@ -171,29 +181,30 @@ def command(
     such as resnet18, or a network file. --kernel and the options beside it describe one layer.
     """
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=words)
-    if unit and not fields:
-        raise LanguageError("--unit needs --fields, which draws its receptive field")
-    if fields and not sheet:
-        raise LanguageError("--fields needs --plot FILE, the figure to draw")
-    if sheet and (solve or target):
-        raise LanguageError("--solve prints layers, and cannot be combined with --plot")
+    tells_memory = report in {None, "table", "markdown", "json"} and not (solve or (sheet and not (report or compare)))
+    refusals = {
+        "--unit needs --fields, which draws its receptive field": unit and not fields,
+        "--fields needs --plot FILE, the figure to draw": fields and not sheet,
+        "--solve prints layers, and cannot be combined with --plot": sheet and (solve or target),
+        "--solve PART and --target HxW belong together": bool(solve) != bool(target),
+        "--solve prints one layer a line; a table, another form of it and --compare do not apply": solve
+        and (compare or report not in {None, "table"}),
+        "--compare adds columns to a table, CSV, Markdown or JSON; --explain has none": compare and report == "explain",
+        "--batch and --dtype need a table, Markdown or JSON, which say how much memory is taken": (batch or dtype)
+        and not tells_memory,
+    }
+    for reason, applies in refusals.items():
+        if applies:
+            raise LanguageError(reason)
     one = OneLayer(**layer_options)
     shape, document = read_words(words, one, layout, solve)
-    if compare and report == "explain":
-        raise LanguageError("--compare adds columns to a table, CSV, Markdown or JSON; --explain has none")
     with naming(document):
-        if solve or target:
-            if not solve or not target:
-                raise LanguageError("--solve PART and --target HxW belong together")
-            if compare or report not in {None, "table"}:
-                raise LanguageError(
-                    "--solve prints one layer a line; a table, another form of it and --compare do not apply"
-                )
+        if solve and target:
             keeps_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
             print_solutions(document.network, shape, solve, target, keeps_stride=keeps_stride)
             return
         visits = document.network.visits(shape)
-        summary = summarize(document.network, shape)
+        summary = summarize(document.network, shape, batch=batch or 1, dtype=dtype or "float32")
         if sheet and fields:
             draw_units(sheet, document, visits, shape, unit, words[0] if names_image(words) else None)
         elif sheet:

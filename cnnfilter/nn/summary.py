@@ -3,7 +3,7 @@
 from math import prod
 from typing import Literal, NamedTuple
 
-from cnnfilter.errors import ShapeError
+from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.geometry import Pair, Sides
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
@@ -40,14 +40,30 @@ class LayerCosts(NamedTuple):
     branch: int = 0
 
 
+FloatName = Literal["float32", "float16"]
+FLOAT_BYTES: dict[FloatName, int] = {"float32": 4, "float16": 2}
+"""The bytes of a number in the types that a network runs in."""
+
+
+class Memory(NamedTuple):
+    """The bytes of all parameters, of all activations of a batch, and of the most values that are live at a time."""
+
+    batch: int
+    dtype: FloatName
+    parameters: int
+    activations: int
+    live: int
+
+
 class Totals(NamedTuple):
-    """Sums over the layers, those that blocks add included; `flops` is 2 x `macs`."""
+    """Sums over the layers, those that blocks add included; `flops` is 2 x `macs`, `bytes` what they take in memory."""
 
     parameters: int
     statistics: int
     macs: int
     flops: int
     activations: int
+    bytes: Memory
 
 
 class Summary(NamedTuple):
@@ -75,18 +91,27 @@ class Summary(NamedTuple):
         return f"<Summary: {rows} for an input of {show_shape(self.input)}, {counts}; print shows it>"
 
 
-def summarize(network: Network, shape: Shape) -> Summary:
+def summarize(network: Network, shape: Shape, *, batch: int = 1, dtype: FloatName = "float32") -> Summary:
     """Return sizes, parameters, multiplications and receptive fields of each layer for an input of `shape`.
 
-    Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw.
+    Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw. Counts are
+    those of one input; bytes are those of a batch.
     """
     if len(shape) != 3 or not all(size >= 1 for size in shape):
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
     visits = network.visits(shape)
     rows = tuple(map(_row, visits))
-    sums = {count: sum(getattr(row, count) for row in rows) for count in Totals._fields if count != "flops"}
+    if batch < 1:
+        raise ShapeError(f"a batch has at least 1 input, not {batch}")
+    if dtype not in FLOAT_BYTES:
+        raise LanguageError(f"dtype {dtype!r} is not known; {' and '.join(FLOAT_BYTES)} are")
+    counts = ("parameters", "statistics", "macs", "activations")
+    sums = {count: sum(getattr(row, count) for row in rows) for count in counts}
     peak = max((visit.live for visit in visits), default=prod(shape))
-    return Summary(shape, str(network), rows, Totals(**sums, flops=2 * sums["macs"]), peak, visits)
+    size = FLOAT_BYTES[dtype]
+    taken = [size * number for number in (sums["parameters"], batch * sums["activations"], batch * peak)]
+    totals = Totals(**sums, flops=2 * sums["macs"], bytes=Memory(batch, dtype, *taken))
+    return Summary(shape, str(network), rows, totals, peak, visits)
 
 
 def _row(visit: Visit) -> LayerCosts:

@@ -16,7 +16,6 @@ from cnnfilter.numbers import align, show_bytes
 _HEAD = ("#", "name", "layer", "output", "activations", "parameters", "MACs", "receptive field", "jump")
 _COMPARED = ("full: parameters", "full: MACs", "local: parameters", "local: MACs")
 _NUMBERS = (0, 4, 5, 6, 9, 10, 11, 12)  # the columns that hold numbers
-_FLOAT_BYTES = 4  # activations are counted as float32
 
 
 def write_report(summary: Summary, report: str = "table", *, compared: bool = False) -> str:
@@ -91,14 +90,14 @@ def _text(row: LayerCosts, layer: Layer) -> str:
 
 
 def _footer(summary: Summary, end: str = "") -> list[str]:
-    totals = summary.totals
+    totals, taken = summary.totals, summary.totals.bytes
+    batch = f" for a batch of {taken.batch}" if taken.batch > 1 else ""
     statistics = f", and {totals.statistics:,} statistics of batchnorm" if totals.statistics else ""
-    held, peak = (show_bytes(count * _FLOAT_BYTES) for count in (totals.activations, summary.peak))
     lines = [
-        f"{totals.parameters:,} parameters{statistics}",
+        f"{totals.parameters:,} parameters ({show_bytes(taken.parameters)} as {taken.dtype}){statistics}",
         f"{totals.macs:,} MACs, {totals.flops:,} FLOPs",
-        f"{totals.activations:,} activations ({held} as float32), "
-        f"at most {summary.peak:,} values ({peak}) live at a time",
+        f"{totals.activations:,} activations ({show_bytes(taken.activations)} as {taken.dtype}{batch}), "
+        f"at most {summary.peak:,} values ({show_bytes(taken.live)}) live at a time",
     ]
     if summary.rows:
         field, jump = _field(summary.rows[-1])
@@ -121,9 +120,10 @@ def _json(summary: Summary, *, compared: bool) -> str:
             content |= {key: cost._asdict() for key, cost in costs._asdict().items()}
         rows.append(json.dumps(content))
     layers = ",\n  ".join(rows)
+    totals = {**summary.totals._asdict(), "bytes": summary.totals.bytes._asdict()}
     return (
         f'{{"input": {json.dumps(summary.input)},\n "network": {json.dumps(summary.network)},\n'
-        f' "layers": [\n  {layers}],\n "totals": {json.dumps(summary.totals._asdict())}}}'
+        f' "layers": [\n  {layers}],\n "totals": {json.dumps(totals)}}}'
     )
 
 

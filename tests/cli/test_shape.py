@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cli.commands import read_json
 from tests.cli.conftest import Run
 from tests.cli.pictures import text_of
 from tests.reference.shapes import NETWORKS, REFUSED_LAYERS, SINGLE_LAYERS, ReferenceNetwork, RefusedLayer, SingleLayer
@@ -35,8 +36,9 @@ def layers(run: Run, *words: object) -> list[dict[str, Any]]:
 
 
 def totals(run: Run, *words: object) -> dict[str, int]:
-    """Return the sums of a network, by the keys of --json."""
+    """Return the sums of a network, by the keys of --json, and not the bytes that follow from them."""
     sums: dict[str, int] = json.loads(run("shape", *words, "--json").stdout)["totals"]
+    del sums["bytes"]
     return sums
 
 
@@ -57,7 +59,7 @@ BLOCKS = """\
 7  res1            res (sum of 2 branches)          8x6x1            48           0     0  3x3              1x1
 8  globalavgpool1  globalavgpool                    1x1x1             1           0     0  all
 9  flatten1        flatten                          1                 1           0     0  all
-15 parameters, and 2 statistics of batchnorm
+15 parameters (60 bytes as float32), and 2 statistics of batchnorm
 528 MACs, 1,056 FLOPs
 386 activations (1.5 KiB as float32), at most 240 values (960 bytes) live at a time
 receptive field of the whole input
@@ -71,7 +73,7 @@ def test_the_table_shows_each_layer_and_the_totals(run: Run) -> None:
         "   input                        224x224x3       150,528                           1x1              1x1\n"
         "1  conv1     conv:7x7,64,s2,p3  112x112x64      802,816       9,472  118,013,952  7x7              2x2\n"
         "2  maxpool1  maxpool:3,s2,p1    56x56x64        200,704           0            0  11x11            4x4\n"
-        "9,472 parameters\n"
+        "9,472 parameters (37.0 KiB as float32)\n"
         "118,013,952 MACs, 236,027,904 FLOPs\n"
         "1,003,520 activations (3.8 MiB as float32), at most 1,003,520 values (3.8 MiB) live at a time\n"
         "receptive field 11x11, jump 4x4\n"
@@ -82,6 +84,23 @@ def test_the_table_shows_each_layer_and_the_totals(run: Run) -> None:
 def test_layers_in_blocks_are_indented_and_a_dash_begins_a_branch(run: Run) -> None:
     table = run("shape", "8x6", "res(conv:3x3,same bn | cat(abs | relu) conv:1x1) gap flatten").stdout
     assert table == BLOCKS
+
+
+def test_a_batch_and_a_type_say_how_much_memory_is_taken(run: Run) -> None:
+    words = ("shape", "32x32x3", "conv:5x5,8", "maxpool:2", "--batch", "32", "--dtype", "float16")
+    lines = run(*words).stdout.splitlines()
+    assert lines[-4] == "608 parameters (1.2 KiB as float16)"
+    assert lines[-2] == (
+        "7,840 activations (490.0 KiB as float16 for a batch of 32), at most 9,344 values (584.0 KiB) live at a time"
+    )
+    assert f"{lines[-2]}  \n" in run(*words, "--markdown").stdout
+    assert read_json(run(*words, "--json").stdout)["totals"]["bytes"] == {
+        "batch": 32,
+        "dtype": "float16",
+        "parameters": 2 * 608,
+        "activations": 2 * 32 * 7840,
+        "live": 2 * 32 * 9344,
+    }
 
 
 @pytest.mark.parametrize("form", ["--table", "--markdown"])
@@ -192,7 +211,8 @@ def test_statistics_of_batchnorm_stand_apart(run: Run) -> None:
         (row["name"], row["op"], row["output"], row["parameters"], row["statistics"], row["macs"]) for row in rows
     ] == [(f"batchnorm{number}", "batchnorm", [8, 8, 6], 12, 12, 0) for number in (1, 2)]
     assert (
-        "\n24 parameters, and 24 statistics of batchnorm\n0 MACs, 0 FLOPs\n" in run("shape", "8x8x6", "bn", "bn").stdout
+        "\n24 parameters (96 bytes as float32), and 24 statistics of batchnorm\n0 MACs, 0 FLOPs\n"
+        in run("shape", "8x8x6", "bn", "bn").stdout
     )
 
 

@@ -23,7 +23,8 @@ DESIGN = """
  "layers": [{"name": "conv1", "op": "conv", "text": "conv:7x7,64,s2,p3", "output": [112, 112, 64],
              "activations": 802816, "parameters": 9472, "macs": 118013952, "padding": [3, 3, 3, 3],
              "receptive_field": [7, 7], "jump": [2, 2], "first": [-3, -3]}],
- "totals": {"parameters": 9472, "statistics": 0, "macs": 118013952, "flops": 236027904, "activations": 802816}}
+ "totals": {"parameters": 9472, "statistics": 0, "macs": 118013952, "flops": 236027904, "activations": 802816,
+            "bytes": {"batch": 1, "dtype": "float32", "parameters": 37888, "activations": 3211264, "live": 3813376}}}
 """
 """The example that documents the schema."""
 
@@ -164,7 +165,7 @@ def test_markdown_is_a_table_whose_rows_have_one_number_of_cells(run: Run) -> No
     assert table[0] == ("| # | name | layer | output | activations | parameters | MACs | receptive field | jump |")
     assert table[3].startswith("| 1 | a | conv:3x3,4,same (padding 1) | 12x10x4 | 480 | 112 | 12,960 | 3x3 | 1x1 |")
     assert "&nbsp;&nbsp;relu |" in table[5]
-    assert lines[len(table) + 1].endswith(" parameters  ")
+    assert lines[len(table) + 1].endswith(" parameters (1.3 KiB as float32)  ")
 
 
 def test_explain_puts_the_numbers_into_the_formulas(run: Run) -> None:
@@ -429,6 +430,11 @@ def test_what_is_perhaps_not_meant_brings_a_warning(run: Run, words: tuple[str, 
         (("28", "binary.txt"), "binary.txt: not a text in UTF-8"),
         (("28", "key.toml"), "key.toml: unknown key 'lairs'; nearest: layers"),
         (("28", "relu", "--compare", "--explain"), "--compare adds columns to a table"),
+        (("28", "relu", "--batch", "2", "--csv"), "--batch and --dtype need a table, Markdown or JSON"),
+        (("28", "relu", "--dtype", "float16", "--explain"), "--batch and --dtype need a table, Markdown or JSON"),
+        (("28", "relu", "--batch", "2", "--plot", "a.svg"), "--batch and --dtype need a table, Markdown or JSON"),
+        (("28", "relu", "--batch", "0"), "0 is not in the range"),
+        (("28", "relu", "--dtype", "int8"), "'int8' is not one of 'float32', 'float16'"),
         (("28", "conv:3x3", "--solve", "stride", "--target", "13", "--json"), "--solve prints one layer a line"),
         (("28x28", "--kernel", "3", "--target", "3"), "--solve PART and --target HxW belong together"),
     ],

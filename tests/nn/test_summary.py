@@ -2,15 +2,16 @@
 
 from math import prod
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnnfilter
-from cnnfilter.errors import ShapeError
+from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Shape
-from cnnfilter.nn.summary import LayerCosts, Summary, Totals, summarize
+from cnnfilter.nn.summary import FloatName, LayerCosts, Memory, Summary, Totals, summarize
 from tests.nn.strategies import kernel_shape, networks_for
 
 
@@ -58,13 +59,49 @@ def test_a_row_has_all_that_is_known_of_a_layer() -> None:
                 branch=0,
             ),
         ),
-        totals=Totals(parameters=9600, statistics=128, macs=118_013_952, flops=236_027_904, activations=1_605_632),
+        totals=Totals(
+            parameters=9600,
+            statistics=128,
+            macs=118_013_952,
+            flops=236_027_904,
+            activations=1_605_632,
+            bytes=Memory(1, "float32", 4 * 9600, 4 * 1_605_632, 4 * 2 * 802_816),
+        ),
         peak=2 * 802_816,
     )
 
 
 def test_a_network_without_layers_has_no_rows_and_no_sums() -> None:
-    assert summary("", (5, 5, 1)) == Summary((5, 5, 1), "", (), Totals(0, 0, 0, 0, 0), 25)
+    assert summary("", (5, 5, 1)) == Summary(
+        (5, 5, 1), "", (), Totals(0, 0, 0, 0, 0, Memory(1, "float32", 0, 0, 100)), 25
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("batch", [1, 32])
+def test_bytes_are_those_of_arrays_of_this_type(batch: int, dtype: FloatName) -> None:
+    """Of what PyTorch would hold: weights once, outputs for each input of the batch."""
+    weights = [np.zeros((8, 3, 5, 5), dtype), np.zeros(8, dtype), np.zeros((10, 1568), dtype), np.zeros(10, dtype)]
+    sizes = [(28, 28, 8), (14, 14, 8), (1568,), (10,)]
+    outputs = [np.zeros((batch, *size), dtype) for size in sizes]
+    network = parse_network("conv:5x5,8 maxpool:2 flatten fc:10", kernel_shape)
+    table = summarize(network, (32, 32, 3), batch=batch, dtype=dtype)
+    image = np.zeros((batch, 32, 32, 3), dtype)
+    assert table.totals.bytes == Memory(
+        batch=batch,
+        dtype=dtype,
+        parameters=sum(tensor.nbytes for tensor in weights),
+        activations=sum(tensor.nbytes for tensor in outputs),
+        live=image.nbytes + outputs[0].nbytes,
+    )
+
+
+def test_a_batch_has_an_input_and_a_type_that_networks_run_in() -> None:
+    network = cnnfilter.network("relu")
+    with pytest.raises(ShapeError, match="a batch has at least 1 input, not 0"):
+        network.summary((4, 4), batch=0)
+    with pytest.raises(LanguageError, match="dtype 'int8' is not known; float32 and float16 are"):
+        network.summary((4, 4), dtype="int8")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -179,4 +216,4 @@ def test_a_block_counts_its_sum_and_nothing_else() -> None:
         ("conv", 40, 0, 36 * 32, 288),
         ("res", 0, 0, 0, 288),
     ]
-    assert table.totals == Totals(344, 16, 36 * 320, 72 * 320, 4 * 288)
+    assert table.totals[:5] == (344, 16, 36 * 320, 72 * 320, 4 * 288)
