@@ -101,3 +101,22 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _LISTENER.reset(before)
+
+
+class Progress:
+    """What is being done to an image, and how much of it, for whoever shows that to a person."""
+
+    def __init__(self) -> None:
+        self.stage, self.done, self.total = "", 0, 0
+
+    def begin(self, stage: str, total: int = 0) -> None:
+        """Begin with a stage, of so many parts if that is known."""
+        self.stage, self.done, self.total = stage, 0, total
+
+    def advance(self) -> None:
+        """Count a part as done."""
+        self.done += 1
+
+
+PROGRESS = Progress()
+"""The progress of the image that this process works on."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cnnfilter.cli import STATUS
 from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
@@ -87,11 +86,9 @@ def filter_files(
         check_reports(jobs, settings, protected, prerequisites)
     each_input = [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
     work = Work(settings, (), each_input, names, stdin, protected, prerequisites)
-    reporter = Reporter(settings, len(failures) + len(work.inputs))
-    try:
+    reporter = Reporter(settings, [*(path for path, _ in failures), *(jobs[0].source for jobs in each_input)])
+    with reporter.progress.shown():
         _carry_out(_prepare(work, networks, document), failures, reporter)
-    finally:
-        STATUS.clear()
     reporter.close()
     if reporter.failed or reporter.troubles:
         click.get_current_context().exit(1)

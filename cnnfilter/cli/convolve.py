@@ -158,6 +158,5 @@ def command(
 
     networks = [make_network(*words)] if combine else list(map(make_network, words))
     names = name_results(words)
-    filter_files(
-        inputs, networks, Settings(**given, luma=channels == "luma"), names=("+".join(names),) if combine else names
-    )
+    settings = Settings(**given, luma=channels == "luma", padding_given=padding is not None)
+    filter_files(inputs, networks, settings, names=("+".join(names),) if combine else names)

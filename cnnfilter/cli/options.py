@@ -289,7 +289,9 @@ _FILE_OPTIONS = (
         "--files-from", type=FILE, metavar="FILE", help="Read the names of inputs from a file, one a line, or from -."
     ),
     click.option("-0", "--null", is_flag=True, help="Names in --files-from end with NUL, as find -print0 writes them."),
-    click.option("--report", type=FILE, metavar="FILE", help="Write a line of JSON for each input."),
+    click.option(
+        "--report", type=FILE, metavar="FILE", help="Write a line of JSON for each input; - is standard output."
+    ),
     click.option("--depfile", type=FILE, metavar="FILE", help="Write what each output depends on, as rules for make."),
     click.option("-q", "--quiet", is_flag=True, help="No warnings, hints or progress; errors are still printed."),
     click.option("-v", "--verbose", is_flag=True, help="Say what is done to each input, and how."),

@@ -1,4 +1,4 @@
-"""What a run says: messages, progress, a report in JSON, and rules for make."""
+"""What a command writes about its work: messages, progress, a report in JSON, and rules for make."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
 from cnnfilter.cli import STATUS, is_terminal, say, without_numbers
+from cnnfilter.cli.progress import ProgressLine, show_duration
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import check_writable, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -25,25 +26,25 @@ if TYPE_CHECKING:
 
 
 _SAID = 3  # so many inputs get the same warning; of more the number is given at the end
-_PAUSE = 0.1  # seconds between two pictures of the line
-_USUAL_COLUMNS = 80
-_WIDTH, _NARROWEST = 24, 5  # signs of the bar, at most and at least
 
 
 class Reporter:
-    """Tells a person what came of a batch of inputs, and counts them."""
+    """Writes what came of each input, in their order, and counts them."""
 
-    def __init__(self, settings: Settings, total: int) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[str]) -> None:
         self.failed, self.troubles = 0, 0  # inputs, and files about the batch that could not be written
         self.made: list[tuple[str, list[str]]] = []  # each input that went well, and its files
-        self._settings, self._total, self._done = settings, total, 0
+        self._settings, self._total, self._done = settings, len(sources), 0
+        self._written = self._skipped = 0
         self._warnings: dict[str, tuple[int, str, str]] = {}
-        self._has_bar = total > 1 and not (settings.quiet or settings.verbose or settings.dry_run) and is_terminal()
-        self._begun, self._drawn = monotonic(), 0.0
+        self._is_watched = not (settings.quiet or settings.dry_run) and is_terminal()
+        self.progress = ProgressLine(sources if self._is_watched and not settings.verbose else ())
+        self._begun = monotonic()
         self._report = _open(settings.report) if settings.report and not settings.dry_run else None
 
     def add(self, outcome: Outcome) -> None:
-        """Say what happened to an input, count it, and report on it."""
+        """Write what happened to an input, count it, and report on it."""
+        self.progress.pause()
         for kind, content in outcome.events:
             if kind == "note":
                 if not self._settings.quiet:
@@ -51,11 +52,7 @@ class Reporter:
             elif kind == "failure":
                 say(content)
             elif kind == "output":
-                STATUS.clear()
-                if sys.stdout is None:
-                    raise OSError(errno.EBADF, "standard output is closed")
-                sys.stdout.buffer.write(content)
-                sys.stdout.buffer.flush()
+                _print(content)
             else:
                 tell("%s", content, level=kind)
         self._done += 1
@@ -65,10 +62,9 @@ class Reporter:
         if not outcome.errors:
             paths = [output["path"] for output in outcome.outputs if output["path"]]
             self.made.append((outcome.source, [*paths, *outcome.skipped]))
-        now = monotonic()
-        if self._has_bar and (not STATUS.shown or now - self._drawn >= _PAUSE or self._done >= self._total):
-            self._drawn = now
-            STATUS.draw(show_progress(self._done, self._total, now - self._begun, _count_columns()))
+            self._written += bool(paths)
+            self._skipped += bool(outcome.skipped) and not paths
+        self.progress.advance()
 
     def _warn(self, source: str, note: str) -> None:
         """Write a warning; one that many inputs bring is counted after a few of them."""
@@ -80,17 +76,31 @@ class Reporter:
             say(f"warning: {text}")
 
     def close(self) -> None:
-        """Say what was only counted, and how many inputs failed, if there are several."""
-        if self._report:
+        """Write what was only counted, and in a line what came of all inputs, or elsewhere how many of them failed."""
+        if self._report and self._settings.report != STANDARD:
             self._report.close()
         for inputs, _, last in self._warnings.values():
             if inputs > _SAID and not self._settings.verbose:
                 more = f"{inputs - _SAID} more input{'s' * (inputs > _SAID + 1)}"
-                say(f"warning: {more} like these (-v says all), the last {last}")
-        if self.failed and self._total > 1:
-            left = self._total - self._done
+                say(f"warning: {more} like these (-v shows all), the last {last}")
+        left = self._total - self._done
+        is_news = self._skipped and self._settings.update
+        if self._is_watched and (is_news or (self._total > 1 and (self._written or self._skipped))):
+            say(self._summarize(left))
+        elif self.failed and self._total > 1:
             rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""
             say(f"{self.failed} of {self._total} inputs failed{rest}")
+
+    def _summarize(self, left: int) -> str:
+        """Return a line on what came of all inputs."""
+        reason = "their outputs exist" if self._settings.no_clobber else "up to date; options are not compared"
+        counts = [
+            f"{self._written} written",
+            f"{self._skipped} skipped ({reason})" if self._skipped else "",
+            f"{self.failed} failed" if self.failed else "",
+            f"{left} not begun" if left else "",
+        ]
+        return f"{', '.join(filter(None, counts))} in {show_duration(monotonic() - self._begun)}"
 
     def _add_to_report(self, outcome: Outcome, report: BinaryIO) -> None:
         """Add a line to the report at once, with the same keys for each input; a failure stops the report alone."""
@@ -99,13 +109,18 @@ class Reporter:
             "size": list(outcome.shape) or None,
             "outputs": outcome.outputs,
             "skipped": outcome.skipped,
+            "warnings": outcome.warnings,
             "classes": outcome.classes,
             "engines": outcome.engines,
             "seconds": round(outcome.seconds, 6),
             "error": "; ".join(outcome.errors) or None,
         }
+        line = to_json(record).encode() + b"\n"
+        if self._settings.report == STANDARD:  # fails as any other output there does
+            _print(line)
+            return
         try:
-            report.write(to_json(record).encode() + b"\n")
+            report.write(line)
             report.flush()
         except OSError as error:
             self._trouble(f"{report.name}: {error.strerror or error}")
@@ -127,51 +142,27 @@ class Reporter:
             self._trouble(error)
 
 
+def _standard_output() -> BinaryIO:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
+    return sys.stdout.buffer
+
+
+def _print(data: bytes) -> None:
+    """Write to standard output at once."""
+    STATUS.clear()
+    stream = _standard_output()
+    stream.write(data)
+    stream.flush()
+
+
 def _open(path: str) -> BinaryIO:
+    if path == STANDARD:
+        return _standard_output()
     try:
         return Path(path).open("wb")
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
-
-
-def show_progress(done: int, total: int, seconds: float, columns: int = 80) -> str:
-    """Return the line, in fewer columns than there are: a full line would go on in the next.
-
-    Examples
-    --------
-    >>> show_progress(30, 120, 10.0)
-    '[######------------------] 30 of 120, 3.0/s, 0:30 left'
-    >>> show_progress(30, 120, 10.0, columns=41), show_progress(30, 120, 10.0, columns=16)
-    ('[##--------] 30 of 120, 3.0/s, 0:30 left', '30 of 120, 3.0/')
-    """
-    rate = done / seconds if seconds else 0.0
-    left = f", {show_time((total - done) / rate)} left" if rate else ""
-    text = f"{done} of {total}, {rate:.1f}/s{left}"
-    width = min(_WIDTH, columns - len(text) - len("[] ") - 1)
-    filled = width * done // total
-    bar = f"[{'#' * filled}{'-' * (width - filled)}] " if width >= _NARROWEST else ""
-    return f"{bar}{text}"[: columns - 1]
-
-
-def show_time(seconds: float) -> str:
-    """Return hours, minutes and seconds.
-
-    Examples
-    --------
-    >>> show_time(29.6), show_time(3725)
-    ('0:30', '1:02:05')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _count_columns() -> int:
-    """Return the width of the terminal that standard error is."""
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
-    except (OSError, ValueError):
-        return _USUAL_COLUMNS
 
 
 def check_reports(
@@ -186,14 +177,14 @@ def check_reports(
             raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
         for name in (*(name for job in jobs for name in (job.source, str(job.target))), *map(str, prerequisites)):
             _quote(name)
-    reports = [path for path in (settings.report, settings.depfile) if path]
+    if settings.depfile == STANDARD:
+        raise OutputError("--depfile needs a file; ./- is a file of that name")
+    if settings.report == STANDARD and any(job.target is None and job.format_name for job in jobs):
+        raise OutputError("--report - prints on standard output, and the results do so too; -o FILE takes the results")
+    reports = [path for path in (settings.report, settings.depfile) if path and path != STANDARD]
     folders: dict[str, str] = {}
     targets = {identify(job.target, folders)[0] for job in jobs if job.target} if reports else set()
     for path in reports:
-        if path == STANDARD:
-            raise OutputError(
-                "--report and --depfile name files, and '-' stands for the standard streams; ./- is a file"
-            )
         identities = identify(path, folders)
         if not protected.isdisjoint(identities):
             raise OutputError(f"{path}: is read, and would be written over")

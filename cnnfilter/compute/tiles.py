@@ -15,7 +15,7 @@ from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.paths import lacks_memory
-from cnnfilter.log import listening
+from cnnfilter.log import PROGRESS, listening
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import BorderMode, Pair
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer
@@ -100,6 +100,8 @@ class FeatureMaps:
         Values that are whole numbers of 16 bits may come as such, int16, if `narrow` allows it; `whole` asks for all of
         a result of which there is a region.
         """
+        strips = self._strips if whole else self._needed
+        PROGRESS.begin("filtering", len(strips) if len(strips) > 1 else 0)
         if self._only or not (narrow or self._strips[1:]):
             self._only = self._only or self._run(self._strips[0])
             take(self._only if whole else self._crop(self._only))
@@ -108,8 +110,9 @@ class FeatureMaps:
         def run(strip: Strip) -> None:
             part = self._run(strip, narrow=narrow)
             take(part if whole else self._crop(part))
+            PROGRESS.advance()
 
-        first, *others = self._strips if whole else self._needed
+        first, *others = strips
         run(first)
         if others:
             with listening(lambda *_told: None):  # the plans of the others are those of the first

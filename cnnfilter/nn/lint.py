@@ -21,6 +21,21 @@ def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
     ]
 
 
+def advise_on_borders(visits: Iterable[Visit], *, padding_given: bool) -> list[str]:
+    """Return advice where a convolution makes the image smaller, or leaves a frame around it."""
+    advice = []
+    for visit in visits:
+        layer, before, after = visit.node.layer, visit.inputs.shape, visit.outputs.shape
+        if not isinstance(layer, Convolution) or layer.window.stride != (1, 1) or layer.border.mode != "zero":
+            continue
+        if before[:2] != after[:2] and not padding_given:
+            sizes = f"{show_shape(before[:2])} -> {show_shape(after[:2])}"
+            advice.append(f"{sizes}: the windows must fit; --border edge keeps the size")
+        elif before[:2] == after[:2] and any(layer.window.pads(*before[:2])):
+            advice.append("the zeros around the image leave a frame in the result; --border edge continues the image")
+    return advice
+
+
 def warn_about_layouts(visits: Iterable[Visit]) -> list[str]:
     """Return a warning for each kernel of which the rows, or the axes of PyTorch, (out, in, kh, kw), look misread."""
     words = [word for visit in visits for word in getattr(visit.node.layer, "kernels", ())]

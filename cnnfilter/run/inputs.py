@@ -20,7 +20,7 @@ from cnnfilter.io.formats import find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
-from cnnfilter.log import Level, listening, tell
+from cnnfilter.log import PROGRESS, Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.run.result import (
     File,
@@ -314,6 +314,7 @@ def read_input(source: str, work: Work) -> Picture:
     """Return the picture or matrix of an input; `ImageFileError` if there is none."""
     data = work.stdin if source == STANDARD else read_bytes(source)
     settings = work.settings
+    PROGRESS.begin("reading")
     return decode_picture(
         data,
         name_input(source),

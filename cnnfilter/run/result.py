@@ -27,10 +27,11 @@ from cnnfilter.io.levels import (
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
+from cnnfilter.log import PROGRESS, hint
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
-from cnnfilter.nn.lint import warn_about_borders, warn_about_layouts, warn_about_sums
+from cnnfilter.nn.lint import advise_on_borders, warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.numbers import to_json
 from cnnfilter.run.clipping import warn_about_clipping
 from cnnfilter.run.settings import Settings
@@ -77,6 +78,9 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     notes = [*picture.notes, *warn_about_layouts(visits), *warn_about_borders(visits)]
     if settings.pipeline:
         notes += warn_about_sums(visits, never_negative)
+    elif not picture.matrix:
+        for text in advise_on_borders(visits, padding_given=settings.padding_given):
+            hint(text)
     if picture.has_alpha and not (settings.background or _takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
     seen = see(picture, model, settings)
@@ -429,6 +433,7 @@ def _alpha_levels(alpha: Array, depth: Depth, white: float, dtype: np.dtype[Any]
 
 def encode(result: Result, settings: Settings) -> File:
     """Return the file that holds a result."""
+    PROGRESS.begin("writing")
     first, notes, said = result.pages[0], result.notes, list[str]()
     quality, compression = settings.quality, settings.compression
     data: Encoded

@@ -29,8 +29,9 @@ _MOVIE_DPI = 100
 class Settings(NamedTuple):
     """What the options say that commands have in common, each by its name, and at the end what follows from them.
 
-    What is done to images first is `preparation`; a network that was written out as a `pipeline` sees colours alone,
-    and its sums may bring a warning. `ranking` says how `top` classes are listed; None lists all values as they are.
+    `padding_given` is false where the command chose the padding. What is done to images first is `preparation`; a
+    network that was written out as a `pipeline` sees colours alone, and its sums may bring a warning. `ranking` says
+    how `top` classes are listed; None lists all values as they are.
     """
 
     output: str | None = None
@@ -79,6 +80,7 @@ class Settings(NamedTuple):
     top: int | None = None
     labels: Path | None = None
 
+    padding_given: bool = True
     preparation: Preparation | None = None
     pipeline: bool = False
     ranking: Ranking | None = None

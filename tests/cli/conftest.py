@@ -64,3 +64,10 @@ def three(folder: Path, colours: Array) -> dict[str, Array]:
         save(folder / name, pixels)
     (folder / "colours.png").unlink()
     return pictures
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let standard error be taken for a terminal."""
+    for module in ("cnnfilter.cli", "cnnfilter.cli.report"):
+        monkeypatch.setattr(f"{module}.is_terminal", lambda: True)

@@ -228,8 +228,8 @@ def test_an_empty_list_is_nothing_to_do_with_a_warning(run: Run, folder: Path) -
             "/proc/no.d: ",
             marks=pytest.mark.skipif(not Path("/proc/self").exists(), reason="nothing here is like /proc"),
         ),
-        ("a.txt -o b.txt --report -", None, "./- is a file"),
-        ("a.txt -o b.txt --depfile -", None, "./- is a file"),
+        ("a.txt --report -", None, "-o FILE takes the results"),
+        ("a.txt -o b.txt --depfile -", None, "./- is a file of that name"),
         ("--files-from a.txt -o a.txt", None, "a list"),
         ("--files-from a.txt -o {index}.png --report a.txt", None, "a.txt: is read"),
         ("--files-from a.txt -o {index}.png --depfile a.txt", None, "a.txt: is read"),
@@ -340,7 +340,7 @@ def test_a_report_has_a_line_for_each_input(run: Run, three: dict[str, Array], c
     records = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
     assert [record["input"] for record in records] == ["a.png", "b.png", "c.png", "none.png"]
     for record in records:
-        assert list(record) == ["input", "size", "outputs", "skipped", "classes", "engines", "seconds", "error"]
+        assert " ".join(record) == "input size outputs skipped warnings classes engines seconds error"
         assert 0 < record["seconds"] < 60
     assert [bool(record["error"]) for record in records] == [False, True, False, True]
     assert records[0]["size"] == [21, 26, 3]
@@ -370,19 +370,129 @@ def test_a_report_that_cannot_be_written_is_told_and_the_work_is_done(run: Run, 
     assert files(Path("out")) == set(three)
 
 
+def test_a_report_on_standard_output_holds_warnings(run: Run, three: dict[str, Array]) -> None:
+    words = ("convolve", *three, "-k", "sobel-x", "-o", "out/")
+    result = run(*words, "--report", "-", "-q")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["input"] for record in records] == list(three)
+    warnings = run(*words).stderr.splitlines()
+    assert [f"cnnfilter: warning: {one['input']}: {text}" for one in records for text in one["warnings"]] == warnings
+    foretold = run("pool", "a.png", "-o", "x.png", "--report", "-", "--dry-run").stdout
+    assert foretold == "a.png 21x26x3 -> x.png 10x13x3\n"
+    for options in (["-o", "-"], ["--explain", "0,0", "-o", "x.png"]):
+        assert (
+            "--report - prints on standard output" in run("pool", "a.png", *options, "--report", "-", status=2).stderr
+        )
+
+
+# Said on a terminal
+
+
 def test_a_terminal_sees_a_bar_that_makes_room_for_what_is_said(
-    run: Run, three: dict[str, Array], monkeypatch: pytest.MonkeyPatch
+    run: Run, three: dict[str, Array], terminal: None
 ) -> None:
-    monkeypatch.setattr("cnnfilter.cli.report.is_terminal", lambda: True)
     Path("b.png").write_text("no picture")
     said = run("pool", *three, "-o", "out/", status=1).stderr
-    lines = re.sub(r"\r\x1b\[K\[[#-]{24}\] \d of 3, \d+\.\d/s, \d+:\d\d left", "<bar>", said)
+    assert said.startswith("\r\x1b[K[------------------------] 0 of 3: a.png")
+    lines = re.sub(r"\r\x1b\[K\[[#-]{24}\] \d of 3(, \d+\.\d/s, \d+:\d\d left)?(: \w\.png)?", "<bar>", said)
     assert "<bar>" in lines
     assert re.sub(r"(<bar>)*\r\x1b\[K", "", lines).splitlines()[0].startswith("cnnfilter: b.png: a text, not an image")
-    assert lines.endswith("\r\x1b[Kcnnfilter: 1 of 3 inputs failed\n")
+    assert re.search(r"\r\x1b\[Kcnnfilter: 2 written, 1 failed in \d\.\d s\n\Z", lines)
     for quiet in ("-q", "-v"):
         assert "\x1b" not in run("pool", *three, "-o", "out/", quiet, status=1).stderr
-    assert "\x1b" not in run("pool", "a.png", "-o", "out/").stderr
+    assert run("pool", "a.png", "-o", "out/").stderr == ""
+
+
+def last_line(stderr: str) -> str:
+    """Return the closing line without the time that it gives."""
+    match = re.search(r"(?:\r\x1b\[K)?cnnfilter: (.*) in \d+\.\d s\n\Z", stderr)
+    assert match
+    return match[1]
+
+
+def test_a_batch_closes_with_a_line_on_a_terminal(
+    run: Run, folder: Path, three: dict[str, Array], terminal: None
+) -> None:
+    words = ("convolve", *three, "-k", "box:3", "-o", "out/")
+    assert last_line(run(*words).stderr) == "3 written"
+    Path("out/b.png").unlink()
+    assert last_line(run(*words, "--no-clobber").stderr) == "1 written, 2 skipped (their outputs exist)"
+    assert last_line(run(*words, "-v").stderr) == "3 written"
+    (folder / "m.txt").write_text(MATRIX)
+    (folder / "n.txt").write_text(MATRIX)
+    assert run("pool", "m.txt", "n.txt").stderr.endswith("\x1b[K")
+    result = run("pool", "none.png", *three, "-o", "out/", "--fail-fast", "-j", "1", status=1)
+    assert result.stderr.endswith("cnnfilter: 1 of 4 inputs failed; 3 were not begun\n")
+    result = run("pool", "a.png", "none.png", "b.png", "-o", "out/", "--fail-fast", "-j", "1", status=1)
+    assert last_line(result.stderr) == "1 written, 1 failed, 1 not begun"
+    for option in ("-q", "--dry-run"):
+        assert run(*words, option).stderr == ""
+
+
+def test_update_says_that_options_are_not_compared(run: Run, three: dict[str, Array], terminal: None) -> None:
+    words = ("convolve", *three, "-o", "out/", "--update")
+    run(*words, "-k", "box:3")
+    assert run("pool", "a.png", "-o", "x.png", "--update").stderr == ""
+    Path("out/b.png").unlink()
+    skipped = "skipped (up to date; options are not compared)"
+    assert last_line(run(*words, "-k", "box:5").stderr) == f"1 written, 2 {skipped}"
+    assert last_line(run(*words, "-k", "box:7").stderr) == f"0 written, 3 {skipped}"
+    assert last_line(run("convolve", "a.png", "-k", "1", "-o", "out/", "--update").stderr) == f"0 written, 1 {skipped}"
+
+
+def test_what_only_a_person_reads_is_not_written_elsewhere(run: Run, three: dict[str, Array]) -> None:
+    for _ in range(2):
+        assert run("convolve", *three, "-k", "box:3", "-o", "out/", "--update").stderr == ""
+
+
+def test_a_result_that_is_smaller_brings_a_hint(run: Run, three: dict[str, Array], terminal: None) -> None:
+    smaller = "cnnfilter: hint: 21x26 -> 19x24: the windows must fit; --border edge keeps the size\n"
+    frame = "the zeros around the image leave a frame in the result; --border edge continues the image"
+    words = ("convolve", "a.png", "-k", "box:3", "-o", "x.png")
+    assert run(*words).stderr == smaller
+    assert run("convolve", *three, "-k", "box:3", "-o", "out/").stderr.count("hint: ") == 1
+    assert run(*words, "-p", "same").stderr == f"cnnfilter: hint: {frame}\n"
+    for options in (["-q"], ["--border", "edge"], ["-p", "valid"], ["-s", "2"], ["-p", "full"]):
+        assert run(*words, *options).stderr == ""
+    assert run("pool", "a.png", "-o", "x.png").stderr == ""
+    assert run("pipeline", "dwconv:box:3", "a.png", "-o", "x.png").stderr == ""
+    Path("m.txt").write_text("1 2 3\n4 5 6\n7 8 9\n")
+    assert run("convolve", "m.txt", "-k", "box:3").stderr == ""
+
+
+def test_hints_need_a_terminal(run: Run, three: dict[str, Array]) -> None:
+    assert run("convolve", "a.png", "-k", "box:3", "-o", "x.png").stderr == ""
+
+
+def test_a_large_image_shows_its_progress_on_a_terminal(
+    run: Run, folder: Path, terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnfilter.cli.progress._PATIENCE", 0.01)
+    monkeypatch.setattr("cnnfilter.cli.progress._PAUSE", 0.001)
+    save(folder / "large.png", np.random.default_rng(1).integers(0, 256, (3000, 3000), dtype=np.uint8))
+    said = run("convolve", "large.png", "-k", "box:3", "--border", "edge", "-o", "x.png").stderr
+    assert said.endswith("\r\x1b[K")
+    states = said.split("\r\x1b[K")
+    assert all(
+        re.fullmatch(r"((\[[#-]+\] )?(reading|filtering|writing), 0:\d\d: large.png)?", state) for state in states
+    )
+    assert any("reading" in state for state in states)
+    assert any("writing" in state for state in states)
+    shares = [state.count("#") for state in states if "[" in state]
+    assert shares == sorted(shares)
+    assert "\x1b" not in run("pool", "large.png", "-q", "-o", "x.png").stderr
+
+
+def test_a_terminal_is_known_as_one(three: dict[str, Array]) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    words = (sys.executable, "-m", "cnnfilter", "convolve", *three, "-k", "box:3", "-o", "out/")
+    subprocess.run(words, stderr=theirs, timeout=60, check=True)
+    os.close(theirs)
+    said = os.read(ours, 10000).decode()
+    os.close(ours)
+    assert "cnnfilter: hint: 21x26 -> 19x24" in said
+    assert re.search(r"3 written in \d\.\d s\r\n\Z", said)
 
 
 # Rehearsed
@@ -449,7 +559,8 @@ def test_a_warning_of_many_inputs_is_given_of_three_and_then_counted(run: Run, f
         *first, last = run(*words, "-j", jobs).stderr.splitlines()
         assert first == loud[:3]
         assert (
-            last == f"cnnfilter: warning: 4 more inputs like these (-v says all), the last {loud[-1].split(': ', 2)[2]}"
+            last
+            == f"cnnfilter: warning: 4 more inputs like these (-v shows all), the last {loud[-1].split(': ', 2)[2]}"
         )
         assert run(*words, "-q", "-j", jobs).stderr == ""
 
@@ -457,9 +568,9 @@ def test_a_warning_of_many_inputs_is_given_of_three_and_then_counted(run: Run, f
 def test_warnings_of_different_kinds_are_counted_apart(run: Run, folder: Path) -> None:
     for number in range(5):
         save(folder / f"{number}.png", np.full((6, 6), 255, np.uint8))
-        (folder / f"{number}.txt").write_text("1 2\n")
+        (folder / f"{number}.txt").write_text("1 2 3\n" * 3)
     bright, texts = ([f"{number}{suffix}" for number in range(5)] for suffix in (".png", ".txt"))
-    words = ("convolve", *bright, *texts, "-k", "2", "--border", "edge", "-o", "out/")
+    words = ("convolve", *bright, *texts, "-k", "0 0 0; 0 2 0; 0 0 0", "-p", "0", "--border", "edge", "-o", "out/")
     lines = run(*words).stderr.splitlines()
     assert sum("border edge has no effect" in line for line in lines) == 4
     assert sum("were clipped" in line for line in lines) == 4
