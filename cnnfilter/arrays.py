@@ -1,7 +1,7 @@
 """The types of arrays that the floors hand to each other, and what callers may give for one."""
 
 from collections.abc import Sequence
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,19 @@ def float_type(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
     return np.float32 if dtype.newbyteorder("=") in _NARROW else np.float64
 
 
-def as_numbers(given: object, subject: str, error: type[CnnFilterError] = ShapeError) -> Array:
-    """Return what a caller gave as an array of real numbers, or raise an `error` that says what would do.
+def as_array(given: object, subject: str, error: type[CnnFilterError]) -> Array:
+    """Return an array of what a caller gave, or raise an `error` that says why it cannot be one."""
+    try:
+        return np.asarray(given)
+    except Exception as failure:  # arrays of other libraries raise what they like
+        reason = _explain_rows(given) or f"cannot become a numpy array: {(str(failure).splitlines() or [''])[0]}"
+        raise error(f"{subject}, of type {type(given).__name__}, {reason}") from failure
 
-    The subject, such as `image`, is what messages call it. Arrays of other libraries, which have `__array__`, are taken
-    as numpy takes them.
+
+def as_numbers(given: object, subject: str, error: type[CnnFilterError] = ShapeError) -> Array:
+    """Return what a caller gave as an array of real numbers, or raise an `error` that says what to do.
+
+    Messages call it by its subject, such as `image`. Arrays of other libraries are taken by their `__array__`.
 
     Examples
     --------
@@ -41,13 +49,9 @@ def as_numbers(given: object, subject: str, error: type[CnnFilterError] = ShapeE
     """
     if reason := _explain_other_things(given, subject):
         raise error(reason)
-    try:
-        array = np.asarray(given)
-    except Exception as failure:
-        reason = _explain_rows(given) or f"does not become an array of numpy: {(str(failure).splitlines() or [''])[0]}"
-        raise error(f"{subject}, of type {type(given).__name__}, {reason}") from failure
+    array = as_array(given, subject, error)
     if array.dtype.kind not in "buif":
-        raise error(f"{subject} holds {_explain_type(array.dtype, subject)}")
+        raise error(f"{subject}, of type {type(given).__name__}, holds {_explain_type(array.dtype, subject)}")
     if array.size == 0:
         raise error(f"{subject} is empty: its shape is {array.shape}")
     return array
@@ -60,9 +64,10 @@ _PILLOW_MODES = {"1", "L", "I", "F", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I
 def _explain_other_things(given: object, subject: str) -> str:
     """Return what to do with a path, a file, None or a Pillow image of other colours; else the empty string."""
     if given is None:
-        return f"{subject} is None, not an array; cv2.imread gives None for a file that it cannot read"
+        reason = "; cv2.imread returns None for a file that it cannot read" if subject == "image" else ""
+        return f"{subject} is None, not an array{reason}"
     if isinstance(given, str | bytes | PathLike) or hasattr(given, "read"):
-        shown = repr(given) if isinstance(given, str | PathLike) else "it"
+        shown = repr(fspath(given)) if isinstance(given, str | PathLike) else subject
         return f"{subject} is of type {type(given).__name__}, not an array; cnnfilter.read_image({shown}) returns one"
     mode = getattr(given, "mode", "") if type(given).__module__.startswith("PIL.") else ""
     if mode and mode not in _PILLOW_MODES:
@@ -84,6 +89,6 @@ def _explain_type(dtype: np.dtype[Any], subject: str) -> str:
         case "c":
             return f"complex numbers ({dtype}); `{subject}.real` and `abs({subject})` are real"
         case "O":
-            return f"Python objects, not numbers; `numpy.asarray({subject}, dtype=float)` makes numbers where it can"
+            return f"Python objects, not numbers; `numpy.array({subject}, dtype=float)` makes numbers where it can"
         case _:
             return f"{dtype}, not numbers"

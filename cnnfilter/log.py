@@ -56,8 +56,11 @@ _PHRASES = {
     "; --background flattens it": "",
     "--plot draws them, and --save all, of pipeline, writes a picture for each map": "`image[:, :, 0]` is the first",
     "`gray`, a layer or --channels gray, makes one": "`network('gray').run(image)` makes one",
-    "--weights FILE brings some, --init he random ones": "`weights=` of `run` brings some",
+    "--weights FILE brings some, --init he random ones": "`run(image, weights=...)` brings some",
     ": --resize HxW": "; resize it first",
+    "; PNG, WebP, TIFF and AVIF do": "; PNG, WebP, TIFF and AVIF do, and `image[:, :, :3]` has none",
+    "in PyTorch, numpy.savez(path, **{name: tensor.numpy() for name, tensor in model.state_dict().items()}) writes "
+    "the first": "a mapping such as `model.state_dict()` of PyTorch can be given itself",
     "-v lists the pairs": "names of layers, as in conv:3x3,8@conv1, decide",
     "--json prints": "`cnnfilter shape --json` prints",
     "`cnnfilter kernels` lists all": "`cnnfilter.kernel_names()` lists all",

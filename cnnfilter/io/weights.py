@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cnnfilter.arrays import Array
+from cnnfilter.arrays import Array, as_array
 from cnnfilter.errors import KernelError, MissingLibraryError
 from cnnfilter.io.paths import lacks_memory
 
@@ -43,7 +43,8 @@ def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]
     """Return tensors as float32, or float64 where they are that; `KernelError` if one holds no finite numbers."""
     floats: dict[str, Array] = {}
     for key, value in tensors.items():
-        tensor, name = np.asarray(value), f"{source}{key}"
+        name = f"{source}{key}"
+        tensor = as_array(value, name, KernelError)
         if tensor.dtype.kind not in "buif":
             hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
             if tensor.dtype == np.dtype("V2"):

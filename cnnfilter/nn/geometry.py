@@ -82,7 +82,8 @@ def _whole_numbers(value: int | Sequence[int], subject: str, least: int, counts:
     except TypeError as error:
         raise ShapeError(f"{subject} {value!r} is not a whole number, or one for height and one for width") from error
     if len(numbers) not in counts:
-        raise ShapeError(f"{subject} {numbers} has {len(numbers)} numbers; one or two (height, width) are allowed")
+        four = ", or four (top, left, bottom, right)" if 4 in counts else ""
+        raise ShapeError(f"{subject} {numbers} has {len(numbers)} numbers; give one, or two (height, width){four}")
     for number in numbers:
         if number < least:
             raise ShapeError(f"{subject} {number} is below {least}, the least that is allowed")

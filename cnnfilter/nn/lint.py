@@ -48,7 +48,7 @@ def warn_about_layouts(visits: Iterable[Visit]) -> list[str]:
         f"{word.text}: shape {word.shape} is read as windows of {show_pair(word.shape[:2])} with {word.shape[2]} "
         f"inputs and {word.maps} outputs; if it is PyTorch's (out, in, kh, kw), `.transpose(2, 3, 1, 0)` turns it"
         for word in words
-        if len(word.shape) == 4 and _looks_like_pytorch(word.shape)
+        if len(word.shape) == 4 and looks_like_pytorch(word.shape)
     ]
 
 
@@ -56,7 +56,7 @@ _SIDES_OF_SQUARES: dict[Shape, int] = {(1, side**2): side for side in (3, 5, 7)}
 """The shapes of kernels that probably are squares whose rows nothing separates."""
 
 
-def _looks_like_pytorch(shape: Shape) -> bool:
+def looks_like_pytorch(shape: Shape) -> bool:
     """Return whether the last two axes of a bank look more like a window than the first two."""
     return shape[2] == shape[3] != shape[0] and (shape[0] != shape[1] or shape[0] > _LARGEST_WINDOW)
 

@@ -62,6 +62,7 @@ class TestConvolve:
         ],
         ids=str,
     )
+    @pytest.mark.filterwarnings("ignore:kernel of shape .* is read as windows")
     def test_the_shape_follows_from_those_of_image_and_kernel(
         self, image: tuple[int, ...], weights: tuple[int, ...], result: tuple[int, ...]
     ) -> None:
@@ -175,7 +176,8 @@ class TestConvolve:
         image, weights = np.random.default_rng(5).random((7, 9)), kernel("gaussian:5:1")
         expected = ndimage.correlate(image, weights, mode=mode)
         assert np.allclose(convolve(image, weights, border=border), expected, rtol=1e-12, atol=0)
-        assert convolve(image, weights, border=border, padding=0).shape == (3, 5)
+        with pytest.warns(UserWarning, match="has no effect with padding 0"):
+            assert convolve(image, weights, border=border, padding=0).shape == (3, 5)
         assert convolve(image, weights, border="zero").shape == (3, 5)
 
     @pytest.mark.parametrize(
@@ -245,19 +247,27 @@ REFUSED: dict[str, tuple[tuple[Any, Any, dict[str, Any]], type[CnnFilterError], 
     "a complex kernel": (
         (IMAGE, np.ones((3, 3), complex), {}),
         KernelError,
-        r"kernel holds complex numbers \(complex128\); `kernel\.real`",
+        r"kernel, of type ndarray, holds complex numbers \(complex128\); `kernel\.real`",
     ),
-    "a kernel of words": ((IMAGE, np.array([["a"]]), {}), KernelError, "kernel holds <U1, not numbers"),
+    "a kernel of words": (
+        (IMAGE, np.array([["a"]]), {}),
+        KernelError,
+        "kernel, of type ndarray, holds <U1, not numbers",
+    ),
     "nan in the kernel": ((IMAGE, ONES * np.nan, {}), KernelError, "kernel holds nan or infinity"),
     "infinity in the kernel": ((IMAGE, ONES * np.inf, {}), KernelError, "kernel holds nan or infinity"),
-    "an image of one axis": ((np.ones(5), ONES, {}), ShapeError, r"an image is .*, not \(5,\)"),
+    "an image of one axis": ((np.ones(5), ONES, {}), ShapeError, r"image has the shape \(5,\); \(H, W\) and"),
     "an image of four axes": (
         (np.ones((1, 5, 5, 1)), ONES, {}),
         ShapeError,
         r"image has 4 dimensions, \(1, 5, 5, 1\), and convolve takes one image",
     ),
     "an empty image": ((np.ones((0, 5)), ONES, {}), ShapeError, r"image is empty: its shape is \(0, 5\)"),
-    "a complex image": ((np.ones((5, 5), complex), ONES, {}), ShapeError, "image holds complex numbers"),
+    "a complex image": (
+        (np.ones((5, 5), complex), ONES, {}),
+        ShapeError,
+        "image, of type ndarray, holds complex numbers",
+    ),
     "other slices": ((IMAGE, np.ones((3, 3, 3)), {}), ShapeError, "has 3 slices for 4 channels"),
     "slices for a flat image": ((np.ones((5, 6)), np.ones((3, 3, 3)), {}), ShapeError, "has 3 slices for 1 channels"),
     "a kernel larger than the image": ((IMAGE, np.ones((6, 1)), {}), ShapeError, "6x1 is larger than the input of 5x6"),
@@ -416,7 +426,7 @@ class TestPool:
 
     @pytest.mark.parametrize("image", [np.ones(3), np.ones((0, 3)), np.ones((1, 2, 3, 4)), np.array([["a"]])], ids=str)
     def test_it_refuses_what_is_no_image(self, image: Array) -> None:
-        with pytest.raises(ShapeError, match="image "):
+        with pytest.raises(ShapeError, match=r"^image"):
             pool(image)
 
 
@@ -470,7 +480,7 @@ class TestKernel:
             ("mine.png", r"kernel files are \.txt"),
             ("1 2; 3", "kernel '1 2; 3': "),
             ("box", "box:N; N is missing"),
-            ("sobel-x:3", "kernel sobel-x is fixed and takes no argument"),
+            ("sobel-x:3", "kernel sobel-x is fixed, and 'sobel-x:3' gives it an argument"),
         ],
     )
     def test_what_is_no_kernel_is_refused(self, word: str, message: str) -> None:

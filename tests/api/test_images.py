@@ -1,5 +1,6 @@
 """`read_image` and `write_image`: arrays into files and back."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cnnfilter.api import convolve, kernel, read_image, write_image
+from cnnfilter.api import convolve, encode_image, kernel, read_image, write_image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError
 
@@ -140,6 +141,57 @@ class TestRoundTrip:
         for number, view in enumerate([image[::-1, ::2], image.transpose(1, 0, 2), np.asfortranarray(image)]):
             write_image(tmp_path / f"{number}.png", view)
             assert np.array_equal(read_image(tmp_path / f"{number}.png"), view)
+
+
+class TestSources:
+    def test_bytes_and_open_files_are_read_as_the_path_is(self, samples: Path) -> None:
+        path = samples / "sprite.png"
+        expected, data = read_image(path), path.read_bytes()
+        assert np.array_equal(read_image(data), expected)
+        assert np.array_equal(read_image(io.BytesIO(data)), expected)
+        with path.open("rb") as file:
+            assert np.array_equal(read_image(file), expected)
+
+    def test_messages_name_an_open_file_and_call_bytes_an_image(self, tmp_path: Path) -> None:
+        (tmp_path / "text.png").write_bytes(b"no picture at all")
+        with (tmp_path / "text.png").open("rb") as file, pytest.raises(ImageFileError, match=r"text\.png: a text, not"):
+            read_image(file)
+        with (tmp_path / "text.png").open() as text, pytest.raises(ImageFileError, match=r"open\(path, \"rb\"\) gives"):
+            read_image(text)  # type: ignore[arg-type]
+        with pytest.raises(ImageFileError, match=r"^image: the file is empty"):
+            read_image(b"")
+
+    def test_matrices_are_for_numpy(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", np.ones((3, 3)))
+        np.savetxt(tmp_path / "a.txt", np.ones((3, 3)))
+        for name in ("a.npy", "a.txt"):
+            with pytest.raises(ImageFileError, match=r"is a matrix, not an image; numpy\.load or numpy\.loadtxt"):
+                read_image(tmp_path / name)
+
+
+class TestEncode:
+    @pytest.mark.parametrize("suffix", [".png", "png", "image.png", ".PNG"])
+    def test_it_gives_the_bytes_that_a_file_gets(self, suffix: str, tmp_path: Path) -> None:
+        image = random_image("uint8", 3)
+        write_image(tmp_path / "image.png", image)
+        data = encode_image(image, suffix)
+        assert type(data) is bytes
+        assert data == (tmp_path / "image.png").read_bytes()
+        with Image.open(io.BytesIO(data)) as other:
+            assert np.array_equal(np.asarray(other), image)
+
+    def test_quality_compression_and_range_are_those_of_the_format(self) -> None:
+        image = random_image("uint8", 3)
+        assert len(encode_image(image, ".jpg", quality=30)) < len(encode_image(image, ".jpg"))
+        smooth = smooth_image()
+        assert len(encode_image(smooth, ".png", compression=9)) < len(encode_image(smooth, ".png", compression=0))
+        assert np.array_equal(read_image(encode_image(image, ".webp", quality=100)), image)
+        assert read_image(encode_image([[-1.0, 1.0]], ".png", range="scale")).tolist() == [[0, 255]]
+
+    @pytest.mark.parametrize("suffix", [".pgn", "", "x"])
+    def test_an_unknown_suffix_is_refused(self, suffix: str) -> None:
+        with pytest.raises(OutputError, match="suffix"):
+            encode_image(np.zeros((2, 2)), suffix)
 
 
 class TestColours:
@@ -340,7 +392,13 @@ class TestWritingRefused:
             ("image.png", np.zeros((2, 2)), "none", OutputError, "range none writes floats as they are"),
             ("image.npy", np.zeros((2, 2)), "clip", OutputError, r"is not an image format; numpy\.save"),
             ("image.txt", np.zeros((2, 2)), "clip", OutputError, r"is not an image format; numpy\.save"),
-            ("image.png", np.zeros((2, 2), complex), "clip", OutputError, "image holds complex numbers"),
+            (
+                "image.png",
+                np.zeros((2, 2), complex),
+                "clip",
+                OutputError,
+                "image, of type ndarray, holds complex numbers",
+            ),
             ("image.png", np.zeros((2, 2), np.int64), "clip", OutputError, "PNG cannot hold int64; it holds 8, 16"),
             ("image.tif", np.zeros((2, 2), np.int16), "clip", OutputError, "TIFF cannot hold int16"),
             ("image.jpg", np.zeros((2, 2), np.uint16), "clip", OutputError, "JPEG cannot hold uint16; it holds 8"),

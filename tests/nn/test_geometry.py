@@ -66,8 +66,8 @@ def test_a_text_that_is_no_pair_is_named_with_its_subject(text: str) -> None:
         ((3, -1), "stride -1 is below 1, the least that is allowed"),
         (LARGEST + 1, "stride 100001 is above 100000, the most that is allowed"),
         ("1x100001", "stride 100001 is above 100000, the most that is allowed"),
-        ((), r"stride [] has 0 numbers; one or two (height, width) are allowed"),
-        ((1, 2, 3), r"stride [1, 2, 3] has 3 numbers; one or two (height, width) are allowed"),
+        ((), r"stride [] has 0 numbers; give one, or two (height, width)"),
+        ((1, 2, 3), r"stride [1, 2, 3] has 3 numbers; give one, or two (height, width)"),
     ],
     ids=str,
 )

@@ -1,0 +1,20 @@
+"""What Python programs call."""
+
+from cnnfilter.api.filters import TracedValue, convolve, kernel, kernel_names, pool, set_threads, trace
+from cnnfilter.api.images import encode_image, read_image, write_image
+from cnnfilter.api.networks import RunnableNetwork, network
+
+__all__ = [
+    "RunnableNetwork",
+    "TracedValue",
+    "convolve",
+    "encode_image",
+    "kernel",
+    "kernel_names",
+    "network",
+    "pool",
+    "read_image",
+    "set_threads",
+    "trace",
+    "write_image",
+]
