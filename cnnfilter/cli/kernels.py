@@ -11,7 +11,7 @@ from cnnfilter.cli import Command
 from cnnfilter.cli.options import completing, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
-from cnnfilter.kernels.spec import Kernel, describe, load_kernel, names
+from cnnfilter.kernels.spec import Kernel, describe, list_kernels, load_kernel, names
 from cnnfilter.numbers import align, round_digits, show_number, to_json
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def command(
     A KERNEL is a name, a file, or the matrix itself, as for `cnnfilter convolve -k`. The matrix shown is
     the one that is used. With --plot nothing else is printed, unless --matrix or --json is given.
     """
+    words = tuple(kernel for word in words for kernel in list_kernels(word))
     if matrix and as_json:
         raise OutputError("--matrix and --json print the same weights in two forms; one of them is enough")
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=[word for word in (*words, image) if word])

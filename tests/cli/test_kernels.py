@@ -145,6 +145,15 @@ def test_several_kernels_are_shown_one_after_the_other(run: Run) -> None:
     assert both == "\n".join([run("kernels", "sharpen").stdout, run("kernels", "0 1; 2 3").stdout])
 
 
+def test_a_list_is_each_of_its_kernels_as_for_k(run: Run, folder: Path) -> None:
+    (folder / "k.txt").write_text("1 2\n")
+    assert run("kernels", "sobel-x,sharpen").stdout == run("kernels", "sobel-x", "sharpen").stdout
+    assert [record["name"] for record in read_json(run("kernels", "Sobel-X,./k.txt", "--json").stdout)] == [
+        "sobel-x",
+        "./k.txt",
+    ]
+
+
 def test_a_file_is_shown_with_its_own_comments(run: Run, folder: Path) -> None:
     (folder / "mine.txt").write_text("# what it does\n# source: my head\n1/4 1/2\n")
     portrait = run("kernels", "mine.txt").stdout
