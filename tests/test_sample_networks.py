@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import cnnfilter
 from cnnfilter.cli import main
+from tests.cli.commands import read_json
 from tests.conftest import ROOT
 from tests.reference.shapes import NETWORKS, ReferenceNetwork
 
@@ -121,6 +122,20 @@ def test_the_known_networks_are_listed_with_what_is_known_of_them(runner: CliRun
     ]
     assert [tuple(row[:3]) for row in rows] == sorted(expected)
     assert all(re.search(r"\w\. \w.*, (19|20)\d\d$", row[3]) for row in rows)
+
+
+def test_the_known_networks_are_listed_as_json_too(runner: CliRunner) -> None:
+    records = read_json(runner.invoke(main, ["shape", "--list", "--json"]).stdout)
+    assert all(list(record) == ["name", "input", "parameters", "source"] for record in records)
+    expected = {sample.name.removesuffix(".toml"): (list(sample.input), sample.parameters) for sample in SAMPLES}
+    assert {record["name"]: (record["input"], record["parameters"]) for record in records} == expected
+
+
+@pytest.mark.parametrize("words", [["resnet18"], ["28x28", "relu"], ["--csv"], ["--plot", "a.svg"]], ids=" ".join)
+def test_the_list_takes_nothing_else(words: list[str], runner: CliRunner) -> None:
+    result = runner.invoke(main, ["shape", "--list", *words])
+    assert result.exit_code == 2
+    assert "--list prints the known networks" in result.stderr
 
 
 def test_a_known_name_comes_before_a_file_and_a_path_after_it(

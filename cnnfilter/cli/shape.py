@@ -34,7 +34,7 @@ from cnnfilter.nn.lint import (
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.summary import FLOAT_BYTES, FloatName, Summary, summarize
 from cnnfilter.nn.tables import write_report
-from cnnfilter.numbers import align
+from cnnfilter.numbers import align, to_json
 
 if TYPE_CHECKING:
     from cnnfilter.plot.sheet import Sheet
@@ -69,20 +69,25 @@ class OneLayer(NamedTuple):
         )
 
 
-def print_networks(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Print the input, the parameters and the source of each known network, and leave."""
-    if not value:
-        return
-    rows = [("network", "input", "parameters", "source")]
+def list_networks(*, as_json: bool) -> str:
+    """Return the input, the parameters and the source of each known network, as a table or an array of JSON."""
+    records: list[dict[str, Any]] = []
     for name, path in known_networks().items():
         document = read_document(path)
         shape = document.input or ()
         comment = " ".join(line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# "))
         source = re.match(r".*?\b(19|20)\d\d\b", comment)  # to the year of its publication
         parameters = summarize(document.network, shape).totals.parameters
-        rows.append((name, show_shape(shape), f"{parameters:,}", source[0] if source else ""))
-    click.echo("\n".join(align(rows, flush_right=(2,))))
-    ctx.exit()
+        records.append(
+            {"name": name, "input": shape, "parameters": parameters, "source": source[0] if source else None}
+        )
+    if as_json:
+        return "[" + ",\n ".join(map(to_json, records)) + "]"
+    rows = [("network", "input", "parameters", "source")]
+    for record in records:
+        counts = show_shape(record["input"]), f"{record['parameters']:,}"
+        rows.append((record["name"], *counts, record["source"] or ""))
+    return "\n".join(align(rows, flush_right=(2,)))
 
 
 @click.command(
@@ -104,9 +109,7 @@ Examples:
 """,
 )
 @click.argument("words", metavar="[SIZE] [LAYER...]", nargs=-1, shell_complete=completing("network"))
-@click.option(
-    "--list", is_flag=True, is_eager=True, expose_value=False, callback=print_networks, help="List the known networks."
-)
+@click.option("--list", "lists", is_flag=True, help="List the known networks, as a table or with --json.")
 @click.option(
     "--layout",
     type=click.Choice(["hwc", "chw"]),
@@ -159,6 +162,7 @@ Examples:
 )
 def command(
     words: tuple[str, ...],
+    lists: bool,
     layout: Layout,
     solve: str | None,
     target: Pair | None,
@@ -183,6 +187,8 @@ def command(
     sheet = wanted_sheet(plot, figure_size, dpi, inputs=words)
     tells_memory = report in {None, "table", "markdown", "json"} and not (solve or (sheet and not (report or compare)))
     refusals = {
+        "--list prints the known networks, as a table or as JSON, and takes no SIZE or LAYER": lists
+        and (words or sheet or report not in {None, "table", "json"}),
         "--unit needs --fields, which draws its receptive field": unit and not fields,
         "--fields needs --plot FILE, the figure to draw": fields and not sheet,
         "--solve prints layers, and cannot be combined with --plot": sheet and (solve or target),
@@ -196,6 +202,9 @@ def command(
     for reason, applies in refusals.items():
         if applies:
             raise LanguageError(reason)
+    if lists:
+        click.echo(list_networks(as_json=report == "json"))
+        return
     one = OneLayer(**layer_options)
     shape, document = read_words(words, one, layout, solve)
     with naming(document):
