@@ -26,7 +26,7 @@ def parse_activation(text: str) -> tuple[Layer, ...]:
 
     layers = parse_network(text, kernel_shape).layers
     if not layers or not all(layer.op in list(Function) for layer in layers):
-        raise LanguageError(f"{text!r} is no activation; {', '.join(Function)} are")
+        raise LanguageError(f"{text!r} is not an activation, such as {', '.join(Function)}")
     return layers
 
 
@@ -51,6 +51,9 @@ def name_results(kernels: Sequence[KernelWord]) -> tuple[str, ...]:
 Examples:
   cnnfilter convolve photo.jpg -k sharpen --border edge -o sharp.jpg
   cnnfilter convolve photo.jpg -k gaussian:15:2.5 --border edge -o soft.jpg
+  cnnfilter convolve photo.jpg -k sharpen --border edge --channels luma --resize 600x512 -o web.jpg
+  cnnfilter convolve photo.jpg -k box:9 --border edge --linear -o light.jpg
+  cnnfilter convolve photo.jpg -k sharpen --region 100:103,200:203
   cnnfilter convolve photo.jpg -k sobel-x -k sobel-y --channels gray --combine magnitude -o edges.png
   cnnfilter convolve photo.jpg -k line-vertical:15 -k line-diagonal:15 --range max -o lines/
   cnnfilter convolve photo.jpg -k line-vertical:15 -k line-horizontal:15 --channels gray --plot lines.png
@@ -97,7 +100,7 @@ Examples:
     type=click.Choice(["each", "sum", "gray", "luma"]),
     default="each",
     help="Filter each channel separately, sum over the channels into one map, or make the image grey first"
-    " (0.299 R + 0.587 G + 0.114 B). luma filters the grey and keeps the colours, so that sharpening leaves no"
+    " (0.299 R + 0.587 G + 0.114 B). luma filters that grey and keeps the colours, so that sharpening makes no"
     " coloured fringes. A 3-D kernel always sums.",
 )
 @click.option(

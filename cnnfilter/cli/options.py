@@ -231,21 +231,21 @@ _FILE_OPTIONS = (
     click.option(
         "--region",
         type=Word("Y1:Y2,X1:X2", as_region),
-        help="Part of the result: rows from Y1 to before Y2, columns from X1 to before X2, counted from 0, or from the"
-        " end where negative; an end may be left out. Its values are those of the whole result, extremes of --range"
-        " too. Printed without -o.",
+        help="Keep a part of the result, as a numpy slice: counted from 0, negative numbers from the end, the second"
+        " one not included, either may be left out. Values are those of the whole result, also under --range scale."
+        " Printed without -o.",
     ),
     click.option(
         "--linear",
         is_flag=True,
-        help="Filter light: decode sRGB first and encode the result, so that blurred black and white become 188 and not"
-        " 128. Alpha stays. --bias, constant:V, --activation and grey are those of light; --range acts on what is"
-        " encoded. Floats count as sRGB from 0 to 1; not for matrices.",
+        help="Filter linear light: decode sRGB first, encode the result. A blur of black and white gives 188, not 128."
+        " Borders, --bias, --activation and gray act on linear values, --range on the encoded ones; alpha is not"
+        " changed. Float images are sRGB from 0 to 1; matrices are refused.",
     ),
     click.option(
         "--resize",
         type=pair("size"),
-        help="Resize images before anything else: area means where they shrink, linear where they grow. One number"
+        help="Resize images first: area averages where they shrink, linear interpolation where they grow. One number"
         " makes them square.",
     ),
     click.option("--no-clobber", is_flag=True, help="Skip outputs that exist."),

@@ -109,13 +109,13 @@ def command(
         where = f"{document.path}: " if document.path else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
     if settings.init and settings.weights:
-        raise LanguageError("--init draws weights, and --weights reads them; one of them is enough")
+        raise LanguageError("--init draws weights, and --weights reads them; leave one out")
     if settings.seed is not None and not settings.init:
         raise LanguageError("--seed belongs to --init he or --init uniform")
     if settings.labels and settings.top is None:
         raise LanguageError("--labels names the classes that --top N lists")
     if settings.top is not None and settings.save:
-        raise LanguageError("--save writes layers, and --top lists the network's result; they go one at a time")
+        raise LanguageError("--save writes layers, and --top prints the network's result; leave one out")
     changes = {"scale": input_scale, "mean": mean, "std": std}
     settings = settings._replace(
         weights=None if settings.init else settings.weights or document.weights,

@@ -31,6 +31,7 @@ Examples:
   cnnfilter pool photo.jpg --mode avg --size 4 -o small.jpg
   cnnfilter pool photo.jpg --mode median --size 3 --stride 1 --padding 1 -o clean.jpg
   cnnfilter pool photo.jpg --mode max --over channels -o brightest.png
+  cnnfilter pool photo.jpg --mode avg --global
   cnnfilter pool photo.jpg --explain 10,20
 """,
 )
@@ -72,14 +73,14 @@ def command(
     """
     layer: Layer
     if global_ and over == "channels":
-        raise LanguageError("--global and --over channels cannot be had together")
+        raise LanguageError("--global and --over channels cannot be combined")
     if global_ or over == "channels":
         if not mode.row.unbounded:
             raise LanguageError(f"{'--global' if global_ else '--over channels'} takes --mode max or avg, not {mode}")
         layer = GlobalPool(mode=mode) if global_ else ChannelPool(mode=ChannelMode(mode))
         for name in WINDOW_OPTIONS:
             if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
-                raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} means nothing with it")
+                raise LanguageError(f"{layer.op} has no window, so --{name.replace('_', '-')} cannot be given")
     else:
         window = Window(size, stride or size, padding, dilation, ceil)
         layer = Pool(mode=mode, window=window, count_include_pad=count_include_pad)

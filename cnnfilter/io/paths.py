@@ -222,8 +222,11 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
     """Return the name whose suffix is the format of what goes to standard output."""
     if output is None and not request.prints and not is_matrix(name):
         is_stdin = name.name == f"stdin{request.stdin_suffix}"
-        given = "standard input is no matrix, and a picture" if is_stdin else f"{name.name}: a picture"
-        raise OutputError(f"{given} needs an output, -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it")
+        given = "standard input is not a matrix, and an image" if is_stdin else f"{name.name}: an image"
+        raise OutputError(
+            f"{given} needs an output: -o FILE, -o FOLDER/ or -o - with --format; --plot FILE draws it, and --region"
+            " Y1:Y2,X1:X2 prints a part"
+        )
     if request.format_:
         return f"-.{request.format_}"
     if output is None:

@@ -406,7 +406,7 @@ def _find_background(part: Part, format_: Format, settings: Settings) -> Backgro
 def _warn_about_alpha(shown: Part, format_: Format, settings: Settings) -> str:
     """Return a warning for a part that had alpha, and was laid on no background."""
     if shown.alpha is None:
-        return "the result has no place for alpha, and lies on black; --background sets a colour"
+        return "the result has no place for alpha, and is on black; --background sets a colour"
     return f"--background changes nothing in {format_.name}, which holds alpha" if settings.background else ""
 
 

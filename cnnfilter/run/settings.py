@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cnnfilter.plot.sheet import Sheet
 
 EXPLAIN = "explain"
-"""What is made of an input beside its results, its figure and its moving picture."""
+"""What is made of an input beside its results, its figure and its animation."""
 
 _MOVIE_DPI = 100
-"""Pixels an inch of a moving picture, unless another number is asked for: it has many frames."""
+"""Pixels an inch of an animation, unless another number is asked for: it has many frames."""
 
 
 class Settings(NamedTuple):
@@ -45,7 +45,6 @@ class Settings(NamedTuple):
     resize: Pair | None = None
     region: Region | None = None
     linear: bool = False
-    luma: bool = False
     no_clobber: bool = False
     fail_fast: bool = False
     allow_truncated: bool = False
@@ -83,6 +82,7 @@ class Settings(NamedTuple):
     padding_given: bool = True
     preparation: Preparation | None = None
     pipeline: bool = False
+    luma: bool = False
     ranking: Ranking | None = None
 
 
@@ -112,7 +112,7 @@ def request_sheet(settings: Settings, option: str) -> Sheet:
 
 
 def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, read: frozenset[str]) -> list[Job]:
-    """Return the jobs, those of each input with those for its figures, moving pictures and explanations behind them.
+    """Return the jobs, those of each input with those for its figures, animations and explanations behind them.
 
     `read` has the identities of all files that are read. Raise an `OutputError` if a figure could not be saved or
     shown, or would be written twice or over what is read.
@@ -151,8 +151,8 @@ def _check_apart(jobs: Sequence[Job], settings: Settings, read: frozenset[str]) 
         other = taken.setdefault(identify(job.target, folders)[0], job)
         if other is not job and other.view == job.view:
             raise OutputError(
-                f"--{job.view} {job.target}: the pictures of {other.source} and {job.source} would be written to it; "
-                "a template such as {stem}-" + f"{job.view}{job.target.suffix} parts them"
+                f"--{job.view} {job.target}: the figures of {other.source} and {job.source} would be written to it; "
+                "a template such as {stem}-" + f"{job.view}{job.target.suffix} separates them"
             )
         if other is not job:
             raise OutputError(f"--{job.view} {job.target}: another output has this name; a name of its own keeps both")

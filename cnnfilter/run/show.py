@@ -1,4 +1,4 @@
-"""The work on an input is shown: explanations as text, figures and moving pictures as files or in a window."""
+"""The work on an input is shown: explanations as text, figures and animations as files or in a window."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cnnfilter.plot.view import Reducer
 
 _LONG = 120
-"""Seconds of a moving picture that nobody watches to the end."""
+"""Seconds of an animation that nobody watches to the end."""
 
 _WEIGHED = "some pixels are transparent, and colours are weighed by alpha then; only opaque ones can be explained"
 
@@ -50,7 +50,7 @@ class Show:
         return self._reduce(job.kernel, maps).take if self._watches else None
 
     def show(self, job: Job) -> File:
-        """Return the file of a figure, moving picture or explanation, empty if it was shown in a window."""
+        """Return the file of a figure, animation or explanation, empty if it was shown in a window."""
         name, notes = name_input(job.source), list(self._picture.notes)
         if self._picture.pages:
             notes.append(warn_about_pages(self._picture.pages))
@@ -184,7 +184,7 @@ class Show:
             notes = []
             if (seconds := round(movie.length / fps)) >= _LONG:
                 notes.append(
-                    f"the moving picture has {movie.length} windows and runs for {seconds // 60} min {seconds % 60} s; "
+                    f"the animation has {movie.length} windows and runs for {seconds // 60} min {seconds % 60} s; "
                     "--around Y,X shows fewer, a larger --fps is faster"
                 )
             return File(sheet.target, encode_movie(movie, sheet.target, fps), paper.pixels, notes=tuple(notes))

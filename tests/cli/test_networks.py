@@ -521,7 +521,7 @@ USAGE: dict[str, tuple[str, str]] = {
     "no label": ("digits.toml digit-7.png --top 1 --labels blank.txt", "blank.txt: holds no names"),
     "labels of bytes": ("digits.toml digit-7.png --top 1 --labels binary.txt", "binary.txt: not a text in UTF-8"),
     "top 0": ("digits.toml digit-7.png --top 0", "0 is not in the range x>=1"),
-    "top and save": ("digits.toml digit-7.png --top 1 --save conv1 -o out/", "go one at a time"),
+    "top and save": ("digits.toml digit-7.png --top 1 --save conv1 -o out/", "leave one out"),
     "save without output": ("digits.toml digit-7.png --save conv1", "--save writes files: -o FOLDER/"),
     "save to standard output": ("digits.toml digit-7.png --save conv1 -o -", "--save writes files"),
     "save what is not there": (

@@ -95,8 +95,8 @@ def test_a_figure_too_small_to_be_read_brings_a_warning(run: Run) -> None:
 def test_several_inputs_take_a_template(run: Run, three: dict[str, Array], folder: Path) -> None:
     (folder / "m.txt").unlink()
     result = run("pool", *three, "--plot", "fig.png", status=2)
-    assert "the pictures of a.png and b.png would be written to it" in result.stderr
-    assert "a template such as {stem}-plot.png parts them" in result.stderr
+    assert "the figures of a.png and b.png would be written to it" in result.stderr
+    assert "a template such as {stem}-plot.png separates them" in result.stderr
     assert files(folder) == set(three)
     run("pool", *three, "--plot", "{stem}-{index}.png")
     assert files(folder) - set(three) == {"a-1.png", "b-2.png", "c-3.png"}
@@ -345,4 +345,4 @@ def test_what_fails_a_figure_and_an_explanation_is_told_once(run: Run, folder: P
 def test_a_moving_picture_that_runs_for_minutes_brings_a_warning(run: Run, folder: Path) -> None:
     (folder / "long.txt").write_text(text_of(np.ones((8, 8))))
     result = run("pool", "long.txt", "-s", "1", "--animate", "a.gif", "--dpi", "40", "--fps", "0.1")
-    assert "the moving picture has 49 windows and runs for 8 min 10 s; --around Y,X shows fewer" in result.stderr
+    assert "the animation has 49 windows and runs for 8 min 10 s; --around Y,X shows fewer" in result.stderr
