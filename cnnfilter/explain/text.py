@@ -188,9 +188,9 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
         yield _line("formula", f"o[y,x] = {formula}")
         yield _line("here", f"v = i[{_show_index(layer.window, traced)}]")
         yield from _explain_geometry(traced, layer.window)
-        yield _line(
-            "padding", "counts as 0, also in the number of values" if layer.count_include_pad else "does not count"
-        )
+        if not traced.inside.all():
+            counted = "counts as 0, also in the number of values"
+            yield _line("padding", counted if layer.count_include_pad else "does not count")
     for channel in range(traced.shape[2]):
         yield ""
         if traced.shape[2] > 1:

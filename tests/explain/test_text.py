@@ -108,3 +108,9 @@ def test_a_pool_of_nan_says_that_nan_comes_out() -> None:
     assert "min(105, nan, 103, 99) = nan = i[0,1]\n" in text("minpool:2,s1", patch, (0, 0))
     assert "median(105, nan, 103, 99) = nan\n" in text("medianpool:2,s1", patch, (0, 0))
     assert "median" not in text("medianpool:2,s1", patch, (1, 0)).partition("\n\n")[2]
+
+
+def test_a_pool_says_what_padding_counts_where_its_window_has_some() -> None:
+    assert "\npadding   does not count\n" in text("maxpool:2,p1", PATCH, (0, 0))
+    assert "\npadding   counts as 0, also in the number of values\n" in text("avgpool:2,p1,countpad", PATCH, (0, 0))
+    assert "\npadding   " not in text("maxpool:2", PATCH, (0, 0))
