@@ -73,9 +73,9 @@ def _write_table(table: object) -> str:
     if op not in (known := [*OPS, *SHORT, *BLOCKS]):
         raise LanguageError(f"unknown layer {op!r}{nearest(op, known)}")
     if not (name is None or (isinstance(name, str) and NAME.fullmatch(name))):
-        raise LanguageError(f"{op}: name {name!r} is none; letters, digits, '_', '.' and '-' are, as in conv1")
+        raise LanguageError(f"{op}: name {name!r} is not a name of letters, digits, '_', '.' and '-', such as conv1")
     if type(repeat) is not int or repeat < 1:
-        raise LanguageError(f"{op}: repeat {repeat!r} is no whole number from 1")
+        raise LanguageError(f"{op}: repeat {repeat!r} is not a whole number from 1")
     written = _write_block(op, rest) if op in BLOCKS else _write_layer(op, rest)
     return f"{repeat}x " * (repeat != 1) + written + (f"@{name}" if name is not None else "")
 
@@ -193,7 +193,7 @@ def as_text(content: Mapping[str, Any], key: str) -> str:
     """Return the text under a key, empty where there is none; `LanguageError` if it is something else."""
     value = content.get(key, "")
     if not isinstance(value, str):
-        raise LanguageError(f"{key} {value!r} is no text")
+        raise LanguageError(f"{key} {value!r} is not a text")
     return value
 
 
@@ -309,7 +309,7 @@ def read_document(path: Path) -> Document:
     except UnicodeDecodeError as error:
         raise LanguageError("not a text in UTF-8", path=path) from error
     except RecursionError as error:
-        raise LanguageError("lists in lists in lists, deeper than anything that can be read", path=path) from error
+        raise LanguageError("lists are nested too deeply", path=path) from error
     except (ValueError, OverflowError) as error:  # numbers beyond all measure
         raise LanguageError(f"cannot be read ({error})", path=path) from error
 
@@ -336,7 +336,7 @@ def _read(path: Path) -> Document:
     from cnnfilter.io.atomic import is_endless  # noqa: PLC0415  only files need it
 
     if is_endless(path):
-        raise LanguageError("is a device, and holds no network")
+        raise LanguageError("is a device, not a network file")
     text = path.read_text(encoding="utf-8").removeprefix("\ufeff")
     suffix = path.suffix.lower()
     if suffix == ".txt":
@@ -405,7 +405,7 @@ def _sizes(value: object) -> str | Sequence[int]:
         return str(value)
     if isinstance(value, str) or (isinstance(value, list) and all(type(size) is int for size in value)):
         return value
-    raise LanguageError(f'input {value!r} is no size, such as "224x224x3"')
+    raise LanguageError(f'input {value!r} is not a size, such as "224x224x3"')
 
 
 def shape_of_kernel(word: str) -> Shape:

@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
     """A group that imports a command only when it is asked for."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run as a program does, unless told otherwise: errors become one line and an exit status.
+        """Run as a program does, unless `standalone_mode` is false: errors become one line and an exit status.
 
         The statuses are 0, 1 for a failure, 2 for usage, 130 for an interrupt. A closed pipe ends quietly.
         """

@@ -38,6 +38,7 @@ def complete_topic(ctx: click.Context, param: click.Parameter, incomplete: str) 
 Examples:
   cnnfilter help
   cnnfilter help formats
+  cnnfilter help kernels
 """,
 )
 @click.argument("topic", required=False, shell_complete=complete_topic)

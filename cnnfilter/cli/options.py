@@ -166,7 +166,7 @@ border_padding_option = click.option(
     "-p", "--padding", type=PADDING, help=f"{_PADDING_HELP} Default: valid, or same where a --border is given."
 )
 dilation_option = click.option(
-    "-d", "--dilation", type=pair("dilation"), default="1", help="Distance in pixels between neighbouring weights."
+    "-d", "--dilation", type=pair("dilation"), default="1", help="Distance between neighbouring pixels of a window."
 )
 
 
@@ -213,7 +213,7 @@ _FILE_OPTIONS = (
         type=click.IntRange(1, 100),
         metavar="N",
         help=f"1 to 100, for {name_formats_taking('quality')}. JPEG keeps colour at full resolution from"
-        f" {FULL_CHROMA}; WebP is lossless at {LOSSLESS}.",
+        f" {FULL_CHROMA}; WebP is lossless at {LOSSLESS}. Default: 95; for AVIF that of the encoder.",
     ),
     click.option(
         "--compression",

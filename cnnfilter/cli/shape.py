@@ -125,7 +125,7 @@ Examples:
 )
 @click.option("--outputs", type=click.IntRange(1, LARGEST_COUNT), metavar="N", help="Its outputs. Default: 1.")
 @click.option("-s", "--stride", type=pair("stride"), help="Its stride. Default: 1.")
-@click.option("-p", "--padding", type=PADDING, help="Its padding: a number, HxW, T/L/B/R, same, half, full.")
+@click.option("-p", "--padding", type=PADDING, help="Its padding, such as 1, 1x2, same or full. Default: 0.")
 @click.option("-d", "--dilation", type=pair("dilation"), help="Its dilation. Default: 1.")
 @click.option(
     "--solve",

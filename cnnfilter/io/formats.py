@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import groupby
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
@@ -151,12 +150,11 @@ def name_formats_taking(option: str) -> str:
 
     Examples
     --------
-    >>> name_formats_taking("quality")
-    'JPEG, WebP (95 by default) and AVIF'
+    >>> name_formats_taking("quality"), name_formats_taking("compression")
+    ('JPEG, WebP and AVIF', 'PNG')
     """
-    groups = groupby(FORMATS_TAKING[option].items(), key=lambda item: item[1])
-    named = [(", ".join(name for name, _ in group), usual) for usual, group in groups]
-    return " and ".join(f"{names} ({usual} by default)" if usual else names for names, usual in named)
+    *others, last = FORMATS_TAKING[option]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def name_formats_of_pages() -> str:

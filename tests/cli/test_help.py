@@ -53,7 +53,7 @@ def album(folder: Path, photo: Path) -> Path:
 @pytest.mark.parametrize("words", PAGES, ids=lambda words: " ".join(words) or "cnnfilter")
 def test_the_help_of_every_command_ends_with_examples(words: tuple[str, ...]) -> None:
     shown = examples(words)
-    assert len(shown) >= 2
+    assert len(shown) >= 3
     assert all(line.startswith(" ".join(["cnnfilter", *words])) for line in shown)
 
 

@@ -562,7 +562,7 @@ USAGE: dict[str, tuple[str, str]] = {
         "number.toml: item 1, a layer is a text or a table",
     ),
     "no number": ("mean.toml grey.png -o new.png", "mean.toml: mean 'x' is not a number"),
-    "weights are no text": ("text.toml grey.png -o new.png", "text.toml: weights 3 is no text"),
+    "weights are no text": ("text.toml grey.png -o new.png", "text.toml: weights 3 is not a text"),
     "a bad size": ("size.toml grey.png -o new.png", "size.toml: size '28x' is neither"),
     "a word of a text": ("word.txt grey.png -o new.png", "word.txt: line 3, layer 2, 'maxpol:2': .*nearest: maxpool"),
     "an option of a text": (

@@ -132,12 +132,12 @@ KNOWN = ", ".join([*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "r
         ({"op": "#relu"}, "unknown layer '#relu'; nearest: relu"),
         ({"op": "conv:3x3"}, "unknown layer 'conv:3x3'"),
         ({"op": "res(relu)"}, "unknown layer 'res(relu)'"),
-        ({"op": "conv", "name": 3}, "conv: name 3 is none"),
-        ({"op": "conv", "name": "a tanh"}, "conv: name 'a tanh' is none"),
-        ({"op": "conv", "name": ""}, "conv: name '' is none"),
-        ({"op": "conv", "repeat": "2"}, "conv: repeat '2' is no whole number"),
-        ({"op": "conv", "repeat": 2.0}, "conv: repeat 2.0 is no whole number"),
-        ({"op": "conv", "repeat": True}, "conv: repeat True is no whole number"),
+        ({"op": "conv", "name": 3}, "conv: name 3 is not a name"),
+        ({"op": "conv", "name": "a tanh"}, "conv: name 'a tanh' is not a name"),
+        ({"op": "conv", "name": ""}, "conv: name '' is not a name"),
+        ({"op": "conv", "repeat": "2"}, "conv: repeat '2' is not a whole number"),
+        ({"op": "conv", "repeat": 2.0}, "conv: repeat 2.0 is not a whole number"),
+        ({"op": "conv", "repeat": True}, "conv: repeat True is not a whole number"),
         ({"op": "conv", "strides": 2}, f"conv: unknown key 'strides'; nearest: stride; known are {KNOWN}"),
         ({"op": "conv", "text": "conv:3x3"}, f"conv: unknown key 'text'; known are {KNOWN}"),
         ({"op": "conv", "kernels": "sobel-x"}, "conv: kernels is a list of names and matrices; kernel is one"),
@@ -182,8 +182,8 @@ def test_a_wrong_table_is_told(table: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"op": "relu", "repeat": 0}, "relu: repeat 0 is no whole number from 1"),
-        ({"op": "relu", "repeat": -2}, "relu: repeat -2 is no whole number from 1"),
+        ({"op": "relu", "repeat": 0}, "relu: repeat 0 is not a whole number from 1"),
+        ({"op": "relu", "repeat": -2}, "relu: repeat -2 is not a whole number from 1"),
         ({"op": "relu", "repeat": 10**9}, "more than 10000 layers"),
         ({"op": "conv", "size": 3, "stride": 0}, "stride 0 is below 1"),
         ({"op": "conv", "size": [0, 3]}, "conv: the sides of a kernel are at least 1, not 0"),
@@ -211,7 +211,7 @@ def test_values_are_judged_by_the_language(table: Table, message: str) -> None:
 def test_a_text_is_a_text() -> None:
     assert as_text({"weights": "w.npz"}, "weights") == "w.npz"
     assert as_text({}, "weights") == ""
-    with pytest.raises(LanguageError, match=r"^weights \['w.npz'\] is no text$"):
+    with pytest.raises(LanguageError, match=r"^weights \['w.npz'\] is not a text$"):
         as_text({"weights": ["w.npz"]}, "weights")
 
 
