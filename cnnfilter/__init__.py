@@ -13,7 +13,8 @@ Images are NumPy arrays (H, W) or (H, W, C), RGB; kernels (kh, kw), (kh, kw, in)
     encode_image(image, suffix)     an array as the bytes of an image file
     set_threads(number)             the number of threads that calculations use
 
-All errors on purpose are a CnnFilterError; those about values are a ValueError too, those about files an OSError.
+Errors about what you give are a CnnFilterError: those about values are also a ValueError, those about files an OSError.
+Warnings are a UserWarning.
 
 Example:
 

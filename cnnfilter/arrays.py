@@ -1,4 +1,4 @@
-"""The types of arrays that the floors hand to each other, and what callers may give for one."""
+"""The types of arrays within the package, and how arrays of callers are read."""
 
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -18,7 +18,7 @@ Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 
 ieee_arithmetic = np.errstate(divide="ignore", invalid="ignore", over="ignore")
-"""For functions in which infinities and nan may come about, as IEEE 754 has it, without a complaint of numpy."""
+"""For functions that may give infinities and nan, by IEEE 754, without a warning of numpy."""
 
 _NARROW = {np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)}
 

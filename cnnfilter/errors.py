@@ -8,16 +8,18 @@ from collections.abc import Iterable
 
 
 class CnnFilterError(Exception):
-    """The root of all errors that are about what was given, not about a bug.
+    """The base class of all errors that are about what was given, and not about a bug.
+
+    All that it is made of is kept as attributes.
 
     Parameters
     ----------
-    reason
-        What was wrong, what was given and what is allowed; the message, behind the path and the place if given.
-    path
+    reason : str
+        What was wrong, what was given and what is allowed. The message is the path, the place and the reason.
+    path : str or path, optional
         The file that it is about.
-    line, column
-        The place in it, from 1.
+    line, column : int, optional
+        The place in the file, from 1.
     """
 
     def __init__(
@@ -46,15 +48,15 @@ class ImageFileError(CnnFilterError, OSError):
 
 
 class TextError(CnnFilterError, ValueError):
-    """A text that holds no table of numbers; the message names the place."""
+    """A text that is not a table of numbers; the message names the place."""
 
 
 class MissingLibraryError(CnnFilterError, ImportError):
-    """A library is installed, and what it needs of the system is not."""
+    """A library is missing, or what it needs of the system."""
 
 
 class OutputError(CnnFilterError, ValueError):
-    """Outputs that cannot be named, would fall together, or would destroy an input."""
+    """Outputs that cannot be named or written, would overwrite each other, or would overwrite an input."""
 
 
 LONGEST_MESSAGE = 6000
@@ -64,7 +66,7 @@ LONGEST_MESSAGE = 6000
 def one_line(text: str) -> str:
     r"""Return a text with its control characters written out, so that a message is a line whatever a name holds.
 
-    Of a text beyond all measure the middle is left out.
+    The middle of a very long text is left out.
 
     Examples
     --------
@@ -77,7 +79,7 @@ def one_line(text: str) -> str:
 
 
 def ask_for_report(error: Exception) -> str:
-    """Return a line about an error that nobody foresaw; where it came about is told as a detail.
+    """Return a line about an error that nobody expected; its traceback becomes details of the log.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What happens below, told to whoever listens: a command's user, else Python's warnings and logging.
+"""Messages for whoever listens: a command's user, else Python's warnings and logging.
 
-`logging` is not loaded to tell nobody: without it in the process nobody can have asked to hear. Each thread has
-listeners of its own, those of the context that it runs in.
+`logging` is not loaded for this: where the process has not loaded it, nobody can have asked for details. Each thread
+has its own listeners, those of the context that it runs in.
 """
 
 import re
@@ -65,7 +65,7 @@ _PHRASES = {
     "--json prints": "`cnnfilter shape --json` prints",
     "`cnnfilter kernels` lists all": "`cnnfilter.kernel_names()` lists all",
 }
-"""What messages say of options that the library does not have, and what stands there for a caller in Python."""
+"""What messages say about options that the library does not have, and what a caller in Python reads instead."""
 
 _OPTION = re.compile(r"--(allow-truncated|max-pixels|page|range|quality|compression)\b(?: (N|\d+|[a-z]+)\b)?")
 

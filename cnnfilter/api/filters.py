@@ -66,7 +66,7 @@ def convolve(
         (H, W) or (H, W, C); bool, integers or floats.
     kernel : str, path or array_like
         A name (`"sharpen"`, `"gaussian:15:2.5"`), a matrix as text (`"0 -1 0; -1 5 -1; 0 -1 0"`), the path of a kernel
-        file, or an array: (kh, kw) filters each channel by itself; (kh, kw, C) sums over the channels;
+        file, or an array: (kh, kw) filters each channel alone; (kh, kw, C) sums over the channels;
         (kh, kw, C / groups, out) is a bank of `out` kernels.
     stride, dilation : int, (int, int) or str
         Pixels between windows, and between the pixels under neighbouring weights: a number, (height, width), or
@@ -81,7 +81,7 @@ def convolve(
     flip : bool
         Whether to turn the kernel by 180 degrees first, which is the convolution of mathematics.
     groups : int
-        The number of groups into which the channels and the outputs of a bank are divided, each filtered by itself.
+        The number of groups into which the channels and the outputs of a bank are divided; each is filtered alone.
     bias : float or array_like
         Added to every value of the result: a number, or one for each output of a bank, (out,).
 

@@ -150,9 +150,12 @@ class RunnableNetwork(Network):
 def _as_input(shape: str | Sequence[int]) -> Shape:
     """Return (height, width, channels) from a text, or from two or three numbers."""
     try:
-        sizes = as_shape(shape if isinstance(shape, str) else [index(number) for number in shape])
-    except TypeError as error:
-        raise ShapeError(f"shape {shape!r} is not (height, width, channels), such as (224, 224, 3)") from error
+        given = shape if isinstance(shape, str) else [index(number) for number in shape]
+    except TypeError:
+        given = []
+    if len(given) not in {2, 3} and not isinstance(given, str):
+        raise ShapeError(f"shape {shape!r} is not (height, width) or (height, width, channels), such as (224, 224, 3)")
+    sizes = as_shape(given)
     if warn_about_input(sizes):
         height, width, channels = sizes
         warn(f"shape {sizes} is read as {height} rows; for {height} channels give {(width, channels, height)}")
