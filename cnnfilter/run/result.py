@@ -89,6 +89,8 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
         notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; what is outside is cut off")
     region = settings.region.cut(model.output(shape)) if settings.region else None
+    if settings.linear and picture.depth is Depth.FLOAT and picture.colours.max() > 1:
+        notes.append("its floats go beyond 1, as linear light does; --linear decodes them as sRGB all the same")
     return FeatureMaps(
         picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear, region=region
     )
@@ -177,9 +179,15 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     result = model.output(shape)
     if settings.region:
         settings.region.cut(result)
-    if lack := lacks_memory(2 * VALUE * prod(result)):  # held twice while rounded; known before any weight is read
+    if lack := lacks_memory(_count_bytes(shape, result, settings)):  # known before any weight is read
         raise ShapeError(f"a result of {show_shape(result)} values would {lack}")
     return model.program(shape), shape
+
+
+def _count_bytes(shape: Shape, result: Shape, settings: Settings) -> int:
+    """Return the bytes of a result, which is held twice while it is rounded, and of floats that are made before."""
+    makes_floats = settings.linear or bool(settings.preparation)
+    return VALUE * (2 * prod(result) + makes_floats * prod(shape))
 
 
 def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -> None:
@@ -195,7 +203,7 @@ def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -
             if len(models) == 1:
                 raise
             return
-        lack = lacks_memory(sketch.pixels.size + 2 * VALUE * prod(result))
+        lack = lacks_memory(sketch.pixels.size + _count_bytes(shape, result, settings))
         if not lack:
             return
         reasons.append(f"a result of {show_shape(result)} values would {lack}")
