@@ -169,7 +169,7 @@ def test_a_page_is_read_in_a_terminal(page: Path) -> None:
     assert [line for line in text.splitlines() if len(line) > WIDTH and not line.startswith("cnnfilter ")] == []
 
 
-def test_five_commands_are_shown() -> None:
+def test_the_commands_are_shown() -> None:
     shown = {command.split()[1] for block in BLOCKS for command in block.commands if command.startswith("cnnfilter ")}
     assert shown >= {"convolve", "pool", "pipeline", "shape"}
     assert "`cnnfilter kernels`" in README
