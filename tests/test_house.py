@@ -95,6 +95,10 @@ def loaded_after(*arguments: str) -> set[str]:
         ["--help"],
         ["--version"],
         ["convolve", "--help"],
+        ["help"],
+        ["help", "formats"],
+        ["conv"],
+        ["sharpen", "photo.jpg"],
         ["shape", "224x224x3", "conv:7x7,64,s2,p3", "conv:sobel-x,same", "dwconv:gaussian:5"],
         ["shape", "224x224x3", "2x res(conv:3x3,64,p1 bn)", "lrn", "gap", "--json"],
         ["shape", "224x224x3", "conv:7x7,64", "--explain"],
@@ -115,6 +119,10 @@ def test_help_shape_and_usage_errors_load_no_array_library(arguments: list[str])
 
 def test_a_network_file_needs_its_reader_and_no_array_library(samples: Path) -> None:
     assert loaded_after("shape", str(samples / "vgg16.toml")) == {"tomllib"}
+
+
+def test_known_networks_need_no_more_than_their_reader() -> None:
+    assert loaded_after("shape", "resnet18") == loaded_after("shape", "--list") == {"tomllib"}
 
 
 def test_matplotlib_is_loaded_to_draw_and_no_part_of_it_for_windows(tmp_path: Path) -> None:
