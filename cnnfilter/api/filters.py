@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,10 +28,6 @@ from cnnfilter.compute.forward import Program, Step, build_bank
 from cnnfilter.compute.pool import pool_volume
 from cnnfilter.compute.threads import limit_threads
 from cnnfilter.errors import KernelError, LanguageError, ShapeError, nearest
-from cnnfilter.explain.data import describe_trace
-from cnnfilter.explain.text import explain_trace
-from cnnfilter.explain.trace import Trace
-from cnnfilter.explain.trace import trace as trace_value
 from cnnfilter.io.opencv import cv2
 from cnnfilter.kernels.spec import Kernel, names
 from cnnfilter.log import warn
@@ -41,6 +37,9 @@ from cnnfilter.nn.lint import warn_about_borders
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
 from cnnfilter.numbers import show_exact
+
+if TYPE_CHECKING:
+    from cnnfilter.explain.trace import Trace
 
 
 @public
@@ -173,7 +172,8 @@ def _lay(image: ArrayLike, kernel: KernelLike, options: _LayingOptions, caller: 
     if options.flip:
         given = given._replace(weights=given.weights[::-1, ::-1])
     bank, offsets = build_bank(layer, (given,), volume.shape[2])
-    if border.mode is not BorderMode.ZERO and warn_about_borders(Network((layer,)).visits(volume.shape)):
+    has_effect = border.mode is BorderMode.ZERO or any(window.pads(*volume.shape[:2]))
+    if not has_effect and warn_about_borders(Network((layer,)).visits(volume.shape)):
         warn(f'border="{border}" has no effect with padding 0; leave padding out, or give padding="same"')
     return _LaidKernel(volume, name, given, layer, bank, offsets + as_biases(options.bias, word.maps))
 
@@ -192,9 +192,13 @@ class TracedValue(NamedTuple):
     @property
     def data(self) -> dict[str, Any]:
         """The window, the weights, the products and the sums, by name."""
+        from cnnfilter.explain.data import describe_trace  # noqa: PLC0415  few values are explained
+
         return describe_trace(self.trace, self.result, None)
 
     def __str__(self) -> str:
+        from cnnfilter.explain.text import explain_trace  # noqa: PLC0415
+
         return explain_trace(self.trace, self.result, self.title).rstrip("\n")
 
     def __repr__(self) -> str:
@@ -243,6 +247,8 @@ def trace(
     ...
     result    o[0,0] = 421
     """
+    from cnnfilter.explain.trace import trace as trace_value  # noqa: PLC0415
+
     laid = _lay(image, kernel, _LayingOptions(stride, padding, dilation, border, flip, groups, bias), "trace")
     row, column = as_place(at)
     network = Network((laid.layer,))

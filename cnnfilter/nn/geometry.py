@@ -285,7 +285,9 @@ def as_border(value: str | Border) -> Border:
     word, colon, number = value.partition(":")
     if word not in list(BorderMode) or bool(colon) != (word == BorderMode.CONSTANT):
         names = [mode for mode in BorderMode if mode is not BorderMode.CONSTANT]
-        meant = "; constant:V is meant, such as constant:255" if word == BorderMode.CONSTANT else nearest(word, BorderMode)
+        meant = (
+            "; constant:V is meant, such as constant:255" if word == BorderMode.CONSTANT else nearest(word, BorderMode)
+        )
         raise LanguageError(f"border {value!r} is unknown: {', '.join(names)} or constant:V{meant}")
     try:
         return Border(BorderMode(word), parse_number(number) if colon else 0.0)
