@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Floats, float_type
-from cnnfilter.compute.forward import Program, as_volume, drop_single_channel, prepare, resize, run_program
+from cnnfilter.arrays import Array
+from cnnfilter.compute.forward import Program, drop_single_channel, run_program
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
-from cnnfilter.io.colours import decode_srgb, encode_srgb
+from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.decode import Pages, Picture
 from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
@@ -28,12 +28,11 @@ from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.log import PROGRESS, hint
-from cnnfilter.nn.frozen import replace
-from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import advise_on_borders, warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.numbers import to_json
 from cnnfilter.run.clipping import warn_about_clipping
+from cnnfilter.run.preprocessing import prepare_colours, see, seen_shape, takes_alpha
 from cnnfilter.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     elif not picture.matrix:
         for text in advise_on_borders(visits, padding_given=settings.padding_given):
             hint(text)
-    if picture.has_alpha and not (settings.background or _takes_alpha(picture, model, settings)):
+    if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
     seen = see(picture, model, settings)
     colours, white = prepare_colours(seen, settings)
@@ -94,54 +93,6 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     return FeatureMaps(
         picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear, region=region
     )
-
-
-def see(picture: Picture, model: Model, settings: Settings) -> Picture:
-    """Return a picture as a network sees it: without alpha where that has no place for it, and resized."""
-    pixels = picture.pixels
-    if picture.has_alpha and not _takes_alpha(picture, model, settings):
-        pixels = picture.colours
-        if settings.background:
-            from cnnfilter.io.background import flatten  # noqa: PLC0415  most images have no alpha
-
-            pixels = flatten(picture.pixels, settings.background, picture.maximum)
-    if settings.preparation and settings.preparation.size:
-        has_alpha = pixels is picture.pixels and picture.has_alpha
-        pixels = _resize(pixels, settings.preparation.size, settings.linear and picture.maximum, has_alpha=has_alpha)
-    if pixels is picture.pixels:
-        return picture
-    return Picture(pixels, picture.depth, matrix=picture.matrix, bands=not picture.has_alpha)
-
-
-def prepare_colours(seen: Picture, settings: Settings) -> tuple[Array, float]:
-    """Return the colours of a picture that a network sees, (H, W, C), as it takes them, and white in their units."""
-    colours, white = seen.colours, float(seen.maximum)
-    if settings.linear:
-        colours = decode_srgb(colours, white)
-    if settings.preparation:
-        rest = replace(settings.preparation, size=None)
-        colours, white = prepare(colours, rest), white * rest.scale
-    return colours, white
-
-
-def _resize(pixels: Array, size: Pair, white: float, *, has_alpha: bool) -> Array:
-    """Return pixels of another (height, width), as floats; those of sRGB up to `white` as light, if that is not 0."""
-    volume = as_volume(pixels)
-    floats: Floats = volume.astype(float_type(volume.dtype))
-    if size == volume.shape[:2]:
-        return floats
-    colours = slice(0, 3 if has_alpha else None)
-    if white:
-        floats[:, :, colours] = decode_srgb(floats[:, :, colours], white)
-    if has_alpha:
-        from cnnfilter.compute.alpha import resize_visible  # noqa: PLC0415  most images have no alpha
-
-        floats = resize_visible(floats, size)
-    else:
-        floats = resize(floats, size)
-    if white:
-        floats[:, :, colours] = encode_srgb(floats[:, :, colours], white)
-    return floats
 
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
@@ -160,22 +111,11 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
     return {name: found[name] for name in layers}
 
 
-def _takes_alpha(picture: Picture, model: Model, settings: Settings) -> bool:
-    """Return whether a picture has alpha that goes through a network."""
-    return picture.has_alpha and not settings.pipeline and model.network.takes_alpha
-
-
-def _seen_shape(picture: Picture, settings: Settings) -> Shape:
-    """Return the shape of a picture's colours as a network sees them."""
-    size = settings.preparation.size if settings.preparation else None
-    return *(size or picture.colours.shape[:2]), picture.colours.shape[2]
-
-
 def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape]:
     """Return a network ready for a picture, and the shape that it sees."""
     if settings.linear and picture.matrix:
         raise ShapeError("a matrix has no levels of sRGB that --linear could decode; an image has")
-    shape = _seen_shape(picture, settings)
+    shape = seen_shape(picture, settings)
     result = model.output(shape)
     if settings.region:
         settings.region.cut(result)
@@ -195,7 +135,7 @@ def check_memory(sketch: Picture, models: Sequence[Model], settings: Settings) -
 
     If only some of them are too large, or cannot be laid on it, that is said of each when it is its turn.
     """
-    shape, reasons = _seen_shape(sketch, settings), list[str]()
+    shape, reasons = seen_shape(sketch, settings), list[str]()
     for model in models:
         try:
             result = model.output(shape)
@@ -217,7 +157,7 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
     """
     format_ = find_format(job.format_name)
     _, shape = _load(picture, model, settings)
-    if not _takes_alpha(picture, model, settings) or format_.holds_alpha or model.output(shape)[2:] != (3,):
+    if not takes_alpha(picture, model, settings) or format_.holds_alpha or model.output(shape)[2:] != (3,):
         return picture
     where = job.target or "standard output"
     if 3 not in format_.channels:
@@ -254,7 +194,7 @@ def foresee_shape(
             rows, columns = settings.region.cut(result)
             result = rows.stop - rows.start, columns.stop - columns.start, result[2]
         is_flattened = settings.background and format_ and not format_.holds_partial_alpha
-        if result[2:] == (3,) and _takes_alpha(picture, model, settings) and not is_flattened:
+        if result[2:] == (3,) and takes_alpha(picture, model, settings) and not is_flattened:
             return *result[:2], 4
     return result[:2] if result[2:] == (1,) else result
 

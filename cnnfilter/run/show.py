@@ -22,7 +22,8 @@ from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.numbers import to_json
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
-from cnnfilter.run.result import File, Watcher, lay_out, prepare_colours, see, warn_about_pages
+from cnnfilter.run.preprocessing import prepare_colours, see
+from cnnfilter.run.result import File, Watcher, lay_out, warn_about_pages
 from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
