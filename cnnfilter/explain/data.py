@@ -25,7 +25,7 @@ def describe_trace(traced: Trace, outcome: Array, stored: Array | None) -> dict[
     The keys are the same for every layer. Raise a `ShapeError` if the window has too many values to list.
     """
     if (count := traced.values.size * max(1, len(traced.weighings))) > MOST_VALUES:
-        raise ShapeError(f"the window has {count:,} values; JSON lists up to {MOST_VALUES:,}")
+        raise ShapeError(f"the window has {count:,} values; up to {MOST_VALUES:,} are listed")
     make_maps = _convolved_maps if traced.weighings else _pooled_maps
     combination = traced.combination
     return {

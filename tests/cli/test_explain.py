@@ -229,7 +229,7 @@ def test_json_of_what_is_not_finite_is_read_by_strict_readers(run: Run, folder: 
 def test_json_of_a_huge_window_is_refused(run: Run, folder: Path) -> None:
     np.save(folder / "large.npy", np.zeros((1001, 1000), np.float32))
     result = run("pool", "large.npy", "--global", "--explain", "0,0", "--json", status=1)
-    assert result.stderr == "cnnfilter: large.npy: the window has 1,001,000 values; JSON lists up to 1,000,000\n"
+    assert result.stderr == "cnnfilter: large.npy: the window has 1,001,000 values; up to 1,000,000 are listed\n"
 
 
 @pytest.mark.parametrize("words", [("pool",), ("convolve", "-k", "sharpen")], ids=" ".join)
