@@ -24,6 +24,7 @@ GROUPS = {
     "Understand": {
         "shape": "Print the size, weights and cost of each layer of a network.",
         "kernels": "List all kernels, or show some.",
+        "correlate": "Compare images with a pattern: peaks, shifts, periods.",
     },
     "More": {
         "help": "Show a page on kernels, the layer language, file formats and more.",

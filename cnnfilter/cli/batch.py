@@ -31,6 +31,7 @@ from cnnfilter.io.paths import (
 )
 from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
+from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.run.settings import Settings, Work, plan_views
@@ -96,9 +97,11 @@ def filter_files(
 
 def _find_prerequisites(networks: Sequence[Network], settings: Settings, document: Document | None) -> tuple[Path, ...]:
     """Return the files beside the inputs on which results depend."""
-    layers = [node.layer for network in networks for node in network.all_nodes if isinstance(node.layer, Convolution)]
-    kernels = [recognize(word.text) for layer in layers for word in layer.kernels]
-    files = (*kernels, document and document.path, settings.weights, settings.labels)
+    all_layers = [node.layer for network in networks for node in network.all_nodes]
+    words = [word for layer in all_layers if isinstance(layer, Convolution) for word in layer.kernels]
+    kernels = [recognize(word.text) for word in words]
+    patterns = [Path(layer.pattern.path) for layer in all_layers if isinstance(layer, Correlation) and layer.pattern]
+    files = (*kernels, *patterns, document and document.path, settings.weights, settings.labels)
     return tuple(path for path in files if isinstance(path, Path))
 
 
@@ -170,10 +173,12 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
                 raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
     if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
         raise OutputError(NO_FIGURE)
+    if settings.lists and settings.output == STANDARD:
+        raise OutputError("--peaks and --shift print on standard output, and so does -o -; give -o a file")
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
-    shows = any(view is not None for view in (settings.plot, settings.animate, settings.explain))
-    if settings.json and settings.explain is None and settings.top is None:
+    shows = settings.lists or any(view is not None for view in (settings.plot, settings.animate, settings.explain))
+    if settings.json and settings.explain is None and settings.top is None and not settings.lists:
         raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
@@ -189,7 +194,8 @@ def _check_together(settings: Settings) -> None:
     is_normalized = preparation is not None and (preparation.mean, preparation.std) != ((0.0,), (1.0,))
     if settings.linear and is_normalized:
         raise OutputError("--linear filters light, and --mean and --std make other numbers of it; leave out one")
-    views = [name for name in ("explain", "animate", "top") if getattr(settings, name) is not None]
+    names = ("explain", "animate", "top", "peaks", "shift")
+    views = [name for name in names if getattr(settings, name) not in {None, False}]
     if settings.region and (settings.plot is not None or views or settings.save):
         option = "plot" if settings.plot is not None else views[0] if views else "save"
         raise OutputError(f"--region takes a part of the result, and --{option} goes by the whole; leave out one")

@@ -11,10 +11,12 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import read_centres
 from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.correlate import correlate_volume
 from cnnfilter.compute.exact import settle_numbers
 from cnnfilter.compute.forward import Listener, Step, Tensors, build_bank
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
+from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.geometry import Border, BorderMode
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Function, Layer
 from cnnfilter.nn.other_layers import (
@@ -239,6 +241,7 @@ RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {
     Gray: lambda values, *_: to_gray(values),
     Flatten: lambda values, *_: values.reshape(-1),
     Dropout: lambda values, *_: values,
+    Correlation: lambda values, layer, step, _: correlate_volume(values, layer, step.tensors.get("pattern")),
     Residual: _add,
     Concatenation: _concatenate,
 }

@@ -28,6 +28,7 @@ from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.log import PROGRESS, hint
+from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import advise_on_borders, warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.numbers import to_json
@@ -116,6 +117,9 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     if settings.linear and picture.matrix:
         raise ShapeError("a matrix has no levels of sRGB that --linear could decode; an image has")
     shape = seen_shape(picture, settings)
+    for layer in model.network.layers:
+        if isinstance(layer, Correlation):
+            layer.check_kind(matrix=picture.matrix, channels=shape[2])
     result = model.output(shape)
     if settings.region:
         settings.region.cut(result)
@@ -273,7 +277,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
         notes.append(
             f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages, as {{page}} in -o does"
         )
-    extremes = _find_extremes(each, settings) if settings.range_ in _BY_EXTREMES else None
+    extremes = _find_extremes(each, settings) if (settings.range_ or settings.usual_range) in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
     notes += [*(note for result in results for note in result.notes), warn_about_clipping(clipped, maps, settings)]
@@ -305,7 +309,7 @@ def _fill(
     notes = [warning]
     # A matrix has no white of its own: its numbers are levels of the output.
     white = maps.white * (257 if picture.matrix and depth is Depth.SIXTEEN else 1)
-    how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else Range.CLIP)
+    how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else settings.usual_range or Range.CLIP)
     if how in _BY_EXTREMES and not extremes:
         extremes = _find_extremes([maps], settings)
     narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cnnfilter.nn.geometry import Pair, Region
     from cnnfilter.plot.sheet import Sheet
 
-EXPLAIN = "explain"
-"""What is made of an input beside its results, its figure and its animation."""
+EXPLAIN, LIST = "explain", "list"
+"""What is made of an input beside its results, its figure and its animation: an explanation, peaks or a shift."""
 
 _MOVIE_DPI = 100
 """Pixels an inch of an animation, unless another number is asked for: it has many frames."""
@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     `padding_given` is false where the command chose the padding. What is done to images first is `preparation`; a
     network that was written out as a `pipeline` sees colours alone, and its sums may bring a warning. `ranking` says
     how `top` classes are listed; None lists all values as they are.
+    `usual_range` holds where no `range_` is given and levels are written; None is to clip.
     """
 
     output: str | None = None
@@ -78,12 +79,20 @@ class Settings(NamedTuple):
     save: tuple[str, ...] = ()
     top: int | None = None
     labels: Path | None = None
+    peaks: int | None = None
+    shift: bool = False
 
     padding_given: bool = True
     preparation: Preparation | None = None
     pipeline: bool = False
     luma: bool = False
     ranking: Ranking | None = None
+    usual_range: Range | None = None
+
+    @property
+    def lists(self) -> bool:
+        """Whether peaks or a shift of a correlation are printed."""
+        return self.shift or self.peaks is not None
 
 
 class Work(NamedTuple):
@@ -128,6 +137,8 @@ def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, 
         planned += made.get(source, [])
         if settings.explain:
             planned.append(Job(source, 0, None, "-.txt", view=EXPLAIN))
+        if settings.lists:
+            planned.append(Job(source, 0, None, "-.txt", view=LIST))
         name, number = Path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))
         fields = {"stem": name.stem, "name": name.name, "ext": name.suffix}
         fields |= {"parent": str(name.parent), "index": number}

@@ -24,7 +24,7 @@ from cnnfilter.numbers import to_json
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.preprocessing import prepare_colours, see
 from cnnfilter.run.result import File, Watcher, lay_out, warn_about_pages
-from cnnfilter.run.settings import EXPLAIN, Settings, Work, request_sheet
+from cnnfilter.run.settings import EXPLAIN, LIST, Settings, Work, request_sheet
 
 if TYPE_CHECKING:
     from cnnfilter.plot.compare import Panel
@@ -57,6 +57,11 @@ class Show:
             notes.append(warn_about_pages(self._picture.pages))
         if job.view == EXPLAIN:
             file = self._explain(job)
+        elif job.view == LIST:
+            from cnnfilter.run.peaks import list_correlation  # noqa: PLC0415  one command alone needs it
+
+            titled = len(self._work.inputs) > 1
+            file = list_correlation(self._picture, self._work.models[0], self._settings, name, titled=titled)
         else:
             sheet = request_sheet(self._settings, job.view)
             if job.target:

@@ -44,9 +44,11 @@ def outputs(words: list[str]) -> list[str]:
 
 @pytest.fixture
 def album(folder: Path, photo: Path) -> Path:
-    """Return a folder that holds `photo.jpg`, which is the current one."""
+    """Return a folder that holds `photo.jpg`, another of the same scene and a part of it; it is the current one."""
     with Image.open(photo) as large:
         large.reduce(2).save(folder / "photo.jpg")
+        large.reduce(2).crop((9, 5, 240, 290)).save(folder / "second.jpg")
+        large.reduce(2).crop((100, 70, 140, 130)).save(folder / "patch.png")
     return folder
 
 
@@ -94,7 +96,7 @@ def test_the_commands_are_listed_in_groups() -> None:
     assert groups.pop("Options") == ["--version", "-h, --help"]
     assert groups == {
         "Filter": ["convolve", "pool", "pipeline"],
-        "Understand": ["shape", "kernels"],
+        "Understand": ["shape", "kernels", "correlate"],
         "More": ["help"],
     }
 
