@@ -52,7 +52,9 @@ def _decode_numpy(data: bytes, name: str) -> Array:
         raise ImageFileError(f"{what}; complex numbers are not supported, save `.real` or `abs` of them", path=name)
     if matrix.dtype.kind == "f" and matrix.dtype.itemsize > _DOUBLE:
         raise ImageFileError(f"{what}; floats longer than 64 bits are not supported, save `.astype(float)`", path=name)
-    if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3} or matrix.size == 0:
+    if matrix.size == 0:
+        raise ImageFileError(f"the array is empty: its shape is {matrix.shape}", path=name)
+    if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3}:
         raise ImageFileError(f"{what}; real numbers in 2 or 3 dimensions are read", path=name)
     if lack := lacks_memory(_DOUBLE * matrix.size):
         raise ImageFileError(f"{what}: its numbers {lack}", path=name)

@@ -174,7 +174,12 @@ def test_an_npy_is_known_by_its_first_bytes_whatever_its_name() -> None:
     np.testing.assert_array_equal(decode_matrix(b"1 0\n0 1\n", "m.npy"), np.eye(2))
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (1, 1, 1, 1), (0, 3), (3, 0)])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 5, 3)])
+def test_an_empty_npy_is_refused_as_empty(shape: tuple[int, ...]) -> None:
+    assert refusal(npy(np.zeros(shape)), "m.npy").endswith(f"the array is empty: its shape is {shape}")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 1, 1, 1)])
 def test_an_npy_of_other_dimensions_is_refused_with_its_shape(shape: tuple[int, ...]) -> None:
     message = refusal(npy(np.ones(shape)), "m.npy")
     assert f"shape {shape}" in message
