@@ -50,7 +50,7 @@ def _depth_in_package() -> int:
     return depth
 
 
-_PHRASES = {
+PHRASES = {
     " (a folder ends in /, standard output is -o -)": "",
     "; --format png writes into a pipe or a device": "; encode_image gives the bytes for a pipe or a device",
     "; --background flattens it": "",
@@ -67,7 +67,10 @@ _PHRASES = {
 }
 """What messages say about options that the library does not have, and what a caller in Python reads instead."""
 
-_OPTION = re.compile(r"--(allow-truncated|max-pixels|page|range|quality|compression)\b(?: (N|\d+|[a-z]+)\b)?")
+_RANGES = "clip|abs|scale|max|offset|none"
+
+_OPTION = re.compile(rf"--(allow-truncated|max-pixels|page|range|quality|compression)\b(?: (N|\d+|{_RANGES})\b)?")
+"""An option that is a parameter of the library too, with its value if there is one."""
 
 
 def in_words_of_python(text: str) -> str:
@@ -78,22 +81,16 @@ def in_words_of_python(text: str) -> str:
     >>> in_words_of_python("--range abs shows them, --page N reads one, --allow-truncated takes what is there")
     'range="abs" shows them, page=N reads one, allow_truncated=True takes what is there'
     """
-    for phrase, words in _PHRASES.items():
+    for phrase, words in PHRASES.items():
         text = text.replace(phrase, words)
     return _OPTION.sub(_name_parameter, text)
 
 
-_WORDS = {"clip", "abs", "scale", "max", "offset", "none"}
-"""What follows an option and is its value, not the next word of the sentence."""
-
-
 def _name_parameter(option: re.Match[str]) -> str:
-    name, value = option[1].replace("-", "_"), option[2] or ""
-    if value in _WORDS:
-        return f'{name}="{value}"'
-    if value == "N" or value.isdecimal():
-        return f"{name}={value}"
-    return f"{name}={name == 'allow_truncated' or '...'}{value and f' {value}'}"
+    name, value = option[1].replace("-", "_"), option[2]
+    if name == "range" and value:
+        return f'range="{value}"'
+    return f"{name}={value or ('True' if name == 'allow_truncated' else '...')}"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from PIL import Image
 
 import cnnfilter
 from cnnfilter.errors import CnnFilterError
-from cnnfilter.log import in_words_of_python
+from cnnfilter.log import PHRASES, in_words_of_python
 
 PACKAGE = Path(cnnfilter.__file__).parent
 
@@ -50,6 +50,12 @@ def test_no_message_names_an_option_of_the_command(path: Path) -> None:
     texts = texts_of(ast.parse(path.read_text(encoding="utf-8")))
     said = [re.sub("`[^`]*`", "", in_words_of_python(text)) for text in texts]
     assert [text for text in said if OPTION.search(text)] == []
+
+
+def test_every_phrase_that_is_replaced_is_in_a_message() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py") if path.stem != "log"]
+    said = "\n".join(text for tree in trees for text in texts_of(tree))
+    assert [phrase for phrase in PHRASES if phrase not in said] == []
 
 
 def test_errors_of_reading_name_parameters_that_read_image_has(tmp_path: Path) -> None:
