@@ -94,7 +94,7 @@ def command(
     """Run a NETWORK on images: text of the layer language, a known network, or a file (.toml .json .txt).
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
-    vector is printed.
+    vector, or one value for each channel, is printed unless -o is given.
 
     Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each channel, conv:3x3,16
     takes its weights from --weights; {pools}; {channels}; {functions}; {others}.

@@ -125,7 +125,7 @@ class Region(NamedTuple):
 def as_region(text: str) -> Region:
     """Return the region that `Y1:Y2,X1:X2` writes."""
     end = r"(-?\d{1,9})?"
-    match = re.fullmatch(rf"{end}:{end},{end}:{end}", text, re.ASCII)
+    match = re.fullmatch(rf"{end}:{end}, ?{end}:{end}", text.strip(), re.ASCII)
     if not match:
         raise LanguageError(f"region {text!r} is not Y1:Y2,X1:X2, rows and columns from 0, such as 10:20,0:-1 or :,5:")
     top, bottom, left, right = (None if number is None else int(number) for number in match.groups())

@@ -115,7 +115,7 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
 def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, Shape]:
     """Return a network ready for a picture, and the shape that it sees."""
     if settings.linear and picture.matrix:
-        raise ShapeError("a matrix has no levels of sRGB that --linear could decode; an image has")
+        raise ShapeError("a matrix has no sRGB levels to decode; --linear takes images")
     shape = seen_shape(picture, settings)
     for layer in model.network.layers:
         if isinstance(layer, Correlation):

@@ -135,7 +135,9 @@ def test_pages_are_light_too(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "reason"),
     [
-        pytest.param(("convolve", "m.txt", "-k", "box:2"), 1, "m.txt: a matrix has no levels of sRGB", id="matrix"),
+        pytest.param(
+            ("convolve", "m.txt", "-k", "box:2"), 1, "m.txt: a matrix has no sRGB levels to decode", id="matrix"
+        ),
         pytest.param(("pool", "a.png", "--explain", "0,0"), 2, "--linear does not go with --explain", id="explain"),
         pytest.param(("pool", "a.png", "--animate", "x.gif"), 2, "--linear does not go with --animate", id="animate"),
         pytest.param(("pipeline", "relu", "a.png", "--mean", "1", "-o", "x.png"), 2, "--mean and --std", id="mean"),
