@@ -93,7 +93,7 @@ def _write_block(op: str, table: Mapping[str, Any]) -> str:
 def _write_layer(op: str, table: Mapping[str, Any]) -> str:
     options = [option for key, value in table.items() for option in _write_option(op, key, value)]
     if table.get("bias") is True and ("[" in "".join(options) or SHORT.get(op, op) not in {"conv", "dwconv", "linear"}):
-        raise LanguageError(f"{op}: bias = true is for layers with learned weights; a number is added elsewhere")
+        raise LanguageError(f"{op}: bias = true needs learned weights; elsewhere the bias is a number")
     return f"{op}:{','.join(options)}" if options else op
 
 
@@ -234,7 +234,7 @@ class Preparation(Value):
         if self.scale <= 0:
             raise ShapeError(f"an input scale of {self.scale:g} is not above 0")
         if not self.mean or not self.std:
-            raise ShapeError("a mean and a deviation are one number, or one for each channel, and none is given")
+            raise ShapeError("mean and std need one number, or one for each channel")
         if min(self.std) <= 0:
             raise ShapeError(f"a standard deviation of {min(self.std):g} is not above 0")
 

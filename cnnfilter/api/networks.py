@@ -197,4 +197,6 @@ def network(text: str | PathLike[str]) -> RunnableNetwork:
     if not isinstance(text, str | PathLike):
         raise LanguageError(f"network takes the layers as text or the path of a file, not {type(text).__name__}")
     document: Document = load_document(text) if isinstance(text, str) else read_document(Path(text))
-    return RunnableNetwork(document.network.layers, document.input, document.weights, document.preparation)
+    return RunnableNetwork(
+        document.network.layers, input=document.input, weights=document.weights, preparation=document.preparation
+    )

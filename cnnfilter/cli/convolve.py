@@ -149,15 +149,16 @@ def command(
             flip=flip,
             normalize=normalize,
         )
+        called = f"kernel{'s' * (len(bank) > 1)} {', '.join(kernel.text for kernel in bank)}"
         if channels not in {"gray", "luma"} and not combine:
-            return Network((convolution, *(activation or ())))
+            return Network((convolution, *(activation or ())), words=called)
         from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, Gray  # noqa: PLC0415  a kernel alone needs none
 
         before = [Gray()] if channels in {"gray", "luma"} else []
         # A dwconv puts a channel's results side by side; a conv has summed the channels already.
         size = len(bank) if each else None
         behind = [ChannelPool(mode=ChannelMode(COMBINATIONS[combine]), size=size)] if combine else []
-        return Network((*before, convolution, *behind, *(activation or ())))
+        return Network((*before, convolution, *behind, *(activation or ())), words=called)
 
     networks = [make_network(*words)] if combine else list(map(make_network, words))
     names = name_results(words)

@@ -84,4 +84,4 @@ def command(
     else:
         window = Window(size, stride or size, padding, dilation, ceil)
         layer = Pool(mode=mode, window=window, count_include_pad=count_include_pad)
-    filter_files(inputs, [Network((layer,))], Settings(**given))
+    filter_files(inputs, [Network((layer,), words=f"{mode} pool")], Settings(**given))

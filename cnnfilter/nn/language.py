@@ -85,7 +85,7 @@ def build_layer(word: str, options: Options) -> Layer:
         fields[kind.BARE] = _as_count(options["number"], kind.COUNTS) if kind.COUNTS else options["number"]
     if issubclass(kind, Convolution):
         padding = default_padding(options.get("border", Border()))
-        fields["window"] = _window({"padding": padding} | options, _kernel_size(options), stride=(1, 1))
+        fields["window"] = _window({"padding": padding} | options, _kernel_size(word, options), stride=(1, 1))
         fields["learned_bias"] = not options.keys() & {"kernels", "nobias", "bias"}
     elif kind is Linear:
         if "number" not in options:
@@ -100,13 +100,17 @@ def _as_count(number: float, subject: str) -> int:
     return int(number)
 
 
-def _kernel_size(options: Options) -> Pair:
-    """Return the size of the kernels, given or by themselves."""
+def _kernel_size(word: str, options: Options) -> Pair:
+    """Return the size of a convolution's kernels, given or by themselves."""
     size: Pair | None = options.get("size")
     if "kernels" not in options:
-        if size is None:
-            raise LanguageError("a kernel size such as 3x3, or a kernel such as sobel-x, is needed")
-        return size
+        if size is not None:
+            return size
+        if "number" in options:
+            number = show_number(options["number"])
+            readings = f"{word}:{number}x{number} is a window, {word}:3x3,{number} has {number} outputs"
+            raise LanguageError(f"{number} is not a window; {readings}")
+        raise LanguageError("a kernel size such as 3x3, or a kernel such as sobel-x, is needed")
     own = common_size(options["kernels"])
     if size not in {None, own}:
         raise LanguageError(f"the size given is not the {own[0]}x{own[1]} of kernel {options['kernels'][0].text}")
@@ -162,7 +166,7 @@ def parse_network(
     reader = _Reader(written, partial(_layer, kernel_shape, missing_size), lines=lines)
     layers = reader.network()
     if token := reader.next():
-        raise reader.error(f"{token.text!r} stands outside of a block, as in res(relu | tanh)", token)
+        raise reader.error(f"{token.text!r} is outside of a block, as in res(relu | tanh)", token)
     return Network(layers)
 
 
@@ -196,7 +200,7 @@ class _Reader:
         while (token := self.next()) and token.text not in {")", "|"}:
             if not token.spaced and self.place and (before := self.tokens[self.place - 1].text) not in {"(", "|"}:
                 raise self.error(
-                    f"{token.text!r} stands directly behind {before!r}; white space or + parts layers", token
+                    f"{token.text!r} directly follows {before!r}; layers are separated by white space or +", token
                 )
             if not _REPEAT.fullmatch(token.text):
                 layers += self.repeated(repeat) if repeat else self.unit()
@@ -216,7 +220,7 @@ class _Reader:
         digits = repeat.text[:-1].lstrip("0")
         if not digits:
             raise self.error(f"{repeat.text!r} repeats nothing; 1x is the least", repeat)
-        # A number beyond all bounds is taken for one that is just beyond them.
+        # A number of too many digits is read as one that is just too large.
         times = int(digits) if len(digits) <= len(str(MOST_LAYERS)) else MOST_LAYERS + 1
         self.add((self.count - before) * (times - 1), repeat)
         return tuple(_number_names(layer, number) for number in range(1, times + 1) for layer in unit)
@@ -238,7 +242,7 @@ class _Reader:
         """Read a layer, or a block; after a `+` it must follow without white space."""
         token = self.next()
         if token is None or token.text in set("|+)") or (plus and token.spaced):
-            message = "a layer is missing beside '+', which stands between two without white space"
+            message = "a layer is missing beside '+', which joins two layers without white space"
             raise self.error(f"layer {self.count + 1}: {message}", plus or token)
         self.place += 1
         if token.text in BLOCKS and (opening := self.take("(", close=True)):
@@ -247,10 +251,20 @@ class _Reader:
         opening = self.next()
         try:
             if token.text == "(" or (opening and opening.text == "("):
-                raise LanguageError(_unexpected_opening(token.text))
+                raise LanguageError(_unexpected_opening(token.text, self.call()))
             return self.read_layer(token.text)
         except CnnFilterError as error:
             raise self.error(f"layer {self.count}, {token.text!r}: {error}", token) from error
+
+    def call(self) -> str:
+        """Return the text from the last token on to the end of the brackets that follow it."""
+        text, depth = "", 0
+        for token in self.tokens[self.place - 1 :]:
+            text += " " * (token.spaced and bool(text)) + token.text
+            depth += (token.text == "(") - (token.text == ")")
+            if token.text == ")" and depth <= 0:
+                break
+        return text
 
     def block(self, token: Token, opening: Token) -> Layer:
         """Read the branches of a block, and its name."""
@@ -293,7 +307,9 @@ def _number_names(layer: Layer, number: int) -> Layer:
 def _layer(kernel_shape: KernelShape, missing_size: Pair | None, text: str) -> Layer:
     body, *names = split(text, "@")
     word, colon, rest = body.partition(":")
-    found = _find_op(word)
+    found = SHORT.get(word, word)
+    if found not in OPS:
+        raise LanguageError(_explain_unknown(body, kernel_shape))
     taken = OPS[found].options
     options = read_options(split(rest, ",") if colon else [], kernel_shape=kernel_shape if "kernels" in taken else None)
     for option in options:
@@ -307,31 +323,48 @@ def _layer(kernel_shape: KernelShape, missing_size: Pair | None, text: str) -> L
 
 def _check_name(name: str) -> str:
     if not NAME.fullmatch(name):
-        raise LanguageError(f"'@{name}' is no name; letters, digits, '_', '.' and '-' are, as in @conv1")
+        raise LanguageError(f"'@{name}' is not a name of letters, digits, '_', '.' and '-', as in @conv1")
     return name
 
 
-def _find_op(word: str) -> str:
-    """Return the canonical word for a layer, or raise a `LanguageError` that says what was perhaps meant."""
-    canonical = SHORT.get(word, word)
-    if canonical in OPS:
-        return canonical
+def _explain_unknown(body: str, kernel_shape: KernelShape) -> str:
+    """Return what is wrong with a word that begins with none of the layers, and what was probably meant."""
+    word, kernel = body.partition(":")[0], split(body, ",")[0]
     if match := _REPEAT_AND_WORD.fullmatch(word):
-        raise LanguageError(f"a repeat is a word of its own: '{match[1]} {match[2]}'")
+        return f"a repeat is a word of its own: '{match[1]} {match[2]}'"
     if word in BLOCKS:
-        raise LanguageError(f"{word} needs its branches directly behind it, as in {word}(conv:3x3,p1 | conv:1x1)")
+        return f"{word} needs its branches directly after it, as in {word}(conv:3x3,p1 | conv:1x1)"
     if re.fullmatch(r"\d+(x\d+){1,2}", word, re.ASCII):
-        raise LanguageError(f"{word!r} is a size, which stands before all layers, or behind its layer by a colon")
+        return f"{word!r} is a size; it comes before all layers, or after the colon of one"
     if looks_like_option(word):
-        raise LanguageError(f"{word!r} is an option, which follows its layer by a comma, without white space")
-    raise LanguageError(f"unknown layer {word!r}{nearest(word, [*OPS, *SHORT, *BLOCKS])}")
+        return f"{word!r} is an option; options follow their layer after a comma, without white space"
+    if written := _translate(word):
+        return written
+    if re.match("[A-Za-z]", kernel) and _is_kernel(kernel, kernel_shape):
+        return f"{kernel} is a kernel; dwconv:{body} filters each channel with it, conv:{body} sums the channels"
+    return f"unknown layer {word!r}{nearest(word, [*OPS, *SHORT, *BLOCKS])}"
 
 
-def _unexpected_opening(word: str) -> str:
-    """Return what is wrong with a '(' that opens no block."""
+def _is_kernel(word: str, kernel_shape: KernelShape) -> bool:
+    try:
+        return bool(kernel_shape(word))
+    except CnnFilterError:
+        return False
+
+
+def _translate(call: str) -> str:
+    """Return how a layer in PyTorch's spelling is written here, or the empty string."""
+    from cnnfilter.nn.pytorch import translate  # noqa: PLC0415  only a mistake needs it
+
+    written = translate(call)
+    return f"{call} is written {written}" if written else ""
+
+
+def _unexpected_opening(word: str, call: str) -> str:
+    """Return what is wrong with a '(' that opens no block; `call` is the text up to its ')'."""
     if match := _REPEAT_AND_WORD.fullmatch(word):
         return f"a repeat is a word of its own: '{match[1]} {match[2]}('"
     if word in BLOCKS:
         return f"'(' follows {word} directly, without white space"
-    hint = nearest(word, BLOCKS)
-    return f"'(' directly follows res or cat, and stands inside [...] elsewhere{hint}"
+    opening = "'(' begins the branches of res or cat; elsewhere it must be inside [...]"
+    return _translate(call) or f"{opening}{nearest(word, BLOCKS)}"

@@ -11,14 +11,14 @@ from cnnfilter.nn.layers import KernelWord, Normalization
 from cnnfilter.numbers import join_rows, parse_number
 
 SIGNS = "()|+"
-"""What parts words without white space; inside `[...]` nothing does."""
+"""What separates words without white space; inside `[...]` nothing does."""
 
 LONGEST_SHOWN = 60
-"""So much of a text a message repeats."""
+"""Number of characters of a text that a message repeats."""
 
 
 class Token(NamedTuple):
-    """A word or a sign; `spaced` tells whether white space, or nothing at all, stands before it."""
+    """A word or a sign; `spaced` is whether white space, or nothing at all, is before it."""
 
     text: str
     line: int
@@ -64,13 +64,15 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def _separators(text: str, start: int, separates: Callable[[str], bool]) -> Iterator[int]:
-    """Yield where separators stand outside square brackets, from `start` on."""
+    """Yield the positions of separators outside square brackets, from `start` on."""
     depth = 0
     for position in range(start, len(text)):
         sign = text[position]
         depth += (sign == "[") - (sign == "]")
         if depth < 0:
-            raise LanguageError(f"{_begin(text, start)}: {sign!r} at place {position - start + 1} has no partner")
+            raise LanguageError(
+                f"{_begin(text, start)}: {sign!r} at position {position - start + 1} has no '[' before it"
+            )
         if depth == 0 and separates(sign):
             yield position
     if depth:
@@ -78,13 +80,13 @@ def _separators(text: str, start: int, separates: Callable[[str], bool]) -> Iter
 
 
 def _begin(text: str, start: int) -> str:
-    """Return the beginning of what is wrong, for a message."""
+    """Return the beginning of a wrong text, for a message."""
     first = text[start:].splitlines()[0]
     return repr(first if len(first) <= LONGEST_SHOWN else f"{first[:LONGEST_SHOWN]}...")
 
 
 KernelShape = Callable[[str], tuple[int, ...]]
-"""What tells the shape of the kernel that a word names, or raises a `KernelError`."""
+"""Returns the shape of the kernel that a word names, or raises a `KernelError`."""
 
 
 Options = dict[str, Any]
@@ -98,7 +100,7 @@ KNOWN_WORDS = [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
 """The words that are options by themselves, or with a value behind them."""
 
 SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
-"""What people write who know the words of other tools, and the letter it is here."""
+"""The words of other tools for options, and their letters here."""
 
 
 def _as_number(text: str, subject: str = "") -> float:
@@ -179,6 +181,8 @@ def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, obje
     bare = word[1:-1] if word.startswith("[") and word.endswith("]") and not is_json(word) else word
     if "\n" in bare:
         bare = join_rows(bare)
+    if not word:
+        raise LanguageError("an option is missing; there is no blank after a comma, as in conv:sobel-x,same")
     if kernel_shape is None or not bare:
         raise LanguageError(f"unknown option {word!r}{nearest(_key_of(word), KNOWN_WORDS)}")
     try:

@@ -46,7 +46,7 @@ def as_shape(value: str | Sequence[int], layout: Layout = "hwc") -> tuple[int, i
     if is_short or not re.fullmatch(r"\d+(x\d+){0,2}", written, re.ASCII):
         raise ShapeError(f"size {written[:40]!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
     if max(map(len, written.split("x"))) > 9:
-        raise ShapeError(f"size {written[:40]} is beyond a thousand million, more than any image has")
+        raise ShapeError(f"size {written[:40]} is above 999,999,999, more than any image has")
     sizes = [int(number) for number in written.split("x")]
     if min(sizes) < 1:
         raise ShapeError(f"size {written!r} has a 0; height, width and channels are at least 1")
@@ -146,7 +146,7 @@ class Layer(Value):
     def volume(self, shape: Shape) -> tuple[int, int, int]:
         """Return `shape` as (height, width, channels), or raise a `ShapeError` if it is a vector."""
         if len(shape) != 3:
-            raise ShapeError(f"{self.op} needs height, width and channels, and gets a vector of {shape[0]}")
+            raise ShapeError(f"{self.op} needs height, width and channels, but gets a vector of {shape[0]}")
         return shape[0], shape[1], shape[2]
 
 

@@ -11,7 +11,7 @@ from cnnfilter.nn.network import Visit
 def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
     """Return a warning for each border that has no padding to fill; a window of 1x1 needs none."""
     return [
-        f"{layer.text}: border {layer.border} has no effect with padding 0; leave the padding out, or make it same"
+        f"{visit.node.text}: border {layer.border} has no effect with padding 0; leave the padding out, or make it same"
         for visit in visits
         if isinstance(layer := visit.node.layer, Convolution)
         and layer.border.mode != "zero"

@@ -22,6 +22,12 @@ class Node(NamedTuple):
     branches: tuple[tuple["Node", ...], ...]
     depth: int
     branch: int
+    words: str = ""
+
+    @property
+    def text(self) -> str:
+        """What messages call it: the words of the command that made it, or the layer as the language writes it."""
+        return self.words or self.layer.text
 
 
 class Visit(NamedTuple):
@@ -37,7 +43,7 @@ class Visit(NamedTuple):
 
 
 _SHAPES_KEPT = 4
-"""So many shapes are remembered with what each layer makes of them."""
+"""Number of shapes that a network remembers with the sizes of its layers."""
 
 
 _LONGEST_SHOWN = 200
@@ -45,9 +51,13 @@ _LONGEST_SHOWN = 200
 
 
 class Network(Value):
-    """Layers in the order in which they are applied; no two have the same name."""
+    """Layers in the order in which they are applied; no two have the same name.
+
+    `words` are what messages call the layers where a command's options made them, such as `kernel sharpen`.
+    """
 
     layers: tuple[Layer, ...]
+    words: str = ""
 
     def __post_init__(self) -> None:
         given = {node.layer.name for node in self.all_nodes}
@@ -73,7 +83,7 @@ class Network(Value):
         """All nodes in the order of execution, those in blocks before the block."""
         nodes: list[Node] = []
         _append_nodes(nodes, self.layers, Counter())
-        return tuple(nodes)
+        return tuple(node._replace(words=self.words) for node in nodes) if self.words else tuple(nodes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,13 +98,14 @@ class Network(Value):
     def visits(self, shape: Shape) -> tuple[Visit, ...]:
         """Return each layer at work, in the order of execution, when `shape` goes into the first.
 
-        Errors name the layer. Those of the last shapes are kept: pictures of a batch are alike.
+        Errors name the layer. The last shapes are kept: images of a batch are alike.
         """
         kept: dict[Shape, tuple[Visit, ...]] = vars(self).setdefault("_visits", {})
         if shape not in kept:
             if len(kept) == _SHAPES_KEPT:
                 kept.clear()
-            kept[shape] = tuple(_visit(self.nodes, Flow(shape), alone=len(self.all_nodes) == 1))
+            alone = len(self.all_nodes) == 1 or bool(self.words)
+            kept[shape] = tuple(_visit(self.nodes, Flow(shape), alone=alone))
         return kept[shape]
 
     def output(self, shape: Shape) -> Shape:
@@ -145,7 +156,7 @@ def _visit(nodes: tuple[Node, ...], flow: Flow, *, alone: bool, held: int = 0, k
             outputs = node.layer.follow(flow)
         except ShapeError as error:
             place = "" if alone else f"layer {node.number}, "
-            raise ShapeError(f"{place}{node.layer.text}: {error}") from error
+            raise ShapeError(f"{place}{node.text}: {error}") from error
         visits.append(Visit(node, flow, outputs, held + joined + prod(outputs.shape)))
         flow, held, kept = outputs, held + kept, 0
     return visits

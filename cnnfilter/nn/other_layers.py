@@ -72,7 +72,7 @@ class Gray(Layer):
         """Return (height, width, 1)."""
         height, width, channels = self.volume(shape)
         if channels not in {1, 3}:
-            raise ShapeError(f"gray needs 3 channels (red, green, blue) or 1, and gets {channels}")
+            raise ShapeError(f"gray needs 3 channels (red, green, blue) or 1, but gets {channels}")
         return height, width, 1
 
 
@@ -93,7 +93,7 @@ class Linear(Layer):
     def output(self, shape: Shape) -> Shape:
         """Return (outputs,)."""
         if len(shape) != 1:
-            raise ShapeError(f"linear needs a vector, and gets {show_shape(shape)}; put flatten before it")
+            raise ShapeError(f"linear needs a vector, but gets {show_shape(shape)}; put flatten before it")
         return (self.outputs,)
 
     def options(self) -> Iterator[str]:
@@ -129,7 +129,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
-            raise ShapeError(f"dropout of {self.rate} is not a share from 0 to 1")
+            raise ShapeError(f"dropout of {self.rate} is not a number from 0 to 1")
 
 
 class BatchNorm(Layer):

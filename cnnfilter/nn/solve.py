@@ -48,9 +48,9 @@ def solve(layer: Layer, part: OpenPart, shape: Shape, target: Pair, *, keeps_str
     more at the end. A pool's stride that equals its size goes with it unless `keeps_stride`.
     """
     if not isinstance(layer, WindowLayer):
-        raise ShapeError(f"{layer.op} has no {part} to be found; conv, dwconv and the pools have")
+        raise ShapeError(f"{layer.op} has no {part}; conv, dwconv and the pools have")
     if part is OpenPart.KERNEL and isinstance(layer, Convolution) and layer.kernels:
-        raise ShapeError(f"kernel {layer.kernels[0].text} has its size; a size such as 3x3 in its place is left open")
+        raise ShapeError(f"kernel {layer.kernels[0].text} has a fixed size; write a size such as 3x3 in its place")
     search = _Search(layer, part, shape, keeps_stride=keeps_stride)
     same = layer.window.padding in {PaddingWord.SAME, PaddingWord.SAME_LOWER}
     if same and part in {OpenPart.KERNEL, OpenPart.DILATION} and not search.stride_follows:

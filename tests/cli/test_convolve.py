@@ -345,3 +345,22 @@ def test_the_numbers_of_a_square_in_one_row_bring_a_warning(run: Run, side: int)
     Path("kernel.txt").write_text(numbers)
     assert warning in run("convolve", "wide.txt", "-k", "kernel.txt").stderr
     assert run("convolve", "wide.txt", "-k", f"{numbers} 1").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-k", "Box:513"), "image.txt: kernel box:513: a window of 513x513 is larger"),
+        (("-k", "1 1 1; 1 1 1", "-d", "99"), "image.txt: kernel 1 1 1; 1 1 1: a window of 2x3 (spanning"),
+        (("-k", "box:99", "-k", "box:99", "--combine", "max"), "image.txt: kernels box:99, box:99: a window"),
+    ],
+)
+def test_an_error_speaks_of_the_kernel_and_not_of_layers(run: Run, options: tuple[str, ...], said: str) -> None:
+    stderr = run("convolve", "image.txt", *options, status=1).stderr
+    assert said in stderr
+    assert "conv:" not in stderr
+
+
+def test_a_warning_speaks_of_the_kernel_and_not_of_layers(run: Run) -> None:
+    stderr = run("convolve", "image.txt", "-k", "box:3", "-p", "0", "--border", "edge").stderr
+    assert "image.txt: kernel box:3: border edge has no effect with padding 0; leave the padding out" in stderr

@@ -696,7 +696,7 @@ def test_a_list_of_classes_goes_into_texts_alone(run: Run, folder: Path, output:
     [
         ('layers = ["relu"]\nstd = 0\n', "a standard deviation of 0 is not above 0"),
         ('layers = ["relu"]\nstd = [1, "-1/2"]\n', "a standard deviation of -0.5 is not above 0"),
-        ('layers = ["relu"]\nmean = []\n', "a mean and a deviation are one number, or one for each channel"),
+        ('layers = ["relu"]\nmean = []\n', "mean and std need one number, or one for each channel"),
         ('layers = ["relu"]\ninput_scale = 0\n', "an input scale of 0 is not above 0"),
         ('layers = ["relu"]\ninput_scale = inf\n', "input_scale inf is not a number"),
         ('layers = ["relu"]\ninput_scale = [1, 2]\n', "input_scale [1, 2] is not a number"),

@@ -292,7 +292,7 @@ class TestRunning:
 
     @pytest.mark.parametrize("text", ["maxpool:2", "conv:[1 1]", "gray", "channelmax", "globalavgpool", "dwconv:[1]"])
     def test_layers_of_images_refuse_vectors(self, text: str) -> None:
-        with pytest.raises(ShapeError, match=r"layer 2, .* needs height, width and channels, and gets a vector of 12"):
+        with pytest.raises(ShapeError, match=r"layer 2, .* needs height, width and channels, but gets a vector of 12"):
             run(f"flatten {text}", np.zeros((2, 3, 2)))
 
     @pytest.mark.parametrize("text", ["relu", "dwconv:sharpen,same", "maxpool:2", "gray", "flatten", "softmax", ""])
@@ -342,7 +342,7 @@ class TestGray:
 
     @pytest.mark.parametrize("channels", [2, 4])
     def test_other_numbers_of_channels_are_refused(self, channels: int) -> None:
-        with pytest.raises(ShapeError, match=f"gray needs 3 channels .* and gets {channels}"):
+        with pytest.raises(ShapeError, match=f"gray needs 3 channels .* but gets {channels}"):
             run("gray", np.zeros((2, 2, channels)))
 
 

@@ -82,7 +82,7 @@ def test_branches_are_added_or_laid_side_by_side(text: str, shape: Shape, output
         ("cat(gap | gap flatten)", "layer 4, cat(globalavgpool | globalavgpool flatten): branches of 1x1x3 and 3"),
         ("res(relu conv:9x9)", "layer 2, conv:9x9: a window of 9x9 is larger than the input of 8x8"),
         ("2x cat(relu | maxpool:1,p1)", "layer 2, maxpool:1,p1: padding 1 is more than half"),
-        ("res(relu | res(tanh | fc:3))", "layer 3, linear:3: linear needs a vector, and gets 8x8x3"),
+        ("res(relu | res(tanh | fc:3))", "layer 3, linear:3: linear needs a vector, but gets 8x8x3"),
         ("cat(relu | res(tanh | gray)) relu", "layer 4, res(tanh | gray): branches of 8x8x3 and 8x8x1 cannot be added"),
         (
             "res(cat( | ))",

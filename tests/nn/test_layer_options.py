@@ -88,7 +88,7 @@ def test_an_option_that_is_empty_is_not_taken_for_the_folder_one_is_in(text: str
 
 @pytest.mark.parametrize("text", ["relu:", "maxpool:2,", "linear:,3"])
 def test_an_option_that_is_empty_is_unknown(text: str) -> None:
-    assert refusal(text) == f"layer 1, {text!r}: unknown option ''"
+    assert refusal(text).startswith(f"layer 1, {text!r}: an option is missing; there is no blank after a comma")
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_every_known_word_is_read_as_what_it_says(word: str) -> None:
     "word", ["same", "flip", "ceil", "s2", "s0", "p-1", "p.txt", "d2x3", "g4", "bias=1", "border="]
 )
 def test_an_option_that_stands_alone_is_told_from_an_unknown_layer(word: str) -> None:
-    message = f"layer 2, {word!r}: {word!r} is an option, which follows its layer by a comma, without white space"
+    message = f"layer 2, {word!r}: {word!r} is an option; options follow their layer after a comma, without white space"
     assert looks_like_option(word)
     assert refusal(f"conv:3x3 {word}") == message
 
 
-@pytest.mark.parametrize("word", ["relv", "sobel-x", "16", "x3", "3x3x3x3", "bias", "pool=1", "size=3", "step", "="])
+@pytest.mark.parametrize("word", ["relv", "16", "x3", "3x3x3x3", "bias", "pool=1", "size=3", "step", "="])
 def test_a_word_that_is_no_option_is_an_unknown_layer(word: str) -> None:
     assert not looks_like_option(word)
     assert refusal(f"conv:3x3 {word}").startswith(f"layer 2, {word!r}: unknown layer {word!r}")
@@ -146,7 +146,7 @@ def test_a_word_that_is_no_option_is_an_unknown_layer(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["3x3", "8x8", "28x1", "224x224x3", "0x0"])
 def test_a_size_that_stands_alone_is_told_from_an_unknown_layer(word: str) -> None:
-    message = f"layer 2, {word!r}: {word!r} is a size, which stands before all layers, or behind its layer by a colon"
+    message = f"layer 2, {word!r}: {word!r} is a size; it comes before all layers, or after the colon of one"
     assert not looks_like_option(word)
     assert refusal(f"conv:3x3 {word}") == refusal(f"relu+{word} tanh") == message
 

@@ -50,7 +50,7 @@ def test_gray_makes_one_channel_of_three_and_leaves_one_alone(channels: int) -> 
 
 @pytest.mark.parametrize("channels", [2, 4, 64])
 def test_gray_needs_red_green_and_blue(channels: int) -> None:
-    with pytest.raises(ShapeError, match=rf"^gray needs 3 channels \(red, green, blue\) or 1, and gets {channels}$"):
+    with pytest.raises(ShapeError, match=rf"^gray needs 3 channels \(red, green, blue\) or 1, but gets {channels}$"):
         Gray().output((4, 5, channels))
 
 
@@ -69,7 +69,7 @@ def test_linear_multiplies_every_input_for_every_output(inputs: int, outputs: in
 
 @pytest.mark.parametrize("measure", ["output", "parameters", "macs"])
 def test_linear_needs_a_vector(measure: str) -> None:
-    with pytest.raises(ShapeError, match=r"^linear needs a vector, and gets 5x5x16; put flatten before it$"):
+    with pytest.raises(ShapeError, match=r"^linear needs a vector, but gets 5x5x16; put flatten before it$"):
         getattr(Linear(outputs=10), measure)((5, 5, 16))
 
 
@@ -85,7 +85,7 @@ def test_a_layer_takes_a_vector_or_says_what_it_needs(layer: Layer, length: int)
         assert len(layer.output((length,))) == 1
     else:
         with pytest.raises(
-            ShapeError, match=f"^{layer.op} needs height, width and channels, and gets a vector of {length}$"
+            ShapeError, match=f"^{layer.op} needs height, width and channels, but gets a vector of {length}$"
         ):
             layer.output((length,))
 

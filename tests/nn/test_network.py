@@ -132,8 +132,8 @@ def test_without_layers_what_goes_in_comes_out(shape: tuple[int, int, int]) -> N
     ("text", "message"),
     [
         ("relu maxpool:2 conv:9x9,4", "layer 3, conv:9x9,4: a window of 9x9 is larger than the input of 4x4"),
-        ("conv:3x3 fc:10", "layer 2, linear:10: linear needs a vector, and gets 6x6x1; put flatten before it"),
-        ("flatten maxpool:2", "layer 2, maxpool:2: maxpool needs height, width and channels, and gets a vector of 64"),
+        ("conv:3x3 fc:10", "layer 2, linear:10: linear needs a vector, but gets 6x6x1; put flatten before it"),
+        ("flatten maxpool:2", "layer 2, maxpool:2: maxpool needs height, width and channels, but gets a vector of 64"),
         ("2x maxpool:3+conv:2x2", "layer 3, maxpool:3: a window of 3x3 is larger than the input of 1x1"),
         ("conv:3x3,5 conv:3x3,6,g3", "layer 2, conv:3x3,6,g3: 5 channels cannot be divided into 3 groups"),
         ("conv:9x9", "conv:9x9: a window of 9x9 is larger than the input of 8x8"),

@@ -236,7 +236,7 @@ class TestKeys:
             ({"layers": [], "mean": True}, 'mean True is not a number, such as 0.5 or "1/255"'),
             ({"layers": [], "input_scale": [1]}, 'input_scale [1] is not a number, such as 0.5 or "1/255"'),
             ({"layers": [], "std": 0}, "a standard deviation of 0 is not above 0"),
-            ({"layers": [], "std": []}, "a mean and a deviation are one number, or one for each channel"),
+            ({"layers": [], "std": []}, "mean and std need one number, or one for each channel"),
             ({"layers": [], "input_scale": -1}, "an input scale of -1 is not above 0"),
         ],
         ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",

@@ -33,7 +33,7 @@ def test_other_norms_keep_the_shape_and_learn_nothing(layer: Layer) -> None:
 
 @pytest.mark.parametrize("layer", [LocalResponseNorm(), Equalize()], ids=lambda layer: layer.op)
 def test_other_norms_need_a_volume(layer: Layer) -> None:
-    with pytest.raises(ShapeError, match=f"^{layer.op} needs height, width and channels, and gets a vector of 7$"):
+    with pytest.raises(ShapeError, match=f"^{layer.op} needs height, width and channels, but gets a vector of 7$"):
         layer.output((7,))
 
 

@@ -98,5 +98,5 @@ def test_a_count_is_a_whole_number_up_to_a_billion(word: str, number: str) -> No
 
 @pytest.mark.parametrize("rate", ["1.5", "-0.1", "2"])
 def test_dropout_has_a_share_from_0_to_1(rate: str) -> None:
-    with pytest.raises(LanguageError, match=rf"^layer 1, 'dropout:{rate}': dropout of .* is not a share from 0 to 1$"):
+    with pytest.raises(LanguageError, match=rf"^layer 1, 'dropout:{rate}': dropout of .* is not a number from 0 to 1$"):
         parse_network(f"dropout:{rate}", kernel_shape)

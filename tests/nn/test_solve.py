@@ -207,10 +207,10 @@ def test_where_there_is_none_the_nearest_are_told(
 @pytest.mark.parametrize(
     ("text", "part", "message"),
     [
-        ("relu", "stride", "relu has no stride to be found; conv, dwconv and the pools have"),
-        ("gap", "kernel", "globalavgpool has no kernel to be found; conv, dwconv and the pools have"),
-        ("flatten", "padding", "flatten has no padding to be found; conv, dwconv and the pools have"),
-        ("conv:sobel-x", "kernel", "kernel sobel-x has its size; a size such as 3x3 in its place is left open"),
+        ("relu", "stride", "relu has no stride; conv, dwconv and the pools have"),
+        ("gap", "kernel", "globalavgpool has no kernel; conv, dwconv and the pools have"),
+        ("flatten", "padding", "flatten has no padding; conv, dwconv and the pools have"),
+        ("conv:sobel-x", "kernel", "kernel sobel-x has a fixed size; write a size such as 3x3 in its place"),
         (
             "conv:3x3,same",
             "kernel",

@@ -78,9 +78,9 @@ def test_white_space_of_any_kind_parts_words(space: str) -> None:
     [
         ("[", "'[': '[' is never closed"),
         ("a b[c d", "'b[c d': '[' is never closed"),
-        ("a]", "'a]': ']' at place 2 has no partner"),
-        ("a [b]c]", "'[b]c]': ']' at place 5 has no partner"),
-        ("a+]", "']': ']' at place 1 has no partner"),
+        ("a]", "'a]': ']' at position 2 has no '[' before it"),
+        ("a [b]c]", "'[b]c]': ']' at position 5 has no '[' before it"),
+        ("a+]", "']': ']' at position 1 has no '[' before it"),
         ("res([a)", "'[a)': '[' is never closed"),
     ],
 )
