@@ -54,7 +54,7 @@ PHRASES = {
     " (a folder ends in /, standard output is -o -)": "",
     "; --format png writes into a pipe or a device": "; encode_image gives the bytes for a pipe or a device",
     "; --background flattens it": "",
-    "--plot draws them, and --save all, of pipeline, writes a picture for each map": "`image[:, :, 0]` is the first",
+    "--plot draws them, and --save all, of pipeline, writes an image for each map": "`image[:, :, 0]` is the first",
     "`gray`, a layer or --channels gray, makes one": "`network('gray').run(image)` makes one",
     "--weights FILE brings some, --init he random ones": "`run(image, weights=...)` brings some",
     ": --resize HxW": "; resize it first",

@@ -172,7 +172,7 @@ def test_a_matrix_holds_whatever_comes(shape: tuple[int, ...], layer: str, tmp_p
     assert notes == []
 
 
-@pytest.mark.parametrize(("shape", "reason"), [((6, 8, 2), "has 2"), ((6, 8, 5), "has 5"), ((7,), "is no picture")])
+@pytest.mark.parametrize(("shape", "reason"), [((6, 8, 2), "has 2"), ((6, 8, 5), "has 5"), ((7,), "is not an image")])
 def test_what_the_network_gives_goes_into_one_file_or_none(shape: tuple[int, ...], reason: str) -> None:
     with pytest.raises(CnnFilterError, match=reason):
         encoded(np.zeros(shape), "x.png")

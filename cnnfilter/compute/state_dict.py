@@ -253,7 +253,7 @@ def _hint(need: Need, group: Mapping[str, Array]) -> str:
     if channels == (1, 3):
         return "; the weights are for 1 channel, and 3 are given: gray before makes one of three"
     if need.layer.op == "linear" and any(len(part) == 3 for part in need.parts):
-        return f"; the weights are for {given[1]} inputs, from a picture of another size: --resize HxW"
+        return f"; the weights are for {given[1]} inputs, from an image of another size: --resize HxW"
     return ""
 
 

@@ -36,7 +36,7 @@ def read_bytes(path: str | Path) -> bytes:
             return Path(path).read_bytes()
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
-    raise ImageFileError("is a device, and holds no picture", path=path)
+    raise ImageFileError("is a device, not an image file", path=path)
 
 
 class TemporaryFiles:

@@ -101,7 +101,7 @@ def encode_pages(
         animation.loop_count = loops
         data = _encode(lambda: cv2.imencodeanimation(suffix, animation, parameters))
     if data is None:
-        raise ImageFileError(f"{format_.name} cannot hold {len(pages)} pictures of {pages[0].shape}", path=path)
+        raise ImageFileError(f"{format_.name} cannot hold {len(pages)} images of {pages[0].shape}", path=path)
     return _add_metadata(data, format_, metadata) if any(map(any, metadata)) else data
 
 
@@ -176,7 +176,9 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim not in {2, 3} or pixels.size == 0:
-        raise ImageFileError(f"a result of shape {pixels.shape} is no picture; a .npy or .txt file holds it", path=path)
+        raise ImageFileError(
+            f"a result of shape {pixels.shape} is not an image; a .npy or .txt file holds it", path=path
+        )
     check_shape(pixels.shape, format_, path)
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels not in format_.channels:
@@ -196,7 +198,7 @@ def check_shape(shape: Sequence[int], format_: Format, path: str | Path) -> None
     if channels not in {1, 3, 4}:
         raise ImageFileError(
             f"an image file holds 1, 3 or 4 channels, and the result has {channels}; a .npy file holds any number, "
-            "--plot draws them, and --save all, of pipeline, writes a picture for each map",
+            "--plot draws them, and --save all, of pipeline, writes an image for each map",
             path=path,
         )
     size = "x".join(map(str, shape[:2]))
@@ -211,7 +213,7 @@ def check_shape(shape: Sequence[int], format_: Format, path: str | Path) -> None
 NO_ALPHA = "{} holds no alpha; PNG, WebP, TIFF and AVIF do"
 """What is said of transparent pixels that go into such a format."""
 
-GREY_ONLY = "{} holds grey pictures only; `gray`, a layer or --channels gray, makes one"
+GREY_ONLY = "{} holds grey images only; `gray`, a layer or --channels gray, makes one"
 """What is said of colours that go into such a format."""
 
 

@@ -332,7 +332,7 @@ def find_inputs(
                 sources.append(source)
                 below[source] = inner
         if len(sources) + len(failures) == before:
-            failures.append((word, f"no picture in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
+            failures.append((word, f"no image in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
     warnings = [f"{len(paths)} skipped, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
     return sources, below, failures, warnings
 

@@ -41,7 +41,7 @@ def read_sample(path: str) -> tuple[Doubles, str]:
     picture = decode_picture(read_bytes(path), path)
     volume = picture.colours
     if volume.shape[2] not in {1, 3}:
-        raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colored pictures")
+        raise ImageFileError(f"{path}: has {volume.shape[2]} channels; kernels are shown on grey or colour images")
     gray = to_gray(volume)[:, :, 0] * (WHITE / picture.maximum)
     reduced = reduce_picture(gray, 240)
     size = "x".join(map(str, gray.shape))
@@ -281,7 +281,7 @@ def all_kernels() -> dict[str, Kernel]:
 
 def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image: Array, note: str) -> None:
     """Draw a gray image (H, W) from 0 to `WHITE`, and each kernel, small, with its result on it; `note` names it."""
-    cells = [("the picture", None), *kernels.items()]
+    cells = [("the image", None), *kernels.items()]
     rows = ceil(len(cells) / _COLUMNS)
     down, across = 0.38 + 1.04 * min(1.6, max(0.55, image.shape[0] / image.shape[1])), _WIDTH / _COLUMNS
     paper = Paper(figure, sheet)

@@ -111,7 +111,7 @@ def check_sheet(sheet: Sheet, inputs: Iterable[Path] = ()) -> None:
 def check_protected(sheet: Sheet, protected: frozenset[str]) -> None:
     """Raise an `OutputError` if a figure would replace a file that is read, by the identities of those."""
     if not protected.isdisjoint(identify_all([sheet.target])):
-        raise OutputError(f"{sheet}: the picture would replace a file that is read")
+        raise OutputError(f"{sheet}: the figure would replace a file that is read")
 
 
 def check_colormap(name: str) -> None:

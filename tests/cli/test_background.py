@@ -77,7 +77,7 @@ def test_without_a_background_it_is_refused_and_a_dry_run_says_the_same(
     assert clear.size
     words = (*COMMANDS[command], "clear.png", "-o", f"out.{suffix}")
     done, rehearsed = run(*words, status=1), run(*words, "--dry-run", status=1)
-    reason = "PGM holds grey pictures only" if suffix == "pgm" else REFUSAL  # a background would not help
+    reason = "PGM holds grey images only" if suffix == "pgm" else REFUSAL  # a background would not help
     assert reason in done.stderr
     assert done.stderr.startswith(f"cnnfilter: out.{suffix}: ")
     assert (rehearsed.stderr, rehearsed.stdout) == (done.stderr, "")

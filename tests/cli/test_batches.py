@@ -116,7 +116,7 @@ def test_results_in_the_folder_are_no_inputs_the_next_time(run: Run, tree: dict[
 
 def test_a_folder_is_no_input_without_being_asked_for(run: Run, tree: dict[str, Array]) -> None:
     result = run("pool", "in", "a.png", "-o", "{index}.png", status=2)
-    assert "in: is a folder; -r takes the pictures in it" in result.stderr
+    assert "in: is a folder; -r takes the images in it" in result.stderr
     assert tree
 
 
@@ -152,7 +152,7 @@ def test_a_folder_without_a_picture_is_a_failure_and_the_others_are_done(run: Ru
     Path("empty").mkdir()
     result = run("pool", "-r", "empty", "in", "-o", "out/", status=1)
     first, counts = result.stderr.splitlines()
-    assert first.startswith("cnnfilter: empty: no picture in this folder, or below it (.png .jpg ")
+    assert first.startswith("cnnfilter: empty: no image in this folder, or below it (.png .jpg ")
     assert counts == "cnnfilter: 1 of 4 inputs failed"
     assert files(Path("out")) == set(tree)
 

@@ -136,7 +136,7 @@ def test_a_bad_input_in_the_middle_does_not_keep_the_others_from_being_done(
         (("convolve", "m.txt", "colours.png", "-k", "slices.npy", "-o", "{stem}.npy"), None, "2 slices for [13] chan"),
         (("convolve", "two.npy", "-k", "box:3", "--channels", "gray"), "two.npy", "gray needs 3 channels"),
         (("convolve", "two.npy", "-k", "box:3", "-o", "new.png"), "new.png", r"has 2; a \.npy file"),
-        (("convolve", "colours.png", "-k", "box:3", "-o", "new.pgm"), "new.pgm", "grey pictures only"),
+        (("convolve", "colours.png", "-k", "box:3", "-o", "new.pgm"), "new.pgm", "grey images only"),
         (("convolve", "sprite.png", "-k", "box:3", "-o", "new.jpg"), "new.jpg", "holds no alpha"),
         (("pool", "m.txt", "--size", "5"), "m.txt", "5x5 is larger"),
         (("pool", "m.txt", "-p", "2"), "m.txt", "more than half"),

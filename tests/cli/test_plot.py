@@ -154,7 +154,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 def test_a_figure_is_not_drawn_over_what_is_read(run: Run, colours: Array) -> None:
     result = run("pool", "colours.png", "--plot", "colours.png", status=2)
-    assert "--plot colours.png: the picture would replace a file that is read" in result.stderr
+    assert "--plot colours.png: the figure would replace a file that is read" in result.stderr
     assert np.array_equal(load("colours.png"), colours)
 
 

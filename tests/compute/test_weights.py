@@ -377,7 +377,7 @@ class TestMistakes:
     def test_weights_for_a_picture_of_another_size_tell_to_resize(self, names: dict[str, str]) -> None:
         text = "maxpool:2 flatten fc:3"
         message = refusal(text, (6, 6, 2), renamed(tensors_of(text, (8, 8, 2)), **names))
-        assert message.endswith("; the weights are for 32 inputs, from a picture of another size: --resize HxW")
+        assert message.endswith("; the weights are for 32 inputs, from an image of another size: --resize HxW")
 
     def test_a_picture_that_the_layers_cannot_take_is_an_error_of_shapes(self) -> None:
         text = "relu conv:3x3,2"

@@ -115,7 +115,7 @@ def test_several_pictures_are_written_where_the_row_says_so(suffix: str) -> None
     row = FORMATS[suffix]
     pages = [_smallest(row), 2 * _smallest(row)]
     if not row.pages:
-        with pytest.raises(ImageFileError, match="cannot hold 2 pictures"):
+        with pytest.raises(ImageFileError, match="cannot hold 2 images"):
             encode_pages(pages, f"x{suffix}")
         return
     header = read_header(bytes(encode_pages(pages, f"x{suffix}")))

@@ -40,13 +40,13 @@ def test_each_kernel_stands_beside_its_result(gallery: Figure) -> None:
     sample, kernels = make_sample(), all_kernels()
     found = images(gallery)
     assert len(found) == 2 * len(kernels) + 1
-    assert np.array_equal(np.asarray(found["result the picture"].get_array()), sample)
+    assert np.array_equal(np.asarray(found["result the image"].get_array()), sample)
     for word in kernels:
         weights = load_kernel(word).weights
         assert np.array_equal(np.asarray(found[f"kernel {word}"].get_array()), weights)
         expected = convolve(sample, weights, padding="same", border="edge")
         assert np.allclose(np.asarray(found[f"result {word}"].get_array()), expected)
-    assert {"the picture", *kernels} <= set(words_on(gallery))
+    assert {"the image", *kernels} <= set(words_on(gallery))
     assert gallery.get_suptitle() == "The kernels of cnnfilter, each on a sample"
 
 
