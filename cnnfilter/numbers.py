@@ -212,34 +212,48 @@ def show_digits(number: float, digits: int, whole: float = 1e15) -> str:
     return str(int(number)) if float(number).is_integer() and abs(number) < whole else f"{number:.{digits}g}"
 
 
-def show_short(number: float, digits: int = 3) -> str:
-    """Return a number as a cell holds it; in fewer than three digits there is no 0 before the point.
+def show_short(number: float) -> str:
+    """Return a number in about three digits, as where there is little room.
 
     Examples
     --------
     >>> show_short(0.12345), show_short(1234.5), show_short(320.0), show_short(1.5e9)
-    ('0.123', '1234', '320', '1.5e+09')
-    >>> show_short(-0.02936, 2), show_short(0.02936, 1), show_short(255.0, 1)
-    ('-.029', '.03', '255')
+    ('0.123', '1234', '320', '1.5e9')
     """
     number += 0.0  # -0 becomes 0
     if abs(number) < 1e6 and (float(number).is_integer() or abs(number) >= 1000):
         return f"{number:.0f}"
-    if digits >= 3 or float(number).is_integer() or abs(number) >= 100:
-        return f"{number:.3g}"
-    return f"{number:.{digits}g}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.{digits}g}"
+    return re.sub(r"e([-+]?)0*", lambda sign: "e" + sign[1].strip("+"), f"{number:.3g}")
 
 
-def show_places(number: float, places: int) -> str:
-    """Return a number with so many places and no 0 before the point; a zero is `0`, and only a zero is.
+def is_exact(text: str, number: float, precision: float = 1e-12) -> bool:
+    """Return whether a text is a number but for rounding of its arithmetic.
 
     Examples
     --------
-    >>> show_places(-0.25, 2), show_places(10.5, 1), show_places(0.0, 1)
-    ('-.25', '10.5', '0')
+    >>> is_exact("0.3", 0.1 + 0.2), is_exact("0.333", 1 / 3)
+    (True, False)
     """
-    text = f"{number:.{places}f}"
-    return "0" if number == 0 else text.replace("0.", ".", 1) if abs(number) < 1 else text
+    return abs(float(text) - number) <= precision * abs(number)
+
+
+def show_sum(terms: Sequence[float], total: float) -> str:
+    """Return what some numbers add up to, `=` before it, or, where digits are left out, `≈`; one alone without terms.
+
+    Examples
+    --------
+    >>> show_sum([8.0, -5.0, 4.0], 7.0), show_sum([], 2.5)
+    ('= 8 - 5 + 4 = 7', '= 2.5')
+    >>> show_sum([1 / 3, 1 / 3], 2 / 3), show_sum([], 2 / 3)
+    ('≈ 0.33333 + 0.33333 ≈ 0.66667', '≈ 0.66667')
+    """
+    numbers = [*map(float, terms), float(total)]
+    texts = [show_digits(number, 9) for number in numbers]
+    sign = "="
+    if not all(is_exact(text, number) for text, number in zip(texts, numbers, strict=True)):
+        sign, texts = "≈", [show_digits(number, 5, whole=1e9) for number in numbers]
+    summed = " + ".join(texts[:-1]).replace("+ -", "- ")
+    return f"{sign} {summed} {sign} {texts[-1]}" if terms else f"{sign} {texts[-1]}"
 
 
 def show_bytes(count: int) -> str:

@@ -12,6 +12,7 @@ from cnnfilter.cli.options import completing, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
 from cnnfilter.kernels.spec import Kernel, describe, list_kernels, load_kernel, names
+from cnnfilter.log import warn
 from cnnfilter.numbers import align, round_digits, show_number, to_json
 
 if TYPE_CHECKING:
@@ -94,20 +95,23 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
     kernels = [load_kernel(word) for word in words]
     # What draws loads matplotlib, when all that can be refused without it has been.
     from cnnfilter.plot import kernel_sheet as draw  # noqa: PLC0415
-    from cnnfilter.plot.sheet import open_sheet  # noqa: PLC0415
+    from cnnfilter.plot.sheet import Paper, open_sheet  # noqa: PLC0415
 
     pixels, note = draw.read_sample(image) if image else (draw.make_sample(), "a computed test image")
     with open_sheet(sheet) as figure:
-        if not kernels:
-            draw.draw_gallery(figure, sheet, draw.all_kernels(), pixels, note)
-            return
-        planes = []
-        for word, kernel in zip(words, kernels, strict=True):
-            flat = image is not None and kernel.weights.ndim == 2
-            result = draw.lay_kernel(pixels, kernel, note) if flat else None
-            planes += draw.planes_of(word, kernel, result)
-        caption = draw.caption_of(words[0], kernels[0].description) if len(kernels) == 1 else ""
-        draw.draw_kernels(figure, sheet, planes, caption)
+        paper = Paper(figure, sheet)
+        if kernels:
+            planes = []
+            for word, kernel in zip(words, kernels, strict=True):
+                flat = image is not None and kernel.weights.ndim == 2
+                result = draw.lay_kernel(pixels, kernel, note) if flat else None
+                planes += draw.planes_of(word, kernel, result)
+            caption = draw.caption_of(words[0], kernels[0].description) if len(kernels) == 1 else ""
+            draw.draw_kernels(paper, planes, caption)
+        else:
+            draw.draw_gallery(paper, draw.all_kernels(), pixels, note)
+        if paper.warning:
+            warn(paper.warning)
 
 
 def _matrix(word: str, kernel: Kernel) -> str:

@@ -23,9 +23,9 @@ from cnnfilter.explain.trace import Explained, Trace, Weighing, trace
 from cnnfilter.nn.geometry import Pair, show_pair
 from cnnfilter.nn.other_layers import ChannelPool, Pool
 from cnnfilter.numbers import as_operand, show_digits, show_short
+from cnnfilter.plot.cells import Words, choose_words, find_inks, measure_cells, write_numbers
 from cnnfilter.plot.input_regions import Excerpt, choose_excerpt
-from cnnfilter.plot.panel import find_inks, number_points, write_cells
-from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Size
+from cnnfilter.plot.sheet import POINTS, Box, Paper, Size
 from cnnfilter.plot.view import SIGNED, Display, symmetric
 from cnnfilter.plot.window import (
     display_output,
@@ -174,10 +174,12 @@ def _set_stage(one: Explained, work: Work, excerpt: Excerpt, paper: Paper) -> _S
     # the letters of title and formula can be read on small figures too
     heading = paper.text(_GAP, 0.14, title, 11 / paper.zoom)
     paper.break_lines(heading, title, [], (0.5, text_width))
-    panels = [draw_input(paper, box, one, channel, excerpt.seen, _write_short) for channel, box in enumerate(inputs)]
+    panels = [
+        draw_input(paper, box, one, channel, excerpt.seen, _write_between_lines) for channel, box in enumerate(inputs)
+    ]
     scale = symmetric(np.stack(list(slices.values()))) if slices else None
     for box, (name, weights) in zip(kernels, slices.items(), strict=True):
-        draw_cells(paper, box, Display(weights, colormap=SIGNED, norm=scale), name, numbers=_write_short)
+        draw_cells(paper, box, Display(weights, colormap=SIGNED, norm=scale), name, numbers=_write_between_lines)
     return _Stage(
         paper,
         panels,
@@ -234,26 +236,9 @@ def _count_letters(width: float, paper: Paper) -> int:
     return int(width * dpi / ceil(0.61 * _POINTS / POINTS * dpi))
 
 
-def _write_short(axes: Axes, zoom: float, display: Display, first: Pair) -> bool:
-    """Write numbers into cells, shorter ones if they can be read better; lines separate the cells in any case."""
-    values = np.asarray(display.pixels, np.float64)
-    words, points = _choose_words(axes, zoom, values)
-    if points:
-        write_cells(axes, values, words, points, axes.images[0], first)
-    return True
-
-
-def _choose_words(axes: Axes, zoom: float, values: Doubles) -> tuple[list[str], float]:
-    """Return a word for each value, in fewer digits if these can be read better, and the size of letters or 0."""
-    found: list[tuple[list[str], float]] = []
-    for digits in (3, 2, 1):
-        words = ["" if np.isnan(value) else show_short(float(value), digits) for value in values.ravel()]
-        points = number_points(axes, zoom, (values.shape[0], values.shape[1]), words)
-        if points >= 6.5:  # smaller numbers are rather written in fewer digits
-            return words, points
-        found.append((words, points))
-    words, points = max(found, key=lambda pair: pair[1])
-    return words, points if points >= LEAST_POINTS else 0.0
+def _write_between_lines(axes: Axes, zoom: float, display: Display, first: Pair) -> str:
+    """Write numbers into cells if they can be read; lines separate the cells in any case."""
+    return write_numbers(axes, zoom, display, first) or ""
 
 
 def _slices(weighings: Sequence[Weighing]) -> dict[str, Doubles]:
@@ -273,11 +258,12 @@ def _draw_empty(paper: Paper, box: Box, one: Explained, number: int, values: Dou
     several = f", map {number}" if one.outputs.shape[2] > 1 else ""
     title = f"output {show_pair((one.traced.output[0], one.traced.output[1]))}{several}; hatched: still empty"
     empty = display._replace(pixels=np.full(values.shape, np.nan))
-    axes = draw_cells(paper, box, empty, title, one.corner, _write_short)
+    axes = draw_cells(paper, box, empty, title, one.corner, _write_between_lines)
     top, left = one.corner
     hatch_cells(axes, top, left, top + values.shape[0], left + values.shape[1], "\\\\\\")
     shades = ScalarMappable(display.norm, display.colormap)
-    words, points = _choose_words(axes, paper.zoom, values)
+    chosen = choose_words(measure_cells(axes, (values.shape[0], values.shape[1])), paper.zoom, values)
+    words, points, _ = chosen or Words([""] * values.size, 0.0)
     places = [(top + row, left + column) for row, column in np.ndindex(*values.shape)]
     styles = zip(shades.to_rgba(values.ravel()), words, find_inks(shades, values), strict=True)
     return _Output(axes, points, dict(zip(places, styles, strict=True)))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Doubles
-from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels, write_numbers
+from cnnfilter.plot.cells import write_numbers
+from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels
 from cnnfilter.plot.sheet import Box, Paper, Sheet
 from cnnfilter.plot.view import MOST_MAPS, SIGNED, Look, View, display_maps, symmetric
 
@@ -83,8 +84,6 @@ def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
         words.append(f"slice 0 of {slices}")
     if count > MOST_MAPS:
         words.append(f"{MOST_MAPS} shown")
-    caption = paper.text(box.left, box.top + 0.17, "", 8, va="bottom")
-    paper.break_lines(caption, "", words, (0.26, box.width))
     inner = box._replace(top=box.top + 0.2, height=box.height - 0.3)
     norm = symmetric(shown if colored else shown[..., 0])
     display = display_maps(
@@ -96,5 +95,6 @@ def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
     axes.set_yticks([])
     axes.set_label("filters")
     axes.set_frame_on(display.tiles == (1, 1))
-    if not colored:
-        write_numbers(axes, paper.zoom, display)
+    note = None if colored else write_numbers(axes, paper.zoom, display)
+    caption = paper.text(box.left, box.top + 0.17, "", 8, va="bottom")
+    paper.break_lines(caption, "", [*words, *filter(None, [note])], (0.26, box.width))

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import ceil, floor, log10
+from math import ceil
 from pathlib import Path
-from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator
 
 from cnnfilter.api import convolve
 from cnnfilter.arrays import Array, Doubles
@@ -27,10 +23,11 @@ from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
-from cnnfilter.numbers import round_digits, show_number, show_places
-from cnnfilter.plot.panel import LETTER, write_cells
-from cnnfilter.plot.sheet import LEAST_POINTS, POINTS, Box, Paper, Sheet, set_size
-from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, scale_of
+from cnnfilter.numbers import round_digits, show_number
+from cnnfilter.plot.cells import write_numbers
+from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_bar, draw_pixels, mark_sizes
+from cnnfilter.plot.sheet import Box, Paper
+from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, Display, scale_of
 
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""
@@ -142,10 +139,7 @@ def planes_of(word: str, kernel: Kernel, result: KernelResult | None = None) -> 
     for number, weights in enumerate(slices[:MOST_PLANES], 1):
         place = f", slice {number} of {count}" if count > 1 else ""
         rest = f" ({left} more are not drawn)" if number == MOST_PLANES and left > 0 else ""
-        divisor = common_divisor(weights)
-        times = f"cells: weights x {divisor}; " if divisor > 1 else ""
-        facts = f"{times}sum {show_number(round_digits(float(weights.sum()), 6))}"
-        planes.append(Plane(f"{head}{place}{rest}\n{facts}", weights, result if count == 1 else None))
+        planes.append(Plane(f"{head}{place}{rest}", weights, result if count == 1 else None))
     return planes
 
 
@@ -159,80 +153,80 @@ def caption_of(word: str, description: str) -> str:
     return re.sub(r"\b[A-Z][A-Z0-9]*\b", lambda match: values.get(match[0], match[0]), "; ".join(clauses))
 
 
-def draw_kernels(figure: Figure, sheet: Sheet, planes: Sequence[Plane], heading: str = "") -> None:
+def draw_kernels(paper: Paper, planes: Sequence[Plane], heading: str = "") -> None:
     """Draw each plane in a row below the `heading`: its weights, frequency response, and result if it is known."""
     has_results = any(plane.result for plane in planes)
     widths = [max(plane.side for plane in planes), *[_PANEL] * (1 + has_results)]
     heights = [plane.side * 0.92 for plane in planes]
-    zoom = min(1.0, set_size(figure, sheet, (sum(heights) + 0.35 * bool(heading), sum(widths))))
-    rcParams["font.size"] *= zoom  # of this sheet
-    figure.set_layout_engine("constrained", w_pad=0.08 * zoom, h_pad=0.08 * zoom)
+    top = 0.5 if heading else 0.0
+    paper.lay_out(sum(heights) + top, sum(widths))
     if heading:
-        figure.suptitle(fill(heading, 100), fontsize=10 * zoom)
-    ratios = {"width_ratios": widths, "height_ratios": heights}
-    rows = figure.subplots(len(planes), len(widths), squeeze=False, gridspec_kw=ratios)
-    images = []
-    for axes, plane in zip(rows, planes, strict=True):
-        images.append(_draw_weights(axes[0], plane))
-        _draw_response(axes[1], frequency_response(plane.weights))
+        words = paper.text(TICKS, 0.12, "", 10)
+        paper.break_lines(words, "", [heading], (top - 0.12, sum(widths) - 2 * TICKS))
+    for plane, height in zip(planes, heights, strict=True):
+        boxes, left = list[Box](), 0.0
+        for width in widths:
+            boxes.append(Box(left, top, width, height))
+            left += width
+        _draw_weights(paper, boxes[0], plane)
+        _draw_response(paper, boxes[1], frequency_response(plane.weights))
         if plane.result:
-            _draw_result(axes[2], plane.result)
-        elif has_results:
-            axes[2].set_axis_off()
-    _settle(figure)  # now the cells have their sizes
-    for axes, plane, image in zip(rows, planes, images, strict=True):
-        _write_numbers(axes[0], plane.weights, image)
+            _draw_result(paper, boxes[2], plane.result)
+        top += height
 
 
-def _settle(figure: Figure) -> None:
-    """Lay out the panels of a figure for good, at places that do not depend on the order of the solver's sums."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, low, width, height = (round(part, 6) for part in axes.get_position(original=True).bounds)
-        axes.set_position((left, low, width, height))
+def _open_panel(paper: Paper, box: Box, shape: Sequence[int]) -> tuple[Axes, Box]:
+    """Return the axes of an image of a shape within a box, below the room for its title, and where they are."""
+    inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR - 0.2, box.height - TITLE - BELOW)
+    place = paper.square(inner, shape[0] / shape[1])
+    return paper.axes(place), place
 
 
-def _draw_weights(axes: Axes, plane: Plane) -> AxesImage:
-    colors, scale = scale_of(plane.weights)
-    image = axes.imshow(plane.weights, cmap=colors, norm=scale, interpolation="nearest")
-    axes.set(title=plane.title, xlabel="column", ylabel="row")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=9, integer=True, min_n_ticks=1))
-    _draw_scale(axes, image, "weight")
-    return image
+def _write_title(paper: Paper, box: Box, axes: Axes, name: str, facts: Sequence[str]) -> None:
+    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
+    paper.break_lines(words, name, facts, (TITLE - 0.08, box.width - TICKS - 0.1))
 
 
-def _draw_response(axes: Axes, response: Doubles) -> None:
-    most = float(response.max())
+def _draw_weights(paper: Paper, box: Box, plane: Plane) -> None:
+    weights = plane.weights
+    size = weights.shape[0], weights.shape[1]
+    colors, scale = scale_of(weights)
+    display = Display(weights, colormap=colors, norm=scale)
+    axes, place = _open_panel(paper, box, size)
+    draw_bar(paper, place, draw_pixels(axes, display, size), label="weight")
+    mark_sizes(paper, place, axes, size)
+    note = write_numbers(axes, paper.zoom, display, divisor=common_divisor(weights))
+    total = f"sum {show_number(round_digits(float(weights.sum()), 6))}"
+    _write_title(paper, box, axes, plane.title, [total, *filter(None, [note])])
+
+
+def _draw_response(paper: Paper, box: Box, response: Doubles) -> None:
+    most, middle = float(response.max()), _FREQUENCIES // 2
     is_logarithmic = needs_logarithm(response)
     scale = LogNorm(most / 10**4, most, clip=True) if is_logarithmic else scale_of(response)[1]  # 80 dB
     half = 0.5 + 0.5 / (_FREQUENCIES - 1)  # the outer pixels' centers lie at 0.5
-    style: dict[str, Any] = {"extent": (-half, half, half, -half), "interpolation": "bilinear"}
+    axes, place = _open_panel(paper, box, (1, 1))
+    style: dict[str, Any] = {"extent": (-half, half, half, -half), "interpolation": "bilinear", "aspect": "auto"}
     image = axes.imshow(np.maximum(response, scale.vmin or 0.0), cmap=UNSIGNED, norm=scale, **style)
-    middle = _FREQUENCIES // 2
-    axes.set_title(f"frequency response\nat 0: {response[middle, middle]:.3g}, greatest: {most:.3g}")
+    facts = [f"at 0: {response[middle, middle]:.3g}", f"greatest: {most:.3g}"]
     axes.set(xlabel="cycles per pixel, across", ylabel="cycles per pixel, down")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks([-0.5, -0.25, 0, 0.25, 0.5], labels=["-0.5", "", "0", "", "0.5"])
+        axis.set_ticks([-0.5, 0, 0.5], labels=["-0.5", "0", "0.5"])
+        axis.set_ticks([-0.25, 0.25], minor=True)
     axes.set(xlim=(-0.5, 0.5), ylim=(0.5, -0.5))
-    _draw_scale(axes, image, "magnitude, logarithmic" if is_logarithmic else "magnitude")
+    draw_bar(paper, place, image, label="magnitude, logarithmic" if is_logarithmic else "magnitude")
+    _write_title(paper, box, axes, "frequency response", facts)
 
 
-def _draw_result(axes: Axes, result: KernelResult) -> None:
-    height, width = result.values.shape
+def _draw_result(paper: Paper, box: Box, result: KernelResult) -> None:
+    size = result.values.shape[0], result.values.shape[1]
     low, high = float(result.values.min()), float(result.values.max())
-    axes.set_title(f"on {result.note}\n{height}x{width}, values {low:.4g} to {high:.4g}")
-    _draw_scale(axes, _show_result(axes, result), "value")
-
-
-def _draw_scale(axes: Axes, image: AxesImage, label: str) -> None:
-    """Draw what the colors of a panel mean beside it, as high as the panel."""
-    beside = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
-    is_logarithmic = isinstance(image.norm, LogNorm)
-    bar = axes.figure.colorbar(image, cax=beside, label=label, format="%g" if is_logarithmic else None)
-    if is_logarithmic:
-        bar.ax.minorticks_off()
+    axes, place = _open_panel(paper, box, size)
+    image = _show_result(axes, result)
+    axes.set_aspect("auto")
+    mark_sizes(paper, place, axes, size)
+    draw_bar(paper, place, image, label="value")
+    _write_title(paper, box, axes, f"on {result.note}", [f"{size[0]}x{size[1]}", f"values {low:.4g} to {high:.4g}"])
 
 
 def frequency_response(weights: Doubles) -> Doubles:
@@ -254,41 +248,21 @@ def needs_logarithm(response: Doubles) -> bool:
     return bool(np.median(response) < 0.05 * response.max())
 
 
-def _write_numbers(axes: Axes, weights: Doubles, image: AxesImage) -> None:
-    """Write each weight into its cell if all fit: whole numbers over the divisor, else fewer and fewer digits."""
-    whole = weights * common_divisor(weights)
-    if np.array_equal(whole, np.rint(whole)) and np.abs(whole).max() < 1e6:
-        ways = [[show_number(number) for number in whole.ravel().tolist()]]
-    else:
-        first = -floor(log10(np.abs(weights).max()))  # the place of the greatest one's first digit
-        places = [max(0, first + digits) for digits in (3, 2, 1)] if first <= 4 else []
-        ways = [[show_places(weight, count) for weight in weights.ravel().tolist()] for count in places]
-    box = axes.get_window_extent()
-    sides = zip((box.height, box.width), weights.shape, strict=True)
-    height, width = (length / cells * POINTS / axes.figure.dpi for length, cells in sides)
-    for words in ways:
-        points = min(13.0, height * 0.6, width * 0.88 / (LETTER * max(map(len, words))))
-        if points >= LEAST_POINTS:
-            write_cells(axes, weights, words, points, image)
-            return
-
-
 def all_kernels() -> dict[str, Kernel]:
     """Return each kernel that has a name, those that are made at a size that shows what they do."""
     words = [shown_word(name) if name in RECIPES else name for name in names()]
     return {word: load_kernel(word) for word in words}
 
 
-def draw_gallery(figure: Figure, sheet: Sheet, kernels: dict[str, Kernel], image: Array, note: str) -> None:
+def draw_gallery(paper: Paper, kernels: dict[str, Kernel], image: Array, note: str) -> None:
     """Draw a gray image (H, W) from 0 to `WHITE`, and each kernel, small, with its result on it; `note` names it."""
     cells = [("the image", None), *kernels.items()]
     rows = ceil(len(cells) / _COLUMNS)
     down, across = 0.38 + 1.04 * min(1.6, max(0.55, image.shape[0] / image.shape[1])), _WIDTH / _COLUMNS
-    paper = Paper(figure, sheet)
     height = _HEAD + rows * down + _FOOT
     paper.lay_out(height, _WIDTH)
     style: dict[str, Any] = {"fontsize": 12 * paper.zoom, "y": 1 - 0.12 / height, "va": "top"}
-    figure.suptitle(f"The kernels of cnnfilter, each on {note}", **style)
+    paper.figure.suptitle(f"The kernels of cnnfilter, each on {note}", **style)
     for place, (word, kernel) in enumerate(cells):
         row, column = divmod(place, _COLUMNS)
         left, top = (column + 0.04) * across, _HEAD + (row + 0.14) * down

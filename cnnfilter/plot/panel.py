@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
-from math import ceil, floor, isfinite, log10, prod
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import FuncNorm, to_rgba
+from matplotlib.colors import FuncNorm, LogNorm, to_rgba
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -19,8 +17,9 @@ from matplotlib.ticker import MaxNLocator
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.io.formats import Range
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.numbers import show_places, show_short
-from cnnfilter.plot.sheet import INK, LEAST_POINTS, POINTS, TICK_POINTS, Box, Paper
+from cnnfilter.numbers import show_digits, show_short
+from cnnfilter.plot.cells import write_numbers
+from cnnfilter.plot.sheet import INK, POINTS, TICK_POINTS, Box, Paper
 from cnnfilter.plot.view import MOST_MAPS, Display, Look, View, display_view, display_weights, show_end
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
@@ -62,10 +61,10 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
     height, width = view.shape[:2] if single else (rows, columns)
     image = draw_pixels(axes, display, (height, width))
     if display.bar:
-        _draw_bar(paper, place, image, display)
+        draw_bar(paper, place, image, display.extend)
     count = min(view.shape[2], MOST_MAPS)
     if single:
-        _mark_sizes(paper, place, axes, (height, width))
+        mark_sizes(paper, place, axes, (height, width))
     else:
         axes.set_axis_off()
         for top, left, tall, broad in islice(display.places(), count):  # so that the edges of white maps can be seen
@@ -74,12 +73,13 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         words = "red, green, blue: " if view.shape[2] == 3 and not view.matrix else ""
         label = f"{words}{count} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
-    if display.pixels.ndim == 2:
-        write_numbers(axes, paper.zoom, display)
+    note = write_numbers(axes, paper.zoom, display) if display.pixels.ndim == 2 else None
     if look.range_ not in {None, Range.NONE} and not view.given:
-        return axes, place, [f"shown by range {look.range_}"]
-    hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
-    return axes, place, list(filter(None, (display.caption, "equalized" if look.equalize else "", hidden)))
+        said = [f"shown by range {look.range_}"]
+    else:
+        hidden = f"{MOST_MAPS} maps shown" if view.shape[2] > MOST_MAPS else ""
+        said = [display.caption, "equalized" if look.equalize else "", hidden]
+    return axes, place, list(filter(None, (*said, note)))
 
 
 def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
@@ -96,7 +96,7 @@ def _draw_vector(paper: Paper, box: Box, view: View) -> Axes:
         axes.vlines(starts, np.minimum(lows, 0), np.maximum(highs, 0), color=_BLUE, linewidth=thick)
     axes.axhline(0, color=INK, linewidth=0.5 * paper.zoom)
     axes.set_xticks(_choose_ticks(paper, count, wide, across=True))
-    axes.yaxis.set_major_formatter(lambda level, _: show_short(level))
+    axes.yaxis.set_major_formatter(show_level)
     axes.set_xlabel(f"{count} values")
     axes.spines[["top", "right"]].set_visible(False)
     return axes
@@ -125,77 +125,41 @@ def _checker(where: Array) -> Doubles:
     return np.dstack([np.repeat(1 - 0.2 * squares[:, :, None], 3, axis=2), where])
 
 
-def write_numbers(axes: Axes, zoom: float, display: Display, first: Pair = (0, 0)) -> bool:
-    """Write each of up to 1024 values into its cell if all fit, in letters that can be read; return whether they do."""
-    values = display.pixels
-    odd = np.zeros(values.shape) if display.odd is None else display.odd
-    if values.size > 1024 or not (np.isfinite(values).any() or odd.any()):
-        return False
-    for words in _ways_to_write(values, odd):
-        points = number_points(axes, zoom, (values.shape[0], values.shape[1]), words)
-        if points >= LEAST_POINTS * zoom:
-            write_cells(axes, values, words, points, ScalarMappable(display.norm, display.colormap), first)
-            return True
-    return False
+def show_level(level: float, _: object = None) -> str:
+    """Return a level at an axis, without what rounding adds to it."""
+    return show_digits(0.0 if abs(level) < 1e-12 else level, 6, whole=1e6)
 
 
-def write_cells(
-    axes: Axes, values: Array, words: Sequence[str], points: float, colors: ScalarMappable, first: Pair = (0, 0)
-) -> None:
-    """Write a word into each cell of (rows, columns), in the ink that its color asks for."""
-    for (row, column), word, ink in zip(np.ndindex(values.shape), words, find_inks(colors, values), strict=True):
-        if word:
-            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": points, "color": ink}
-            axes.text(first[1] + column, first[0] + row, word, **style)
-
-
-def find_inks(mappable: ScalarMappable, values: Array) -> list[str]:
-    """Return for each value the ink that is read better on its color; on odd ones black is."""
-    inks = choose_inks(mappable.to_rgba(np.ma.masked_invalid(values)))
-    return ["black" if odd else ink for odd, ink in zip(np.ravel(~np.isfinite(values)), inks, strict=True)]
-
-
-def choose_inks(colors: Array) -> list[str]:
-    """Return for each of (..., 4) colors black or white, whichever is read better on it."""
-    return ["black" if bright > 0.5 else "white" for bright in np.ravel(colors[..., :3] @ [0.299, 0.587, 0.114])]
-
-
-def _ways_to_write(values: Array, odd: Array) -> Iterator[list[str]]:
-    """Yield the texts of cells, in fewer and fewer digits; what is not finite is written unless it is a gap."""
-    numbers, marks = values.ravel().tolist(), odd.ravel().tolist()
-    greatest = max((abs(number) for number in numbers if isfinite(number)), default=0.0)
-    whole = floor(log10(greatest)) if greatest else 0
-    ways: list[Callable[[float], str]] = [show_short]
-    ways += [partial(show_places, places=digits - 1 - whole) for digits in (3, 2, 1) if 0 < digits - 1 - whole <= 4]
-    for write in ways:
-        shown = zip(numbers, marks, strict=True)
-        yield [write(number) if isfinite(number) else str(number) if is_odd else "" for number, is_odd in shown]
-
-
-def number_points(axes: Axes, zoom: float, shape: Pair, words: Sequence[str]) -> float:
-    """Return the size of letters in which words fit into the cells of axes, at most 13 points."""
-    box, dots = axes.get_window_extent(), axes.figure.dpi / POINTS
-    height, width = box.height / shape[0] / dots, box.width / shape[1] / dots
-    return min(13.0 * zoom, width * 0.8 / (LETTER * max(2, *map(len, words))), height * 0.55)
-
-
-def _draw_bar(paper: Paper, place: Box, image: ScalarMappable, display: Display) -> None:
+def draw_bar(paper: Paper, place: Box, image: ScalarMappable, extend: str = "neither", label: str = "") -> None:
     """Draw the scale right of a box."""
     axes = paper.axes(Box(place.left + place.width + 0.08, place.top, 0.12, place.height))
-    bar = paper.figure.colorbar(image, cax=axes, extend=display.extend)
-    count = max(2, min(9, int(paper.real(place)[0] / (0.25 * paper.zoom))))
-    if isinstance(display.norm, FuncNorm):
-        levels = list(dict.fromkeys(display.norm.inverse(np.linspace(0, 1, min(count, 5))).tolist()))
-        bar.set_ticks(levels, labels=[show_short(level) for level in levels])
-        bar.minorticks_off()
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
-        axes.yaxis.set_major_formatter(lambda level, _: show_short(level))
+    bar = paper.figure.colorbar(image, cax=axes, extend=extend, label=label)
+    words = [*map(show_short if isinstance(image.norm, FuncNorm) else show_level, _choose_levels(paper, place, image))]
+    levels = [float(word) for word in words]
+    bar.set_ticks(levels, labels=words)
+    bar.minorticks_off()
+    shares = np.asarray(image.norm(np.array(levels)), np.float64).tolist()
+    for text, share in zip(axes.get_yticklabels(), shares, strict=True):
+        text.set_verticalalignment("bottom" if share < 0.02 else "top" if share > 0.98 else "center_baseline")
     bar.outline.set_linewidth(0.5 * paper.zoom)
     axes.set_label("scale")
 
 
-def _mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
+def _choose_levels(paper: Paper, place: Box, image: ScalarMappable) -> list[float]:
+    """Return the levels of a scale that are named."""
+    norm, count = image.norm, max(2, min(9, int(paper.real(place)[0] / (0.25 * paper.zoom))))
+    low, high = (float(np.asarray(end)) for end in (norm.vmin, norm.vmax))
+    if isinstance(norm, FuncNorm):
+        shares = np.linspace(0, 1, min(count, 5))[1:-1]
+        return list(dict.fromkeys(float(show_short(level)) for level in (low, *norm.inverse(shares).tolist(), high)))
+    if isinstance(norm, LogNorm):
+        return [high / 10**power for power in range(5) if high / 10**power >= low * 0.999]
+    slack = 1e-6 * (high - low)
+    levels = np.asarray(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)).tolist()
+    return [level for level in levels if low - slack <= level <= high + slack]
+
+
+def mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
     """Write the (height, width) at the axes, and count some pixels from 0, as many as there is room for."""
     rooms = paper.real(place)
     for axis, count, word, room in zip((axes.yaxis, axes.xaxis), size, ("height", "width"), rooms, strict=True):

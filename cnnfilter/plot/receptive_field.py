@@ -17,9 +17,9 @@ from cnnfilter.compute.forward import as_volume
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.nn.geometry import Pair, show_pair
+from cnnfilter.plot.cells import choose_inks
 from cnnfilter.plot.input_regions import Frame, Frames
 from cnnfilter.plot.kernel_sheet import reduce_picture
-from cnnfilter.plot.panel import choose_inks
 from cnnfilter.plot.sheet import Box, Paper, Sheet
 
 if TYPE_CHECKING:

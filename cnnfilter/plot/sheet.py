@@ -161,18 +161,14 @@ def open_sheet(sheet: Sheet) -> Iterator[Figure]:
 
 @contextmanager
 def open_canvas(sheet: Sheet) -> Iterator[Figure]:
-    """Yield an empty figure whose pixels can be read; one too small for what is drawn on it is an `OutputError`."""
+    """Yield an empty figure whose pixels can be read."""
     with _settings():
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         figure = Figure(dpi=sheet.dpi)
         FigureCanvasAgg(figure)
-        try:
-            yield figure
-        except UserWarning as warning:
-            reason = "the figure is too small for what is on it; a larger --figure-size would do"
-            raise OutputError(f"{sheet}: {reason}") from warning
+        yield figure
 
 
 @contextmanager
@@ -182,7 +178,6 @@ def _settings() -> Iterator[None]:
 
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        warnings.filterwarnings("error", message="constrained_layout not applied", category=UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
         yield

@@ -17,10 +17,11 @@ from cnnfilter.errors import ShapeError
 from cnnfilter.explain.trace import Explained, Reach, Trace, Weighing, find_picked, find_reach, read_values, span_around
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.other_layers import ChannelPool, Pool
-from cnnfilter.numbers import show_short
-from cnnfilter.plot.panel import draw_pixels, write_numbers
+from cnnfilter.numbers import show_sum
+from cnnfilter.plot.cells import write_numbers
+from cnnfilter.plot.panel import draw_pixels
 from cnnfilter.plot.sheet import FRAME, Box, Paper
-from cnnfilter.plot.view import GRAYS, SIGNED, Display, find_odd, lies_below, show_end, symmetric
+from cnnfilter.plot.view import GRAYS, SIGNED, Display, find_odd, lies_below, symmetric
 
 MOST_ROWS = 12
 """More channels and maps cannot be read in one figure."""
@@ -28,12 +29,15 @@ MOST_ROWS = 12
 _CELL, _HEAD, _FOOT, _GAP = 2.5, 0.35, 0.3, 0.55
 """Inches of a panel, above, below and beside it."""
 
-Numbers = Callable[[Axes, float, Display, Pair], bool]
-"""Writes numbers into cells, by their zoom, the first at a (row, column); returns whether lines separate them."""
+Numbers = Callable[[Axes, float, Display, Pair], str | None]
+"""Writes numbers into cells, by their zoom, the first at a (row, column), and returns how; None: there are no lines."""
 
 
 class _Row(NamedTuple):
-    """A row of panels: a channel, its map, its place among the map's channels; with the `last` the map is drawn too."""
+    """A row of panels: a channel, its map, its place among the map's channels; with the `last` the map is drawn too.
+
+    The products of all rows have one scale, up to `reach`.
+    """
 
     one: Explained
     channel: int
@@ -41,11 +45,14 @@ class _Row(NamedTuple):
     place: int = 0
     weighing: Weighing | None = None
     last: bool = True
+    reach: float = 1.0
 
 
 def draw_windows(explained: Sequence[Explained], name: str, paper: Paper) -> None:
     """Draw how values come about, a row for each channel of each map; raise a `ShapeError` if these are too many."""
-    rows = [row for one in explained for row in _rows(one)]
+    products = [one.traced.products(weighing) for one in explained for weighing in one.traced.weighings]
+    reach = max((float(symmetric(part).vmax or 1.0) for part in products), default=1.0)
+    rows = [row._replace(reach=reach) for one in explained for row in _rows(one)]
     if len(rows) > MOST_ROWS:
         raise ShapeError(
             f"{len(rows)} channels and maps are too many for one figure, which holds {MOST_ROWS}; "
@@ -103,8 +110,9 @@ def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
         draw_cells(paper, boxes[1], display, f"{name}{slices}")
         _sign(paper, boxes[1], "=")
         products = row.one.traced.products(weighing)[:, :, row.place]
-        display = Display(products, colormap=SIGNED, norm=symmetric(products), odd=find_odd(products))
-        draw_cells(paper, boxes[2], display, f"products, sum {show_end(float(products.sum()))}")
+        norm = Normalize(-row.reach, row.reach)
+        display = Display(products, colormap=SIGNED, norm=norm, odd=find_odd(products))
+        draw_cells(paper, boxes[2], display, f"products, sum {show_sum([], products.sum()).removeprefix('= ')}")
     if row.last:
         _sign(paper, boxes[-2], "→")
         one = row.one
@@ -127,7 +135,8 @@ def draw_cells(
     place = paper.square(box, rows / columns)
     axes = paper.axes(place)
     draw_pixels(axes, display, (rows, columns), first)
-    lined = numbers(axes, paper.zoom, display, first)
+    note = numbers(axes, paper.zoom, display, first)
+    lined = note is not None
     high, wide = paper.real(place)
     sides = (axes.yaxis, rows, first[0], high / 0.2), (axes.xaxis, columns, first[1], wide / 0.32)
     for axis, size, start, room in sides:
@@ -138,7 +147,7 @@ def draw_cells(
         axes.grid(which="minor", color="#888888", linewidth=0.4)
         axes.tick_params(which="minor", length=0)
     words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
-    paper.break_lines(words, "", [title], (_HEAD - 0.05, box.width + _GAP - 0.15))
+    paper.break_lines(words, "", [title, *filter(None, [note])], (_HEAD - 0.05, box.width + _GAP - 0.15))
     return axes
 
 
@@ -242,13 +251,11 @@ def display_output(values: Doubles, one: Explained) -> Display:
 def _output_title(row: _Row) -> str:
     """Return where a value is, what it is, and what made it of the products: its channels, the bias, the functions."""
     one, traced, weighing = row.one, row.one.traced, row.weighing
-    added = []
-    sums = ""
+    bias = weighing.bias if weighing else 0.0
+    terms = list[float]()
     if weighing and len(weighing.channels) > 1 and not traced.functions:
-        numbers = [*traced.products(weighing).sum(axis=(0, 1)), *([weighing.bias] if weighing.bias else [])]
-        sums = " + ".join(show_short(float(number)) for number in numbers).replace("+ -", "- ") + " = "
-    elif weighing and weighing.bias:
-        added = [f"bias {show_short(weighing.bias)}"]
+        terms = [*traced.products(weighing).sum(axis=(0, 1)).tolist(), *([bias] if bias else [])]
+    added = [f"bias {show_sum([], bias).removeprefix('= ')}"] if bias and not terms else []
     place = ",".join(map(str, (*traced.place, row.map) if len(one.outcome) > 1 else traced.place))
-    value = f"{sums}{show_end(float(one.outcome[row.map]))}"
-    return ", ".join([f"output [{place}] = {value}", *added, *(function.op for function in traced.functions)])
+    value = f"output [{place}] {show_sum(terms, float(one.outcome[row.map]))}"
+    return ", ".join([value, *added, *(function.op for function in traced.functions)])

@@ -11,7 +11,7 @@ from cnnfilter.api import convolve
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import kernel_shape, load_kernel, names
 from cnnfilter.plot.kernel_sheet import all_kernels, draw_gallery, make_sample, reduce_picture
-from cnnfilter.plot.sheet import Sheet, open_sheet
+from cnnfilter.plot.sheet import Paper, Sheet, open_sheet
 from tests.plot.conftest import texts_on, words_on
 
 
@@ -20,7 +20,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Figure]:
     """Return the sheet of all kernels, drawn once for all tests; it is saved when the last of them ends."""
     sheet = Sheet(str(tmp_path_factory.mktemp("sheet") / "figure.png"), dpi=80)
     with open_sheet(sheet) as figure:
-        draw_gallery(figure, sheet, all_kernels(), make_sample(), "a sample")
+        draw_gallery(Paper(figure, sheet), all_kernels(), make_sample(), "a sample")
         yield figure
 
 

@@ -113,7 +113,7 @@ def test_more_rows_than_can_be_read_are_an_error() -> None:
 def test_kernels_that_are_combined_have_one_output() -> None:
     words = titles(draw("conv:sobel-x,sobel-y magnitude", PATCH, (0, 0)))
     assert [word.partition(" ")[0] for word in words].count("output") == 1
-    assert words[-1].endswith(", magnitude")
+    assert ", magnitude" in words[-1]
 
 
 FRACTIONS = np.random.default_rng(3).normal(size=(8, 8, 1)) / 3
@@ -132,7 +132,10 @@ def test_fractions_are_shortened_until_they_fit(words: str) -> None:
 def test_titles_hold_five_digits() -> None:
     one = explained("conv:gaussian:3,same", FRACTIONS, (1, 1))
     words = titles(draw("conv:gaussian:3,same", FRACTIONS, (1, 1)))
-    assert words[2:] == [f"products, sum {one.outcome[0]:.5g}", f"output [1,1] = {one.outcome[0]:.5g}"]
+    assert [word.partition(", numbers")[0].partition(",\nnumbers")[0] for word in words[2:]] == [
+        f"products, sum ≈ {one.outcome[0]:.5g}",
+        f"output [1,1] ≈ {one.outcome[0]:.5g}",
+    ]
 
 
 def test_negative_inputs_have_the_map_of_signed_results() -> None:
