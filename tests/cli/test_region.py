@@ -89,18 +89,18 @@ def test_several_kernels_are_printed_one_by_one(run: Run, picture: Array) -> Non
     assert [line for line in lines if line.startswith("#")] == ["# a.png dwconv:box:3", "# a.png dwconv:sharpen"]
 
 
-@pytest.mark.parametrize("kernel", ["sharpen", "gaussian:25:6", "line-diagonal:15"])
+@pytest.mark.parametrize("kernel", ["sharpen", "gaussian:25:6"])
 def test_a_region_of_a_result_that_is_made_in_strips_is_the_same(run: Run, folder: Path, kernel: str) -> None:
-    pixels = GENERATOR.integers(0, 256, (1500, 1400, 3)).astype(np.uint8)
+    pixels = GENERATOR.integers(0, 256, (1300, 800, 3)).astype(np.uint8)
     save(folder / "big.png", pixels)
     words = ("convolve", "big.png", "-k", kernel, "-p", "same", "-q")
     run(*words, "-o", "whole.npy")
-    run(*words, "-o", "whole.png", "--compression", "0")
-    for region in ("700:760,300:420", "1499:,:", ":3,1000:1001"):
+    run(*words, "-o", "whole.ppm")
+    for region in ("600:700,300:420", "1299:,:", ":3,700:701"):
         run(*words, "--region", region, "-o", "part.npy")
-        run(*words, "--region", region, "-o", "part.png")
+        run(*words, "--region", region, "-o", "part.ppm")
         assert np.array_equal(np.load("part.npy"), np.load("whole.npy")[indices(region)])
-        assert np.array_equal(load("part.png"), load("whole.png")[indices(region)])
+        assert np.array_equal(load("part.ppm"), load("whole.ppm")[indices(region)])
 
 
 def test_alpha_and_a_background_are_cropped_alike(run: Run, folder: Path) -> None:
