@@ -67,10 +67,12 @@ PHRASES = {
 }
 """What messages say about options that the library does not have, and what a caller in Python reads instead."""
 
-_RANGES = "clip|abs|scale|max|offset|none"
+_WORDS = "clip|abs|scale|max|offset|none|sum|mean|ncc|phase|full|same|valid"
 
-_OPTION = re.compile(rf"--(allow-truncated|max-pixels|page|range|quality|compression)\b(?: (N|\d+|{_RANGES})\b)?")
-"""An option that is a parameter of the library too, with its value if there is one."""
+_OPTION = re.compile(
+    rf"--(allow-truncated|max-pixels|page|range|quality|compression|mode|normalize)\b(?: (?:(N|\d+)|({_WORDS}))\b)?"
+)
+"""An option that is a parameter of the library too, with its value, a number or a word, if there is one."""
 
 
 def in_words_of_python(text: str) -> str:
@@ -87,10 +89,10 @@ def in_words_of_python(text: str) -> str:
 
 
 def _name_parameter(option: re.Match[str]) -> str:
-    name, value = option[1].replace("-", "_"), option[2]
-    if name == "range" and value:
-        return f'range="{value}"'
-    return f"{name}={value or ('True' if name == 'allow_truncated' else '...')}"
+    name, number, word = option[1].replace("-", "_"), option[2], option[3]
+    if word:
+        return f'{name}="{word}"'
+    return f"{name}={number or ('True' if name == 'allow_truncated' else '...')}"
 
 
 @contextmanager

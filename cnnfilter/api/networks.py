@@ -172,12 +172,13 @@ def _state(weights: str | PathLike[str] | Mapping[str, ArrayLike]) -> StateDict:
 
 @public
 def network(text: str | PathLike[str]) -> RunnableNetwork:
-    """Return a network from a text such as `conv:sobel-x,same relu maxpool:2`, or from a file.
+    """Return a network from a text such as `conv:sobel-x,same relu maxpool:2`, from its name, or from a file.
 
     Parameters
     ----------
     text : str or path
-        The layers, or the path of a network file (`.toml`, `.json`, `.txt`).
+        The layers, the name of a known network (`"resnet18"`), or the path of a network file (`.toml`, `.json`,
+        `.txt`).
 
     Returns
     -------
@@ -191,8 +192,10 @@ def network(text: str | PathLike[str]) -> RunnableNetwork:
 
     Examples
     --------
-    >>> network("relu maxpool:2,s1").run(np.array([[-1.0, 2.0], [3.0, -4.0]]))
+    >>> network("relu maxpool:2,s1").run([[-1.0, 2.0], [3.0, -4.0]])
     array([[3.]])
+    >>> network("lenet5").summary().input
+    (32, 32, 3)
     """
     if not isinstance(text, str | PathLike):
         raise LanguageError(f"network takes the layers as text or the path of a file, not {type(text).__name__}")
