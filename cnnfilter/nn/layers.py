@@ -42,8 +42,7 @@ def as_shape(value: str | Sequence[int], layout: Layout = "hwc") -> tuple[int, i
     ((224, 224, 3), (28, 28, 1), (224, 224, 3))
     """
     written = value if isinstance(value, str) else "x".join(map(str, value))
-    is_short = not isinstance(value, str) and len(value) == 1  # a text may write one number for a square
-    if is_short or not re.fullmatch(r"\d+(x\d+){0,2}", written, re.ASCII):
+    if not re.fullmatch(r"\d+(x\d+){0,2}", written, re.ASCII):
         raise ShapeError(f"size {written[:40]!r} is neither HxW nor HxWxC, such as 28x28 or 224x224x3")
     if max(map(len, written.split("x"))) > 9:
         raise ShapeError(f"size {written[:40]} is above 999,999,999, more than any image has")

@@ -17,6 +17,7 @@ from tests.reference.shapes import (
 from tests.reference.values import VALUES, Nested, Values
 
 
+@pytest.mark.filterwarnings("ignore:shape .* is read as")  # few rows, many columns, as a test of sizes has them
 @pytest.mark.parametrize("row", SINGLE_LAYERS, ids=lambda row: f"{row.id}-{row.layer}")
 def test_a_layer_has_the_size_and_the_counts_that_pytorch_has(row: SingleLayer) -> None:
     network = cnnfilter.network(row.layer)
