@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, reduce
 from math import isfinite
@@ -310,7 +310,7 @@ def read_document(path: Path) -> Document:
         raise LanguageError("not a text in UTF-8", path=path) from error
     except RecursionError as error:
         raise LanguageError("lists are nested too deeply", path=path) from error
-    except (ValueError, OverflowError) as error:  # numbers beyond all measure
+    except (ValueError, OverflowError) as error:  # numbers that are too large
         raise LanguageError(f"cannot be read ({error})", path=path) from error
 
 
@@ -400,10 +400,12 @@ def _load(text: str, suffix: str) -> dict[str, Any]:
     return content
 
 
-def _sizes(value: object) -> str | Sequence[int]:
+def _sizes(value: object) -> str:
     if type(value) is int:
         return str(value)
-    if isinstance(value, str) or (isinstance(value, list) and all(type(size) is int for size in value)):
+    if isinstance(value, list) and all(type(size) is int for size in value):
+        return "x".join(map(str, value))
+    if isinstance(value, str):
         return value
     raise LanguageError(f'input {value!r} is not a size, such as "224x224x3"')
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them: decimals, fractions and matrices in, texts of as many digits as are wanted out, tables.
+"""Numbers as people write them: decimals, fractions and matrices in, texts of a wanted number of digits out, tables.
 
 Reading is strict: no guess is made.
 """
@@ -82,7 +82,7 @@ def parse_table(text: str, *, blank_starts_channel: bool = True, finite: bool = 
     r"""Return the table that a text writes: a row a line, spaces, tabs or commas, `#` comments.
 
     A blank line between rows starts the next channel, or is skipped. Without `finite` numbers may be nan and infinite.
-    `TextError`, with its place, if it is no table.
+    `TextError`, with its place, if it is not a table.
 
     Examples
     --------
@@ -197,12 +197,12 @@ def show_exact(number: SupportsFloat) -> str:
 
 
 def round_digits(number: float, digits: int) -> float:
-    """Return a number to so many digits; one that is next to nothing is 0."""
+    """Return a number rounded to digits; one that is next to nothing is 0."""
     return float(f"{number:.{digits}g}") if abs(number) > 1e-12 else 0.0
 
 
 def show_digits(number: float, digits: int, whole: float = 1e15) -> str:
-    """Return a number in up to so many digits; a whole one below `whole` has all of them.
+    """Return a number in up to `digits` digits; a whole one below `whole` has all of them.
 
     Examples
     --------
@@ -303,7 +303,7 @@ def as_operand(text: str) -> str:
 
 
 def align(rows: Sequence[Sequence[str]], flush_right: Container[int] = (), gap: str = "  ") -> list[str]:
-    """Return each row of a table as a line; columns are flush left but for some, and two spaces apart.
+    """Return each row of a table as a line; columns are flush left except some, and two spaces apart.
 
     Examples
     --------

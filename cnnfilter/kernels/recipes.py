@@ -82,7 +82,7 @@ RECIPES = {
     "usm": Recipe(
         ("sigma", "amount"),
         "2:1",
-        "unsharp mask, I + AMOUNT (I - Gaussian): AMOUNT 1, size=N 6 sigma unless given; no threshold (not linear);"
+        "unsharp mask: I + AMOUNT (I - Gaussian); AMOUNT 1, size=N 6 sigma unless given; no threshold (not linear);"
         " sums to 1",
         "photographic unsharp masking; Schreiber, Wirephoto quality improvement by unsharp masking, 1970",
         optional=("amount", "size"),

@@ -47,7 +47,7 @@ class Kernel(NamedTuple):
 
 @lru_cache(maxsize=128)
 def recognize(word: str) -> Made | Path | str:
-    """Return what a kernel word stands for: a kernel made to size, a file, or the matrix itself as text.
+    """Return the meaning of a kernel word: a kernel made to size, a file, or the matrix itself as text.
 
     Recognised in this order: JSON, ImageMagick's `WxH:`, or only numbers, fractions, commas and `;` are the matrix
     itself; a known name before the first `:`, in any case, is that kernel; a `/`, a `.`, or that it exists makes a
@@ -181,7 +181,7 @@ def _read(word: str) -> Made | TextKernel | Path:
 
 
 def never_negative(word: str) -> bool:
-    """Return whether a kernel has no negative weight, as a blur has none; without numpy but for `.npy` files."""
+    """Return whether a kernel has no negative weight, as a blur has none; only for `.npy` files with numpy."""
     match _read(word):
         case Made(name):
             return not RECIPES[name].signed
@@ -192,7 +192,7 @@ def never_negative(word: str) -> bool:
 
 
 def load_kernel(word: str) -> Kernel:
-    """Return the kernel that a word stands for: a name, a file, or the matrix itself, as `-k` takes it."""
+    """Return the kernel of a word: a name, a file, or the matrix itself, as `-k` takes it."""
     import numpy as np  # noqa: PLC0415  `shape` goes without
 
     match _read(word):

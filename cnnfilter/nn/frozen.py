@@ -13,7 +13,7 @@ Kind = TypeVar("Kind", bound="Value")
 
 @dataclass_transform(frozen_default=True)
 class Value:
-    """Fields are the annotations of a class and of those above it, but for names in capitals; a value is the default.
+    """Fields are the annotations of a class and of those above it, except names in capitals; a value is the default.
 
     All fields are given by name where `NAMED_ONLY`. `__post_init__` is called when all are set. Two values are equal if
     they are of one class and all fields are.

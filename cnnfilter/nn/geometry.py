@@ -76,7 +76,7 @@ def as_padding(value: int | str | Sequence[int]) -> Padding:
 
 
 def _whole_numbers(value: int | Sequence[int], subject: str, least: int, counts: tuple[int, ...]) -> list[int]:
-    """Return so many whole numbers, none too small or too large; those of numpy are numbers too, 2.5 is none."""
+    """Return whole numbers, of numpy too, of an allowed count and range; 2.5 is refused."""
     try:
         numbers = [index(number) for number in value] if isinstance(value, Iterable) else [index(value)]
     except TypeError as error:
@@ -296,15 +296,15 @@ def as_border(value: str | Border) -> Border:
 
 
 def default_padding(border: Border) -> Padding:
-    """Return the padding where none is given: `same` for a border other than zero, which has to lie somewhere."""
+    """Return the padding where none is given: `same` for a border other than zero, which needs pixels to fill."""
     return NO_PADDING if border.mode is BorderMode.ZERO else PaddingWord.SAME
 
 
 class Field(NamedTuple):
     """A receptive field: what the first value sees of the input, from `first` to `last`, both (row, column).
 
-    The field of the next value lies `jump` further, (down, across). Pixels are counted from the image's edge; below 0,
-    and beyond its end, lies padding.
+    The field of the next value is `jump` further, (down, across). Pixels are counted from the image's edge; below 0,
+    and beyond its end, is padding.
     """
 
     first: Pair

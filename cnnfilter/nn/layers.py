@@ -301,7 +301,7 @@ class Convolution(WindowLayer):
 
     @property
     def takes_alpha(self) -> bool:
-        """Whether all its kernels are given, each in one slice that lies on every channel."""
+        """Whether all its kernels are given, each in one slice for every channel."""
         return bool(self.kernels) and all(len(kernel.shape) == 2 for kernel in self.kernels)
 
     def options(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The layers that are no convolutions: activations, norms, fully connected ones, pools and blocks."""
+"""The layers that are not convolutions: activations, norms, fully connected ones, pools and blocks."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -158,7 +158,7 @@ class BatchNorm(Layer):
 class LocalResponseNorm(Layer):
     """Each value divided by (k + alpha / size * sum of squares of `size` neighbouring channels) ** beta.
 
-    The channels lie around the value's own, one more before it where `size` is even, as in PyTorch and
+    The channels are around the value's own, one more before it where `size` is even, as in PyTorch and
     Caffe (Krizhevsky et al., "ImageNet classification with deep CNNs", 2012, has alpha without the division).
     """
 

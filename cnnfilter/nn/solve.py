@@ -28,7 +28,7 @@ class Solution(NamedTuple):
     """What was found: the layers that lead to the wanted size, smallest first, or else the nearest ones.
 
     `nearest` has layers that lead to smaller or larger sizes; `more` counts pairs that were left out, and `endless`
-    tells that larger values lead there as well, without end.
+    is whether larger values lead there as well, without end.
     """
 
     layers: tuple[Layer, ...]
@@ -38,13 +38,13 @@ class Solution(NamedTuple):
 
 
 MOST_PAIRS = 1000
-"""So many solutions that differ along the axes are listed."""
+"""Number of solutions that differ along the axes that are listed."""
 
 
 def solve(layer: Layer, part: OpenPart, shape: Shape, target: Pair, *, keeps_stride: bool = False) -> Solution:
     """Return the layers that differ from `layer` in one part, and make `target` of an input of `shape`.
 
-    One number stands for both axes where one will do, else a pair; paddings are even on both sides, or have one pixel
+    One number is given for both axes where one will do, else a pair; paddings are even on both sides, or have one pixel
     more at the end. A pool's stride that equals its size goes with it unless `keeps_stride`.
     """
     if not isinstance(layer, WindowLayer):
@@ -87,7 +87,7 @@ class _Search:
         kernel_or_dilation = part in {OpenPart.KERNEL, OpenPart.DILATION}
         follows = part is OpenPart.KERNEL and self.is_pool and self.window.stride == self.window.size
         self.stride_follows = follows and not keeps_stride
-        """Whether the stride goes with the size, as a pool's does unless told."""
+        """Whether the stride goes with the size, as a pool's does unless given."""
         self.grows = part is OpenPart.PADDING or (kernel_or_dilation and self.padding is PaddingWord.FULL)
         """Whether a larger value leads to a larger size, or to the same."""
         self.is_monotonous = not (kernel_or_dilation and self.padding is PaddingWord.HALF) and not self.stride_follows
