@@ -12,16 +12,16 @@ from contextvars import ContextVar
 from typing import Literal
 
 Level = Literal["detail", "plan", "once", "hint", "warning"]
-"""A detail, one that names an engine and why it was taken, one to be heard once, advice, or a warning."""
+"""A detail, an engine and why it was chosen, a detail that is written once, advice, or a warning."""
 
 Listener = Callable[..., None]
-"""Hears the level of a message, the message, and its values: `message % values` is the text."""
+"""Gets the level of a message, the message, and its values: `message % values` is the text."""
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("_LISTENER", default=None)
 
 
 def tell(message: str, *values: object, level: Level = "detail") -> None:
-    """Tell what happens, `message % values`; made into a text only if somebody listens."""
+    """Send a message, `message % values`; it is made into a text only if somebody listens."""
     if listener := _LISTENER.get():
         listener(level, message, *values)
     elif level == "warning":
@@ -33,12 +33,12 @@ def tell(message: str, *values: object, level: Level = "detail") -> None:
 
 
 def warn(message: str) -> None:
-    """Tell that something was lost, or is probably not meant."""
+    """Warn that something was lost, or is probably not meant."""
     tell("%s", message, level="warning")
 
 
 def hint(message: str) -> None:
-    """Give advice, which a person at a terminal reads."""
+    """Give advice, which is shown on a terminal alone."""
     tell("%s", message, level="hint")
 
 
@@ -97,7 +97,7 @@ def _name_parameter(option: re.Match[str]) -> str:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Tell everything to a listener while the block runs."""
+    """Send all messages to a listener while the block runs."""
     before = _LISTENER.set(listener)
     try:
         yield
@@ -106,13 +106,13 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 class Progress:
-    """What is being done to an image, and how much of it, for whoever shows that to a person."""
+    """The stage of the work on an image, and how much of it is done, for a line on a terminal."""
 
     def __init__(self) -> None:
         self.stage, self.done, self.total = "", 0, 0
 
     def begin(self, stage: str, total: int = 0) -> None:
-        """Begin with a stage, of so many parts if that is known."""
+        """Begin a stage of `total` parts; 0 if their number is not known."""
         self.stage, self.done, self.total = stage, 0, total
 
     def advance(self) -> None:

@@ -355,7 +355,7 @@ def send(number: signal.Signals) -> None:
     ("how", "said"),
     [
         (partial(send, signal.SIGSEGV), "was ended by signal 11, Segmentation fault"),
-        (partial(send, signal.SIGKILL), "was ended by signal 9, Killed, perhaps since memory ran out"),
+        (partial(send, signal.SIGKILL), "was ended by signal 9, Killed, perhaps because memory ran out"),
         (partial(os._exit, 3), "ended with status 3"),
     ],
     ids=["crash", "kill", "exit"],
@@ -409,7 +409,7 @@ def test_maps_of_two_inputs_with_one_name_are_not_written_over_each_other(
     recorder = Recorder()
     assert run_batch(Work(Settings(jobs=2), (model,), by_input(jobs)), recorder) == 1
     (failure,) = recorder.failures
-    assert failure.endswith("x-01.png: was written for another input or layer already; a folder of its own keeps both")
+    assert failure.endswith("x-01.png: was already written for another input or layer; use another folder")
     assert len(list(Path().glob("x-0[1-4].png"))) == 4
 
 

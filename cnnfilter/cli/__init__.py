@@ -183,7 +183,7 @@ def say(text: str) -> None:
 
 
 _HINTS = 2
-"""So many hints a command gives at most."""
+"""The most hints that a command gives."""
 
 
 def log_to_stderr(*, verbose: bool, quiet: bool) -> AbstractContextManager[None]:

@@ -110,7 +110,7 @@ def _collect(
 ) -> tuple[Sequence[str], Mapping[str, str], Sequence[tuple[str, str]]]:
     """Return the inputs that the command line, a list and folders name, where they are below, and what holds none."""
     if settings.null and not settings.files_from:
-        raise OutputError("-0 says how the names in the list of --files-from end")
+        raise OutputError("-0 needs --files-from FILE")
     if not inputs and not settings.files_from:
         raise click.UsageError("Missing argument 'INPUT...'.", click.get_current_context())
     words = tuple(inputs)
@@ -170,13 +170,13 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
         for name in names:
             if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
-                raise OutputError(f"--{name} goes with --{owner} FILE, which is not there")
+                raise OutputError(f"--{name} needs --{owner} FILE")
     if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
         raise OutputError(NO_FIGURE)
     if settings.lists and settings.output == STANDARD:
-        raise OutputError("--peaks and --shift print on standard output, and so does -o -; give -o a file")
+        raise OutputError("--peaks, --shift and -o - all print on standard output; use -o FILE")
     if settings.explain is not None and settings.output == STANDARD:
-        raise OutputError("--explain prints on standard output, and so does -o -; a file for -o parts them")
+        raise OutputError("--explain and -o - both print on standard output; use -o FILE")
     shows = settings.lists or any(view is not None for view in (settings.plot, settings.animate, settings.explain))
     if settings.json and settings.explain is None and settings.top is None and not settings.lists:
         raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
@@ -248,7 +248,9 @@ def _check_results(jobs: list[Job], network: Network, settings: Settings) -> Non
         if settings.top is not None and not format_.separator:
             raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
         if is_vector and not format_.is_matrix:
-            raise OutputError(f"{where}: the network gives a vector, for .txt, .csv, .tsv or .npy, or --format txt")
+            raise OutputError(
+                f"{where}: the result of the network is a vector; use .txt, .csv, .tsv or .npy, or --format txt"
+            )
 
 
 def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporter) -> None:
@@ -336,7 +338,7 @@ def _warn_of_formats(jobs: Sequence[Job], settings: Settings) -> None:
         takers = FORMATS_TAKING[option]
         if value is not None and names.isdisjoint(takers):
             outputs = ", ".join(sorted(names)) or "figures"
-            warn(f"--{option} is of {', '.join(takers)}, and changes nothing in {outputs}")
+            warn(f"--{option} is for {', '.join(takers)}, and changes nothing in {outputs}")
     for job in jobs:
         if job.target and str(job.target) != job.format_name and job.target.suffix.lower() in FORMATS:
-            warn(f"{job.target}: will be {find_format(job.format_name).name}, as --format says, not the suffix")
+            warn(f"{job.target}: is written as {find_format(job.format_name).name}, because of --format")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cnnfilter.run.settings import Settings
 
 
-_SAID = 3  # so many inputs get the same warning; of more the number is given at the end
+_SAID = 3  # inputs that get the same warning; of more the number is given at the end
 
 
 class Reporter:
@@ -88,7 +88,7 @@ class Reporter:
         if self._is_watched and (is_news or (self._total > 1 and (self._written or self._skipped))):
             say(self._summarize(left))
         elif self.failed and self._total > 1:
-            rest = f"; {left} {'was' if left == 1 else 'were'} not begun" if left else ""
+            rest = f"; {left} {'was' if left == 1 else 'were'} not started" if left else ""
             say(f"{self.failed} of {self._total} inputs failed{rest}")
 
     def _summarize(self, left: int) -> str:
@@ -98,7 +98,7 @@ class Reporter:
             f"{self._written} written",
             f"{self._skipped} skipped ({reason})" if self._skipped else "",
             f"{self.failed} failed" if self.failed else "",
-            f"{left} not begun" if left else "",
+            f"{left} not started" if left else "",
         ]
         return f"{', '.join(filter(None, counts))} in {show_duration(monotonic() - self._begun)}"
 
@@ -129,7 +129,7 @@ class Reporter:
             self._report = None
 
     def _trouble(self, reason: object) -> None:
-        """Say that a file about the batch could not be written."""
+        """Write that a file about the batch could not be written."""
         self.troubles += 1
         say(str(reason))
 
@@ -170,11 +170,11 @@ def check_reports(
 ) -> None:
     """Raise an `OutputError` if options contradict each other, or a report cannot be written or hits a file in use."""
     if settings.update and settings.in_place:
-        raise OutputError("--update compares an output with its input, and --in-place makes them one")
+        raise OutputError("--update compares an output with its input, and with --in-place they are one file")
     if settings.depfile:
         made = [job for job in jobs if job.target or not job.view]
         if not made or any(job.target is None for job in made):
-            raise OutputError("--depfile names the files that are made: -o FILE, -o FOLDER/ or a template makes some")
+            raise OutputError("--depfile lists the files that are written; use -o FILE, -o FOLDER/ or a template")
         for name in (*(name for job in jobs for name in (job.source, str(job.target))), *map(str, prerequisites)):
             _quote(name)
     if settings.depfile == STANDARD:
@@ -187,9 +187,9 @@ def check_reports(
     for path in reports:
         identities = identify(path, folders)
         if not protected.isdisjoint(identities):
-            raise OutputError(f"{path}: is read, and would be written over")
+            raise OutputError(f"{path}: is read, and would be overwritten")
         if identities[0] in targets:
-            raise OutputError(f"{path}: an output would be written to it as well")
+            raise OutputError(f"{path}: is an output too")
         targets.add(identities[0])
         if not Path(path).parent.is_dir() or Path(path).is_dir():
             raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
@@ -204,7 +204,7 @@ def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path
 
 
 def write_empty_rules(prerequisites: Iterable[Path]) -> str:
-    """Return rules by which a kernel or a network that is gone is no reason for make to give up."""
+    """Return rules with which make goes on where a kernel or a network has been deleted."""
     return "".join(f"{_quote_target(os.fspath(path))}:\n" for path in dict.fromkeys(prerequisites))
 
 
@@ -216,7 +216,7 @@ def _quote(name: str) -> str:
     """Return a name as make reads it back, or raise an `OutputError` if it has no way to."""
     for sign, word in _UNSPEAKABLE.items():
         if sign in name:
-            raise OutputError(f"a name with {word} cannot stand in rules for make", path=name)
+            raise OutputError(f"a name with {word} is not possible in rules for make", path=name)
     marked = re.sub(r"(\\*)([ #:*?\[])", r"\1\1\\\2", name)
     return marked.replace("$", "$$")
 

@@ -101,7 +101,7 @@ class FeatureMaps:
         a result of which there is a region.
         """
         strips = self._strips if whole else self._needed
-        PROGRESS.begin("filtering", len(strips) if len(strips) > 1 else 0)
+        PROGRESS.begin("filtering", len(strips) if len(strips) != 1 else self._count_layers())
         if self._only or not (narrow or self._strips[1:]):
             self._only = self._only or self._run(self._strips[0])
             take(self._only if whole else self._crop(self._only))
@@ -117,6 +117,11 @@ class FeatureMaps:
         if others:
             with listening(lambda *_told: None):  # the plans of the others are those of the first
                 make_tiles(others, run)
+
+    def _count_layers(self) -> int:
+        """Return how many layers the network has; 0 for one, which is done when all is."""
+        count = len(self.model.network.all_nodes) if self.model and self._alpha is None else 0
+        return count if count > 1 else 0
 
     def _crop(self, part: Part) -> Part:
         """Return what of a part is in the region, by the rows of that."""
@@ -135,7 +140,9 @@ class FeatureMaps:
     def _filter(self, strip: Strip, *, narrow: bool) -> Part:
         colours, before = self.colours[strip.source], None
         if self._alpha is None:
-            part = Part(strip.rows, run_program(strip.program, colours, white=self.white, shorts=narrow), None)
+            count = (lambda *_: PROGRESS.advance()) if len(self._strips) == 1 else None
+            values = run_program(strip.program, colours, white=self.white, listener=count, shorts=narrow)
+            part = Part(strip.rows, values, None)
         else:
             from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha
 

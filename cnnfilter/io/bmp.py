@@ -145,7 +145,7 @@ def find_unused(data: bytes, bitmap: Bitmap) -> tuple[str, ...]:
     fourth = data[bitmap.place + 3 : bitmap.place + bitmap.row * bitmap.height : 4]
     if fourth.count(fourth[:1]) == len(fourth):
         return ()
-    return ("the fourth byte of a pixel, which is no alpha in a BMP without masks, is not used",)
+    return ("the fourth byte of a pixel, which is not alpha in a BMP without masks, is not used",)
 
 
 def decode_bitmap(data: bytes, name: str) -> Array:

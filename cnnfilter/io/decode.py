@@ -180,7 +180,7 @@ def decode_picture(
 
 def _decode_matrix(data: bytes, name: str, page: int | None) -> Picture:
     if page and page > 1:
-        raise ImageFileError(f"a matrix has 1 page, and --page {page} is none of them", path=name)
+        raise ImageFileError(f"a matrix has 1 page, and --page {page} does not exist", path=name)
     notes = list[str]()
     return Picture(decode_matrix(data, name, notes), Depth.EIGHT, matrix=True, notes=tuple(notes))
 
@@ -271,7 +271,7 @@ def _decode_jpeg(data: bytes, name: str, flags: int, notes: list[str], *, allow_
         what = ", and no part of it can be read" if allow_truncated else f"; {ALLOWING}"
         raise ImageFileError(reason + what, path=name)
     if damage or len(taken) != len(data):
-        notes.append(f"{CUT_OFF}, and what is there was taken")
+        notes.append(f"{CUT_OFF}, and what is left was used")
     return decoded
 
 

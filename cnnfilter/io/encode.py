@@ -148,7 +148,9 @@ def _check_sizes(frames: list[Array], path: str | Path) -> None:
     """Raise an `ImageFileError` if frames differ in size."""
     if len({frame.shape[:2] for frame in frames}) > 1:
         sizes = ", ".join(dict.fromkeys(f"{frame.shape[0]}x{frame.shape[1]}" for frame in frames))
-        reason = f"frames have one size, and the pages have {sizes}; .tif holds them, --page N one, {{page}} in -o each"
+        reason = (
+            f"frames have one size, and the pages have {sizes}; use .tif, --page N for one, or {{page}} in -o for each"
+        )
         raise ImageFileError(reason, path=path)
 
 

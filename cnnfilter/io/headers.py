@@ -62,7 +62,7 @@ def read_header(data: bytes, name: str = "") -> Header:
 
 
 CUT_OFF = "the JPEG is cut off or damaged"
-ALLOWING = "--allow-truncated takes what is there"
+ALLOWING = "--allow-truncated uses what is left"
 
 
 def check_header(
@@ -73,7 +73,7 @@ def check_header(
         raise ImageFileError(header.refusal, path=name)
     if page and page > header.pages:
         what = "has 1 page" if header.pages == 1 else f"has {header.pages} pages"
-        raise ImageFileError(f"{what}, and --page {page} is none of them", path=name)
+        raise ImageFileError(f"{what}, and --page {page} does not exist", path=name)
     if page:
         header = header._replace(pages=1, total=0)
     limit = largest_picture() if most_pixels is None else most_pixels

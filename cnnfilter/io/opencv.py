@@ -37,7 +37,7 @@ def explain_import_error(error: ImportError) -> str:
     what = str(error)
     if package := next((package for name, package in _PACKAGES.items() if name in what), ""):
         what = f"{library} is missing; the package {package} (Debian, Ubuntu) brings it"
-    return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` serves as well"
+    return f"OpenCV cannot be loaded: {what}, and `pip install opencv-python-headless` works too"
 
 
 _ADDRESSES = 360 << 20

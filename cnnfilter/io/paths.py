@@ -204,7 +204,7 @@ def accepts_bytes(path: Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-SPECIAL = "is no regular file, and nothing takes its place; --format png writes into a pipe or a device"
+SPECIAL = "is not a regular file; --format png writes into a pipe or a device"
 
 
 def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
@@ -248,7 +248,7 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
     """
     pieces = re.split(r"\{([^{}]*)\}", template)  # every other one is the name of a field
     if re.search("[{}]", "".join(pieces[::2])):
-        raise OutputError("a brace has no partner", path=template)
+        raise OutputError("a brace is not closed, or not opened", path=template)
     for field in pieces[1::2]:
         if field not in fields:
             known = ", ".join(f"{{{name}}}" for name in fields)
@@ -265,7 +265,7 @@ def fill_template(template: str, fields: dict[str, str]) -> str:
 def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRequest) -> None:
     """Raise an `OutputError` if outputs fall together, or on an input."""
     if request.output == STANDARD and len(jobs) > 1:
-        raise OutputError(f"{len(jobs)} results cannot share standard output; a folder or a template takes them")
+        raise OutputError(f"{len(jobs)} results cannot share standard output; use a folder or a template")
     folders: dict[str, str] = {}
     inputs = {identity: source for source in sources for identity in identify(source, folders)}
     read = {identity for path in request.read_files for identity in identify(path, folders)}
@@ -280,7 +280,11 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
         for identity in (real, *number):
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
-                remedy = "only itself may it be" if request.in_place else "--in-place allows to replace it"
+                remedy = (
+                    "--in-place replaces an input by its own result only"
+                    if request.in_place
+                    else "--in-place allows replacing it"
+                )
                 raise OutputError(f"the output is the input {owner}; {remedy}", path=job.target)
             if identity in read:
                 reason = "the output is read too, as a kernel, a network, weights, labels or a list"
@@ -296,7 +300,7 @@ def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:
         kind = "layer" if request.layers else "kernel"
         remedy = "their names must differ" if in_folder else f"use a folder, or a template with {{{kind}}}"
         return f"{job.target}: the results of two {kind}s would be written to it; {remedy}"
-    remedy = "a folder takes several" if request.output and not in_folder else "a template with {index} parts them"
+    remedy = "use a folder" if request.output and not in_folder else "a template with {index} separates them"
     return f"{job.target}: the outputs of {other.source} and {job.source} would be written to it; {remedy}"
 
 
@@ -325,9 +329,9 @@ def find_inputs(
         for path, inner in _walk_folder(word, excluded, failures):
             source = str(path)
             if source.lower().endswith(READ_ONLY_SUFFIXES):
-                skipped["are of formats that are not written; --format, or a template, writes another"].append(source)
+                skipped["have a format that is only read; --format, or a template, chooses another"].append(source)
             elif path.exists() and not path.is_file():  # reading would wait for ever
-                skipped["are no regular files"].append(source)
+                skipped["are not regular files"].append(source)
             else:
                 sources.append(source)
                 below[source] = inner
@@ -362,5 +366,5 @@ def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:
     """
     names = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     if any(b"\0" in name for name in names):
-        raise ImageFileError("the list of inputs has NULs in it, which -0 takes for the ends of names")
+        raise ImageFileError("the list of inputs contains NUL characters; -0 reads such a list")
     return tuple(os.fsdecode(name) for name in names if name)

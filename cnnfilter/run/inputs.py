@@ -62,7 +62,7 @@ class Outcome:
         self.seconds = 0.0
 
     def hear(self, level: Level, message: str, *values: object) -> None:
-        """Keep what the floors below tell."""
+        """Keep the messages of the rooms below."""
         self.events.append((level, message % values))
         if level == "plan" and values[0] not in self.engines:
             self.engines.append(str(values[0]))
@@ -178,7 +178,7 @@ class Filtering:
                 self._run_network(list(alike), one, outcome, show if page <= 1 else None)
         if show:
             notes = [note for job in views for note in self._show(job, show, outcome)]
-            outcome.warn([] if plain else notes)  # else they have been told already
+            outcome.warn([] if plain else notes)  # with results they have been given already
 
     def _run_network(self, jobs: list[Job], picture: Picture, outcome: Outcome, show: Show | None) -> None:
         """Run one network on an input, and make the files of all jobs that it serves."""
@@ -240,13 +240,11 @@ class Filtering:
         folders: dict[str, str] = {}
         for path in paths:
             if path != job.target and not self._work.protected.isdisjoint(identify(path, folders)):
-                raise OutputError(f"{path}: a map would be written over a file that is read; another folder spares it")
+                raise OutputError(f"{path}: a map would overwrite a file that is read; use another folder")
         names = [identify(path, folders)[0] for path in paths]
         for path, name in zip(paths, names, strict=True):
             if name in self._written:
-                raise OutputError(
-                    f"{path}: was written for another input or layer already; a folder of its own keeps both"
-                )
+                raise OutputError(f"{path}: was already written for another input or layer; use another folder")
         self._written.update(names)
 
     def _deliver(self, files: Sequence[File], job: Job, outcome: Outcome) -> None:
@@ -339,7 +337,7 @@ def count_pages(source: str, stdin: bytes) -> int:
 
 
 def _read_head(source: str) -> Header | None:
-    """Return what the head of a file says; None of what is no regular file, or a matrix."""
+    """Return what the head of a file says; None for what is not a regular file, or a matrix."""
     if source == STANDARD or is_matrix(source) or not os.path.isfile(source):  # noqa: PTH113  as text
         return None
     try:

@@ -78,7 +78,7 @@ def run_in_processes(work: Work, processes: int, hear: Callable[[Outcome], None]
 
     drawn = [model for model in work.models if isinstance(model.weights, RandomWeights)]
     if drawn and (picture := sketch_file(work.inputs[0][0].source)):  # processes have the weights in common then
-        with suppress(*FAILURES):  # told where the input is worked on
+        with suppress(*FAILURES):  # it fails again where the input is worked on
             for model in drawn:
                 foresee_shape(picture, model, work.settings)
     prints = any(not (job.target or job.view) for jobs in work.inputs for job in jobs)
@@ -267,5 +267,5 @@ def _describe_end(code: int) -> str:
     """Return how a process ended, from its exit code."""
     if code >= 0:
         return f"ended with status {code}"
-    hint = ", perhaps since memory ran out" if code == -getattr(signal, "SIGKILL", 0) else ""
+    hint = ", perhaps because memory ran out" if code == -getattr(signal, "SIGKILL", 0) else ""
     return f"was ended by signal {-code}, {signal.strsignal(-code)}{hint}"

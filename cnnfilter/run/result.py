@@ -87,7 +87,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     colours, white = prepare_colours(seen, settings)
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
-        notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; what is outside is cut off")
+        notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; values outside are clipped")
     region = settings.region.cut(model.output(shape)) if settings.region else None
     if settings.linear and picture.depth is Depth.FLOAT and picture.colours.max() > 1:
         notes.append("its floats go beyond 1, as linear light does; --linear decodes them as sRGB all the same")
@@ -107,7 +107,9 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
             values = encode_srgb(values, maps.white) if settings.linear else values
             made = Picture(values, picture.depth, matrix=picture.matrix)
             found[name] = FeatureMaps(made, maps.white, values, notes=notes)
+        PROGRESS.advance()
 
+    PROGRESS.begin("filtering", len(model.network.all_nodes))
     run_program(model.program(maps.colours.shape), maps.colours, white=maps.white, listener=keep)
     return {name: found[name] for name in layers}
 
@@ -177,7 +179,7 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
 def warn_about_pages(pages: Pages) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
     return (
-        f"the first of {pages.count} pages is taken, since the output holds one; --page N takes another, and "
+        f"the first of {pages.count} pages is used, because the output holds one; --page N reads another, and "
         f"{name_formats_of_pages()} hold all; {{page}} in -o writes each"
     )
 
@@ -292,7 +294,7 @@ _BY_EXTREMES = {Range.SCALE, Range.MAX}
 def _find_extremes(each: Iterable[FeatureMaps], settings: Settings) -> Extremes:
     """Return the least and the greatest of all values."""
     found: list[Extremes] = []
-    for maps in each:  # what lies on a background does so when it has been brought into range
+    for maps in each:  # a background is added after the values are brought into range
         maps.visit(
             lambda part: found.append(find_extremes((part if settings.background else _shown(part)).values)),
             whole=True,
@@ -347,7 +349,7 @@ def _fill(
 
 
 def _find_background(part: Part, format_: Format, settings: Settings) -> Background | None:
-    """Return what a part with alpha lies on where it has no place for that, if a background was asked for."""
+    """Return the background of a part whose alpha the file cannot hold, if one was asked for."""
     if part.alpha is None or settings.background is None or (part.values.shape[2] == 3 and format_.holds_partial_alpha):
         return None
     from cnnfilter.io.background import Background  # noqa: PLC0415  most images have no alpha
@@ -370,7 +372,7 @@ def _warn_about_black(pixels: Array) -> list[str]:
 
 
 def _shown(part: Part) -> Part:
-    """Return a part of which a file can hold the alpha, or that lies on black."""
+    """Return a part as a file can hold it: with its alpha, or on black."""
     if part.alpha is None or part.values.shape[2] == 3:
         return part
     return part._replace(values=part.values * part.alpha, alpha=None)

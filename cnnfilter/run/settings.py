@@ -166,5 +166,5 @@ def _check_apart(jobs: Sequence[Job], settings: Settings, read: frozenset[str]) 
                 "a template such as {stem}-" + f"{job.view}{job.target.suffix} separates them"
             )
         if other is not job:
-            raise OutputError(f"--{job.view} {job.target}: another output has this name; a name of its own keeps both")
+            raise OutputError(f"--{job.view} {job.target}: another output has this name; use a different one")
         check_protected(request_sheet(settings, job.view)._replace(target=str(job.target)), read)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LONG = 120
 """Seconds of an animation that nobody watches to the end."""
 
-_WEIGHED = "some pixels are transparent, and colours are weighed by alpha then; only opaque ones can be explained"
+_WEIGHED = "the image has transparent pixels, and colours are weighted by alpha; only opaque images can be explained"
 
 
 class Show:
@@ -173,7 +173,7 @@ class Show:
 
     def _animate(self, name: str, sheet: Sheet) -> File:
         if len(self._work.models) > 1:
-            raise ShapeError(f"{len(self._work.models)} kernels slide one by one; --animate takes one -k at a time")
+            raise ShapeError(f"{len(self._work.models)} kernels are given, and --animate shows one")
         with open_canvas(sheet) as figure:
             from cnnfilter.plot.animation import animate  # noqa: PLC0415  matplotlib is for figures alone
             from cnnfilter.plot.movie import encode_movie  # noqa: PLC0415

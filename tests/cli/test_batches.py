@@ -73,7 +73,7 @@ def test_fail_fast_begins_nothing_after_a_failure_in_any_process(run: Run, folde
     result = run("pool", *names, "-o", "out/", "--fail-fast", "-j", "2", status=1)
     *failures, counts = result.stderr.splitlines()
     assert 1 <= len(failures) <= 3
-    match = re.fullmatch(rf"cnnfilter: {len(failures)} of 300 inputs failed; (\d+) were not begun", counts)
+    match = re.fullmatch(rf"cnnfilter: {len(failures)} of 300 inputs failed; (\d+) were not started", counts)
     assert match
     assert len(files(folder / "out")) == 300 - int(match[1]) - len(failures)
 
@@ -126,14 +126,14 @@ def test_pipes_and_devices_in_a_folder_are_skipped_with_a_warning(run: Run, tree
     Path("in/endless.png").symlink_to("/dev/zero")
     said = run("pool", "-r", "in", "-o", "out/").stderr
     assert len(files(Path("out"))) == len(tree)
-    assert "2 skipped, such as in/endless.png: they are no regular files" in said
+    assert "2 skipped, such as in/endless.png: they are not regular files" in said
 
 
 def test_pictures_of_formats_that_are_not_written_are_skipped_with_a_warning(run: Run, tree: dict[str, Array]) -> None:
     Path("in/a.jfif").write_bytes(b"")
     said = run("pool", "-r", "in", "-o", "out/").stderr
     assert len(files(Path("out"))) == len(tree)
-    assert "1 skipped, such as in/a.jfif: they are of formats that are not written" in said
+    assert "1 skipped, such as in/a.jfif: they have a format that is only read" in said
 
 
 def test_a_folder_that_is_not_there_is_named_and_the_others_are_done(run: Run, tree: dict[str, Array]) -> None:
@@ -216,12 +216,12 @@ def test_an_empty_list_is_nothing_to_do_with_a_warning(run: Run, folder: Path) -
         ("a.txt --update --in-place", None, "--in-place"),
         ("a.txt --depfile out.d", None, "--depfile"),
         ("a.txt --report a.txt", None, "a.txt: is read"),
-        ("a.txt -o b.txt --report b.txt", None, "b.txt: an output"),
-        ("a.txt -o b.txt --report c --depfile c", None, "c: an output"),
+        ("a.txt -o b.txt --report b.txt", None, "b.txt: is an output"),
+        ("a.txt -o b.txt --report c --depfile c", None, "c: is an output"),
         ("a.txt -o b.txt --report none/c", None, "none/c: no such folder"),
         ("a.txt -o b.txt --depfile .", None, ".: is a folder"),
         ("a.txt -o b.txt --depfile none/c", None, "none/c: no such folder"),
-        ("a.txt -o b.txt --depfile /dev/null", None, "/dev/null: is no regular file"),
+        ("a.txt -o b.txt --depfile /dev/null", None, "/dev/null: is not a regular file"),
         pytest.param(
             "a.txt -o b.txt --depfile /proc/no.d",
             None,
@@ -233,11 +233,11 @@ def test_an_empty_list_is_nothing_to_do_with_a_warning(run: Run, folder: Path) -
         ("--files-from a.txt -o a.txt", None, "a list"),
         ("--files-from a.txt -o {index}.png --report a.txt", None, "a.txt: is read"),
         ("--files-from a.txt -o {index}.png --depfile a.txt", None, "a.txt: is read"),
-        (". -o out/", None, ".: is a folder; -r takes"),
-        ("--files-from - -o out/", b".\n", ".: is a folder; -r takes"),
-        ("a!=touch${IFS}b;.txt -o out.txt --depfile out.d", None, "'=' cannot stand in rules"),
-        ("a;b.txt -o out.txt --depfile out.d", None, "';' cannot stand in rules"),
-        ("a.txt -o out|b.txt --depfile out.d", None, "'|' cannot stand in rules"),
+        (". -o out/", None, ".: is a folder; -r reads"),
+        ("--files-from - -o out/", b".\n", ".: is a folder; -r reads"),
+        ("a!=touch${IFS}b;.txt -o out.txt --depfile out.d", None, "'=' is not possible in rules"),
+        ("a;b.txt -o out.txt --depfile out.d", None, "';' is not possible in rules"),
+        ("a.txt -o out|b.txt --depfile out.d", None, "'|' is not possible in rules"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(
@@ -422,9 +422,9 @@ def test_a_batch_closes_with_a_line_on_a_terminal(
     (folder / "n.txt").write_text(MATRIX)
     assert run("pool", "m.txt", "n.txt").stderr.endswith("\x1b[K")
     result = run("pool", "none.png", *three, "-o", "out/", "--fail-fast", "-j", "1", status=1)
-    assert result.stderr.endswith("cnnfilter: 1 of 4 inputs failed; 3 were not begun\n")
+    assert result.stderr.endswith("cnnfilter: 1 of 4 inputs failed; 3 were not started\n")
     result = run("pool", "a.png", "none.png", "b.png", "-o", "out/", "--fail-fast", "-j", "1", status=1)
-    assert last_line(result.stderr) == "1 written, 1 failed, 1 not begun"
+    assert last_line(result.stderr) == "1 written, 1 failed, 1 not started"
     for option in ("-q", "--dry-run"):
         assert run(*words, option).stderr == ""
 

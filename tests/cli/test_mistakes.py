@@ -173,7 +173,7 @@ def test_what_does_not_fit_an_input_is_said_of_that_input(
 USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "vector in a picture": (
         ("pipeline", "flatten", "colours.png", "-o", "new.png"),
-        r"new\.png: .* a vector, for \.txt",
+        r"new\.png: .* a vector; use \.txt",
     ),
     "unknown suffix": (("pool", "colours.png", "-o", "new.xyz"), r"new\.xyz: unknown suffix '\.xyz'"),
     "mistyped suffix": (("pool", "colours.png", "-o", "new.pmg"), r"nearest: .*\.png"),
@@ -182,7 +182,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown format": (("pool", "colours.png", "-o", "-", "--format", "xyz"), r"unknown suffix '\.xyz'"),
     "empty output": (("pool", "-", "-o", "", "--format", "png"), "output"),
     "output is the kernel": (("convolve", "m.txt", "-k", "1.txt", "-o", "1.txt"), "1.txt: .*kernel"),
-    "input is a folder": (("pool", "folder.png", "-o", "new.png"), "folder.png: is a folder; -r takes"),
+    "input is a folder": (("pool", "folder.png", "-o", "new.png"), "folder.png: is a folder; -r reads"),
     "no such folder": (("pool", "colours.png", "-o", "none/new.png"), "no such folder: none"),
     "a file as a folder": (("pool", "colours.png", "-o", "m.txt/"), "m.txt: is not a folder"),
     "a folder in the way": (("pool", "colours.png", "-o", "folder{ext}"), "folder.png: is a folder"),

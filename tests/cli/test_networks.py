@@ -497,8 +497,14 @@ USAGE: dict[str, tuple[str, str]] = {
         "turned.toml digit-7.png",
         r"turned.npz: l.weight is \(64, 3\).*needs \(3, 64\).*fits after `",
     ),
-    "vector in a picture": ("digits.toml digit-7.png -o new.png", r"new.png: the network gives a vector, for \.txt"),
-    "vector in a folder": ("digits.toml digit-7.png -o new/", r"new/digit-7.png: the network gives a vector"),
+    "vector in a picture": (
+        "digits.toml digit-7.png -o new.png",
+        r"new.png: the result of the network is a vector; use \.txt",
+    ),
+    "vector in a folder": (
+        "digits.toml digit-7.png -o new/",
+        r"new/digit-7.png: the result of the network is a vector",
+    ),
     "named and too many": ("many.toml grey.png", "many.npz: no layer takes other.weight"),
     "no weights": (f"{CONV} grey.png", "c .*has no weights.*--weights FILE.*--init he"),
     "no such weights": (f"{CONV} grey.png --weights none.npz", "none.npz: No such file"),

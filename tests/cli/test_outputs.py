@@ -137,7 +137,7 @@ def test_fail_fast_stops_at_the_first_failure(run: Run, three: dict[str, Array],
     assert files(Path("out")) == {"a.png"}
     failure, counts = result.stderr.splitlines()
     assert failure.startswith("cnnfilter: b.png: a text, not an image")
-    assert counts == "cnnfilter: 1 of 3 inputs failed; 1 was not begun"
+    assert counts == "cnnfilter: 1 of 3 inputs failed; 1 was not started"
 
 
 @EVERY_COMMAND
@@ -209,9 +209,9 @@ def test_the_names_of_inputs_are_any_that_the_system_allows(run: Run, folder: Pa
 
 def test_a_quality_that_no_output_takes_is_said_once(run: Run, three: dict[str, Array]) -> None:
     result = run("pool", *three, "-o", "out/", "--quality", "30")
-    assert result.stderr.count("--quality is of JPEG, WebP, AVIF, and changes nothing in PNG") == 1
+    assert result.stderr.count("--quality is for JPEG, WebP, AVIF, and changes nothing in PNG") == 1
     assert run("pool", "a.png", "-o", "all/x.jpg", "--quality", "30", status=2).stderr.count("no such folder") == 1
-    assert "--compression is of PNG" in run("pool", "a.png", "-o", "x.jpg", "--compression", "3").stderr
+    assert "--compression is for PNG" in run("pool", "a.png", "-o", "x.jpg", "--compression", "3").stderr
     assert run("pool", "a.png", "-o", "x.webp", "--quality", "3").stderr == ""
 
 
@@ -219,7 +219,7 @@ def test_what_was_taken_of_a_damaged_jpeg_brings_a_warning(run: Run, folder: Pat
     (folder / "half.jpg").write_bytes(photo.read_bytes()[:20_000])
     result = run("pool", "half.jpg", "-o", "out.png", "--allow-truncated")
     assert result.stderr == (
-        "cnnfilter: warning: half.jpg: the JPEG is cut off or damaged, and what is there was taken\n"
+        "cnnfilter: warning: half.jpg: the JPEG is cut off or damaged, and what is left was used\n"
     )
 
 
@@ -239,7 +239,7 @@ def test_a_pipe_is_not_replaced_and_a_link_to_a_device_neither(run: Run, folder:
     os.mkfifo(folder / "pipe.png")
     (folder / "device.png").symlink_to("/dev/null")
     for name in ("pipe.png", "device.png"):
-        assert "is no regular file" in run("pool", "colours.png", "-o", name, status=2).stderr
+        assert "is not a regular file" in run("pool", "colours.png", "-o", name, status=2).stderr
     assert (folder / "pipe.png").is_fifo()
     assert (folder / "device.png").is_symlink()
 
@@ -249,7 +249,7 @@ def test_a_map_of_a_layer_replaces_no_device_either(run: Run, folder: Path, colo
     (folder / "colours-c-01.png").symlink_to("/dev/null")
     network = "conv:sobel-x,sobel-y@c"
     result = run("pipeline", network, "colours.png", "--save", "c", "-o", "./", "-q", status=1)
-    assert "colours-c-01.png: is no regular file" in result.stderr
+    assert "colours-c-01.png: is not a regular file" in result.stderr
 
 
 def test_a_link_is_replaced_and_what_it_leads_to_is_not(run: Run, folder: Path, colours: Array) -> None:

@@ -65,7 +65,7 @@ def test_times_go_on(run: Run, levels: list[Array]) -> None:
 @pytest.mark.parametrize("target", ["out.jpg", "out.bmp", "out.npy", "out.txt"])
 def test_of_many_pages_the_first_goes_where_there_is_one(run: Run, levels: list[Array], target: str) -> None:
     result = run("pool", "pages.tif", "-o", target)
-    assert "pages.tif: the first of 3 pages is taken" in result.stderr
+    assert "pages.tif: the first of 3 pages is used" in result.stderr
     assert "--page N" in result.stderr
     if target == "out.bmp":
         np.testing.assert_array_equal(load(target), levels[0][::2, ::2])
@@ -84,7 +84,7 @@ def test_a_page_that_is_not_there_fails_its_input_alone(run: Run, levels: list[A
     assert levels
     assert colours.size
     result = run("pool", "colours.png", "pages.tif", "--page", 2, "-o", "out/", status=1)
-    told = "cnnfilter: colours.png: has 1 page, and --page 2 is none of them\ncnnfilter: 1 of 2 inputs failed\n"
+    told = "cnnfilter: colours.png: has 1 page, and --page 2 does not exist\ncnnfilter: 1 of 2 inputs failed\n"
     assert result.stderr == told
     assert Path("out/pages.tif").exists()
     Path("m.txt").write_text("1 2\n3 4\n")
@@ -184,7 +184,7 @@ def test_times_and_loops_of_a_png_that_a_format_does_not_hold_are_named(
 def test_saved_layers_are_those_of_one_page(run: Run, levels: list[Array]) -> None:
     assert levels
     result = run("pipeline", "relu@a", "pages.tif", "--save", "a", "-o", "out/")
-    assert "the first of 3 pages is taken" in result.stderr
+    assert "the first of 3 pages is used" in result.stderr
     assert len(pages_of("out/pages-a.tif")) == 1
 
 

@@ -127,10 +127,10 @@ def test_classes_are_listed_beside_the_figure(run: Run, samples: Path) -> None:
         (("--plot", "nowhere/fig.png"), "--plot nowhere/fig.png: no such folder: nowhere"),
         (("--plot", "{stm}.png"), "unknown field {stm}; known are {stem}"),
         (("--animate", "a.mp4"), "--animate a.mp4: unknown suffix '.mp4'; .gif, .webp, .png would do"),
-        (("--equalize",), "--equalize goes with --plot FILE"),
-        (("--colormap", "viridis"), "--colormap goes with --plot FILE"),
-        (("--fps", "3"), "--fps goes with --animate FILE"),
-        (("--around", "1,1"), "--around goes with --animate FILE"),
+        (("--equalize",), "--equalize needs --plot FILE"),
+        (("--colormap", "viridis"), "--colormap needs --plot FILE"),
+        (("--fps", "3"), "--fps needs --animate FILE"),
+        (("--around", "1,1"), "--around needs --animate FILE"),
         (("--dpi", "100"), "--figure-size and --dpi are about a figure; --plot FILE asks for one"),
         (("--figure-size", "3x3"), "--plot FILE asks for one"),
         (("--plot", "a.png", "--figure-size", "3"), "'3' is not HxW in inches, such as 6x8.5"),
@@ -244,11 +244,11 @@ def test_rules_for_make_name_figures(run: Run, folder: Path) -> None:
     run("pool", "m.txt", "--explain", "0,0", "--plot", "fig.png", "--depfile", "rules.d")
     assert (folder / "rules.d").read_text() == "fig.png: m.txt\n"
     assert (
-        "--depfile names the files that are made"
+        "--depfile lists the files that are written"
         in run("pool", "m.txt", "--explain", "0,0", "--depfile", "rules.d", status=2).stderr
     )
     result = run("pool", "m.txt", "--plot", "fig.png", "--report", "fig.png", status=2)
-    assert "fig.png: an output would be written to it as well" in result.stderr
+    assert "fig.png: is an output too" in result.stderr
 
 
 def test_figures_that_are_up_to_date_are_skipped(run: Run, folder: Path) -> None:
@@ -272,7 +272,7 @@ def test_no_input_is_drawn_after_the_first_that_fails(run: Run, folder: Path) ->
 def test_maps_and_figures_do_not_share_a_file(run: Run, folder: Path) -> None:
     words = ("pipeline", "conv:1x1,2@c relu", "m.txt", "--init", "he", "--save", "c", "--range", "scale")
     result = run(*words, "-o", "{layer}.png", "--plot", "c-01.png", status=1)
-    assert "c-01.png: was written for another input or layer already" in result.stderr
+    assert "c-01.png: was already written for another input or layer" in result.stderr
 
 
 def test_standard_input_is_drawn_once(run: Run) -> None:
@@ -329,7 +329,7 @@ def test_a_photo_is_animated_around_a_place(run: Run, photo: Path) -> None:
 
 def test_kernels_slide_one_at_a_time(run: Run) -> None:
     result = run("convolve", "m.txt", "-k", "sobel-x", "-k", "sobel-y", "--animate", "a.gif", status=1)
-    assert "2 kernels slide one by one; --animate takes one -k at a time" in result.stderr
+    assert "2 kernels are given, and --animate shows one" in result.stderr
 
 
 def test_a_matrix_is_still_printed_without_a_figure(run: Run) -> None:

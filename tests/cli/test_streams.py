@@ -144,7 +144,7 @@ def test_format_holds_whatever_the_name_is(
     (name,) = files(Path()) - set(three)
     assert Path(name).read_bytes()[:4] in {b"II*\0", b"MM\0*"}
     assert np.array_equal(decode(Path(name).read_bytes()), three["a.png"])
-    expected = "cnnfilter: warning: x.jpg: will be TIFF, as --format says, not the suffix\n"
+    expected = "cnnfilter: warning: x.jpg: is written as TIFF, because of --format\n"
     assert result.stderr == (expected if output == "x.jpg" else "")
 
 

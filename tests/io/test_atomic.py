@@ -32,7 +32,7 @@ def test_a_file_is_written_into_no_folder_that_is_missing(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("new/a.d", "no such folder: "), ("", "is a folder"), ("pipe", "is no regular file"), ("x" * 300, "too long")],
+    [("new/a.d", "no such folder: "), ("", "is a folder"), ("pipe", "is not a regular file"), ("x" * 300, "too long")],
     ids=["no folder", "a folder", "a pipe", "a long name"],
 )
 def test_what_could_not_be_written_is_seen_before(tmp_path: Path, name: str, reason: str) -> None:

@@ -215,7 +215,7 @@ def test_the_fourth_byte_without_masks_is_no_alpha_and_said_where_it_may_be() ->
     data = bitmap(2, 1, 32, RGB, bytes([1, 2, 3, 128, 4, 5, 6, 255]))
     picture = decode_picture(data, "x")
     assert picture.pixels.tolist() == [[[3, 2, 1], [6, 5, 4]]]
-    assert picture.notes == ("the fourth byte of a pixel, which is no alpha in a BMP without masks, is not used",)
+    assert picture.notes == ("the fourth byte of a pixel, which is not alpha in a BMP without masks, is not used",)
     assert decode_picture(bitmap(2, 1, 32, RGB, bytes(8)), "x").notes == ()
 
 

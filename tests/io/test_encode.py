@@ -545,7 +545,7 @@ def test_a_jpeg_without_its_tables_is_refused_with_its_damage_though_truncation_
     data[table : table + 2] = bytes(2)
     message = refusal(bytes(data), "photo.jpg", allow_truncated=allow_truncated)
     assert re.match(r"photo\.jpg: the JPEG is damaged \(Corrupt JPEG data: \d+ extraneous bytes before marker", message)
-    ending = ", and no part of it can be read" if allow_truncated else "; --allow-truncated takes what is there"
+    ending = ", and no part of it can be read" if allow_truncated else "; --allow-truncated uses what is left"
     assert message.endswith(ending)
     assert capfd.readouterr() == ("", "")
 

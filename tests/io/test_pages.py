@@ -71,7 +71,7 @@ def test_one_page_is_read_by_its_number(suffix: str, page: int, colour: tuple[in
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_page_that_is_not_there_is_refused(suffix: str) -> None:
-    with pytest.raises(ImageFileError, match=r"x: has 3 pages, and --page 4 is none of them"):
+    with pytest.raises(ImageFileError, match=r"x: has 3 pages, and --page 4 does not exist"):
         decode_picture(saved_pages(suffix), "x", page=4)
 
 
