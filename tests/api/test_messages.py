@@ -61,7 +61,7 @@ def test_every_phrase_that_is_replaced_is_in_a_message() -> None:
 def test_errors_of_reading_name_parameters_that_read_image_has(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     jpeg = cnnfilter.encode_image(noise, ".jpg")[:5000]
-    with pytest.raises(CnnFilterError, match="allow_truncated=True takes what is there"):
+    with pytest.raises(CnnFilterError, match="allow_truncated=True uses what is left"):
         cnnfilter.read_image(jpeg)
     with pytest.warns(UserWarning, match="the JPEG is cut off or damaged"):
         assert cnnfilter.read_image(jpeg, allow_truncated=True).shape == (64, 64, 3)

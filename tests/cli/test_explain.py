@@ -120,7 +120,7 @@ def test_a_position_is_two_numbers(run: Run, text: str) -> None:
 
 def test_standard_output_takes_one_thing(run: Run) -> None:
     result = run("pool", "m.txt", "--explain", "0,0", "-o", "-", status=2)
-    assert "--explain prints on standard output, and so does -o -" in result.stderr
+    assert "--explain and -o - both print on standard output" in result.stderr
 
 
 def test_transparent_pixels_are_refused_in_the_window_alone(run: Run, folder: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_tiff_holds_pages_of_any_kind() -> None:
 
 @pytest.mark.parametrize("suffix", TIMED)
 def test_frames_of_different_sizes_are_refused_and_what_holds_them_is_named(suffix: str) -> None:
-    with pytest.raises(ImageFileError, match=r"20x32, 20x30; \.tif holds them, --page N one"):
+    with pytest.raises(ImageFileError, match=r"20x32, 20x30; use \.tif, --page N for one"):
         encode_pages([flat(RED), flat(RED, width=30)], f"x{suffix}")
 
 
