@@ -131,7 +131,7 @@ def _collect(
         return sources, below, failures
     for word in words:
         if os.path.isdir(word):  # noqa: PTH112  Path.is_dir raises if it is too long
-            raise OutputError(f"{word}: is a folder; -r takes the images in it")
+            raise OutputError(f"{word}: is a folder; -r reads the images in it")
     return words, {}, ()
 
 

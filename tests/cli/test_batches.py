@@ -116,7 +116,7 @@ def test_results_in_the_folder_are_no_inputs_the_next_time(run: Run, tree: dict[
 
 def test_a_folder_is_no_input_without_being_asked_for(run: Run, tree: dict[str, Array]) -> None:
     result = run("pool", "in", "a.png", "-o", "{index}.png", status=2)
-    assert "in: is a folder; -r takes the images in it" in result.stderr
+    assert "in: is a folder; -r reads the images in it" in result.stderr
     assert tree
 
 
