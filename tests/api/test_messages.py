@@ -73,7 +73,7 @@ def test_errors_of_reading_name_parameters_that_read_image_has(tmp_path: Path) -
         first = cnnfilter.read_image(tmp_path / "pages.tif")
     assert np.array_equal(first, noise[:, :, 0])
     assert np.array_equal(cnnfilter.read_image(tmp_path / "pages.tif", page=3), noise[:, :, 2])
-    with pytest.raises(CnnFilterError, match="has 3 pages, and page=4 is none of them"):
+    with pytest.raises(CnnFilterError, match="has 3 pages, and page=4 does not exist"):
         cnnfilter.read_image(tmp_path / "pages.tif", page=4)
     with pytest.raises(CnnFilterError, match="page 0 is below 1"):
         cnnfilter.read_image(tmp_path / "pages.tif", page=0)

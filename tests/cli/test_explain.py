@@ -127,7 +127,7 @@ def test_transparent_pixels_are_refused_in_the_window_alone(run: Run, folder: Pa
     pixels = np.full((9, 9, 4), 255, np.uint8)
     pixels[0, 0, 3] = 100
     save(folder / "clear.png", pixels)
-    assert "some pixels are transparent" in run("pool", "clear.png", "--explain", "0,0", status=1).stderr
+    assert "the image has transparent pixels" in run("pool", "clear.png", "--explain", "0,0", status=1).stderr
     assert stated(run("pool", "clear.png", "--explain", "1,1").stdout) == [255, 255, 255]
 
 
