@@ -4,6 +4,7 @@ Images are NumPy arrays (H, W) or (H, W, C), RGB; kernels (kh, kw), (kh, kw, in)
 
     convolve(image, kernel)         lay a kernel on every place of an image: convolve(image, "sharpen")
     pool(image, size)               take one value from each window: pool(image, 2, mode="max")
+    correlate(image, pattern)       compare an image with a pattern, shift by shift
     network(text).run(image)        run layers: network("conv:sobel-x,sobel-y magnitude")
     network(text).summary(shape)    the size, weights and multiplications of each layer
     kernel(name), kernel_names()    a kernel as an array; the names of all kernels
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cnnfilter.api import (
         convolve,
+        correlate,
         encode_image,
         kernel,
         kernel_names,
@@ -53,6 +55,7 @@ __all__ = [
     "ShapeError",
     "__version__",
     "convolve",
+    "correlate",
     "encode_image",
     "kernel",
     "kernel_names",

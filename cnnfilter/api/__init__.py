@@ -1,5 +1,6 @@
 """What Python programs call."""
 
+from cnnfilter.api.correlations import correlate
 from cnnfilter.api.filters import TracedValue, convolve, kernel, kernel_names, pool, set_threads, trace
 from cnnfilter.api.images import encode_image, read_image, write_image
 from cnnfilter.api.networks import RunnableNetwork, network
@@ -8,6 +9,7 @@ __all__ = [
     "RunnableNetwork",
     "TracedValue",
     "convolve",
+    "correlate",
     "encode_image",
     "kernel",
     "kernel_names",
