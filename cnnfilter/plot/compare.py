@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Doubles
+from cnnfilter.nn.geometry import Pair
 from cnnfilter.plot.cells import write_numbers
-from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_panel, draw_pixels
+from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, Mark, draw_mark, draw_panel, draw_pixels
 from cnnfilter.plot.sheet import Box, Paper, Sheet
 from cnnfilter.plot.view import MOST_MAPS, SIGNED, Look, View, display_maps, symmetric
 
@@ -18,12 +19,17 @@ MOST_PANELS = 48
 
 
 class Panel(NamedTuple):
-    """A title, the values below it, and what made them: a kernel that is drawn beside, or filters (kh, kw, in, out)."""
+    """A title, the values below it, and what made them: a kernel that is drawn beside, or filters (kh, kw, in, out).
+
+    Of a map of shifts `first` is the shift (dy, dx) of the first value; `marks` are drawn on the values.
+    """
 
     title: str
     view: View
     kernel: Doubles | None = None
     filters: Doubles | None = None
+    first: Pair | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 class Grid(NamedTuple):
@@ -67,7 +73,10 @@ def draw_panels(paper: Paper, panels: Sequence[Panel], look: Look) -> None:
             left = column * width
             if panel.filters is not None:
                 _draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
-            draw_panel(paper, Box(left, top + head, width, height), panel.view, look, panel.title, panel.kernel)
+            box = Box(left, top + head, width, height)
+            axes = draw_panel(paper, box, panel.view, look, panel.title, panel.kernel, panel.first)
+            for mark in panel.marks:
+                draw_mark(axes, paper.zoom, mark)
         top += head + height
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from math import ceil, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ from cnnfilter.io.formats import Range
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.numbers import show_digits, show_short
 from cnnfilter.plot.cells import write_numbers
-from cnnfilter.plot.sheet import INK, POINTS, TICK_POINTS, Box, Paper
+from cnnfilter.plot.sheet import FRAME, INK, POINTS, TICK_POINTS, Box, Paper
 from cnnfilter.plot.view import MOST_MAPS, Display, Look, View, display_view, display_weights, show_end
 
 TITLE, TICKS, BELOW, BAR = 0.62, 0.52, 0.42, 0.75
@@ -34,13 +34,33 @@ _ODD_COLORS = np.array([[0, 0, 0, 0], to_rgba("#f0e442"), to_rgba("#009e73")])
 """Of nothing, nan, infinite: colors that no map of ours has, and that all eyes distinguish (Okabe and Ito, 2008)."""
 
 
-def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kernel: Doubles | None = None) -> None:
-    """Draw a view in a box with its sizes, scale and title, and the weights of a `kernel` small at the corner."""
+class Mark(NamedTuple):
+    """A rectangle of pixels from a row and a column on, or where it has no size a point."""
+
+    row: float
+    column: float
+    height: int = 0
+    width: int = 0
+
+
+def draw_panel(
+    paper: Paper,
+    box: Box,
+    view: View,
+    look: Look,
+    title: str,
+    kernel: Doubles | None = None,
+    first: Pair | None = None,
+) -> Axes:
+    """Draw a view in a box with its sizes, scale and title, and the weights of a `kernel` small at the corner.
+
+    Rows and columns that are shifts are numbered from `first` on. Return the axes of the view.
+    """
     inner = Box(box.left + TICKS, box.top + TITLE, box.width - TICKS - BAR, box.height - TITLE - BELOW)
     if len(view.shape) == 1:
         axes, place, captions = _draw_vector(paper, inner, view), inner, list[str]()
     else:
-        axes, place, captions = _draw_maps(paper, inner, view, look)
+        axes, place, captions = _draw_maps(paper, inner, view, look, first)
     end = box.left + box.width - 0.1
     if kernel is not None:
         end = min(end, _place_kernel(paper, inner, place, display_weights(kernel)) - 0.08)
@@ -48,9 +68,10 @@ def draw_panel(paper: Paper, box: Box, view: View, look: Look, title: str, kerne
     span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
     odd = [f"{count} {what}" for count, what in zip(view.odd, ("nan (yellow)", "inf (green)"), strict=True) if count]
     paper.break_lines(words, title, [view.size, *span, *odd, *captions], (TITLE - 0.08, end - place.left))
+    return axes
 
 
-def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Box, list[str]]:
+def _draw_maps(paper: Paper, box: Box, view: View, look: Look, first: Pair | None) -> tuple[Axes, Box, list[str]]:
     """Draw maps in a box, and return their axes, the place they took, and what is to be said of how they are shown."""
     high, wide = paper.real(box)
     display = display_view(view, look, wide / high)
@@ -59,12 +80,12 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
     axes = paper.axes(place)
     single = display.tiles == (1, 1)
     height, width = view.shape[:2] if single else (rows, columns)
-    image = draw_pixels(axes, display, (height, width))
+    image = draw_pixels(axes, display, (height, width), first or (0, 0))
     if display.bar:
         draw_bar(paper, place, image, display.extend)
     count = min(view.shape[2], MOST_MAPS)
     if single:
-        mark_sizes(paper, place, axes, (height, width))
+        mark_sizes(paper, place, axes, (height, width), first)
     else:
         axes.set_axis_off()
         for top, left, tall, broad in islice(display.places(), count):  # so that the edges of white maps can be seen
@@ -73,7 +94,7 @@ def _draw_maps(paper: Paper, box: Box, view: View, look: Look) -> tuple[Axes, Bo
         words = "red, green, blue: " if view.shape[2] == 3 and not view.matrix else ""
         label = f"{words}{count} maps of {view.shape[0]}x{view.shape[1]}"
         axes.text(0, -0.02, label, transform=axes.transAxes, va="top", ha="left", fontsize=8 * paper.zoom)
-    note = write_numbers(axes, paper.zoom, display) if display.pixels.ndim == 2 else None
+    note = write_numbers(axes, paper.zoom, display, first or (0, 0)) if display.pixels.ndim == 2 else None
     if look.range_ not in {None, Range.NONE} and not view.given:
         said = [f"shown by range {look.range_}"]
     else:
@@ -159,12 +180,14 @@ def _choose_levels(paper: Paper, place: Box, image: ScalarMappable) -> list[floa
     return [level for level in levels if low - slack <= level <= high + slack]
 
 
-def mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
-    """Write the (height, width) at the axes, and count some pixels from 0, as many as there is room for."""
-    rooms = paper.real(place)
-    for axis, count, word, room in zip((axes.yaxis, axes.xaxis), size, ("height", "width"), rooms, strict=True):
-        axis.set_ticks(_choose_ticks(paper, count, room, across=axis is axes.xaxis))
-        axis.set_label_text(f"{word} {count}")
+def mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair, first: Pair | None = None) -> None:
+    """Write the (height, width) at the axes, and number some pixels from 0, or shifts from `first` on."""
+    rooms, words = paper.real(place), ("height {}", "width {}") if first is None else ("dy, {} shifts", "dx, {} shifts")
+    axes_of = zip((axes.yaxis, axes.xaxis), size, words, rooms, first or (0, 0), strict=True)
+    for axis, count, word, room, start in axes_of:
+        ticks = _choose_ticks(paper, count, room, across=axis is axes.xaxis, first=start)
+        axis.set_ticks(ticks, labels=list(map(str, ticks)))
+        axis.set_label_text(word.format(count))
     label = axes.yaxis.label
     if len(label.get_text()) * LETTER * float(label.get_fontsize()) / POINTS > rooms[0]:
         # The height is written flat, in place of the rows' numbers: the panel is not as high as its words are long.
@@ -173,13 +196,24 @@ def mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair) -> None:
         axes.set_yticks([])
 
 
-def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool) -> list[int]:
+def _choose_ticks(paper: Paper, count: int, room: float, *, across: bool, first: int = 0) -> list[int]:
     """Return the pixels numbered at an axis of so many inches: all of up to 12 if they fit, or each 2nd, 5th, 10th."""
-    needed = TICK_POINTS * paper.zoom / POINTS * (LETTER * (len(str(count - 1)) + 1) if across else 1.5)
+    longest = max(len(str(first)), len(str(first + count - 1)))
+    needed = TICK_POINTS * paper.zoom / POINTS * (LETTER * (longest + 1) if across else 1.5)
     most = max(1, min(12 if count <= 12 else 6, int(room / needed)))
     steps = (digit * 10**power for power in range(10) for digit in (1, 2, 5))
     step = next(step for step in steps if ceil(count / step) <= most or step >= count)
-    return list(range(0, count, step))
+    return list(range(-(-first // step) * step, first + count, step))
+
+
+def draw_mark(axes: Axes, zoom: float, mark: Mark) -> None:
+    """Draw a frame around some pixels, or a circle around a single point."""
+    style: dict[str, Any] = {"edgecolor": FRAME, "linewidth": 1.5 * zoom}
+    if mark.height and mark.width:
+        corner = mark.column - 0.5, mark.row - 0.5
+        axes.add_patch(Rectangle(corner, mark.width, mark.height, fill=False, **style))
+    else:
+        axes.scatter([mark.column], [mark.row], s=(9 * zoom) ** 2, facecolor="none", clip_on=False, **style)
 
 
 def _place_kernel(paper: Paper, inner: Box, place: Box, display: Display) -> float:

@@ -19,6 +19,7 @@ from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
+from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.numbers import to_json
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
@@ -73,7 +74,11 @@ class Show:
         """Draw the figure."""
         with (open_sheet if sheet.in_window else open_canvas)(sheet) as figure:
             paper, settings = Paper(figure, sheet), self._settings
-            if settings.explain is not None:
+            if isinstance(self._work.models[0].network.layers[0], Correlation):
+                from cnnfilter.run.peaks import draw_correlation  # noqa: PLC0415  one command alone needs it
+
+                notes = [*draw_correlation(paper, self._picture, self._work.models[0], settings, name)]
+            elif settings.explain is not None:
                 from cnnfilter.plot.window import draw_windows  # noqa: PLC0415  matplotlib is for figures alone
 
                 explained = self._explained()
