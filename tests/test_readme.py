@@ -130,7 +130,7 @@ def test_every_command_runs_prints_what_is_below_it_and_writes_what_it_names(des
             assert not output or "".join(printed) == output, block.text
 
 
-def test_the_readme_leaves_nothing_to_skip() -> None:
+def test_the_readme_is_short_and_soon_sharpens_a_photo() -> None:
     assert len(README.encode()) <= MOST_BYTES
     before, found, _ = README.partition("-o sharp.png")
     assert found
