@@ -167,10 +167,10 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
 
     Raise an `OutputError` if an option of figures, moving pictures or explanations needs another.
     """
-    for owner, names in {"plot": ("equalize", "colormap"), "animate": ("around", "fps")}.items():
+    for owner, names in {"plot": ("equalize", "own_scales", "colormap"), "animate": ("around", "fps")}.items():
         for name in names:
             if getattr(settings, name) not in {None, False} and getattr(settings, owner) is None:
-                raise OutputError(f"--{name} needs --{owner} FILE")
+                raise OutputError(f"--{name.replace('_', '-')} needs --{owner} FILE")
     if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
         raise OutputError(NO_FIGURE)
     if settings.lists and settings.output == STANDARD:

@@ -163,7 +163,17 @@ SECTIONS = {
     "Input": ("--page", "--resize", "--input-scale", "--mean", "--std", "--max-pixels", "--allow-truncated"),
     "Values": ("--bias", "--activation", "--linear", "--range", "--depth", "--background"),
     "Figures": (
-        *("--plot", "--image", "--fields", "--unit", "--figure-size", "--dpi", "--equalize", "--colormap"),
+        *(
+            "--plot",
+            "--image",
+            "--fields",
+            "--unit",
+            "--figure-size",
+            "--dpi",
+            "--equalize",
+            "--own-scales",
+            "--colormap",
+        ),
         *("--animate", "--around", "--fps"),
     ),
     "Many files": (
@@ -365,6 +375,7 @@ figure_options = partial(
             " Without -o nothing else is written."
         ),
         click.option("--equalize", is_flag=True, help="Spread the grey levels of the figure, to see more."),
+        click.option("--own-scales", is_flag=True, help="Give each result of the figure a scale of its own."),
         click.option(
             "--colormap",
             metavar="NAME",

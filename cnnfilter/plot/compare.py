@@ -54,6 +54,27 @@ def arrange(sheet: Sheet, count: int) -> Grid:
     return Grid(columns, long, max(400, int(inches * sheet.dpi)))
 
 
+def share_scale(panels: Sequence[Panel]) -> list[Panel]:
+    """Return panels whose results, all but the first, have one scale, so that equal colours are equal values.
+
+    Maps have one among them, around 0 if one of them has; results in red, green and blue another.
+    """
+    shared = list(panels)
+    for colored in (False, True):
+        places = [
+            place
+            for place, panel in enumerate(panels)
+            if place and len(panel.view.shape) > 1 and panel.view.colored == colored
+        ]
+        signed = any(panels[place].view.signed for place in places)
+        views = [panels[place].view._replace(signed=signed) for place in places]
+        if len(views) > 1:
+            lows, highs = zip(*(view.limits for view in views), strict=True)
+            for place, view in zip(places, views, strict=True):
+                shared[place] = panels[place]._replace(view=view._replace(scale=(min(lows), max(highs))))
+    return shared
+
+
 def draw_panels(paper: Paper, panels: Sequence[Panel], look: Look) -> None:
     """Draw panels in rows, the input first; where a size was asked for, panels take what the margins leave of it."""
     grid = arrange(paper.sheet, len(panels))

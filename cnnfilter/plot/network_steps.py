@@ -91,8 +91,13 @@ class Drawing(NamedTuple):
 
 def make_steps(network: Network, shape: Shape) -> tuple[VolumeStep, ...]:
     """Return the steps of a network for an input of a shape, equal neighbors joined where there are many."""
-    steps = _steps(network.nodes, {visit.node.number: visit for visit in network.visits(shape)})
+    steps = fold_steps(network, shape)
     return _join_equal(steps) if sum(1 for _ in walk_steps(steps)) > MOST_STEPS else steps
+
+
+def fold_steps(network: Network, shape: Shape) -> tuple[VolumeStep, ...]:
+    """Return the steps of a network for an input of a shape, layers that only change values with those before them."""
+    return _steps(network.nodes, {visit.node.number: visit for visit in network.visits(shape)})
 
 
 def walk_steps(steps: Iterable[VolumeStep]) -> Iterator[VolumeStep]:

@@ -40,6 +40,7 @@ class View(NamedTuple):
     the greatest, and `odd` says how many are nan, and how many infinite. Numbers of a `matrix` are no image. Of a
     `signed` view 0 is the middle rather than black; a `bright` one has over a quarter of its values above white. What
     was `given` is drawn from black to white however dark it is. `alpha` (h, w, 1) goes from 0 (transparent) to 1.
+    A `scale` that is shared with others decides over the limits.
     """
 
     values: Floats
@@ -53,6 +54,7 @@ class View(NamedTuple):
     given: bool = False
     alpha: Floats | None = None
     odd: tuple[int, int] = (0, 0)
+    scale: Extremes | None = None
 
     @property
     def colored(self) -> bool:
@@ -62,6 +64,8 @@ class View(NamedTuple):
     @property
     def limits(self) -> Extremes:
         """The ends of the scale: around 0, or black and white, but the greatest value where white would show little."""
+        if self.scale:
+            return self.scale
         if self.signed:
             reach = max(-self.low, self.high) if self.matrix else self.reach
             return -reach, reach

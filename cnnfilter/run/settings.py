@@ -64,6 +64,7 @@ class Settings(NamedTuple):
 
     plot: str | None = None
     equalize: bool = False
+    own_scales: bool = False
     colormap: str | None = None
     figure_size: tuple[float, float] | None = None
     dpi: int | None = None

@@ -20,7 +20,8 @@ from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.correlation import Correlation
-from cnnfilter.nn.layers import Convolution
+from cnnfilter.nn.layers import Block, Convolution, Shape
+from cnnfilter.nn.network import Network
 from cnnfilter.numbers import to_json
 from cnnfilter.plot.sheet import PLOT, Paper, Sheet, encode_figure, open_canvas, open_sheet
 from cnnfilter.run.preprocessing import prepare_colours, see
@@ -115,7 +116,7 @@ class Show:
 
     def _panels(self, name: str) -> tuple[list[Panel], list[str]]:
         """Return the panels of the input and of the results of all networks, and warnings."""
-        from cnnfilter.plot.compare import Panel  # noqa: PLC0415
+        from cnnfilter.plot.compare import Panel, share_scale  # noqa: PLC0415
         from cnnfilter.plot.view import view_picture  # noqa: PLC0415
 
         notes: list[str] = []
@@ -129,7 +130,7 @@ class Show:
                 maps.visit(reducer.take)
                 notes += maps.notes
             panels.append(Panel(self._title(number), reducer.view(), only_kernel(model)))
-        return panels, notes
+        return panels if self._settings.own_scales else share_scale(panels), notes
 
     def _title(self, number: int) -> str:
         """Return what a result is called: its kernel, or the words of its network."""
@@ -217,34 +218,61 @@ def run_layers(
     seen = see(picture, model, settings)
     colors, white = prepare_colours(seen, settings)
     program = model.program(colors.shape)
-    names = layers or program.network.names
-    if len(names) >= MOST_PANELS:
+    titles = _name_panels(program.network, colors.shape, layers)
+    if len(titles) >= MOST_PANELS:
         raise ShapeError(
-            f"{len(names)} layers are too many for one figure, which holds {MOST_PANELS - 1}; "
+            f"{len(titles)} layers are too many for one figure, which holds {MOST_PANELS - 1}; "
             "--save NAME, as often as needed, picks layers"
         )
-    side = arrange(sheet, len(names) + 1).side
+    side = arrange(sheet, len(titles) + 1).side
     views: dict[str, View] = {}
 
     def keep(layer: str, values: Array) -> None:
-        if layer in names:
+        if layer in titles:
             values = encode_srgb(values, white) if settings.linear else values
             views[layer] = view_values(values, side, white, matrix=picture.matrix)
 
     run_program(program, colors, white=white, listener=keep)
     panels = [Panel(PurePath(name).name, view_picture(seen, side))]
     steps = {step.node.name: step for step in _walk(program.steps)}
-    for visit in program.network.visits(colors.shape):
-        if (called := visit.node.name) in views:
-            text = visit.node.layer.text
-            title = called if text == called.rstrip("0123456789") else f"{called}: {text}"
-            step, filters = steps[called], None
-            if isinstance(visit.node.layer, Convolution) and step.kernels:
-                filters = build_bank(visit.node.layer, step.kernels, visit.inputs.shape[2])[0]
-            elif isinstance(visit.node.layer, Convolution):
-                filters = np.asarray(step.tensors["weight"], dtype=np.float64)
-            panels.append(Panel(title, views[called], filters=filters))
+    visits = {visit.node.name: visit for visit in program.network.visits(colors.shape)}
+    for shown, (title, main) in titles.items():
+        visit, step, filters = visits[main], steps[main], None
+        if isinstance(visit.node.layer, Convolution) and step.kernels:
+            filters = build_bank(visit.node.layer, step.kernels, visit.inputs.shape[2])[0]
+        elif isinstance(visit.node.layer, Convolution):
+            filters = np.asarray(step.tensors["weight"], dtype=np.float64)
+        panels.append(Panel(title, views[shown], filters=filters))
     return panels
+
+
+_MANY = 11
+"""Layers; of more those that only change values have no panel of their own."""
+
+
+def _name_panels(network: Network, shape: Shape, layers: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the layers whose results are drawn, with the title of each, and the layer whose filters are.
+
+    Of a long network `relu`, `dropout` and the like are drawn with the layer before them, and `gray` with the next one.
+    """
+    visits = list(network.visits(shape))
+    if layers or len(visits) <= _MANY:
+        wanted = [visit.node for visit in visits if visit.node.name in (layers or network.names)]
+        return {node.name: (_title_of(node.name, [node.layer.text]), node.name) for node in wanted}
+    from cnnfilter.plot.network_steps import fold_steps, walk_steps  # noqa: PLC0415
+
+    found, before = dict[str, tuple[str, str]](), list[str]()
+    for step in walk_steps(fold_steps(network, shape)):
+        texts = [*before, *(one.node.layer.text for one in step.visits if not isinstance(one.node.layer, Block))]
+        before = texts if step.main.node.layer.op == "gray" and step.visits[-1] is not visits[-1] else []
+        if not before:
+            found[step.visits[-1].node.name] = _title_of(step.name, texts or [step.main.node.layer.op]), step.name
+    return found
+
+
+def _title_of(name: str, texts: Sequence[str]) -> str:
+    """Return the title of a panel: a layer's name and text, which may be the same word."""
+    return name if texts == [name.rstrip("0123456789")] else f"{name}: {' '.join(texts)}"
 
 
 def _walk(steps: Sequence[Step]) -> Iterator[Step]:

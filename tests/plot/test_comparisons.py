@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from cnnfilter.arrays import Array
+from cnnfilter.cli import main
 from cnnfilter.compute.forward import Program
 from cnnfilter.compute.tiles import FeatureMaps, Strip
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.paths import Job
 from cnnfilter.nn.network import Network
-from cnnfilter.plot.compare import Panel, arrange, draw_panels
+from cnnfilter.plot.compare import Panel, arrange, draw_panels, share_scale
 from cnnfilter.plot.sheet import Paper
 from cnnfilter.plot.view import GRAYS, SIGNED, Look, Reducer, View, equalized_norm, view_picture
 from cnnfilter.run.result import run
@@ -268,3 +270,35 @@ def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int,
     block = values[factor * 10 : factor * 11, factor * 3 : factor * 4]
     if width % factor == 0:
         assert np.allclose(view.values[10, 3], block.mean(axis=(0, 1)), atol=1e-6)
+
+
+def test_results_side_by_side_have_one_scale(colors: Picture) -> None:
+    words = ["conv:sobel-x", "conv:gaussian:3", "conv:sobel-y", "dwconv:gaussian:3", "dwconv:box:3"]
+    made = [reduced(result(colors, word)[2], 420) for word in words]
+    first, *shared = share_scale([Panel("", view_picture(colors, 420)), *(Panel("", view) for view in made)])
+    assert first.view.scale is None
+    edges, soft, other, *photos = [panel.view for panel in shared]
+    reach = max(made[0].limits[1], made[2].limits[1])
+    assert edges.limits == soft.limits == other.limits
+    assert edges.limits[1] >= reach
+    assert soft.signed
+    assert [(view.limits, view.signed, view.colored) for view in photos] == [((0.0, 255.0), False, True)] * 2
+    np.testing.assert_array_equal(edges.values, made[0].values)
+
+
+def test_a_figure_of_several_kernels_has_one_scale_unless_each_is_to_have_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("0 1 2\n3 4 5\n6 7 9\n")
+    limits = []
+    monkeypatch.setattr("cnnfilter.plot.compare.draw_panels", lambda _, panels, __: limits.append(
+        [panel.view.limits for panel in panels[1:]]
+    ))  # fmt: skip
+    words = ["convolve", "a.txt", "-k", "1 -1", "-k", "10 -10", "--plot", "a.png"]
+    for more in ([], ["--own-scales"]):
+        done = CliRunner().invoke(main, [*words, *more])
+        assert done.exit_code == 0, done.output
+    assert limits == [[(-20.0, 20.0)] * 2, [(-2.0, 2.0), (-20.0, 20.0)]]
+    refused = CliRunner().invoke(main, ["convolve", "a.txt", "-k", "1", "--own-scales"])
+    assert "--own-scales needs --plot FILE" in refused.output

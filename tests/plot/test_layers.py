@@ -106,6 +106,23 @@ def test_a_vector_is_drawn_as_bars(colors: Picture) -> None:
     assert np.allclose(heights, powers / powers.sum(), rtol=1e-4)
 
 
+def test_a_long_network_shows_what_only_changes_values_with_the_layer_before_it(colors: Picture) -> None:
+    words = "gray " + "conv:box:3+bn+relu+dropout " * 3 + "maxpool:2 res(conv:box:3,same+relu)+relu"
+    network = Model(model_network(words), RandomWeights("he", 1))
+    assert [title.split("\n")[0] for title in titles(draw(colors, network))] == [
+        "input.png",
+        "conv1: gray conv:box:3 batchnorm relu dropout",
+        "conv2: conv:box:3 batchnorm relu dropout",
+        "conv3: conv:box:3 batchnorm relu dropout",
+        "maxpool1: maxpool:2",
+        "conv4: conv:box:3,same relu",
+        "res1: relu",
+    ]
+    shown = run_layers(colors, "input.png", network, SETTINGS, blank().sheet)[1].view
+    named = run_layers(colors, "input.png", network, SETTINGS, blank().sheet, ["relu1"])[1].view
+    np.testing.assert_array_equal(shown.values, named.values)
+
+
 def test_layers_can_be_picked(colors: Picture) -> None:
     paper = draw(colors, "gray conv:box:3 relu maxpool:4", "maxpool1", "gray1")
     assert [title.split("\n")[0] for title in titles(paper)] == ["input.png", "gray1", "maxpool1: maxpool:4"]
@@ -119,7 +136,7 @@ def test_layers_in_blocks_have_panels(colors: Picture) -> None:
 
 def test_too_many_layers_are_an_error_that_says_how_to_pick(colors: Picture) -> None:
     with pytest.raises(ShapeError, match="50 layers are too many for one figure, which holds 47; --save NAME"):
-        draw(colors, "50x relu")
+        draw(colors, "50x maxpool:1")
 
 
 def test_faint_maps_have_a_scale_of_their_own(colors: Picture) -> None:
