@@ -685,7 +685,7 @@ def test_no_name_made_for_a_layer_is_written_over_what_is_read(
     shutil.copy(folder / "grey.png", folder / "p-01.png")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     result = run("pipeline", network, source, "--save", layer, "-o", output, "-q", status=1)
-    assert re.fullmatch(rf"cnnfilter: {source}: [^\n]*over a file that is read[^\n]*\n", result.stderr)
+    assert re.fullmatch(rf"cnnfilter: {source}: [^\n]*overwrite a file that is read[^\n]*\n", result.stderr)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
