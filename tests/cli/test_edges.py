@@ -165,7 +165,7 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(run: Run, folder: Path) -> 
 
 
 def test_an_interrupt_while_a_command_works_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("cnnfilter.cli.shape.summarize", interrupt)
