@@ -27,11 +27,14 @@ Lags = tuple[range, range]
 _APART = 3
 """Pixels between two peaks, along the axis on which they are farther apart, at least: none is as near as this."""
 
+LARGEST_LAID = 1 << 14
+"""Weights of a pattern up to which OpenCV is at least as fast as transforms of the whole (tests/benchmarks)."""
+
 _DIGITS = 9
 """Values that agree in so many digits of the greatest one count as equal."""
 
 _ROWS = 64
-"""Rows of a map that are normalised at a time, so that little memory is needed."""
+"""Rows that are worked on at a time: few enough to stay in the cache, so that little memory is needed."""
 
 _LEAST_REFINED = 8
 """Fewer rows or columns that two images share say nothing about parts of a pixel."""
@@ -90,24 +93,28 @@ def correlate_planes(image: Doubles, pattern: Doubles, lags: Lags, similarity: S
     centred = image - image.mean()
     other = centred if pattern is image else pattern - pattern.mean()
     if similarity is Similarity.PHASE:
-        return _multiply_spectra(centred, other, lags, whiten=True)
+        return multiply_spectra(centred, other, lags, whiten=True)
     products = sum_products(centred, other, lags)
     return products if similarity is Similarity.MEAN else _divide_by_contrast(products, centred, other, lags)
 
 
 def sum_products(image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:
     """Return the sums of products: exact where both hold whole numbers that are small enough."""
+    lay = lay_directly if pattern.size <= LARGEST_LAID else multiply_spectra
+    products = lay(image, pattern, lags)
     if pattern.size <= LARGEST_DIRECT["float64"]:
-        return _lay_directly(image, pattern, lags)
-    products = _multiply_spectra(image, pattern, lags)
+        return products
     bound = float(np.abs(image).max() * np.abs(pattern).max()) * min(image.size, pattern.size)
     if bound < EXACT_FOURIER["float64"] and is_whole(image) and is_whole(pattern):
         np.rint(products, out=products)
     return products
 
 
-def _lay_directly(image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:
-    """Return the sums of products weight by weight, on the image with as many zeros around as the shifts need."""
+def lay_directly(image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:
+    """Return the sums of products by OpenCV, on the image with as many zeros around as the shifts need.
+
+    From 50 weights on it works tile by tile with Fourier transforms of its own.
+    """
     (above, below), (left, right) = (
         (max(0, -shifts[0]), max(0, shifts[-1] + length - side))
         for side, length, shifts in zip(image.shape, pattern.shape, lags, strict=True)
@@ -120,23 +127,30 @@ def _lay_directly(image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:
     return np.asarray(laid[rows.start : rows.stop, columns.start : columns.stop])
 
 
-def _multiply_spectra(image: Doubles, pattern: Doubles, lags: Lags, *, whiten: bool = False) -> Doubles:
+def multiply_spectra(image: Doubles, pattern: Doubles, lags: Lags, *, whiten: bool = False) -> Doubles:
     """Return the sums of products by Fourier transforms so long that what wraps around reaches no shift asked for."""
     sides = [
         cv2.getOptimalDFTSize(max(side - shifts[0], shifts[-1] + length, side, length))
         for side, length, shifts in zip(image.shape, pattern.shape, lags, strict=True)
     ]
     spectrum = np.fft.rfft2(image, sides)
-    spectrum *= np.conj(spectrum if pattern is image else np.fft.rfft2(pattern, sides))
-    if whiten:
-        magnitudes = np.abs(spectrum)
-        magnitudes[magnitudes <= np.finfo(float).eps * magnitudes.max()] = np.inf
-        spectrum /= magnitudes
-    sums = np.fft.irfft2(spectrum, sides)
-    first = [shifts[0] for shifts in lags]
-    if any(first):
-        sums = np.roll(sums, [-lag for lag in first], axis=(0, 1))
-    return sums[: len(lags[0]), : len(lags[1])]
+    other = spectrum if pattern is image else np.fft.rfft2(pattern, sides)
+    greatest = 0.0
+    for start in range(0, sides[0], _ROWS):
+        rows = spectrum[start : start + _ROWS]
+        rows *= other[start : start + _ROWS].conj()
+        greatest = max(greatest, float(np.abs(rows).max())) if whiten else 0.0
+    for start in range(0, sides[0] if whiten else 0, _ROWS):
+        rows = spectrum[start : start + _ROWS]
+        magnitudes = np.abs(rows)
+        magnitudes[magnitudes <= np.finfo(float).eps * greatest] = np.inf
+        rows /= magnitudes
+    np.fft.ifft(spectrum, axis=0, out=spectrum)
+    sums = np.empty((len(lags[0]), len(lags[1])))
+    for start in range(0, len(sums), _ROWS):
+        lines = np.fft.irfft(spectrum[np.array(lags[0][start : start + _ROWS]) % sides[0]], sides[1])
+        sums[start : start + _ROWS] = np.roll(lines, -lags[1].start, axis=1)[:, : len(lags[1])]
+    return sums
 
 
 def _divide_by_contrast(products: Doubles, image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:

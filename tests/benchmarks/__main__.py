@@ -5,7 +5,15 @@ python -m tests.benchmarks [--rounds N] [--huge]
 
 import argparse
 
-from tests.benchmarks import bench_batch, bench_commands, bench_core, bench_decode, bench_networks, bench_start
+from tests.benchmarks import (
+    bench_batch,
+    bench_commands,
+    bench_core,
+    bench_correlate,
+    bench_decode,
+    bench_networks,
+    bench_start,
+)
 from tests.benchmarks.machine import heading
 
 MODULES = {
@@ -14,6 +22,7 @@ MODULES = {
     "commands": bench_commands.main,
     "batches": bench_batch.main,
     "arrays": bench_core.main,
+    "correlations": bench_correlate.main,
     "decoding": bench_decode.main,
 }
 

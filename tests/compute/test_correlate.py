@@ -9,6 +9,7 @@ import pytest
 import scipy.signal  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute import correlate
 from cnnfilter.compute.correlate import correlate_planes, find_peaks, find_shift, sum_products
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.correlation import Overlap, Similarity, choose_mode, find_lags
@@ -33,8 +34,12 @@ def draw_pairs(count: int) -> Iterator[tuple[Doubles, Doubles, bool]]:
             yield *(rng.normal(3, 10, shape) for shape in shapes), False
 
 
+@pytest.mark.parametrize("largest", [0, correlate.LARGEST_LAID], ids=["transforms", "OpenCV"])
 @pytest.mark.parametrize("mode", Overlap)
-def test_sums_of_products_are_those_of_scipy_and_exact_of_whole_numbers(mode: Overlap) -> None:
+def test_sums_of_products_are_those_of_scipy_and_exact_of_whole_numbers(
+    monkeypatch: pytest.MonkeyPatch, mode: Overlap, largest: int
+) -> None:
+    monkeypatch.setattr(correlate, "LARGEST_LAID", largest)
     for image, pattern, whole in draw_pairs(200):
         if mode is Overlap.VALID and choose_mode(image.shape, pattern.shape) is not mode:
             continue
