@@ -24,6 +24,7 @@ FLOORS = (
     "network_files",
     "compute",
     "explain",
+    "learn",
     "api",
     "plot",
     "run",

@@ -1,0 +1,1 @@
+"""Kernels, weights and images for learning: fitted, trained, augmented."""
