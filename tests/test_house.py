@@ -109,6 +109,8 @@ def loaded_after(*arguments: str) -> set[str]:
         ["convolve", "nothing.png", "-k", "sharpen", "-o", "out.xyz"],
         ["kernels"],
         ["kernels", "sobel-x", "--plot", "out.jpg"],
+        ["activations", "rellu"],
+        ["activations", "relu", "--plot", "out.jpg"],
         ["shape", "28", "relu", "--plot", "nowhere/out.png"],
         ["shape", "28", "relu", "--plot", "out.png", "--fields", "--unit", "28,0"],
     ],

@@ -24,6 +24,7 @@ GROUPS = {
     "Understand": {
         "shape": "Print the size, weights and cost of each layer of a network.",
         "kernels": "List all kernels, or show some.",
+        "activations": "Print or draw relu, gelu and the others: formula, range, values.",
         "correlate": "Compare images with a pattern: peaks, shifts, periods.",
     },
     "More": {

@@ -154,6 +154,7 @@ SECTIONS = {
             "--csv",
             "--markdown",
             "--explain",
+            "--derivative",
             "--json",
             "--compare",
             "--batch",

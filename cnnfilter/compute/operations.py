@@ -1,14 +1,14 @@
 """What each kind of layer makes of a volume or a vector."""
 
 from collections.abc import Callable, Mapping
-from functools import cache, reduce
-from math import erf, factorial
+from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
+from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.borders import read_centres
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.correlate import correlate_volume
@@ -18,9 +18,8 @@ from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
 from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.geometry import Border, BorderMode
-from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Function, Layer
+from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
 from cnnfilter.nn.other_layers import (
-    SLOPES,
     Activation,
     BatchNorm,
     ChannelPool,
@@ -43,75 +42,6 @@ class Setting(NamedTuple):
 
     white: float = 255.0
     listener: Listener | None = None
-
-
-@ieee_arithmetic
-def activate(values: Array, layer: Activation) -> Floats:
-    """Return the function of each value, in the same shape, as floats."""
-    floats: Floats = values.astype(float_type(values.dtype), copy=False)
-    slope = SLOPES.get(layer.function, 0.0) if layer.slope is None else layer.slope
-    return np.asarray(_FUNCTIONS[layer.function](floats, floats.dtype.type(slope)))
-
-
-@ieee_arithmetic
-def softmax(values: Array) -> Floats:
-    """Return exp(x) / sum(exp(x)) along the last axis: a vector's values, or each pixel's channels."""
-    floats = values.astype(float_type(values.dtype), copy=False)
-    powers = np.exp(floats - floats.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def sigmoid(values: Floats) -> Floats:
-    """Return 1 / (1 + exp(-x)), by powers that cannot overflow."""
-    power = np.exp(-np.abs(values))
-    return np.asarray(np.where(values < 0, power, 1) / (1 + power))
-
-
-def error_function(values: Floats) -> Floats:
-    """Return erf(x), within 2e-15 in float64: a Taylor series around the nearest point at which `math.erf` is known."""
-    step, coefficients = _erf_table()
-    inside = np.clip(np.nan_to_num(values), -_ERF_REACH, _ERF_REACH)
-    nearest = np.rint(inside / step)
-    offset = inside - nearest * step
-    index = (nearest + _ERF_REACH / step).astype(np.intp)
-    result = np.zeros_like(inside)
-    for coefficient in coefficients[::-1]:
-        result = result * offset + coefficient[index]
-    return np.where(np.isnan(values), values, result).astype(values.dtype)
-
-
-_ERF_REACH = 6.0  # erf is 1 to the last bit of float64 there
-
-
-@cache
-def _erf_table() -> tuple[float, Doubles]:
-    """Return the distance of the points, and for each point its Taylor coefficients from order 0 on.
-
-    Derivatives of erf are Hermite polynomials times its slope (Abramowitz and Stegun, 7.1.19).
-    """
-    from numpy.polynomial import hermite  # noqa: PLC0415  only gelu needs it
-
-    step, orders = 1 / 64, 7
-    points = np.arange(-_ERF_REACH, _ERF_REACH + step, step)
-    slopes = 2 / np.sqrt(np.pi) * np.exp(-(points**2))
-    rows = [np.array([erf(point) for point in points])]
-    for order in range(orders):
-        polynomial = hermite.hermval(points, [0] * order + [1])
-        rows.append((-1) ** order * polynomial * slopes / factorial(order + 1))
-    return step, np.stack(rows)
-
-
-_FUNCTIONS: dict[Function, Callable[[Floats, np.floating], Floats]] = {
-    Function.RELU: lambda values, _: np.maximum(values, 0),
-    Function.RELU6: lambda values, _: np.clip(values, 0, 6),
-    Function.LEAKYRELU: lambda values, slope: np.where(values < 0, values * slope, values),
-    Function.ELU: lambda values, slope: np.where(values < 0, slope * np.expm1(np.minimum(values, 0)), values),
-    Function.GELU: lambda values, _: values * (0.5 + 0.5 * error_function(values / values.dtype.type(np.sqrt(2)))),
-    Function.SILU: lambda values, _: values * sigmoid(values),
-    Function.SIGMOID: lambda values, _: sigmoid(values),
-    Function.TANH: lambda values, _: np.tanh(values),
-    Function.ABS: lambda values, _: np.abs(values),
-}
 
 
 @ieee_arithmetic

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.activations import activate
 from cnnfilter.compute.borders import Places
-from cnnfilter.compute.operations import activate
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked
 from cnnfilter.nn.layers import Convolution, WindowLayer

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.operations import activate
+from cnnfilter.compute.activations import activate
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
 from cnnfilter.nn.geometry import BorderMode, Window, show_pair
 from cnnfilter.nn.layers import Convolution, Normalization, show_shape

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.activations import activate
 from cnnfilter.compute.borders import Places, find_places
 from cnnfilter.compute.forward import Program, Step, build_bank
-from cnnfilter.compute.operations import activate, to_gray
+from cnnfilter.compute.operations import to_gray
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels.spec import load_kernel

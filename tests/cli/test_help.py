@@ -96,7 +96,7 @@ def test_the_commands_are_listed_in_groups() -> None:
     assert groups.pop("Options") == ["--version", "-h, --help"]
     assert groups == {
         "Filter": ["convolve", "pool", "pipeline"],
-        "Understand": ["shape", "kernels", "correlate"],
+        "Understand": ["shape", "kernels", "activations", "correlate"],
         "More": ["help"],
     }
 

@@ -11,9 +11,17 @@ from hypothesis.extra import numpy as hnp
 from scipy import special  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Doubles, float_type
-from cnnfilter.compute.operations import activate, error_function, sigmoid, softmax
+from cnnfilter.compute.activations import (
+    ACTIVATIONS,
+    activate,
+    differentiate,
+    error_function,
+    parameter_of,
+    sigmoid,
+    softmax,
+)
 from cnnfilter.nn.layers import Function
-from cnnfilter.nn.other_layers import SLOPES, Activation
+from cnnfilter.nn.other_layers import SLOPES, Activation, Softmax
 
 
 def elu(x: float, alpha: float) -> float:
@@ -144,6 +152,87 @@ class TestActivate:
         values = np.array([-2.0, 0.0, 3.0])
         expected = [elu(x, alpha) for x in values.tolist()]
         assert np.allclose(activate(values, layer_of(Function.ELU, alpha)), expected, rtol=1e-15)
+
+
+LAYERS = [
+    *map(layer_of, Function),
+    *(layer_of(Function.LEAKYRELU, slope) for slope in (0.2, 0.0, -0.5)),
+    *(layer_of(Function.ELU, alpha) for alpha in (2.0, 0.0, -0.5)),
+]
+"""Each function, and those that take a number with several."""
+
+
+class TestDifferentiate:
+    @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.text)
+    def test_it_is_the_quotient_of_finite_differences_but_at_kinks(self, layer: Activation) -> None:
+        step = 1e-5
+        points = np.concatenate([np.linspace(-12, 12, 2402), [-1e-3, 1e-3, 5.999, 6.001, -30.0, 30.0]])
+        quotients = (activate(points + step, layer) - activate(points - step, layer)) / (2 * step)
+        assert np.abs(differentiate(points, layer) - quotients).max() <= 2e-9
+
+    @pytest.mark.parametrize(
+        ("layer", "points", "slopes"),
+        [
+            (layer_of(Function.RELU), [0.0], [0.0]),
+            (layer_of(Function.RELU6), [0.0, 6.0], [0.0, 0.0]),
+            (layer_of(Function.LEAKYRELU, 0.1), [0.0], [0.1]),
+            (layer_of(Function.ELU, 2.0), [0.0], [2.0]),
+            (layer_of(Function.ABS), [0.0], [0.0]),
+        ],
+        ids=lambda given: getattr(given, "text", str(given)),
+    )
+    def test_at_kinks_it_is_that_of_pytorch(self, layer: Activation, points: list[float], slopes: list[float]) -> None:
+        assert list(ACTIVATIONS[layer.op].kinks) == points
+        assert differentiate(np.array(points), layer).tolist() == slopes
+
+    @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.text)
+    def test_there_are_no_other_kinks(self, layer: Activation) -> None:
+        points = np.linspace(-12, 12, 240_001)
+        jumps = np.abs(np.diff(differentiate(points, layer)))
+        places = points[:-1][jumps > 1e-3]
+        assert all(min(abs(place - kink) for kink in ACTIVATIONS[layer.op].kinks) < 1e-3 for place in places)
+
+    @pytest.mark.parametrize("function", list(Function))
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_large_values_do_not_overflow(self, function: Function, dtype: str) -> None:
+        largest = float(np.finfo(dtype).max)
+        slopes = differentiate(np.array([-largest, -1e6, 1e6, largest], dtype), layer_of(function))
+        assert slopes.dtype == dtype
+        assert np.isfinite(slopes).all()
+
+    def test_that_of_softmax_is_each_result_by_its_own_value(self) -> None:
+        points, step = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]), 1e-6
+        moved = step * np.eye(5)
+        quotients = np.diag(softmax(points + moved) - softmax(points - moved)) / (2 * step)
+        assert np.allclose(differentiate(points, Softmax()), quotients, rtol=0, atol=1e-9)
+
+
+class TestActivations:
+    def test_every_activation_and_softmax_has_a_row(self) -> None:
+        assert set(ACTIVATIONS) == {*Function, "softmax"}
+
+    @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.text)
+    def test_the_limits_are_the_least_and_the_greatest_value(self, layer: Activation) -> None:
+        values = activate(np.linspace(-100, 100, 2_000_001), layer)
+        least, most = ACTIVATIONS[layer.op].limits(parameter_of(layer))
+        assert (most == np.inf and values.max() == 100) or values.max() == pytest.approx(most, abs=1e-9)
+        assert (least == -np.inf and values.min() < 0) or values.min() == pytest.approx(least, abs=1e-9)
+
+    @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.text)
+    def test_the_formulas_that_are_written_are_those_that_are_computed(self, layer: Activation) -> None:
+        row, number = ACTIVATIONS[layer.op], parameter_of(layer)
+        for x in (-2.5, -0.3, 0.7, 3.0, 7.0):
+            point = np.array([x])
+            assert evaluate(row.formula, number, x) == pytest.approx(activate(point, layer)[0])
+            assert evaluate(row.derivative_formula, number, x) == pytest.approx(differentiate(point, layer)[0])
+
+
+def evaluate(formula: str, number: float, x: float) -> float:
+    """Return what a formula as it is written gives for a number."""
+    names = {name: getattr(math, name) for name in ("exp", "erf", "sqrt", "tanh", "pi")}
+    text, _, share = formula.format(a=number).replace("^", "**").replace("|x|", "abs(x)").partition(", s = ")
+    known = {**names, "sigmoid": logistic, "x": x}
+    return float(eval(text, {**known, "s": eval(share, dict(known)) if share else 0.0}))
 
 
 class TestErrorFunction:

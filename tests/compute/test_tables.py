@@ -2,8 +2,9 @@
 
 import pytest
 
+from cnnfilter.compute.activations import activate
 from cnnfilter.compute.alpha import WEIGH
-from cnnfilter.compute.operations import RUN, activate
+from cnnfilter.compute.operations import RUN
 from cnnfilter.compute.pool import RUN as RUN_POOLS
 from cnnfilter.compute.pool import pool_channels
 from cnnfilter.nn.correlation import Correlation
