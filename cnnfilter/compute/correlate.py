@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exact import is_whole
-from cnnfilter.compute.plan import EXACT_FOURIER, LARGEST_DIRECT
+from cnnfilter.compute.plan import EXACT_FOURIER
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
@@ -102,8 +102,6 @@ def sum_products(image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:
     """Return the sums of products: exact where both hold whole numbers that are small enough."""
     lay = lay_directly if pattern.size <= LARGEST_LAID else multiply_spectra
     products = lay(image, pattern, lags)
-    if pattern.size <= LARGEST_DIRECT["float64"]:
-        return products
     bound = float(np.abs(image).max() * np.abs(pattern).max()) * min(image.size, pattern.size)
     if bound < EXACT_FOURIER["float64"] and is_whole(image) and is_whole(pattern):
         np.rint(products, out=products)
