@@ -153,7 +153,11 @@ REFUSED = {
         "--normalize phase takes --mode full alone, not same",
     ),
     "JSON of a map": (("photo.png", "--json", "-o", "x.png"), 2, "--json needs --peaks N or --shift"),
-    "peaks and a map on one stream": (("one.txt", "--peaks", "1", "-o", "-"), 2, "all print on standard output; use -o FILE"),
+    "peaks and a map on one stream": (
+        ("one.txt", "--peaks", "1", "-o", "-"),
+        2,
+        "all print on standard output; use -o FILE",
+    ),
     "a part of the peaks": (("one.txt", "--peaks", "1", "--region", "0:1,0:1"), 2, "--peaks goes by the whole"),
     "light": (("photo.png", "--linear", "-o", "x.png"), 2, "No such option"),
 }
