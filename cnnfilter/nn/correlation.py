@@ -64,6 +64,7 @@ class Correlation(Layer):
     ROWS = "whole"
     ALPHA = "none"
     KEEPS_CHANNELS = False
+    TRAINABLE = False
     op = "correlate"
 
     pattern: Pattern | None = None

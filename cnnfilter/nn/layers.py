@@ -74,6 +74,9 @@ class Layer(Value):
     KEEPS_CHANNELS: ClassVar[bool] = True
     """Whether the channels that come out are those that go in."""
 
+    TRAINABLE: ClassVar[bool] = True
+    """Whether training can go through it: it then has a row in `compute.gradients.PROPAGATE` too."""
+
     BARE: ClassVar[str] = ""
     """The field that the language writes as a number without a key."""
 

@@ -114,6 +114,17 @@ class Network(Value):
         return visits[-1].outputs.shape if visits else shape
 
 
+def check_trainable(network: Network) -> None:
+    """Raise a `LanguageError` if a layer cannot be trained through, or none learns."""
+    for node in network.all_nodes:
+        if not node.layer.TRAINABLE:
+            raise LanguageError(f"layer {node.number}, {node.text}: cannot be trained; no gradient goes through it")
+    if not any(node.layer.learns for node in network.all_nodes):
+        raise LanguageError(
+            "no layer learns; sized convolutions such as conv:3x3,16, linear and batchnorm do, kernels are fixed"
+        )
+
+
 def _append_nodes(
     nodes: list[Node], layers: tuple[Layer, ...], counts: Counter[str], depth: int = 0, branch: int = 0
 ) -> tuple[Node, ...]:

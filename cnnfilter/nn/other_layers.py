@@ -184,6 +184,7 @@ class Equalize(Layer):
 
     ROWS = "whole"
     ALPHA = "none"
+    TRAINABLE = False  # the levels of an image are counted, which has no derivative
     op = "equalize"
 
     def output(self, shape: Shape) -> Shape:

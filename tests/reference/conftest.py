@@ -1,3 +1,3 @@
-"""The script that asks PyTorch is no test, and PyTorch is not installed for the tests."""
+"""The scripts that ask PyTorch are no tests, and PyTorch is not installed for the tests."""
 
-collect_ignore = ["make_forward.py"]
+collect_ignore = ["make_forward.py", "make_gradients.py"]

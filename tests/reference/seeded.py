@@ -20,6 +20,9 @@ GAIN = sqrt(24)
 IMAGE_START = 1 << 31
 """Where the numbers of an image begin; those of the weights begin at 0, and are fewer than these."""
 
+LOSS_START = 3 << 30
+"""Where the numbers begin by which results are multiplied to become a loss."""
+
 
 def spread(count: int, start: int = 0) -> Floats:
     """Return the numbers `start`, `start` + 1, ... as values that look random, from -0.5 to below 0.5.
