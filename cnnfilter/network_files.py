@@ -119,11 +119,16 @@ def _write_option(op: str, key: str, value: object) -> Iterator[str]:
 
 
 def _write_value(op: str, key: str, value: object) -> str:
-    """Return a number, a word, or the numbers of a pair or of four sides."""
+    """Return a number, a word, the numbers of a pair or of four sides, or a list of biases in brackets."""
     if isinstance(value, str) and not re.search(r"[\s,+()|@\[\]]", value):
         return value
     if not isinstance(value, str) and (number := _as_number(value)) is not None:
         return show_number(number)
+    if key == "bias" and isinstance(value, list):
+        numbers = [_as_number(item) for item in value]
+        if None in numbers:
+            raise LanguageError(f"{op}: bias {value!r} is not a list of numbers")
+        return f"[{' '.join(show_number(number) for number in numbers if number is not None)}]"
     if isinstance(value, list) and len(value) in {2, 4} and all(type(number) is int for number in value):
         return ("x" if len(value) == 2 else "/").join(map(str, value))
     raise LanguageError(f"{op}: {key} {value!r} is neither a number, nor a list of two or four, nor one word")

@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cnnfilter.arrays import Array, Doubles, as_numbers
+from cnnfilter.arrays import Array, as_numbers
 from cnnfilter.compute.forward import as_volume
 from cnnfilter.errors import CnnFilterError, KernelError, ShapeError
 from cnnfilter.kernels.spec import Kernel, load_kernel
@@ -117,7 +117,7 @@ def as_count(value: int, subject: str) -> int:
         raise ShapeError(f"{subject} {value!r} is not a whole number") from error
 
 
-def as_biases(bias: ArrayLike, outputs: int) -> Doubles:
+def as_bias(bias: ArrayLike, outputs: int) -> float | tuple[float, ...]:
     """Return one bias, or one for each output of a bank."""
     try:
         biases = np.array(bias, dtype=np.float64)
@@ -130,7 +130,7 @@ def as_biases(bias: ArrayLike, outputs: int) -> Doubles:
         raise ShapeError(
             f"bias has the shape {biases.shape}, and the kernel has {wanted}: give ({outputs},) or a number"
         )
-    return biases
+    return tuple(biases.tolist()) if biases.ndim else float(biases)
 
 
 def as_place(at: tuple[int, int]) -> Pair:

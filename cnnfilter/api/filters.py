@@ -14,7 +14,7 @@ from cnnfilter.api.arguments import (
     Numbers,
     Paddings,
     PoolName,
-    as_biases,
+    as_bias,
     as_border,
     as_count,
     as_kernel,
@@ -160,22 +160,23 @@ def _lay(image: ArrayLike, kernel: KernelLike, options: _LayingOptions, caller: 
         dilation=as_pair(options.dilation, "dilation"),
     )
     word = KernelWord(name, shape)
+    bias = as_bias(options.bias, word.maps)
     layer: Conv | DepthwiseConv
     if len(shape) > 2:
         groups = as_count(options.groups, "groups")
-        layer = Conv(window=window, kernels=(word,), border=border, flip=options.flip, groups=groups)
+        layer = Conv(window=window, kernels=(word,), bias=bias, border=border, flip=options.flip, groups=groups)
     elif options.groups == 1:
-        layer = DepthwiseConv(window=window, kernels=(word,), border=border, flip=options.flip)
+        layer = DepthwiseConv(window=window, kernels=(word,), bias=bias, border=border, flip=options.flip)
     else:
         reason = f"{options.groups} groups need a bank of shape (kh, kw, in, out)"
         raise ShapeError(f"{reason}; a 2-D kernel filters each channel")
     if options.flip:
         given = given._replace(weights=given.weights[::-1, ::-1])
-    bank, offsets = build_bank(layer, (given,), volume.shape[2])
+    bank, biases = build_bank(layer, (given,), volume.shape[2])
     has_effect = border.mode is BorderMode.ZERO or any(window.pads(*volume.shape[:2]))
     if not has_effect and warn_about_borders(Network((layer,)).visits(volume.shape)):
         warn(f'border="{border}" has no effect with padding 0; leave padding out, or give padding="same"')
-    return _LaidKernel(volume, name, given, layer, bank, offsets + as_biases(options.bias, word.maps))
+    return _LaidKernel(volume, name, given, layer, bank, biases)
 
 
 class TracedValue(NamedTuple):
@@ -254,9 +255,6 @@ def trace(
     network = Network((laid.layer,))
     program = Program(network, (Step(network.nodes[0], (laid.kernel,), {}, ()),))
     traced = trace_value(program, laid.volume, (row, column))
-    biases = np.broadcast_to(laid.biases, laid.bank.shape[3])
-    pairs = zip(traced.weighings, biases, strict=True)
-    traced = traced._replace(weighings=tuple(weighing._replace(bias=float(bias)) for weighing, bias in pairs))
     maps = convolve_volume(laid.volume, laid.bank, laid.layer.window, border=laid.layer.border, bias=laid.biases)
     title = laid.name if isinstance(kernel, str | PathLike) else "kernel"
     return TracedValue(maps[row, column], traced, f"image, {title}")

@@ -1,6 +1,7 @@
 """`cnnfilter convolve`: kernels on images."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, completing, pair, view_options
+from cnnfilter.cli.options import NUMBERS, Word, completing, pair, view_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.kernels.spec import is_name, kernel_shape, list_kernels, recognize
 from cnnfilter.nn.geometry import Border, BorderMode, Padding, Pair, Window, as_border, default_padding
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization, common_size, show_shape
 from cnnfilter.nn.network import Network
+from cnnfilter.numbers import count
 from cnnfilter.run.settings import Settings
 
 COMBINATIONS = {"magnitude": "magnitude", "max": "max", "sum": "sum", "mean": "avg"}
@@ -36,6 +38,26 @@ def read_kernels(values: Sequence[str], inputs: Sequence[str]) -> tuple[KernelWo
         if is_name(word) and not Path(word).exists():
             raise LanguageError(f"{word} is a kernel, not a file; each kernel needs a -k: -k {word}")
     return tuple(KernelWord(word, kernel_shape(word)) for value in values for word in list_kernels(value))
+
+
+def share_biases(biases: tuple[float, ...], kernels: Sequence[KernelWord]) -> list[tuple[float, ...]]:
+    """Return the biases for each kernel, one or as many as its maps; a `LanguageError` if they do not fit all kernels.
+
+    Examples
+    --------
+    >>> share_biases((1, 0, 2), [KernelWord("box:3", (3, 3)), KernelWord("bank.npy", (3, 3, 1, 2))])
+    [(1,), (0, 2)]
+    """
+    maps = [kernel.maps for kernel in kernels]
+    if len(biases) == 1:
+        return [biases] * len(maps)
+    if len(biases) != sum(maps):
+        given, noun = count(len(biases), "number"), "kernel" if sum(maps) == len(maps) else "output"
+        raise LanguageError(
+            f"--bias has {given}, for {count(sum(maps), noun)}; give one number, or one for each {noun}"
+        )
+    each = iter(biases)
+    return [tuple(islice(each, number)) for number in maps]
 
 
 def name_results(kernels: Sequence[KernelWord]) -> tuple[str, ...]:
@@ -89,7 +111,14 @@ Examples:
     default="none",
     help="Divide the kernel by its sum, or by the sum of its magnitudes (abs).",
 )
-@click.option("--bias", type=NUMBER, default="0", help="A number added to every result.")
+@click.option(
+    "--bias",
+    type=NUMBERS,
+    metavar="N|N,N",
+    default="0",
+    help="A number added to every result, or one for each kernel in their order, such as 1,0; for a 4-D kernel one"
+    " for each of its outputs.",
+)
 @click.option(
     "--activation",
     type=Word("ACTIVATION", parse_activation, tuple(Function)),
@@ -117,7 +146,7 @@ def command(
     border: Border,
     flip: bool,
     normalize: Normalization,
-    bias: float,
+    bias: tuple[float, ...],
     activation: tuple[Layer, ...] | None,
     channels: str,
     combine: str | None,
@@ -139,12 +168,12 @@ def command(
             f"--channels luma takes kernels of two dimensions, and {deep.text} is {show_shape(deep.shape)}"
         )
 
-    def make_network(*bank: KernelWord) -> Network:
+    def make_network(bank: tuple[KernelWord, ...], biases: tuple[float, ...]) -> Network:
         each = channels == "each" and all(len(kernel.shape) == 2 for kernel in bank)
         convolution = (DepthwiseConv if each else Conv)(
             window=Window(common_size(bank), stride, padding or default_padding(border), dilation),
             kernels=bank,
-            bias=bias,
+            bias=biases[0] if len(biases) == 1 else biases,
             border=border,
             flip=flip,
             normalize=normalize,
@@ -160,7 +189,9 @@ def command(
         behind = [ChannelPool(mode=ChannelMode(COMBINATIONS[combine]), size=size)] if combine else []
         return Network((*before, convolution, *behind, *(activation or ())), words=called)
 
-    networks = [make_network(*words)] if combine else list(map(make_network, words))
+    shares = share_biases(bias, words)
+    pairs = zip(words, shares, strict=True)
+    networks = [make_network(words, bias)] if combine else [make_network((word,), share) for word, share in pairs]
     names = name_results(words)
     settings = Settings(**given, luma=channels == "luma", padding_given=padding is not None)
     filter_files(inputs, networks, settings, names=("+".join(names),) if combine else names)

@@ -118,6 +118,8 @@ class Choice(click.Choice[Any]):
 
 PADDING = Word("PADDING", as_padding, tuple(PaddingWord))
 NUMBER = Word("NUMBER", parse_number)
+NUMBERS = Word("NUMBERS", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
+"""Numbers separated by commas."""
 PLACE = Word("Y,X", _place)
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""

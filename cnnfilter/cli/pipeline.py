@@ -7,14 +7,13 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, Word, completing, figure_options
+from cnnfilter.cli.options import NUMBER, NUMBERS, completing, figure_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.language import OPS
 from cnnfilter.nn.layers import Function
 from cnnfilter.nn.other_layers import ChannelMode, PoolMode
-from cnnfilter.numbers import parse_number
 from cnnfilter.run.settings import Settings
 
 
@@ -29,8 +28,6 @@ class FileName(click.Path):
 
 
 PATH = FileName(readable=False, path_type=Path)
-NUMBERS = Word("NUMBERS", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
-"""Numbers separated by commas."""
 
 
 @click.command(
@@ -100,9 +97,9 @@ def command(
     takes its weights from --weights; {pools}; {channels}; {functions}; {others}.
 
     Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2 dilation, g2 groups,
-    bias=1, nobias, border=edge, flip, normalize=sum, ceil, countpad. 2x repeats the next layer; res(a b)
-    adds its input, res(a | b) adds branches, cat(a | b) puts their channels side by side; @name gives a
-    layer a name. `cnnfilter help language` explains all of it.
+    bias=1 (or bias=[1 0], one for each output), nobias, border=edge, flip, normalize=sum, ceil, countpad.
+    2x repeats the next layer; res(a b) adds its input, res(a | b) adds branches, cat(a | b) puts their
+    channels side by side; @name gives a layer a name. `cnnfilter help language` explains all of it.
     """
     settings, document = Settings(**given), load_document(network)
     if not document.network.layers:

@@ -110,9 +110,10 @@ def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> tuple[Dou
         parts.append(np.broadcast_to(weights, (*shape[:3], weights.shape[3])))
     bank = np.concatenate(parts, axis=3)
     offsets = np.repeat([kernel.offset for kernel in kernels], [part.shape[3] for part in parts])
+    biases = offsets + np.asarray(layer.bias)
     if isinstance(layer, DepthwiseConv):
-        bank, offsets = np.tile(bank[:, :, 0], channels)[:, :, None], np.tile(offsets, channels)
-    return bank, layer.bias + offsets
+        bank, biases = np.tile(bank[:, :, 0], channels)[:, :, None], np.tile(biases, channels)
+    return bank, biases
 
 
 Listener = Callable[[str, Array], None]

@@ -118,7 +118,7 @@ def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
         yield f"  sum       {_add(totals)}"
     else:
         yield f"  sum       {_add(products.ravel())}"
-    if weighing.bias:
+    if any(weighing.bias for weighing in traced.weighings):
         yield f"  bias      {_add([products.sum(), weighing.bias])}"
 
 

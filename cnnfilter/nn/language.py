@@ -115,7 +115,8 @@ def _kernel_size(word: str, options: Options) -> Pair:
     if size not in {None, own}:
         raise LanguageError(f"the size given is not the {own[0]}x{own[1]} of kernel {options['kernels'][0].text}")
     if "number" in options:
-        raise LanguageError("the number of outputs follows from the kernels; leave it out")
+        several = "; several biases are written in brackets, as in bias=[1 0]" if "bias" in options else ""
+        raise LanguageError(f"the number of outputs follows from the kernels; leave it out{several}")
     return own
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, nearest
+from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, TextError, nearest
 from cnnfilter.nn.geometry import PaddingWord, as_border, as_padding, as_pair
 from cnnfilter.nn.layers import KernelWord, Normalization
-from cnnfilter.numbers import join_rows, parse_number
+from cnnfilter.numbers import join_rows, parse_number, parse_row
 
 SIGNS = "()|+"
 """What separates words without white space; inside `[...]` nothing does."""
@@ -93,9 +93,9 @@ Options = dict[str, Any]
 """What the options of one layer say: `size`, `number` (one without a key), `kernels`, flags, and those in `READ`."""
 
 FLAGS = ("nobias", "flip", "ceil", "countpad")
-NUMBERS = ("bias", "eps", "alpha", "beta", "k")
+NUMBERS = ("eps", "alpha", "beta", "k")
 LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
-KEYS = {"p": "padding"} | {name: name for name in ("border", "normalize", *NUMBERS)}
+KEYS = {"p": "padding"} | {name: name for name in ("border", "normalize", "bias", *NUMBERS)}
 KNOWN_WORDS = [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
 """The words that are options by themselves, or with a value behind them."""
 
@@ -108,6 +108,16 @@ def _as_number(text: str, subject: str = "") -> float:
         return parse_number(text)
     except ValueError as error:
         raise LanguageError(f"{subject}{error}") from error
+
+
+def _as_bias(text: str) -> float | tuple[float, ...]:
+    """Return one number, or those of a list in brackets."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return _as_number(text, "bias: ")
+    try:
+        return tuple(parse_row(text[1:-1]))
+    except TextError as error:
+        raise LanguageError(f"bias={text}: {error.reason}; a bias for each output is written bias=[1 0]") from error
 
 
 def _as_groups(text: str) -> int:
@@ -130,6 +140,7 @@ READ: dict[str, Callable[[str], object]] = {
     "groups": _as_groups,
     "border": as_border,
     "normalize": _as_normalization,
+    "bias": _as_bias,
     **{name: partial(_as_number, subject=f"{name}: ") for name in NUMBERS},
 }
 """How the value of an option with a letter or a key is read."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple, dataclass_transform
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.geometry import PIXEL, Border, BorderMode, Field, Pair, Window, show_pair
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import count, show_number
 
 Shape = tuple[int, ...]
 
@@ -284,14 +284,15 @@ def common_size(kernels: tuple[KernelWord, ...]) -> Pair:
 class Convolution(WindowLayer):
     """What `Conv` and `DepthwiseConv` have in common; `kernels` is empty where only their size is known.
 
-    `bias` is a number added to every output, and `learned_bias` gives each one of its own, among the weights. `flip`
-    turns the kernels by 180 degrees, which makes it the convolution of mathematics.
+    `bias` is a number added to every output, or a number for each output, but for each kernel of a dwconv that has
+    kernels; `learned_bias` gives each output one of its own, among the weights. `flip` turns the kernels by 180
+    degrees, which makes it the convolution of mathematics.
     """
 
     KEEPS_CHANNELS = False
 
     kernels: tuple[KernelWord, ...] = ()
-    bias: float = 0.0
+    bias: float | tuple[float, ...] = 0.0
     learned_bias: bool = False
     border: Border = Border()
     flip: bool = False
@@ -316,7 +317,9 @@ class Convolution(WindowLayer):
             yield f"g{self.groups}"
         has_border = self.border.mode is not BorderMode.ZERO
         yield from self.window.options((1, 1), names_valid=has_border)
-        if self.bias:
+        if isinstance(self.bias, tuple):
+            yield f"bias=[{' '.join(map(show_number, self.bias))}]"
+        elif self.bias:
             yield f"bias={show_number(self.bias)}"
         elif not self.kernels and not self.learned_bias:
             yield "nobias"
@@ -326,6 +329,12 @@ class Convolution(WindowLayer):
             yield "flip"
         if self.normalize is not Normalization.NONE:
             yield f"normalize={self.normalize}"
+
+    def check_bias(self, wanted: int, noun: str) -> None:
+        """Raise a `ShapeError` if several biases are given, and they are not as many as wanted."""
+        if isinstance(self.bias, tuple) and len(self.bias) != wanted:
+            given = count(len(self.bias), "number")
+            raise ShapeError(f"bias has {given}, for {count(wanted, noun)}; give one number, or one for each {noun}")
 
     def bank(self, channels: int) -> Shape:
         """Return the shape of the weights for `channels` inputs: (kh, kw, in / groups, out)."""
@@ -369,6 +378,7 @@ class Conv(Convolution):
         super().__post_init__()
         if self.groups < 1:
             raise ShapeError(f"number of groups {self.groups} is below 1, the least that is allowed")
+        self.check_bias(self.maps, "output")
 
     def bank(self, channels: int) -> Shape:
         """Return (kh, kw, channels / groups, out); the groups must divide both the channels and the outputs."""
@@ -404,7 +414,12 @@ class DepthwiseConv(Convolution):
                     f"kernel {kernel.text} has {show_shape(kernel.shape)} weights; dwconv takes a single slice, "
                     "conv takes more"
                 )
+        if self.kernels:
+            self.check_bias(len(self.kernels), "kernel")
 
     def bank(self, channels: int) -> Shape:
         """Return (kh, kw, 1, channels x kernels); a channel's outputs are neighbours."""
-        return *self.window.size, 1, channels * (len(self.kernels) or self.multiplier)
+        outputs = channels * (len(self.kernels) or self.multiplier)
+        if not self.kernels:
+            self.check_bias(outputs, "output")
+        return *self.window.size, 1, outputs

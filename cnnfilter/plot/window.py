@@ -249,13 +249,23 @@ def display_output(values: Doubles, one: Explained) -> Display:
 
 
 def _output_title(row: _Row) -> str:
-    """Return where a value is, what it is, and what made it of the products: its channels, the bias, the functions."""
+    """Return where a value is, what it is, and what made it of the products: its channels, biases, the functions."""
     one, traced, weighing = row.one, row.one.traced, row.weighing
-    bias = weighing.bias if weighing else 0.0
+    is_biased = any(other.bias for other in traced.weighings)
     terms = list[float]()
     if weighing and len(weighing.channels) > 1 and not traced.functions:
-        terms = [*traced.products(weighing).sum(axis=(0, 1)).tolist(), *([bias] if bias else [])]
-    added = [f"bias {show_sum([], bias).removeprefix('= ')}"] if bias and not terms else []
+        terms = [*traced.products(weighing).sum(axis=(0, 1)).tolist(), *([weighing.bias] if is_biased else [])]
+    added = [_show_biases(row)] if is_biased and not terms else []
     place = ",".join(map(str, (*traced.place, row.map) if len(one.outcome) > 1 else traced.place))
     value = f"output [{place}] {show_sum(terms, float(one.outcome[row.map]))}"
     return ", ".join([value, *added, *(function.op for function in traced.functions)])
+
+
+def _show_biases(row: _Row) -> str:
+    """Return the bias of a map, or those of the maps that were combined into it, where they differ."""
+    weighings, maps = row.one.traced.weighings, len(row.one.outcome)
+    each = len(weighings) // maps
+    biases = [weighing.bias for weighing in weighings[row.map * each : (row.map + 1) * each]]
+    if len(set(biases)) == 1:
+        return f"bias {show_sum([], biases[0]).removeprefix('= ')}"
+    return f"biases {', '.join(show_sum([], bias).removeprefix('= ') for bias in biases)}"

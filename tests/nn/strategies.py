@@ -129,7 +129,6 @@ def convolutions(draw: st.DrawFn, known: Kernels = ANY_KERNELS) -> Convolution:
     """Return a conv or a dwconv with kernels by name or by size."""
     groups = draw(GROUPS)
     bank = tuple(draw(banks(known, depthwise=groups is None)))
-    bias = draw(BIASES)
     window = Window(
         size=bank[0].shape[:2] if bank else draw(pairs(1, 7)),  # type: ignore[arg-type]
         stride=draw(pairs(1, 4)),
@@ -137,6 +136,10 @@ def convolutions(draw: st.DrawFn, known: Kernels = ANY_KERNELS) -> Convolution:
         dilation=draw(pairs(1, 3)),
     )
     number = 1 if bank else draw(OUTPUTS)
+    bias: float | tuple[float, ...] = draw(BIASES)
+    if (bank or groups) and draw(BOOLEANS):  # the outputs of a dwconv by its size depend on what goes into it
+        wanted = number if not bank else len(bank) if groups is None else sum(kernel.maps for kernel in bank)
+        bias = tuple(draw(st.lists(FINITE, min_size=wanted, max_size=wanted)))
     kind = DepthwiseConv(window=window) if groups is None else Conv(window=window, groups=groups)
     fields: dict[str, object] = {
         "multiplier" if groups is None else "outputs": number,

@@ -42,11 +42,15 @@ def test_a_kernel_has_slices_and_maps_by_its_dimensions(kernel: KernelWord, slic
         (DepthwiseConv(window=THREE, multiplier=2), (5, 5, 6), (3, 3, 12), 108, 972),
         (DepthwiseConv(window=THREE, kernels=(EDGE,)), (5, 5, 6), (3, 3, 6), 54, 486),
         (DepthwiseConv(window=THREE, kernels=(EDGE, LINE), bias=2), (5, 5, 6), (3, 3, 12), 120, 972),
+        (Conv(window=THREE, kernels=(EDGE, LINE), bias=(1, 0)), (5, 5, 3), (3, 3, 2), 56, 486),
+        (DepthwiseConv(window=THREE, kernels=(EDGE, LINE), bias=(2, 0)), (5, 5, 6), (3, 3, 12), 120, 972),
+        (DepthwiseConv(window=THREE, bias=(1, 2, 3)), (5, 5, 3), (3, 3, 3), 30, 243),
     ],
     ids=[
         *("sized", "no-bias", "one-bias", "groups", "as-many-groups-as-channels", "one-kernel", "kernel-on-each-slice"),
         *("two-kernels", "kernels-in-groups", "volume", "bank", "bank-and-kernel", "bank-in-groups"),
         *("depthwise", "multiplied", "depthwise-kernel", "depthwise-kernels"),
+        *("two-biases", "depthwise-biases", "depthwise-bias-of-each-output"),
     ],
 )
 def test_outputs_parameters_and_macs(

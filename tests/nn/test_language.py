@@ -123,6 +123,9 @@ LAYERS: dict[str, Layer] = {
     "conv:edge,s2,edge": Conv(window=Window((3, 3), stride=(2, 2)), kernels=bank("edge", "edge")),
     "conv:edge,3x3": Conv(window=THREE, kernels=bank("edge")),
     "conv:edge,bias=2": Conv(window=THREE, kernels=bank("edge"), bias=2.0),
+    "conv:edge,line,bias=[1 -1/4]": Conv(window=THREE, kernels=bank("edge", "line"), bias=(1.0, -0.25)),
+    "conv:3x3,2,bias=[ 1 , 0 ]": conv(THREE, outputs=2, learned_bias=False, bias=(1.0, 0.0)),
+    "dwconv:3x3,bias=[1,0,2]": DepthwiseConv(window=THREE, bias=(1.0, 0.0, 2.0)),
     "conv:edge,nobias": Conv(window=THREE, kernels=bank("edge")),
     "conv:volume": Conv(window=THREE, kernels=bank("volume")),
     "conv:bank,g2": Conv(window=THREE, kernels=bank("bank"), groups=2),
@@ -515,6 +518,21 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
             "conv:edge,blur",
             "layer 1, 'conv:edge,blur': the kernels of one layer need one size: edge is 3x3, blur is 5x5",
         ),
+        (
+            "conv:edge,line,bias=1,0",
+            "layer 1, 'conv:edge,line,bias=1,0': the number of outputs follows from the kernels; leave it out; several "
+            "biases are written in brackets, as in bias=[1 0]",
+        ),
+        (
+            "conv:bank,bias=[1 0]",
+            "layer 1, 'conv:bank,bias=[1 0]': bias has 2 numbers, for 8 outputs; give one number, or one for each "
+            "output",
+        ),
+        (
+            "dwconv:edge,line,bias=[1]",
+            "layer 1, 'dwconv:edge,line,bias=[1]': bias has 1 number, for 2 kernels; give one number, or one for each "
+            "kernel",
+        ),
         ("conv:edge,16", "layer 1, 'conv:edge,16': the number of outputs follows from the kernels; leave it out"),
         ("conv:wide,5x5", "layer 1, 'conv:wide,5x5': the size given is not the 3x5 of kernel wide"),
         ("conv:edge,5x5", "layer 1, 'conv:edge,5x5': the size given is not the 3x3 of kernel edge"),
@@ -524,6 +542,11 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
         ),
         # Values that are none.
         ("conv:3x3,bias=x", "layer 1, 'conv:3x3,bias=x': bias: 'x' is not a number"),
+        (
+            "conv:3x3,2,bias=[1 x]",
+            "layer 1, 'conv:3x3,2,bias=[1 x]': bias=[1 x]: 'x' is not a number; a bias for each output is written "
+            "bias=[1 0]",
+        ),
         ("conv:3x3,bias=nan", "layer 1, 'conv:3x3,bias=nan': bias: 'nan' is not a number"),
         ("conv:3x3,bias=", "layer 1, 'conv:3x3,bias=': bias: '' is not a number"),
         (
@@ -609,6 +632,7 @@ OPTIONS = (
     *(
         "countpad",
         "bias=1/3",
+        "bias=[1 0]",
         "border=constant:1",
         "border=x",
         "normalize=sum",

@@ -63,6 +63,7 @@ def written(*layers: object) -> str:
         ({"op": "conv", "size": 3, "bias": True}, "conv:3x3"),
         ({"op": "conv", "size": 3, "bias": 0.5}, "conv:3x3,bias=0.5"),
         ({"op": "conv", "size": 3, "bias": "1/2"}, "conv:3x3,bias=1/2"),
+        ({"op": "conv", "size": 3, "outputs": 2, "bias": [1, "1/4"]}, "conv:3x3,2,bias=[1 0.25]"),
         ({"op": "conv", "size": 3, "border": "constant:1"}, "conv:3x3,border=constant:1"),
         ({"op": "conv", "size": 3, "flip": True, "normalize": "abs"}, "conv:3x3,flip,normalize=abs"),
         ({"op": "conv", "size": 3, "flip": False, "nobias": True}, "conv:3x3,nobias"),
@@ -168,6 +169,7 @@ KNOWN = ", ".join([*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "r
         ({"op": "res", "branches": [3]}, "layers are a list of texts and tables, not 3"),
         ({"op": "res", "body": [{"op": "conv", "x": 1}]}, f"item 1, conv: unknown key 'x'; known are {KNOWN}"),
         ({"op": "conv", "kernel": "sobel-x", "bias": True}, "conv: bias = true needs learned weights"),
+        ({"op": "conv", "size": 3, "bias": [1, True]}, "conv: bias [1, True] is not a list of numbers"),
         ({"op": "maxpool", "size": 2, "bias": True}, "maxpool: bias = true needs learned weights"),
     ],
     ids=lambda value: json.dumps(value) if not isinstance(value, str) else "",
@@ -286,7 +288,7 @@ def of_convolution(layer: Convolution) -> Table:
     if isinstance(layer, Conv):
         table["groups"] = layer.groups
     if layer.bias:
-        table["bias"] = layer.bias
+        table["bias"] = list(layer.bias) if isinstance(layer.bias, tuple) else layer.bias
     elif not layer.kernels:
         table["bias"] = layer.learned_bias
     if layer.flip:

@@ -65,6 +65,8 @@ def word(text: str) -> tuple[KernelWord, ...]:
             Conv(window=Window((3, 2)), kernels=word("box:3"), bias=-1, normalize=Normalization.ABS),
             "conv:box:3,bias=-1,normalize=abs",
         ),
+        (Conv(window=THREE, outputs=2, bias=(1, -0.5)), "conv:3x3,2,bias=[1 -0.5]"),
+        (DepthwiseConv(window=THREE, kernels=word("box:3"), bias=(0,)), "dwconv:box:3,bias=[0]"),
         (DepthwiseConv(window=THREE, multiplier=2, learned_bias=True), "dwconv:3x3,2"),
         (Pool(mode=PoolMode.MAX, window=Window((2, 2), stride=(2, 2))), "maxpool:2"),
         (Pool(mode=PoolMode.MIN, window=Window((3, 2), stride=(3, 2))), "minpool:3x2"),
