@@ -34,7 +34,7 @@ from cnnfilter.log import warn
 from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.layers import Convolution
-from cnnfilter.run.settings import Settings, Work, plan_views
+from cnnfilter.run.settings import ALL, Settings, Work, plan_views
 
 if TYPE_CHECKING:
     from cnnfilter.compute.state_dict import RandomWeights, StateDict
@@ -196,6 +196,10 @@ def _check_together(settings: Settings) -> None:
         raise OutputError("--linear filters light, and --mean and --std make other numbers of it; leave out one")
     names = ("explain", "animate", "top", "peaks", "shift")
     views = [name for name in names if getattr(settings, name) not in {None, False}]
+    if settings.explain == ALL:
+        if settings.plot is not None:
+            raise OutputError("--explain all prints every value, and --plot draws one; give it as --explain Y,X")
+        views.remove("explain")  # a region chooses the values
     if settings.region and (settings.plot is not None or views or settings.save):
         option = "plot" if settings.plot is not None else views[0] if views else "save"
         raise OutputError(f"--region takes a part of the result, and --{option} goes by the whole; leave out one")

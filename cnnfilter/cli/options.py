@@ -14,6 +14,7 @@ from cnnfilter.errors import CnnFilterError, LanguageError, OutputError, nearest
 from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Depth, Range, name_formats_taking
 from cnnfilter.nn.geometry import PaddingWord, Pair, as_padding, as_pair, as_region
 from cnnfilter.numbers import DECIMAL, parse_number
+from cnnfilter.run.settings import ALL
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -69,7 +70,7 @@ def _place(text: str) -> Pair:
     """Return (row, column) from `Y,X`, both counted from 0."""
     match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", text, re.ASCII)
     if not match:
-        raise LanguageError(f"position {text!r} is not Y,X, a row and a column from 0 on, such as 2,31")
+        raise LanguageError(f"position {text!r} is not Y,X, a row and a column from 0, such as 2,31")
     return int(match[1]), int(match[2])
 
 
@@ -120,7 +121,18 @@ PADDING = Word("PADDING", as_padding, tuple(PaddingWord))
 NUMBER = Word("NUMBER", parse_number)
 NUMBERS = Word("NUMBERS", lambda text: tuple(parse_number(word.strip()) for word in text.split(",")))
 """Numbers separated by commas."""
+
+
+def _place_or_all(text: str) -> Pair | str:
+    """Return (row, column) from `Y,X`, or `all`."""
+    try:
+        return text if text == ALL else _place(text)
+    except LanguageError as error:
+        raise LanguageError(f"{error}, or {ALL}") from error
+
+
 PLACE = Word("Y,X", _place)
+PLACE_OR_ALL = Word("Y,X|all", _place_or_all, (ALL,))
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
 
@@ -394,11 +406,13 @@ view_options = partial(  # for commands that lay one window on the input
         figure_options,
         click.option(
             "--explain",
-            type=PLACE,
+            type=PLACE_OR_ALL,
             help="Print how the value in row Y, column X of the result is computed, counted from 0; with --plot it is"
-            " drawn too.",
+            " drawn too. all: every value of a result of up to 32x32, or of a --region.",
         ),
-        click.option("--json", is_flag=True, help="Print what --explain says as JSON, a line for each kernel."),
+        click.option(
+            "--json", is_flag=True, help="Print what --explain says as JSON, a line for each kernel and value."
+        ),
         click.option(
             "--animate",
             type=FILE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError
 from cnnfilter.io.paths import STANDARD, Job, fill_template, identify
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 EXPLAIN, LIST = "explain", "list"
 """What is made of an input beside its results, its figure and its animation: an explanation, peaks or a shift."""
+
+ALL: Literal["all"] = "all"
+"""What is explained where it is not one value."""
 
 _MOVIE_DPI = 100
 """Pixels an inch of an animation, unless another number is asked for: it has many frames."""
@@ -68,7 +71,7 @@ class Settings(NamedTuple):
     colormap: str | None = None
     figure_size: tuple[float, float] | None = None
     dpi: int | None = None
-    explain: Pair | None = None
+    explain: Pair | Literal["all"] | None = None
     json: bool = False
     animate: str | None = None
     around: Pair | None = None

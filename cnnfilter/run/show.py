@@ -20,6 +20,7 @@ from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.levels import to_levels
 from cnnfilter.io.paths import Job, name_input
 from cnnfilter.nn.correlation import Correlation
+from cnnfilter.nn.geometry import Pair, Region
 from cnnfilter.nn.layers import Block, Convolution, Shape
 from cnnfilter.nn.network import Network
 from cnnfilter.numbers import to_json
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _LONG = 120
 """Seconds of an animation that nobody watches to the end."""
+
+MOST_EXPLAINED = 32
+"""Rows and columns of which all values can be explained."""
 
 _WEIGHED = "the image has transparent pixels, and colours are weighted by alpha; only opaque images can be explained"
 
@@ -155,27 +159,30 @@ class Show:
         return File(job.format_name, ("" if self._settings.json else "\n").join(texts).encode(), (), notes=tuple(notes))
 
     def _explained(self) -> list[Explained]:
-        """Return how the value comes about under each network; its window has to be opaque."""
-        settings, picture, place = self._settings, self._picture, self._settings.explain
-        assert place is not None
-        explained = list[Explained]()
-        for number, model in enumerate(self._work.models):
-            seen = see(picture, model, settings)
-            colors = seen.colours
-            traced = trace(model.program(colors.shape), colors, place)
-            if seen.has_alpha:
+        """Return how the values come about under each network."""
+        return [one for number in range(len(self._work.models)) for one in self._explain_network(number)]
+
+    def _explain_network(self, number: int) -> Iterator[Explained]:
+        """Yield how the values come about under a network; their windows have to be opaque."""
+        settings, picture, model = self._settings, self._picture, self._work.models[number]
+        seen = see(picture, model, settings)
+        colors = seen.colours
+        program = model.program(colors.shape)
+        output = program.network.output(colors.shape)
+        places = [settings.explain] if isinstance(settings.explain, tuple) else _list_places(output, settings)
+        traces = [trace(program, colors, place) for place in places]
+        if seen.has_alpha:
+            for traced in traces:
                 alpha = seen.pixels[traced.reach.row_sources[:, None], traced.reach.column_sources, 3]
                 if (alpha[traced.inside] < picture.maximum).any():
                     raise ShapeError(_WEIGHED)
-            maps = lay_out(picture, model, settings)
-            rows, columns = (span_around(place[axis], place[axis], traced.output[axis]) for axis in (0, 1))
-            outputs = _cut(maps, rows)[:, columns.start : columns.stop]
-            outcome = outputs[place[0] - rows.start, place[1] - columns.start]
-            corner, title = (rows.start, columns.start), self._title(number)
-            explained.append(
-                Explained(traced, outcome, title, colors, outputs, corner, _white(picture), list(maps.notes))
-            )
-        return explained
+        maps = lay_out(picture, model, settings._replace(region=None))
+        rows, columns = (span_around(places[0][axis], places[-1][axis], output[axis]) for axis in (0, 1))
+        outputs = _cut(maps, rows)[:, columns.start : columns.stop]
+        corner, title, notes = (rows.start, columns.start), self._title(number), list(maps.notes)
+        for traced, (row, column) in zip(traces, places, strict=True):
+            outcome = outputs[row - rows.start, column - columns.start]
+            yield Explained(traced, outcome, title, colors, outputs, corner, _white(picture), notes)
 
     def _animate(self, name: str, sheet: Sheet) -> File:
         if len(self._work.models) > 1:
@@ -200,6 +207,18 @@ class Show:
                     "--around Y,X shows fewer, a larger --fps is faster"
                 )
             return File(sheet.target, encode_movie(movie, sheet.target, fps), paper.pixels, notes=tuple(notes))
+
+
+def _list_places(output: Shape, settings: Settings) -> list[Pair]:
+    """Return the (row, column) of all values of an output (H, W, C), or of those in the region."""
+    whole = Region((None, None), (None, None))
+    rows, columns = (range(part.start, part.stop) for part in (settings.region or whole).cut(output))
+    if max(len(rows), len(columns)) > MOST_EXPLAINED:
+        raise ShapeError(
+            f"--explain all prints up to {MOST_EXPLAINED}x{MOST_EXPLAINED} values, and these are "
+            f"{len(rows)}x{len(columns)}; --explain Y,X prints one, and --region Y1:Y2,X1:X2 chooses some"
+        )
+    return [(row, column) for row in rows for column in columns]
 
 
 def only_kernel(model: Model) -> Doubles | None:

@@ -237,3 +237,54 @@ def test_json_without_an_explanation_is_a_usage_error(run: Run, words: tuple[str
     result = run(*words, "m.txt", "--json", status=2)
     assert "--json needs --explain Y,X" in result.stderr
     assert result.stdout == ""
+
+
+@WORDS
+def test_all_explains_every_value_row_after_row(run: Run, words: tuple[str, ...]) -> None:
+    printed = rows(run(*words).stdout)
+    shown = run(*words, "--explain", "all").stdout
+    assert stated(shown) == printed.ravel().tolist()
+    one = [run(*words, "--explain", f"{place[0]},{place[1]}").stdout for place in np.ndindex(printed.shape)]
+    assert shown == "\n".join(one)
+
+
+def test_all_explains_the_values_of_a_region(run: Run, photo: Path) -> None:
+    words = ("convolve", photo, "-k", "sharpen", "-k", "sobel-x", "--channels", "gray")
+    lines = read_lines(run(*words, "--explain", "all", "--region", "300:302,-3:", "--json").stdout)
+    assert [line["name"] for line in lines] == ["sharpen"] * 6 + ["sobel-x"] * 6
+    assert [line["at"] for line in lines[:6]] == [[row, column] for row in (300, 301) for column in (507, 508, 509)]
+    for number, kernel in enumerate(("sharpen", "sobel-x")):
+        printed = rows(run(*words[:2], "-k", kernel, *words[6:], "--region", "300:302,-3:").stdout)
+        results = np.array([line["result"] for line in lines[6 * number : 6 * number + 6]], np.float32)
+        assert np.array_equal(results, printed.reshape(-1, 1).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--explain", "all"),
+            "--explain all prints up to 32x32 values, and these are 598x510; --explain Y,X prints one, and --region "
+            "Y1:Y2,X1:X2 chooses some",
+        ),
+        (("--explain", "all", "--region", ":,0:2"), "and these are 598x2; --explain Y,X prints one"),
+        (
+            ("--explain", "all", "--region", "0:2,999:"),
+            "the region 0:2,999: is outside the result, which has 510 columns",
+        ),
+    ],
+)
+def test_too_many_values_or_none_are_refused(run: Run, photo: Path, words: tuple[str, ...], message: str) -> None:
+    assert message in run("convolve", photo, "-k", "sharpen", *words, status=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--explain", "all", "--plot", "x.png"), "--explain all prints every value, and --plot draws one; give it as"),
+        (("--explain", "0,0", "--region", "0:1,0:1"), "and --explain goes by the whole"),
+        (("--explain", "every"), "position 'every' is not Y,X, a row and a column from 0, such as 2,31, or all"),
+    ],
+)
+def test_what_does_not_go_with_all_is_a_usage_error(run: Run, words: tuple[str, ...], message: str) -> None:
+    assert message in run("convolve", "m.txt", "-k", "sharpen", *words, status=2).stderr
