@@ -108,8 +108,8 @@ def listening(listener: Listener) -> Iterator[None]:
 class Progress:
     """The stage of the work on an image, and how much of it is done, for a line on a terminal."""
 
-    def __init__(self) -> None:
-        self.stage, self.done, self.total = "", 0, 0
+    stage = ""
+    done = total = 0
 
     def begin(self, stage: str, total: int = 0) -> None:
         """Begin a stage of `total` parts; 0 if their number is not known."""

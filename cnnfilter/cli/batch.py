@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -88,7 +88,7 @@ def filter_files(
     each_input = [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
     work = Work(settings, (), each_input, names, stdin, protected, prerequisites)
     reporter = Reporter(settings, [*(path for path, _ in failures), *(jobs[0].source for jobs in each_input)])
-    with reporter.progress.shown():
+    with reporter.progress.shown() if reporter.progress else nullcontext():
         _carry_out(_prepare(work, networks, document), failures, reporter)
     reporter.close()
     if reporter.failed or reporter.troubles:

@@ -13,7 +13,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
 from cnnfilter.cli import STATUS, is_terminal, say, without_numbers
-from cnnfilter.cli.progress import ProgressLine, show_duration
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import check_writable, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -21,6 +20,7 @@ from cnnfilter.log import tell
 from cnnfilter.numbers import to_json
 
 if TYPE_CHECKING:
+    from cnnfilter.cli.progress import ProgressLine
     from cnnfilter.run.inputs import Outcome
     from cnnfilter.run.settings import Settings
 
@@ -38,13 +38,18 @@ class Reporter:
         self._written = self._skipped = 0
         self._warnings: dict[str, tuple[int, str, str]] = {}
         self._is_watched = not (settings.quiet or settings.dry_run) and is_terminal()
-        self.progress = ProgressLine(sources if self._is_watched and not settings.verbose else ())
+        self.progress: ProgressLine | None = None
+        if self._is_watched and not settings.verbose:
+            from cnnfilter.cli.progress import ProgressLine  # noqa: PLC0415  for a person at a terminal alone
+
+            self.progress = ProgressLine(sources)
         self._begun = monotonic()
         self._report = _open(settings.report) if settings.report and not settings.dry_run else None
 
     def add(self, outcome: Outcome) -> None:
         """Write what happened to an input, count it, and report on it."""
-        self.progress.pause()
+        if self.progress:
+            self.progress.pause()
         for kind, content in outcome.events:
             if kind == "note":
                 if not self._settings.quiet:
@@ -64,7 +69,8 @@ class Reporter:
             self.made.append((outcome.source, [*paths, *outcome.skipped]))
             self._written += bool(paths)
             self._skipped += bool(outcome.skipped) and not paths
-        self.progress.advance()
+        if self.progress:
+            self.progress.advance()
 
     def _warn(self, source: str, note: str) -> None:
         """Write a warning; one that many inputs bring is counted after a few of them."""
@@ -93,6 +99,8 @@ class Reporter:
 
     def _summarize(self, left: int) -> str:
         """Return a line on what came of all inputs."""
+        from cnnfilter.cli.progress import show_duration  # noqa: PLC0415  for a person at a terminal alone
+
         reason = "their outputs exist" if self._settings.no_clobber else "up to date; options are not compared"
         counts = [
             f"{self._written} written",
