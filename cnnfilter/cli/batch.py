@@ -66,7 +66,7 @@ def filter_files(
         format_=settings.format_.removeprefix(".") if settings.format_ else None,
         kernels=names,
         layers=_saved_layers(networks[0], settings.save) if settings.pipeline else (),
-        prints=settings.region is not None or settings.top is not None or _gives_numbers(networks[0]),
+        prints=settings.output is None and _prints_numbers(networks[0], settings),
         in_place=settings.in_place,
         read_files=(*prerequisites, *([listed] if listed else ())),
         stdin_suffix=".txt",
@@ -182,7 +182,8 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
         raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
-    _check_together(settings)
+    if settings.linear or settings.luma or settings.region:
+        _check_together(settings)
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs
@@ -229,8 +230,10 @@ def _gives_vector(network: Network) -> bool:
     return any(node.layer.op in {"flatten", "linear"} for node in network.nodes)
 
 
-def _gives_numbers(network: Network) -> bool:
-    """Return whether a number for each channel, or a vector, comes out at the end, whatever goes in."""
+def _prints_numbers(network: Network, settings: Settings) -> bool:
+    """Return whether a region, classes, a number for each channel, or a vector are wanted, whatever goes in."""
+    if settings.region is not None or settings.top is not None:
+        return True
     return _gives_vector(network) or network.layers[-1].op in {"globalmaxpool", "globalavgpool"}
 
 

@@ -102,11 +102,14 @@ def show_stage(stage: str, done: Pair, seconds: float, columns: int = 80, name: 
 
 
 def _show_line(text: str, done: Pair, columns: int, name: str) -> str:
-    """Return a bar, a text and a name, or its end, in fewer columns than there are: a full line goes on in the next."""
+    """Return a bar, if there are several parts, a text and a name, or its end, in fewer columns than there are.
+
+    A full line would go on in the next.
+    """
     count, total = done
     width = min(_WIDTH, columns - len(text) - len("[] ") - 1)
-    filled = width * count // total if total else 0
-    bar = f"[{'#' * filled}{'-' * (width - filled)}] " if total and width >= _NARROWEST else ""
+    filled = width * count // max(total, 1)
+    bar = f"[{'#' * filled}{'-' * (width - filled)}] " if total > 1 and width >= _NARROWEST else ""
     room = columns - len(bar) - len(text) - len(": ") - 1
     shown = one_line(name)
     if len(shown) > room:

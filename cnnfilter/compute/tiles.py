@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,11 +82,11 @@ class FeatureMaps:
 
     def __iter__(self) -> Iterator[Part]:
         """Yield all parts, the first rows first."""
-        if len(self._strips) > 1:
-            yield from (self._crop(self._run(strip)) for strip in self._needed)
-            return
-        self._only = self._only or self._run(self._strips[0])
-        yield self._crop(self._only)
+        parts: Iterable[Part] = map(self._run, self._needed)
+        if len(self._strips) < 2:
+            self._only = self._only or self._run(self._strips[0])
+            parts = (self._only,)
+        yield from (_crop(part, self._region) if self._region else part for part in parts)
 
     @property
     def values(self) -> Array:
@@ -100,16 +100,17 @@ class FeatureMaps:
         Values that are whole numbers of 16 bits may come as such, int16, if `narrow` allows it; `whole` asks for all of
         a result of which there is a region.
         """
-        strips = self._strips if whole else self._needed
-        PROGRESS.begin("filtering", len(strips) if len(strips) != 1 else self._count_layers())
+        strips, region = (self._strips, None) if whole else (self._needed, self._region)
+        layers = len(self.model.network.all_nodes) if self.model and self._alpha is None else 0
+        PROGRESS.begin("filtering", layers if len(strips) == 1 else len(strips))
         if self._only or not (narrow or self._strips[1:]):
             self._only = self._only or self._run(self._strips[0])
-            take(self._only if whole else self._crop(self._only))
+            take(_crop(self._only, region) if region else self._only)
             return
 
         def run(strip: Strip) -> None:
             part = self._run(strip, narrow=narrow)
-            take(part if whole else self._crop(part))
+            take(_crop(part, region) if region else part)
             PROGRESS.advance()
 
         first, *others = strips
@@ -118,26 +119,8 @@ class FeatureMaps:
             with listening(lambda *_told: None):  # the plans of the others are those of the first
                 make_tiles(others, run)
 
-    def _count_layers(self) -> int:
-        """Return how many layers the network has; 0 for one, which is done when all is."""
-        count = len(self.model.network.all_nodes) if self.model and self._alpha is None else 0
-        return count if count > 1 else 0
-
-    def _crop(self, part: Part) -> Part:
-        """Return what of a part is in the region, by the rows of that."""
-        if not self._region:
-            return part
-        rows, columns = self._region
-        first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
-        inside = slice(first - part.rows.start, last - part.rows.start), columns
-        alpha = None if part.alpha is None else part.alpha[inside]
-        return Part(slice(first - rows.start, last - rows.start), np.ascontiguousarray(part.values[inside]), alpha)
-
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
-        part = self._filter(strip, narrow=narrow)
-        return part._replace(values=encode_srgb(part.values, self.white)) if self._linear else part
-
-    def _filter(self, strip: Strip, *, narrow: bool) -> Part:
+        """Return what a strip gives."""
         colours, before = self.colours[strip.source], None
         if self._alpha is None:
             count = (lambda *_: PROGRESS.advance()) if len(self._strips) == 1 else None
@@ -148,12 +131,21 @@ class FeatureMaps:
 
             before = self._alpha[strip.source].astype(np.float32) / np.float32(self.picture.maximum)
             part = Part(strip.rows, *run_visible(strip.program, colours, before))
-        if not (self.model and self.model.luma) or colours.shape[2] == 1:
-            return part
-        from cnnfilter.compute.operations import keep_colours  # noqa: PLC0415  one convolution needs none
+        if self.model and self.model.luma and colours.shape[2] > 1:
+            from cnnfilter.compute.operations import keep_colours  # noqa: PLC0415  one convolution needs none
 
-        layer = next(node.layer for node in strip.program.network.nodes if isinstance(node.layer, Convolution))
-        return part._replace(values=keep_colours(part.values, colours, layer, before))
+            layer = next(node.layer for node in strip.program.network.nodes if isinstance(node.layer, Convolution))
+            part = part._replace(values=keep_colours(part.values, colours, layer, before))
+        return part._replace(values=encode_srgb(part.values, self.white)) if self._linear else part
+
+
+def _crop(part: Part, region: tuple[slice, slice]) -> Part:
+    """Return what of a part is in a region, by the rows of that."""
+    rows, columns = region
+    first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
+    inside = slice(first - part.rows.start, last - part.rows.start), columns
+    alpha = None if part.alpha is None else part.alpha[inside]
+    return Part(slice(first - rows.start, last - rows.start), np.ascontiguousarray(part.values[inside]), alpha)
 
 
 _Stage = tuple[Step, Visit]

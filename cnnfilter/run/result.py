@@ -31,6 +31,7 @@ from cnnfilter.log import PROGRESS, hint
 from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import advise_on_borders, warn_about_borders, warn_about_layouts, warn_about_sums
+from cnnfilter.nn.network import Visit
 from cnnfilter.numbers import to_json
 from cnnfilter.run.clipping import warn_about_clipping
 from cnnfilter.run.preprocessing import prepare_colours, see, seen_shape, takes_alpha
@@ -74,13 +75,10 @@ class File(NamedTuple):
 def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
     """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
     program, shape = _load(picture, model, settings)
-    strips, visits = model.strips(shape, whole=whole), program.network.visits(shape)
-    notes = [*picture.notes, *warn_about_layouts(visits), *warn_about_borders(visits)]
-    if settings.pipeline:
-        notes += warn_about_sums(visits, never_negative)
-    elif not picture.matrix:
-        for text in advise_on_borders(visits, padding_given=settings.padding_given):
-            hint(text)
+    strips = model.strips(shape, whole=whole)
+    notes = list(picture.notes)
+    if settings.warns:
+        notes += _warn_about_layers(program.network.visits(shape), picture, settings)
     if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
     seen = see(picture, model, settings)
@@ -94,6 +92,17 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     return FeatureMaps(
         picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear, region=region
     )
+
+
+def _warn_about_layers(visits: Sequence[Visit], picture: Picture, settings: Settings) -> list[str]:
+    """Return warnings about the layers at work on a picture, and give hints on them."""
+    warnings = [*warn_about_layouts(visits), *warn_about_borders(visits)]
+    if settings.pipeline:
+        warnings += warn_about_sums(visits, never_negative)
+    elif not picture.matrix:
+        for text in advise_on_borders(visits, padding_given=settings.padding_given):
+            hint(text)
+    return warnings
 
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
@@ -224,7 +233,8 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
     if picture.pages and find_format(name).pages and not settings.ranking:
         return [_run_pages(maps, picture.pages, name, settings)._replace(path=path)]
     notes = [warn_about_pages(picture.pages)] if picture.pages else []
-    notes += [] if job.layer else _warn_about_scale(maps, settings)
+    if settings.weights and not job.layer:
+        notes += _warn_about_scale(maps, settings)
     names, each = [path], [maps]
     if job.layer or settings.ranking:
         values = drop_single_channel(maps.values)
@@ -242,7 +252,9 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
         for one, file in zip(each, names, strict=True)
     ]
     clipped = sum(result.clipped for result in results) / len(results)
-    notes += [*results[0].notes, warn_about_clipping(clipped, maps, settings)]
+    notes += results[0].notes
+    if settings.warns:
+        notes.append(warn_about_clipping(clipped, maps, settings))
     first = results[0]._replace(notes=tuple(filter(None, notes)))
     return [first, *(result._replace(notes=()) for result in results[1:])]
 
@@ -254,7 +266,7 @@ def _warn_about_scale(maps: FeatureMaps, settings: Settings) -> list[str]:
     255 times too large they have it nearly always.
     """
     is_scaled = settings.preparation and settings.preparation.scale != 1
-    if not (settings.weights and maps.model) or is_scaled or maps.picture.pixels.max(initial=0) <= 1:
+    if not maps.model or is_scaled or maps.picture.pixels.max(initial=0) <= 1:
         return []
     network = maps.model.network
     shape = network.output(maps.colours.shape)
@@ -282,7 +294,9 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     extremes = _find_extremes(each, settings) if (settings.range_ or settings.usual_range) in _BY_EXTREMES else None
     results = [_fill(one, name, settings, extremes) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
-    notes += [*(note for result in results for note in result.notes), warn_about_clipping(clipped, maps, settings)]
+    notes += (note for result in results for note in result.notes)
+    if settings.warns:
+        notes.append(warn_about_clipping(clipped, maps, settings))
     pixels = [page for result in results for page in result.pages]
     return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages)
 

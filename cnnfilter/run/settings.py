@@ -94,6 +94,11 @@ class Settings(NamedTuple):
     usual_range: Range | None = None
 
     @property
+    def warns(self) -> bool:
+        """Whether warnings and hints reach somebody, or a report."""
+        return not self.quiet or self.report is not None
+
+    @property
     def lists(self) -> bool:
         """Whether peaks or a shift of a correlation are printed."""
         return self.shift or self.peaks is not None
