@@ -98,4 +98,10 @@ def _read(path: str) -> Pattern:
     return read_pattern(path)[1]
 
 
-command.params = [option for option in command.params if option.name != "linear"]  # the result has no levels of sRGB
+_LEFT_OUT = {"linear", "own_scales"}
+"""Options of other commands: the result is no light, and each part of the figure has a scale of its own anyway."""
+
+command.params = [option for option in command.params if option.name not in _LEFT_OUT]
+for _option in command.params:
+    if isinstance(_option, click.Option) and _option.name == "range_":
+        _option.help = str(_option.help).replace("Default: clip", "Default: scale")

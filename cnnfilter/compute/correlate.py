@@ -6,7 +6,6 @@ r[dy, dx] = sum over y, x of a[y + dy, x + dx] b[y, x], where b lies within a: w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.opencv import cv2
+from cnnfilter.log import warn
 from cnnfilter.nn.correlation import Correlation, Overlap, Pattern, Similarity, find_lags
 from cnnfilter.nn.other_layers import Gray
 
@@ -48,13 +48,14 @@ class Peak(NamedTuple):
     value: float
 
 
-@lru_cache(maxsize=1)
 def read_pattern(path: str) -> tuple[Doubles, Pattern]:
     """Return the plane in the file of a pattern, and what is known of it before it is correlated."""
     picture = decode_picture(read_bytes(path), path)
     if picture.matrix and picture.colours.shape[2] > 1:
         reason = f"the matrix has {picture.colours.shape[2]} channels, and a correlation takes one"
         raise ImageFileError(reason, path=path)
+    if picture.pages:
+        warn(f"{path}: the first of {picture.pages.count} pages is used as the pattern")
     try:
         plane = to_plane(picture.colours)
     except ShapeError as error:

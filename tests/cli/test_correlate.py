@@ -1,10 +1,12 @@
 """`cnnfilter correlate`: maps, peaks, shifts, what they are printed as, and what is refused."""
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.signal import correlate as scipy_correlate  # type: ignore[import-untyped]
 
 from cnnfilter.arrays import Array, Doubles
@@ -108,6 +110,32 @@ def test_a_map_is_written_beside_the_peaks_and_skipped_when_up_to_date(run: Run,
     first = (folder / "photo-map.png").stat().st_mtime_ns
     assert run(*words).stdout == "70 90 1\n"
     assert (folder / "photo-map.png").stat().st_mtime_ns == first
+
+
+def test_a_newer_pattern_makes_the_map_anew(run: Run, folder: Path, scene: Array) -> None:
+    words = ("correlate", "photo.png", "--with", "patch.png", "-o", "map.png", "--update")
+    run(*words)
+    before = (folder / "map.png").read_bytes()
+    save(folder / "patch.png", scene[:30, :20])
+    os.utime(folder / "map.png", (0, 0))  # older than all that it is made of
+    run(*words)
+    assert (folder / "map.png").read_bytes() != before
+    refused = run("correlate", "photo.png", "--with", "patch.png", "-o", "patch.png", status=2)
+    assert "patch.png: the output is read too" in refused.stderr
+
+
+def test_the_first_page_of_a_pattern_is_used_with_a_warning(run: Run, folder: Path, scene: Array) -> None:
+    pages = [Image.fromarray(part) for part in (scene[70:110, 90:125], scene[:40, :35])]
+    pages[0].save(folder / "pages.tif", save_all=True, append_images=pages[1:])
+    found = run("correlate", "photo.png", "--with", "pages.tif", "--peaks", "1")
+    assert found.stdout == "70 90 1\n"
+    assert found.stderr == "cnnfilter: warning: pages.tif: the first of 2 pages is used as the pattern\n"
+
+
+def test_the_help_names_the_range_that_holds(run: Run) -> None:
+    shown = " ".join(run("correlate", "--help").stdout.split())
+    assert "Default: scale; none for floats." in shown
+    assert "--own-scales" not in shown
 
 
 REFUSED = {
