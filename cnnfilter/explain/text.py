@@ -83,7 +83,7 @@ def _explain_convolution(traced: Trace) -> Iterator[str]:
     kh, kw = layer.window.size
     summed = len(traced.weighings[0].channels) > 1
     channel, over = (",k", f"r < {kh}, c < {kw}, k < {traced.shape[2]}") if summed else ("", f"r < {kh}, c < {kw}")
-    rest = f"{channel}] * f[r,c{channel}]" + (" + b" if any(weighing.bias for weighing in traced.weighings) else "")
+    rest = f"{channel}] * f[r,c{channel}]" + (" + b" if traced.is_biased else "")
     yield _line("formula", f"o[y,x] = sum over {over} of i[sy*y + dy*r - top, sx*x + dx*c - left{rest}")
     yield _line("here", f"o{_at(traced.place)} = sum over {over} of i[{_show_index(layer.window, traced)}{rest}")
     yield from _explain_geometry(traced, layer.window)
@@ -118,7 +118,7 @@ def _explain_map(traced: Trace, weighing: Weighing) -> Iterator[str]:
         yield f"  sum       {_add(totals)}"
     else:
         yield f"  sum       {_add(products.ravel())}"
-    if any(weighing.bias for weighing in traced.weighings):
+    if traced.is_biased:
         yield f"  bias      {_add([products.sum(), weighing.bias])}"
 
 

@@ -79,6 +79,11 @@ class Trace(NamedTuple):
         combination: list[Layer] = [self.combination] if self.combination else []
         return [*combination, *self.activations]
 
+    @property
+    def is_biased(self) -> bool:
+        """Whether a number is added to the sums of some map; 0 is then added to those of the others."""
+        return any(weighing.bias for weighing in self.weighings)
+
     def products(self, weighing: Weighing) -> Doubles:
         """Return (kh, kw, channels): each value times its weight; one of 0 takes nothing of nan or infinity."""
         values = np.where(weighing.weights == 0, 0.0, self.values[:, :, weighing.channels])

@@ -165,7 +165,12 @@ def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> O
         elif name not in options:
             options[name] = value
         elif name == "number":
-            raise LanguageError(f"{word!r} is a second bare number; a kernel or window size is written 3x3")
+            meant = (
+                "several biases are written bias=[1 0]"
+                if "bias" in options
+                else "a kernel or window size is written 3x3"
+            )
+            raise LanguageError(f"{word!r} is a second bare number; {meant}")
         else:
             raise LanguageError(f"{word!r} sets the {name} a second time")
     return options

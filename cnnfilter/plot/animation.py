@@ -292,7 +292,7 @@ def _weighed(traced: Trace, number: int, maps: int) -> str:
             text = " + ".join(f"{show_short(value)}*{_signed(weight)}" for value, weight in pairs)
         else:
             text = " + ".join(map(_signed, numbers)) if len(numbers) <= 25 else f"sum of {len(numbers)} products"
-        parts.append(f"{text} + {_signed(weighing.bias)}" if weighing.bias else text)
+        parts.append(f"{text} + {_signed(weighing.bias)}" if traced.is_biased else text)
     return reduce(lambda inner, layer: f"{layer.op}({inner})", traced.functions, ", ".join(parts))
 
 

@@ -251,11 +251,10 @@ def display_output(values: Doubles, one: Explained) -> Display:
 def _output_title(row: _Row) -> str:
     """Return where a value is, what it is, and what made it of the products: its channels, biases, the functions."""
     one, traced, weighing = row.one, row.one.traced, row.weighing
-    is_biased = any(other.bias for other in traced.weighings)
     terms = list[float]()
     if weighing and len(weighing.channels) > 1 and not traced.functions:
-        terms = [*traced.products(weighing).sum(axis=(0, 1)).tolist(), *([weighing.bias] if is_biased else [])]
-    added = [_show_biases(row)] if is_biased and not terms else []
+        terms = [*traced.products(weighing).sum(axis=(0, 1)).tolist(), *([weighing.bias] if traced.is_biased else [])]
+    added = [_show_biases(row)] if traced.is_biased and not terms else []
     place = ",".join(map(str, (*traced.place, row.map) if len(one.outcome) > 1 else traced.place))
     value = f"output [{place}] {show_sum(terms, float(one.outcome[row.map]))}"
     return ", ".join([value, *added, *(function.op for function in traced.functions)])

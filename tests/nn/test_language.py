@@ -501,6 +501,10 @@ def test_an_unknown_word_is_told_with_the_number_the_text_and_the_nearest_word(
             "maxpool:2,1",
             "layer 1, 'maxpool:2,1': '1' is a second bare number; a kernel or window size is written 3x3",
         ),
+        (
+            "conv:3x3,2,bias=1,0",
+            "layer 1, 'conv:3x3,2,bias=1,0': '0' is a second bare number; several biases are written bias=[1 0]",
+        ),
         # Options that a layer does not have.
         ("relu:3", "layer 1, 'relu:3': relu has no number"),
         ("bn:3x3", "layer 1, 'bn:3x3': bn has no size"),

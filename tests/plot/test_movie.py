@@ -180,6 +180,15 @@ def test_a_part_of_a_photo_has_the_values_of_the_whole() -> None:
     assert "photo.png, sobel-x: rows " in paper.figure.texts[0].get_text()
 
 
+def test_the_formula_adds_the_bias_of_each_map() -> None:
+    paper = blank(dpi=60)
+    network = program("conv:[1 2],[0 1],bias=[5 0]")
+    movie = animate(network, np.array([[[3.0], [4.0]]]), None, "input", 0.0, paper)
+    assert len(list(movie.frames)) == 1
+    shown = [text.get_text() for text in paper.figure.texts if text.get_text().startswith("o[")]
+    assert shown == ["o[0,0,0] = 3*1 + 4*2 + 5 = 16\no[0,0,1] = 3*0 + 4*1 + 0 = 4"]
+
+
 def test_fractions_have_numbers_in_input_kernel_and_output() -> None:
     paper = blank()
     animate(

@@ -86,6 +86,20 @@ def test_a_volume_has_a_row_for_each_channel_and_adds_up_at_the_end() -> None:
     assert words[-1].endswith(f" + 4 = {one.outcome[0]:.0f}")
 
 
+def test_each_map_shows_its_own_bias() -> None:
+    paper = draw("conv:[1 0; 0 -1],[0 2; 0 0],bias=[4 0]", NUMBERS, (0, 0))
+    one = explained("conv:[1 0; 0 -1],[0 2; 0 0],bias=[4 0]", NUMBERS, (0, 0))
+    first, second = (title for title in titles(paper) if title.startswith("output"))
+    assert first.endswith(f" + 4 = {one.outcome[0]:.0f}")
+    assert second.endswith(f" + 0 = {one.outcome[1]:.0f}")
+
+
+@pytest.mark.parametrize(("bias", "shown"), [("2.5", "bias 2.5"), ("[3 0]", "biases 3, 0"), ("[1 1]", "bias 1")])
+def test_the_biases_of_maps_that_are_combined_are_named_beside_the_result(bias: str, shown: str) -> None:
+    output = titles(draw(f"dwconv:[1 0],[0 1],bias={bias} channelsum", PATCH, (1, 1)))[-1]
+    assert output.partition(", ")[2] == f"{shown}, channelsum"
+
+
 def test_a_pool_frames_what_wins() -> None:
     paper = draw("maxpool:2,s1", PATCH, (0, 1))
     window, chosen, output = paper.figure.axes
