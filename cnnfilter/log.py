@@ -57,6 +57,7 @@ PHRASES = {
     "--plot draws them, and --save all, of pipeline, writes an image for each map": "`image[:, :, 0]` is the first",
     "`gray`, a layer or --channels gray, makes one": "`network('gray').run(image)` makes one",
     "--weights FILE brings some, --init he random ones": "`run(image, weights=...)` brings some",
+    " (`cnnfilter shape`)": " (`summary(shape)`)",
     ": --resize HxW": "; resize it first",
     "; PNG, WebP, TIFF and AVIF do": "; PNG, WebP, TIFF and AVIF do, and `image[:, :, :3]` has none",
     "in PyTorch, numpy.savez(path, **{name: tensor.numpy() for name, tensor in model.state_dict().items()}) writes "
@@ -66,6 +67,9 @@ PHRASES = {
     "`cnnfilter kernels` lists all": "`cnnfilter.kernel_names()` lists all",
 }
 """What messages say about options that the library does not have, and what a caller in Python reads instead."""
+
+_POOL_OF_PIXELS = re.compile(r"`cnnfilter pool -m (\w+) --size (\d+) -s 1 -p same`")
+"""The command that is named for a kernel such as `median`."""
 
 _WORDS = "clip|abs|scale|max|offset|none|sum|mean|ncc|phase|full|same|valid"
 
@@ -85,6 +89,7 @@ def in_words_of_python(text: str) -> str:
     """
     for phrase, words in PHRASES.items():
         text = text.replace(phrase, words)
+    text = _POOL_OF_PIXELS.sub(r'`pool(image, \2, mode="\1", stride=1, padding="same")`', text)
     return _OPTION.sub(_name_parameter, text)
 
 

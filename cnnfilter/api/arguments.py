@@ -69,12 +69,17 @@ def as_single_volume(image: ArrayLike, caller: str) -> Array:
     if array.ndim not in {2, 3}:
         raise ShapeError(f"image has the shape {array.shape}; (H, W) and (H, W, C) are images")
     volume = as_volume(array)
-    if warn_about_input(array.shape):
-        warn(
-            f"image of shape {array.shape} is read as {array.shape[0]} rows and {array.shape[1]} columns; if its "
-            "channels come first, `image.transpose(1, 2, 0)` puts them last"
-        )
+    warn_about_axes(array.shape)
     return volume
+
+
+def warn_about_axes(shape: tuple[int, ...]) -> None:
+    """Warn where the channels of an image seem to come first."""
+    if warn_about_input(shape):
+        warn(
+            f"image of shape {shape} is read as {shape[0]} rows and {shape[1]} columns; if its channels come first, "
+            "`image.transpose(1, 2, 0)` puts them last"
+        )
 
 
 def as_kernel(kernel: KernelLike) -> tuple[str, Kernel]:

@@ -316,7 +316,7 @@ def pool(
     if mode not in list(PoolMode):
         meant = "; nearest: avg" if mode in {"mean", "average"} else nearest(str(mode), PoolMode)
         raise LanguageError(f"mode {mode!r} is unknown: {', '.join(PoolMode)}{meant}")
-    window_size = as_pair(size, "window")
+    window_size = as_pair(size, "size")
     window = Window(
         size=window_size,
         stride=window_size if stride is None else as_pair(stride, "stride"),

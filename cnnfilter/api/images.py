@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnnfilter.api.arguments import ImageSource, RangeName, as_count, public
+from cnnfilter.api.arguments import ImageSource, RangeName, as_count, public, warn_about_axes
 from cnnfilter.arrays import Array, as_numbers
 from cnnfilter.errors import ImageFileError, OutputError, nearest
 from cnnfilter.io.atomic import read_bytes, write_whole
@@ -200,6 +200,7 @@ def _encode(image: ArrayLike, path: str, range_: str | None, quality: int | None
         )
     if range_ is not None and range_ not in list(Range):
         raise OutputError(f"range {range_!r} is unknown: {', '.join(Range)}{nearest(str(range_), Range)}")
+    warn_about_axes(pixels.shape)
     _check_options({"quality": quality, "compression": compression}, format_.name, path)
     pixels = _as_levels(pixels, path, None if range_ is None else Range(range_))
     notes: list[str] = []

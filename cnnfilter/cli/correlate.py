@@ -71,7 +71,7 @@ def command(
     first (0.299 R + 0.587 G + 0.114 B). A matrix of one row is a signal.
 
     The value of shift (dy, dx) is r = sum of a[y + dy, x + dx] b[y, x], with the input a and the pattern b: what
-    `convolve` gives when b is the kernel. A peak at dy dx says that the first pixel of the pattern lies on
+    `convolve` gives when b is the kernel. A peak at dy dx says that the first pixel of the pattern is on
     row dy, column dx of the input. Images show r from its least (black) to its greatest value (white).
     """
     settings = Settings(**given, usual_range=Range.SCALE)

@@ -56,7 +56,7 @@ def command(topic: str | None) -> None:
     elif topic in COMMANDS:
         raise LanguageError(f"no page is called {topic!r}; `cnnfilter {topic} --help` explains this command")
     else:
-        close = nearest(topic, [*pages, *COMMANDS])
+        close = nearest(topic, pages)
         raise LanguageError(f"no page is called {topic!r}{close}; `cnnfilter help` lists the pages")
 
 

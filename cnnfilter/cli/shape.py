@@ -218,7 +218,8 @@ def command(
             draw_units(sheet, document, visits, shape, unit, words[0] if names_image(words) else None)
         elif sheet:
             draw_volumes(sheet, document, summary)
-        warn_about_network(visits)
+        if not is_as_published(document, shape):
+            warn_about_network(visits)
         if sheet and not report and not compare:
             return
         if quiet and report in {None, "table"}:
@@ -240,7 +241,7 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
         raise LanguageError("--layout says how SIZE is written, and SIZE is missing")
     files = [word for word in layers if names_document(word)]
     if files and len(layers) > 1:
-        raise LanguageError(f"{files[0]}: a network stands alone, or after SIZE")
+        raise LanguageError(f"{files[0]}: a network is given alone, or after SIZE")
     if is_described or (solve == "kernel" and not layers):
         document = Document(Network((one.layer(),)))
     elif files or (len(layers) == 1 and solve != "kernel"):
@@ -278,6 +279,11 @@ def names_image(words: tuple[str, ...]) -> bool:
     suffix = words[0][words[0].rfind(".") :].lower()
     is_known = suffix in FORMATS or suffix in READ_ONLY_SUFFIXES
     return is_known and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
+
+
+def is_as_published(document: Document, shape: Shape) -> bool:
+    """Return whether a network is a known one with its own input, whose sizes are those that were meant."""
+    return shape == document.input and document.path in known_networks().values()
 
 
 def warn_about_network(visits: Sequence[Visit]) -> None:

@@ -19,6 +19,9 @@ from cnnfilter.nn.other_layers import PoolMode
 _ANSWERS = {"-o", "--output", "--plot", "--explain", "--animate", "--top"}
 """Options with which a command needs no other output."""
 
+_INPUT = "INPUT"
+"""Stands for what a command line without an input is to be given."""
+
 
 def explain_unknown(words: Sequence[str]) -> str:
     """Return the message for a command line whose first word is not a command.
@@ -30,12 +33,15 @@ def explain_unknown(words: Sequence[str]) -> str:
     >>> print(explain_unknown(["conv"]))
     No such command 'conv'; nearest: convolve
     """
-    word, *rest = words if len(words) > 1 else (*words, "INPUT")
+    word, *rest = words if len(words) > 1 else (*words, _INPUT)
     missing = f"No such command {word!r}"
     what, command = _recognise(word, rest)
     if what:
         return f"{missing}. It is {what}: cnnfilter {shlex.join(command)}"
-    return f"{missing}{nearest(word, [*COMMANDS, *names()])}"
+    close = nearest(word, [*COMMANDS, *names()])
+    if COMMANDS.keys().isdisjoint(re.findall(r"[\w-]+", close)):
+        close = close.replace("nearest", "nearest kernels")
+    return missing + close
 
 
 def _recognise(word: str, rest: list[str]) -> tuple[str, list[str]]:
@@ -56,7 +62,8 @@ def _recognise(word: str, rest: list[str]) -> tuple[str, list[str]]:
     suffix = Path(word).suffix.lower()
     if suffix in FORMATS or suffix in SUFFIXES or Path(word).is_file():
         command = "pipeline" if suffix in SUFFIXES and suffix != ".txt" else "convolve"
-        return "a file, and a command comes first", [command, word, *rest]
+        inputs = ["-k", "KERNEL", "-o", "OUTPUT"] if command == "convolve" and rest == [_INPUT] else rest
+        return "a file, and a command comes first", [command, word, *inputs]
     return "", []
 
 

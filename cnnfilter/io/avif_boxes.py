@@ -211,7 +211,7 @@ def _read_sequence(data: bytes) -> AvifImage:
         raise ValueError("it has no track of images")
     refusal = "grey and alpha in a sequence" if has_alpha and image.is_grey else ""
     if image.is_grey and image.is_limited is None:
-        refusal = "a sequence of grey whose range no box tells"
+        refusal = "a grey sequence that does not state its range"
     return image._replace(alpha=int(has_alpha), refusal=image.refusal or refusal)
 
 

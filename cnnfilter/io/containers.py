@@ -115,7 +115,7 @@ def _read_tiff(data: bytes, directory: Directory) -> Metadata:
         others.append(f"private TIFF tags ({', '.join(private[:4])}{', ...' if len(private) > 4 else ''})")
     if entries.get(exif.DESCRIPTION, Entry(0)).data.startswith(_SIZED_DESCRIPTIONS):
         del entries[exif.DESCRIPTION]
-        others.append("a description that tells sizes")
+        others.append("a description with sizes")
     for tag in exif.RESOLUTION:
         entries.pop(tag, None)
     block = exif.build_block(entries) if entries else b""

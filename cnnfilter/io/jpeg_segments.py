@@ -81,7 +81,7 @@ def read_jpeg(data: bytes) -> Metadata:
     if [part[:2] for part in parts] == [(number, len(parts)) for number in range(1, len(parts) + 1)]:
         found = found._replace(profile=b"".join(part for _, _, part in parts))
     else:
-        others.append("a colour profile of which parts are missing")
+        others.append("an incomplete colour profile")
     others = [*dict.fromkeys(others)]
     return found._replace(texts=tuple(texts), resources=keep_resources(resources), others=tuple(others))
 

@@ -278,6 +278,15 @@ class Border(NamedTuple):
         return f"constant:{show_number(self.value)}" if self.mode is BorderMode.CONSTANT else str(self.mode)
 
 
+_BORDERS_MEANT = {
+    "constant": "; constant:V is meant, such as constant:255",
+    "replicate": "; edge does that",
+    "mirror": "; reflect does that",
+    "circular": "; wrap does that",
+}
+"""What to write for the borders of other libraries: PyTorch has replicate and circular, scipy has mirror."""
+
+
 def as_border(value: str | Border) -> Border:
     """Return the border named `zero`, `edge`, `reflect`, `symmetric`, `wrap` or `constant:V`."""
     if isinstance(value, Border):
@@ -285,9 +294,7 @@ def as_border(value: str | Border) -> Border:
     word, colon, number = value.partition(":")
     if word not in list(BorderMode) or bool(colon) != (word == BorderMode.CONSTANT):
         names = [mode for mode in BorderMode if mode is not BorderMode.CONSTANT]
-        meant = (
-            "; constant:V is meant, such as constant:255" if word == BorderMode.CONSTANT else nearest(word, BorderMode)
-        )
+        meant = _BORDERS_MEANT.get(word) or nearest(word, BorderMode)
         raise LanguageError(f"border {value!r} is unknown: {', '.join(names)} or constant:V{meant}")
     try:
         return Border(BorderMode(word), parse_number(number) if colon else 0.0)

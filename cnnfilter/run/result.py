@@ -233,7 +233,7 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
     if picture.pages and find_format(name).pages and not settings.ranking:
         return [_run_pages(maps, picture.pages, name, settings)._replace(path=path)]
     notes = [warn_about_pages(picture.pages)] if picture.pages else []
-    if settings.weights and not job.layer:
+    if (settings.weights or settings.init) and not job.layer:
         notes += _warn_about_scale(maps, settings)
     names, each = [path], [maps]
     if job.layer or settings.ranking:
@@ -260,7 +260,7 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
 
 
 def _warn_about_scale(maps: FeatureMaps, settings: Settings) -> list[str]:
-    """Return a warning where trained weights meet levels as they are, and softmax gives exactly 1 and zeros.
+    """Return a warning where learned weights meet levels as they are, and softmax gives exactly 1 and zeros.
 
     In float32 that takes a lead of more than 103 before the softmax, which trained networks are far from: on inputs
     255 times too large they have it nearly always.
@@ -275,8 +275,8 @@ def _warn_about_scale(maps: FeatureMaps, settings: Settings) -> list[str]:
     if np.count_nonzero(maps.values) > 1:
         return []
     return [
-        "softmax gives exactly 1 and zeros, as it does where the weights were trained on 0 to 1 and the image has "
-        f"levels to {maps.picture.maximum:g}; --input-scale 1/{maps.picture.maximum:g} brings them to 0 to 1"
+        "softmax gives exactly 1 and zeros: weights are usually for inputs from 0 to 1, and the image has levels to "
+        f"{maps.picture.maximum:g}; --input-scale 1/{maps.picture.maximum:g} brings them to 0 to 1"
     ]
 
 

@@ -21,7 +21,8 @@ ROOMS = ("numbers", "nn", "io", "kernels", "network_files", "compute", "explain"
 OF_COMMANDS = ("io/paths.py", "compute/classes.py", "nn/lint.py", "list_kernels", "encode_pages", "_check_sizes")
 """Modules, or functions, with messages that only commands give."""
 
-OPTION = re.compile(r"(?<![\w-])--?[a-z]")
+OPTION = re.compile(r"(?<![\w-])--?[a-z](?![\^)])")
+"""An option, but not -x in a formula such as exp(-x)."""
 
 
 def texts_of(node: ast.AST) -> Iterator[str]:
@@ -93,6 +94,14 @@ def test_weights_that_are_missing_are_a_parameter_of_run() -> None:
         cnnfilter.network("conv:3x3,2").run(np.ones((4, 4)), "weights.pth")
 
 
+def test_a_command_that_does_it_is_a_call() -> None:
+    with pytest.raises(CnnFilterError, match=r'`pool\(image, 5, mode="median", stride=1, padding="same"\)`') as raised:
+        cnnfilter.convolve(np.ones((9, 9)), "median:5")
+    assert "cnnfilter pool" not in str(raised.value)
+    with pytest.raises(CnnFilterError, match=r"only its size is known \(`summary\(shape\)`\)"):
+        cnnfilter.network("conv:3x3,2").run(np.ones((4, 4)))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -116,6 +125,14 @@ def test_what_is_probably_not_meant_is_a_warning_at_the_callers_line(call: Calla
     with pytest.warns(UserWarning, match=message) as caught:
         call()
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_channels_that_come_first_are_named_before_they_are_refused() -> None:
+    with (
+        pytest.warns(UserWarning, match=r"3 rows and 50 columns; .* `image\.transpose\(1, 2, 0\)` puts them last"),
+        pytest.raises(CnnFilterError, match="holds 1, 3 or 4 channels"),
+    ):
+        cnnfilter.encode_image(np.zeros((3, 50, 40)), "png")
 
 
 def test_a_range_that_clips_on_purpose_brings_no_warning() -> None:

@@ -153,7 +153,8 @@ def test_help_shows_a_page_through_the_pager_of_a_terminal(monkeypatch: pytest.M
     [
         ("convolve", "`cnnfilter convolve --help` explains this command"),
         ("formts", "nearest: formats; `cnnfilter help` lists the pages"),
-        ("zzzzz", "no page is called 'zzzzz'; `cnnfilter help` lists the pages"),
+        ("kernel", "nearest: kernels; `cnnfilter help` lists the pages"),
+        ("photos", "no page is called 'photos'; `cnnfilter help` lists the pages"),
     ],
 )
 def test_help_on_an_unknown_topic_says_where_to_look(run: Run, topic: str, answer: str) -> None:
@@ -192,13 +193,14 @@ def test_the_version_is_that_of_the_package(run: Run) -> None:
     [
         ("conv", "; nearest: convolve"),
         ("kernel sobel-x", "; nearest: kernels"),
-        ("sharpn photo.jpg", "; nearest: sharpen, sharpen-8, unsharp"),
+        ("sharpn photo.jpg", "; nearest kernels: sharpen, sharpen-8, unsharp"),
         ("zzzzz", ""),
         ("sharpen", ". It is a kernel: cnnfilter convolve INPUT -k sharpen -o OUTPUT"),
         ("median a.jpg b.jpg", ". It is a mode of pool: cnnfilter pool a.jpg b.jpg -m median -o OUTPUT/"),
         ("alexnet", ". It is a network: cnnfilter shape alexnet"),
         ("224x224x3 gap", ". It is a size: cnnfilter shape 224x224x3 gap"),
         ("formats", ". It is a page: cnnfilter help formats"),
+        ("x.png", ". It is a file, and a command comes first: cnnfilter convolve x.png -k KERNEL -o OUTPUT"),
         ("net.toml x.png", ". It is a file, and a command comes first: cnnfilter pipeline net.toml x.png"),
     ],
 )

@@ -131,6 +131,13 @@ def test_weights_trained_on_0_to_1_name_the_scale_that_is_missing(run: Run, outp
     assert SATURATED in run(*words, "--mean", "0.45", "--std", "0.2").stderr  # of 0 to 1, as those of ImageNet
 
 
+def test_random_weights_are_for_0_to_1_too(run: Run, folder: Path) -> None:
+    words = ("pipeline", "lenet5", "photo.png", "--init", "he", "--resize", "32", "--top", "1")
+    save(folder / "photo.png", np.random.default_rng(1).integers(0, 255, (40, 40, 3), np.uint8))
+    assert f"{SATURATED}: weights are usually for inputs from 0 to 1" in run(*words).stderr
+    assert run(*words, "--input-scale", "1/255").stderr == ""
+
+
 @pytest.mark.usefixtures("_scaled")
 def test_levels_of_16_bits_have_a_scale_of_their_own(run: Run, folder: Path) -> None:
     save(folder / "deep.png", load("digit-7.png").astype(np.uint16) * 257)

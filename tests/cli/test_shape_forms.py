@@ -372,6 +372,11 @@ def test_values_held_at_a_time_are_input_and_output_and_what_a_block_still_needs
     assert held("10x10") == "100"
 
 
+def test_the_sizes_of_a_published_network_were_meant(run: Run) -> None:
+    assert run("shape", "resnet18").stderr == ""
+    assert "no window reaches" in run("shape", "225x225x3", "resnet18").stderr
+
+
 @pytest.mark.parametrize(
     ("words", "warning"),
     [

@@ -213,9 +213,7 @@ def test_a_profile_is_found_in_segments_in_any_order() -> None:
     assert metadata_of(twice).profile == b""
     lacking = data[:start] + data[second:]
     assert metadata_of(lacking).profile == b""
-    assert pass_on(lacking, ".png")[1] == (
-        "a colour profile of which parts are missing dropped: not carried from file to file",
-    )
+    assert pass_on(lacking, ".png")[1] == ("an incomplete colour profile dropped: not carried from file to file",)
 
 
 def test_exif_too_long_for_a_jpeg_is_dropped_and_the_profile_stays() -> None:
@@ -283,7 +281,7 @@ def test_a_description_of_a_tiff_becomes_that_of_exif() -> None:
     sized = saved(Image.fromarray(COLOURS), "TIFF", tiffinfo={270: '{"shape": [24, 40, 3]}'})
     written, notes = pass_on(sized, ".tif")
     assert 270 not in Image.open(io.BytesIO(written)).getexif()
-    assert notes == ("a description that tells sizes dropped: not carried from file to file",)
+    assert notes == ("a description with sizes dropped: not carried from file to file",)
 
 
 def test_texts_in_which_imagemagick_keeps_blocks_are_these_blocks() -> None:

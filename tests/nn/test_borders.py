@@ -60,6 +60,14 @@ def test_an_unknown_border_is_named_with_all_words_and_the_nearest(text: str, ne
     assert nearest in nearest_words.split(", ")
 
 
+@pytest.mark.parametrize(
+    ("text", "ours"), [("replicate", "edge"), ("mirror", "reflect"), ("circular", "wrap"), ("constant", "constant:V")]
+)
+def test_a_border_of_another_library_is_answered_with_ours(text: str, ours: str) -> None:
+    with pytest.raises(LanguageError, match=rf"constant:V; {ours} (does that|is meant)"):
+        as_border(text)
+
+
 @pytest.mark.parametrize("text", ["", "mirror", "ZERO", "zero:1", "edge:", "constant", "255", ":255"])
 def test_a_word_that_is_no_border_is_refused(text: str) -> None:
     with pytest.raises(LanguageError, match=re.escape(f"border {text!r} is unknown")):
