@@ -27,6 +27,9 @@ GROUPS = {
         "activations": "Print or draw relu, gelu and the others: formula, range, values.",
         "correlate": "Compare images with a pattern: peaks, shifts, periods.",
     },
+    "Learn": {
+        "augment": "Make random copies of images to train with.",
+    },
     "More": {
         "help": "Show a page on kernels, the layer language, file formats and more.",
     },
@@ -113,12 +116,12 @@ class Command(click.Command):
     """A command with its options in sections; usage errors have Click's own form, and exit status 2."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options in the sections, and the order, of `options.SECTIONS`."""
-        from cnnfilter.cli.options import SECTIONS, describe_option  # noqa: PLC0415  a command has loaded it
+        """Write the options in the command's own sections, then in those of `options.SECTIONS`, in their order."""
+        from cnnfilter.cli.options import OWN_SECTIONS, SECTIONS, describe_option  # noqa: PLC0415  it is loaded
 
         own = {option.opts[-1]: option for option in self.get_params(ctx) if isinstance(option, click.Option)}
-        for title, names in SECTIONS.items():
-            if rows := [describe_option(own[name], ctx) for name in names if name in own]:
+        for title, names in {**OWN_SECTIONS.get(self.name or "", {}), **SECTIONS}.items():
+            if rows := [describe_option(own.pop(name), ctx) for name in names if name in own]:
                 with formatter.section(title):
                     formatter.write_dl(rows)
 

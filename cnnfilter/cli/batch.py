@@ -73,6 +73,7 @@ def filter_files(
         below=below,
         pages=_count_pages(sources, b"") if expands else {},
         page=settings.page,
+        copies=settings.copies,
     )
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
@@ -86,7 +87,7 @@ def filter_files(
     if settings.report or settings.depfile or settings.update:
         check_reports(jobs, settings, protected, prerequisites)
     each_input = [list(group) for _, group in groupby(jobs, key=lambda job: job.source)]
-    work = Work(settings, (), each_input, names, stdin, protected, prerequisites)
+    work = Work(settings, (), each_input, names, stdin, protected, prerequisites, below)
     reporter = Reporter(settings, [*(path for path, _ in failures), *(jobs[0].source for jobs in each_input)])
     with reporter.progress.shown() if reporter.progress else nullcontext():
         _carry_out(_prepare(work, networks, document), failures, reporter)
@@ -186,6 +187,10 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
         _check_together(settings)
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
+    if settings.with_:
+        from cnnfilter.run.masks import plan_masks  # noqa: PLC0415  one command moves masks
+
+        jobs = plan_masks(jobs, request, settings.with_, settings.with_output)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs
 
 
@@ -234,7 +239,8 @@ def _prints_numbers(network: Network, settings: Settings) -> bool:
     """Return whether a region, classes, a number for each channel, or a vector are wanted, whatever goes in."""
     if settings.region is not None or settings.top is not None:
         return True
-    return _gives_vector(network) or network.layers[-1].op in {"globalmaxpool", "globalavgpool"}
+    last = {layer.op for layer in network.layers[-1:]}
+    return _gives_vector(network) or not last.isdisjoint({"globalmaxpool", "globalavgpool"})
 
 
 def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:

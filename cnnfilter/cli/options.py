@@ -199,6 +199,9 @@ SECTIONS = {
 }
 """The sections of every command's help, and the options of each in the order in which help shows them."""
 
+OWN_SECTIONS = {"augment": {"Copies": ("--copies", "--seed", "--with", "--with-output")}}
+"""Sections of single commands, before the others."""
+
 
 def describe_option(option: click.Option, ctx: click.Context) -> tuple[str, str]:
     """Return how help writes an option, and its text, which ends with its default."""
@@ -232,8 +235,8 @@ _FILE_OPTIONS = (
         type=FILE,
         metavar="OUTPUT",
         help="A file; a folder, which keeps the names; a template with {stem} {name} {ext} {parent} {index},"
-        " {kernel} or {layer} where there are several, {page} for a file for each page; or - for standard output."
-        " Missing folders are made. Without it matrices are printed.",
+        " {kernel}, {layer} or {copy} where there are several, {page} for a file for each page; or - for standard"
+        " output. Missing folders are made. Without it matrices are printed.",
     ),
     click.option(
         "--format",

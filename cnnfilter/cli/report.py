@@ -33,7 +33,7 @@ class Reporter:
 
     def __init__(self, settings: Settings, sources: Sequence[str]) -> None:
         self.failed, self.troubles = 0, 0  # inputs, and files about the batch that could not be written
-        self.made: list[tuple[str, list[str]]] = []  # each input that went well, and its files
+        self.made: list[tuple[str, list[str], list[Path]]] = []  # each input that went well, its files, its masks
         self._settings, self._total, self._done = settings, len(sources), 0
         self._written = self._skipped = 0
         self._warnings: dict[str, tuple[int, str, str]] = {}
@@ -66,7 +66,7 @@ class Reporter:
             self._add_to_report(outcome, self._report)
         if not outcome.errors:
             paths = [output["path"] for output in outcome.outputs if output["path"]]
-            self.made.append((outcome.source, [*paths, *outcome.skipped]))
+            self.made.append((outcome.source, [*paths, *outcome.skipped], outcome.masks))
             self._written += bool(paths)
             self._skipped += bool(outcome.skipped) and not paths
         if self.progress:
@@ -123,6 +123,8 @@ class Reporter:
             "seconds": round(outcome.seconds, 6),
             "error": "; ".join(outcome.errors) or None,
         }
+        if self._settings.augmentation:
+            record["drawn"] = outcome.drawn
         line = to_json(record).encode() + b"\n"
         if self._settings.report == STANDARD:  # fails as any other output there does
             _print(line)
@@ -144,7 +146,9 @@ class Reporter:
     def write_rules(self, path: Path, prerequisites: Sequence[Path]) -> None:
         """Write the rules of make for what was made."""
         try:
-            rules = "".join(write_rule(paths, source, prerequisites) for source, paths in self.made if paths)
+            rules = "".join(
+                write_rule(paths, source, (*prerequisites, *masks)) for source, paths, masks in self.made if paths
+            )
             write_whole(path, os.fsencode(rules + write_empty_rules(prerequisites)))
         except (ImageFileError, OutputError) as error:
             self._trouble(error)

@@ -252,7 +252,7 @@ class Model:
     @property
     def title(self) -> str:
         """What the network is called."""
-        return self._title or f"{self.network}{' as luma' if self.luma else ''}"
+        return self._title or f"{self.network}{' as luma' if self.luma else ''}" or self.network.words
 
     def output(self, shape: Shape) -> Shape:
         """Return the shape of what comes out."""

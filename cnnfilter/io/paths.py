@@ -88,9 +88,11 @@ class Job(NamedTuple):
     target: Path | None  # the output's path; None prints
     format_name: str  # a name whose suffix is the format: the target's, `x.tmp as .png`, or `-.png` if it is printed
     layer: str = ""  # whose output is wanted; empty for what the network gives
-    view: str = ""  # `plot`, `animate` or `explain` for what shows the work; empty for its result
+    view: str = ""  # `plot`, `animate` or `explain` for what shows the work, `mask`; empty for its result
     is_stream: bool = False  # whether the target is written into, and not replaced by a file
     page: int = 0  # which page of its input, from 1, where each has an output of its own; 0 for those that are read
+    copy: int = 0  # which augmented copy of its input, from 1
+    mask: str = ""  # the mask that is moved along, where that is what is made
 
 
 def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
@@ -129,6 +131,7 @@ class OutputRequest(NamedTuple):
     below: Mapping[str, str] = MappingProxyType({})  # where inputs, and so their results, are below a folder
     pages: Mapping[str, int] = MappingProxyType({})  # how many inputs have, where each gets an output; else 1
     page: int | None = None  # which of them is read alone
+    copies: int = 0  # how many augmented copies of each input are wanted; 0 where none is augmented
 
 
 def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: bool = False) -> list[Job]:
@@ -147,6 +150,8 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: 
     if request.layers and request.output in {None, STANDARD}:
         raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
     labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]
+    if request.copies:
+        labels = [str(copy).zfill(len(str(request.copies))) for copy in range(1, request.copies + 1)]
     jobs = [
         _name_job(source, f"{index:0{len(str(len(sources)))}}", page, kernel, label, request)
         for index, source in enumerate(sources, 1)
@@ -161,16 +166,18 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
     pages = request.pages.get(source, 1)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
+    copy = kernel + 1 if request.copies else 0
     if output is None or output == STANDARD:
-        return Job(source, kernel, None, _printed_format(name, output, request))
+        return Job(source, 0 if copy else kernel, None, _printed_format(name, output, request), copy=copy)
     suffix = f".{request.format_}" if request.format_ else name.suffix
     in_folder, place = _is_folder(output), output
     if is_template := bool(request.output and re.search("[{}]", output)):
         fields = {"stem": name.stem, "name": name.name, "ext": suffix, "parent": str(name.parent), "index": index}
         fields["page"] = str(page).zfill(len(str(pages)))
-        fields |= {"layer" if request.layers else "kernel": label} if label else {}
+        kind = "layer" if request.layers else "copy" if request.copies else "kernel"
+        fields |= {kind: label} if label else {}
         place = fill_template(output, fields)
-    ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers else suffix
+    ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers or request.copies > 1 else suffix
     target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
     format_name, is_stream = str(target), False
     if not request.format_:
@@ -186,7 +193,8 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
         raise OutputError("is not a folder", path=nearest)
     layer = label if request.layers else ""
     own = page if pages > 1 and not request.page else 0
-    return Job(source, 0 if request.layers else kernel, target, format_name, layer, is_stream=is_stream, page=own)
+    number = 0 if request.layers or copy else kernel
+    return Job(source, number, target, format_name, layer, is_stream=is_stream, page=own, copy=copy)
 
 
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/stderr")
@@ -294,8 +302,10 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
 def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:
     """Return what is wrong with two results of one name, and what keeps both."""
     in_folder = bool(request.output) and _is_folder(request.output or "")
-    if (job.kernel, job.layer, job.source, job.page) == (other.kernel, other.layer, other.source, other.page):
+    if job._replace(target=other.target, format_name=other.format_name) == other:
         return f"{job.target}: its input {job.source} is given twice"
+    if job.source == other.source and job.copy != other.copy:
+        return f"{job.target}: two copies would be written to it; use a folder, or a template with {{copy}}"
     if job.source == other.source:
         kind = "layer" if request.layers else "kernel"
         remedy = "their names must differ" if in_folder else f"use a folder, or a template with {{{kind}}}"

@@ -121,7 +121,7 @@ def _draw_values(step: AugmentStep, size: Pair, generator: np.random.Generator) 
     if step.name == "erase":
         return _draw_rectangle(value, size, generator)
     values = {_QUANTITIES.get(step.name, "factor"): value}
-    return values | {"seed": int(generator.integers(2**63))} if step.name in {"noise", "salt"} else values
+    return values | {"seed": int(generator.integers(2**53))} if step.name in {"noise", "salt"} else values
 
 
 _QUANTITIES = {

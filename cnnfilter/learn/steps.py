@@ -91,6 +91,15 @@ class AugmentStep(Value):
 AugmentSteps = tuple[AugmentStep, ...]
 
 
+class Augmentation(NamedTuple):
+    """What is done to a copy of an image: numbers are drawn by the seed, the image's name and the copy, from 1."""
+
+    steps: AugmentSteps
+    seed: int = 0
+    name: str = ""
+    copy: int = 1
+
+
 def output_shape(steps: AugmentSteps, shape: Shape) -> Shape:
     """Return the shape of an image after some steps, without doing them; `ShapeError` if a crop does not fit.
 

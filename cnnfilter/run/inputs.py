@@ -22,6 +22,7 @@ from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import PROGRESS, Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
+from cnnfilter.run.masks import list_draws, move_along, name_copy
 from cnnfilter.run.result import (
     File,
     check_memory,
@@ -47,7 +48,10 @@ Kind = Level | Literal["note", "failure", "output"]
 
 
 class Outcome:
-    """What came of one input; `shape` is known once it has been read, and `engines` names what laid the kernels."""
+    """What came of one input; `shape` is known once it has been read, and `engines` names what laid the kernels.
+
+    `drawn` are the steps of augmented copies, `masks` the files that were moved along.
+    """
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -58,6 +62,8 @@ class Outcome:
         self.warnings: list[str] = []
         self.classes: list[Class] = []
         self.engines: list[str] = []
+        self.drawn: list[dict[str, Any]] = []
+        self.masks: list[Path] = []
         self.errors: list[str] = []
         self.seconds = 0.0
 
@@ -143,6 +149,7 @@ class Filtering:
         self.temporary_files = TemporaryFiles()
         self._work, self._settings = work, work.settings
         self._written: set[str] = set()
+        self._masks: dict[str, Picture] = {}  # the last one that was read
         jobs = [job for jobs in work.inputs for job in jobs]
         self._names_maps = any(job.layer for job in jobs)  # all other names differ, as was seen before any work
         self._titled = sum(not (job.target or job.view) for job in jobs) > 1
@@ -165,7 +172,8 @@ class Filtering:
             return
         picture = read_input(outcome.source, self._work)
         outcome.shape = picture.pixels.shape
-        plain, views = [job for job in jobs if not job.view], [job for job in jobs if job.view]
+        plain, masks = [job for job in jobs if not job.view], [job for job in jobs if job.mask]
+        views = [job for job in jobs if job.view and not job.mask]
         show = None
         if views:
             from cnnfilter.run.show import Show  # noqa: PLC0415  nobody else needs it
@@ -174,8 +182,10 @@ class Filtering:
         pages = _take_pages(picture, plain) if any(job.page for job in plain) else [(0, picture)]
         for page, one in pages:
             of_page = [job for job in plain if job.page == page]
-            for _, alike in groupby(of_page, key=lambda job: (job.kernel, bool(job.layer))):
+            for _, alike in groupby(of_page, key=lambda job: (job.kernel, bool(job.layer), job.copy)):
                 self._run_network(list(alike), one, outcome, show if page <= 1 else None)
+        for job in masks:
+            self._move_mask(job, picture, outcome)
         if show:
             notes = [note for job in views for note in self._show(job, show, outcome)]
             outcome.warn([] if plain else notes)  # with results they have been given already
@@ -183,6 +193,8 @@ class Filtering:
     def _run_network(self, jobs: list[Job], picture: Picture, outcome: Outcome, show: Show | None) -> None:
         """Run one network on an input, and make the files of all jobs that it serves."""
         source, model, settings, watch = outcome.source, self._work.models[jobs[0].kernel], self._settings, None
+        if settings.augmentation:
+            settings = settings._replace(augmentation=name_copy(jobs[0], self._work))
         try:
             if settings.update and jobs[0].layer:
                 names = [name_files(job, foresee_shape(picture, model, settings, job.layer), settings) for job in jobs]
@@ -214,6 +226,23 @@ class Filtering:
                 failed = True
         if not failed or outcome.outputs:
             outcome.warn(notes)
+        if settings.augmentation and not failed:
+            outcome.drawn.append(list_draws(picture, settings.augmentation, settings))
+
+    def _move_mask(self, job: Job, picture: Picture, outcome: Outcome) -> None:
+        """Move the mask of an input as one of its copies was moved, unless that failed."""
+        if outcome.errors:
+            return
+        tell("%s: %s -> %s", job.source, job.mask, job.target)
+        try:
+            mask = self._masks.get(job.mask) or read_input(job.mask, self._work)
+            self._masks = {job.mask: mask}
+            result = move_along(mask, picture, job, self._work)
+            self._deliver([encode(result, self._settings)], job, outcome)
+        except FAILURES as error:
+            outcome.fail(error)
+            return
+        outcome.masks = [Path(job.mask)]
 
     def _show(self, job: Job, show: Show, outcome: Outcome) -> tuple[str, ...]:
         """Do a job that shows the work on an input, and return warnings."""
@@ -292,7 +321,8 @@ def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
         return ""
     if job.target and work.settings.no_clobber and not job.layer and job.target.exists():
         return "exists"
-    if job.target and work.settings.update and is_up_to_date(names, job.source, work.prerequisites):
+    prerequisites = (*work.prerequisites, Path(job.mask)) if job.mask else work.prerequisites
+    if job.target and work.settings.update and is_up_to_date(names, job.source, prerequisites):
         return "is up to date"
     return ""
 

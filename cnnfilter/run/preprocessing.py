@@ -19,9 +19,14 @@ def takes_alpha(picture: Picture, model: Model, settings: Settings) -> bool:
 
 
 def seen_shape(picture: Picture, settings: Settings) -> Shape:
-    """Return the shape of a picture's colours as a network sees them."""
+    """Return the shape of a picture's colours as a network sees them; `ShapeError` if a crop is too large for it."""
     size = settings.preparation.size if settings.preparation else None
-    return *(size or picture.colours.shape[:2]), picture.colours.shape[2]
+    shape = *(size or picture.colours.shape[:2]), picture.colours.shape[2]
+    if not settings.augmentation:
+        return shape
+    from cnnfilter.learn.steps import output_shape  # noqa: PLC0415  one command augments
+
+    return output_shape(settings.augmentation.steps, shape)
 
 
 def see(picture: Picture, model: Model, settings: Settings) -> Picture:
@@ -36,6 +41,11 @@ def see(picture: Picture, model: Model, settings: Settings) -> Picture:
     if settings.preparation and settings.preparation.size:
         has_alpha = pixels is picture.pixels and picture.has_alpha
         pixels = _resize(pixels, settings.preparation.size, settings.linear and picture.maximum, has_alpha=has_alpha)
+    if settings.augmentation:
+        from cnnfilter.run.masks import augment_pixels  # noqa: PLC0415  one command augments
+
+        has_alpha = takes_alpha(picture, model, settings)
+        pixels = augment_pixels(pixels, picture, settings.augmentation, has_alpha=has_alpha)
     if pixels is picture.pixels:
         return picture
     return Picture(pixels, picture.depth, matrix=picture.matrix, bands=not picture.has_alpha)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cnnfilter.compute.state_dict import Init
     from cnnfilter.compute.tiles import Model
     from cnnfilter.io.formats import Colour, Depth, Range
+    from cnnfilter.learn.steps import Augmentation
     from cnnfilter.network_files import Preparation
     from cnnfilter.nn.geometry import Pair, Region
     from cnnfilter.plot.sheet import Sheet
@@ -35,6 +37,7 @@ class Settings(NamedTuple):
     `padding_given` is false where the command chose the padding. What is done to images first is `preparation`; a
     network that was written out as a `pipeline` sees colours alone, and its sums may bring a warning. `ranking` says
     how `top` classes are listed; None lists all values as they are.
+    An `augmentation` is that of every input, and is bound to a name and a copy before it is drawn.
     `usual_range` holds where no `range_` is given and levels are written; None is to clip.
     """
 
@@ -85,6 +88,9 @@ class Settings(NamedTuple):
     labels: Path | None = None
     peaks: int | None = None
     shift: bool = False
+    copies: int = 0
+    with_: str | None = None
+    with_output: str | None = None
 
     padding_given: bool = True
     preparation: Preparation | None = None
@@ -92,6 +98,7 @@ class Settings(NamedTuple):
     luma: bool = False
     ranking: Ranking | None = None
     usual_range: Range | None = None
+    augmentation: Augmentation | None = None
 
     @property
     def warns(self) -> bool:
@@ -110,6 +117,7 @@ class Work(NamedTuple):
     There is a model for each kernel, or one; `inputs` has the jobs of each. `names` are those of results in figures,
     `stdin` is what standard input held, `protected` has the identities of files that are read, over which
     nothing is written but a job's own target. Results depend on `prerequisites` too: kernels, weights and the like.
+    `below` says where inputs are below a folder.
     """
 
     settings: Settings
@@ -119,6 +127,7 @@ class Work(NamedTuple):
     stdin: bytes = b""
     protected: frozenset[str] = frozenset()
     prerequisites: tuple[Path, ...] = ()
+    below: Mapping[str, str] = MappingProxyType({})
 
 
 def request_sheet(settings: Settings, option: str) -> Sheet:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cnnfilter import __version__
 from cnnfilter.cli import COMMANDS, main
-from cnnfilter.cli.options import SECTIONS
+from cnnfilter.cli.options import OWN_SECTIONS, SECTIONS
 from cnnfilter.errors import MissingLibraryError
 from tests.cli.conftest import Run
 from tests.cli.pictures import load
@@ -44,11 +44,13 @@ def outputs(words: list[str]) -> list[str]:
 
 @pytest.fixture
 def album(folder: Path, photo: Path) -> Path:
-    """Return a folder that holds `photo.jpg`, another of the same scene and a part of it; it is the current one."""
+    """Return a folder that holds `photo.jpg`, another of the same scene, a part and a mask; it is the current one."""
     with Image.open(photo) as large:
         large.reduce(2).save(folder / "photo.jpg")
         large.reduce(2).crop((9, 5, 240, 290)).save(folder / "second.jpg")
         large.reduce(2).crop((100, 70, 140, 130)).save(folder / "patch.png")
+        (folder / "masks").mkdir()
+        large.reduce(2).convert("L").point(lambda level: 255 * (level > 128)).save(folder / "masks" / "photo.png")
     return folder
 
 
@@ -77,7 +79,8 @@ def test_every_example_runs_and_writes_what_it_names(run: Run, album: Path, exam
     targets = outputs(words)
     for target in targets:
         path = album / target
-        assert {path} == made if path.is_file() else made == set(path.iterdir()) != set()
+        below = {made for made in path.rglob("*") if made.is_file()}
+        assert {path} == made if path.is_file() else made == below != set()
     assert all(load(path).std() > 1 for path in made if path.suffix != ".svg")  # a picture of one colour shows nothing
     assert bool(made) == bool(targets)
     assert bool(result.stdout) != bool(targets)
@@ -97,6 +100,7 @@ def test_the_commands_are_listed_in_groups() -> None:
     assert groups == {
         "Filter": ["convolve", "pool", "pipeline"],
         "Understand": ["shape", "kernels", "activations", "correlate"],
+        "Learn": ["augment"],
         "More": ["help"],
     }
 
@@ -106,7 +110,8 @@ def test_every_option_has_its_section_in_the_help(words: tuple[str, ...]) -> Non
     command = main.get_command(click.Context(main), words[0])
     assert command is not None
     shown = sections(words)
-    assert list(shown) == [title for title in SECTIONS if title in shown]
+    titles = [*OWN_SECTIONS.get(words[0], ()), *SECTIONS]
+    assert list(shown) == [title for title in titles if title in shown]
     options = [", ".join(option.opts) for option in command.params if isinstance(option, click.Option)]
     assert sorted(itertools.chain(*shown.values())) == sorted([*options, "-h, --help"])
 
