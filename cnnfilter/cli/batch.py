@@ -180,7 +180,13 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
         raise OutputError("--explain and -o - both print on standard output; use -o FILE")
     shows = settings.lists or any(view is not None for view in (settings.plot, settings.animate, settings.explain))
     if settings.json and settings.explain is None and settings.top is None and not settings.lists:
-        raise OutputError(f"--json needs {'--top N' if settings.pipeline else '--explain Y,X'}, whose result it prints")
+        raise OutputError(
+            f"--json needs {'--top N or ' if settings.pipeline else ''}--explain Y,X, whose result it prints"
+        )
+    if settings.map is not None and settings.explain is None:
+        raise OutputError("--map chooses what --explain Y,X follows, which is not there")
+    if settings.explain is not None and settings.top is not None:
+        raise OutputError("--top lists classes, and --explain follows one value; leave one out")
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
     if settings.linear or settings.luma or settings.region:

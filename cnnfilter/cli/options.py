@@ -132,6 +132,19 @@ def _place_or_all(text: str) -> Pair | str:
 
 
 PLACE = Word("Y,X", _place)
+
+
+def _place_or_index(text: str) -> tuple[int, ...]:
+    """Return (row, column) from `Y,X`, or (index,) from `K`."""
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        return (int(text),)
+    try:
+        return _place(text)
+    except LanguageError as error:
+        raise LanguageError(f"{error}, or K, an index into a vector") from error
+
+
+PLACE_OR_INDEX = Word("Y,X|K", _place_or_index)
 PLACE_OR_ALL = Word("Y,X|all", _place_or_all, (ALL,))
 FILE = click.Path(readable=False)
 """A name of a file, completed as one; whether it can be read or written is found out later."""
@@ -168,6 +181,7 @@ SECTIONS = {
             "--csv",
             "--markdown",
             "--explain",
+            "--map",
             "--derivative",
             "--json",
             "--compare",

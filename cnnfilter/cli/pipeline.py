@@ -7,7 +7,7 @@ import click
 
 from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
-from cnnfilter.cli.options import NUMBER, NUMBERS, completing, figure_options
+from cnnfilter.cli.options import NUMBER, NUMBERS, PLACE_OR_INDEX, completing, figure_options
 from cnnfilter.errors import LanguageError
 from cnnfilter.network_files import load_document
 from cnnfilter.nn.frozen import replace
@@ -41,6 +41,7 @@ Examples:
   cnnfilter pipeline "gray conv:line-vertical:15 maxpool:10" photo.jpg --plot layers.png
   cnnfilter pipeline "conv:7x7,6@c1 relu" photo.jpg --init he --save c1 --range scale -o maps/
   cnnfilter pipeline digits photo.jpg --resize 8x8 --top 3
+  cnnfilter pipeline "gray conv:sobel-x relu maxpool:2" photo.jpg --explain 20,30
   cnnfilter pipeline "avgpool:8 gap flatten softmax" photo.jpg
 """,
 )
@@ -59,7 +60,19 @@ Examples:
     " unless there are 1 or 3. `all` writes every layer.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N classes with the largest values.")
-@click.option("--json", is_flag=True, help="Print the classes of --top as JSON, a line for each input: input, classes.")
+@click.option(
+    "--explain",
+    type=PLACE_OR_INDEX,
+    help="Print how the value in row Y, column X of the result is computed, counted from 0, layer by layer back to the"
+    " input: through a window by the value that won, or whose product is the largest. K is an index into a vector.",
+)
+@click.option(
+    "--map",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="Map of the value that --explain follows, from 0. Default: 0.",
+)
+@click.option("--json", is_flag=True, help="Print --top or --explain as JSON, a line for each input.")
 @click.option("--labels", type=PATH, metavar="FILE", help="Names of the classes for --top, one a line.")
 @click.option(
     "--input-scale",

@@ -116,6 +116,15 @@ def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> tuple[Dou
     return bank, biases
 
 
+def bank_of(step: Step, channels: int) -> tuple[Array, Array]:
+    """Return the weights of a convolution as `build_bank` does, those that it was trained with where there are some."""
+    layer, trained = step.node.layer, step.tensors.get("weight")
+    assert isinstance(layer, Convolution)
+    if trained is None:
+        return build_bank(layer, step.kernels, channels)
+    return trained, step.tensors.get("bias", np.asarray(layer.bias))
+
+
 Listener = Callable[[str, Array], None]
 """Hears the name of each layer and what came out of it: (H, W, C) or (length,)."""
 

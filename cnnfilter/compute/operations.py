@@ -13,7 +13,7 @@ from cnnfilter.compute.borders import read_centres
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.correlate import correlate_volume
 from cnnfilter.compute.exact import settle_numbers
-from cnnfilter.compute.forward import Listener, Step, Tensors, build_bank
+from cnnfilter.compute.forward import Listener, Step, Tensors, bank_of
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
 from cnnfilter.nn.correlation import Correlation
@@ -150,9 +150,7 @@ def _concatenate(values: Array, _: Concatenation, step: Step, setting: Setting) 
 
 def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
     """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
-    bank, bias = step.tensors.get("weight"), step.tensors.get("bias", np.asarray(layer.bias))
-    if bank is None:
-        bank, bias = build_bank(layer, step.kernels, volume.shape[2])
+    bank, bias = bank_of(step, volume.shape[2])
     return convolve_volume(volume, bank, layer.window, border=layer.border, bias=bias)
 
 

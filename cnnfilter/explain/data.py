@@ -11,6 +11,7 @@ from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.activations import activate
 from cnnfilter.compute.borders import Places
 from cnnfilter.errors import ShapeError
+from cnnfilter.explain.chain import Link
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked
 from cnnfilter.nn.layers import Convolution, WindowLayer
 from cnnfilter.nn.other_layers import ChannelPool, GlobalPool, Pool
@@ -40,6 +41,31 @@ def describe_trace(traced: Trace, outcome: Array, stored: Array | None) -> dict[
         "activations": _activations(traced),
         "result": _numbers(outcome),
         "stored": None if stored is None else stored.tolist(),
+    }
+
+
+def describe_chain(links: Sequence[Link]) -> dict[str, Any]:
+    """Return how a value of a network's result came about, layer by layer, from the last to the first."""
+    return {"at": links[0].place, "result": links[0].value, "layers": list(map(_describe_link, links))}
+
+
+def _describe_link(link: Link) -> dict[str, Any]:
+    """Return what one layer does for the value; `window` is that of a convolution or pool, `terms` what others add."""
+    traced, node = link.trace, link.step.node
+    make_maps = _convolved_maps if traced and traced.weighings else _pooled_maps
+    terms = [{**term._asdict(), "product": term.product} for term in link.terms]
+    return {
+        "name": node.name,
+        "layer": node.layer.text,
+        "shape": link.shape,
+        "output": link.output,
+        "at": link.place,
+        "value": link.value,
+        "window": traced and _describe_window(traced),
+        "maps": traced and make_maps(traced),
+        "terms": terms or None,
+        "bias": link.bias if link.terms else None,
+        "from": {"at": link.source, "value": link.source_value, "reason": link.reason or None},
     }
 
 
@@ -100,10 +126,9 @@ def _convolved_map(traced: Trace, weighing: Weighing) -> dict[str, Any]:
 def _pooled_maps(traced: Trace) -> list[dict[str, Any]]:
     """Return what each map of a pool takes; one map of all channels where it is them that are pooled."""
     values = traced.sums().tolist()
-    channels = range(traced.shape[2])
     if isinstance(traced.layer, ChannelPool):
-        return [_pooled_map(traced, channels, value) for value in values]
-    return [_pooled_map(traced, [channel], value) for channel, value in zip(channels, values, strict=True)]
+        return [_pooled_map(traced, range(traced.shape[2]), value) for value in values]
+    return [_pooled_map(traced, [channel], value) for channel, value in zip(traced.channels, values, strict=True)]
 
 
 def _pooled_map(traced: Trace, channels: Sequence[int], value: float) -> dict[str, Any]:

@@ -9,10 +9,23 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.activations import activate
+from cnnfilter.explain.chain import Link
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
 from cnnfilter.nn.geometry import BorderMode, Window, show_pair
 from cnnfilter.nn.layers import Convolution, Normalization, show_shape
-from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Gray, Pool, PoolMode
+from cnnfilter.nn.other_layers import (
+    BatchNorm,
+    ChannelMode,
+    ChannelPool,
+    Concatenation,
+    Flatten,
+    GlobalPool,
+    Gray,
+    Pool,
+    PoolMode,
+    Residual,
+    Softmax,
+)
 from cnnfilter.numbers import align, as_operand, show_digits, show_exact
 
 MOST_LISTED = 25
@@ -35,6 +48,61 @@ def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -
     if held:
         lines.append(_line("in a file", held))
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def explain_chain(links: Sequence[Link], subject: str) -> str:
+    """Return how a value of a network's result came about, layer by layer, from the last to the first."""
+    first = links[0]
+    lines = [f"{subject}: output {_at(first.place)} = {show_exact(first.value)}, back to the input"]
+    for link in links:
+        layer, node = link.step.node.layer, link.step.node
+        text = "" if layer.text == node.name else f" {layer.text}"
+        lines += ["", f"{node.name}:{text} {show_shape(link.shape)} -> {show_shape(link.output)}"]
+        if link.trace:
+            lines += _explain_convolution(link.trace) if link.trace.weighings else _explain_pool(link.trace)
+        elif link.terms:
+            lines += _explain_terms(link)
+        elif not isinstance(layer, Concatenation | Flatten):
+            lines.append(_line("then", _explain_point(link)))
+        lines.append(_line("result", f"o{_at(link.place)} = {show_exact(link.value)}"))
+        why = f", {link.reason}" if link.reason else ""
+        lines.append(_line("back to", f"i{_at(link.source)} = {show_exact(link.source_value)}{why}"))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _explain_terms(link: Link) -> Iterator[str]:
+    """Yield what a layer adds up: branches, or products, of many the largest ones."""
+    products = np.array([term.product for term in link.terms])
+    shown = sorted(np.argsort(-np.abs(products), kind="stable")[:MOST_LISTED].tolist())
+    rows = []
+    for number in shown:
+        term = link.terms[number]
+        value, product = show_value(term.value), show_value(term.product)
+        if isinstance(link.step.node.layer, Residual):
+            name = f"branch {number + 1}" if number < len(link.step.branches) else "the block's input"
+            rows.append((f"{name} i{_at(term.place)}", f"= {value}"))
+        else:
+            rows.append((f"i{_at(term.place)}*w", f"= {value}*{_operand(term.weight)} = {product}"))
+    yield from (f"  {line}" for line in align(rows, gap=" "))
+    if len(shown) < len(products):
+        yield f"  {len(products) - len(shown)} smaller products are not listed"
+    yield f"  sum       {_add(products)}"
+    if link.bias:
+        yield f"  bias      {_add([float(products.sum()), link.bias])}"
+
+
+def _explain_point(link: Link) -> str:
+    """Return what a layer makes of one value, in numbers."""
+    layer, value, result = link.step.node.layer, show_value(link.source_value), show_value(link.value)
+    if isinstance(layer, BatchNorm):
+        names = ("running_mean", "running_var", "weight", "bias")
+        mean, variance, weight, bias = (float(link.step.tensors[name][link.place[-1]]) for name in names)
+        root = f"sqrt({show_value(variance)} + {layer.eps:g})"
+        scaled = f"({value} - {_operand(mean)})/{root}*{_operand(weight)}"
+        return f"{scaled} + {_operand(bias)} = {result}"
+    if isinstance(layer, Softmax):
+        return f"exp({value})/(sum of exp of {link.shape[-1]} values) = {result}"
+    return f"{layer.text}({value}) = {result}"
 
 
 def _line(subject: str, text: str) -> str:
@@ -191,7 +259,7 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
         if not traced.inside.all():
             counted = "counts as 0, also in the number of values"
             yield _line("padding", counted if layer.count_include_pad else "does not count")
-    for channel in range(traced.shape[2]):
+    for channel in traced.channels:
         yield ""
         if traced.shape[2] > 1:
             yield f"channel {channel}"

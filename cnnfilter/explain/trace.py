@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.activations import activate
 from cnnfilter.compute.borders import Places, find_places
-from cnnfilter.compute.forward import Program, Step, build_bank
+from cnnfilter.compute.forward import Program, Step, bank_of
 from cnnfilter.compute.operations import to_gray
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.errors import ShapeError
 from cnnfilter.kernels.spec import load_kernel
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
-from cnnfilter.nn.layers import Convolution, DepthwiseConv, Layer, Normalization, Shape, WindowLayer, show_shape
+from cnnfilter.nn.layers import Convolution, Layer, Normalization, Shape, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Activation, ChannelPool, GlobalPool, Gray, Pool, PoolMode
 
 
@@ -53,7 +54,7 @@ class Trace(NamedTuple):
     `layer` is the convolution or pool; `shape` goes into it, `output` comes out of the network; `place` is the
     (row, column) of the value. `values` (kh, kw, C) are in the window, padding included, which is nan for a pool: of a
     color image their luma if it was made `gray`. `weighings` are there for convolutions alone, map by map, with the
-    `combination` and the `activations` behind.
+    `combination` and the `activations` behind. Where one `map` is explained, the others are left out.
     """
 
     layer: Layer
@@ -66,6 +67,12 @@ class Trace(NamedTuple):
     gray: bool = False
     combination: ChannelPool | None = None
     activations: tuple[Activation, ...] = ()
+    map: int | None = None
+
+    @property
+    def channels(self) -> Sequence[int]:
+        """The channels of a pool whose windows are explained."""
+        return range(self.shape[2]) if self.map is None else (self.map,)
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -93,7 +100,8 @@ class Trace(NamedTuple):
         """Return what the layer gives, before what comes behind it: a value for each map."""
         if self.weighings:
             return np.array([self.products(weighing).sum() + weighing.bias for weighing in self.weighings])
-        return _pool(self)
+        pooled = _pool(self)
+        return pooled if self.map is None or isinstance(self.layer, ChannelPool) else pooled[[self.map]]
 
     def combined(self) -> Doubles:
         """Return what the combination of several kernels makes of the sums, or the sums."""
@@ -152,10 +160,25 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
         )
     starts_gray = isinstance(program.steps[0].node.layer, Gray)
     first, *rest = program.steps[1:] if starts_gray else program.steps
-    layer, gray, behind = first.node.layer, starts_gray and volume.shape[2] > 1, [step.node.layer for step in rest]
+    gray, behind = starts_gray and volume.shape[2] > 1, [step.node.layer for step in rest]
+    return trace_step(first, volume, output, place, gray=gray)._replace(
+        combination=next((layer for layer in behind if isinstance(layer, ChannelPool)), None),
+        activations=tuple(layer for layer in behind if isinstance(layer, Activation)),
+    )
+
+
+def trace_step(
+    step: Step, volume: Array, output: Shape, place: Pair, *, gray: bool = False, number: int | None = None
+) -> Trace:
+    """Return how the value at a place comes out of one layer, for all maps or for one.
+
+    The layer is a convolution or a pool, and sees the volume (H, W, C), or its luma.
+    """
+    layer = step.node.layer
     shape = (*volume.shape[:2], 1 if gray else volume.shape[2])
     rows, columns = (_find_taps(layer, shape, place, axis) for axis in (0, 1))
     reach = find_reach(rows, columns, shape, layer)
+    weighings = _weigh(step, shape[2]) if isinstance(layer, Convolution) else ()
     return Trace(
         layer=layer,
         shape=shape,
@@ -163,10 +186,9 @@ def trace(program: Program, volume: Array, place: Pair) -> Trace:
         place=place,
         reach=reach,
         values=read_values(volume, reach, layer, gray=gray),
-        weighings=_weigh(layer, first, shape[2]) if isinstance(layer, Convolution) else (),
+        weighings=weighings if number is None else weighings[number : number + 1],
         gray=gray,
-        combination=next((layer for layer in behind if isinstance(layer, ChannelPool)), None),
-        activations=tuple(layer for layer in behind if isinstance(layer, Activation)),
+        map=number,
     )
 
 
@@ -201,15 +223,20 @@ def read_values(volume: Array, reach: Reach, layer: Layer, *, gray: bool) -> Dou
     return values
 
 
-def _weigh(layer: Convolution, step: Step, channels: int) -> tuple[Weighing, ...]:
-    """Return the weights of each map; those of a dwconv see one channel each."""
-    bank, biases = build_bank(layer, step.kernels, channels)
-    words = [word.text for word in layer.kernels for _ in range(word.maps)]
-    divisors, weighings = _divisors(layer), list[Weighing]()
-    for number in range(bank.shape[3]):
-        channel, place = divmod(number, len(words))
-        seen = (channel,) if isinstance(layer, DepthwiseConv) else tuple(range(channels))
-        weighings.append(Weighing(words[place], seen, bank[..., number], float(biases[number]), divisors[place]))
+def _weigh(step: Step, channels: int) -> tuple[Weighing, ...]:
+    """Return the weights of each map; those of a dwconv, and of groups, see some channels each."""
+    layer = step.node.layer
+    assert isinstance(layer, Convolution)
+    bank, biases = bank_of(step, channels)
+    words = [word.text for word in layer.kernels for _ in range(word.maps)] or ["weights"]
+    divisors, weighings = _divisors(layer) or [1.0], list[Weighing]()
+    seen, maps = bank.shape[2:]
+    for number, bias in enumerate(np.broadcast_to(biases, maps)):
+        first = number // (maps * seen // channels) * seen
+        place, weights = number % len(words), bank[..., number].astype(np.float64)
+        weighings.append(
+            Weighing(words[place], tuple(range(first, first + seen)), weights, float(bias), divisors[place])
+        )
     return tuple(weighings)
 
 

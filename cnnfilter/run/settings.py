@@ -74,7 +74,8 @@ class Settings(NamedTuple):
     colormap: str | None = None
     figure_size: tuple[float, float] | None = None
     dpi: int | None = None
-    explain: Pair | Literal["all"] | None = None
+    explain: tuple[int, ...] | Literal["all"] | None = None
+    map: int | None = None
     json: bool = False
     animate: str | None = None
     around: Pair | None = None

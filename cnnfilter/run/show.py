@@ -143,6 +143,8 @@ class Show:
 
     def _explain(self, job: Job) -> File:
         """Explain the value under each network: as text, or as a line of JSON each."""
+        if self._settings.pipeline:
+            return self._explain_chain(job)
         texts, notes = list[str](), list[str]()
         for one in self._explained():
             stored = _store(one.outcome, self._picture, self._settings)
@@ -158,6 +160,25 @@ class Show:
             notes += one.notes
         return File(job.format_name, ("" if self._settings.json else "\n").join(texts).encode(), (), notes=tuple(notes))
 
+    def _explain_chain(self, job: Job) -> File:
+        """Follow a value of a network's result back to the input: as text, or as a line of JSON."""
+        from cnnfilter.explain.chain import follow, settle_place  # noqa: PLC0415  most explanations are of one layer
+
+        model, settings = self._work.models[0], self._settings
+        assert isinstance(settings.explain, tuple)
+        maps = lay_out(self._picture, model, settings, whole=True)
+        place = settle_place(model.output(maps.colours.shape), settings.explain, settings.map)
+        links = follow(model.program(maps.colours.shape), maps.colours, place, maps.white)
+        if settings.json:
+            from cnnfilter.explain.data import describe_chain  # noqa: PLC0415
+
+            text = to_json({"input": job.source, "name": self._title(0), **describe_chain(links)}) + "\n"
+        else:
+            from cnnfilter.explain.text import explain_chain  # noqa: PLC0415
+
+            text = explain_chain(links, f"{name_input(job.source)}, {self._title(0)}")
+        return File(job.format_name, text.encode(), (), notes=maps.notes)
+
     def _explained(self) -> list[Explained]:
         """Return how the values come about under each network."""
         return [one for number in range(len(self._work.models)) for one in self._explain_network(number)]
@@ -169,7 +190,8 @@ class Show:
         colors = seen.colours
         program = model.program(colors.shape)
         output = program.network.output(colors.shape)
-        places = [settings.explain] if isinstance(settings.explain, tuple) else _list_places(output, settings)
+        asked = settings.explain
+        places = [(asked[0], asked[1])] if isinstance(asked, tuple) else _list_places(output, settings)
         traces = [trace(program, colors, place) for place in places]
         if seen.has_alpha:
             for traced in traces:

@@ -195,7 +195,7 @@ def test_a_report_holds_the_classes(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--json",), "--json needs --top N"),
+        (("--json",), "--json needs --top N or --explain Y,X"),
         (("--top", "3", "--json", "-o", "top.txt"), "--top N --json prints on standard output"),
         (("--top", "3", "--json", "-o", "new/"), "--top N --json prints on standard output"),
     ],
