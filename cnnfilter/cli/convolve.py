@@ -52,10 +52,9 @@ def share_biases(biases: tuple[float, ...], kernels: Sequence[KernelWord]) -> li
     if len(biases) == 1:
         return [biases] * len(maps)
     if len(biases) != sum(maps):
-        given, noun = count(len(biases), "number"), "kernel" if sum(maps) == len(maps) else "output"
-        raise LanguageError(
-            f"--bias has {given}, for {count(sum(maps), noun)}; give one number, or one for each {noun}"
-        )
+        noun, of = ("kernel", "") if sum(maps) == len(maps) else ("output", " of kernels (kh, kw, in, out)")
+        given, wanted = count(len(biases), "number"), count(sum(maps), noun) + of
+        raise LanguageError(f"--bias has {given}, for {wanted}; give one number, or one for each {noun}")
     each = iter(biases)
     return [tuple(islice(each, number)) for number in maps]
 

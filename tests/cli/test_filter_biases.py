@@ -12,7 +12,7 @@ from tests.cli.conftest import Run
 from tests.cli.pictures import correlated, load, rows
 from tests.reference.worked_examples import ARITHMETIC
 
-FILTERS = [example for example in ARITHMETIC if example.id.startswith("volume-5x5x3-two-filters")]
+FILTERS = [example for example in ARITHMETIC if example.id.startswith("volume-5x5x3-two-filters-filter")]
 BANK: Doubles = np.stack([np.array(example.kernel, dtype=np.float64) for example in FILTERS], axis=3)
 EXPECTED: Doubles = np.stack([np.array(example.expected, dtype=np.float64) for example in FILTERS], axis=2)
 SHARPEN = np.array([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]])
@@ -147,11 +147,43 @@ def test_an_explanation_names_the_bias_of_each_map(run: Run) -> None:
     assert [(one["sum"], one["bias"], one["value"]) for one in data["maps"]] == [(-3, 1, -2), (0, 0, 0)]
 
 
+def test_a_dwconv_adds_the_bias_of_each_kernel_on_every_channel(run: Run, colours: Array) -> None:
+    run("pipeline", "dwconv:sobel-x,sharpen,bias=[10 -4]", "colours.png", "-o", "out.npy")
+    sobel_x = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    each = np.stack([correlated(colours, sobel_x) + 10, correlated(colours, SHARPEN) - 4], axis=3)
+    assert np.array_equal(np.load("out.npy"), each.reshape(*each.shape[:2], 6))  # a channel's outputs are neighbours
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "biases"),
+    [
+        ("dwconv:2x3", (3, 1, 2, 3), (1, -2, 0.5)),
+        ("dwconv:2x3,2", (6, 1, 2, 3), (1, -2, 0.5, 0, 4, -8)),
+        ("conv:2x3,4", (4, 3, 2, 3), (1, -2, 0.5, 0)),
+        ("conv:2x3,6,g3", (6, 1, 2, 3), (1, -2, 0.5, 0, 4, -8)),
+    ],
+)
+def test_trained_weights_take_a_bias_of_each_output_from_the_layer(
+    run: Run, folder: Path, colours: Array, layer: str, shape: tuple[int, ...], biases: tuple[float, ...]
+) -> None:
+    weights = np.random.default_rng(9).integers(-9, 9, shape).astype(np.float32)
+    np.savez(folder / "w.npz", **{"a.weight": weights})  # type: ignore[arg-type]
+    listed = f"[{' '.join(map(str, biases))}]"
+    run("pipeline", f"{layer},bias={listed}@a", "colours.png", "--weights", "w.npz", "-o", "out.npy")
+    channels = np.moveaxis(colours, 2, 0)
+    inputs, per = shape[1], shape[0] // (3 // shape[1])
+    expected = [
+        sum(correlated(channels[number // per * inputs + plane], kernel[plane]) for plane in range(inputs)) + bias
+        for number, (kernel, bias) in enumerate(zip(weights, biases, strict=True))
+    ]
+    assert np.array_equal(np.load("out.npy"), np.stack(expected, axis=2))
+
+
 MISTAKES = {
     "convolve volume.txt -k f0.txt -k f1.txt --bias 1,0,3": "--bias has 3 numbers, for 2 kernels; give one number",
     "convolve volume.txt -k f0.txt --bias 1,0": "--bias has 2 numbers, for 1 kernel; give one number",
-    "convolve volume.txt -k bank.npy --bias 1,0,3": "--bias has 3 numbers, for 2 outputs; give one number",
-    "convolve volume.txt -k bank.npy -k f0.txt --bias 1,0": "--bias has 2 numbers, for 3 outputs; give one number",
+    "convolve volume.txt -k bank.npy --bias 1,0,3": "--bias has 3 numbers, for 2 outputs of kernels (kh, ",
+    "convolve volume.txt -k bank.npy -k f0.txt --bias 1,0": "--bias has 2 numbers, for 3 outputs of kernels (kh, ",
     "convolve volume.txt -k f0.txt -k f1.txt --combine sum --bias 1,0,3": "--bias has 3 numbers, for 2 kernels",
     "convolve volume.txt -k f0.txt -k f1.txt --bias 1,": "'' is not a number",
     "pipeline conv:f0.txt,f1.txt,bias=[1,0,3] volume.txt": "bias has 3 numbers, for 2 outputs",

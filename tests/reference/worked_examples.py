@@ -174,6 +174,15 @@ ARITHMETIC = (
         padding=1,
     ),
     Arithmetic(
+        "volume-5x5x3-two-filters-biases",
+        "lecture, after the course cs231n of Stanford: both filters as a layer, with their biases 1 and 0",
+        "pipeline",
+        _VOLUME,
+        [[[-2, 0], [2, 0], [1, -4]], [[-7, 4], [0, 2], [3, 1]], [[2, 0], [4, 1], [3, 0]]],
+        network="conv:[1 -1 -1; -1 -1 -1; 1 -1 1;; -1 1 -1; 0 1 1; 1 -1 1;; 1 0 0; -1 1 0; -1 0 0;;;"
+        " 1 0 -1; 1 1 0; -1 0 1;; 1 -1 1; -1 0 1; 0 -1 0;; 0 0 0; -1 1 -1; -1 0 1],s2,p1,bias=[1 0]",
+    ),
+    Arithmetic(
         "exercise-a-volume-6x6x3-bias-7",
         "lecture, exercise a: computed, the lecture leaves it open",
         "convolve",
