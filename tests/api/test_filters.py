@@ -408,7 +408,7 @@ class TestPool:
     @pytest.mark.parametrize(
         ("options", "error", "message"),
         [
-            ({"mode": "mean"}, LanguageError, "mode 'mean' is unknown: max, avg, l2, min, median"),
+            ({"mode": "mean"}, LanguageError, "mode 'mean' is unknown: max, avg, l2, min, median; nearest: avg"),
             ({"mode": "maxx"}, LanguageError, "nearest: max"),
             ({"size": 6}, ShapeError, "a window of 6x6 is larger than the input of 5x5"),
             ({"size": 0}, ShapeError, "size 0 is below 1"),
