@@ -157,7 +157,7 @@ def command(
 
     The kernel is not turned (cross-correlation, the convolution of CNNs) unless --flip is given, and not
     divided unless --normalize is. Without padding the output is smaller than the input:
-    (n + before + after - d(k-1) - 1) // s + 1.
+    (n + before + after - d(k-1) - 1) // s + 1. --border edge keeps the size, and draws no frame.
     """
     words = read_kernels(kernels, inputs)
 

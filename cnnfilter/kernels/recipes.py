@@ -115,7 +115,7 @@ def read_arguments(name: str, words: list[str]) -> dict[str, float]:
     if "sigma" in given and recipe.side in recipe.optional and recipe.side not in given:
         given[recipe.side] = _number(name, recipe.side, show_number(ceil(6 * given["sigma"]) // 2 * 2 + 1.0))
     if missing := [key for key in recipe.arguments if key not in given]:
-        raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing")
+        raise KernelError(f"{usage(name)}; {missing[0].upper()} is missing; an example is {shown_word(name)}")
     return {"n": given[recipe.side]} | {key: given[key] for key in recipe.arguments if key != recipe.side}
 
 

@@ -314,7 +314,7 @@ def test_a_wrong_inline_matrix_is_refused_with_its_text_and_row(word: str, words
     ("word", "words"),
     [
         ("box", ["box:N", "N is missing"]),
-        ("gaussian", ["gaussian:N:SIGMA", "N is missing"]),
+        ("gaussian", ["gaussian:N:SIGMA", "N is missing; an example is gaussian:13:2"]),
         ("log:sigma=2", ["log:N:SIGMA", "N is missing"]),
         ("motion:5", ["motion:N:ANGLE", "ANGLE is missing"]),
         ("dog:9:1", ["dog:N:S1:S2", "S2 is missing"]),
