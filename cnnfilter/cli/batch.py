@@ -31,7 +31,6 @@ from cnnfilter.io.paths import (
 )
 from cnnfilter.kernels.spec import recognize
 from cnnfilter.log import warn
-from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.layers import Convolution
 from cnnfilter.run.settings import ALL, Settings, Work, plan_views
@@ -101,7 +100,7 @@ def _find_prerequisites(networks: Sequence[Network], settings: Settings, documen
     all_layers = [node.layer for network in networks for node in network.all_nodes]
     words = [word for layer in all_layers if isinstance(layer, Convolution) for word in layer.kernels]
     kernels = [recognize(word.text) for word in words]
-    patterns = [Path(layer.pattern.path) for layer in all_layers if isinstance(layer, Correlation) and layer.pattern]
+    patterns = [Path(path) for layer in all_layers for path in layer.files]
     files = (*kernels, *patterns, document and document.path, settings.weights, settings.labels)
     return tuple(path for path in files if isinstance(path, Path))
 
@@ -174,12 +173,13 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
                 raise OutputError(f"--{name.replace('_', '-')} needs --{owner} FILE")
     if settings.plot is None and settings.animate is None and (settings.figure_size or settings.dpi):
         raise OutputError(NO_FIGURE)
-    if settings.lists and settings.output == STANDARD:
+    lists = settings.lists
+    if lists and settings.output == STANDARD:
         raise OutputError("--peaks, --shift and -o - all print on standard output; use -o FILE")
     if settings.explain is not None and settings.output == STANDARD:
         raise OutputError("--explain and -o - both print on standard output; use -o FILE")
-    shows = settings.lists or any(view is not None for view in (settings.plot, settings.animate, settings.explain))
-    if settings.json and settings.explain is None and settings.top is None and not settings.lists:
+    shows = lists or any(view is not None for view in (settings.plot, settings.animate, settings.explain))
+    if settings.json and settings.explain is None and settings.top is None and not lists:
         raise OutputError(
             f"--json needs {'--top N or ' if settings.pipeline else ''}--explain Y,X, whose result it prints"
         )

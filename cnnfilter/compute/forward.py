@@ -14,7 +14,6 @@ from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.opencv import cv2
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.kernels.spec import Kernel, load_kernel
-from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.geometry import Pair
 from cnnfilter.nn.layers import Convolution, DepthwiseConv, Normalization
 from cnnfilter.nn.network import Network, Node
@@ -74,10 +73,10 @@ def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
             if layer.normalize is not Normalization.NONE:
                 values = normalize(values, layer.normalize, word.text)
             kernels.append(kernel._replace(weights=values[::-1, ::-1] if layer.flip else values))
-    elif isinstance(layer, Correlation):
+    elif layer.files:
         from cnnfilter.compute.correlate import read_pattern  # noqa: PLC0415  one command alone needs it
 
-        tensors = {"pattern": read_pattern(layer.pattern.path)[0]} if layer.pattern else {}
+        tensors = {"pattern": read_pattern(layer.files[0])[0]}
     elif layer.learns:
         if node.name not in weights:
             raise KernelError(

@@ -75,6 +75,11 @@ class Correlation(Layer):
         if self.similarity is Similarity.PHASE and self.mode in {Overlap.SAME, Overlap.VALID}:
             raise LanguageError(f"--normalize phase takes --mode full alone, not {self.mode}")
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The path of the pattern, if there is one."""
+        return (self.pattern.path,) if self.pattern else ()
+
     def options(self) -> Iterator[str]:
         """Yield what the pattern is called, and the options that are not the usual ones."""
         if self.pattern:

@@ -114,6 +114,14 @@ class Layer(Value):
         options = ",".join(self.options())
         return f"{self.op}:{options}" if options else self.op
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of the files that it reads beside kernels."""
+        return ()
+
+    def check_kind(self, *, matrix: bool, channels: int) -> None:
+        """Raise a `ShapeError` if it does not take matrices, or images, such as the input of so many channels."""
+
     def options(self) -> Iterator[str]:
         """Yield the options that are not the usual ones, as the language writes them."""
         for field in filter(None, (self.BARE, *self.KEYS)):
