@@ -48,9 +48,9 @@ def share_biases(biases: tuple[float, ...], kernels: Sequence[KernelWord]) -> li
     >>> share_biases((1, 0, 2), [KernelWord("box:3", (3, 3)), KernelWord("bank.npy", (3, 3, 1, 2))])
     [(1,), (0, 2)]
     """
-    maps = [kernel.maps for kernel in kernels]
     if len(biases) == 1:
-        return [biases] * len(maps)
+        return [biases] * len(kernels)
+    maps = [kernel.maps for kernel in kernels]
     if len(biases) != sum(maps):
         noun, of = ("kernel", "") if sum(maps) == len(maps) else ("output", " of kernels (kh, kw, in, out)")
         given, wanted = count(len(biases), "number"), count(sum(maps), noun) + of

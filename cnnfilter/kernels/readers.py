@@ -19,7 +19,6 @@ _IMAGEMAGICK = re.compile(r"\s*(\d+)(?:x(\d+))?([-+@<>^][^:]*)?:(.*)", re.DOTALL
 
 
 _BRACKETS = re.compile(r"\s*\[\s*(?:\[[^][;]*\]\s*(?:,\s*(?=\[)|(?=\])))+\]\s*")
-_SIZE_FIRST = re.compile(r"\s*\d+x\d+[^\s:]*:", re.ASCII)
 
 
 class TextKernel(NamedTuple):
@@ -30,11 +29,6 @@ class TextKernel(NamedTuple):
     offset: float = 0.0  # added to every result (libvips)
     description: str = ""
     source: str = ""
-
-
-def has_form_of_matrix(word: str) -> bool:
-    """Return whether a word begins as JSON or as a matrix of ImageMagick does."""
-    return word.lstrip().startswith("[") or bool(_SIZE_FIRST.match(word))
 
 
 def read_matrix(text: str) -> TextKernel:

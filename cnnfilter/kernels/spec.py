@@ -12,7 +12,6 @@ from cnnfilter.errors import KernelError, nearest
 from cnnfilter.kernels.readers import (
     SUFFIXES,
     TextKernel,
-    has_form_of_matrix,
     npy_shape,
     read_matrix,
     read_text_kernel,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _WORD = rf"{DECIMAL}(?:/{DECIMAL})?"
+_SIZE_FIRST = re.compile(r"\s*\d+x\d+[^\s:]*:", re.ASCII)
 _INLINE = re.compile(rf"[\s,;]*{_WORD}(?:[\s,;]+{_WORD})*[\s,;]*", re.ASCII)
 
 
@@ -77,7 +77,7 @@ def recognize(word: str) -> Made | Path | str:
 
 def _is_matrix(word: str) -> bool:
     """Return whether a word is the matrix itself, though perhaps with a mistake in it."""
-    is_whole = has_form_of_matrix(word) or bool(_INLINE.fullmatch(word))
+    is_whole = word.lstrip().startswith("[") or bool(_SIZE_FIRST.match(word) or _INLINE.fullmatch(word))
     return is_whole or (";" in word and "/" not in word and not _exists(word))
 
 

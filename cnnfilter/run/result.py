@@ -28,7 +28,6 @@ from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.kernels.spec import never_negative
 from cnnfilter.log import PROGRESS, hint
-from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import advise_on_borders, warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.nn.network import Visit
@@ -81,8 +80,10 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
         notes += _warn_about_layers(program.network.visits(shape), picture, settings)
     if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
-    seen = see(picture, model, settings)
-    colours, white = prepare_colours(seen, settings)
+    seen, colours, white = picture, picture.colours, float(picture.maximum)
+    if picture.has_alpha or settings.linear or settings.preparation:
+        seen = see(picture, model, settings)
+        colours, white = prepare_colours(seen, settings)
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
         notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; values outside are clipped")
@@ -127,10 +128,9 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     """Return a network ready for a picture, and the shape that it sees."""
     if settings.linear and picture.matrix:
         raise ShapeError("a matrix has no sRGB levels to decode; --linear takes images")
-    shape = seen_shape(picture, settings)
+    shape = seen_shape(picture, settings) if settings.preparation else picture.colours.shape
     for layer in model.network.layers:
-        if isinstance(layer, Correlation):
-            layer.check_kind(matrix=picture.matrix, channels=shape[2])
+        layer.check_kind(matrix=picture.matrix, channels=shape[2])
     result = model.output(shape)
     if settings.region:
         settings.region.cut(result)
