@@ -88,6 +88,8 @@ def _explain_type(dtype: np.dtype[Any], subject: str) -> str:
     match dtype.kind:
         case "c":
             return f"complex numbers ({dtype}); `{subject}.real` and `abs({subject})` are real"
+        case "U" | "S":
+            return "text, not numbers"
         case "O":
             return f"Python objects, not numbers; `numpy.array({subject}, dtype=float)` makes numbers where it can"
         case _:

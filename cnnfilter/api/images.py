@@ -223,6 +223,16 @@ def _check_options(options: Mapping[str, int | None], format_name: str, path: st
             warn(f"{path}: {name} is for {name_formats_taking(name)}, and changes nothing in {format_name}")
 
 
+def _looks_like_0_to_1(pixels: Array) -> bool:
+    """Return whether floats are from 0 to 1, or were before a filter that overshoots, as sharpening does."""
+    if has_white_at_1(pixels):
+        return True
+    if not (pixels.min() >= -4 and 0 < pixels.max() <= 5):
+        return False
+    inside = np.count_nonzero((pixels >= 0) & (pixels <= 1))
+    return bool(inside > pixels.size / 2 and (pixels % 1 != 0).any())
+
+
 def _as_levels(pixels: Array, path: str, range_: Range | None) -> Array:
     """Return pixels as a file of the path's format holds them."""
     format_ = find_format(path)
@@ -239,11 +249,12 @@ def _as_levels(pixels: Array, path: str, range_: Range | None) -> Array:
         )
     if range_ is None and not is_float:
         return pixels
-    if range_ is None and depth is not Depth.FLOAT and has_white_at_1(pixels):
+    is_dark = range_ is None and depth is not Depth.FLOAT and _looks_like_0_to_1(pixels)
+    if is_dark:
         warn(f"{path} is nearly black: floats from 0 to 1 are written as levels from 0 to 255; write `image * 255`")
     white = MAXIMA[Depth.EIGHT if is_float else depth]
     levels, outside = to_levels(pixels, range_=range_, maximum=white, depth=depth)
-    if outside > MOST_CLIPPED * pixels.size and range_ not in {Range.CLIP, Range.MAX}:
+    if outside > MOST_CLIPPED * pixels.size and range_ not in {Range.CLIP, Range.MAX} and not is_dark:
         clipping = describe_clipping(outside / pixels.size, 'range="scale" shows them')
         warn(f"{path}: {clipping}")
     return levels

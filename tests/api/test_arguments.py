@@ -68,7 +68,7 @@ def test_the_offset_of_a_libvips_matrix_is_added_as_the_command_adds_it(tmp_path
         ([[1, 2], [3]], "image, of type list, has rows of 2 and 1 values; all need the same length"),
         ([[[1, 2], [3]], [[1], [2]]], "image, of type list, cannot become a numpy array: "),
         (np.ones((4, 4), complex), "image, of type ndarray, holds complex numbers (complex128); `image.real`"),
-        ([["a"]], "image, of type list, holds <U1, not numbers"),
+        ([["a"]], "image, of type list, holds text, not numbers"),
         ({}, "image, of type dict, holds Python objects, not numbers"),
         (np.ones((0, 5, 3)), "image is empty: its shape is (0, 5, 3)"),
         (Tensor(IMAGE, "Can't call numpy() on Tensor that requires grad."), "Can't call numpy() on Tensor"),

@@ -323,10 +323,18 @@ class TestFloatsFrom0To1:
         write_image(tmp_path / "image.png", image * 255)
         assert read_image(tmp_path / "image.png").tolist() == np.rint(image * 255).tolist()
 
+    def test_they_are_known_after_a_filter_that_overshoots_too(self, photo: Path, tmp_path: Path) -> None:
+        sharp = convolve(read_image(photo) / 255, "sharpen", border="edge")
+        assert sharp.min() < 0
+        assert sharp.max() > 1
+        with pytest.warns(UserWarning, match=r"is nearly black: .* write `image \* 255`") as caught:
+            write_image(tmp_path / "sharp.png", sharp)
+        assert len(caught) == 1
+
     @pytest.mark.parametrize(
         "image",
-        [np.zeros((4, 4)), np.full((4, 4), 1.5), np.array([[0, 0.5, 200]]), np.ones((4, 4), np.uint8)],
-        ids=["black", "beyond 1", "levels", "integers"],
+        [np.zeros((4, 4)), np.full((4, 4), 1.5), np.array([[0, 0.5, 200]]), np.ones((4, 4), np.uint8), np.eye(3) * 2],
+        ids=["black", "beyond 1", "levels", "integers", "whole numbers"],
     )
     def test_other_images_are_written_as_they_are_without_a_warning(self, image: Array, tmp_path: Path) -> None:
         write_image(tmp_path / "image.png", image)
