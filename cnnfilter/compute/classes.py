@@ -75,17 +75,29 @@ def write_classes(classes: Sequence[Class], path: str | PurePath) -> bytes:
     In .csv and .tsv values have six digits, in columns for people four. Raises an `OutputError` if the file is not a
     text.
     """
+    return _write_rows([[one] for one in classes], path)
+
+
+def write_rankings(rankings: Sequence[Sequence[Class]], path: str | PurePath) -> bytes:
+    """Return a line for each input of a batch: its index, then its classes, as `write_classes` writes them."""
+    return _write_rows(rankings, path, numbered=True)
+
+
+def _write_rows(rows: Sequence[Sequence[Class]], path: str | PurePath, *, numbered: bool = False) -> bytes:
     separator = find_format(path).separator
     if not separator:
         raise OutputError("--top writes lines of text, into .txt, .csv or .tsv", path=path)
+    show = _show_value if separator == " " else "{:.6g}".format
+    cells = [
+        [*([str(number)] if numbered else []), *(cell for one in row for cell in (one["name"], show(one["value"])))]
+        for number, row in enumerate(rows)
+    ]
     if separator == " ":
-        lines = align([(one["name"], _show_value(one["value"])) for one in classes])
-        return "".join(f"{line}\n" for line in lines).encode()
+        return "".join(f"{line}\n" for line in align(cells)).encode()
     import csv  # noqa: PLC0415  a text goes without
 
     file = io.StringIO()
-    rows = ((one["name"], f"{one['value']:.6g}") for one in classes)
-    csv.writer(file, delimiter=separator, lineterminator="\n").writerows(rows)
+    csv.writer(file, delimiter=separator, lineterminator="\n").writerows(cells)
     return file.getvalue().encode()
 
 

@@ -92,6 +92,29 @@ class Pages:
         raise ImageFileError(what, path=self._name)
 
 
+class Batch(Pages):
+    """The inputs in an array (N, H, W, C), as the pages of a file."""
+
+    def __init__(self, items: Array) -> None:
+        self._items, self.count, self.durations, self.loops = items, len(items), (), 0
+
+    def metadata(self) -> list[Metadata]:
+        """Return what an array says beside its items: nothing."""
+        return [Metadata()]
+
+    def __iter__(self) -> Iterator[Array]:
+        """Yield each as (H, W, C)."""
+        yield from self._items
+
+    def __getitem__(self, index: int) -> Array:
+        """Return one of them, counted from 0."""
+        return np.asarray(self._items[index])
+
+    def pictures(self) -> Iterator["Picture"]:
+        """Yield each as a matrix."""
+        return (Picture(item, Depth.EIGHT, matrix=True) for item in self)
+
+
 class Picture:
     """An input: pixels (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, upright; of a matrix or of bands (H, W) or (H, W, C).
 
@@ -128,17 +151,19 @@ def decode_picture(
     allow_truncated: bool = False,
     most_pixels: int | None = None,
     foresee: Callable[["Picture"], None] | None = None,
+    batch: bool = False,
 ) -> Picture:
     """Return the picture, or the matrix, in a whole file; its name is for messages, and says which unless told.
 
     Of several pages one is taken, counted from 1, or the first with the others at hand. A JPEG that ends too early, or
     is damaged, is taken as far as it goes if that is allowed. All pages that are taken may hold as many pixels as
     `most_pixels` says, or as OpenCV reads; `foresee` looks at the sketch of a large picture first, and may refuse it.
+    An array of four dimensions is read where it may be a `batch`, whose pages are its inputs.
     `ImageFileError` if the file is empty, cut off, damaged, too large, or no image of a known format, or has no such
     page.
     """
     if is_matrix(name) if matrix is None else matrix:
-        return _decode_matrix(data, name, page)
+        return _decode_matrix(data, name, page, batch=batch)
     if not data:
         raise ImageFileError("the file is empty", path=name)
     header, notes = read_header(data, name), list[str]()
@@ -178,11 +203,16 @@ def decode_picture(
     )
 
 
-def _decode_matrix(data: bytes, name: str, page: int | None) -> Picture:
-    if page and page > 1:
-        raise ImageFileError(f"a matrix has 1 page, and --page {page} does not exist", path=name)
+def _decode_matrix(data: bytes, name: str, page: int | None, *, batch: bool) -> Picture:
     notes = list[str]()
-    return Picture(decode_matrix(data, name, notes), Depth.EIGHT, matrix=True, notes=tuple(notes))
+    matrix = decode_matrix(data, name, notes, batch=batch)
+    items = Batch(matrix) if matrix.ndim == 4 else None
+    count = items.count if items else 1
+    if page and page > count:
+        what = f"the batch has {count} inputs" if items else "a matrix has 1 page"
+        raise ImageFileError(f"{what}, and --page {page} does not exist", path=name)
+    pixels = items[(page or 1) - 1] if items else matrix
+    return Picture(pixels, Depth.EIGHT, matrix=True, pages=None if page else items, notes=tuple(notes))
 
 
 def _decode_with_opencv(data: bytes, header: Header, name: str, flags: int) -> Array:

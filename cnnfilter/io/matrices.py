@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from cnnfilter.arrays import Array, Doubles
 
 
-def decode_matrix(data: bytes, name: str, notes: list[str] | None = None) -> Doubles:
+def decode_matrix(data: bytes, name: str, notes: list[str] | None = None, *, batch: bool = False) -> Doubles:
     """Return the matrix in a text or a `.npy` file, by its first bytes: float64, (H, W) or (H, W, C) of channels.
 
-    Warnings are added to `notes`.
+    A `batch` of them, (N, H, W, C), is returned too where it is allowed. Warnings are added to `notes`.
     """
     import numpy as np  # noqa: PLC0415
 
     if data.startswith(b"\x93NUMPY"):
-        matrix = _decode_numpy(data, name)
+        matrix = _decode_numpy(data, name, batch=batch)
         if notes is not None:
             notes += _warn_about_array(matrix)
         return np.ascontiguousarray(matrix, dtype=np.float64)
@@ -36,7 +36,7 @@ def decode_matrix(data: bytes, name: str, notes: list[str] | None = None) -> Dou
     return channels[0] if len(channels) == 1 else np.ascontiguousarray(np.moveaxis(channels, 0, -1))
 
 
-def _decode_numpy(data: bytes, name: str) -> Array:
+def _decode_numpy(data: bytes, name: str, *, batch: bool) -> Array:
     """Return the numbers in a `.npy` file in their own type."""
     import numpy as np  # noqa: PLC0415
 
@@ -54,8 +54,10 @@ def _decode_numpy(data: bytes, name: str) -> Array:
         raise ImageFileError(f"{what}; floats longer than 64 bits are not supported, save `.astype(float)`", path=name)
     if matrix.size == 0:
         raise ImageFileError(f"the array is empty: its shape is {matrix.shape}", path=name)
-    if matrix.dtype.kind not in "buif" or matrix.ndim not in {2, 3}:
-        raise ImageFileError(f"{what}; real numbers in 2 or 3 dimensions are read", path=name)
+    if matrix.dtype.kind not in "buif" or matrix.ndim not in ({2, 3, 4} if batch else {2, 3}):
+        batches = "" if batch or matrix.ndim != 4 else "; a batch (N, H, W, C) is for `cnnfilter pipeline`"
+        dimensions = "2 to 4" if batch else "2 or 3"
+        raise ImageFileError(f"{what}; real numbers in {dimensions} dimensions are read{batches}", path=name)
     if lack := lacks_memory(_DOUBLE * matrix.size):
         raise ImageFileError(f"{what}: its numbers {lack}", path=name)
     return np.asarray(matrix)

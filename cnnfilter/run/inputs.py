@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
-from cnnfilter.io.decode import Picture, decode_picture, make_sketch
+from cnnfilter.io.decode import Batch, Picture, decode_picture, make_sketch
 from cnnfilter.io.encode import check_shape
 from cnnfilter.io.formats import find_format, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import Header, read_header
@@ -25,6 +25,7 @@ from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.run.masks import list_draws, move_along, name_copy
 from cnnfilter.run.result import (
     File,
+    check_batch,
     check_memory,
     encode,
     foresee_shape,
@@ -351,6 +352,7 @@ def read_input(source: str, work: Work) -> Picture:
         allow_truncated=settings.allow_truncated,
         most_pixels=settings.max_pixels,
         foresee=lambda sketch: check_memory(sketch, work.models, settings),
+        batch=settings.pipeline,
     )
 
 
@@ -423,6 +425,9 @@ def _foretell(picture: Picture, job: Job, work: Work) -> list[str]:
             picture = settle_alpha(picture, job, model, work.settings)
         format_ = find_format(job.format_name)
         shape = foresee_shape(picture, model, work.settings, job.layer, format_)
+        if isinstance(picture.pages, Batch) and not work.settings.ranking:
+            shape = picture.pages.count, *shape, *((1,) if len(shape) == 2 else ())
+            check_batch(shape, job)
         names = name_files(job, shape, work.settings)
         if len(shape) > 1 and not format_.is_matrix:
             check_shape(shape[:2] if len(names) > 1 else shape, format_, job.target or "standard output")

@@ -14,7 +14,7 @@ from cnnfilter.compute.forward import Program, drop_single_channel, run_program
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.colours import encode_srgb
-from cnnfilter.io.decode import Pages, Picture
+from cnnfilter.io.decode import Batch, Pages, Picture
 from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
@@ -58,6 +58,7 @@ class Result(NamedTuple):
     source: Pages | None = None
     path: str = ""  # where it goes, if that is another name
     input: str = ""  # of which the classes are ranked
+    batch: bool = False  # whether the pages are vectors of which each is ranked
 
 
 class File(NamedTuple):
@@ -108,6 +109,8 @@ def _warn_about_layers(visits: Sequence[Visit], picture: Picture, settings: Sett
 
 def run_layers(picture: Picture, model: Model, settings: Settings, layers: Sequence[str]) -> dict[str, FeatureMaps]:
     """Return what comes out of layers of a network, by their names; raises as `lay_out` does."""
+    if isinstance(picture.pages, Batch):
+        raise ShapeError("--save writes the layers of one input, and this is a batch; --page N takes one of it")
     maps = lay_out(picture, model, settings, whole=True)
     notes = (*maps.notes, warn_about_pages(picture.pages)) if picture.pages else maps.notes
     found: dict[str, FeatureMaps] = {}
@@ -187,6 +190,8 @@ def settle_alpha(picture: Picture, job: Job, model: Model, settings: Settings) -
 
 def warn_about_pages(pages: Pages) -> str:
     """Return a sentence that says how many pages there are, and that one is taken."""
+    if isinstance(pages, Batch):
+        return f"the first of {pages.count} inputs of the batch is shown; --page N takes another"
     return (
         f"the first of {pages.count} pages is used, because the output holds one; --page N reads another, and "
         f"{name_formats_of_pages()} hold all; {{page}} in -o writes each"
@@ -230,6 +235,8 @@ def name_files(job: Job, shape: Shape, settings: Settings) -> list[str]:
 def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None = None) -> list[Result]:
     """Return what the files of a job are to hold, in the order of `name_files`: the network is run part by part."""
     name, picture, path = job.format_name, maps.picture, str(job.target or job.format_name)
+    if isinstance(picture.pages, Batch):
+        return [_run_batch(maps, picture.pages, job, settings)._replace(path=path)]
     if picture.pages and find_format(name).pages and not settings.ranking:
         return [_run_pages(maps, picture.pages, name, settings)._replace(path=path)]
     notes = [warn_about_pages(picture.pages)] if picture.pages else []
@@ -299,6 +306,26 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
         notes.append(warn_about_clipping(clipped, maps, settings))
     pixels = [page for result in results for page in result.pages]
     return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages)
+
+
+def _run_batch(maps: FeatureMaps, batch: Batch, job: Job, settings: Settings) -> Result:
+    """Return what is made of every input of a batch: (N, H, W, C) or (N, length), or each vector for its classes."""
+    assert maps.model
+    if settings.ranking:
+        each = [lay_out(picture, maps.model, settings).values for picture in batch.pictures()]
+        return Result(job.format_name, each, input=job.source, batch=True)
+    check_batch((batch.count, *maps.model.output(maps.colours.shape)), job)
+    result = _run_pages(maps, batch, job.format_name, settings)
+    items = [item[:, :, None] if item.ndim == 2 else item for item in result.pages]
+    return result._replace(pages=[np.stack(items)], source=None)
+
+
+def check_batch(shape: Shape, job: Job) -> None:
+    """Raise an `ImageFileError` if a job's file holds no results of a batch, (N, H, W, C) or (N, length)."""
+    format_ = find_format(job.format_name)
+    if not format_.is_matrix or (format_.separator and len(shape) > 2):
+        what = f"the results of a batch are {show_shape(shape)}, for .npy alone: -o FILE.npy"
+        raise ImageFileError(what, path=job.target or "standard output")
 
 
 _BY_EXTREMES = {Range.SCALE, Range.MAX}
@@ -406,7 +433,8 @@ def encode(result: Result, settings: Settings) -> File:
     quality, compression = settings.quality, settings.compression
     data: Encoded
     if settings.ranking:
-        return _encode_classes(result, settings.ranking, as_json=settings.json)
+        encode_classes = _encode_rankings if result.batch else _encode_classes
+        return encode_classes(result, settings.ranking, as_json=settings.json)
     if pages := result.source:
         kept, lost = _carry_over_pages(result, pages)
         data = encode_pages(
@@ -452,6 +480,23 @@ def _encode_classes(result: Result, ranking: Ranking, *, as_json: bool) -> File:
         data = write_classes(classes, result.name)
     notes = *result.notes, *filter(None, [warning])
     return File(result.path or result.name, data, values.shape, notes=notes, classes=tuple(classes))
+
+
+def _encode_rankings(result: Result, ranking: Ranking, *, as_json: bool) -> File:
+    """Return the file that lists the classes of each input of a batch, a line each."""
+    from cnnfilter.compute.classes import rank, write_rankings  # noqa: PLC0415  for classes alone
+
+    ranked = [rank(values, ranking) for values in result.pages]
+    classes, warnings = [each for each, _ in ranked], [warning for _, warning in ranked if warning]
+    if as_json:
+        lines = (to_json({"input": result.input, "item": item, "classes": each}) for item, each in enumerate(classes))
+        data = "".join(f"{line}\n" for line in lines).encode()
+    else:
+        data = write_rankings(classes, result.name)
+    notes, shape = (*result.notes, *warnings), (len(classes), *result.pages[0].shape)
+    return File(
+        result.path or result.name, data, shape, notes=notes, classes=tuple(one for each in classes for one in each)
+    )
 
 
 def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:
