@@ -39,7 +39,7 @@ def test_the_script_makes_every_picture(made: Path, samples: Path, name: str) ->
     shape, white = PICTURES[name]
     again, kept = cnnfilter.read_image(made / name), cnnfilter.read_image(samples / name)
     assert kept.shape == shape
-    assert np.iinfo(kept.dtype).max == white
+    assert kept.dtype == {255: np.uint8, 65535: np.uint16}[white]
     # Other releases of OpenCV draw letters, and of numpy specks, a little differently.
     assert np.abs(again.astype(float) - kept).mean() < 0.01 * white
 

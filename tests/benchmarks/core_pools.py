@@ -6,7 +6,7 @@ what its user writes; and, for means of windows side by side, a reduction in siz
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ WINDOWS_OF_SLOW_PEERS = ((3, 2), (5, 1))
 class Subject(NamedTuple):
     """A pool, and what it is laid on."""
 
-    mode: str
+    mode: Literal["max", "avg", "min"]
     size: int
     stride: int
     image: Array
@@ -43,7 +43,8 @@ def pool_cells(slow_peers_everywhere: bool) -> Iterator[Cell]:
     """Yield the grid."""
     grey_bytes, grey, _, colours = make_images(HEIGHT, WIDTH)
     volume = np.random.default_rng(2).standard_normal((112, 112, 64)).astype(np.float32)
-    for mode in ("max", "avg", "min"):
+    modes: tuple[Literal["max", "avg", "min"], ...] = ("max", "avg", "min")
+    for mode in modes:
         for size, stride in WINDOWS:
             for image in (grey_bytes, grey, colours):
                 yield pool_cell(Subject(mode, size, stride, image), slow_peers_everywhere)

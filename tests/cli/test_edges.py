@@ -29,7 +29,7 @@ def in_a_shell(line: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_size_of_thousands_of_digits_is_a_usage_error(run: Run) -> None:
-    assert "beyond a thousand million" in run("shape", "9" * 5000, "relu", status=2).stderr
+    assert "is above 999,999,999" in run("shape", "9" * 5000, "relu", status=2).stderr
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "shape 5x5 relu", "kernels", "kernels sobel-x"])
@@ -194,7 +194,7 @@ def test_negative_values_do_not_vanish_in_a_radiance_file(run: Run, folder: Path
     [
         ("bogus", 2, b""),
         ("shape 5x5x3 conv:box:3 -q", 0, b"3x3x1\n"),
-        ("shape 5x5x3 conv:box:3 | tail -n 4 | head -n 1", 0, b"243 MACs, 486 FLOPs\n"),
+        ("shape 5x5x3 conv:box:3 | tail -n 3 | head -n 1", 0, b"243 MACs, 486 FLOPs\n"),
         ("pool none.txt m.txt --size 1", 1, b"# m.txt maxpool:1\n1 2\n3 4\n"),
     ],
 )

@@ -97,9 +97,12 @@ def test_that_nothing_makes_the_target_is_status_1_and_names_the_nearest(
     [
         ("224 conv:3x3 relu --solve stride --target 2", "--solve needs one layer, and the network has 2"),
         ("224 --solve stride --target 2", "--solve needs one layer, and the network has 0"),
-        ("224 relu --solve stride --target 2", "relu has no stride to be found; conv, dwconv and the pools have"),
+        ("224 relu --solve stride --target 2", "relu has no stride; conv, dwconv and the pools have"),
         ("224 gap --solve kernel --target 1", "globalavgpool has no kernel"),
-        ("224 conv:sobel-x --solve kernel --target 2", "kernel sobel-x has its size; a size such as 3x3"),
+        (
+            "224 conv:sobel-x --solve kernel --target 2",
+            "kernel sobel-x has a fixed size; write a size such as 3x3 in its place",
+        ),
         ("224 conv:3x3,same --solve dilation --target 2", "with padding same the size does not depend on the dilation"),
         (
             "224 -p same-lower --solve kernel --target 2",

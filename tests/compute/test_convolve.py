@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ class TestAgainstScipy:
 
     @pytest.mark.parametrize("padding", ["valid", "full"])
     @pytest.mark.parametrize("size", [(3, 3), (2, 2), (2, 5), (8, 7), (1, 15)], ids=str)
-    def test_flip_is_convolve2d(self, padding: str, size: Pair) -> None:
+    def test_flip_is_convolve2d(self, padding: Literal["valid", "full"], size: Pair) -> None:
         image, kernel = random().normal(size=(20, 17)), random(1).normal(size=size)
         expected = signal.convolve2d(image, kernel, mode=padding)
         assert np.allclose(convolve(image, kernel, padding=padding, flip=True), expected, rtol=0, atol=1e-11)

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch  # type: ignore[import-not-found, import-untyped, unused-ignore]
-from torch import nn
-from torch.nn import functional
+from torch import nn  # type: ignore[import-not-found, import-untyped, unused-ignore]
+from torch.nn import functional  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 from tests.reference.seeded import IMAGE_START, LOSS_START, seeded_state, spread
 
