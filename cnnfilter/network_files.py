@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, ShapeError, nearest
 from cnnfilter.nn.frozen import Value, replace
 from cnnfilter.nn.geometry import Pair, show_pair
-from cnnfilter.nn.language import BLOCKS, NAME, OPS, SHORT, parse_network
+from cnnfilter.nn.language import BLOCKS, LAYER_WORDS, NAME, SHORT, parse_network
 from cnnfilter.nn.layer_options import FLAGS, KEYS
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
 from cnnfilter.nn.network import Network
@@ -70,8 +70,8 @@ def _write_table(table: object) -> str:
     rest = {key: value for key, value in table.items() if key not in {"op", "name", "repeat"}}
     name, repeat = table.get("name"), table.get("repeat", 1)
     op = table["op"]
-    if op not in (known := [*OPS, *SHORT, *BLOCKS]):
-        raise LanguageError(f"unknown layer {op!r}{nearest(op, known)}")
+    if op not in LAYER_WORDS:
+        raise LanguageError(f"unknown layer {op!r}{nearest(op, LAYER_WORDS)}")
     if not (name is None or (isinstance(name, str) and NAME.fullmatch(name))):
         raise LanguageError(f"{op}: name {name!r} is not a name of letters, digits, '_', '.' and '-', such as conv1")
     if type(repeat) is not int or repeat < 1:
@@ -291,7 +291,7 @@ def load_document(text: str) -> Document:
     except LanguageError as error:
         if not NAME.fullmatch(text) or not nearest(text, known_networks()):
             raise
-        close = nearest(text, [*known_networks(), *OPS, *SHORT, *BLOCKS])
+        close = nearest(text, [*known_networks(), *LAYER_WORDS])
         raise LanguageError(
             f"unknown network or layer {text!r}{close}; `cnnfilter shape --list` lists networks"
         ) from error
@@ -330,7 +330,7 @@ def names_document(text: str) -> bool:
     (True, False)
     """
     op = re.split(r"[:(+@\s]", text, maxsplit=1)[0]
-    if "\n" in text or op in OPS or op in SHORT or op in BLOCKS or re.fullmatch(r"\d+x", op):
+    if "\n" in text or op in LAYER_WORDS or re.fullmatch(r"\d+x", op):
         return False
     if NAME.fullmatch(text) and text in known_networks():
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import wraps
 from operator import index
 from os import PathLike, fspath
@@ -13,15 +14,16 @@ from numpy.typing import ArrayLike
 
 from cnnfilter.arrays import Array, as_numbers
 from cnnfilter.compute.forward import as_volume
-from cnnfilter.errors import CnnFilterError, KernelError, ShapeError
+from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, ShapeError, nearest
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.log import in_words_of_python, warn
 from cnnfilter.nn.geometry import Border, BorderMode, Pair
 from cnnfilter.nn.geometry import as_border as as_border_of_word
-from cnnfilter.nn.lint import looks_like_pytorch, warn_about_input
+from cnnfilter.nn.lint import describe_bank, looks_like_pytorch, warn_about_input
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 PaddingName = Literal["valid", "same", "same-lower", "half", "full"]
 BorderName = Literal["zero", "edge", "reflect", "symmetric", "wrap"]
@@ -97,11 +99,7 @@ def as_kernel(kernel: KernelLike) -> tuple[str, Kernel]:
     if not np.isfinite(weights).all():
         raise KernelError("kernel holds nan or infinity; its weights are finite")
     if weights.ndim == 4 and looks_like_pytorch(weights.shape):
-        height, width, inputs, outputs = weights.shape
-        warn(
-            f"kernel of shape {weights.shape} is read as windows of {height}x{width} with {inputs} inputs and "
-            f"{outputs} outputs; if it is PyTorch's (out, in, kh, kw), `kernel.transpose(2, 3, 1, 0)` turns it"
-        )
+        warn(f"kernel of {describe_bank(weights.shape, 'kernel')}")
     return f"of shape {weights.shape}", Kernel(weights.astype(np.float64))
 
 
@@ -112,6 +110,15 @@ def as_border(border: Borders) -> Border:
     if isinstance(border, int | float | np.number):
         return Border(BorderMode.CONSTANT, float(border))
     return as_border_of_word(str(border))
+
+
+def as_choice(
+    words: type[Choice], given: str, subject: str, error: type[CnnFilterError] = LanguageError, meant: str = ""
+) -> Choice:
+    """Return the member of an enumeration that a word names; of another word say what is probably `meant`."""
+    if given not in list(words):
+        raise error(f"{subject} {given!r} is unknown: {', '.join(words)}{meant or nearest(str(given), words)}")
+    return words(given)
 
 
 def as_count(value: int, subject: str) -> int:

@@ -7,11 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cnnfilter.api.arguments import public
+from cnnfilter.api.arguments import as_choice, public
 from cnnfilter.arrays import Doubles, as_numbers
 from cnnfilter.compute.correlate import correlate_planes, to_plane
 from cnnfilter.compute.forward import as_volume
-from cnnfilter.errors import LanguageError, nearest
 from cnnfilter.nn.correlation import Correlation, Overlap, Pattern, Similarity
 
 OverlapName = Literal["full", "same", "valid"]
@@ -68,22 +67,15 @@ def correlate(
     >>> [int(place) for place in np.unravel_index(found.argmax(), found.shape)]
     [1, 0]
     """
-    if mode is not None:
-        _check("mode", mode, Overlap)
-    _check("normalize", normalize, Similarity)
+    overlap = None if mode is None else as_choice(Overlap, mode, "mode")
+    similarity = as_choice(Similarity, normalize, "normalize")
     plane = _as_plane(image, "image")
     other = plane if pattern is None else _as_plane(pattern, "pattern")
-    similarity = Similarity(normalize)
-    chosen = Overlap(mode) if mode else None if similarity is Similarity.NCC else Overlap.FULL
+    chosen = overlap or (None if similarity is Similarity.NCC else Overlap.FULL)
     size = other.shape[0], other.shape[1]
     layer = Correlation(pattern=Pattern("pattern", size, matrix=True), mode=chosen, similarity=similarity)
     values = correlate_planes(plane, other, layer.lags((plane.shape[0], plane.shape[1])), similarity)
     return values[0] if np.ndim(image) == 1 else values
-
-
-def _check(name: str, word: str, words: type[Overlap | Similarity]) -> None:
-    if word not in list(words):
-        raise LanguageError(f"{name} {word!r} is unknown: {', '.join(words)}{nearest(str(word), words)}")
 
 
 def _as_plane(given: ArrayLike, subject: str) -> Doubles:

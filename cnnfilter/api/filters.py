@@ -16,6 +16,7 @@ from cnnfilter.api.arguments import (
     PoolName,
     as_bias,
     as_border,
+    as_choice,
     as_count,
     as_kernel,
     as_place,
@@ -27,7 +28,7 @@ from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.forward import Program, Step, build_bank
 from cnnfilter.compute.pool import pool_volume
 from cnnfilter.compute.threads import limit_threads
-from cnnfilter.errors import KernelError, LanguageError, ShapeError, nearest
+from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.opencv import cv2
 from cnnfilter.kernels.spec import Kernel, names
 from cnnfilter.log import warn
@@ -313,9 +314,7 @@ def pool(
     array([[ 4,  7, 10], [ 5,  8, 11]])
     """
     volume = as_single_volume(image, "pool")
-    if mode not in list(PoolMode):
-        meant = "; nearest: avg" if mode in {"mean", "average"} else nearest(str(mode), PoolMode)
-        raise LanguageError(f"mode {mode!r} is unknown: {', '.join(PoolMode)}{meant}")
+    kind = as_choice(PoolMode, mode, "mode", meant="; nearest: avg" if mode in {"mean", "average"} else "")
     window_size = as_pair(size, "size")
     window = Window(
         size=window_size,
@@ -324,7 +323,7 @@ def pool(
         dilation=as_pair(dilation, "dilation"),
         ceil=ceil,
     )
-    layer = Pool(mode=PoolMode(mode), window=window, count_include_pad=count_include_pad)
+    layer = Pool(mode=kind, window=window, count_include_pad=count_include_pad)
     pooled = pool_volume(volume, layer, keeps_type=True)
     return pooled[:, :, 0] if np.ndim(image) == 2 else pooled
 

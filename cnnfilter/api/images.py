@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnnfilter.api.arguments import ImageSource, RangeName, as_count, public, warn_about_axes
+from cnnfilter.api.arguments import ImageSource, RangeName, as_choice, as_count, public, warn_about_axes
 from cnnfilter.arrays import Array, as_numbers
-from cnnfilter.errors import ImageFileError, OutputError, nearest
+from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import read_bytes, write_whole
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import encode_image as encode_pixels
@@ -198,11 +198,10 @@ def _encode(image: ArrayLike, path: str, range_: str | None, quality: int | None
         raise OutputError(
             f"{format_.name} is not an image format; numpy.save and numpy.savetxt write arrays", path=path
         )
-    if range_ is not None and range_ not in list(Range):
-        raise OutputError(f"range {range_!r} is unknown: {', '.join(Range)}{nearest(str(range_), Range)}")
+    chosen = None if range_ is None else as_choice(Range, range_, "range", OutputError)
     warn_about_axes(pixels.shape)
     _check_options({"quality": quality, "compression": compression}, format_.name, path)
-    pixels = _as_levels(pixels, path, None if range_ is None else Range(range_))
+    pixels = _as_levels(pixels, path, chosen)
     notes: list[str] = []
     data = bytes(encode_pixels(pixels, path, quality=quality, compression=compression, notes=notes))
     for note in notes:

@@ -11,9 +11,10 @@ from cnnfilter.cli import COMMANDS
 from cnnfilter.cli.help import find_pages
 from cnnfilter.errors import nearest
 from cnnfilter.io.formats import FORMATS
+from cnnfilter.io.paths import as_file_name
 from cnnfilter.kernels.spec import names
 from cnnfilter.network_files import SUFFIXES, known_networks
-from cnnfilter.nn.language import BLOCKS, OPS, SHORT
+from cnnfilter.nn.language import LAYER_WORDS
 from cnnfilter.nn.other_layers import PoolMode
 
 _ANSWERS = {"-o", "--output", "--plot", "--explain", "--animate", "--top"}
@@ -55,7 +56,7 @@ def _recognise(word: str, rest: list[str]) -> tuple[str, list[str]]:
         return "a network", ["shape", word]
     if re.fullmatch(r"\d+(x\d+){0,2}", word, re.ASCII):
         return "a size", ["shape", word, *rest]
-    if first in {*OPS, *SHORT, *BLOCKS} and (word != first or not nearest(word, COMMANDS)):
+    if first in LAYER_WORDS and (word != first or not nearest(word, COMMANDS)):
         return "a layer", ["pipeline", word, *rest, *_output(first, rest)]
     if word in find_pages():
         return "a page", ["help", word]
@@ -74,5 +75,4 @@ def _output(word: str, rest: list[str]) -> list[str]:
     inputs = [Path(other) for other in rest if Path(other).suffix.lower() in FORMATS]
     if len(inputs) != 1:
         return ["-o", "OUTPUT/" if inputs else "OUTPUT"]
-    plain = re.sub(r"[^A-Za-z0-9.-]", "_", word)
-    return ["-o", f"{inputs[0].stem}-{plain}{inputs[0].suffix}"]
+    return ["-o", f"{inputs[0].stem}-{as_file_name(word)}{inputs[0].suffix}"]

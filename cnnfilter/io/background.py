@@ -6,9 +6,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.io.formats import Colour
-
-_LUMA = np.array([0.299, 0.587, 0.114])
-"""Rec. 601."""
+from cnnfilter.nn.other_layers import Gray
 
 
 class Background(NamedTuple):
@@ -21,7 +19,7 @@ class Background(NamedTuple):
         """Return values, (H, W, C), through which the colour shows; its luma where there are not 3 channels."""
         behind = white * np.array(self.colour)
         if values.shape[2] != len(behind):
-            behind = behind @ _LUMA
+            behind = behind @ np.array(Gray.WEIGHTS)
         seen = np.where(self.alpha > 0, values, 0) * self.alpha
         return np.asarray(seen + (1 - self.alpha) * behind.astype(values.dtype), dtype=values.dtype)
 

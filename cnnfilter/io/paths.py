@@ -149,7 +149,7 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: 
         find_format(f"--format .{request.format_}")
     if request.layers and request.output in {None, STANDARD}:
         raise OutputError("--save writes files: -o FOLDER/, or a template with {layer}")
-    labels = request.layers or [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in request.kernels] or [""]
+    labels = request.layers or list(map(as_file_name, request.kernels)) or [""]
     if request.copies:
         labels = [str(copy).zfill(len(str(request.copies))) for copy in range(1, request.copies + 1)]
     jobs = [
@@ -160,6 +160,11 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: 
     ]
     _check_collisions(jobs, sources, request)
     return jobs
+
+
+def as_file_name(word: str) -> str:
+    """Return a word as a part of a file's name: letters, digits, `.` and `-`, and `_` for all else."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", word)
 
 
 def _name_job(source: str, index: str, page: int, kernel: int, label: str, request: OutputRequest) -> Job:

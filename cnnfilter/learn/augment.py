@@ -17,6 +17,7 @@ from cnnfilter.learn.steps import AugmentStep, AugmentSteps
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, Pair
 from cnnfilter.nn.layers import Shape
+from cnnfilter.nn.other_layers import Gray
 
 _BORDERS = {
     BorderMode.ZERO: cv2.BORDER_CONSTANT,
@@ -28,9 +29,6 @@ _BORDERS = {
 }
 _AFFINE = ("rotate", "shift", "scale", "shear")
 """Steps that are matrices: those that follow each other are one, and pixels are interpolated once."""
-
-_LUMA = np.array([0.299, 0.587, 0.114])
-"""What red, green and blue add to grey (Rec. 601)."""
 
 _SHARP = 0.05
 """A blur below this sigma leaves each pixel as it is: its neighbours weigh less than 1e-80."""
@@ -330,7 +328,7 @@ def _erase(colours: Floats, values: dict[str, float], _white: float) -> Floats:
 
 def _grey(colours: Floats) -> Floats:
     """Return the luma of three channels, or the channels that there are, (H, W, 1 or C)."""
-    return colours @ _LUMA.astype(colours.dtype)[:, np.newaxis] if colours.shape[2] == 3 else colours
+    return colours @ np.array(Gray.WEIGHTS, colours.dtype)[:, np.newaxis] if colours.shape[2] == 3 else colours
 
 
 def _blend(colours: Floats, other: Floats | float, factor: float) -> Floats:

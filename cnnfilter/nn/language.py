@@ -143,6 +143,9 @@ DEEPEST = 50
 
 BLOCKS: dict[str, type[Block]] = {"res": Residual, "cat": Concatenation}
 
+LAYER_WORDS = (*OPS, *SHORT, *BLOCKS)
+"""All words with which a layer or a block begins."""
+
 NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 """What a layer can be called."""
 
@@ -343,7 +346,7 @@ def _explain_unknown(body: str, kernel_shape: KernelShape) -> str:
         return written
     if re.match("[A-Za-z]", kernel) and _is_kernel(kernel, kernel_shape):
         return f"{kernel} is a kernel; dwconv:{body} filters each channel with it, conv:{body} sums the channels"
-    return f"unknown layer {word!r}{nearest(word, [*OPS, *SHORT, *BLOCKS])}"
+    return f"unknown layer {word!r}{nearest(word, LAYER_WORDS)}"
 
 
 def _is_kernel(word: str, kernel_shape: KernelShape) -> bool:

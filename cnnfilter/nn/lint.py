@@ -45,8 +45,7 @@ def warn_about_layouts(visits: Iterable[Visit]) -> list[str]:
         for word in words
         if (side := _SIDES_OF_SQUARES.get(word.shape)) and not word.text.lower().endswith(".npy")
     ] + [
-        f"{word.text}: shape {word.shape} is read as windows of {show_pair(word.shape[:2])} with {word.shape[2]} "
-        f"inputs and {word.maps} outputs; if it is PyTorch's (out, in, kh, kw), `.transpose(2, 3, 1, 0)` turns it"
+        f"{word.text}: {describe_bank(word.shape)}"
         for word in words
         if len(word.shape) == 4 and looks_like_pytorch(word.shape)
     ]
@@ -59,6 +58,15 @@ _SIDES_OF_SQUARES: dict[Shape, int] = {(1, side**2): side for side in (3, 5, 7)}
 def looks_like_pytorch(shape: Shape) -> bool:
     """Return whether the last two axes of a bank look more like a window than the first two."""
     return shape[2] == shape[3] != shape[0] and (shape[0] != shape[1] or shape[0] > _LARGEST_WINDOW)
+
+
+def describe_bank(shape: Shape, array: str = "") -> str:
+    """Return how a bank that looks like PyTorch's is read, and what turns it; `array` is its name in Python."""
+    height, width, inputs, outputs = shape
+    return (
+        f"shape {shape} is read as windows of {height}x{width} with {inputs} inputs and {outputs} outputs; if it is "
+        f"PyTorch's (out, in, kh, kw), `{array}.transpose(2, 3, 1, 0)` turns it"
+    )
 
 
 _LARGEST_WINDOW = 11

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 
 from cnnfilter.arrays import Array
 from cnnfilter.nn.geometry import Pair
+from cnnfilter.nn.other_layers import Gray
 from cnnfilter.numbers import is_exact, show_digits, show_number, show_short
 from cnnfilter.plot.sheet import LEAST_POINTS, POINTS
 from cnnfilter.plot.view import Display
@@ -129,4 +130,4 @@ def find_inks(mappable: ScalarMappable, values: Array) -> list[str]:
 
 def choose_inks(colors: Array) -> list[str]:
     """Return for each of (..., 4) colors black or white, whichever is read better on it."""
-    return ["black" if bright > 0.5 else "white" for bright in np.ravel(colors[..., :3] @ [0.299, 0.587, 0.114])]
+    return ["black" if bright > 0.5 else "white" for bright in np.ravel(colors[..., :3] @ Gray.WEIGHTS)]
