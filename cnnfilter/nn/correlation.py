@@ -95,7 +95,7 @@ class Correlation(Layer):
         if mode is Overlap.VALID and (pattern[0] > size[0] or pattern[1] > size[1]):
             raise ShapeError(
                 f"the pattern, {show_pair(pattern)}, is larger than the image, {show_pair(size)}, and --mode valid "
-                "keeps it within; --mode full lets it hang over"
+                "keeps it within; --mode full lets it reach beyond"
             )
         return find_lags(size[0], pattern[0], mode), find_lags(size[1], pattern[1], mode)
 

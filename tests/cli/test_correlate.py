@@ -144,7 +144,7 @@ REFUSED = {
         ("patch.png", "--with", "photo.png", "--mode", "valid", "-o", "x.png"),
         1,
         "patch.png: correlate:photo.png: the pattern, 200x250, is larger than the image, 40x35, and --mode valid keeps"
-        " it within; --mode full lets it hang over",
+        " it within; --mode full lets it reach beyond",
     ),
     "a flat image under ncc": (
         ("flat.png", "--normalize", "ncc", "-o", "x.png"),
