@@ -18,7 +18,15 @@ PACKAGE = Path(cnnfilter.__file__).parent
 ROOMS = ("numbers", "nn", "io", "kernels", "network_files", "compute", "explain", "api")
 """The rooms that the library uses."""
 
-OF_COMMANDS = ("io/paths.py", "compute/classes.py", "nn/lint.py", "list_kernels", "encode_pages", "_check_sizes")
+OF_COMMANDS = (
+    "io/paths.py",
+    "explain/chain.py",
+    "compute/classes.py",
+    "nn/lint.py",
+    "list_kernels",
+    "encode_pages",
+    "_check_sizes",
+)
 """Modules, or functions, with messages that only commands give."""
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z](?![\^)])")
