@@ -51,7 +51,7 @@ def place(folder: Path, samples: Path, photo: Path, colours: Array) -> Tree:
     np.save("whole.npy", np.ones((3, 4)))
     Path("half.npy").write_bytes(Path("whole.npy").read_bytes()[:-20])
     Path("text.npy").write_text("no npy\n")
-    np.save("four.npy", np.ones((2, 2, 2, 2)))
+    np.save("five.npy", np.ones((2, 2, 2, 2, 2)))
     np.save("vector.npy", np.ones(4))
     np.save("complex.npy", np.ones((2, 2), dtype=np.complex128))
     np.save("objects.npy", np.array([[{}]]), allow_pickle=True)
@@ -87,8 +87,8 @@ BAD_INPUTS = [
     BadInput("binary.txt", "neither a text nor"),
     BadInput("half.npy", r"not a whole \.npy file"),
     BadInput("text.npy", r"is not a number|\.npy"),
-    BadInput("four.npy", "2 or 3 dimensions"),
-    BadInput("vector.npy", "2 or 3 dimensions"),
+    BadInput("five.npy", "2 (?:or 3|to 4) dimensions"),
+    BadInput("vector.npy", "2 (?:or 3|to 4) dimensions"),
     BadInput("complex.npy", "complex numbers are not supported"),
     BadInput("objects.npy", "npy"),
 ]
