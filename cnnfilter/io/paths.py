@@ -177,7 +177,7 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     suffix = f".{request.format_}" if request.format_ else name.suffix
     in_folder, place = _is_folder(output), output
     if is_template := bool(request.output and re.search("[{}]", output)):
-        fields = {"stem": name.stem, "name": name.name, "ext": suffix, "parent": str(name.parent), "index": index}
+        fields = describe_input(name, index) | {"ext": suffix}
         fields["page"] = str(page).zfill(len(str(pages)))
         kind = "layer" if request.layers else "copy" if request.copies else "kernel"
         fields |= {kind: label} if label else {}
@@ -252,6 +252,11 @@ def _printed_format(name: Path, output: str | None, request: OutputRequest) -> s
 
 def _is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or os.path.isdir(output)
+
+
+def describe_input(name: Path, index: str) -> dict[str, str]:
+    """Return the fields of a template that an input fills, by its name and its place among all inputs."""
+    return {"stem": name.stem, "name": name.name, "ext": name.suffix, "parent": str(name.parent), "index": index}
 
 
 def fill_template(template: str, fields: dict[str, str]) -> str:

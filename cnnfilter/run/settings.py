@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError
-from cnnfilter.io.paths import STANDARD, Job, fill_template, identify
+from cnnfilter.io.paths import STANDARD, Job, describe_input, fill_template, identify
 
 if TYPE_CHECKING:
     from cnnfilter.compute.classes import Ranking
@@ -159,8 +159,7 @@ def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, 
         if settings.lists:
             planned.append(Job(source, 0, None, "-.txt", view=LIST))
         name, number = Path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))
-        fields = {"stem": name.stem, "name": name.name, "ext": name.suffix}
-        fields |= {"parent": str(name.parent), "index": number}
+        fields = describe_input(name, number)
         for sheet in sheets:
             target = "" if sheet.in_window else fill_template(sheet.target, fields)
             check_sheet(sheet._replace(target=target) if target else sheet)
