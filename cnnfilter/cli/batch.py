@@ -324,8 +324,12 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
     if settings.top is not None:
         from cnnfilter.compute.classes import Ranking, read_labels  # noqa: PLC0415  for classes alone
 
-        labels = read_labels(settings.labels) if settings.labels else ()
-        settings = settings._replace(ranking=Ranking(settings.top, labels, str(settings.labels)))
+        labels, source = read_labels(settings.labels) if settings.labels else (), settings.labels
+        if settings.weights and not labels:
+            from cnnfilter.io.weights import read_classes  # noqa: PLC0415  most networks learn nothing
+
+            labels, source = read_classes(settings.weights), settings.weights
+        settings = settings._replace(ranking=Ranking(settings.top, labels, str(source)))
     from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
 
     weights: RandomWeights | StateDict | None = None

@@ -1,8 +1,10 @@
 """Files of trained weights: state dicts in `.npz` and `.safetensors`."""
 
+import io
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +15,12 @@ from cnnfilter.errors import KernelError, MissingLibraryError
 from cnnfilter.io.paths import lacks_memory
 
 SUFFIXES = (".npz", ".safetensors")
+
+CLASSES = "__classes__"
+"""The key of the names of classes, beside the tensors of a `.npz`, and in the metadata of a `.safetensors`."""
+
+
+NEEDS_SAFETENSORS = ".safetensors needs the package safetensors (pip install safetensors); .npz needs none"
 
 
 def read_weights(path: str | Path) -> dict[str, Array]:
@@ -37,6 +45,35 @@ def read_weights(path: str | Path) -> dict[str, Array]:
     if not tensors:
         raise KernelError("holds no weights", path=path)
     return as_tensors(tensors, f"{path}: ")
+
+
+def read_classes(path: str | Path) -> tuple[str, ...]:
+    """Return the names of classes that a file of weights keeps; none where it cannot be read or has none."""
+    try:
+        if Path(path).suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as members:
+                names = members[CLASSES].tolist()
+        else:
+            with Path(path).open("rb") as file:  # the length of a header of JSON, and this
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            names = json.loads(header["__metadata__"][CLASSES])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        return ()
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def encode_weights(tensors: Mapping[str, Array], suffix: str, classes: Sequence[str] = ()) -> bytes:
+    """Return what a file of weights holds, the same bytes for the same tensors."""
+    if suffix == ".npz":
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **tensors, **({CLASSES: np.array(classes)} if classes else {}))
+        return file.getvalue()
+    try:
+        from safetensors.numpy import save  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise MissingLibraryError(NEEDS_SAFETENSORS) from error
+    named = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    return save(named, {CLASSES: json.dumps(list(classes))} if classes else None)
 
 
 def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]:
@@ -74,15 +111,14 @@ def _load_members(members: Any, path: str | Path) -> dict[str, Any]:
         raise KernelError("holds one array without a name; weights have names, as numpy.savez gives them", path=path)
     if lack := lacks_memory(sum(member.file_size for member in members.zip.infolist())):
         raise KernelError(f"its tensors {lack}", path=path)
-    return {name: members[name] for name in members.files}
+    return {name: members[name] for name in members.files if name != CLASSES}
 
 
 def _read_safetensors(file: BinaryIO, path: str | Path) -> dict[str, Any]:
     try:
         from safetensors import deserialize  # noqa: PLC0415  an extra
     except ImportError as error:
-        reason = ".safetensors needs the package safetensors (pip install safetensors); .npz needs none"
-        raise MissingLibraryError(reason, path=path) from error
+        raise MissingLibraryError(NEEDS_SAFETENSORS, path=path) from error
     if lack := lacks_memory(2 * os.fstat(file.fileno()).st_size):
         raise KernelError(f"its tensors {lack}", path=path)
     try:
