@@ -51,6 +51,10 @@ class TextError(CnnFilterError, ValueError):
     """A text that is not a table of numbers; the message names the place."""
 
 
+class DivergenceError(CnnFilterError, ArithmeticError):
+    """Training in which the loss is no longer a finite number."""
+
+
 class MissingLibraryError(CnnFilterError, ImportError):
     """A library is missing, or what it needs of the system."""
 

@@ -213,7 +213,16 @@ SECTIONS = {
 }
 """The sections of every command's help, and the options of each in the order in which help shows them."""
 
-OWN_SECTIONS = {"augment": {"Copies": ("--copies", "--seed", "--with", "--with-output")}}
+OWN_SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "augment": {"Copies": ("--copies", "--seed", "--with", "--with-output")},
+    "train": {
+        "Data": ("--target", "--split", "--dev", "--test", "--augment"),
+        "Training": (
+            *("--output", "--epochs", "--batch", "--rate", "--optimizer", "--loss", "--init", "--seed", "--resume"),
+            *("--explain", "--json", "--report"),
+        ),
+    },
+}
 """Sections of single commands, before the others."""
 
 

@@ -122,7 +122,7 @@ def _silu_derivative(values: Floats) -> Floats:
 ACTIVATIONS: dict[str, ActivationRow] = {
     Function.RELU: ActivationRow(
         lambda x, _: np.maximum(x, 0),
-        lambda x, _: np.where(x > 0, 1, 0),
+        lambda x, _: (x > 0).astype(x.dtype),
         "max(0, x)",
         "1 if x > 0 else 0",
         lambda _: (0, inf),
@@ -131,7 +131,7 @@ ACTIVATIONS: dict[str, ActivationRow] = {
     ),
     Function.RELU6: ActivationRow(
         lambda x, _: np.clip(x, 0, 6),
-        lambda x, _: np.where((x > 0) & (x < 6), 1, 0),
+        lambda x, _: ((x > 0) & (x < 6)).astype(x.dtype),
         "min(max(0, x), 6)",
         "1 if 0 < x < 6 else 0",
         lambda _: (0, 6),

@@ -282,7 +282,7 @@ def bind(network: Network, shape: Shape, weights: StateDict | RandomWeights) -> 
         largest = max(counts, key=counts.__getitem__)
         raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
     if isinstance(weights, StateDict):
-        _check_sums(network, shape)
+        check_sums(network, shape)
     found = weights.find(wanted)
     return {need.name: _turn(need, found[need.name]) for need in wanted}
 
@@ -314,7 +314,7 @@ def _order(parts: Iterable[Shape]) -> Array:
     return np.concatenate(orders) if orders else np.arange(0)
 
 
-def _check_sums(network: Network, shape: Shape) -> None:
+def check_sums(network: Network, shape: Shape) -> None:
     """Raise a `KernelError` if a block adds vectors of which one is flattened here in another order than in PyTorch."""
     for visit in network.visits(shape):
         layer = visit.node.layer

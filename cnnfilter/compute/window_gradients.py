@@ -37,8 +37,13 @@ class WindowedBatch:
         self._sides = top, left, max(0, ends[0]), max(0, ends[1])
         self.padded = self._pad(batch)
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether windows see more than the batch."""
+        return any(self._sides)
+
     def _pad(self, batch: Floats) -> Floats:
-        if not any(self._sides):
+        if not self.is_padded:
             return batch
         if self._border.mode not in _FILLED:
             rows, columns = self._places()
@@ -57,7 +62,7 @@ class WindowedBatch:
 
     def unpad(self, gradient: Floats) -> Floats:
         """Return the gradient by the batch from that by what is padded: a pixel gets that of its copies too."""
-        if not any(self._sides):
+        if not self.is_padded:
             return gradient
         (_, height, width, _), (top, left, _, _) = self._shape, self._sides
         if self._border.mode in _FILLED:
@@ -190,8 +195,7 @@ def pool_batch(batch: Floats, layer: Pool) -> tuple[Floats, Back]:
     filled = Border(BorderMode.CONSTANT, 0.0 if layer.mode.row.averages else find_loser(layer.mode, batch.dtype))
     windows = WindowedBatch(batch, layer.window, filled)
     outputs, share = _POOLS[layer.mode](windows.taps(windows.padded), layer, batch.shape)
-    down, across = window_counts(replace(layer, count_include_pad=False), (*batch.shape[1:3], batch.shape[0]))
-    seeing = None if down.all() and across.all() else np.multiply.outer(down > 0, across > 0)[:, :, None]
+    seeing = _find_seeing(layer, batch.shape) if windows.is_padded else None
     if seeing is not None:
         outputs = np.where(seeing, outputs, outputs.dtype.type(0))
 
@@ -203,6 +207,12 @@ def pool_batch(batch: Floats, layer: Pool) -> tuple[Floats, Back]:
         return windows.unpad(of_padded)
 
     return outputs, back
+
+
+def _find_seeing(layer: Pool, shape: tuple[int, ...]) -> Array | None:
+    """Return which windows see a pixel, (H', W', 1); None if all do."""
+    down, across = window_counts(replace(layer, count_include_pad=False), (*shape[1:3], shape[0]))
+    return None if down.all() and across.all() else np.multiply.outer(down > 0, across > 0)[:, :, None]
 
 
 Shares = Callable[[Floats], Iterator[Floats]]

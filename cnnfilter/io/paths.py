@@ -346,7 +346,7 @@ def find_inputs(
                 failures.append((word, os.strerror(errno.ENOENT)))
             continue
         before = len(sources) + len(failures)
-        for path, inner in _walk_folder(word, excluded, failures):
+        for path, inner in walk_folder(word, excluded, failures):
             source = str(path)
             if source.lower().endswith(READ_ONLY_SUFFIXES):
                 skipped["have a format that is only read; --format, or a template, chooses another"].append(source)
@@ -361,8 +361,8 @@ def find_inputs(
     return sources, below, failures, warnings
 
 
-def _walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
-    """Yield the pictures in a folder and below, and where below; links to folders are not followed."""
+def walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
+    """Yield the images in a folder and below, and where below; links to folders are not followed."""
 
     def fail(error: OSError) -> None:
         failures.append((str(error.filename), error.strerror or str(error)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.colors import Normalize
 
 from cnnfilter.arrays import Doubles
 from cnnfilter.nn.geometry import Pair
@@ -93,7 +94,7 @@ def draw_panels(paper: Paper, panels: Sequence[Panel], look: Look) -> None:
         for column, panel in enumerate(row):
             left = column * width
             if panel.filters is not None:
-                _draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
+                draw_filters(paper, Box(left + TICKS, top + 0.1, width - TICKS - 0.3, head - 0.1), panel.filters)
             box = Box(left, top + head, width, height)
             axes = draw_panel(paper, box, panel.view, look, panel.title, panel.kernel, panel.first)
             for mark in panel.marks:
@@ -101,8 +102,11 @@ def draw_panels(paper: Paper, panels: Sequence[Panel], look: Look) -> None:
         top += head + height
 
 
-def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
-    """Draw the filters of a layer side by side: those of three channels as colors, else their first slice."""
+def draw_filters(paper: Paper, box: Box, filters: Doubles, scale: Normalize | None = None) -> None:
+    """Draw the filters of a layer side by side: those of three channels as colors, else their first slice.
+
+    They are shown from minus to plus their greatest magnitude, unless a scale is given.
+    """
     rows, columns, slices, count = filters.shape
     shown = filters.transpose(3, 0, 1, 2)[:MOST_MAPS]
     alike = bool((shown == shown[..., :1]).all())
@@ -115,7 +119,7 @@ def _draw_filters(paper: Paper, box: Box, filters: Doubles) -> None:
     if count > MOST_MAPS:
         words.append(f"{MOST_MAPS} shown")
     inner = box._replace(top=box.top + 0.2, height=box.height - 0.3)
-    norm = symmetric(shown if colored else shown[..., 0])
+    norm = scale or symmetric(shown if colored else shown[..., 0])
     display = display_maps(
         np.asarray(norm(shown)) if colored else shown[..., 0], inner.width / inner.height, 1.0 if colored else np.nan
     )._replace(colormap=SIGNED, norm=norm)

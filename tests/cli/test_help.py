@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from cnnfilter import __version__
 from cnnfilter.cli import COMMANDS, main
@@ -44,13 +44,19 @@ def outputs(words: list[str]) -> list[str]:
 
 @pytest.fixture
 def album(folder: Path, photo: Path) -> Path:
-    """Return a folder that holds `photo.jpg`, another of the same scene, a part and a mask; it is the current one."""
+    """Return a folder with `photo.jpg`, another of the same scene, a part, a mask, and shapes: the current one."""
     with Image.open(photo) as large:
         large.reduce(2).save(folder / "photo.jpg")
         large.reduce(2).crop((9, 5, 240, 290)).save(folder / "second.jpg")
         large.reduce(2).crop((100, 70, 140, 130)).save(folder / "patch.png")
         (folder / "masks").mkdir()
         large.reduce(2).convert("L").point(lambda level: 255 * (level > 128)).save(folder / "masks" / "photo.png")
+    for number, name in enumerate(("round", "square") * 10):
+        (folder / "shapes" / name).mkdir(parents=True, exist_ok=True)
+        shape = Image.new("L", (12, 12))
+        draw = ImageDraw.Draw(shape)
+        (draw.ellipse if name == "round" else draw.rectangle)((2, 2, 6 + number // 4, 6 + number // 4), fill=255)
+        shape.save(folder / "shapes" / name / f"{number}.png")
     return folder
 
 
@@ -77,13 +83,13 @@ def test_every_example_runs_and_writes_what_it_names(run: Run, album: Path, exam
     result = run(*words)
     made = {path for path in album.rglob("*") if path.is_file()} - set(before)
     targets = outputs(words)
-    for target in targets:
-        path = album / target
-        below = {made for made in path.rglob("*") if made.is_file()}
-        assert {path} == made if path.is_file() else made == below != set()
-    assert all(load(path).std() > 1 for path in made if path.suffix != ".svg")  # a picture of one colour shows nothing
+    below = [{path, *path.rglob("*")} & made for path in (album / target for target in targets)]
+    assert all(below)
+    assert set().union(*below) == made
+    images = [path for path in made if path.suffix not in {".svg", ".npz"}]
+    assert all(load(path).std() > 1 for path in images)  # an image of one colour shows nothing
     assert bool(made) == bool(targets)
-    assert bool(result.stdout) != bool(targets)
+    assert bool(result.stdout) != bool(targets) or words[0] == "train"  # a line for each epoch
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -100,7 +106,7 @@ def test_the_commands_are_listed_in_groups() -> None:
     assert groups == {
         "Filter": ["convolve", "pool", "pipeline"],
         "Understand": ["shape", "kernels", "activations", "correlate"],
-        "Learn": ["augment"],
+        "Learn": ["train", "augment"],
         "More": ["help"],
     }
 
