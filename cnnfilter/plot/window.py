@@ -123,7 +123,8 @@ def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
 
 
 def _sign(paper: Paper, box: Box, sign: str) -> None:
-    """Write a sign between a box and the next one."""
+    """Write a sign to the right of the panel in a box, which a figure of another shape does not fill."""
+    box = paper.square(box, box.height / box.width)
     paper.text(box.left + box.width + 0.13, box.top + box.height / 2, sign, 15, ha="center", va="center")
 
 

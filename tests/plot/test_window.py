@@ -63,6 +63,18 @@ def test_the_window_the_kernel_the_products_and_the_output() -> None:
     assert numbers(output)[0] == "320"
 
 
+@pytest.mark.parametrize("size", [(3.0, 4.0), (11.0, 8.5), (6.0, 20.0)])
+def test_signs_are_beside_the_panels_whatever_the_shape_of_the_figure(size: tuple[float, float]) -> None:
+    paper = blank(size)
+    draw_windows([explained("conv:sharpen,same", PATCH, (0, 0))], "input.txt", paper)
+    for axes, sign in zip(paper.figure.axes[:3], paper.figure.texts[1:], strict=True):
+        assert sign.get_text() in {"×", "=", "→"}
+        left, middle = sign.get_position()
+        place = axes.get_position()
+        assert place.y0 <= middle <= place.y1
+        assert 0 < (left - place.x1) * size[1] < 0.6
+
+
 def test_padding_is_hatched() -> None:
     hatched = [patch for patch in draw("conv:sharpen,same", PATCH, (0, 0)).figure.axes[0].patches if patch.get_hatch()]
     assert len(hatched) == 2
