@@ -91,19 +91,28 @@ def correlate_planes(image: Doubles, pattern: Doubles, lags: Lags, similarity: S
     for plane, name in ((image, "the image"), (pattern, "the pattern")):
         if similarity is not Similarity.MEAN and plane.min() == plane.max():
             raise ShapeError(f"{name} is flat: {similarity} divides by its contrast, which is 0")
-    centred = image - image.mean()
-    other = centred if pattern is image else pattern - pattern.mean()
+    centred = _centre(image, similarity)
+    other = centred if pattern is image else _centre(pattern, similarity)
     if similarity is Similarity.PHASE:
         return multiply_spectra(centred, other, lags, whiten=True)
     products = sum_products(centred, other, lags)
     return products if similarity is Similarity.MEAN else _divide_by_contrast(products, centred, other, lags)
 
 
+def _centre(plane: Doubles, similarity: Similarity) -> Doubles:
+    """Return a plane without its mean; where its scale does not count, near 1, so that no square is too large."""
+    centred: Doubles = plane - plane.mean()
+    if similarity is not Similarity.MEAN:
+        _, exponent = np.frexp(max(centred.max(), -centred.min()))
+        np.ldexp(centred, -exponent, out=centred)
+    return centred
+
+
 def sum_products(image: Doubles, pattern: Doubles, lags: Lags) -> Doubles:
     """Return the sums of products: exact where both hold whole numbers that are small enough."""
     lay = lay_directly if pattern.size <= LARGEST_LAID else multiply_spectra
     products = lay(image, pattern, lags)
-    bound = float(np.abs(image).max() * np.abs(pattern).max()) * min(image.size, pattern.size)
+    bound = float(np.abs(image).max()) * float(np.abs(pattern).max()) * min(image.size, pattern.size)
     if bound < EXACT_FOURIER["float64"] and is_whole(image) and is_whole(pattern):
         np.rint(products, out=products)
     return products

@@ -113,6 +113,22 @@ def test_mean_subtracts_the_mean_of_each() -> None:
     assert np.allclose(values, expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("similarity", [Similarity.NCC, Similarity.PHASE])
+@pytest.mark.parametrize("exponent", [-660, 660])
+def test_the_scale_of_numbers_does_not_count(similarity: Similarity, exponent: int) -> None:
+    image = np.random.default_rng(5).normal(size=(9, 8))
+    lags = lags_of(image, image[:4, :3], Overlap.FULL)
+    expected = correlate_planes(image, image[:4, :3].copy(), lags, similarity)
+    scaled = np.ldexp(image, exponent)
+    assert np.array_equal(correlate_planes(scaled, scaled[:4, :3].copy(), lags, similarity), expected)
+
+
+def test_products_beyond_all_numbers_are_infinite() -> None:
+    image = np.array([[1e200, 1.0]])
+    values = sum_products(image, image[:, :1].copy(), lags_of(image, image[:, :1], Overlap.VALID))
+    assert values.tolist() == [[np.inf, 1e200]]
+
+
 def test_phase_keeps_the_phase_of_each_frequency_alone() -> None:
     rng = np.random.default_rng(6)
     image, pattern = rng.normal(size=(16, 17)), rng.normal(size=(17, 16))
