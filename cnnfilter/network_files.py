@@ -257,6 +257,12 @@ class Document(NamedTuple):
     path: Path | None = None
     """None for a text."""
 
+    @property
+    def name(self) -> str:
+        """The name of a known network, the path of another file, and empty for a text."""
+        is_known = self.path in known_networks().values()
+        return self.path.stem if self.path and is_known else str(self.path or "")
+
 
 @contextmanager
 def naming(document: Document) -> Iterator[None]:

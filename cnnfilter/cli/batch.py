@@ -341,7 +341,7 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
         elif settings.weights:
             weights = state_dict.read_state_dict(settings.weights)
     models = tuple(
-        Model(network, weights, str((document and document.path) or ""), luma=settings.luma) for network in networks
+        Model(network, weights, document.name if document else "", luma=settings.luma) for network in networks
     )
     if document and document.input and settings.weights:  # that they fit is seen before any input is read
         models[0].program(document.input)

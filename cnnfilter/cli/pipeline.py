@@ -116,7 +116,7 @@ def command(
     """
     settings, document = Settings(**given), load_document(network)
     if not document.network.layers:
-        where = f"{document.path}: " if document.path else ""
+        where = f"{document.name}: " if document.name else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")
     if settings.init and settings.weights:
         raise LanguageError("--init draws weights, and --weights reads them; leave one out")

@@ -53,7 +53,7 @@ def explain_trace(traced: Trace, outcome: Array, subject: str, held: str = "") -
 def explain_chain(links: Sequence[Link], subject: str) -> str:
     """Return how a value of a network's result came about, layer by layer, from the last to the first."""
     first = links[0]
-    lines = [f"{subject}: output {_at(first.place)} = {show_exact(first.value)}, back to the input"]
+    lines = [f"{subject}: output {_at(first.place)} = {show_value(first.value)}, back to the input"]
     for link in links:
         layer, node = link.step.node.layer, link.step.node
         text = "" if layer.text == node.name else f" {layer.text}"
@@ -64,9 +64,9 @@ def explain_chain(links: Sequence[Link], subject: str) -> str:
             lines += _explain_terms(link)
         elif not isinstance(layer, Concatenation | Flatten):
             lines.append(_line("then", _explain_point(link)))
-        lines.append(_line("result", f"o{_at(link.place)} = {show_exact(link.value)}"))
+        lines.append(_line("result", f"o{_at(link.place)} = {show_value(link.value)}"))
         why = f", {link.reason}" if link.reason else ""
-        lines.append(_line("back to", f"i{_at(link.source)} = {show_exact(link.source_value)}{why}"))
+        lines.append(_line("back to", f"i{_at(link.source)} = {show_value(link.source_value)}{why}"))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 

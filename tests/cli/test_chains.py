@@ -99,6 +99,13 @@ def test_the_text_goes_through_the_lectures_chain(run: Run, samples: Path) -> No
     assert text.endswith("result    o[0,0,0] = 320\nback to   i[0,0,0] = 105, the largest product\n")
 
 
+def test_a_known_network_has_its_name_and_a_number_is_the_same_in_every_line(run: Run, samples: Path) -> None:
+    head, *lines = run("pipeline", "digits", samples / "digit-7.png", "--explain", "3").stdout.splitlines()
+    value = head.removeprefix(f"{samples / 'digit-7.png'}, digits: output [3] = ").removesuffix(", back to the input")
+    assert f"result    o[3] = {value}" in lines
+    assert any(line.startswith("then      exp(") and line.endswith(f" = {value}") for line in lines)
+
+
 def test_blocks_and_sums_are_named_in_the_text(run: Run) -> None:
     text = run(
         "pipeline", "gray res(maxpool:3,s1,p1) cat(relu | abs)", "c.npy", "--explain", "4,5", "--map", "1"
