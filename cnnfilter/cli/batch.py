@@ -189,8 +189,7 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
         raise OutputError("--top lists classes, and --explain follows one value; leave one out")
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
-    if settings.linear or settings.luma or settings.region:
-        _check_together(settings)
+    _check_together(settings)
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
     if settings.with_:
