@@ -56,16 +56,14 @@ def arrange(sheet: Sheet, count: int) -> Grid:
 
 
 def share_scale(panels: Sequence[Panel]) -> list[Panel]:
-    """Return panels whose results, all but the first, have one scale, so that equal colours are equal values.
+    """Return panels that have one scale, so that equal colours are equal values.
 
-    Maps have one among them, around 0 if one of them has; results in red, green and blue another.
+    Maps have one among them, around 0 if one of them has; panels in red, green and blue another.
     """
     shared = list(panels)
     for colored in (False, True):
         places = [
-            place
-            for place, panel in enumerate(panels)
-            if place and len(panel.view.shape) > 1 and panel.view.colored == colored
+            place for place, panel in enumerate(panels) if len(panel.view.shape) > 1 and panel.view.colored == colored
         ]
         signed = any(panels[place].view.signed for place in places)
         views = [panels[place].view._replace(signed=signed) for place in places]

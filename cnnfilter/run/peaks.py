@@ -95,16 +95,18 @@ def draw_correlation(paper: Paper, picture: Picture, model: Model, settings: Set
 def _make_panels(planes: Planes, picture: Picture, names: list[str], settings: Settings, side: int) -> list[Panel]:
     """Return the panels of the planes by their names, with a frame wherever the pattern was found, and of the map."""
     from cnnfilter.plot.cells import MOST_NUMBERS  # noqa: PLC0415  matplotlib is for figures alone
-    from cnnfilter.plot.compare import Panel  # noqa: PLC0415
+    from cnnfilter.plot.compare import Panel, share_scale  # noqa: PLC0415
     from cnnfilter.plot.panel import Mark  # noqa: PLC0415
     from cnnfilter.plot.view import view_values  # noqa: PLC0415
 
     values, white, similarity = planes.correlate(), float(picture.maximum), planes.layer.similarity
     peaks: list[Peak] = find_peaks(values, planes.lags, settings.peaks or 1)
-    panels = [
-        Panel(title, view_values(plane, side, white, matrix=picture.matrix)._replace(given=True))
-        for title, plane in zip(names, (planes.image, planes.pattern), strict=False)
-    ]
+    panels = share_scale(
+        [
+            Panel(title, view_values(plane, side, white, matrix=picture.matrix)._replace(given=True))
+            for title, plane in zip(names, (planes.image, planes.pattern), strict=False)
+        ]
+    )
     kind = "autocorrelation"
     if planes.layer.pattern:
         height, width = planes.pattern.shape

@@ -134,7 +134,7 @@ class Show:
                 maps.visit(reducer.take)
                 notes += maps.notes
             panels.append(Panel(self._title(number), reducer.view(), only_kernel(model)))
-        return panels if self._settings.own_scales else share_scale(panels), notes
+        return panels if self._settings.own_scales else [*panels[:1], *share_scale(panels[1:])], notes
 
     def _title(self, number: int) -> str:
         """Return what a result is called: its kernel, or the words of its network."""

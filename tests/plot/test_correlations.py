@@ -60,6 +60,14 @@ def test_the_cell_of_a_peak_is_framed_where_numbers_are_written() -> None:
         assert written[column - 1, row - 1] == f"{value:g}"
 
 
+def test_an_input_and_its_pattern_have_one_scale(tmp_path: Path) -> None:
+    np.save(tmp_path / "part.npy", np.array([[2.0, -3.0]]))
+    pattern = Pattern(str(tmp_path / "part.npy"), (1, 2), matrix=True)
+    image, part, _ = draw(blank(), Picture(np.eye(3) * 8, Depth.EIGHT, matrix=True), Correlation(pattern=pattern))
+    assert image.images[0].get_clim() == part.images[0].get_clim() == (-8, 8)
+    assert image.images[0].get_cmap() == part.images[0].get_cmap()
+
+
 @SIZES
 def test_signals_stand_above_their_convolution_and_correlations(
     tmp_path: Path, size: tuple[float, float] | None
