@@ -50,8 +50,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a large pattern": (
         {"image": [1, 2], "pattern": [1, 2, 3], "mode": "valid"},
-        'the pattern, 1x3, is larger than the image, 1x2, and mode="valid" keeps it within; mode="full" lets it hang'
-        " over",
+        'the pattern, 1x3, is larger than the image, 1x2, and mode="valid" keeps it within; mode="full" lets it reach'
+        " beyond",
     ),
     "phase within": (
         {"image": [1, 2], "mode": "same", "normalize": "phase"},

@@ -252,7 +252,7 @@ REFUSED: dict[str, tuple[tuple[Any, Any, dict[str, Any]], type[CnnFilterError], 
     "a kernel of words": (
         (IMAGE, np.array([["a"]]), {}),
         KernelError,
-        "kernel, of type ndarray, holds <U1, not numbers",
+        "kernel, of type ndarray, holds text, not numbers",
     ),
     "nan in the kernel": ((IMAGE, ONES * np.nan, {}), KernelError, "kernel holds nan or infinity"),
     "infinity in the kernel": ((IMAGE, ONES * np.inf, {}), KernelError, "kernel holds nan or infinity"),
