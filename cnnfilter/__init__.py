@@ -5,6 +5,7 @@ Images are NumPy arrays (H, W) or (H, W, C), RGB; kernels (kh, kw), (kh, kw, in)
     convolve(image, kernel)         lay a kernel on every place of an image: convolve(image, "sharpen")
     pool(image, size)               take one value from each window: pool(image, 2, mode="max")
     correlate(image, pattern)       compare an image with a pattern, shift by shift
+    fit(before, after)              the kernel that makes one image of another
     network(text).run(image)        run layers: network("conv:sobel-x,sobel-y magnitude")
     network(text).summary(shape)    the size, weights and multiplications of each layer
     kernel(name), kernel_names()    a kernel as an array; the names of all kernels
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         convolve,
         correlate,
         encode_image,
+        fit,
         kernel,
         kernel_names,
         network,
@@ -57,6 +59,7 @@ __all__ = [
     "convolve",
     "correlate",
     "encode_image",
+    "fit",
     "kernel",
     "kernel_names",
     "network",

@@ -2,6 +2,7 @@
 
 from cnnfilter.api.correlations import correlate
 from cnnfilter.api.filters import TracedValue, convolve, kernel, kernel_names, pool, set_threads, trace
+from cnnfilter.api.fitting import fit
 from cnnfilter.api.images import encode_image, read_image, write_image
 from cnnfilter.api.networks import RunnableNetwork, network
 
@@ -11,6 +12,7 @@ __all__ = [
     "convolve",
     "correlate",
     "encode_image",
+    "fit",
     "kernel",
     "kernel_names",
     "network",

@@ -28,6 +28,7 @@ GROUPS = {
         "correlate": "Compare images with a pattern: peaks, shifts, periods.",
     },
     "Learn": {
+        "fit": "Find the kernel behind an image before and after.",
         "train": "Train a network on images, and keep its weights.",
         "augment": "Make random copies of images to train with.",
     },

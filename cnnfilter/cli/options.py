@@ -169,7 +169,7 @@ SECTIONS = {
             "--flip",
         ),
         *("--normalize", "--channels", "--combine", "--ceil", "--count-include-pad", "--global", "--over"),
-        *("--solve", "--target"),
+        *("--solve", "--target", "--ridge"),
     ),
     "Output": (
         *("--output", "--format", "--in-place", "--no-clobber", "--region", "--quality", "--compression"),
