@@ -33,10 +33,12 @@ def parse_activation(text: str) -> tuple[Layer, ...]:
 
 
 def read_kernels(values: Sequence[str], inputs: Sequence[str]) -> tuple[KernelWord, ...]:
-    """Return the kernels of all -k; a `LanguageError` if an input is the name of one."""
+    """Return the kernels of all -k, of which one is needed; a `LanguageError` if an input is the name of a kernel."""
     for word in inputs:
         if is_name(word) and not Path(word).exists():
             raise LanguageError(f"{word} is a kernel, not a file; each kernel needs a -k: -k {word}")
+    if not values:
+        raise click.MissingParameter(param_hint="'-k' / '--kernel'", param_type="option")
     return tuple(KernelWord(word, kernel_shape(word)) for value in values for word in list_kernels(value))
 
 
@@ -90,7 +92,6 @@ Examples:
     metavar="KERNEL",
     shell_complete=completing("kernel"),
     multiple=True,
-    required=True,
     help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
     ' "0 -1 0; -1 5 -1; 0 -1 0". Several kernels give one output each, unless combined.',
 )

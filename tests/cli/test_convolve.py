@@ -323,6 +323,7 @@ def test_json_and_imagemagicks_form_are_matrices(run: Run, word: str) -> None:
     [
         (("-k", "0 -1 0, -1 5 -1, 0 -1 0"), "`;` ends a row"),
         (("-k", "sharpen", "blur"), "blur is a kernel, not a file; each kernel needs a -k: -k blur"),
+        (("sharpen",), "sharpen is a kernel, not a file; each kernel needs a -k: -k sharpen"),
         (("-k", "sharpen", "Gaussian:5"), "each kernel needs a -k: -k Gaussian:5"),
         (("-k", "median"), "cnnfilter pool -m median"),
         (("-k", "blur:5"), "box:5 does that"),
