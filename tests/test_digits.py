@@ -1,4 +1,4 @@
-"""The sample network of digits: it is the one that PyTorch trained, and gives the same numbers."""
+"""The sample network of digits, which `train` trained: it gives the numbers that PyTorch gives with its weights."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import cnnfilter
 from cnnfilter.api import RunnableNetwork
 from cnnfilter.cli import main
+from cnnfilter.io.weights import read_classes, read_weights
 from tests.conftest import ROOT
 
 NETWORK = ROOT / "samples" / "digits.toml"
@@ -84,10 +85,11 @@ def test_a_grey_digit_in_colour_is_the_same_digit(network: RunnableNetwork) -> N
 
 
 def test_the_weights_are_those_of_the_layers(network: RunnableNetwork, samples: Path) -> None:
-    with np.load(samples / "digits.npz") as weights:
-        assert {name: weights[name].shape for name in weights} == SHAPES
-        assert {weights[name].dtype for name in weights} == {np.dtype(np.float32)}
-        assert sum(weights[name].size for name in weights) == network.summary((8, 8, 1)).totals.parameters
+    weights = read_weights(samples / "digits.npz")
+    assert {name: tensor.shape for name, tensor in weights.items()} == SHAPES
+    assert {tensor.dtype for tensor in weights.values()} == {np.dtype(np.float32)}
+    assert sum(tensor.size for tensor in weights.values()) == network.summary((8, 8, 1)).totals.parameters
+    assert read_classes(samples / "digits.npz") == tuple("0123456789")
     assert {name.partition(".")[0] for name in SHAPES} <= set(network.names)
 
 
