@@ -31,7 +31,7 @@ def _parse(text: str) -> Curve:
         layers = parse_network(text, kernel_shape).layers
         if len(layers) == 1 and isinstance(layers[0], Activation | Softmax):
             return layers[0]
-    raise LanguageError(f"{text!r} is not an activation{nearest(name, NAMES)}; known are {', '.join(NAMES)}")
+    raise LanguageError(f"{text!r} is not an activation{nearest(name.lower(), NAMES)}; known are {', '.join(NAMES)}")
 
 
 @click.command(
@@ -101,15 +101,17 @@ def _record(layer: Curve) -> dict[str, Any]:
         differentiate,
         parameter_of,
         softmax,
+        write_formulas,
     )
 
     row, number, points = ACTIVATIONS[layer.op], parameter_of(layer), np.array(POINTS, dtype=np.float64)
+    formula, derivative = write_formulas(layer)
     values = activate(points, layer) if isinstance(layer, Activation) else softmax(points)
     return {
         "name": layer.text,
-        "formula": row.formula.format(a=show_digits(number, 15)),
+        "formula": formula,
         "range": row.limits(number),
-        "derivative": row.derivative_formula.format(a=show_digits(number, 15)),
+        "derivative": derivative,
         "x": POINTS,
         "values": (values + 0.0).tolist(),  # -0 becomes 0
         "derivatives": (differentiate(points, layer) + 0.0).tolist(),

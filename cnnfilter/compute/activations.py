@@ -10,6 +10,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.nn.layers import Function
 from cnnfilter.nn.other_layers import SLOPES, Activation, Softmax
+from cnnfilter.numbers import show_digits
 
 _Formula = Callable[[Floats, np.floating], Floats]
 """Takes values, and the slope of leakyrelu or the alpha of elu, which the others do not look at."""
@@ -49,6 +50,13 @@ def parameter_of(layer: Activation | Softmax) -> float:
     if isinstance(layer, Softmax):
         return 0.0
     return SLOPES.get(layer.function, 0.0) if layer.slope is None else layer.slope
+
+
+def write_formulas(layer: Activation | Softmax) -> tuple[str, str]:
+    """Return the function and its derivative as texts, the number of the layer in them; a factor of 1 is left out."""
+    row, number = ACTIVATIONS[layer.op], show_digits(parameter_of(layer), 15)
+    function, derivative = (text.format(a=number) for text in (row.formula, row.derivative_formula))
+    return function.replace(" 1*", " "), derivative.replace(" 1*", " ")
 
 
 def _apply(formula: _Formula, values: Array, layer: Activation | Softmax) -> Floats:

@@ -11,16 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cnnfilter.arrays import Floats
-from cnnfilter.compute.activations import ACTIVATIONS, activate, differentiate, parameter_of
+from cnnfilter.compute.activations import ACTIVATIONS, activate, differentiate, write_formulas
 from cnnfilter.nn.other_layers import Activation
-from cnnfilter.numbers import show_digits
 from cnnfilter.plot.sheet import FRAME, INK, Box, Paper
 
 _COLUMNS = 3
 _WIDTH = 3.0
 """Inches of a panel."""
 
-_HEAD, _GAP, _FOOT = 0.55, 0.45, 0.3
+_HEAD, _GAP, _FOOT = 0.65, 0.45, 0.3
 """Inches above, between and below panels."""
 
 _REACH = 4.0
@@ -81,8 +80,7 @@ def _open_panel(paper: Paper, box: Box, layer: Activation, scale: _Range) -> Axe
     axes.axhline(0, color="#999999", linewidth=0.8 * paper.zoom, zorder=1)
     axes.axvline(0, color="#999999", linewidth=0.8 * paper.zoom, zorder=1)
     title = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
-    formula = ACTIVATIONS[layer.op].formula.format(a=show_digits(parameter_of(layer), 15))
-    paper.break_lines(title, layer.text, [formula], (_HEAD - 0.2, box.width))
+    paper.break_lines(title, layer.text, [write_formulas(layer)[0]], (_HEAD - 0.3, box.width))
     return axes
 
 

@@ -30,6 +30,7 @@ def test_all_are_printed_with_formula_range_values_and_source(run: Run) -> None:
     assert all(list(facts) == ["formula", "range", "x", "f(x)", "source"] for facts in found.values())
     assert found["relu6"]["range"] == "0 to 6"
     assert found["leakyrelu"]["formula"] == "x if x > 0 else 0.01*x"
+    assert found["elu"]["formula"] == "x if x > 0 else (exp(x) - 1)"
     assert found["gelu"]["f(x)"].split() == ["-0.0455", "-0.1587", "0", "0.8413", "1.954"]
     assert found["softmax"]["f(x)"].endswith("0.6364 (these five together)")
 
@@ -91,6 +92,7 @@ def test_a_figure_is_drawn_alone_or_with_json(run: Run, folder: Path, words: tup
         (("relu+relu",), "'relu+relu' is not an activation; nearest: relu"),
         (("elu:x",), "'elu:x': unknown option 'x'"),
         (("softmax", "--plot", "x.png"), "softmax takes all channels together, and has no curve; leave it out"),
+        (("RELU",), "'RELU' is not an activation; nearest: relu, relu6; known are relu, relu6"),
         (("relu", "--plot", "x.jpg"), "--plot x.jpg: unknown suffix '.jpg'; .png, .svg, .pdf would do"),
         (("relu", "--dpi", "100"), "--figure-size and --dpi are about a figure; --plot FILE asks for one"),
     ],
