@@ -432,12 +432,13 @@ def _seen_from(word: str, folder: Path) -> str:
     """Return a kernel word in which a file's path starts from the folder of the network file."""
     from pathlib import Path  # noqa: PLC0415  only files need it
 
-    from cnnfilter.kernels.spec import recognize  # noqa: PLC0415  as above
+    from cnnfilter.kernels.spec import LearnedBank, recognize  # noqa: PLC0415  as above
 
     if folder == Path() or Path(word).is_absolute():
         return word
     try:
-        is_path = recognize(word) == Path(word)
+        found = recognize(word)
+        is_path = found == Path(word) or isinstance(found, LearnedBank)
     except KernelError:
         is_path = (folder / word).exists()
     if not is_path:

@@ -99,7 +99,7 @@ def _find_prerequisites(networks: Sequence[Network], settings: Settings, documen
     """Return the files beside the inputs on which results depend."""
     all_layers = [node.layer for network in networks for node in network.all_nodes]
     words = [word for layer in all_layers if isinstance(layer, Convolution) for word in layer.kernels]
-    kernels = [recognize(word.text) for word in words]
+    kernels = [getattr(found, "path", found) for found in (recognize(word.text) for word in words)]
     patterns = [Path(path) for layer in all_layers for path in layer.files]
     files = (*kernels, *patterns, document and document.path, settings.weights, settings.labels)
     return tuple(path for path in files if isinstance(path, Path))

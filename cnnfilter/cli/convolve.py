@@ -92,8 +92,8 @@ Examples:
     metavar="KERNEL",
     shell_complete=completing("kernel"),
     multiple=True,
-    help="A name (`cnnfilter kernels` lists them), a file, or the matrix itself, such as"
-    ' "0 -1 0; -1 5 -1; 0 -1 0". Several kernels give one output each, unless combined.',
+    help="A name (`cnnfilter kernels` lists them), a file, net.npz:conv1 (the kernels of a layer in a file of weights),"
+    ' or the matrix itself, such as "0 -1 0; -1 5 -1; 0 -1 0". Several kernels give one output each, unless combined.',
 )
 @click.option("-s", "--stride", type=pair("stride"), default="1", help="Pixels between windows.")
 @options.border_padding_option

@@ -11,7 +11,7 @@ from cnnfilter.cli import Command
 from cnnfilter.cli.options import completing, plot_options, wanted_sheet
 from cnnfilter.errors import OutputError
 from cnnfilter.kernels.recipes import RECIPES, usage
-from cnnfilter.kernels.spec import Kernel, describe, list_kernels, load_kernel, names
+from cnnfilter.kernels.spec import Kernel, LearnedBank, describe, list_kernels, load_kernel, names, recognize
 from cnnfilter.log import warn
 from cnnfilter.numbers import align, round_digits, show_number, to_json
 
@@ -64,8 +64,9 @@ def command(
 ) -> None:
     """List all kernels, or show the matrix, divisor, sum and rank of some.
 
-    A KERNEL is a name, a file, or the matrix itself, as for `cnnfilter convolve -k`. The matrix shown is
-    the one that is used. With --plot nothing else is printed, unless --matrix or --json is given.
+    A KERNEL is a name, a file, the matrix itself, or net.npz:conv1 (the kernels of a layer in a file of
+    weights), as for `cnnfilter convolve -k`. The matrix shown is the one that is used. With --plot nothing else
+    is printed, unless --matrix or --json is given.
     """
     words = tuple(kernel for word in words for kernel in list_kernels(word))
     if matrix and as_json:
@@ -100,7 +101,9 @@ def _draw(sheet: Sheet, words: tuple[str, ...], image: str | None) -> None:
     pixels, note = draw.read_sample(image) if image else (draw.make_sample(), "a computed test image")
     with open_sheet(sheet) as figure:
         paper = Paper(figure, sheet)
-        if kernels:
+        if len(kernels) == 1 and isinstance(recognize(words[0]), LearnedBank):
+            draw.draw_bank(paper, words[0], kernels[0].weights)
+        elif kernels:
             planes = []
             for word, kernel in zip(words, kernels, strict=True):
                 flat = image is not None and kernel.weights.ndim == 2

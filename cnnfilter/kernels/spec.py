@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _WORD = rf"{DECIMAL}(?:/{DECIMAL})?"
 _SIZE_FIRST = re.compile(r"\s*\d+x\d+[^\s:]*:", re.ASCII)
+_LEARNED = re.compile(r"(.+\.(?:npz|safetensors)):([^:/]+)", re.IGNORECASE)
 _INLINE = re.compile(rf"[\s,;]*{_WORD}(?:[\s,;]+{_WORD})*[\s,;]*", re.ASCII)
 
 
@@ -34,6 +35,13 @@ class Made(NamedTuple):
 
     name: str
     arguments: dict[str, float]
+
+
+class LearnedBank(NamedTuple):
+    """The kernels of a layer in a file of trained weights, written `net.npz:conv1`."""
+
+    path: Path
+    layer: str
 
 
 class Kernel(NamedTuple):
@@ -46,8 +54,8 @@ class Kernel(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def recognize(word: str) -> Made | Path | str:
-    """Return the meaning of a kernel word: a kernel made to size, a file, or the matrix itself as text.
+def recognize(word: str) -> Made | LearnedBank | Path | str:
+    """Return the meaning of a kernel word: a kernel made to size, a layer, a file, or the matrix itself as text.
 
     Recognised in this order: JSON, ImageMagick's `WxH:`, or only numbers, fractions, commas and `;` are the matrix
     itself; a known name before the first `:`, in any case, is that kernel; a `/`, a `.`, or that it exists makes a
@@ -65,11 +73,15 @@ def recognize(word: str) -> Made | Path | str:
             raise KernelError(f"kernel {name} is fixed, and {word!r} gives it an argument{_meant(name, arguments)}")
         return fixed_kernels()[name]
     exists = _exists(word)
+    if not exists and (match := _LEARNED.fullmatch(word)):
+        return LearnedBank(Path(match[1]), match[2])
     if not word.strip() or not ("/" in word or exists or ("." in word and ":" not in word)):
         missing = ", and no such file" if "." in word else ""
         hint = _meant(name, arguments) or f"{nearest(name, names())}; `cnnfilter kernels` lists all"
         raise KernelError(f"unknown kernel {word!r}{missing}{hint}")
     path = Path(word)
+    if _LEARNED.fullmatch(f"{word}:layer"):
+        raise KernelError(f"holds the weights of layers; {word}:conv1 is the bank of one", path=path)
     if path.suffix.lower() not in {*SUFFIXES, ""}:
         raise KernelError(f"kernel files are {', '.join(SUFFIXES)}, not {path.suffix}", path=path)
     return path
@@ -155,12 +167,14 @@ def kernel_shape(word: str) -> Shape:
             return int(arguments["n"]), int(arguments["n"])
         case TextKernel(_, shape):
             return shape
+        case LearnedBank() as bank:
+            return _load_bank(bank).shape
         case path:
             return npy_shape(path)
 
 
-def _read(word: str) -> Made | TextKernel | Path:
-    """Return a kernel made to size, one that is written out, or the path of a `.npy` file.
+def _read(word: str) -> Made | TextKernel | LearnedBank | Path:
+    """Return a kernel made to size, one that is written out, a layer's, or the path of a `.npy` file.
 
     A file that has not changed is read once; so is a pipe, such as a shell's `<(...)`, which gives its text only once.
     """
@@ -170,7 +184,7 @@ def _read(word: str) -> Made | TextKernel | Path:
             return read_matrix(found)
         except ValueError as error:
             raise KernelError(f"kernel {found!r}: {getattr(error, 'reason', error)}") from error
-    if isinstance(found, Made) or found.suffix.lower() == ".npy":
+    if isinstance(found, Made | LearnedBank) or found.suffix.lower() == ".npy":
         return found
     try:
         status = found.stat()
@@ -187,6 +201,8 @@ def never_negative(word: str) -> bool:
             return not RECIPES[name].signed
         case TextKernel(maps):
             return all(weight >= 0 for slices in maps for rows in slices for row in rows for weight in row)
+        case LearnedBank() as bank:
+            return bool((_load_bank(bank) >= 0).all())
         case path:
             return bool((_load_numpy(path) >= 0).all())
 
@@ -202,8 +218,26 @@ def load_kernel(word: str) -> Kernel:
         case TextKernel(maps, shape, offset, description, source):
             weights = np.array(maps).transpose(2, 3, 1, 0).reshape(shape)  # from (out, in, kh, kw)
             return Kernel(np.ascontiguousarray(weights), offset, description, source)
+        case LearnedBank() as bank:
+            return Kernel(_load_bank(bank), description=f"learned by {bank.layer}", source=str(bank.path))
         case path:
             return Kernel(_load_numpy(path))
+
+
+def _load_bank(bank: LearnedBank) -> Doubles:
+    """Return the kernels of a layer, (kh, kw, in / groups, out); a `KernelError` names those that there are."""
+    import numpy as np  # noqa: PLC0415  a name needs none
+
+    from cnnfilter.io.weights import read_weights  # noqa: PLC0415  most kernels are not learned
+
+    tensors = read_weights(bank.path)
+    layers = [name.removesuffix(".weight") for name, tensor in tensors.items() if tensor.ndim == 4]
+    if bank.layer not in layers:
+        kind = "is not a convolution" if f"{bank.layer}.weight" in tensors else "is not there"
+        others = f"; kernels have {', '.join(layers)}" if layers else "; no layer has kernels"
+        raise KernelError(f"layer {bank.layer!r} {kind}{nearest(bank.layer, layers) or others}", path=bank.path)
+    found = tensors.get(f"{bank.layer}.weight", tensors.get(bank.layer))
+    return np.ascontiguousarray(np.asarray(found, np.float64).transpose(2, 3, 1, 0))
 
 
 def _load_numpy(path: Path) -> Doubles:

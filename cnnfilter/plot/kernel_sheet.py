@@ -25,9 +25,10 @@ from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, Made, load_kernel, names, recognize
 from cnnfilter.numbers import round_digits, show_number
 from cnnfilter.plot.cells import write_numbers
+from cnnfilter.plot.compare import draw_filters
 from cnnfilter.plot.panel import BAR, BELOW, TICKS, TITLE, draw_bar, draw_pixels, mark_sizes
 from cnnfilter.plot.sheet import Box, Paper
-from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, Display, scale_of
+from cnnfilter.plot.view import GRAYS, SIGNED, UNSIGNED, Display, scale_of, show_end
 
 WHITE = 255.0
 """Of the sample, and of a user's image, whatever its depth was."""
@@ -173,6 +174,14 @@ def draw_kernels(paper: Paper, planes: Sequence[Plane], heading: str = "") -> No
         if plane.result:
             _draw_result(paper, boxes[2], plane.result)
         top += height
+
+
+def draw_bank(paper: Paper, word: str, weights: Doubles) -> None:
+    """Draw what a layer has learned, (kh, kw, in, out): its kernels side by side, with one scale."""
+    paper.lay_out(6.4, 6.2)
+    words = paper.text(0.3, 0.12, "", 10)
+    paper.break_lines(words, "", [f"{word}: {show_end(weights.min())} to {show_end(weights.max())}"], (0.3, 5.6))
+    draw_filters(paper, Box(0.3, 0.45, 5.6, 5.75), weights)
 
 
 def _open_panel(paper: Paper, box: Box, shape: Sequence[int]) -> tuple[Axes, Box]:
