@@ -92,7 +92,7 @@ def test_a_figure_is_drawn_alone_or_with_json(run: Run, folder: Path, words: tup
         (("relu+relu",), "'relu+relu' is not an activation; nearest: relu"),
         (("elu:x",), "'elu:x': unknown option 'x'"),
         (("softmax", "--plot", "x.png"), "softmax takes all channels together, and has no curve; leave it out"),
-        (("RELU",), "'RELU' is not an activation; nearest: relu, relu6; known are relu, relu6"),
+        (("RELU",), "'RELU' is not an activation; nearest: relu, relu6, elu; known are relu"),
         (("relu", "--plot", "x.jpg"), "--plot x.jpg: unknown suffix '.jpg'; .png, .svg, .pdf would do"),
         (("relu", "--dpi", "100"), "--figure-size and --dpi are about a figure; --plot FILE asks for one"),
     ],
