@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnnfilter.arrays import Doubles
 from cnnfilter.compute.correlate import Lags, Peak, correlate_planes, find_peaks, find_shift, to_plane
 from cnnfilter.compute.tiles import Model
+from cnnfilter.errors import ShapeError
 from cnnfilter.io.decode import Picture
 from cnnfilter.nn.correlation import Correlation, Similarity
 from cnnfilter.numbers import show_digits, to_json
@@ -60,7 +61,10 @@ def list_correlation(picture: Picture, model: Model, settings: Settings, name: s
         text = f"{_show_tenth(peak.dy)} {_show_tenth(peak.dx)}\n"
         known["shift"] = {"dy": round(peak.dy, 2), "dx": round(peak.dx, 2), "value": peak.value}
     else:
-        peaks = find_peaks(planes.correlate(), planes.lags, settings.peaks or 1)
+        values = planes.correlate()
+        if layer.similarity is Similarity.NCC and not values.any():
+            raise ShapeError("there is no peak: every overlap is flat, or covers less than half of the pattern")
+        peaks = find_peaks(values, planes.lags, settings.peaks or 1)
         text = "".join(f"{peak.dy} {peak.dx} {show_digits(peak.value, _DIGITS)}\n" for peak in peaks)
         known["peaks"] = [peak._asdict() for peak in peaks]
     if settings.json:

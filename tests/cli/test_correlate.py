@@ -93,6 +93,15 @@ def test_a_shift_is_printed_to_a_tenth_of_a_pixel(run: Run, folder: Path, photo:
     assert line["normalize"] == "phase"
 
 
+def test_where_no_overlap_can_be_compared_there_is_no_peak(run: Run, scene: Array) -> None:
+    assert scene.size
+    result = run("correlate", "patch.png", "--with", "photo.png", "--peaks", "1", status=1)
+    assert result.stdout == ""
+    assert result.stderr == (
+        "cnnfilter: patch.png: there is no peak: every overlap is flat, or covers less than half of the pattern\n"
+    )
+
+
 def test_several_inputs_are_each_named(run: Run, folder: Path, scene: Array) -> None:
     save(folder / "other.png", scene[20:, 30:])
     lines = run("correlate", "photo.png", "other.png", "--with", "patch.png", "--peaks", "1").stdout.splitlines()
