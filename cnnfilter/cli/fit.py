@@ -163,10 +163,11 @@ def _describe(found: FittedKernel, before: str, after: str) -> list[str]:
     """Return what the comments of a kernel file say."""
     biases = found.bias if isinstance(found.bias, tuple) else (found.bias,)
     left = f", {found.left_out:,} left out, which are black or white in AFTER" if found.left_out else ""
+    residual = "0, but for rounding" if found.r2 == 1 else f"{found.residual:.3g} levels (root mean square)"
     lines = [
         f"makes {Path(after).name} of {Path(before).name}: {show_shape(found.kernel.shape)}",
         f"bias {', '.join(show_digits(bias, 9) for bias in biases)}",
-        f"R2 {show_digits(found.r2, 9)}, residual {found.residual:.3g} levels (root mean square)",
+        f"R2 {show_digits(found.r2, 9)}, residual {residual}",
         f"{count(found.used, 'value')} used{left}",
         f"condition {found.condition:.3g}",
     ]
