@@ -82,7 +82,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
     seen, colours, white = picture, picture.colours, float(picture.maximum)
-    if picture.has_alpha or settings.linear or settings.preparation:
+    if picture.has_alpha or settings.linear or settings.preparation or settings.augmentation:
         seen = see(picture, model, settings)
         colours, white = prepare_colours(seen, settings)
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
@@ -131,7 +131,8 @@ def _load(picture: Picture, model: Model, settings: Settings) -> tuple[Program, 
     """Return a network ready for a picture, and the shape that it sees."""
     if settings.linear and picture.matrix:
         raise ShapeError("a matrix has no sRGB levels to decode; --linear takes images")
-    shape = seen_shape(picture, settings) if settings.preparation else picture.colours.shape
+    is_changed = settings.preparation or settings.augmentation
+    shape = seen_shape(picture, settings) if is_changed else picture.colours.shape
     for layer in model.network.layers:
         layer.check_kind(matrix=picture.matrix, channels=shape[2])
     result = model.output(shape)
