@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
-from cnnfilter.compute.borders import Padded
 from cnnfilter.io.opencv import cv2
 from cnnfilter.learn.steps import AugmentStep, AugmentSteps
 from cnnfilter.nn.frozen import replace
@@ -212,26 +211,28 @@ def _warp(pixels: Array, drawn: Sequence[Drawn], interpolation: int) -> Array:
     matrix = np.eye(3)
     for step, values in drawn:
         matrix = _make_matrix(step, values) @ matrix
-    centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
-    matrix = centre @ matrix @ np.linalg.inv(centre)
+    centre = np.array([[0, 0, (width - 1) / 2], [0, 0, (height - 1) / 2], [0, 0, 0]])
+    matrix = (np.eye(3) + centre) @ matrix @ (np.eye(3) - centre)
     flags, border = interpolation | cv2.WARP_INVERSE_MAP, drawn[0].step.border
     value = [border.value] * 4
     inverse = np.linalg.inv(matrix)[:2].round(12)
     dtype = pixels.dtype
     if dtype == np.float64 and (inverse[:, :2] != np.eye(2)).any():  # which OpenCV interpolates at 32nds of a pixel
         pixels = pixels.astype(np.float32)
-    planes = [
-        cv2.warpAffine(
-            plane, inverse, (width, height), flags=flags, borderMode=_BORDERS[border.mode], borderValue=value
-        )
-        for plane in _split(pixels)
-    ]
-    return np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2).astype(dtype, copy=False)
+    warped = _by_four(
+        pixels,
+        lambda part: cv2.warpAffine(
+            part, inverse, (width, height), flags=flags, borderMode=_BORDERS[border.mode], borderValue=value
+        ),
+    )
+    return warped.astype(dtype, copy=False)
 
 
-def _split(pixels: Array, most: int = 4) -> list[Array]:
-    """Return pixels in parts of up to four channels, which is how many values a border of OpenCV has."""
-    return [np.ascontiguousarray(pixels[:, :, first : first + most]) for first in range(0, pixels.shape[2], most)]
+def _by_four(pixels: Array, call: Callable[[Array], Array]) -> Array:
+    """Return what OpenCV makes of pixels, four channels at a time: so many values a border has."""
+    starts = range(0, pixels.shape[2], 4)
+    parts = [np.atleast_3d(call(np.ascontiguousarray(pixels[:, :, first : first + 4]))) for first in starts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
 def _make_matrix(step: AugmentStep, values: dict[str, float]) -> Doubles:
@@ -258,14 +259,14 @@ def _flip(pixels: Array, step: AugmentStep, _values: dict[str, float]) -> Array:
 
 def _pad(pixels: Array, step: AugmentStep, values: dict[str, float]) -> Array:
     rows, columns = int(values["rows"]), int(values["columns"])
-    return Padded(pixels, (rows, columns, rows, columns), step.border, pixels.dtype.name).whole()
+    mode, value = _BORDERS[step.border.mode], [step.border.value] * 4
+    return _by_four(pixels, lambda part: cv2.copyMakeBorder(part, rows, rows, columns, columns, mode, value=value))
 
 
 def _blur(pixels: Array, _step: AugmentStep, values: dict[str, float]) -> Array:
     if values["sigma"] < _SHARP:
         return pixels
-    planes = [np.atleast_3d(cv2.GaussianBlur(plane, (0, 0), values["sigma"])) for plane in _split(pixels)]
-    return np.concatenate(planes, axis=2)
+    return _by_four(pixels, lambda part: cv2.GaussianBlur(part, (0, 0), values["sigma"]))
 
 
 _MOVES: dict[str, Callable[[Array, AugmentStep, dict[str, float]], Array]] = {
