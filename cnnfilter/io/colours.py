@@ -73,8 +73,8 @@ def decode_srgb(levels: Array, white: float) -> Floats:
 
     Examples
     --------
-    >>> decode_srgb(np.array([0, 188, 255], np.uint8), 255.0).round(1).tolist()
-    [0.0, 128.2, 255.0]
+    >>> decode_srgb(np.array([0, 188, 255], np.uint8), 255.0).round().tolist()
+    [0.0, 128.0, 255.0]
     """
     if levels.dtype.kind == "u":
         every = np.arange(np.iinfo(levels.dtype).max + 1, dtype=np.float64)

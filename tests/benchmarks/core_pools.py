@@ -27,7 +27,7 @@ WINDOWS_OF_SLOW_PEERS = ((3, 2), (5, 1))
 class Subject(NamedTuple):
     """A pool, and what it is laid on."""
 
-    mode: Literal["max", "avg", "min"]
+    mode: Literal["max", "avg", "min", "median"]
     size: int
     stride: int
     image: Array

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import skimage
-import sklearn  # type: ignore[import-untyped]
+import skimage  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import sklearn  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from scipy import ndimage  # type: ignore[import-untyped]
 
 import cnnfilter
