@@ -13,6 +13,7 @@ from tests.benchmarks import (
     bench_decode,
     bench_networks,
     bench_start,
+    bench_train,
 )
 from tests.benchmarks.machine import heading
 
@@ -24,6 +25,7 @@ MODULES = {
     "arrays": bench_core.main,
     "correlations": bench_correlate.main,
     "decoding": bench_decode.main,
+    "training": bench_train.main,
 }
 
 
