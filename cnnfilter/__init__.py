@@ -6,6 +6,7 @@ Images are NumPy arrays (H, W) or (H, W, C), RGB; kernels (kh, kw), (kh, kw, in)
     pool(image, size)               take one value from each window: pool(image, 2, mode="max")
     correlate(image, pattern)       compare an image with a pattern, shift by shift
     fit(before, after)              the kernel that makes one image of another
+    train(text, images, labels)     train a network on arrays: classes, or images made of images
     network(text).run(image)        run layers: network("conv:sobel-x,sobel-y magnitude")
     network(text).summary(shape)    the size, weights and multiplications of each layer
     kernel(name), kernel_names()    a kernel as an array; the names of all kernels
@@ -44,12 +45,22 @@ if TYPE_CHECKING:
         read_image,
         set_threads,
         trace,
+        train,
         write_image,
     )
-    from cnnfilter.errors import CnnFilterError, ImageFileError, KernelError, LanguageError, OutputError, ShapeError
+    from cnnfilter.errors import (
+        CnnFilterError,
+        DivergenceError,
+        ImageFileError,
+        KernelError,
+        LanguageError,
+        OutputError,
+        ShapeError,
+    )
 
 __all__ = [
     "CnnFilterError",
+    "DivergenceError",
     "ImageFileError",
     "KernelError",
     "LanguageError",
@@ -67,6 +78,7 @@ __all__ = [
     "read_image",
     "set_threads",
     "trace",
+    "train",
     "write_image",
 ]
 

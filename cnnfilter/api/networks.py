@@ -84,7 +84,7 @@ class RunnableNetwork(Network):
         images = as_numbers(image, "image")
         if images.ndim not in {2, 3, 4}:
             raise ShapeError(f"image has the shape {images.shape}; (H, W), (H, W, C) and (N, H, W, C) are images")
-        model = self._model if weights is None else Model(self, _state(weights))
+        model = self._model if weights is None else Model(self, as_state(weights))
         if images.ndim != 4:
             return self._run(images, model)
         results = [self._run(one, model) for one in images]
@@ -99,7 +99,7 @@ class RunnableNetwork(Network):
     @cached_property
     def _model(self) -> Model:
         """The network with the weights of its file, read once."""
-        return Model(self, None if self.weights is None else _state(self.weights))
+        return Model(self, None if self.weights is None else as_state(self.weights))
 
     @public
     def summary(
@@ -162,7 +162,8 @@ def _as_input(shape: str | Sequence[int]) -> Shape:
     return sizes
 
 
-def _state(weights: str | PathLike[str] | Mapping[str, ArrayLike]) -> StateDict:
+def as_state(weights: str | PathLike[str] | Mapping[str, ArrayLike]) -> StateDict:
+    """Return the weights in a file, or those that a mapping has."""
     if isinstance(weights, Mapping):
         return StateDict(as_tensors(weights))
     if not isinstance(weights, str | PathLike):

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.forward import as_volume, prepare
-from cnnfilter.errors import ImageFileError
+from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.paths import fill_template, find_inputs, lacks_memory, walk_folder
@@ -37,12 +37,13 @@ _SHOWN = 5  # classes that a message names
 
 
 class InputEntry(NamedTuple):
-    """An input: a name whose hash assigns it to a part, its file or pixels, and its class or the file of its target."""
+    """An input: its name, whose hash assigns it to a part, its file or pixels, and its class or its target's."""
 
     name: str
     source: str
     answer: str
     pixels: Array | None = None
+    wanted: Array | None = None
 
 
 def find_entries(sources: Sequence[str], target: str | None = None) -> list[InputEntry]:
@@ -140,11 +141,21 @@ def _read_arrays(path: Path) -> list[InputEntry]:
         raise ImageFileError(f"images are {shown}, not numbers (N, H, W) or (N, H, W, C)", path=path)
     if labels.shape != images.shape[:1]:
         raise ImageFileError(f"labels have the shape {labels.shape}, and there are {len(images)} images", path=path)
-    wholes = labels.dtype.kind in "bui" or (labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
-    if labels.dtype.kind != "U" and not wholes:
-        raise ImageFileError(f"labels of {labels.dtype} are not whole numbers or names of classes", path=path)
-    names = labels.tolist() if labels.dtype.kind == "U" else [str(int(label)) for label in labels]
+    try:
+        names = name_labels(labels)
+    except ShapeError as error:
+        raise ImageFileError(error, path=path) from error
     return [InputEntry(str(place), f"{path}[{place}]", names[place], image) for place, image in enumerate(images)]
+
+
+def name_labels(labels: Array) -> list[str]:
+    """Return the names of classes in an array (N,) of names or whole numbers, or raise a `ShapeError`."""
+    wholes = labels.dtype.kind in "bui" or (labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
+    if labels.ndim != 1 or (labels.dtype.kind != "U" and not wholes):
+        raise ShapeError(
+            f"labels of {labels.dtype} and shape {labels.shape} are not (N,) whole numbers or names of classes"
+        )
+    return labels.tolist() if labels.dtype.kind == "U" else [str(int(label)) for label in labels]
 
 
 def _load_arrays(path: Path) -> dict[str, Array]:
@@ -237,7 +248,7 @@ class ImageExamples:
         """Read what is wanted: images of the shape that the network gives, prepared as inputs are."""
         targets = []
         for entry in self._entries:
-            volume, _ = _read_volume(InputEntry(entry.answer, entry.answer, ""))
+            volume, _ = _read_volume(InputEntry(entry.answer, entry.answer, "", entry.wanted))
             size = shape[:2] if self._preparation.size and len(shape) == 3 else None
             if (*(size or volume.shape[:2]), volume.shape[2]) != shape:
                 raise ImageFileError(

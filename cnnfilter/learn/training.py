@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Floats
+from cnnfilter.arrays import Array, Floats, ieee_arithmetic
 from cnnfilter.compute.gradients import Mode, load_steps, propagate, softmax_batch
 from cnnfilter.compute.state_dict import RandomWeights, StateDict, check_sums, needs
 from cnnfilter.errors import DivergenceError, ShapeError
@@ -149,6 +149,7 @@ class Trainer:
             is_best = self._keep_best(number, score)
             yield Epoch(number, total / train.count, score, perf_counter() - begun, is_best)
 
+    @ieee_arithmetic
     def _step(self, train: Examples, places: Array, epoch: int, generator: np.random.Generator) -> float:
         """Do one step: forward, loss, backpropagation, update. Return the loss."""
         mode = Mode(self.parameters.gradients, training=True, random=generator)
@@ -156,7 +157,7 @@ class Trainer:
         loss, gradient = self.find_loss(outputs, train.answers(places))
         if not np.isfinite(loss):
             raise DivergenceError(
-                f"the loss is {loss} in epoch {epoch}; a smaller step helps: --rate {self.recipe.rate / 10:g}"
+                f"the loss is {loss} in epoch {epoch}; a smaller learning rate helps, such as {self.recipe.rate / 10:g}"
             )
         back(gradient)
         self.update()
@@ -187,6 +188,7 @@ class Trainer:
         self._least, self.best, self.best_epoch = rank, self.parameters.state(), number
         return True
 
+    @ieee_arithmetic
     def evaluate(self, examples: Examples) -> Score:
         """Return how well the weights of now answer examples."""
         total, confusion = 0.0, np.zeros((self.classes, self.classes), np.int64)
