@@ -42,7 +42,9 @@ def find_nearest(kernel: Doubles) -> Likeness | None:
     if not kernel.any():
         return None
     found = [likeness for word, weights in _candidates(kernel) if (likeness := _compare(kernel, weights, word))]
-    return min(found, key=lambda one: (round(one.distance, 9), one.factor != 1), default=None)  # fixed ones are first
+    # Of equals a fixed one, and one with a short name, is the better known.
+    ranks = {one: (round(one.distance, 9), one.factor != 1, ":" in one.name, len(one.name)) for one in found}
+    return min(ranks, key=ranks.__getitem__, default=None)
 
 
 def _compare(kernel: Doubles, weights: Doubles, word: str) -> Likeness | None:
