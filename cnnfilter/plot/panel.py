@@ -155,7 +155,7 @@ def draw_bar(paper: Paper, place: Box, image: ScalarMappable, extend: str = "nei
     """Draw the scale right of a box."""
     axes = paper.axes(Box(place.left + place.width + 0.08, place.top, 0.12, place.height))
     bar = paper.figure.colorbar(image, cax=axes, extend=extend, label=label)
-    words = [*map(show_short if isinstance(image.norm, FuncNorm) else show_level, _choose_levels(paper, place, image))]
+    words = [show_digits(level, 6, whole=1e6) for level in _choose_levels(paper, place, image)]
     levels = [float(word) for word in words]
     bar.set_ticks(levels, labels=words)
     bar.minorticks_off()
@@ -177,7 +177,7 @@ def _choose_levels(paper: Paper, place: Box, image: ScalarMappable) -> list[floa
         return [high / 10**power for power in range(5) if high / 10**power >= low * 0.999]
     slack = 1e-6 * (high - low)
     levels = np.asarray(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)).tolist()
-    return [level for level in levels if low - slack <= level <= high + slack]
+    return [0.0 if abs(level) < slack else level for level in levels if low - slack <= level <= high + slack]
 
 
 def mark_sizes(paper: Paper, place: Box, axes: Axes, size: Pair, first: Pair | None = None) -> None:

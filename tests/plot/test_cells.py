@@ -26,6 +26,7 @@ from cnnfilter.explain.trace import Explained, trace
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
 from cnnfilter.numbers import show_sum
+from cnnfilter.plot.panel import draw_bar
 from cnnfilter.plot.sheet import Box
 from cnnfilter.plot.view import Display, find_odd, symmetric
 from cnnfilter.plot.window import draw_cells, draw_windows
@@ -113,6 +114,20 @@ def test_products_and_their_sums_add_up_as_they_are_drawn(seed: int) -> None:
             drawn = sum(Decimal(text.get_text()) for text in axes.texts)
             assert float(drawn) == pytest.approx(float(match[2]), rel=1e-4 if match[1] else 1e-9, abs=1e-12)
     assert len({axes.images[0].get_clim() for axes in panels}) == 1
+
+
+@pytest.mark.parametrize("reach", [3e-14, 0.4, 7.0, 2e5])
+def test_the_levels_of_a_scale_are_named_each_by_its_number(reach: float) -> None:
+    paper = blank()
+    paper.lay_out(4, 4)
+    box = Box(0.5, 0.5, 2, 3)
+    axes = paper.axes(box)
+    draw_bar(paper, box, axes.imshow(np.array([[-reach, reach]]), norm=symmetric(np.array([reach]))))
+    bar = next(axes for axes in paper.figure.axes if axes.get_label() == "scale")
+    words = [text.get_text() for text in bar.get_yticklabels()]
+    assert len(words) == len(set(words)) > 2
+    assert [float(word) for word in words] == pytest.approx(bar.get_yticks().tolist())
+    assert "0" in words
 
 
 @pytest.mark.parametrize(
