@@ -59,7 +59,6 @@ def filter_files(
     sources, below, failures = _collect(inputs, settings)
     prerequisites = _find_prerequisites(networks, settings, document)
     listed = Path(settings.files_from) if settings.files_from not in {None, "", STANDARD} else None
-    expands = "{page}" in (settings.output or "")  # each page gets an output
     request = OutputRequest(
         output=settings.output,
         format_=settings.format_.removeprefix(".") if settings.format_ else None,
@@ -68,18 +67,14 @@ def filter_files(
         prints=settings.output is None and _prints_numbers(networks[0], settings),
         in_place=settings.in_place,
         read_files=(*prerequisites, *([listed] if listed else ())),
-        stdin_suffix=".txt",
         below=below,
-        pages=_count_pages(sources, b"") if expands else {},
         page=settings.page,
         copies=settings.copies,
     )
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
-        pages = _count_pages(sources, stdin) if expands else {}
-        request = request._replace(stdin_suffix=_find_suffix(stdin), pages=pages)
-        jobs = _name_jobs(sources, request, settings)
+        jobs = _name_jobs(sources, request, settings, stdin)
     _check_results(jobs, networks[0], settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
     protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
@@ -162,7 +157,7 @@ def _find_suffix(stdin: bytes) -> str:
     return next((suffix for suffix, row in FORMATS.items() if row.name == format_), "")
 
 
-def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings) -> list[Job]:
+def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Settings, stdin: bytes = b"") -> list[Job]:
     """Return all jobs; where something is shown, results that nobody gave an output or asked to rank are not made.
 
     Raise an `OutputError` if an option of figures, moving pictures or explanations needs another.
@@ -190,6 +185,9 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
     _check_together(settings)
+    expands = "{page}" in (settings.output or "")  # each page gets an output
+    pages = _count_pages(sources, stdin) if expands else {}
+    request = request._replace(stdin_suffix=_find_suffix(stdin), pages=pages)
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
     if settings.with_:
