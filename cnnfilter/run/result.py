@@ -81,10 +81,8 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
         notes += _warn_about_layers(program.network.visits(shape), picture, settings)
     if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
-    seen, colours, white = picture, picture.colours, float(picture.maximum)
-    if picture.has_alpha or settings.linear or settings.preparation or settings.augmentation:
-        seen = see(picture, model, settings)
-        colours, white = prepare_colours(seen, settings)
+    seen = see(picture, model, settings)
+    colours, white = prepare_colours(seen, settings)
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
         notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; values outside are clipped")
