@@ -432,8 +432,7 @@ def encode(result: Result, settings: Settings) -> File:
     quality, compression = settings.quality, settings.compression
     data: Encoded
     if settings.ranking:
-        encode_classes = _encode_rankings if result.batch else _encode_classes
-        return encode_classes(result, settings.ranking, as_json=settings.json)
+        return _encode_classes(result, settings.ranking, as_json=settings.json)
     if pages := result.source:
         kept, lost = _carry_over_pages(result, pages)
         data = encode_pages(
@@ -468,33 +467,24 @@ def encode(result: Result, settings: Settings) -> File:
 
 
 def _encode_classes(result: Result, ranking: Ranking, *, as_json: bool) -> File:
-    """Return the file that lists the classes of a result."""
-    from cnnfilter.compute.classes import rank, write_classes  # noqa: PLC0415  for classes alone
-
-    (values,) = result.pages
-    classes, warning = rank(values, ranking)
-    if as_json:
-        data = f"{to_json({'input': result.input, 'classes': classes})}\n".encode()
-    else:
-        data = write_classes(classes, result.name)
-    notes = *result.notes, *filter(None, [warning])
-    return File(result.path or result.name, data, values.shape, notes=notes, classes=tuple(classes))
-
-
-def _encode_rankings(result: Result, ranking: Ranking, *, as_json: bool) -> File:
-    """Return the file that lists the classes of each input of a batch, a line each."""
-    from cnnfilter.compute.classes import rank, write_rankings  # noqa: PLC0415  for classes alone
+    """Return the file that lists the classes of a result, or of each input of a batch, a line each."""
+    from cnnfilter.compute.classes import rank, write_classes, write_rankings  # noqa: PLC0415  for classes alone
 
     ranked = [rank(values, ranking) for values in result.pages]
     classes, warnings = [each for each, _ in ranked], [warning for _, warning in ranked if warning]
+    shape = result.pages[0].shape
     if as_json:
-        lines = (to_json({"input": result.input, "item": item, "classes": each}) for item, each in enumerate(classes))
-        data = "".join(f"{line}\n" for line in lines).encode()
+        items = [{"item": item} if result.batch else {} for item in range(len(classes))]
+        lines = [{"input": result.input, **item, "classes": each} for item, each in zip(items, classes, strict=True)]
+        data = "".join(f"{to_json(line)}\n" for line in lines).encode()
     else:
-        data = write_rankings(classes, result.name)
-    notes, shape = (*result.notes, *warnings), (len(classes), *result.pages[0].shape)
+        data = write_rankings(classes, result.name) if result.batch else write_classes(classes[0], result.name)
     return File(
-        result.path or result.name, data, shape, notes=notes, classes=tuple(one for each in classes for one in each)
+        result.path or result.name,
+        data,
+        (len(classes), *shape) if result.batch else shape,
+        notes=(*result.notes, *warnings),
+        classes=tuple(one for each in classes for one in each),
     )
 
 
