@@ -50,6 +50,27 @@ def carry_over(
     return kept, tuple(notes)
 
 
+def carry_over_pages(
+    each: Sequence[Metadata], format_: Format, pages: Sequence[Array]
+) -> tuple[list[Metadata], tuple[str, ...]]:
+    """Return what a file of several pages says beside each, and what is dropped; an animation has one for all.
+
+    There may be more pages than metadata: of an animation each page gets what tells of its pixels.
+    """
+    shared = each[0]._replace(exif=b"", xmp=b"", texts=(), resources=b"", others=())
+    each, frames, lost = [*each, *[shared] * (len(pages) - len(each))], format_.pages == "frames", list[str]()
+    if frames:
+        if any(own and own != first for page in each[1:] for own, first in zip(page, each[0], strict=True)):
+            lost.append("the metadata of pages after the first dropped: an animation has one for all")
+        each = each[:1]
+    kept: list[Metadata] = []
+    for metadata, pixels in zip(each, pages, strict=False):
+        held, notes = carry_over(metadata, format_, pixels, frames=frames)
+        kept.append(held)
+        lost += notes
+    return kept, tuple(dict.fromkeys(lost))
+
+
 _RESOLUTION_IN_EXIF, _HOLDING_RESOURCES = {"WebP", "AVIF"}, {"JPEG", "TIFF"}
 
 _TEXT_TAGS = {

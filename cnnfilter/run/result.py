@@ -434,7 +434,9 @@ def encode(result: Result, settings: Settings) -> File:
     if settings.ranking:
         return _encode_classes(result, settings.ranking, as_json=settings.json)
     if pages := result.source:
-        kept, lost = _carry_over_pages(result, pages)
+        from cnnfilter.io.transfer import carry_over_pages  # noqa: PLC0415  many files have no metadata
+
+        kept, lost = carry_over_pages(pages.metadata(), find_format(result.name), result.pages)
         data = encode_pages(
             result.pages,
             result.name,
@@ -486,23 +488,3 @@ def _encode_classes(result: Result, ranking: Ranking, *, as_json: bool) -> File:
         notes=(*result.notes, *warnings),
         classes=tuple(one for each in classes for one in each),
     )
-
-
-def _carry_over_pages(result: Result, pages: Pages) -> tuple[list[Metadata], tuple[str, ...]]:
-    """Return what a file of several pictures says beside each, and what is dropped."""
-    from cnnfilter.io.transfer import carry_over  # noqa: PLC0415  many files have no metadata
-
-    format_, each = find_format(result.name), pages.metadata()
-    shared = each[0]._replace(exif=b"", xmp=b"", texts=(), resources=b"", others=())
-    each += [shared] * (len(result.pages) - len(each))  # of an animation each page gets what tells of its pixels
-    lost: list[str] = []
-    if format_.pages == "frames":
-        if any(own and own != first for page in each[1:] for own, first in zip(page, each[0], strict=True)):
-            lost.append("the metadata of pages after the first dropped: an animation has one for all")
-        each = each[:1]
-    kept: list[Metadata] = []
-    for metadata, pixels in zip(each, result.pages, strict=False):
-        held, notes = carry_over(metadata, format_, pixels, frames=format_.pages == "frames")
-        kept.append(held)
-        lost += notes
-    return kept, tuple(dict.fromkeys(lost))
