@@ -116,9 +116,16 @@ def as_choice(
     words: type[Choice], given: str, subject: str, error: type[CnnFilterError] = LanguageError, meant: str = ""
 ) -> Choice:
     """Return the member of an enumeration that a word names; of another word say what is probably `meant`."""
-    if given not in list(words):
-        raise error(f"{subject} {given!r} is unknown: {', '.join(words)}{meant or nearest(str(given), words)}")
+    check_choice(given, tuple(words), subject, error, meant)
     return words(given)
+
+
+def check_choice(
+    given: str, words: tuple[str, ...], subject: str, error: type[CnnFilterError] = LanguageError, meant: str = ""
+) -> None:
+    """Raise an `error` if a word is not among those that are known."""
+    if given not in words:
+        raise error(f"{subject} {given!r} is unknown: {', '.join(words)}{meant or nearest(str(given), words)}")
 
 
 def as_count(value: int, subject: str) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cnnfilter.api.arguments import Numbers, as_single_volume, public
-from cnnfilter.errors import LanguageError, ShapeError, nearest
+from cnnfilter.api.arguments import Numbers, as_single_volume, check_choice, public
+from cnnfilter.errors import ShapeError
 from cnnfilter.learn.fit import Channels, FittedKernel, Request, fit_kernel
 from cnnfilter.nn.geometry import as_pair
 
@@ -66,8 +68,7 @@ def fit(
     >>> found.residual < 1e-12
     True
     """
-    if channels not in {"each", "sum", "gray"}:
-        raise LanguageError(f"channels {channels!r} is unknown: each, sum, gray{nearest(channels, ['each', 'sum'])}")
+    check_choice(channels, get_args(Channels), "channels")
     if ridge < 0:
         raise ShapeError(f"ridge {ridge:g} is negative; it is 0 or more")
     volume, target = as_single_volume(before, "fit"), as_single_volume(after, "fit")

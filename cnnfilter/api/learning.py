@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cnnfilter.api.arguments import as_choice, public
+from cnnfilter.api.arguments import as_choice, check_choice, public
 from cnnfilter.api.networks import RunnableNetwork, as_state, network
 from cnnfilter.arrays import Array, as_numbers
-from cnnfilter.compute.state_dict import RandomWeights
+from cnnfilter.compute.state_dict import Init, RandomWeights
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.learn.examples import ImageExamples, InputEntry, name_labels, sort_classes
 from cnnfilter.learn.recipe import Loss, Optimizer, TrainingRecipe
@@ -55,7 +55,7 @@ def train(
     rate: float = 1e-3,
     optimizer: OptimizerName = "adam",
     loss: LossName | None = None,
-    init: Literal["he", "uniform"] = "he",
+    init: Init = "he",
     seed: int = 0,
     weights: str | PathLike[str] | State | None = None,
 ) -> Training:
@@ -119,6 +119,7 @@ def train(
         raise LanguageError("train takes labels, the classes of the images, or targets, the images wanted of them")
     if min(epochs, batch) < 1 or rate <= 0:
         raise ShapeError(f"epochs {epochs}, batch {batch} and rate {rate:g} are above 0")
+    check_choice(init, get_args(Init), "init")
     chosen = as_choice(Loss, loss, "loss") if loss else Loss.MSE if labels is None else Loss.CROSS_ENTROPY
     if labels is None and chosen is Loss.CROSS_ENTROPY:
         raise LanguageError('loss "cross-entropy" is for labels; targets take "mse" or "mae"')

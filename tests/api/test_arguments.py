@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnfilter.api import convolve, encode_image, kernel, network, pool, read_image, trace, write_image
+from cnnfilter.api import convolve, encode_image, fit, kernel, network, pool, read_image, trace, write_image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, OutputError, ShapeError
 
@@ -159,6 +160,12 @@ def test_a_number_is_a_border_that_holds_it() -> None:
         (read_image, ["https://a.org/b.png"], OSError, r"read_image\(urllib\.request\.urlopen\(address\)\)"),
         (write_image, [IMAGE, "a.png"], OutputError, r"it comes first, as in write_image\(path, image\)"),
         (encode_image, [IMAGE, 3], OutputError, "suffix is of type int"),
+        (
+            partial(fit, channels="grey"),  # type: ignore[arg-type]
+            [IMAGE, IMAGE],
+            LanguageError,
+            "'grey' is unknown: each, sum, gray; nearest: gray",
+        ),
         (trace, [IMAGE, "sharpen", 3], ShapeError, r"at 3 is not \(row, column\)"),
         (trace, [IMAGE, "sharpen", (0, -1)], ShapeError, r"at \(0, -1\) is negative"),
         (trace, [IMAGE, "sharpen", (9, 0)], ShapeError, "outside the output of 4x5x3"),

@@ -71,6 +71,7 @@ def test_training_goes_on_from_weights() -> None:
         ({"labels": np.zeros(60, int)}, "all 60 inputs are of one class, 0; two or more are needed"),
         ({"images": SCALED[0]}, "images have the shape (8, 8); (N, H, W) and (N, H, W, C) are images"),
         ({"optimizer": "adma"}, "optimizer 'adma' is unknown: adam, momentum, sgd; nearest: adam"),
+        ({"init": "unifrom"}, "init 'unifrom' is unknown: he, uniform; nearest: uniform"),
         ({"rate": 0}, "epochs 12, batch 16 and rate 0 are above 0"),
         ({"labels": None, "targets": SCALED, "loss": "cross-entropy"}, 'targets take "mse" or "mae"'),
         ({"layers": "flatten linear:3"}, "the network gives 3 values, and there are 2 classes"),
