@@ -19,7 +19,7 @@ from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.log import in_words_of_python, warn
 from cnnfilter.nn.geometry import Border, BorderMode, Pair
 from cnnfilter.nn.geometry import as_border as as_border_of_word
-from cnnfilter.nn.lint import describe_bank, looks_like_pytorch, warn_about_input
+from cnnfilter.nn.lint import describe_bank, has_channels_first, looks_like_pytorch
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -77,7 +77,7 @@ def as_single_volume(image: ArrayLike, caller: str) -> Array:
 
 def warn_about_axes(shape: tuple[int, ...]) -> None:
     """Warn where the channels of an image seem to come first."""
-    if warn_about_input(shape):
+    if has_channels_first(shape):
         warn(
             f"image of shape {shape} is read as {shape[0]} rows and {shape[1]} columns; if its channels come first, "
             "`image.transpose(1, 2, 0)` puts them last"

@@ -32,9 +32,9 @@ from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.opencv import cv2
 from cnnfilter.kernels.spec import Kernel, names
 from cnnfilter.log import warn
-from cnnfilter.nn.geometry import BorderMode, Window, as_padding, as_pair, default_padding
+from cnnfilter.nn.geometry import Window, as_padding, as_pair, default_padding
 from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord
-from cnnfilter.nn.lint import warn_about_borders
+from cnnfilter.nn.lint import is_border_unused
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.other_layers import Pool, PoolMode
 from cnnfilter.numbers import show_exact
@@ -174,8 +174,7 @@ def _lay(image: ArrayLike, kernel: KernelLike, options: _LayingOptions, caller: 
     if options.flip:
         given = given._replace(weights=given.weights[::-1, ::-1])
     bank, biases = build_bank(layer, (given,), volume.shape[2])
-    has_effect = border.mode is BorderMode.ZERO or any(window.pads(*volume.shape[:2]))
-    if not has_effect and warn_about_borders(Network((layer,)).visits(volume.shape)):
+    if is_border_unused(layer, volume.shape):
         warn(f'border="{border}" has no effect with padding 0; leave padding out, or give padding="same"')
     return _LaidKernel(volume, name, given, layer, bank, biases)
 

@@ -21,7 +21,7 @@ from cnnfilter.io.weights import as_tensors
 from cnnfilter.log import warn
 from cnnfilter.network_files import Document, Preparation, load_document, read_document
 from cnnfilter.nn.layers import Shape, as_shape
-from cnnfilter.nn.lint import warn_about_input
+from cnnfilter.nn.lint import has_channels_first
 from cnnfilter.nn.network import Network
 from cnnfilter.nn.summary import FloatName, Summary, summarize
 
@@ -156,7 +156,7 @@ def _as_input(shape: str | Sequence[int]) -> Shape:
     if len(given) not in {2, 3} and not isinstance(given, str):
         raise ShapeError(f"shape {shape!r} is not (height, width) or (height, width, channels), such as (224, 224, 3)")
     sizes = as_shape(given)
-    if warn_about_input(sizes):
+    if has_channels_first(sizes):
         height, width, channels = sizes
         warn(f"shape {sizes} is read as {height} rows; for {height} channels give {(width, channels, height)}")
     return sizes

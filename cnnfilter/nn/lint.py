@@ -13,12 +13,18 @@ def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
     return [
         f"{visit.node.text}: border {layer.border} has no effect with padding 0; leave the padding out, or make it same"
         for visit in visits
-        if isinstance(layer := visit.node.layer, Convolution)
-        and layer.border.mode != "zero"
+        if isinstance(layer := visit.node.layer, Convolution) and is_border_unused(layer, visit.inputs.shape)
+    ]
+
+
+def is_border_unused(layer: Convolution, shape: Shape) -> bool:
+    """Return whether a layer has a border, but no padding to fill around an input (height, width, channels)."""
+    return (
+        layer.border.mode != "zero"
         and layer.window.padding is not PaddingWord.SAME
         and layer.window.size != (1, 1)
-        and not any(layer.window.pads(*visit.inputs.shape[:2]))
-    ]
+        and not any(layer.window.pads(*shape[:2]))
+    )
 
 
 def advise_on_borders(visits: Iterable[Visit], *, padding_given: bool) -> list[str]:
@@ -73,9 +79,14 @@ _LARGEST_WINDOW = 11
 """Side of the largest windows of known networks, those of AlexNet."""
 
 
+def has_channels_first(shape: Shape) -> bool:
+    """Return whether a shape looks like (channels, height, width)."""
+    return len(shape) == 3 and shape[0] in {1, 3, 4} and min(shape[1:]) >= _LEAST_SIDE
+
+
 def warn_about_input(shape: Shape) -> list[str]:
     """Return a warning for the size of an input (height, width, channels) that looks like (channels, height, width)."""
-    if len(shape) != 3 or shape[0] not in {1, 3, 4} or min(shape[1:]) < _LEAST_SIDE:
+    if not has_channels_first(shape):
         return []
     height, width, channels = shape
     return [

@@ -143,6 +143,14 @@ def test_channels_that_come_first_are_named_before_they_are_refused() -> None:
         cnnfilter.encode_image(np.zeros((3, 50, 40)), "png")
 
 
+def test_an_image_smaller_than_its_kernel_is_refused_without_the_words_of_a_network() -> None:
+    with (
+        pytest.warns(UserWarning, match='border="edge" has no effect'),
+        pytest.raises(CnnFilterError, match=r"^a window of 5x5 is larger than the input of 3x3; "),
+    ):
+        cnnfilter.convolve(np.ones((3, 3)), np.ones((5, 5)), border="edge", padding=0)
+
+
 def test_a_range_that_clips_on_purpose_brings_no_warning() -> None:
     assert cnnfilter.encode_image(np.full((2, 2), -9.0), "png", range="clip")
     assert cnnfilter.encode_image(np.full((2, 2), -9.0), "png", range="max")
