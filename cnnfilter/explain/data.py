@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.activations import activate
 from cnnfilter.compute.borders import Places
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.chain import Link
@@ -27,8 +24,7 @@ def describe_trace(traced: Trace, outcome: Array, stored: Array | None) -> dict[
     """
     if (count := traced.values.size * max(1, len(traced.weighings))) > MOST_VALUES:
         raise ShapeError(f"the window has {count:,} values; up to {MOST_VALUES:,} are listed")
-    make_maps = _convolved_maps if traced.weighings else _pooled_maps
-    combination = traced.combination
+    combination, stages = traced.combination, traced.stages()
     return {
         "layer": traced.layer.text,
         "at": traced.place,
@@ -36,9 +32,12 @@ def describe_trace(traced: Trace, outcome: Array, stored: Array | None) -> dict[
         "output": traced.output,
         "gray": traced.gray,
         "window": _describe_window(traced),
-        "maps": make_maps(traced),
-        "combination": combination and {"mode": str(combination.mode), "values": traced.combined().tolist()},
-        "activations": _activations(traced),
+        "maps": _describe_maps(traced),
+        "combination": combination and {"mode": str(combination.mode), "values": stages[0].tolist()},
+        "activations": [
+            {"name": activation.text, "values": values.tolist()}
+            for activation, values in zip(traced.activations, stages[1:], strict=True)
+        ],
         "result": _numbers(outcome),
         "stored": None if stored is None else stored.tolist(),
     }
@@ -52,7 +51,6 @@ def describe_chain(links: Sequence[Link]) -> dict[str, Any]:
 def _describe_link(link: Link) -> dict[str, Any]:
     """Return what one layer does for the value; `window` is that of a convolution or pool, `terms` what others add."""
     traced, node = link.trace, link.step.node
-    make_maps = _convolved_maps if traced and traced.weighings else _pooled_maps
     terms = [{**term._asdict(), "product": term.product} for term in link.terms]
     return {
         "name": node.name,
@@ -62,7 +60,7 @@ def _describe_link(link: Link) -> dict[str, Any]:
         "at": link.place,
         "value": link.value,
         "window": traced and _describe_window(traced),
-        "maps": traced and make_maps(traced),
+        "maps": traced and _describe_maps(traced),
         "terms": terms or None,
         "bias": link.bias if link.terms else None,
         "from": {"at": link.source, "value": link.source_value, "reason": link.reason or None},
@@ -95,9 +93,14 @@ def _sources(places: Places) -> list[int | None]:
     return [place if place >= 0 else None for place in places.tolist()]
 
 
-def _convolved_maps(traced: Trace) -> list[dict[str, Any]]:
-    """Return what each map of a convolution adds up."""
-    return [_convolved_map(traced, weighing) for weighing in traced.weighings]
+def _describe_maps(traced: Trace) -> list[dict[str, Any]]:
+    """Return what each map adds up or takes; one map of all channels where it is them that are pooled."""
+    if traced.weighings:
+        return [_convolved_map(traced, weighing) for weighing in traced.weighings]
+    values = traced.sums().tolist()
+    if isinstance(traced.layer, ChannelPool):
+        return [_pooled_map(traced, range(traced.shape[2]), value) for value in values]
+    return [_pooled_map(traced, [channel], value) for channel, value in zip(traced.channels, values, strict=True)]
 
 
 def _convolved_map(traced: Trace, weighing: Weighing) -> dict[str, Any]:
@@ -123,14 +126,6 @@ def _convolved_map(traced: Trace, weighing: Weighing) -> dict[str, Any]:
     }
 
 
-def _pooled_maps(traced: Trace) -> list[dict[str, Any]]:
-    """Return what each map of a pool takes; one map of all channels where it is them that are pooled."""
-    values = traced.sums().tolist()
-    if isinstance(traced.layer, ChannelPool):
-        return [_pooled_map(traced, range(traced.shape[2]), value) for value in values]
-    return [_pooled_map(traced, [channel], value) for channel, value in zip(traced.channels, values, strict=True)]
-
-
 def _pooled_map(traced: Trace, channels: Sequence[int], value: float) -> dict[str, Any]:
     """Return what one map takes: `count` is what an average divides by, `picked` the (row, column) of the one value."""
     held = [{"channel": channel, "values": _pixels(traced, channel)} for channel in channels]
@@ -154,12 +149,3 @@ def _find_picked(traced: Trace, values: Doubles) -> tuple[int, int] | None:
     assert isinstance(layer, GlobalPool | Pool)
     place = find_picked(layer.mode, values, traced.inside)
     return (int(traced.reach.rows[place[0]]), int(traced.reach.columns[place[1]])) if place else None
-
-
-def _activations(traced: Trace) -> list[dict[str, Any]]:
-    """Return each activation with the values behind it."""
-    values, steps = traced.combined(), []
-    for activation in traced.activations:
-        values = np.asarray(activate(values, activation), dtype=np.float64)
-        steps.append({"name": activation.text, "values": values.tolist()})
-    return steps

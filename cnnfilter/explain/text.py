@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.activations import activate
 from cnnfilter.explain.chain import Link
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
 from cnnfilter.nn.geometry import BorderMode, Window, show_pair
@@ -316,15 +316,12 @@ def _combine(values: Doubles, mode: ChannelMode) -> str:
 
 def _explain_rest(traced: Trace) -> Iterator[str]:
     """Yield what the combination of kernels and the activations make of the sums."""
-    values = traced.sums()
+    stages = traced.stages()
     if (combination := traced.combination) is not None:
-        combined = traced.combined()
+        parts = traced.sums().reshape(len(stages[0]), -1)
         yield ""
-        yield from (_line("combined", _combine(part, combination.mode)) for part in values.reshape(len(combined), -1))
-        values = combined
-    for activation in traced.activations:
-        after = np.asarray(activate(values, activation), dtype=np.float64)
+        yield from (_line("combined", _combine(part, combination.mode)) for part in parts)
+    for activation, values in zip(traced.activations, pairwise(stages), strict=True):
         yield ""
-        for pair in zip(map(show_value, values), map(show_value, after), strict=True):
-            yield _line("then", f"{activation.text}({pair[0]}) = {pair[1]}")
-        values = after
+        for before, after in zip(*values, strict=True):
+            yield _line("then", f"{activation.text}({show_value(before)}) = {show_value(after)}")

@@ -108,12 +108,16 @@ class Trace(NamedTuple):
         sums = self.sums()
         return pool_channels(sums[None, None], self.combination).ravel() if self.combination else sums
 
+    def stages(self) -> list[Doubles]:
+        """Return the values of all maps before the first activation, and after each."""
+        stages = [self.combined()]
+        for activation in self.activations:
+            stages.append(np.asarray(activate(stages[-1], activation), dtype=np.float64))
+        return stages
+
     def results(self) -> Doubles:
         """Return the value of each map in double precision."""
-        values = self.combined()
-        for activation in self.activations:
-            values = np.asarray(activate(values, activation), dtype=np.float64)
-        return values
+        return self.stages()[-1]
 
 
 class Explained(NamedTuple):
