@@ -74,10 +74,10 @@ def test_commands_networks_and_figures_take_a_layer(tensors: dict[str, Array], r
     assert figure.std() > 1
 
 
-def test_a_network_file_names_weights_from_its_folder(tensors: dict[str, Array], runner: CliRunner) -> None:
+@pytest.mark.usefixtures("tensors")
+def test_a_network_file_names_weights_from_its_folder(runner: CliRunner) -> None:
     Path("nets").mkdir()
     Path("net.npz").rename("nets/net.npz")
     Path("nets/net.txt").write_text("conv:net.npz:conv1,same\n")
     result = runner.invoke(main, ["shape", "9x9x3", "nets/net.txt"], catch_exceptions=False)
     assert "9x9x4" in result.stdout
-    assert len(tensors) == 4
