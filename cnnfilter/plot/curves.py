@@ -79,8 +79,7 @@ def _open_panel(paper: Paper, box: Box, layer: Activation, scale: _Range) -> Axe
     axes.grid(color="#e4e4e4", linewidth=0.5 * paper.zoom)
     axes.axhline(0, color="#999999", linewidth=0.8 * paper.zoom, zorder=1)
     axes.axvline(0, color="#999999", linewidth=0.8 * paper.zoom, zorder=1)
-    title = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
-    paper.break_lines(title, layer.text, [write_formulas(layer)[0]], (_HEAD - 0.3, box.width))
+    paper.title(axes, layer.text, [write_formulas(layer)[0]], (_HEAD - 0.3, box.width))
     return axes
 
 

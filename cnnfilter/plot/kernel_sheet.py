@@ -192,8 +192,7 @@ def _open_panel(paper: Paper, box: Box, shape: Sequence[int]) -> tuple[Axes, Box
 
 
 def _write_title(paper: Paper, box: Box, axes: Axes, name: str, facts: Sequence[str]) -> None:
-    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
-    paper.break_lines(words, name, facts, (TITLE - 0.08, box.width - TICKS - 0.1))
+    paper.title(axes, name, facts, (TITLE - 0.08, box.width - TICKS - 0.1), gap=5)
 
 
 def _draw_weights(paper: Paper, box: Box, plane: Plane) -> None:

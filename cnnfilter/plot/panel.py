@@ -64,10 +64,9 @@ def draw_panel(
     end = box.left + box.width - 0.1
     if kernel is not None:
         end = min(end, _place_kernel(paper, inner, place, display_weights(kernel)) - 0.08)
-    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=5 * paper.zoom)
     span = [f"{show_end(view.low)} to {show_end(view.high)}"] if sum(view.odd) < prod(view.shape) else []
     odd = [f"{count} {what}" for count, what in zip(view.odd, ("nan (yellow)", "inf (green)"), strict=True) if count]
-    paper.break_lines(words, title, [view.size, *span, *odd, *captions], (TITLE - 0.08, end - place.left))
+    paper.title(axes, title, [view.size, *span, *odd, *captions], (TITLE - 0.08, end - place.left), gap=5)
     return axes
 
 

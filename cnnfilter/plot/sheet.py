@@ -281,6 +281,11 @@ class Paper:
         low = round(tall - (box.top + box.height) * scale[0])
         return Box(left / scale[1], (tall - low - height) / scale[0], width / scale[1], height / scale[0])
 
+    def title(self, axes: Axes, name: str, facts: Sequence[str], size: Size, gap: float = 4) -> None:
+        """Write a name, and facts below it, so many points above axes, in lines that fit the inches of a size."""
+        words = axes.set_title(" ", loc="left", fontsize=9 * self.zoom, pad=gap * self.zoom)
+        self.break_lines(words, name, facts, size)
+
     def break_lines(self, text: Text, name: str, facts: Sequence[str], size: Size) -> None:
         """Write a name, and facts below it, in lines that fit the inches of a size.
 

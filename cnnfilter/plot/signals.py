@@ -76,9 +76,8 @@ def _draw_columns(paper: Paper, columns: Sequence[tuple[Curve, ...]]) -> None:
             alike = [0.0, *(value for other in curves if other.unit == curve.unit for value in other.values)]
             room = 0.06 * ((max(alike) - min(alike)) or 1.0)
             axes.set_ylim(min(alike) - room, max(alike) + room)
-            words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
             head, *facts = curve.title.split("\n")
-            paper.break_lines(words, head, facts or [f"{len(curve.values)} values"], (title - 0.06, wide))
+            paper.title(axes, head, facts or [f"{len(curve.values)} values"], (title - 0.06, wide))
 
 
 def _draw_curve(axes: Axes, curve: Curve, zoom: float) -> None:

@@ -147,8 +147,7 @@ def draw_cells(
     if lined:
         axes.grid(which="minor", color="#888888", linewidth=0.4)
         axes.tick_params(which="minor", length=0)
-    words = axes.set_title(" ", loc="left", fontsize=9 * paper.zoom, pad=4 * paper.zoom)
-    paper.break_lines(words, "", [title, *filter(None, [note])], (_HEAD - 0.05, box.width + _GAP - 0.15))
+    paper.title(axes, "", [title, *filter(None, [note])], (_HEAD - 0.05, box.width + _GAP - 0.15))
     return axes
 
 
