@@ -18,7 +18,6 @@ _LOOPS = struct.Struct("<3s11sBBHB")
 """Sections 18, 23 and 20 of GIF 89a, and Netscape's extension."""
 
 _KEPT, _REMOVED = 1, 2  # what happens to a frame when it has been shown
-_MOST_LOOPS, _LONGEST = 65_536, 655_350  # the latter in milliseconds
 
 _PARTLY = (
     "a GIF has no partial transparency: alpha below 128 is written as transparent, the rest as opaque; "
@@ -60,14 +59,14 @@ def encode_gif(
             colours = np.append(colours, np.uint32(_CLEAR))
         palette = _choose_palette(colours, part, shared)
         if _CLEAR in palette or durations:
-            time = round(min(durations[number], _LONGEST) / 10) if durations else 0
+            time = round(durations[number] / 10) if durations else 0
             blocks.append(_encode_control(palette, time, is_removed=part.is_removed))
         blocks += _encode_part(part, palette, is_exact=len(colours) <= MOST, is_own=palette is not shared)
     if any(time % 10 for time in durations):
         notes.append(_ROUNDED)
     if most > MOST:
         notes.append(f"a GIF has {MOST} colours a frame, and the image {most}; PNG and WebP keep them")
-    repeats = 0 if loops == 0 else min(loops, _MOST_LOOPS) - 1
+    repeats = max(0, loops - 1)
     extension = b"" if loops == 1 else _LOOPS.pack(b"!\xff\x0b", b"NETSCAPE2.0", 3, 1, repeats, 0)
     head = _HEAD.pack(b"GIF89a", width, height, 0x80 | _count_bits(shared) - 1, 0, 0)
     return b"".join([head, _encode_palette(shared), extension, *blocks, b";"])
