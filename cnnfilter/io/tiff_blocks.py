@@ -91,7 +91,7 @@ def find_blocks(data: bytes, layout: Layout, name: str) -> list[StripOrTile]:
 
 def _is_one_run(offsets: tuple[int, ...], counts: tuple[int, ...], layout: Layout) -> bool:
     """Return whether strips follow one another without compression."""
-    if layout.compression != 1 or layout.tiled or layout.planar or _is_subsampled(layout) or not offsets[0:1]:
+    if layout.compression != 1 or layout.tiled or layout.planar or _is_subsampled(layout) or not offsets:
         return False
     whole, rows = divmod(layout.height, layout.block[0])
     sizes = (_size_of(layout.block[0], layout),) * whole + ((_size_of(rows, layout),) if rows else ())

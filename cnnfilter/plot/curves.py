@@ -48,8 +48,7 @@ class _Range(NamedTuple):
 
 def draw_curves(paper: Paper, layers: Sequence[Activation], *, derivative: bool) -> None:
     """Draw a panel for each activation, with its `derivative` dashed; all have one scale."""
-    kinks = [kink for layer in layers for kink in ACTIVATIONS[layer.op].kinks]
-    right = max(_REACH, *(kink + 2 for kink in kinks)) if kinks else _REACH
+    right = max([_REACH, *(kink + 2 for layer in layers for kink in ACTIVATIONS[layer.op].kinks)])
     points = np.arange(-_REACH * _STEPS, right * _STEPS + 1) / _STEPS
     curves = [activate(points, layer) for layer in layers]
     slopes = [differentiate(points, layer) for layer in layers] if derivative else []
