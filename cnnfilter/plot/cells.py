@@ -45,11 +45,10 @@ def write_numbers(axes: Axes, zoom: float, display: Display, first: Pair = (0, 0
     Weights that are whole numbers over a `divisor` are written as these whole numbers.
     """
     values = display.pixels
-    odd = np.zeros(values.shape) if display.odd is None else display.odd
-    if values.size > MOST_NUMBERS or not (np.isfinite(values).any() or odd.any()):
+    if values.size > MOST_NUMBERS:
         return None
-    chosen = choose_words(measure_cells(axes, (values.shape[0], values.shape[1])), zoom, values, odd, divisor)
-    if chosen is None:
+    chosen = choose_words(measure_cells(axes, (values.shape[0], values.shape[1])), zoom, values, display.odd, divisor)
+    if chosen is None or not any(chosen.words):
         return None
     write_cells(axes, values, chosen, ScalarMappable(display.norm, display.colormap), first)
     return chosen.note
@@ -97,7 +96,7 @@ def _ways_to_write(values: Array, divisor: int) -> Iterator[tuple[list[str], str
     yield [show_short(number) for number in numbers], "numbers rounded to 3 digits"
     greatest = max(map(abs, numbers))
     first = -floor(log10(greatest)) if greatest else 0  # the decimal of the greatest one's first digit
-    for places in sorted({first + digits for digits in (2, 1, 0) if 0 <= first + digits <= 4}, reverse=True):
+    for places in range(min(first + 2, 4), max(first, 0) - 1, -1):
         said = f"{places} decimal{'s' * (places > 1)}" if places else "whole numbers"
         texts = ["0" if number == 0 else f"{number:.{places}f}" for number in numbers]
         yield [_drop_zero(text) for text in texts], f"numbers rounded to {said}"
