@@ -112,7 +112,7 @@ def _draw_row(paper: Paper, boxes: list[Box], row: _Row) -> None:
         products = row.one.traced.products(weighing)[:, :, row.place]
         norm = Normalize(-row.reach, row.reach)
         display = Display(products, colormap=SIGNED, norm=norm, odd=find_odd(products))
-        draw_cells(paper, boxes[2], display, f"products, sum {show_sum([], products.sum()).removeprefix('= ')}")
+        draw_cells(paper, boxes[2], display, f"products, sum {_show_alone(products.sum())}")
     if row.last:
         _sign(paper, boxes[-2], "→")
         one = row.one
@@ -266,5 +266,10 @@ def _show_biases(row: _Row) -> str:
     each = len(weighings) // maps
     biases = [weighing.bias for weighing in weighings[row.map * each : (row.map + 1) * each]]
     if len(set(biases)) == 1:
-        return f"bias {show_sum([], biases[0]).removeprefix('= ')}"
-    return f"biases {', '.join(show_sum([], bias).removeprefix('= ') for bias in biases)}"
+        return f"bias {_show_alone(biases[0])}"
+    return f"biases {', '.join(map(_show_alone, biases))}"
+
+
+def _show_alone(number: float) -> str:
+    """Return a number, behind `≈` where digits are left out."""
+    return show_sum([], number).removeprefix("= ")
