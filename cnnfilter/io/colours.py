@@ -66,6 +66,7 @@ def convert_ycc(samples: Array, half: int) -> Array:
     return pixels
 
 
+@ieee_arithmetic
 def decode_srgb(levels: Array, white: float) -> Floats:
     """Return the light of sRGB levels, both from 0 to `white`, as floats (IEC 61966-2-1).
 

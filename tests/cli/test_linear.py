@@ -79,6 +79,12 @@ def test_floats_are_shares_of_white_and_go_on_beyond_it(run: Run, folder: Path) 
     assert np.allclose(load("out.tif"), encoded(light[:, :-1] + light[:, 1:]), atol=1e-6)
 
 
+def test_light_beyond_all_floats_is_infinite_without_a_warning_of_numpy(run: Run, folder: Path) -> None:
+    cv2.imwrite(str(folder / "a.pfm"), np.array([[1e30, 2.0]], np.float32))
+    run("convolve", "a.pfm", "-k", "identity:1", "--linear", "-o", "out.tif")
+    assert np.allclose(load("out.tif"), [[np.inf, 2]])
+
+
 def test_nan_stays_where_it_is(run: Run, folder: Path) -> None:
     cv2.imwrite(str(folder / "a.pfm"), np.array([[0.25, np.nan, np.inf, 0.5]], np.float32))
     run("convolve", "a.pfm", "-k", "identity:1", "--linear", "-o", "out.tif")
