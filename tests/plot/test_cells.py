@@ -56,9 +56,12 @@ def check_numbers(axes: Axes, values: Array) -> None:
                 assert unit == 10.0 ** -int(rounded[1] or 0) or value == 0
 
 
-def extents_of(axes: Axes) -> list[BboxBase]:
-    """Return where the numbers in the cells of axes are, in pixels."""
-    return [text.get_window_extent() for text in axes.texts]
+def check_places(axes: Axes) -> None:
+    """Assert that no number in the cells of axes meets another."""
+    extents = [text.get_window_extent().extents for text in axes.texts]
+    left, bottom, right, top = np.reshape(extents, (-1, 4)).T
+    before = (right[:, None] < left) | (top[:, None] < bottom)
+    assert (before | before.T | np.eye(len(extents), dtype=bool)).all()
 
 
 def random_values(rng: np.random.Generator) -> Array:
@@ -80,8 +83,7 @@ def draw_and_check(seed: int) -> bool:
     display = Display(values, colormap="gray", norm=symmetric(values), odd=find_odd(values))
     axes = draw_cells(paper, Box(0.4, 0.6, 3, 3), display, "some")
     check_numbers(axes, values)
-    for one, other in itertools.pairwise(extents_of(axes)):
-        assert one.x1 < other.x0 or other.x1 < one.x0 or one.y1 < other.y0 or other.y1 < one.y0
+    check_places(axes)
     return bool(axes.texts)
 
 
@@ -126,8 +128,11 @@ def test_the_levels_of_a_scale_are_named_each_by_its_number(reach: float) -> Non
     bar = next(axes for axes in paper.figure.axes if axes.get_label() == "scale")
     words = [text.get_text() for text in bar.get_yticklabels()]
     assert len(words) == len(set(words)) > 2
-    assert [float(word) for word in words] == pytest.approx(bar.get_yticks().tolist())
     assert "0" in words
+    levels = bar.get_yticks()
+    assert [float(word) for word in words] == levels.tolist()
+    assert reach / 2 < levels[-1] <= reach * (1 + 1e-5)
+    assert np.allclose(levels, np.linspace(-levels[-1], levels[-1], len(levels)), rtol=0, atol=1e-5 * reach)
 
 
 @pytest.mark.parametrize(
