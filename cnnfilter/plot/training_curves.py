@@ -72,7 +72,7 @@ def _draw_curve(axes: Axes, values: Sequence[float], label: str, color: str) -> 
 
 
 def _mark_best(axes: Axes, session: Session) -> None:
-    """Draw an upright line at the epoch whose weights are kept, if others were worse on dev data."""
+    """Draw an upright line at the epoch whose weights are kept, where dev data choose it."""
     if session.dev:
         axes.axvline(session.trainer.best_epoch, color="#999999", linewidth=0.8, linestyle="--", label="kept")
 
