@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import cnnfilter
 from cnnfilter.cli import main
+from cnnfilter.io.weights import CLASSES
 from tests.learn.lines import draw_lines
 
 NETWORK = "conv:3x3,4,p1 relu globalmaxpool flatten linear:2"
@@ -33,6 +34,7 @@ def test_the_command_learns_the_same_weights(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     found = cnnfilter.train(NETWORK, SCALED, LABELS, **{**OPTIONS, "epochs": 3})
     with np.load(tmp_path / "w.npz") as expected:
+        assert {*found.weights, CLASSES} == set(expected)
         assert all(np.array_equal(tensor, expected[name]) for name, tensor in found.weights.items())
 
 
