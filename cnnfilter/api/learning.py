@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cnnfilter.api.arguments import as_choice, check_choice, public
 from cnnfilter.api.networks import RunnableNetwork, as_state, network
-from cnnfilter.arrays import Array, as_numbers
+from cnnfilter.arrays import as_numbers
 from cnnfilter.compute.state_dict import Init, RandomWeights
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.learn.examples import ImageExamples, InputEntry, name_labels, sort_classes
@@ -22,6 +22,7 @@ from cnnfilter.nn.network import check_trainable
 LossName = Literal["cross-entropy", "mse", "mae"]
 OptimizerName = Literal["adam", "momentum", "sgd"]
 Answers = ArrayLike | Sequence[str]
+Subject = Literal["labels", "targets"]
 
 
 class Training(NamedTuple):
@@ -131,13 +132,13 @@ def train(
         rate=rate,
         seed=seed,
     )
-    entries = _list_entries(images, labels, targets)
+    subject: Subject = "labels" if targets is None else "targets"
+    entries = _list_entries(images, labels if targets is None else targets, subject)
     classes = sort_classes(entries) if targets is None else ()
     examples = ImageExamples(entries, net.preparation, classes)
     parts = [examples]
     if dev is not None:
-        given: tuple[Any, ...] = (dev[0], dev[1], None) if targets is None else (dev[0], None, dev[1])
-        parts.append(ImageExamples(_list_entries(*given), net.preparation, classes))
+        parts.append(ImageExamples(_list_entries(dev[0], dev[1], subject), net.preparation, classes))
     if targets is not None:
         for part in parts:
             part.read_targets(net.output(examples.shape))
@@ -147,24 +148,16 @@ def train(
     return Training(trainer.best, classes, done)
 
 
-def _list_entries(images: ArrayLike, labels: Answers | None, targets: ArrayLike | None) -> list[InputEntry]:
+def _list_entries(images: ArrayLike, answers: Answers | None, subject: Subject) -> list[InputEntry]:
     """Return the images of an array with their classes, or with what is wanted of them."""
     pixels = as_numbers(images, "images")
     if pixels.ndim not in {3, 4}:
         raise ShapeError(f"images have the shape {pixels.shape}; (N, H, W) and (N, H, W, C) are images")
-    if labels is None:
-        wanted = as_numbers(targets, "targets")
-        _check_count(pixels, wanted, "targets")
-        pairs = zip(pixels, wanted, strict=True)
-        return [InputEntry(str(place), f"image {place}", f"target {place}", *pair) for place, pair in enumerate(pairs)]
-    names = name_labels(np.asarray(labels))
-    _check_count(pixels, names, "labels")
+    names = name_labels(np.asarray(answers)) if subject == "labels" else []
+    wanted = as_numbers(answers, subject) if subject == "targets" else [None] * len(names)
+    if len(wanted) != len(pixels):
+        raise ShapeError(f"{len(wanted)} {subject} are given for {len(pixels)} images")
     return [
-        InputEntry(str(place), f"image {place}", name, image)
-        for place, (image, name) in enumerate(zip(pixels, names, strict=True))
+        InputEntry(str(place), f"image {place}", names[place] if names else f"target {place}", *pair)
+        for place, pair in enumerate(zip(pixels, wanted, strict=True))
     ]
-
-
-def _check_count(images: Array, others: Sequence[Any] | Array, subject: str) -> None:
-    if len(others) != len(images):
-        raise ShapeError(f"{len(others)} {subject} are given for {len(images)} images")
