@@ -22,7 +22,13 @@ _NOT_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
 def parse_number(text: str, *, finite: bool = True) -> float:
-    """Return the number that `text` writes as a decimal or a fraction, such as `-1/4`, or as nan or inf if it may."""
+    """Return the number that `text` writes as a decimal or a fraction, or as nan or inf if it may.
+
+    Examples
+    --------
+    >>> parse_number("-1/4"), parse_number("2.5e-3"), parse_number("-inf", finite=False)
+    (-0.25, 0.0025, -inf)
+    """
     match = _NUMBER.fullmatch(text)
     if not match:
         if not finite and _NOT_FINITE.fullmatch(text):
@@ -197,7 +203,13 @@ def show_exact(number: SupportsFloat) -> str:
 
 
 def round_digits(number: float, digits: int) -> float:
-    """Return a number rounded to digits; one that is next to nothing is 0."""
+    """Return a number rounded to digits; one that is next to nothing is 0.
+
+    Examples
+    --------
+    >>> round_digits(2 / 3, 3), round_digits(1e-13, 3)
+    (0.667, 0.0)
+    """
     return float(f"{number:.{digits}g}") if abs(number) > 1e-12 else 0.0
 
 
@@ -298,7 +310,13 @@ def _name_infinities(value: Any) -> Any:
 
 
 def as_operand(text: str) -> str:
-    """Return the text of a number as it is written within a formula: in parentheses if it is negative."""
+    """Return the text of a number as it is written within a formula: in parentheses if it is negative.
+
+    Examples
+    --------
+    >>> as_operand("-2.5"), as_operand("7")
+    ('(-2.5)', '7')
+    """
     return f"({text})" if text.startswith("-") else text
 
 
