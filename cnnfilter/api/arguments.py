@@ -20,6 +20,7 @@ from cnnfilter.log import in_words_of_python, warn
 from cnnfilter.nn.geometry import Border, BorderMode, Pair
 from cnnfilter.nn.geometry import as_border as as_border_of_word
 from cnnfilter.nn.lint import describe_bank, has_channels_first, looks_like_pytorch
+from cnnfilter.numbers import count
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -145,10 +146,8 @@ def as_bias(bias: ArrayLike, outputs: int) -> float | tuple[float, ...]:
     if bias is None or not np.isfinite(biases).all():
         raise ShapeError(f"bias {bias!r} is not a finite number, or a list with one for each output")
     if biases.ndim and biases.shape != (outputs,):
-        wanted = "1 output" if outputs == 1 else f"{outputs} outputs"
-        raise ShapeError(
-            f"bias has the shape {biases.shape}, and the kernel has {wanted}: give ({outputs},) or a number"
-        )
+        wanted = f"the kernel has {count(outputs, 'output')}: give ({outputs},) or a number"
+        raise ShapeError(f"bias has the shape {biases.shape}, and {wanted}")
     return tuple(biases.tolist()) if biases.ndim else float(biases)
 
 

@@ -6,6 +6,7 @@ from math import gcd
 from cnnfilter.nn.geometry import PaddingWord, Window, show_padding, show_pair
 from cnnfilter.nn.layers import Block, Conv, Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Visit
+from cnnfilter.numbers import count
 
 
 def warn_about_borders(visits: Iterable[Visit]) -> list[str]:
@@ -90,8 +91,8 @@ def warn_about_input(shape: Shape) -> list[str]:
         return []
     height, width, channels = shape
     return [
-        f"{show_shape(shape)} is read as {height} row{'s' * (height > 1)} and {width} columns of {channels} channels; "
-        f"for {height} channel{'s' * (height > 1)} write {width}x{channels}x{height}, or add --layout chw"
+        f"{show_shape(shape)} is read as {count(height, 'row')} and {width} columns of {channels} channels; "
+        f"for {count(height, 'channel')} write {width}x{channels}x{height}, or add --layout chw"
     ]
 
 

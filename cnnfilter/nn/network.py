@@ -8,6 +8,7 @@ from typing import NamedTuple
 from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.layers import Block, Flow, Layer, Shape, show_layers
+from cnnfilter.numbers import count
 
 
 class Node(NamedTuple):
@@ -61,17 +62,17 @@ class Network(Value):
 
     def __post_init__(self) -> None:
         given = {node.layer.name for node in self.all_nodes}
-        for name, count in Counter(node.name for node in self.all_nodes).items():
-            if count > 1 and name in given:
-                raise LanguageError(f"{count} layers have the name @{name}; names must differ")
+        for name, times in Counter(node.name for node in self.all_nodes).items():
+            if times > 1 and name in given:
+                raise LanguageError(f"{times} layers have the name @{name}; names must differ")
 
     def __str__(self) -> str:
         return show_layers(self.layers)
 
     def __repr__(self) -> str:
-        text, count = str(self), len(self.layers)
+        text = str(self)
         shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]} ..."
-        return f"<{type(self).__name__} of {count} layer{'s' * (count != 1)}: {shown}>"
+        return f"<{type(self).__name__} of {count(len(self.layers), 'layer')}: {shown}>"
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

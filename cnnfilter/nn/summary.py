@@ -7,6 +7,7 @@ from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.geometry import Pair, Sides
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
+from cnnfilter.numbers import count
 
 COUNTING_RULE = (
     "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; "
@@ -86,8 +87,8 @@ class Summary(NamedTuple):
         return write_report(self)
 
     def __repr__(self) -> str:
-        rows = f"{len(self.rows)} row{'s' * (len(self.rows) != 1)}"
         counts = f"{self.totals.parameters:,} parameters, {self.totals.macs:,} MACs"
+        rows = count(len(self.rows), "row")
         return f"<Summary: {rows} for an input of {show_shape(self.input)}, {counts}; print shows it>"
 
 
@@ -106,7 +107,7 @@ def summarize(network: Network, shape: Shape, *, batch: int = 1, dtype: FloatNam
     if dtype not in FLOAT_BYTES:
         raise LanguageError(f"dtype {dtype!r} is not known; {' and '.join(FLOAT_BYTES)} are")
     counts = ("parameters", "statistics", "macs", "activations")
-    sums = {count: sum(getattr(row, count) for row in rows) for count in counts}
+    sums = {name: sum(getattr(row, name) for row in rows) for name in counts}
     peak = max((visit.live for visit in visits), default=prod(shape))
     size = FLOAT_BYTES[dtype]
     taken = [size * number for number in (sums["parameters"], batch * sums["activations"], batch * peak)]
