@@ -88,7 +88,7 @@ class Job(NamedTuple):
     target: Path | None  # the output's path; None prints
     format_name: str  # a name whose suffix is the format: the target's, `x.tmp as .png`, or `-.png` if it is printed
     layer: str = ""  # whose output is wanted; empty for what the network gives
-    view: str = ""  # `plot`, `animate` or `explain` for what shows the work, `mask`; empty for its result
+    view: str = ""  # `plot`, `animate`, `explain` or `mask` for what is made beside the result; empty for it
     is_stream: bool = False  # whether the target is written into, and not replaced by a file
     page: int = 0  # which page of its input, from 1, where each has an output of its own; 0 for those that are read
     copy: int = 0  # which augmented copy of its input, from 1
@@ -172,8 +172,9 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     pages = request.pages.get(source, 1)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
     copy = kernel + 1 if request.copies else 0
+    number = 0 if request.layers or copy else kernel
     if output is None or output == STANDARD:
-        return Job(source, 0 if copy else kernel, None, _printed_format(name, output, request), copy=copy)
+        return Job(source, number, None, _printed_format(name, output, request), copy=copy)
     suffix = f".{request.format_}" if request.format_ else name.suffix
     in_folder, place = _is_folder(output), output
     if is_template := bool(request.output and re.search("[{}]", output)):
@@ -198,7 +199,6 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
         raise OutputError("is not a folder", path=nearest)
     layer = label if request.layers else ""
     own = page if pages > 1 and not request.page else 0
-    number = 0 if request.layers or copy else kernel
     return Job(source, number, target, format_name, layer, is_stream=is_stream, page=own, copy=copy)
 
 
