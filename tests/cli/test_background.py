@@ -54,9 +54,9 @@ def test_every_name_of_css_is_a_colour() -> None:
         assert tuple(round(255 * part) for part in parse_colour(name.upper())) == getrgb(name)
 
 
+@pytest.mark.usefixtures("clear")
 @pytest.mark.parametrize("text", ["", "#", "#12", "#12345", "#ffffff00", "#ggg", "whit", "rgb(1,2,3)", "transparent"])
-def test_what_is_no_colour_is_a_usage_error(run: Run, clear: Array, text: str) -> None:
-    assert clear.size
+def test_what_is_no_colour_is_a_usage_error(run: Run, text: str) -> None:
     assert "colour" in run("pool", "clear.png", "-o", "out.jpg", "--background", text, status=2).stderr
 
 
@@ -69,12 +69,10 @@ def test_names_of_colours_are_completed() -> None:
 # Refused
 
 
+@pytest.mark.usefixtures("clear")
 @pytest.mark.parametrize("suffix", ["jpg", "ppm", "pgm", "pnm", "pfm", "hdr"])
 @pytest.mark.parametrize("command", ["convolve", "pool"])
-def test_without_a_background_it_is_refused_and_a_dry_run_says_the_same(
-    run: Run, clear: Array, suffix: str, command: str
-) -> None:
-    assert clear.size
+def test_without_a_background_it_is_refused_and_a_dry_run_says_the_same(run: Run, suffix: str, command: str) -> None:
     words = (*COMMANDS[command], "clear.png", "-o", f"out.{suffix}")
     done, rehearsed = run(*words, status=1), run(*words, "--dry-run", status=1)
     reason = "PGM holds grey images only" if suffix == "pgm" else REFUSAL  # a background would not help
@@ -84,15 +82,15 @@ def test_without_a_background_it_is_refused_and_a_dry_run_says_the_same(
     assert files(Path()) == {"clear.png"}
 
 
-def test_it_is_refused_before_the_work(run: Run, clear: Array, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert clear.size
+@pytest.mark.usefixtures("clear")
+def test_it_is_refused_before_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnfilter.run.inputs.lay_out", lambda *_: pytest.fail("the network runs"))
     run("pool", "clear.png", "-o", "out.jpg", status=1)
 
 
+@pytest.mark.usefixtures("clear")
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_the_other_inputs_of_a_batch_are_done(run: Run, clear: Array, three: dict[str, Array], jobs: str) -> None:
-    assert clear.size
+def test_the_other_inputs_of_a_batch_are_done(run: Run, three: dict[str, Array], jobs: str) -> None:
     words = (
         "convolve",
         *three,
@@ -244,8 +242,8 @@ def test_a_gif_lies_on_the_background_whole_for_its_alpha_is_all_or_nothing(run:
     assert np.array_equal(load("out.gif"), np.rint(laid(clear, TOMATO)))
 
 
-def test_four_maps_are_no_alpha(run: Run, clear: Array) -> None:
-    assert clear.size
+@pytest.mark.usefixtures("clear")
+def test_four_maps_are_no_alpha(run: Run) -> None:
     words = ("pipeline", "conv:1x1,4", "clear.png", "--init", "he", "--background", "red", "-o", "out.npy")
     assert run(*words, "--dry-run").stdout == "clear.png 9x11x4 -> out.npy 9x11x4\n"
     run(*words)
@@ -268,8 +266,8 @@ def test_a_figure_shows_the_flattened_image_that_the_network_sees(run: Run, clea
     assert not np.array_equal(given[:, panel:], plain[:, panel:])
 
 
-def test_a_figure_of_a_filter_has_alpha_for_it_is_flattened_as_it_is_written(run: Run, clear: Array) -> None:
-    assert clear.size
+@pytest.mark.usefixtures("clear")
+def test_a_figure_of_a_filter_has_alpha_for_it_is_flattened_as_it_is_written(run: Run) -> None:
     run("convolve", "clear.png", "-k", "box:3", "--background", "tomato", "--plot", "a.png", "-o", "a.jpg")
     run("convolve", "clear.png", "-k", "box:3", "--plot", "b.png", "-o", "b.webp")
     assert np.array_equal(load("a.png"), load("b.png"))

@@ -32,14 +32,14 @@ def values(*words: str, incomplete: str) -> list[str]:
     return [item.value for item in completions(*words, incomplete=incomplete) if item.type == "plain"]
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "words", [("convolve", "x.png", "-k"), ("convolve", "--kernel"), ("kernels",), ("shape", "-k")]
 )
-def test_kernels_are_completed(words: tuple[str, ...], folder: Path) -> None:
+def test_kernels_are_completed(words: tuple[str, ...]) -> None:
     assert values(*words, incomplete="sobel") == ["sobel-x", "sobel-y"]
     assert values(*words, incomplete="") == KERNEL_WORDS
     assert all(item.help for item in completions(*words, incomplete="g"))
-    assert folder.is_dir()
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_files_of_kernels_and_networks_are_offered_beside_the_words(folder: Path
     assert values("pipeline", incomplete="sha") == ["shape.toml", "sharp.txt"]
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("words", [("pipeline",), ("shape",), ("shape", "28x28")], ids=" ".join)
-def test_layers_and_known_networks_are_completed(words: tuple[str, ...], folder: Path) -> None:
+def test_layers_and_known_networks_are_completed(words: tuple[str, ...]) -> None:
     offered = values(*words, incomplete="")
     ops = [*OPS, *SHORT]
     assert [word.removesuffix(":") for word in offered[: len(ops)]] == ops
     assert offered[len(ops) :] == [*(f"{block}(" for block in BLOCKS), *known_networks()]
     assert values(*words, incomplete="resn") == ["resnet18", "resnet50"]
-    assert folder.is_dir()
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def test_an_image_shows_the_map_from_black_to_white(run: Run, folder: Path, scen
     assert levels[70, 90] == levels.max() == 255
 
 
-def test_a_part_of_an_image_is_found_where_it_was_cut_out(run: Run, scene: Array) -> None:
-    assert scene.size
+@pytest.mark.usefixtures("scene")
+def test_a_part_of_an_image_is_found_where_it_was_cut_out(run: Run) -> None:
     first, *others = run("correlate", "photo.png", "--with", "patch.png", "--peaks", "3").stdout.splitlines()
     assert first == "70 90 1"
     assert len(others) == 2
@@ -93,8 +93,8 @@ def test_a_shift_is_printed_to_a_tenth_of_a_pixel(run: Run, folder: Path, photo:
     assert line["normalize"] == "phase"
 
 
-def test_where_no_overlap_can_be_compared_there_is_no_peak(run: Run, scene: Array) -> None:
-    assert scene.size
+@pytest.mark.usefixtures("scene")
+def test_where_no_overlap_can_be_compared_there_is_no_peak(run: Run) -> None:
     result = run("correlate", "patch.png", "--with", "photo.png", "--peaks", "1", status=1)
     assert result.stdout == ""
     assert result.stderr == (
@@ -112,8 +112,8 @@ def test_several_inputs_are_each_named(run: Run, folder: Path, scene: Array) -> 
     assert [line["input"] for line in read] == ["photo.png", "other.png"]
 
 
-def test_a_map_is_written_beside_the_peaks_and_skipped_when_up_to_date(run: Run, folder: Path, scene: Array) -> None:
-    assert scene.size
+@pytest.mark.usefixtures("scene")
+def test_a_map_is_written_beside_the_peaks_and_skipped_when_up_to_date(run: Run, folder: Path) -> None:
     words = ("correlate", "photo.png", "--with", "patch.png", "--peaks", "1", "-o", "{stem}-map.png", "--update")
     assert run(*words).stdout == "70 90 1\n"
     first = (folder / "photo-map.png").stat().st_mtime_ns
@@ -200,11 +200,9 @@ REFUSED = {
 }
 
 
+@pytest.mark.usefixtures("scene")
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_correlated_is_one_line_and_nothing_is_written(
-    run: Run, folder: Path, scene: Array, case: str
-) -> None:
-    assert scene.size
+def test_what_cannot_be_correlated_is_one_line_and_nothing_is_written(run: Run, folder: Path, case: str) -> None:
     save(folder / "flat.png", np.full((9, 9), 7, np.uint8))
     (folder / "one.txt").write_text("1 2; 3 4\n".replace("; ", "\n"))
     (folder / "nan.txt").write_text("1 nan\n")

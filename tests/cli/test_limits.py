@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnfilter.arrays import Array
 from cnnfilter.compute.tiles import Model
 from cnnfilter.io import decode
 from cnnfilter.io import paths as limits
@@ -37,11 +36,11 @@ WORDS = [
 ]
 
 
+@pytest.mark.usefixtures("colours")
 @pytest.mark.parametrize(("words", "status", "reason"), WORDS)
 def test_what_cannot_be_is_said_before_an_array_is_made(
-    run: Run, colours: Array, words: tuple[str, ...], status: int, reason: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, words: tuple[str, ...], status: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert colours.size
     monkeypatch.setattr(limits, "free_memory", lambda: min(free_memory(), 1 << 33))
     command, *others = words
     place = 1 if command == "pipeline" else 0
@@ -51,10 +50,8 @@ def test_what_cannot_be_is_said_before_an_array_is_made(
     assert max(map(len, result.stderr.splitlines())) < 7000
 
 
-def test_no_weight_is_drawn_for_a_result_that_no_memory_holds(
-    run: Run, colours: Array, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_no_weight_is_drawn_for_a_result_that_no_memory_holds(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "free_memory", lambda: 1 << 30)
     monkeypatch.setattr(Model, "program", lambda *_: pytest.fail("weights are drawn"))
     words = ("pipeline", "conv:1x1,1000000", "colours.png", "--init", "he", "-o", "x.npy")
@@ -62,16 +59,14 @@ def test_no_weight_is_drawn_for_a_result_that_no_memory_holds(
         assert "a result of 21x26x1000000 values would need" in run(*words, *more, status=1).stderr
 
 
-def test_a_key_of_very_many_parts_is_refused_before_it_takes_memory(run: Run, colours: Array, folder: Path) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_key_of_very_many_parts_is_refused_before_it_takes_memory(run: Run, folder: Path) -> None:
     (folder / "deep.toml").write_text("a" + ".a" * 16_000 + " = 1\n")
     assert "a key has more than 100 parts" in run("pipeline", "deep.toml", "colours.png", status=2).stderr
 
 
-def test_layers_that_are_made_whole_must_fit_into_memory(
-    run: Run, colours: Array, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_layers_that_are_made_whole_must_fit_into_memory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_WORTH_ASKING", 0)
     monkeypatch.setattr(limits, "free_memory", lambda: 10_000)
     whole = run("pipeline", "dwconv:identity:1 equalize avgpool:7", "colours.png", "-o", "new.png", status=1)
@@ -83,8 +78,8 @@ def test_layers_that_are_made_whole_must_fit_into_memory(
     )
 
 
-def test_a_message_does_not_grow_with_what_it_is_about(run: Run, colours: Array) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_message_does_not_grow_with_what_it_is_about(run: Run) -> None:
     kernel = " ".join(np.ones(60_000, int).astype(str))
     result = run("convolve", "colours.png", "-k", kernel, "-o", "x.png", status=1)
     assert "larger than the input of 21x26" in result.stderr

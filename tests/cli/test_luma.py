@@ -62,9 +62,9 @@ def test_bias_activation_and_combine_are_of_the_luma(run: Run, colours: Array) -
     assert np.allclose(np.load("out.npy"), expected, atol=1e-3)
 
 
+@pytest.mark.usefixtures("deep")
 @pytest.mark.parametrize("kernel", ["sharpen", "gaussian:7", "unsharp"])
-def test_a_grey_image_is_filtered_as_each(run: Run, deep: Array, kernel: str) -> None:
-    assert deep.size
+def test_a_grey_image_is_filtered_as_each(run: Run, kernel: str) -> None:
     run("convolve", "deep.png", "-k", kernel, "--border", "edge", "-q", "--channels", "luma", "-o", "luma.png")
     run("convolve", "deep.png", "-k", kernel, "--border", "edge", "-q", "-o", "each.png")
     assert np.array_equal(load("luma.png"), load("each.png"))
@@ -129,8 +129,8 @@ def test_a_photo_is_sharpened_as_pillow_sharpens_its_luma(run: Run, photo: Path)
     assert 0 < difference.mean() < 2
 
 
-def test_a_figure_has_the_colours(run: Run, colours: Array) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_figure_has_the_colours(run: Run) -> None:
     run("convolve", "colours.png", "-k", "identity:1", "--channels", "luma", "--plot", "a.png")
     run("convolve", "colours.png", "-k", "identity:1", "--plot", "b.png")
     a, b = load("a.png"), load("b.png")
@@ -138,6 +138,7 @@ def test_a_figure_has_the_colours(run: Run, colours: Array) -> None:
     assert np.abs(a.astype(int) - b).mean() < 1
 
 
+@pytest.mark.usefixtures("colours")
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -148,8 +149,7 @@ def test_a_figure_has_the_colours(run: Run, colours: Array) -> None:
         pytest.param(("-k", "box:3", "--animate", "x.gif"), "luma does not go with --animate", id="animate"),
     ],
 )
-def test_what_luma_cannot_do_is_a_usage_error(run: Run, colours: Array, words: tuple[str, ...], reason: str) -> None:
-    assert colours.size
+def test_what_luma_cannot_do_is_a_usage_error(run: Run, words: tuple[str, ...], reason: str) -> None:
     np.save("k.npy", np.ones((3, 3, 3)))
     assert reason in run("convolve", "colours.png", *words, "--channels", "luma", status=2).stderr
     assert not Path("x.png").exists()

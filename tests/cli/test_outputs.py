@@ -223,8 +223,8 @@ def test_what_was_taken_of_a_damaged_jpeg_brings_a_warning(run: Run, folder: Pat
     )
 
 
-def test_a_name_cannot_lead_out_of_the_folder_of_a_template(run: Run, folder: Path, colours: Array) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_name_cannot_lead_out_of_the_folder_of_a_template(run: Run, folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "colours.png").rename("...png")
     result = run("pool", "...png", "-o", "out/{stem}/x.png", status=2)
@@ -234,8 +234,8 @@ def test_a_name_cannot_lead_out_of_the_folder_of_a_template(run: Run, folder: Pa
     assert (folder / "1.png").exists()
 
 
-def test_a_pipe_is_not_replaced_and_a_link_to_a_device_neither(run: Run, folder: Path, colours: Array) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_pipe_is_not_replaced_and_a_link_to_a_device_neither(run: Run, folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     (folder / "device.png").symlink_to("/dev/null")
     for name in ("pipe.png", "device.png"):
@@ -244,8 +244,8 @@ def test_a_pipe_is_not_replaced_and_a_link_to_a_device_neither(run: Run, folder:
     assert (folder / "device.png").is_symlink()
 
 
-def test_a_map_of_a_layer_replaces_no_device_either(run: Run, folder: Path, colours: Array) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_map_of_a_layer_replaces_no_device_either(run: Run, folder: Path) -> None:
     (folder / "colours-c-01.png").symlink_to("/dev/null")
     network = "conv:sobel-x,sobel-y@c"
     result = run("pipeline", network, "colours.png", "--save", "c", "-o", "./", "-q", status=1)

@@ -53,8 +53,8 @@ def test_every_format_that_holds_several_gets_all(run: Run, levels: list[Array],
         assert abs(result.reshape(6, 8, -1)[:, :, 0].mean() - page.mean()) < 12
 
 
-def test_times_go_on(run: Run, levels: list[Array]) -> None:
-    assert levels
+@pytest.mark.usefixtures("levels")
+def test_times_go_on(run: Run) -> None:
     run("pool", "frames.png", "-o", "out.webp")
     image = decode_picture(Path("out.webp").read_bytes(), "x")
     assert image.pages is not None
@@ -80,9 +80,8 @@ def test_page_takes_one_and_nothing_is_said(run: Run, levels: list[Array], sourc
     assert len(pages_of(target)) == 1
 
 
-def test_a_page_that_is_not_there_fails_its_input_alone(run: Run, levels: list[Array], colours: Array) -> None:
-    assert levels
-    assert colours.size
+@pytest.mark.usefixtures("levels", "colours")
+def test_a_page_that_is_not_there_fails_its_input_alone(run: Run) -> None:
     result = run("pool", "colours.png", "pages.tif", "--page", 2, "-o", "out/", status=1)
     told = "cnnfilter: colours.png: has 1 page, and --page 2 does not exist\ncnnfilter: 1 of 2 inputs failed\n"
     assert result.stderr == told
@@ -91,11 +90,9 @@ def test_a_page_that_is_not_there_fails_its_input_alone(run: Run, levels: list[A
     assert "m.txt: a matrix has 1 page" in run("pool", "m.txt", "--page", 2, status=1).stderr
 
 
+@pytest.mark.usefixtures("levels")
 @pytest.mark.parametrize(("how", "least", "most"), [("scale", 0, 255), ("max", 13, 255)])
-def test_all_pages_are_brought_into_range_by_the_extremes_of_all(
-    run: Run, levels: list[Array], how: str, least: int, most: int
-) -> None:
-    assert levels
+def test_all_pages_are_brought_into_range_by_the_extremes_of_all(run: Run, how: str, least: int, most: int) -> None:
     run("pool", "pages.tif", "--range", how, "-o", "out.tif")
     made = pages_of("out.tif")
     assert (min(page.min() for page in made), max(page.max() for page in made)) == (least, most)
@@ -181,15 +178,15 @@ def test_times_and_loops_of_a_png_that_a_format_does_not_hold_are_named(
     assert (tuple(image.pages.durations), image.pages.loops) == (times, loops)
 
 
-def test_saved_layers_are_those_of_one_page(run: Run, levels: list[Array]) -> None:
-    assert levels
+@pytest.mark.usefixtures("levels")
+def test_saved_layers_are_those_of_one_page(run: Run) -> None:
     result = run("pipeline", "relu@a", "pages.tif", "--save", "a", "-o", "out/")
     assert "the first of 3 pages is used" in result.stderr
     assert len(pages_of("out/pages-a.tif")) == 1
 
 
-def test_max_pixels_counts_all_pages_and_page_takes_one(run: Run, levels: list[Array]) -> None:
-    assert levels
+@pytest.mark.usefixtures("levels")
+def test_max_pixels_counts_all_pages_and_page_takes_one(run: Run) -> None:
     result = run("pool", "pages.tif", "--max-pixels", 200, "-o", "out.tif", status=1)
     assert "3 pages, the first of 12x16 pixels, 576 in all, are more than the limit of 200" in result.stderr
     run("pool", "pages.tif", "--max-pixels", 200, "--page", 3, "-o", "out.tif")
@@ -239,18 +236,18 @@ def test_page_in_a_template_is_the_number_of_one_that_is_chosen(run: Run, ten: l
     np.testing.assert_array_equal(load("03.png"), ten[2])
 
 
-def test_frames_of_animations_and_standard_input_have_pages_too(run: Run, levels: list[Array], colours: Array) -> None:
+@pytest.mark.usefixtures("colours")
+def test_frames_of_animations_and_standard_input_have_pages_too(run: Run, levels: list[Array]) -> None:
     data = Path("frames.png").read_bytes()
     run("convolve", "-", "-k", "1", "-o", "{stem}-{page}.png", given=data)
     for number, level in enumerate(levels, 1):
         np.testing.assert_array_equal(load(f"stdin-{number}.png"), level)
-    assert colours.size
     (page,) = run("convolve", "colours.png", "-k", "1", "-o", "{stem}-{page}.png", "--dry-run").stdout.splitlines()
     assert page.split()[3] == "colours-1.png"
 
 
-def test_what_is_written_of_pages_is_made_anew_where_it_is_missing_or_old(run: Run, ten: list[Array]) -> None:
-    assert ten
+@pytest.mark.usefixtures("ten")
+def test_what_is_written_of_pages_is_made_anew_where_it_is_missing_or_old(run: Run) -> None:
     words = ("convolve", "deep.tif", "-k", "1", "-o", "out/{page}.png", "--update", "--report", "r.json")
     run(*words)
     Path("out/03.png").unlink()
@@ -259,6 +256,7 @@ def test_what_is_written_of_pages_is_made_anew_where_it_is_missing_or_old(run: R
     assert [output["path"] for output in record["outputs"]] == ["out/03.png"]
 
 
+@pytest.mark.usefixtures("levels", "ten")
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -268,11 +266,7 @@ def test_what_is_written_of_pages_is_made_anew_where_it_is_missing_or_old(run: R
         (("pages.tif", "-o", "pages.ti{page}f"), "unknown suffix"),
     ],
 )
-def test_pages_that_would_share_a_file_are_refused(
-    run: Run, levels: list[Array], ten: list[Array], words: tuple[str, ...], told: str
-) -> None:
-    assert levels
-    assert ten
+def test_pages_that_would_share_a_file_are_refused(run: Run, words: tuple[str, ...], told: str) -> None:
     Path("copy.tif").write_bytes(Path("pages.tif").read_bytes())
     result = run("convolve", *words, "-k", "1", status=2)
     assert told in result.stderr

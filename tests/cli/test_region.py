@@ -53,10 +53,10 @@ def picture(folder: Path) -> Array:
     return pixels
 
 
+@pytest.mark.usefixtures("picture")
 @EVERY_COMMAND
 @pytest.mark.parametrize("region", ["2:9,3:5", "-4:, :-2", ":1,-1:"])
-def test_the_file_is_a_crop_of_the_whole(run: Run, picture: Array, command: tuple[str, ...], region: str) -> None:
-    assert picture.size
+def test_the_file_is_a_crop_of_the_whole(run: Run, command: tuple[str, ...], region: str) -> None:
     run(*command, "a.png", "-o", "whole.png")
     run(*command, "a.png", "-o", "part.png", "--region", region)
     expected = load("whole.png")[indices(region)]
@@ -66,9 +66,9 @@ def test_the_file_is_a_crop_of_the_whole(run: Run, picture: Array, command: tupl
     assert foretold == f"a.png 41x37x3 -> new.png {size}\n"
 
 
+@pytest.mark.usefixtures("picture")
 @EVERY_COMMAND
-def test_floats_are_those_of_the_whole_to_the_last_bit(run: Run, picture: Array, command: tuple[str, ...]) -> None:
-    assert picture.size
+def test_floats_are_those_of_the_whole_to_the_last_bit(run: Run, command: tuple[str, ...]) -> None:
     run(*command, "a.png", "-o", "whole.npy")
     run(*command, "a.png", "-o", "part.npy", "--region", "3:-2,1:7")
     assert np.array_equal(np.load("part.npy"), np.load("whole.npy")[3:-2, 1:7])
@@ -83,8 +83,8 @@ def test_without_an_output_the_floats_are_printed_channel_after_channel(run: Run
         assert np.array_equal(rows(run(*command, "a.png", "--region", ":2,:3").stdout), picture[:2, :3])
 
 
-def test_several_kernels_are_printed_one_by_one(run: Run, picture: Array) -> None:
-    assert picture.size
+@pytest.mark.usefixtures("picture")
+def test_several_kernels_are_printed_one_by_one(run: Run) -> None:
     lines = run("convolve", "a.png", "-k", "box:3", "-k", "sharpen", "--region", ":1,:1").stdout.splitlines()
     assert [line for line in lines if line.startswith("#")] == ["# a.png dwconv:box:3", "# a.png dwconv:sharpen"]
 
@@ -134,6 +134,7 @@ def test_every_page_is_cropped_and_goes_by_the_extremes_of_all(run: Run, folder:
     assert [frame.shape[:2] for frame in cv2.imreadanimation("part.gif")[1].frames] == [(5, 4)] * 3
 
 
+@pytest.mark.usefixtures("picture")
 @pytest.mark.parametrize(
     ("words", "status", "reason"),
     [
@@ -155,9 +156,8 @@ def test_every_page_is_cropped_and_goes_by_the_extremes_of_all(run: Run, folder:
     ],
 )
 def test_what_has_no_such_part_is_an_error_and_nothing_is_written(
-    run: Run, picture: Array, words: tuple[str, ...], status: int, reason: str
+    run: Run, words: tuple[str, ...], status: int, reason: str
 ) -> None:
-    assert picture.size
     output = () if "flatten" in words else ("-o", "x.png")
     said = run(*words, "a.png", *output, status=status)
     assert reason in said.stderr

@@ -169,8 +169,8 @@ def load_bytes(name: str) -> Array:
     return decode(Path(name).read_bytes())
 
 
-def test_a_message_names_the_file_and_its_format(run: Run, colours: Array) -> None:
-    assert colours.size
+@pytest.mark.usefixtures("colours")
+def test_a_message_names_the_file_and_its_format(run: Run) -> None:
     result = run("pipeline", "conv:sobel-x,sobel-y", "colours.png", "-o", "out.x", "--format", "png", status=1)
     assert result.stderr.startswith("cnnfilter: out.x as .png: an image file holds 1, 3 or 4 channels")
 
@@ -229,19 +229,18 @@ def test_a_device_takes_a_result_and_one_that_is_full_fails(run: Run, three: dic
     assert files(Path()) == set(three)
 
 
+@pytest.mark.usefixtures("three")
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "bmp", "gif", "ppm"])
-def test_a_piped_picture_keeps_its_format(run: Run, three: dict[str, Array], suffix: str) -> None:
+def test_a_piped_picture_keeps_its_format(run: Run, suffix: str) -> None:
     run("pool", "a.png", "--size", "1", "-o", f"given.{suffix}")
     given = Path(f"given.{suffix}").read_bytes()
     named = run("pool", f"given.{suffix}", "-o", "-").stdout_bytes
     assert run("pool", "-", "-o", "-", given=given).stdout_bytes == named
     run("pool", "-", "-o", "out/{stem}-small{ext}", given=given)
     assert Path(f"out/stdin-small.{suffix}").read_bytes() == named
-    assert three
 
 
-def test_a_piped_picture_of_a_format_that_is_not_written_needs_another(run: Run, folder: Path) -> None:
-    assert folder.is_dir()
+def test_a_piped_picture_of_a_format_that_is_not_written_needs_another(run: Run) -> None:
     result = run("pool", "-", "-o", "-", given=b"P4 8 2\n\xf0\x0f", status=2)
     assert "standard output needs a format, such as --format png" in result.stderr
     assert "no suffix" in run("pool", "-", "-o", "out/", given=b"P4 8 2\n\xf0\x0f", status=2).stderr
