@@ -212,18 +212,16 @@ def command(
             keeps_stride = one.stride is not None or any(re.search(r"[:,]s\d", word) for word in words)
             print_solutions(document.network, shape, solve, target, keeps_stride=keeps_stride)
             return
-        visits = document.network.visits(shape)
         summary = summarize(document.network, shape, batch=batch or 1, dtype=dtype or "float32")
         if sheet and fields:
-            draw_units(sheet, document, visits, shape, unit, words[0] if names_image(words) else None)
+            draw_units(sheet, document, summary.visits, shape, unit, words[0] if names_image(words) else None)
         elif sheet:
             draw_volumes(sheet, document, summary)
-        if not is_as_published(document, shape):
-            warn_about_network(visits)
+        warn_about_network(document, summary)
         if sheet and not report and not compare:
             return
         if quiet and report in {None, "table"}:
-            click.echo(show_shape(summary.rows[-1].output if summary.rows else shape))
+            click.echo(show_shape(document.network.output(shape)))
         else:
             click.echo(write_report(summary, report or "table", compared=compare))
 
@@ -281,13 +279,11 @@ def names_image(words: tuple[str, ...]) -> bool:
     return is_known and ":" not in words[0] and not (len(words) == 1 and suffix == ".txt")
 
 
-def is_as_published(document: Document, shape: Shape) -> bool:
-    """Return whether a network is a known one with its own input, whose sizes are those that were meant."""
-    return shape == document.input and document.path in known_networks().values()
-
-
-def warn_about_network(visits: Sequence[Visit]) -> None:
-    """Warn of what is right but probably not meant."""
+def warn_about_network(document: Document, summary: Summary) -> None:
+    """Warn of what is right but probably not meant; sizes of a known network with its own input were meant."""
+    if summary.input == document.input and document.path in known_networks().values():
+        return
+    visits = summary.visits
     warnings = [*warn_about_input(visits[0].inputs.shape if visits else ()), *warn_about_layouts(visits)]
     warnings += [*warn_about_borders(visits), *warn_about_sums(visits, _never_negative), *warn_about_sizes(visits)]
     for text in warnings:
