@@ -65,11 +65,11 @@ def _apply(formula: _Formula, values: Array, layer: Activation | Softmax) -> Flo
 
 
 @ieee_arithmetic
-def softmax(values: Array) -> Floats:
-    """Return exp(x) / sum(exp(x)) along the last axis: a vector's values, or each pixel's channels."""
+def softmax(values: Array, axis: int = -1) -> Floats:
+    """Return exp(x) / sum(exp(x)) along an axis, the last one for a vector's values or each pixel's channels."""
     floats = values.astype(float_type(values.dtype), copy=False)
-    powers = np.exp(floats - floats.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+    powers = np.exp(floats - floats.max(axis=axis, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=axis, keepdims=True))
 
 
 def sigmoid(values: Floats) -> Floats:

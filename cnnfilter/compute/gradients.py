@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
-from cnnfilter.compute.activations import activate, differentiate
+from cnnfilter.compute.activations import activate, differentiate, softmax
 from cnnfilter.compute.forward import Step, build_bank, load_program
 from cnnfilter.compute.window_gradients import Back, convolve_batch, pool_batch
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Shape
@@ -157,14 +157,8 @@ def _activate(batch: Floats, layer: Activation) -> tuple[Floats, Back]:
     return activate(batch, layer), lambda gradient: gradient * differentiate(batch, layer)
 
 
-def softmax_batch(batch: Floats) -> Floats:
-    """Return exp(x) / sum(exp(x)) over the first axis."""
-    powers = np.exp(batch - batch.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0))
-
-
 def _softmax(batch: Floats) -> tuple[Floats, Back]:
-    shares = softmax_batch(batch)
+    shares = softmax(batch, axis=0)
     return shares, lambda gradient: shares * (gradient - (gradient * shares).sum(axis=0))
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats, ieee_arithmetic
-from cnnfilter.compute.gradients import Mode, load_steps, propagate, softmax_batch
+from cnnfilter.compute.activations import softmax
+from cnnfilter.compute.gradients import Mode, load_steps, propagate
 from cnnfilter.compute.state_dict import RandomWeights, StateDict, check_sums, needs
 from cnnfilter.errors import DivergenceError, ShapeError
 from cnnfilter.learn.recipe import Loss, Optimizer, TrainingRecipe
@@ -223,7 +224,7 @@ def _as_columns(classes: Array, count: int) -> Floats:
 
 def _cross_entropy(scores: Floats, classes: Array) -> tuple[float, Floats]:
     """Return the mean of -log of the softmax at each class, and its gradient by the scores (classes, N)."""
-    shares = softmax_batch(scores)
+    shares = softmax(scores, axis=0)
     columns = np.arange(len(classes))
     highest = scores.max(axis=0)
     logs = np.log(np.exp(scores - highest).sum(axis=0)) + highest - scores[classes, columns]

@@ -8,8 +8,9 @@ from math import prod
 import numpy as np
 
 from cnnfilter.arrays import Array, Floats
+from cnnfilter.compute.activations import softmax
 from cnnfilter.compute.forward import Step
-from cnnfilter.compute.gradients import Mode, StateTensors, propagate, softmax_batch
+from cnnfilter.compute.gradients import Mode, StateTensors, propagate
 from cnnfilter.compute.window_gradients import Back
 from cnnfilter.errors import LanguageError
 from cnnfilter.learn.recipe import Loss, Optimizer
@@ -84,7 +85,7 @@ def _explain_loss(session: Session, outputs: Floats, answers: Array, loss: float
     recipe, inputs = session.task.recipe, outputs.shape[-1]
     yield f"Loss: {recipe.loss}"
     if recipe.loss is Loss.CROSS_ENTROPY:
-        shares = softmax_batch(outputs.reshape(len(session.classes), -1))[:, 0]
+        shares = softmax(outputs.reshape(len(session.classes), -1), axis=0)[:, 0]
         wanted = int(answers[0])
         yield "  softmax: the share of each class, exp(score) / the sum of exp(scores)"
         rows = zip(session.classes, map(_show, shares.tolist()), strict=True)
