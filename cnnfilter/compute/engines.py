@@ -46,7 +46,7 @@ class Finish(NamedTuple):
 
 UNFINISHED = Finish(np.zeros(1))  # leaves sums as they are: they are added to others first
 
-_BORDERS = {  # no filter takes a wrapped border, nor the value of a constant one
+BORDERS = {  # no filter takes a wrapped border, nor the value of a constant one
     BorderMode.ZERO: cv2.BORDER_CONSTANT,
     BorderMode.EDGE: cv2.BORDER_REPLICATE,
     BorderMode.REFLECT: cv2.BORDER_REFLECT_101,
@@ -68,7 +68,7 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     native = has_native_border(padded, size)
     if native and finish.shorts:
         image, (top, left, _, _) = np.ascontiguousarray(padded.volume), padded.sides
-        bias, border = float(finish.bias[0]), _BORDERS[padded.border.mode]
+        bias, border = float(finish.bias[0]), BORDERS[padded.border.mode]
         shorts: Array = cv2.filter2D(image, cv2.CV_16S, weights, anchor=(left, top), delta=bias, borderType=border)
         return shorts.reshape(image.shape)[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
@@ -153,7 +153,7 @@ def has_native_border(padded: Padded, size: Pair) -> bool:
     top, left, _, _ = padded.sides
     return (
         padded.follows_volume
-        and padded.border.mode in _BORDERS
+        and padded.border.mode in BORDERS
         and channels <= _SIDE_BY_SIDE
         and height - size[0] < padded.volume.shape[0]
         and width - size[1] < padded.volume.shape[1]
@@ -166,7 +166,7 @@ def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Array:
     """Filter with OpenCV's border, on its threads."""
     top, left, _, _ = padded.sides
     image = np.ascontiguousarray(padded.volume)
-    filtered = run(image, (left, top), _BORDERS[padded.border.mode]).reshape(image.shape)
+    filtered = run(image, (left, top), BORDERS[padded.border.mode]).reshape(image.shape)
     return filtered[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
 
@@ -183,7 +183,7 @@ def _filter_in_strips(
 ) -> Floats:
     """Filter some rows and channels at a time: of the volume if OpenCV makes its border, else of what is padded."""
     top, left, _, _ = source.sides
-    anchor, border = ((left, top), _BORDERS[source.border.mode]) if native else ((0, 0), cv2.BORDER_CONSTANT)
+    anchor, border = ((left, top), BORDERS[source.border.mode]) if native else ((0, 0), cv2.BORDER_CONSTANT)
 
     def fill(first: int, target: Floats) -> None:
         count = (len(target) - 1) * stride[0] + 1

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
+from cnnfilter.compute.engines import BORDERS
 from cnnfilter.io.opencv import cv2
 from cnnfilter.learn.steps import AugmentStep, AugmentSteps
 from cnnfilter.nn.frozen import replace
@@ -18,14 +19,7 @@ from cnnfilter.nn.geometry import Border, BorderMode, Pair
 from cnnfilter.nn.layers import Shape
 from cnnfilter.nn.other_layers import Gray
 
-_BORDERS = {
-    BorderMode.ZERO: cv2.BORDER_CONSTANT,
-    BorderMode.CONSTANT: cv2.BORDER_CONSTANT,
-    BorderMode.EDGE: cv2.BORDER_REPLICATE,
-    BorderMode.REFLECT: cv2.BORDER_REFLECT_101,
-    BorderMode.SYMMETRIC: cv2.BORDER_REFLECT,
-    BorderMode.WRAP: cv2.BORDER_WRAP,
-}
+_BORDERS = {**BORDERS, BorderMode.CONSTANT: cv2.BORDER_CONSTANT, BorderMode.WRAP: cv2.BORDER_WRAP}
 _AFFINE = ("rotate", "shift", "scale", "shear")
 """Steps that are matrices: those that follow each other are one, and pixels are interpolated once."""
 
