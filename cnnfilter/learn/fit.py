@@ -15,12 +15,12 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles
+from cnnfilter.compute.operations import to_gray
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.learn.nearest import Likeness, find_nearest
 from cnnfilter.nn.geometry import Pair, same_padding, show_pair
 from cnnfilter.nn.layers import show_shape
-from cnnfilter.nn.other_layers import Gray
 from cnnfilter.numbers import count
 
 Channels = Literal["each", "sum", "gray"]
@@ -141,7 +141,7 @@ class _Windows(NamedTuple):
     def _read(self, part: Array, *, output: bool = False) -> Array:
         """Return the channels of some rows that are in a window, or that of AFTER."""
         if self.output is None:
-            return _to_luma(part)
+            return to_gray(part.astype(np.float64))
         return part[:, :, self.output : self.output + 1] if output else part[:, :, self.inputs]
 
     def _find_clipped(self, target: Array) -> Array:
@@ -151,11 +151,6 @@ class _Windows(NamedTuple):
             return np.zeros(target.shape[:2], bool)
         seen = target if self.output is None else target[:, :, self.output : self.output + 1]
         return np.asarray(((seen <= 0) | (seen >= white)).any(axis=2))
-
-
-def _to_luma(part: Array) -> Doubles:
-    weights = np.array(Gray.WEIGHTS) if part.shape[2] == 3 else np.ones(1)
-    return (part.astype(np.float64) @ weights)[:, :, np.newaxis]
 
 
 class _Solution(NamedTuple):
