@@ -16,7 +16,7 @@ from cnnfilter.compute.forward import as_volume, prepare
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.atomic import read_bytes
 from cnnfilter.io.decode import decode_picture
-from cnnfilter.io.paths import fill_template, find_inputs, lacks_memory, walk_folder
+from cnnfilter.io.paths import describe_input, fill_template, find_inputs, lacks_memory, walk_folder
 from cnnfilter.learn.augment import augment, make_generator
 from cnnfilter.learn.recipe import Shares
 from cnnfilter.learn.steps import AugmentSteps, output_shape
@@ -80,8 +80,7 @@ def _pair_files(sources: Sequence[str], target: str) -> list[InputEntry]:
         warn(warning)
     entries = []
     for index, path in enumerate(paths, 1):
-        fields = {"stem": Path(path).stem, "name": Path(path).name, "ext": Path(path).suffix}
-        fields |= {"parent": str(Path(path).parent), "index": f"{index:0{len(str(len(paths)))}}"}
+        fields = describe_input(Path(path), f"{index:0{len(str(len(paths)))}}")
         entries.append(InputEntry(Path(path).name, path, fill_template(target, fields)))
     if len(entries) > 1 and len({entry.answer for entry in entries}) == 1:
         raise ImageFileError(
