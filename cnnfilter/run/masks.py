@@ -93,7 +93,7 @@ def name_copy(job: Job, work: Work) -> Augmentation:
 
 
 def _draw(picture: Picture, augmentation: Augmentation, settings: Settings) -> list[Drawn]:
-    """Return what is drawn for a copy of a picture: the same each time."""
+    """Return what is drawn for a copy of a picture: the same for its pixels, its mask and the report."""
     from cnnfilter.learn.augment import draw, make_generator
 
     size = settings.preparation.size if settings.preparation else None
@@ -107,15 +107,16 @@ def list_draws(picture: Picture, augmentation: Augmentation, settings: Settings)
     return {"copy": augmentation.copy, "steps": steps}
 
 
-def augment_pixels(pixels: Array, picture: Picture, augmentation: Augmentation, *, has_alpha: bool) -> Array:
+def augment_pixels(
+    pixels: Array, picture: Picture, augmentation: Augmentation, settings: Settings, *, has_alpha: bool
+) -> Array:
     """Return the pixels of a copy of a picture, perhaps resized ones, with the picture's own levels."""
     import numpy as np
 
-    from cnnfilter.learn.augment import augment, make_generator
+    from cnnfilter.learn.augment import apply
 
-    generator = make_generator(augmentation.seed, augmentation.name, augmentation.copy)
     white, dtype = picture.maximum, picture.pixels.dtype
-    result = augment(pixels, augmentation.steps, generator, white=white, has_alpha=has_alpha)
+    result = apply(pixels, _draw(picture, augmentation, settings), white=white, has_alpha=has_alpha)
     if result.dtype.kind == "f" and dtype.kind in "ui":  # it was resized
         result = np.clip(np.rint(result), 0, white).astype(dtype)
     return result

@@ -45,7 +45,7 @@ def see(picture: Picture, model: Model, settings: Settings) -> Picture:
         from cnnfilter.run.masks import augment_pixels  # noqa: PLC0415  one command augments
 
         has_alpha = takes_alpha(picture, model, settings)
-        pixels = augment_pixels(pixels, picture, settings.augmentation, has_alpha=has_alpha)
+        pixels = augment_pixels(pixels, picture, settings.augmentation, settings, has_alpha=has_alpha)
     if pixels is picture.pixels:
         return picture
     return Picture(pixels, picture.depth, matrix=picture.matrix, bands=not picture.has_alpha)
