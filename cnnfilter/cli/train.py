@@ -187,7 +187,7 @@ def _check(task: TrainingTask, chosen: TrainOptions, network_file: Path | None) 
         raise click.UsageError("Missing argument 'DATA...'.", click.get_current_context())
     if not task.recipe.epochs and not task.resume:
         raise LanguageError("--epochs 0 evaluates weights, which --resume FILE names")
-    if task.target is not None and any(step.kind.moves or step.kind.sizes for step in task.steps):
+    if task.target is not None and any(step.kind.moves for step in task.steps):
         raise LanguageError("--augment moves the inputs, and the images of --target stay; noise, colours and blur do")
     if chosen.output is None:
         if task.recipe.epochs and not chosen.explain:

@@ -35,15 +35,14 @@ class StepKind(NamedTuple):
     percent: bool = False
     moves: bool = False
     bordered: bool = False
-    sizes: bool = False
     chance: float = 1.0
 
 
 _ANY = float("inf")
 
 KINDS = {
-    "crop": StepKind("crop:224x224", "size", moves=True, sizes=True),
-    "pad": StepKind("pad:4", "size", moves=True, bordered=True, sizes=True),
+    "crop": StepKind("crop:224x224", "size", moves=True),
+    "pad": StepKind("pad:4", "size", moves=True, bordered=True),
     "flip": StepKind("flip", "axis", moves=True, chance=0.5),
     "rotate": StepKind("rotate:-15..15", least=-_ANY, moves=True, bordered=True),
     "shift": StepKind("shift:-10%..10%", least=-_ANY, percent=True, moves=True, bordered=True),
@@ -172,7 +171,7 @@ def _read_options(step: AugmentStep, options: Sequence[str], *, has_value: bool)
 
 
 def _read_chance(step: AugmentStep, text: str) -> float:
-    if step.kind.sizes:
+    if step.kind.value == "size":
         raise LanguageError(f"{step.name} is always done, because it sets the size of the result; leave out p=")
     chance = parse_number(text)
     if not 0 < chance <= 1:
