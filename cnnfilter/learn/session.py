@@ -51,7 +51,7 @@ class Session:
     def _divide(self, entries: Sequence[InputEntry]) -> list[list[InputEntry]]:
         """Return the inputs that train, those that choose the best epoch, and those of the test."""
         task = self.task
-        shares = task.shares or Shares(*((1, 0, 0) if len(entries) < FEW else ()))
+        shares = task.shares or (Shares(1, 0, 0) if len(entries) < FEW else Shares())
         if task.dev:
             shares = replace(shares, train=shares.train + shares.dev, dev=0)
         if task.test:

@@ -115,7 +115,7 @@ class Trainer:
         classes: int = 0,
     ) -> None:
         check_sums(network, shape)
-        self.network, self.shape, self.recipe, self.classes = network, shape, recipe, classes
+        self.recipe, self.classes = recipe, classes
         if classes:
             _check_scores(network, shape, classes)
         self.parameters = Parameters(weights.find(list(needs(network, shape))))
@@ -183,10 +183,12 @@ class Trainer:
 
     def _keep_best(self, number: int, score: Score | None) -> bool:
         """Keep the weights if none did better on the dev data, or there is none; return whether they were kept."""
-        rank = (0.0, 0.0) if score is None else (-(score.accuracy or 0.0), score.loss)
-        if number > 1 and score is not None and not rank < self._least:
-            return False
-        self._least, self.best, self.best_epoch = rank, self.parameters.state(), number
+        if score is not None:
+            rank = -(score.accuracy or 0.0), score.loss
+            if not rank < self._least:
+                return False
+            self._least = rank
+        self.best, self.best_epoch = self.parameters.state(), number
         return True
 
     @ieee_arithmetic
