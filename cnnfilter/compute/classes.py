@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError, OutputError, ShapeError
+from cnnfilter.io.atomic import read_text
 from cnnfilter.io.formats import find_format
 from cnnfilter.numbers import align
 
@@ -26,13 +27,7 @@ class Ranking(NamedTuple):
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
     """Return the names of classes, a line each, or raise an `ImageFileError` with the reason."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ImageFileError(error.strerror or error, path=path) from error
-    except UnicodeDecodeError as error:
-        raise ImageFileError("not a text in UTF-8", path=path) from error
-    labels = tuple(line.strip() for line in text.rstrip().splitlines())
+    labels = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
     if not labels:
         raise ImageFileError("holds no names of classes, a line each", path=path)
     return labels

@@ -39,6 +39,16 @@ def read_bytes(path: str | Path) -> bytes:
     raise ImageFileError("is a device, not an image file", path=path)
 
 
+def read_text(path: str | Path) -> str:
+    """Return a whole text in UTF-8, or raise an `ImageFileError` with the reason."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ImageFileError(error.strerror or error, path=path) from error
+    except UnicodeDecodeError as error:
+        raise ImageFileError("not a text in UTF-8", path=path) from error
+
+
 class TemporaryFiles:
     """The temporary files of a process, which another thread of it may abandon."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.forward import as_volume, prepare
 from cnnfilter.errors import ImageFileError, ShapeError
-from cnnfilter.io.atomic import read_bytes
+from cnnfilter.io.atomic import read_bytes, read_text
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.paths import describe_input, fill_template, find_inputs, lacks_memory, walk_folder
 from cnnfilter.learn.augment import augment, make_generator
@@ -109,14 +109,8 @@ def _find_folders(folder: Path) -> list[InputEntry]:
 
 def _read_list(path: Path, separator: str) -> list[InputEntry]:
     """Return the lines `path,class` of a list; the paths start from its folder."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ImageFileError(error.strerror or error, path=path) from error
-    except UnicodeDecodeError as error:
-        raise ImageFileError("not a text in UTF-8", path=path) from error
     entries = []
-    rows = csv.reader(text.splitlines(), delimiter=separator)
+    rows = csv.reader(read_text(path).splitlines(), delimiter=separator)
     for row in rows:
         words = [word.strip() for word in row]
         if not any(words) or (rows.line_num == 1 and tuple(map(str.lower, words)) in HEADS):
