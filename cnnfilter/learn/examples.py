@@ -153,8 +153,8 @@ def name_labels(labels: Array) -> list[str]:
 
 def _load_arrays(path: Path) -> dict[str, Array]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return {name: loaded[name] for name in loaded.files}
+        with np.load(path, allow_pickle=False) as loaded:
+            return dict(loaded)
     except Exception as error:  # zipfile, zlib and numpy's own parser raise what they like
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a whole .npz file of arrays"
         raise ImageFileError(reason, path=path) from error
