@@ -138,6 +138,11 @@ class _Windows(NamedTuple):
         for share in range(_SHARES):
             yield from (table for table, _ in self._replace(share=share).strips())
 
+    def counted(self) -> Array:
+        """Return which values of AFTER count, (rows, columns)."""
+        rows, columns = (slice(axis.first, axis.first + axis.values) for axis in self.axes)
+        return ~self._find_clipped(self.after[rows, columns])
+
     def _read(self, part: Array, *, output: bool = False) -> Array:
         """Return the channels of some rows that are in a window, or that of AFTER."""
         if self.output is None:
@@ -399,9 +404,8 @@ def predict(before: Array, after: Array, request: Request, found: FittedKernel) 
             whole = windows._replace(request=request._replace(white=None))
             tables = [np.vstack([table[-1], banks[:, number] @ table[:-2] + biases[number]]) for table in whole.all()]
             values, fitted = np.hstack(tables).reshape(2, windows.axes[0].values, -1)
-            counted = np.hstack([table[-2] for table in windows.all()]).reshape(values.shape)
             made.append(fitted)
-            rest.append((values - fitted) * counted)
+            rest.append((values - fitted) * windows.counted())
     return np.stack(made, axis=2), np.stack(rest, axis=2)
 
 
