@@ -174,11 +174,11 @@ def test_no_peak_lies_within_3_pixels_of_a_greater_one() -> None:
         assert all(max(abs(peak.dy - other.dy), abs(peak.dx - other.dx)) > 3 for other in peaks[:number])
 
 
-@pytest.mark.parametrize(("height", "count"), [(0.0, 1), (1.0, 1)])
-def test_a_plain_has_one_peak(height: float, count: int) -> None:
+@pytest.mark.parametrize("height", [0.0, 1.0])
+def test_a_plain_has_one_peak(height: float) -> None:
     values = np.zeros((20, 20))
     values[9:11, 9:11] = height
-    assert len(find_peaks(values, (range(20), range(20)), 9)) == count
+    assert len(find_peaks(values, (range(20), range(20)), 9)) == 1
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +196,10 @@ def shrink(image: Array, top: int, left: int) -> Doubles:
 
 
 @pytest.mark.parametrize("quarters", [(0, 0), (3, -6), (-10, 5), (33, 47), (-41, -62), (1, 2)])
-@pytest.mark.parametrize("similarity", Similarity)
+@pytest.mark.parametrize("similarity", [Similarity.MEAN, Similarity.NCC, Similarity.PHASE])
 def test_shifts_are_found_to_a_tenth_of_a_pixel(
     photo_plane: Doubles, quarters: tuple[int, int], similarity: Similarity
 ) -> None:
-    if similarity is Similarity.NONE:
-        return  # bright parts win, wherever they are
     image, pattern = shrink(photo_plane, 80, 70), shrink(photo_plane, 80 + quarters[0], 70 + quarters[1])
     found = find_shift(image, pattern, similarity)
     assert np.allclose(np.array(found[:2]), np.array(quarters) / 4, atol=0.1)
