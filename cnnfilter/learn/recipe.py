@@ -10,7 +10,7 @@ from cnnfilter.learn.steps import AugmentSteps
 from cnnfilter.network_files import Preparation
 from cnnfilter.nn.frozen import Value
 from cnnfilter.nn.network import Network
-from cnnfilter.numbers import show_number
+from cnnfilter.numbers import parse_number, show_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ def parse_shares(text: str) -> Shares:
     """
     words = text.split("/")
     try:
-        numbers = [float(word) for word in words]
+        numbers = [parse_number(word) for word in words]
     except ValueError:
         numbers = []
     if not 1 <= len(numbers) <= 3:

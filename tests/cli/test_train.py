@@ -164,6 +164,7 @@ def test_what_contradicts_itself_is_refused_before_any_work(run: Run, lines: Pat
         (NETWORK, "lines", "--epochs", "0"): "--epochs 0 evaluates weights, which --resume FILE names",
         (NETWORK, "lines", "--rate", "0", "-o", "w.npz"): "--rate 0 is not above 0",
         (NETWORK, "lines", "--split", "0/1", "-o", "w.npz"): "the share that trains is above 0",
+        (NETWORK, "lines", "--split", "nan", "-o", "w.npz"): "split 'nan' is not TRAIN/DEV/TEST",
         (NETWORK, "-o", "w.npz"): "Missing argument 'DATA...'",
         ("conv:3x3,1", "a.png", "--target", "b.png", "--loss", "cross-entropy", "-o", "w.npz"): "is for classes",
         ("conv:3x3,1", "a.png", "--target", "b.png", "--augment", "flip", "-o", "w.npz"): "--augment moves the inputs",
