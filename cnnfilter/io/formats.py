@@ -111,10 +111,10 @@ IMAGE_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if not form
 MATRIX_SUFFIXES = tuple(suffix for suffix, format_ in FORMATS.items() if format_.is_matrix)
 
 FORMATS_TAKING = {
-    option: {row.name: row.usual for row in FORMATS.values() if row.option == option}
+    option: tuple(dict.fromkeys(row.name for row in FORMATS.values() if row.option == option))
     for option in ("quality", "compression")
 }
-"""The names of the formats that take an option, each with its usual value if there is one."""
+"""The names of the formats that take an option."""
 
 _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
