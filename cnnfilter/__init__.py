@@ -33,21 +33,12 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cnnfilter.api import (
-        convolve,
-        correlate,
-        encode_image,
-        fit,
-        kernel,
-        kernel_names,
-        network,
-        pool,
-        read_image,
-        set_threads,
-        trace,
-        train,
-        write_image,
-    )
+    from cnnfilter.api.correlations import correlate
+    from cnnfilter.api.filters import convolve, kernel, kernel_names, pool, set_threads, trace
+    from cnnfilter.api.fitting import fit
+    from cnnfilter.api.images import encode_image, read_image, write_image
+    from cnnfilter.api.learning import train
+    from cnnfilter.api.networks import network
     from cnnfilter.errors import (
         CnnFilterError,
         DivergenceError,
@@ -82,6 +73,16 @@ __all__ = [
     "write_image",
 ]
 
+_MODULES = {
+    "correlations": ("correlate",),
+    "filters": ("convolve", "kernel", "kernel_names", "pool", "set_threads", "trace"),
+    "fitting": ("fit",),
+    "images": ("encode_image", "read_image", "write_image"),
+    "learning": ("train",),
+    "networks": ("network",),
+}
+"""The modules of `api`, and what they define: a program that filters images does not load what learns."""
+
 if not TYPE_CHECKING:  # a type checker that saw it would accept every name
 
     def __getattr__(name: str) -> object:
@@ -90,7 +91,8 @@ if not TYPE_CHECKING:  # a type checker that saw it would accept every name
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module  # noqa: PLC0415
 
-        value = getattr(import_module(f"{__name__}.{'errors' if name.endswith('Error') else 'api'}"), name)
+        module = next((f"api.{module}" for module, names in _MODULES.items() if name in names), "errors")
+        value = getattr(import_module(f"{__name__}.{module}"), name)
         globals()[name] = value
         return value
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 import cnnfilter
-from cnnfilter.api import RunnableNetwork
+from cnnfilter.api.networks import RunnableNetwork
 from cnnfilter.cli import main
 from cnnfilter.io.weights import read_classes, read_weights
 from tests.conftest import ROOT

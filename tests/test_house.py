@@ -158,6 +158,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert done.stdout.split() == []
 
 
+def test_a_function_of_the_library_loads_nothing_that_learns() -> None:
+    code = "import sys, cnnfilter; cnnfilter.convolve, cnnfilter.read_image; print('cnnfilter.learn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("name", cnnfilter.__all__)
 def test_every_public_name_is_handed_out_and_documented(name: str) -> None:
     value = getattr(cnnfilter, name)

@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.image import AxesImage
 
-from cnnfilter.api import convolve
+from cnnfilter.api.filters import convolve
 from cnnfilter.arrays import Array, Doubles
 from cnnfilter.compute.exact import common_divisor
 from cnnfilter.compute.operations import to_gray

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnfilter.api import convolve, encode_image, fit, kernel, network, pool, read_image, trace, write_image
+from cnnfilter import convolve, encode_image, fit, kernel, network, pool, read_image, trace, write_image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, OutputError, ShapeError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal  # type: ignore[import-untyped]
 
-from cnnfilter.api import convolve, correlate
+from cnnfilter import convolve, correlate
 from cnnfilter.errors import CnnFilterError
 
 MODES = ("full", "same", "valid")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage  # type: ignore[import-untyped]
 
-from cnnfilter.api import convolve, kernel, network, pool, read_image
+from cnnfilter import convolve, kernel, network, pool, read_image
 from cnnfilter.arrays import Array, float_type
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, ShapeError
 from cnnfilter.nn.geometry import Border, BorderMode

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cnnfilter.api import convolve, encode_image, kernel, read_image, write_image
+from cnnfilter import convolve, encode_image, kernel, read_image, write_image
 from cnnfilter.arrays import Array
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError
 

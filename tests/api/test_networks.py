@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cnnfilter.api import RunnableNetwork, convolve, kernel, network, pool
+from cnnfilter import convolve, kernel, network, pool
+from cnnfilter.api.networks import RunnableNetwork
 from cnnfilter.arrays import Array
 from cnnfilter.cli import main
 from cnnfilter.errors import KernelError, LanguageError, ShapeError

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import cnnfilter
-from cnnfilter.api import convolve, trace
+from cnnfilter import convolve, trace
 from cnnfilter.cli import main
 from cnnfilter.compute.threads import count_cores
 

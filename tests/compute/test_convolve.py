@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage, signal  # type: ignore[import-untyped]
 
 import cnnfilter
-from cnnfilter.api import convolve
+from cnnfilter import convolve
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.errors import ShapeError

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cnnfilter.api import convolve
+from cnnfilter import convolve
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import kernel_shape, load_kernel, names
 from cnnfilter.plot.kernel_sheet import all_kernels, draw_gallery, make_sample, reduce_picture

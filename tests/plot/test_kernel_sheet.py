@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from cnnfilter.api import convolve
+from cnnfilter import convolve
 from cnnfilter.arrays import Array
 from cnnfilter.kernels.recipes import RECIPES, shown_word
 from cnnfilter.kernels.spec import Kernel, load_kernel, names

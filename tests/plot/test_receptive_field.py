@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnfilter.api import network
+from cnnfilter import network
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ShapeError
 from cnnfilter.network_files import load_document, shape_of_kernel
