@@ -48,9 +48,9 @@ def find_nearest(kernel: Doubles) -> Likeness | None:
 
 
 def _compare(kernel: Doubles, weights: Doubles, word: str) -> Likeness | None:
-    """Return how like a kernel some weights are, times the best factor; None if they are larger, or its opposite."""
+    """Return how like a kernel some weights are, times the best factor; None if they are 0, larger, or its opposite."""
     laid = _lay(weights, (kernel.shape[0], kernel.shape[1]))
-    if laid is None:
+    if laid is None or not laid.any():
         return None
     factor = float((kernel * laid).sum() / (laid * laid).sum())
     if factor <= 0:
@@ -74,7 +74,7 @@ def _candidates(kernel: Doubles) -> Iterator[tuple[str, Doubles]]:
     """Yield words and weights of kernels that may be like another."""
     for name in sorted(fixed_kernels()):
         weights = load_kernel(name).weights
-        if weights.ndim == 2 and weights.any():
+        if weights.ndim == 2:
             yield name, weights
     side = max(kernel.shape)
     for name, recipe in RECIPES.items():
