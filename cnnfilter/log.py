@@ -71,10 +71,11 @@ PHRASES = {
 _POOL_OF_PIXELS = re.compile(r"`cnnfilter pool -m (\w+) --size (\d+) -s 1 -p same`")
 """The command that is named for a kernel such as `median`."""
 
-_WORDS = "clip|abs|scale|max|offset|none|sum|mean|ncc|phase|full|same|valid"
+_WORDS = "clip|abs|scale|max|offset|none|sum|mean|ncc|phase|full|same|valid|gray"
 
 _OPTION = re.compile(
-    rf"--(allow-truncated|max-pixels|page|range|quality|compression|mode|normalize)\b(?: (?:(N|\d+)|({_WORDS}))\b)?"
+    r"--(allow-truncated|max-pixels|page|range|quality|compression|mode|normalize|channels|size|stride|ridge)\b"
+    rf"(?: (?:(N|\d+(?:e-\d+)?)|({_WORDS}))\b)?"
 )
 """An option that is a parameter of the library too, with its value, a number or a word, if there is one."""
 
