@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from math import ceil, log10, sqrt
+from math import ceil, log10, prod, sqrt
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,6 +31,7 @@ _STRIP = 1 << 19  # numbers of the windows of a strip: 4 MB
 _WORST_SQUARES = 1e12  # the condition of normal equations whose result one correction makes as good as that of QR
 _WORST = 1e11  # the condition of windows, equally scaled, that are taken to determine a kernel
 _LARGEST_SIDE = 31  # of a size that is found
+_MOST_WEIGHTS = 10_000  # of a size that follows from AFTER: 800 MB of sums of products
 _LEAST_FALL = 0.99  # a larger size is taken where the residual falls below this share
 _EXACT = 1e-9  # of the largest value: a residual that is only rounding
 
@@ -199,6 +200,11 @@ def _size_of_valid(before: Array, after: Array, request: Request) -> Pair | None
         return None
     if min(size) < 1:
         raise ShapeError(f"AFTER, {show_shape(after.shape[:2])}, is larger than BEFORE, {show_shape(before.shape[:2])}")
+    if prod(size) > _MOST_WEIGHTS:
+        raise ShapeError(
+            f"AFTER, {show_shape(after.shape[:2])}, is much smaller than BEFORE, {show_shape(before.shape[:2])}; with"
+            f" stride 1 only a kernel of {show_pair(size)} leaves so little: --size N and --stride N say what made it"
+        )
     return size
 
 
@@ -312,11 +318,11 @@ def _undetermined(used: int, unknowns: int) -> KernelError:
     if used < unknowns:
         return KernelError(
             f"{count(used, 'value')} of AFTER can be used (those at black and white may be clipped), and a kernel has"
-            f" {unknowns} weights; a smaller --size, or --ridge 1e-6, which prefers small weights"
+            f" {unknowns} weights; a smaller --size N, or --ridge 1e-6, which prefers small weights"
         )
     return KernelError(
         "the windows of BEFORE are too much alike to determine a kernel, as those of a flat or very smooth image are;"
-        " a smaller --size, or --ridge 1e-6, which prefers small weights"
+        " a smaller --size N, or --ridge 1e-6, which prefers small weights"
     )
 
 
