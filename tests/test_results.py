@@ -81,7 +81,7 @@ def test_a_network_sees_colours_alone_and_a_filter_sees_alpha() -> None:
     maps = lay_out(picture(CLEAR), model("dwconv:box:3"), PIPELINE)
     assert next(iter(maps)).alpha is None
     assert np.allclose(maps.values.mean(), COLOURS.mean(), atol=40)
-    assert maps.notes == ("the image has alpha, and the network sees its colours alone; --background flattens it",)
+    assert maps.notes == ("the image has alpha, and only its colours are used; --background flattens it",)
     maps = lay_out(picture(CLEAR), model("dwconv:box:3"), Settings())
     assert next(iter(maps)).alpha is not None
     assert not maps.values.any()

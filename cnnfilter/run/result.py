@@ -80,7 +80,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     if settings.warns:
         notes += _warn_about_layers(program.network.visits(shape), picture, settings)
     if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
-        notes.append("the image has alpha, and the network sees its colours alone; --background flattens it")
+        notes.append("the image has alpha, and only its colours are used; --background flattens it")
     seen = see(picture, model, settings)
     colours, white = prepare_colours(seen, settings)
     alpha = seen.pixels[:, :, 3:] if seen.has_alpha else None

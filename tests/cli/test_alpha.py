@@ -175,7 +175,7 @@ def test_one_map_has_no_place_for_alpha_so_that_it_lies_on_black(
 def test_pipeline_works_on_the_colours_alone_and_says_so(run: Run, sprite: Array) -> None:
     result = run("pipeline", "maxpool:2", "green.png", "-o", "out.png")
     assert result.stderr.startswith("cnnfilter: warning: green.png: ")
-    assert "the network sees its colours alone" in result.stderr
+    assert "only its colours are used" in result.stderr
     stored = load("out.png")
     assert stored.shape == (32, 32, 3)
     assert np.array_equal(stored, sprite[:, :, :3].reshape(32, 2, 32, 2, 3).max(axis=(1, 3)))

@@ -439,8 +439,7 @@ def test_a_scaled_picture_comes_out_in_its_own_levels(run: Run, deep: Array) -> 
 def test_a_network_sees_the_colours_alone_and_says_so(run: Run) -> None:
     result = run("pipeline", CONV, "sprite.png", "--weights", "rgb.npz", "-o", "out.npy")
     assert result.stderr == (
-        "cnnfilter: warning: sprite.png: the image has alpha, and the network sees its colours alone; "
-        "--background flattens it\n"
+        "cnnfilter: warning: sprite.png: the image has alpha, and only its colours are used; --background flattens it\n"
     )
     assert np.load("out.npy").shape == (62, 62, 4)
 
