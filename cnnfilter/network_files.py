@@ -306,8 +306,13 @@ def load_document(text: str) -> Document:
 def read_document(path: Path) -> Document:
     """Return what a network file says; `LanguageError`, with the file's name, if it cannot be read."""
     if path.suffix.lower() not in SUFFIXES:
+        from cnnfilter.io.formats import FORMATS  # noqa: PLC0415  for a mistake alone
+
+        is_input = path.suffix.lower() in FORMATS
         raise LanguageError(
-            f"network files are {', '.join(SUFFIXES)}, not {path.suffix or 'without suffix'}", path=path
+            f"network files are {', '.join(SUFFIXES)}, not {path.suffix or 'without suffix'}"
+            + "; the network is the first argument, inputs follow" * is_input,
+            path=path,
         )
     try:
         return _read(path)

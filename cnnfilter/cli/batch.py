@@ -190,11 +190,20 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     request = request._replace(stdin_suffix=_find_suffix(stdin), pages=pages)
     only_shows = shows and request.output is None and not (request.in_place or settings.top is not None)
     jobs = plan_outputs(sources, request, only_shows=only_shows)
+    _check_terminal(jobs)
     if settings.with_:
         from cnnfilter.run.masks import plan_masks  # noqa: PLC0415  one command moves masks
 
         jobs = plan_masks(jobs, request, settings.with_, settings.with_output)
     return plan_views(jobs, sources, settings, identify_all((*sources, *request.read_files))) if shows else jobs
+
+
+def _check_terminal(jobs: Sequence[Job]) -> None:
+    """Raise an `OutputError` if the bytes of a file would be printed on a terminal."""
+    formats = [find_format(job.format_name) for job in jobs if job.format_name and not job.target]
+    binary = next((format_ for format_ in formats if not format_.separator), None)
+    if binary and sys.stdout is not None and sys.stdout.isatty():
+        raise OutputError(f"standard output is a terminal, and {binary.name} is not text; use -o FILE or > FILE")
 
 
 def _check_together(settings: Settings) -> None:

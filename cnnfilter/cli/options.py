@@ -313,8 +313,8 @@ _FILE_OPTIONS = (
         "--linear",
         is_flag=True,
         help="Filter linear light: decode sRGB first, encode the result. A blur of black and white gives 188, not 128."
-        " Borders, --bias, --activation and gray act on linear values, --range on the encoded ones; alpha is not"
-        " changed. Float images are sRGB from 0 to 1; matrices are refused.",
+        " All that filters acts on linear values, --range on the encoded ones; alpha is not changed. Float images"
+        " are sRGB from 0 to 1; matrices are refused.",
     ),
     click.option(
         "--resize",

@@ -31,7 +31,7 @@ _STRIP = 1 << 19  # numbers of the windows of a strip: 4 MB
 _WORST_SQUARES = 1e12  # the condition of normal equations whose result one correction makes as good as that of QR
 _WORST = 1e11  # the condition of windows, equally scaled, that are taken to determine a kernel
 _LARGEST_SIDE = 31  # of a size that is found
-_MOST_WEIGHTS = 10_000  # of a size that follows from AFTER: 800 MB of sums of products
+_MOST_WEIGHTS = 2_500  # of a kernel: their sums of products take 50 MB, and about a minute for each megapixel
 _LEAST_FALL = 0.99  # a larger size is taken where the residual falls below this share
 _EXACT = 1e-9  # of the largest value: a residual that is only rounding
 
@@ -175,6 +175,13 @@ def fit_kernel(before: Array, after: Array, request: Request) -> FittedKernel:
     """Return the kernel that makes (H', W', C') AFTER of (H, W, C) BEFORE; raise if there is none, or no single one."""
     _check_channels(before, after, request)
     size = request.size or _size_of_valid(before, after, request)
+    depth = before.shape[2] if request.channels == "sum" else 1
+    if size and (weights := prod(size) * depth) > _MOST_WEIGHTS:
+        over = f" over {count(depth, 'channel')}" * (depth > 1)
+        raise ShapeError(
+            f"a kernel of {show_pair(size)}{over} has {weights} weights, and `fit` finds {_MOST_WEIGHTS} at most;"
+            " a smaller --size N"
+        )
     found = _fit_size(before, after, request, size) if size else _fit_smallest(before, after, request)
     return found._replace(nearest=find_nearest(found.kernel) if found.kernel.ndim == 2 else None)
 

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +246,16 @@ def test_a_piped_picture_of_a_format_that_is_not_written_needs_another(run: Run)
     result = run("pool", "-", "-o", "-", given=b"P4 8 2\n\xf0\x0f", status=2)
     assert "standard output needs a format, such as --format png" in result.stderr
     assert "no suffix" in run("pool", "-", "-o", "out/", given=b"P4 8 2\n\xf0\x0f", status=2).stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="the system has no terminals of this kind")
+@pytest.mark.parametrize(("format_", "status"), [("png", 2), ("npy", 2), ("txt", 0)])
+@pytest.mark.usefixtures("three")
+def test_only_text_is_printed_on_a_terminal(format_: str, status: int) -> None:
+    terminal, line = os.openpty()
+    words = [sys.executable, "-m", "cnnfilter", "pool", "a.png", "-o", "-", "--format", format_]
+    done = subprocess.run(words, stdout=line, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+    os.close(line)
+    os.close(terminal)
+    assert done.returncode == status, done.stderr
+    assert (b"standard output is a terminal, and " in done.stderr) == (status == 2)

@@ -154,6 +154,8 @@ def test_a_ridge_is_the_penalty_that_is_documented(hopper: Array) -> None:
         ((9, 9), (5, 8), {"size": 3}, r"AFTER is 5x8; a kernel of 3x3 with stride 1x1 makes 7x7 \(valid\) or 9x9"),
         ((9, 9), (12, 9), {}, "AFTER, 12x9, is larger than BEFORE, 9x9"),
         ((300, 200), (150, 100), {}, "much smaller than BEFORE, 300x200; .* 151x101 .* size=N and stride=N say"),
+        ((99, 99), (99, 99), {"size": 51}, "a kernel of 51x51 has 2601 weights, and `fit` finds 2500 at most"),
+        ((99, 99, 3), (99, 99), {"size": 31, "channels": "sum"}, "31x31 over 3 channels has 2883 weights"),
         ((9, 9, 3), (9, 9), {}, "BEFORE has 3 channels and AFTER 1"),
         ((9, 9, 2), (9, 9), {"channels": "gray"}, "BEFORE has 2 channels"),
         ((9, 9), (9, 9), {"ridge": -1}, "ridge -1 is negative"),

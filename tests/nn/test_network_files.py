@@ -294,6 +294,7 @@ class TestWrongFiles:
     def test_a_file_of_another_suffix_is_told_which_there_are(self, name: str) -> None:
         message = refusal(name, "relu")
         assert message.startswith("network files are .toml, .json, .txt, not ")
+        assert message.endswith("; the network is the first argument, inputs follow") == (name == "net.png")
 
     @pytest.mark.parametrize(
         ("name", "content"),
