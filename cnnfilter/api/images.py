@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnnfilter.api.arguments import ImageSource, RangeName, as_choice, as_count, public, warn_about_axes
 from cnnfilter.arrays import Array, as_numbers
+from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.atomic import read_bytes, write_whole
 from cnnfilter.io.decode import decode_picture
+from cnnfilter.io.encode import cut_into_strips
 from cnnfilter.io.encode import encode_image as encode_pixels
 from cnnfilter.io.formats import FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix, name_formats_taking
 from cnnfilter.io.levels import DEPTHS, MAXIMA, MOST_CLIPPED, describe_clipping, has_white_at_1, to_levels
@@ -203,7 +205,10 @@ def _encode(image: ArrayLike, path: str, range_: str | None, quality: int | None
     _check_options({"quality": quality, "compression": compression}, format_.name, path)
     pixels = _as_levels(pixels, path, chosen)
     notes: list[str] = []
-    data = bytes(encode_pixels(pixels, path, quality=quality, compression=compression, notes=notes))
+    strips = cut_into_strips(pixels, path, quality=quality, compression=compression)
+    if strips:
+        make_tiles(strips.left, strips.encode)
+    data = bytes(encode_pixels(pixels, path, quality=quality, compression=compression, notes=notes, strips=strips))
     for note in notes:
         warn(f"{path}: {note}")
     return data

@@ -6,13 +6,12 @@ OpenCV decodes each frame as an image of its own.
 import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
-from cnnfilter.io.png import START, PngFile
+from cnnfilter.io.png import START, PngFile, write_chunk
 
 _TO_BACKGROUND, _TO_PREVIOUS = 1, 2
 """Disposals: what a frame leaves in its place for the next. Others leave it as it is."""
@@ -62,11 +61,6 @@ def read_animation(data: bytes, file: PngFile) -> tuple[tuple[PngFrame, ...], in
     return (tuple(frames), loops, "") if count > 1 else ((), 0, "")
 
 
-def _write_chunk(name: bytes, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    return struct.pack(">I4s", len(content), name) + content + crc32(name + content).to_bytes(4)
-
-
 def decode_frames_of_png(data: bytes, file: PngFile, name: str, decode: Callable[[bytes], Array]) -> Iterator[Array]:
     """Yield frames as they are shown: (H, W), (H, W, 3) or (H, W, 4); `decode` reads an image of one frame."""
     shared = b"".join(
@@ -76,7 +70,7 @@ def decode_frames_of_png(data: bytes, file: PngFile, name: str, decode: Callable
     for number, frame in enumerate(file.frames, 1):
         head = struct.pack(">II", frame.width, frame.height) + data[24:29]
         parts = (data[start:end] for start, end in frame.parts)
-        image = START + _write_chunk(b"IHDR", head) + shared + _write_chunk(b"IDAT", *parts) + _write_chunk(b"IEND")
+        image = START + write_chunk(b"IHDR", head) + shared + write_chunk(b"IDAT", *parts) + write_chunk(b"IEND")
         try:
             pixels = decode(image)
         except ImageFileError as error:

@@ -1,7 +1,10 @@
 """Image files written through OpenCV, a picture or many in each."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +15,12 @@ from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata
 from cnnfilter.io.opencv import capture_stderr, cv2, swap_red_and_blue
+
+if TYPE_CHECKING:
+    from cnnfilter.io.strips import Strips
+
+SMALLEST_IN_STRIPS = 1 << 21
+"""Bytes of the smallest images that are encoded in strips; smaller ones take no less time so."""
 
 _STILL = 1000  # milliseconds for which a page is shown that comes from a file without times
 
@@ -28,11 +37,13 @@ def encode_image(
     owned: bool = False,
     metadata: Metadata | None = None,
     notes: list[str] | None = None,
+    strips: Strips | None = None,
 ) -> Encoded:
     """Return the bytes of a file, whose suffix is the format; `ImageFileError` if it cannot hold the pixels.
 
     An image is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, and may be changed if it is `owned`; a matrix holds
     any shape. `metadata` is what `carry_over` says that the file can hold; `notes` gets what is lost of the pixels.
+    `strips` are those of the pixels that `cut_into_strips` has returned, of which some are encoded perhaps.
     """
     format_, suffix = find_format(path), Path(path).suffix.lower()
     if format_.is_matrix:
@@ -41,10 +52,12 @@ def encode_image(
         from cnnfilter.io.gif_writer import encode_gif  # noqa: PLC0415  for GIF alone
 
         return encode_gif([_fit(pixels, format_, path)], notes=notes)
-    fitted = _fit(pixels, format_, path)
+    fitted, kept = _fit(pixels, format_, path), metadata or Metadata()
+    if strips := strips or cut_into_strips(fitted, path, quality=quality, compression=compression):
+        head, *others = strips.pieces()
+        return b"".join([_add_metadata(head, format_, [kept]) if any(kept) else head, *others])
     blue_first = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
     parameters = _parameters(format_, quality, compression)
-    kept = metadata or Metadata()
     if format_.name == "AVIF":
         named = zip(_AVIF_BLOCKS, (kept.exif, kept.profile, kept.xmp), strict=True)
         blocks = {kind: block for kind, block in named if block}
@@ -56,6 +69,26 @@ def encode_image(
         what = f"{blue_first.shape} pixels of {blue_first.dtype}, or there is too little memory"
         raise ImageFileError(f"{format_.name} cannot hold {what}", path=path)
     return _add_metadata(data, format_, [kept]) if any(kept) else data
+
+
+def cut_into_strips(
+    pixels: Array, path: str | Path, *, quality: int | None = None, compression: int | None = None
+) -> Strips | None:
+    """Return the strips that an image is encoded in; None if it is encoded as a whole, or not at all.
+
+    It has the shape and the type that the file gets, and its rows may be filled in later.
+    """
+    format_ = find_format(path)
+    channels = {2: 1, 3: pixels.shape[-1]}.get(pixels.ndim)
+    is_held = DEPTHS.get(pixels.dtype) in format_.depths and channels in format_.channels
+    if format_.name not in {"PNG", "JPEG"} or not is_held or pixels.nbytes < SMALLEST_IN_STRIPS:
+        return None
+    if max(pixels.shape[:2]) > format_.largest_side or compression == 0:  # nothing is packed
+        return None
+    from cnnfilter.io.strips import JpegStrips, PngStrips  # noqa: PLC0415  for large images alone
+
+    kind = PngStrips if format_.name == "PNG" else JpegStrips
+    return kind(pixels, path, _parameters(format_, quality, compression))
 
 
 def encode_pages(

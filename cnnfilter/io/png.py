@@ -119,6 +119,12 @@ def _list_chunks(data: bytes) -> tuple[list[Chunk], list[str], str]:
     return chunks, damaged, ""
 
 
+def write_chunk(name: bytes, *parts: bytes) -> bytes:
+    """Return a chunk of a name that holds the parts."""
+    content = b"".join(parts)
+    return b"".join([struct.pack(">I4s", len(content), name), content, crc32(content, crc32(name)).to_bytes(4)])
+
+
 def list_contents(data: bytes, file: PngFile) -> Iterator[tuple[bytes, bytes]]:
     """Yield the names of chunks, and what is in those that hold no pixels."""
     for chunk in file.chunks:

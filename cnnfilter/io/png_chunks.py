@@ -10,6 +10,7 @@ from contextlib import suppress
 from cnnfilter.io.exif import INCH, Resolution, Text
 from cnnfilter.io.metadata import EXIF_START, Metadata
 from cnnfilter.io.photoshop import keep_resources, wrap_iptc
+from cnnfilter.io.png import write_chunk
 
 _UNPACKED = 1 << 26
 """So many bytes a compressed profile or text becomes at most."""
@@ -107,6 +108,6 @@ def write_png(data: bytes | memoryview, metadata: Metadata) -> bytes:
     if metadata.xmp:
         bodies.append(b"iTXt" + _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)
     bodies += map(_write_text, metadata.texts)
-    chunks = [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in bodies]
+    chunks = [write_chunk(body[:4], body[4:]) for body in bodies]
     end = 8 + 12 + 13  # of the signature and the chunk IHDR
     return b"".join([data[:end], *chunks, data[end:]])

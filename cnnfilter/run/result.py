@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,11 +12,12 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, drop_single_channel, run_program
+from cnnfilter.compute.threads import make_tiles
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
 from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.decode import Batch, Pages, Picture
-from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, encode_image, encode_pages
+from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, cut_into_strips, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
     Extremes,
@@ -39,6 +41,7 @@ from cnnfilter.run.settings import Settings
 if TYPE_CHECKING:
     from cnnfilter.compute.classes import Class, Ranking
     from cnnfilter.io.background import Background
+    from cnnfilter.io.strips import Strips
 
 Watcher = Callable[[Part], None]
 """Sees each part of a result when it is made, perhaps from several threads."""
@@ -59,6 +62,7 @@ class Result(NamedTuple):
     path: str = ""  # where it goes, if that is another name
     input: str = ""  # of which the classes are ranked
     batch: bool = False  # whether the pages are vectors of which each is ranked
+    strips: Strips | None = None  # of the one page, encoded already
 
 
 class File(NamedTuple):
@@ -298,7 +302,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
             f"frames of {format_.name} have 8 bits; a TIFF keeps the depth of its pages, as {{page}} in -o does"
         )
     extremes = _find_extremes(each, settings) if (settings.range_ or settings.usual_range) in _BY_EXTREMES else None
-    results = [_fill(one, name, settings, extremes) for one in each]
+    results = [_fill(one, name, settings, extremes, alone=False) for one in each]
     clipped = sum(result.clipped for result in results) / len(results)
     notes += (note for result in results for note in result.notes)
     if settings.warns:
@@ -342,10 +346,54 @@ def _find_extremes(each: Iterable[FeatureMaps], settings: Settings) -> Extremes:
     return min(low for low, _ in found), max(high for _, high in found)
 
 
+class _Rows:
+    """The pixels of a file, put together of parts; a large file is encoded strip by strip as they come.
+
+    `cut` returns the strips of the pixels that are to be filled in, or None.
+    """
+
+    def __init__(self, height: int, cut: Callable[[Array], Strips | None]) -> None:
+        self._height, self._cut = height, cut
+        self.pixels: Array | None = None
+        self.strips: Strips | None = None
+
+    def place(self, rows: slice, shape: Shape, dtype: Any) -> Array:
+        """Return where rows of a shape are put."""
+        if self.pixels is None:
+            self._begin(np.empty((self._height, *shape[1:]), dtype))
+        assert self.pixels is not None
+        return self.pixels[rows]
+
+    def put(self, rows: slice, levels: Array) -> None:
+        """Put rows in their place; all of them are taken as they are."""
+        if len(levels) == self._height:
+            self._begin(levels)
+            return
+        self.place(rows, levels.shape, levels.dtype)[:] = levels
+        self.add(rows)
+
+    def add(self, rows: slice) -> None:
+        """Take note that rows are in their place."""
+        if self.strips and rows.stop - rows.start < self._height:
+            self.strips.add(rows)
+
+    def _begin(self, pixels: Array) -> None:
+        self.pixels, self.strips = pixels, self._cut(pixels)
+
+
 def _fill(
-    maps: FeatureMaps, name: str, settings: Settings, extremes: Extremes | None = None, watch: Watcher | None = None
+    maps: FeatureMaps,
+    name: str,
+    settings: Settings,
+    extremes: Extremes | None = None,
+    watch: Watcher | None = None,
+    *,
+    alone: bool = True,
 ) -> Result:
-    """Return what a file of this name is to hold; `extremes` are those of all pages, where there are several."""
+    """Return what a file of this name is to hold, of `alone` encoded in strips perhaps.
+
+    `extremes` are those of all pages, where there are several.
+    """
     picture, format_ = maps.picture, find_format(name)
     depth, warning = choose_depth(format_, settings.depth, picture.depth)
     notes = [warning]
@@ -355,15 +403,15 @@ def _fill(
     if how in _BY_EXTREMES and not extremes:
         extremes = _find_extremes([maps], settings)
     narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT
-    filled, outside = list[Array](), list[int]()
+    cut = partial(cut_into_strips, path=name, quality=settings.quality, compression=settings.compression)
+    rows, outside = _Rows(maps.height, cut if alone else lambda _: None), list[int]()
 
     def take(part: Part) -> None:
         if watch:
             watch(part)
         if narrow and part.values.dtype == np.int16:
-            if not filled:
-                filled.append(np.empty((maps.height, *part.values.shape[1:]), np.uint8))
-            np.clip(part.values, 0, 255, out=filled[0][part.rows], casting="unsafe")
+            np.clip(part.values, 0, 255, out=rows.place(part.rows, part.values.shape, np.uint8), casting="unsafe")
+            rows.add(part.rows)
             outside.append(int(np.count_nonzero(part.values.view(np.uint16) > 255)))  # below 0 are the largest
             return
         background = None if part.alpha is None else _find_background(part, format_, settings)
@@ -374,18 +422,19 @@ def _fill(
         held = drop_single_channel(levels)
         if shown.alpha is not None:
             held = np.concatenate([held, _alpha_levels(shown.alpha, depth, white, held.dtype)], axis=2)
-        if not filled:
-            filled.append(held if len(held) == maps.height else np.empty((maps.height, *held.shape[1:]), held.dtype))
-            if part.alpha is not None and not background:
-                notes.append(_warn_about_alpha(shown, format_, settings))
-        if filled[0] is not held:
-            filled[0][part.rows] = held
+        if rows.pixels is None and part.alpha is not None and not background:
+            notes.append(_warn_about_alpha(shown, format_, settings))
+        rows.put(part.rows, held)
         outside.append(beyond)
 
     maps.visit(take, narrow=narrow)
+    assert rows.pixels is not None
+    if rows.strips:
+        make_tiles(rows.strips.left, rows.strips.encode)
     if picture.matrix and depth is not Depth.FLOAT and how is Range.CLIP and has_white_at_1(picture.pixels):
-        notes += _warn_about_black(filled[0])
-    return Result(name, filled, sum(outside) / max(1, filled[0].size), tuple(notes), picture.metadata)
+        notes += _warn_about_black(rows.pixels)
+    share = sum(outside) / max(1, rows.pixels.size)
+    return Result(name, [rows.pixels], share, tuple(notes), picture.metadata, strips=rows.strips)
 
 
 def _find_background(part: Part, format_: Format, settings: Settings) -> Background | None:
@@ -464,6 +513,7 @@ def encode(result: Result, settings: Settings) -> File:
             owned=True,
             metadata=metadata,
             notes=said,
+            strips=result.strips,
         )
     return File(result.path or result.name, data, first.shape, result.clipped, (*notes, *said))
 
