@@ -141,6 +141,43 @@ def test_no_task_is_done_twice_where_others_crash(tmp_path: Path) -> None:
     assert [(tmp_path / str(task)).read_text() for task in range(20)] == ["done\n"] * 20
 
 
+def test_a_worker_that_dies_with_many_tasks_ahead_loses_the_one_that_it_was_at(tmp_path: Path) -> None:
+    def work(task: int) -> int:
+        with (tmp_path / str(task)).open("a") as file:
+            file.write("done\n")
+        if task in {150, 151, 199}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return task
+
+    losses = Losses()
+    found = list(outcomes(range(200), work, 2, 200, losses))  # so short that workers get many at a time
+    assert found == [f"lost {task}" if task in {150, 151, 199} else task for task in range(200)]
+    assert sorted(task for task, _ in losses) == [150, 151, 199]
+    assert [(tmp_path / str(task)).read_text() for task in range(200)] == ["done\n"] * 200
+
+
+def test_tasks_that_wait_for_a_worker_that_cannot_be_replaced_are_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = BaseProcess.start
+    begun: list[object] = []
+
+    def refuse(self: Any) -> None:
+        if begun:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        begun.append(self)
+        start(self)
+
+    def work(task: int) -> tuple[int, bool]:
+        if task == 60:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return task, os.getpid() == here
+
+    here = os.getpid()
+    monkeypatch.setattr(BaseProcess, "start", refuse)
+    assert list(outcomes(range(80), work, 1, 80)) == [
+        "lost 60" if task == 60 else (task, task > 60) for task in range(80)
+    ]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_workers_leave_signals_to_who_waits_for_them(number: signal.Signals) -> None:
     def work(task: int) -> int:

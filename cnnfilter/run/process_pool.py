@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -15,7 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from cnnfilter.compute.state_dict import RandomWeights
@@ -36,6 +37,12 @@ _PATIENCE = 1.0
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What asks a process to end. A terminal sends it to the workers as well, which leave the answer to the parent."""
+
+_STOCK, _MOST_IN_STOCK = 0.05, 32
+"""Seconds of work that a worker has ahead of it where tasks are short, and the most tasks that this may be."""
+
+_PAUSE = 0.004
+"""Seconds in which nobody looks at workers that have tasks ahead: to be woken costs as much as a short task."""
 
 _REPORTS_AHEAD = 1000
 """So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""
@@ -128,7 +135,11 @@ def work_in_order(
 
 
 class _Pool:
-    """Workers by the lines to them, replaced when they die; `outcomes` has those not handed out, by number."""
+    """Workers by the lines to them, replaced when they die; `outcomes` has those not handed out, by number.
+
+    The tasks of a worker wait in its line, and it answers each before it takes the next. So one that dies loses the
+    first without an answer, and others do the rest.
+    """
 
     def __init__(self, begin: Begin, lose: Callable[[Any, str], Any]) -> None:
         self.outcomes: dict[int, Any] = {}
@@ -141,7 +152,9 @@ class _Pool:
             ensure_running()  # begun with the first worker, it would let signals through to that
         self._far_end, self._lifeline = self._context.Pipe(duplex=False)
         self._workers: dict[Connection[Any, Any], BaseProcess] = {}
-        self._tasks: dict[Connection[Any, Any], tuple[int, Any]] = {}
+        self._tasks: dict[Connection[Any, Any], deque[tuple[int, Any]]] = {}
+        self._waiting: deque[tuple[int, Any]] = deque()
+        self._answered, self._pace = monotonic(), _STOCK  # the time of the last answer, and the seconds between two
 
     def start(self, count: int) -> None:
         """Start workers, as many as the system allows, and wait until they are ready."""
@@ -159,7 +172,7 @@ class _Pool:
                     break
                 finally:
                     theirs.close()
-                self._workers[ours] = process
+                self._workers[ours], self._tasks[ours] = process, deque()
                 started.append(ours)
         for line in started:
             try:
@@ -168,45 +181,69 @@ class _Pool:
                 self._bury(line)
 
     def submit(self, number: int, task: Any) -> None:
-        """Give a task to a worker as soon as one is free; do it here if there is none."""
-        while self._workers:
-            free = next((line for line in self._workers if line not in self._tasks), None)
-            if free:
-                with suppress(OSError):  # it has died idle
-                    free.send(task)
-                    self._tasks[free] = number, task
-                    return
-            self._receive()
-        self._here = self._here or self._begin()
-        self.outcomes[number] = self._here[0](task)
+        """Give a task to a worker as soon as one has room for it; do it here if there is none."""
+        self._waiting.append((number, task))
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Give the tasks that wait to the workers with the fewest."""
+        while self._waiting:
+            line = min(self._workers, key=lambda line: len(self._tasks[line]), default=None)
+            if line is None:
+                number, task = self._waiting.popleft()
+                self._here = self._here or self._begin()
+                self.outcomes[number] = self._here[0](task)
+            elif len(self._tasks[line]) >= self._room:
+                self._receive()
+            else:
+                try:
+                    line.send(self._waiting[0][1])
+                except OSError:  # it has died idle
+                    self._receive()
+                else:
+                    self._tasks[line].append(self._waiting.popleft())
+
+    @property
+    def _room(self) -> int:
+        """How many tasks a worker may have: one, or more where they are short."""
+        return max(1, min(_MOST_IN_STOCK, int(_STOCK / (self._pace * len(self._workers)))))
 
     def wait_for(self, number: int) -> Any:
         """Return what has come of a task."""
         while number not in self.outcomes:
-            self._receive()
+            self._hand_on()
+            if number not in self.outcomes:
+                self._receive()
         return self.outcomes.pop(number)
 
     def _receive(self) -> None:
         """Wait for workers that are done or dead, and replace these."""
-        lines: list[Any] = wait(self._workers)
-        for line in lines:
+        lines = list[Any](wait(self._workers, 0))
+        if not lines and all(len(tasks) > 1 for tasks in self._tasks.values()):
+            sleep(_PAUSE)
+        for line in lines or list[Any](wait(self._workers)):
             try:
                 outcome = line.recv()
             except (EOFError, OSError):
                 self._bury(line)
                 self.start(1)
             else:
-                number, _ = self._tasks.pop(line)
+                number, _ = self._tasks[line].popleft()
                 self.outcomes[number] = outcome
+                now = monotonic()
+                self._pace += (now - self._answered - self._pace) / 10
+                self._answered = now
 
     def _bury(self, line: Connection[Any, Any]) -> None:
-        """Take leave of a worker that has died, and lose its task."""
+        """Take leave of a worker that has died, and lose the task that it was at."""
         process = self._workers.pop(line)
         process.join()
         line.close()
-        if line in self._tasks:
-            number, task = self._tasks.pop(line)
+        tasks = self._tasks.pop(line)
+        if tasks:
+            number, task = tasks.popleft()
             self.outcomes[number] = self._lose(task, _describe_end(process.exitcode or 0))
+        self._waiting.extendleft(reversed(tasks))
 
     def dismiss(self) -> None:
         """Send all workers home, and wait until they have gone; what they were at is lost."""
