@@ -135,26 +135,26 @@ def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Number
 
 def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:
     """Return what a plan makes of each channel: (H', W', C)."""
-    finish = finish._replace(rounds=plan.rounds)
+    finish, exact = finish._replace(rounds=plan.rounds), plan.numbers.whole
     kernel, (top, left), stride = plan.weights, plan.corner, window.stride
     size = kernel.shape[0], kernel.shape[1]
     if not kernel.any():  # OpenCV keeps one of the zeros, which times nan would be nan
         return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))
     if plan.phases == "dilation":
-        return finish(filter_dilated(padded, kernel, window.dilation))
+        return finish(filter_dilated(padded, kernel, window.dilation, exact=exact))
     cut = top, left, window.extent[0] - top - size[0], window.extent[1] - left - size[1]
     if any(cut) or padded.dtype != plan.dtype:
         padded = padded.inner(cut)
         padded.dtype = np.dtype(plan.dtype)
     if plan.phases == "stride":
-        return finish(filter_strided(padded, kernel, stride))
+        return finish(filter_strided(padded, kernel, stride, exact=exact))
     match plan.engine:
         case Engine.DIRECT:
-            return filter_directly(padded, kernel, stride, finish)
+            return filter_directly(padded, kernel, stride, finish, exact=exact)
         case Engine.SEPARABLE:
-            return filter_separably(padded, plan.factors, stride, finish)
+            return filter_separably(padded, plan.factors, stride, finish, exact=exact)
         case Engine.BOXES:
-            return sum_boxes(padded, size, float(kernel[0, 0]), stride, finish, exact=plan.exact)
+            return sum_boxes(padded, size, float(kernel[0, 0]), stride, finish, exact=exact)
         case Engine.FOURIER:
             return filter_by_fourier(padded, kernel, stride, finish)
         case Engine.TAPS:

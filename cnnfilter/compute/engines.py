@@ -57,31 +57,38 @@ _SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
-Filter = Callable[[Array, tuple[int, int], int], Array]
+_VECTOR = 64  # numbers of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
+_IN_CACHE_AT_ONCE = 1 << 18  # numbers of which each is read several times
+
+Filter = Callable[[Array, Pair, int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""
 
 
-def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish) -> Floats:
-    """Return each channel filtered by a (kh, kw) kernel: (H', W', C), int16 where all sums are such, of 8 bits."""
+def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish, *, exact: bool = False) -> Floats:
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C), int16 where all sums are such, of 8 bits.
+
+    `exact` says that all sums are whole numbers, and the same however they are added up.
+    """
     weights = np.ascontiguousarray(kernel, dtype=padded.dtype)
     size = kernel.shape[0], kernel.shape[1]
-    native = has_native_border(padded, size)
+    native = has_native_border(padded, size, centred=not exact)
     if native and finish.shorts:
         image, (top, left, _, _) = np.ascontiguousarray(padded.volume), padded.sides
         bias, border = float(finish.bias[0]), BORDERS[padded.border.mode]
         shorts: Array = cv2.filter2D(image, cv2.CV_16S, weights, anchor=(left, top), delta=bias, borderType=border)
         return shorts.reshape(image.shape)[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
-    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+    def run(image: Array, anchor: Pair, border: int) -> Array:
         floats = np.ascontiguousarray(image, dtype=padded.dtype)  # faster than OpenCV's own way through 8 bits
         return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
 
+    laid = _Filtering(run, size, exact=exact, native=native)
     if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
-        return _filter_at_once(run, padded, size)
-    return _filter_in_strips(run, padded, size, stride, finish, padded.dtype, native=native)
+        return _filter_at_once(laid, padded)
+    return _filter_in_strips(laid, padded, stride, finish, padded.dtype)
 
 
-def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
+def filter_strided(padded: Padded, kernel: Doubles, stride: Pair, *, exact: bool = False) -> Floats:
     """Return every s-th result, as the sum over s x s phases of the image by those of the kernel: (H', W', C)."""
     rows, columns = Window((kernel.shape[0], kernel.shape[1]), stride).output(*padded.shape[:2])
     total: Floats | None = None
@@ -90,12 +97,13 @@ def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
             weights = kernel[row :: stride[0], column :: stride[1]]
             if not weights.any():
                 continue
-            part = filter_directly(padded.every((row, column), stride), weights, (1, 1), UNFINISHED)[:rows, :columns]
+            phase = padded.every((row, column), stride)
+            part = filter_directly(phase, weights, (1, 1), UNFINISHED, exact=exact)[:rows, :columns]
             total = np.array(part) if total is None else np.add(total, part, out=total)
     return np.zeros((rows, columns, padded.shape[2]), padded.dtype) if total is None else total
 
 
-def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair) -> Floats:
+def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair, *, exact: bool = False) -> Floats:
     """Return what a kernel with gaps gives: each of d x d phases of the image filtered without: (H', W', C)."""
     rows = padded.shape[0] - dilation[0] * (kernel.shape[0] - 1)
     columns = padded.shape[1] - dilation[1] * (kernel.shape[1] - 1)
@@ -103,17 +111,21 @@ def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair) -> Floats:
     for row in range(min(dilation[0], rows)):
         for column in range(min(dilation[1], columns)):
             part = padded.every((row, column), dilation)
-            results[row :: dilation[0], column :: dilation[1]] = filter_directly(part, kernel, (1, 1), UNFINISHED)
+            sums = filter_directly(part, kernel, (1, 1), UNFINISHED, exact=exact)
+            results[row :: dilation[0], column :: dilation[1]] = sums
     return results
 
 
 def filter_separably(
-    padded: Padded, factors: tuple[tuple[Doubles, Doubles], ...], stride: Pair, finish: Finish
+    padded: Padded, factors: tuple[tuple[Doubles, Doubles], ...], stride: Pair, finish: Finish, *, exact: bool = False
 ) -> Floats:
-    """Return each channel filtered by the sum of (column, row) products: (H', W', C)."""
+    """Return each channel filtered by the sum of (column, row) products: (H', W', C).
+
+    `exact` says that results are whole numbers, and the same however they are added up.
+    """
     pairs = [(column.astype(padded.dtype), row.astype(padded.dtype)) for column, row in factors]
 
-    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+    def run(image: Array, anchor: Pair, border: int) -> Array:
         total: Array | None = None
         for column, row in pairs:
             part = cv2.sepFilter2D(image, _DEPTHS[padded.dtype], row, column, anchor=anchor, borderType=border)
@@ -122,35 +134,122 @@ def filter_separably(
 
     size = len(factors[0][0]), len(factors[0][1])
     own = padded.in_own_type()
-    native = has_native_border(padded, size) and padded.volume.dtype == own.dtype
+    native = has_native_border(padded, size, centred=not exact) and padded.volume.dtype == own.dtype
+    laid = _Filtering(run, size, exact=exact, native=native)
     if native and stride == (1, 1) and finish.does_nothing and len(factors) == 1:
-        return _filter_at_once(run, padded, size)
-    return _filter_in_strips(run, own, size, stride, finish, padded.dtype, native=native)
+        return _filter_at_once(laid, own)
+    return _filter_in_strips(laid, own, stride, finish, padded.dtype)
 
 
 def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish, *, exact: bool) -> Floats:
     """Return `weight` times the sum over each window of `size`, channel by channel: (H', W', C).
 
-    Sums run on from pixel to pixel, whatever the size: in whole numbers where pixels have 8 or 16 bits, else in
-    float64. Where they are exact, OpenCV makes the border; else sums run along each strip with its padding.
+    `exact` says that pixels are whole numbers. Sums of these run on from pixel to pixel, whatever the size: of 8 or 16
+    bits in whole numbers, else in float64. Those of fractions would depend on where they began.
     """
     own = padded.in_own_type()
     source = own if WHITE.get(own.dtype, _LARGEST_SUM) * size[0] * size[1] < _LARGEST_SUM else padded
+    if not (exact or source.dtype in WHITE):
+        return _double_boxes(padded, size, weight, stride, finish)
 
-    def run(image: Array, anchor: tuple[int, int], border: int) -> Array:
+    def run(image: Array, anchor: Pair, border: int) -> Array:
         pixels = np.ascontiguousarray(image, dtype=source.dtype)
         depth = _DEPTHS[padded.dtype]
         sums = cv2.boxFilter(pixels, depth, size[::-1], anchor=anchor, normalize=False, borderType=border)
         return np.asarray(sums if weight == 1 else np.multiply(sums, padded.dtype.type(weight), out=sums))
 
-    native = exact and has_native_border(padded, size)
-    return _filter_in_strips(run, source, size, stride, finish, padded.dtype, native=native, at_once=MOST_CHANNELS)
+    laid = _Filtering(run, size, exact=True, native=has_native_border(padded, size))
+    return _filter_in_strips(laid, source, stride, finish, padded.dtype, at_once=MOST_CHANNELS)
 
 
-def has_native_border(padded: Padded, size: Pair) -> bool:
-    """Return whether OpenCV makes the border of the volume as it is, and its results are in the right places."""
+def _double_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish) -> Floats:
+    """Return `weight` times sums of fractions, each of pairs of sums of half as many: (H', W', C)."""
+    width, channels = padded.shape[1:]
+    output = Window(size, stride).output(*padded.shape[:2])
+    memory = reuse_memory(padded.dtype)
+
+    def fill(first: int, target: Floats) -> None:
+        height = (len(target) - 1) * stride[0] + size[0]
+        source = memory("source", height, width, channels)
+        padded.read(slice(first * stride[0], first * stride[0] + height), slice(None), source)
+        sums = _add_neighbours(source.reshape(height, -1), size[0], 1, memory)[:: stride[0]]
+        sums = _add_neighbours(sums.T, size[1], channels, memory).T
+        sums = sums.reshape(len(target), -1, channels)[:, :: stride[1]]
+        np.multiply(sums, padded.dtype.type(weight), out=target)
+        finish(target)
+
+    row = width * channels
+    at_once = max(1, (_IN_CACHE_AT_ONCE // row - size[0]) // stride[0], 2 * size[0] // stride[0])
+    return fill_rows((*output, channels), padded.dtype, min(at_once, max(1, -(-output[0] // 4))), fill)
+
+
+def _add_neighbours(values: Floats, size: int, apart: int, memory: Memory) -> Floats:
+    """Return the sums of `size` values along the first axis, so many `apart`."""
+    count, begin, length = len(values) - (size - 1) * apart, 0, 1
+    turned = values.strides[0] < values.strides[1]
+
+    def take(name: str, length: int) -> Floats:
+        return memory(name, values.shape[1], length).T if turned else memory(name, length, values.shape[1])
+
+    runs, total, found = values, take(f"total {turned}", count), False
+    while True:
+        if size & length:
+            part = runs[begin * apart : begin * apart + count]
+            if length == size:
+                return part
+            if found:
+                np.add(total, part, out=total)
+            else:
+                np.copyto(total, part)
+            found, begin = True, begin + length
+        if 2 * length > size:
+            return total
+        longer = take(f"runs {length.bit_length() % 2}", len(runs) - length * apart)
+        runs = np.add(runs[: -length * apart], runs[length * apart :], out=longer)
+        length *= 2
+
+
+class _Filtering(NamedTuple):
+    """A filter of OpenCV and the size of its kernel; `native` says that it makes the border.
+
+    Unless it is `exact`, the anchor is the centre, by which OpenCV knows symmetric kernels, and what lies in a row
+    beyond the last whole vector is filtered anew: there it adds up in another way.
+    """
+
+    run: Filter
+    size: Pair
+    exact: bool
+    native: bool
+
+    def anchor(self, padded: Padded) -> Pair:
+        """Return the row and the column of the kernel that lie on a pixel whose result takes its place."""
+        top, left = padded.sides[:2] if self.native else (0, 0)
+        return (top, left) if self.exact else ((self.size[0] - 1) // 2, (self.size[1] - 1) // 2)
+
+    def filter(self, image: Array, border: int, anchor: Pair) -> Array:
+        """Return what comes out for each pixel of an image (H, W, C)."""
+        return self.run(image, anchor[::-1], border).reshape(image.shape)
+
+    def filter_ends(self, padded: Padded, rows: slice, channels: slice, first: int) -> Array:
+        """Return results of the padded columns from `first` on, in rows that are filled up to whole vectors."""
+        (height, width), (row, column) = self.size, self.anchor(padded)
+        pixels = padded.channels(channels).read(rows, slice(first, None))
+        side = pixels.shape[1]
+        image = np.zeros((len(pixels), -(-side // _VECTOR) * _VECTOR, pixels.shape[2]), pixels.dtype)
+        image[:, :side] = pixels
+        filtered = self.filter(image, cv2.BORDER_CONSTANT, (row, column))
+        return filtered[row : row + len(pixels) - height + 1, column : column + side - width + 1]
+
+
+def has_native_border(padded: Padded, size: Pair, *, centred: bool = False) -> bool:
+    """Return whether OpenCV makes the border of the volume as it is, and its results are in the right places.
+
+    They are if the kernel reaches as far beyond each edge; a `centred` one reaches as far on all sides.
+    """
     height, width, channels = padded.shape
-    top, left, _, _ = padded.sides
+    top, left, bottom, right = padded.sides
+    if centred and (top > (size[0] - 1) // 2 or left > (size[1] - 1) // 2 or bottom > size[0] // 2):
+        return False
     return (
         padded.follows_volume
         and padded.border.mode in BORDERS
@@ -159,49 +258,63 @@ def has_native_border(padded: Padded, size: Pair) -> bool:
         and width - size[1] < padded.volume.shape[1]
         and top < size[0]
         and left < size[1]
+        and not (centred and right > size[1] // 2)
     )
 
 
-def _filter_at_once(run: Filter, padded: Padded, size: Pair) -> Array:
+def _filter_at_once(laid: _Filtering, padded: Padded) -> Array:
     """Filter with OpenCV's border, on its threads."""
-    top, left, _, _ = padded.sides
-    image = np.ascontiguousarray(padded.volume)
-    filtered = run(image, (left, top), BORDERS[padded.border.mode]).reshape(image.shape)
-    return filtered[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
+    (height, width), (top, left) = laid.size, padded.sides[:2]
+    image, anchor = np.ascontiguousarray(padded.volume), laid.anchor(padded)
+    filtered = laid.filter(image, BORDERS[padded.border.mode], anchor)
+    below, right = anchor[0] - top, anchor[1] - left
+    results = filtered[below : below + padded.shape[0] - height + 1, right : right + padded.shape[1] - width + 1]
+    if not laid.exact and (first := _first_end(image, right)) < results.shape[1]:
+        results[:, first:] = laid.filter_ends(padded, slice(None), slice(None), first)
+    return results
+
+
+def _first_end(image: Array, offset: int) -> int:
+    """Return the first result, `offset` pixels from the image's edge, that is not made by whole vectors only."""
+    width, channels = image.shape[1:]
+    return max(0, int(width * channels // _VECTOR * _VECTOR // channels) - offset)
 
 
 def _filter_in_strips(
-    run: Filter,
+    laid: _Filtering,
     source: Padded,
-    size: Pair,
     stride: Pair,
     finish: Finish,
     dtype: np.dtype[Any],
     *,
-    native: bool,
     at_once: int = _SIDE_BY_SIDE,
 ) -> Floats:
     """Filter some rows and channels at a time: of the volume if OpenCV makes its border, else of what is padded."""
-    top, left, _, _ = source.sides
-    anchor, border = ((left, top), BORDERS[source.border.mode]) if native else ((0, 0), cv2.BORDER_CONSTANT)
+    native, size, anchor = laid.native, laid.size, laid.anchor(source)
+    border = BORDERS[source.border.mode] if native else cv2.BORDER_CONSTANT
+    below, right = (anchor[0] - source.sides[0], anchor[1] - source.sides[1]) if native else anchor
 
     def fill(first: int, target: Floats) -> None:
         count = (len(target) - 1) * stride[0] + 1
-        start, stop = first, first + count + size[0] - 1
+        padded_rows = slice(first, first + count + size[0] - 1)
+        start, stop = padded_rows.start, padded_rows.stop
         if native:
-            start, stop = start - top, stop - top
+            start, stop = start - source.sides[0], stop - source.sides[0]
             if start < 0:  # what is reflected beyond an edge is on the other side of the window
                 stop += size[0]
             if stop > len(source.volume):
                 start -= size[0]
             start = max(start, 0)
-        rows = source.volume[start:stop] if native else source.peek(slice(start, stop))
-        skipped = first - start if native else 0
+        rows = source.volume[start:stop] if native else source.peek(padded_rows)
+        skipped = below + (first - start if native else 0)
         for channel in range(0, target.shape[2], at_once):
             channels = slice(channel, channel + at_once)
             part = np.ascontiguousarray(rows[:, :, channels])
-            filtered = run(part, anchor, border).reshape(part.shape)[skipped : skipped + count : stride[0]]
-            target[:, :, channels] = filtered[:, : source.shape[1] - size[1] + 1 : stride[1]]
+            filtered = laid.filter(part, border, anchor)[skipped : skipped + count : stride[0]]
+            results = filtered[:, right : right + source.shape[1] - size[1] + 1]
+            if not laid.exact and (end := _first_end(part, right)) < results.shape[1]:
+                results[:, end:] = laid.filter_ends(source, padded_rows, channels, end)[:: stride[0]]
+            target[:, :, channels] = results[:, :: stride[1]]
         finish(target)
 
     return fill_strips(source, size, stride, dtype, fill)

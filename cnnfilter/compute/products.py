@@ -220,44 +220,64 @@ class _Pass:
         if len(self._taps) <= _FEW:
             self._add(source, target)
             return
-        length = self._band.shape[1]
-        blocks, rest = divmod(len(target), _BLOCK)
-        used = length - (_BLOCK - rest) * self._stride
-        part = max(16, _LARGEST_PRODUCT // self._band.size // 16 * 16)
-        for first in range(0, target.shape[1], part):
-            block, into = source[:, first : first + part], target[:, first : first + part]
-            if blocks:
-                steps = _BLOCK * self._stride * block.strides[0], *block.strides
-                np.matmul(
-                    self._band,
-                    as_strided(block, (blocks, length, block.shape[1]), steps),
-                    out=as_strided(into, (blocks, _BLOCK, block.shape[1]), (_BLOCK * into.strides[0], *into.strides)),
-                )
-            if rest:
-                last = block[blocks * _BLOCK * self._stride :][:used]
-                np.matmul(self._band[:rest, :used], last, out=into[blocks * _BLOCK :])
+        width = target.shape[1]
+        if width < _BLOCK:  # BLAS adds up the products of what is left of 16 columns in another way
+            filled = np.zeros((len(source), _BLOCK), source.dtype)
+            filled[:, :width] = source
+            target[...] = self._multiply(filled, np.empty((len(target), _BLOCK), target.dtype))[:, :width]
+            return
+        part = max(_BLOCK, _LARGEST_PRODUCT // self._band.size // _BLOCK * _BLOCK)
+        last = width // _BLOCK * _BLOCK
+        for first in range(0, last, part):
+            stop = min(first + part, last)
+            self._multiply(source[:, first:stop], target[:, first:stop])
+        if last < width:
+            self._multiply(source[:, -_BLOCK:], target[:, -_BLOCK:])
 
     def go_along(self, source: Floats, target: Floats) -> None:
         """Filter the rows of `source`, (rows, w), into `target`, (rows, w')."""
         if len(self._taps) <= _FEW:
             self._add(source.T, target.T)
             return
-        length = self._band.shape[1]
-        blocks, rest = divmod(target.shape[1], _BLOCK)
-        used = length - (_BLOCK - rest) * self._stride
-        part = max(1, _LARGEST_PRODUCT // self._band.size)
+        part = max(2, _LARGEST_PRODUCT // self._band.size)
         for first in range(0, len(target), part):
             block, into = source[first : first + part], target[first : first + part]
-            if blocks:
-                steps = _BLOCK * self._stride * block.strides[1], *block.strides
-                np.matmul(
-                    as_strided(block, (blocks, len(block), length), steps),
-                    self._across,
-                    out=as_strided(into, (blocks, len(block), _BLOCK), (_BLOCK * into.strides[1], *into.strides)),
-                )
-            if rest:
-                last = block[:, blocks * _BLOCK * self._stride :][:, :used]
-                np.matmul(last, self._across[:used, :rest], out=into[:, blocks * _BLOCK :])
+            if len(block) == 1:  # BLAS multiplies a single row in another way
+                twice = np.repeat(block, 2, axis=0)
+                into[...] = self._multiply(twice.T, np.empty((2, into.shape[1]), into.dtype).T).T[:1]
+            else:
+                self._multiply(block.T, into.T)
+
+    def _multiply(self, source: Floats, target: Floats) -> Floats:
+        """Multiply blocks of `source`, (rows, w), by the band into `target`, (rows', w), which is returned.
+
+        Every block has the band's size, as BLAS adds up the products of smaller ones in another way: the last one lies
+        on the one before it, or is filled up with zeros.
+        """
+        length, results = self._band.shape[1], len(target)
+        if results < _BLOCK:
+            filled = np.zeros_like(source, shape=(length, source.shape[1]))
+            filled[: len(source)] = source[:length]
+            target[...] = self._multiply(filled, np.empty_like(target, shape=(_BLOCK, target.shape[1])))[:results]
+            return target
+        blocks = results // _BLOCK
+        self._multiply_blocks(source, target, blocks)
+        if results % _BLOCK:
+            self._multiply_blocks(source[(results - _BLOCK) * self._stride :], target[results - _BLOCK :], 1)
+        return target
+
+    def _multiply_blocks(self, source: Floats, target: Floats, blocks: int) -> None:
+        """Multiply so many blocks by the band, one after the other."""
+        (down, along), length, width = source.strides, self._band.shape[1], source.shape[1]
+        into_down, into_along = target.strides
+        if along <= down:
+            many = as_strided(source, (blocks, length, width), (_BLOCK * self._stride * down, down, along))
+            into = as_strided(target, (blocks, _BLOCK, width), (_BLOCK * into_down, into_down, into_along))
+            np.matmul(self._band, many, out=into)
+        else:
+            many = as_strided(source, (blocks, width, length), (_BLOCK * self._stride * down, along, down))
+            into = as_strided(target, (blocks, width, _BLOCK), (_BLOCK * into_down, into_along, into_down))
+            np.matmul(many, self._across, out=into)
 
     def _add(self, source: Floats, target: Floats) -> None:
         """Add up a few shifted views of `source`, each times its weight."""
