@@ -59,6 +59,10 @@ class MissingLibraryError(CnnFilterError, ImportError):
     """A library is missing, or what it needs of the system."""
 
 
+class ClusterError(CnnFilterError, ConnectionError):
+    """A Dask cluster that cannot be reached, or that has gone."""
+
+
 class OutputError(CnnFilterError, ValueError):
     """Outputs that cannot be named or written, would overwrite each other, or would overwrite an input."""
 

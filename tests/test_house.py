@@ -32,7 +32,10 @@ FLOORS = (
 )
 """The rooms of the package from the lowest floor to the highest; `__init__` and `__main__` are doors."""
 
-HEAVY = ("numpy", "cv2", "matplotlib", "scipy", "numpy.ma", "numpy.random", "safetensors", "tomllib")
+HEAVY = (
+    *("numpy", "cv2", "matplotlib", "scipy", "numpy.ma", "numpy.random", "safetensors", "tomllib"),
+    *("dask", "distributed", "zarr", "fsspec"),
+)
 """What a command loads only if it needs it: `numpy.ma` and `numpy.random` come with a careless call of numpy."""
 
 

@@ -17,6 +17,7 @@ import click
 from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
+from cnnfilter.io.addresses import as_local, check_stores, is_address, is_private
 from cnnfilter.io.formats import FORMATS, FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
@@ -52,6 +53,8 @@ def filter_files(
     """Run each network on each input, and leave with status 1 if an input failed; `names` are those of the results."""
     if settings.output in STANDARD_OUTPUTS:
         settings = settings._replace(output=STANDARD)
+    if settings.output:
+        settings = settings._replace(output=as_local(settings.output))
     if settings.resize:
         from cnnfilter.network_files import Preparation  # noqa: PLC0415  a kernel alone needs none
 
@@ -76,6 +79,8 @@ def filter_files(
         stdin = _read_stdin()
         jobs = _name_jobs(sources, request, settings, stdin)
     _check_results(jobs, networks[0], settings)
+    if settings.cluster:
+        _check_reach(jobs, settings)
     writes_more = settings.save or settings.report or settings.depfile  # than the jobs name, which have been checked
     protected = identify_all((*sources, *request.read_files)) if writes_more else frozenset()
     if settings.report or settings.depfile or settings.update:
@@ -119,13 +124,15 @@ def _collect(
             warn(f"{settings.files_from}: the list names no input")
         if settings.files_from == STANDARD and STANDARD in words:
             raise OutputError("standard input holds the list of inputs, and cannot be one of them")
+    words = tuple(map(as_local, words))
+    check_stores([*words, settings.output or ""])
     if settings.recursive:
         sources, below, failures, warnings = find_inputs(words, settings.output)
         for text in warnings:
             warn(text)
         return sources, below, failures
     for word in words:
-        if os.path.isdir(word):  # noqa: PTH112  Path.is_dir raises if it is too long
+        if os.path.isdir(word) or (is_address(word) and word.endswith("/")):  # noqa: PTH112  Path.is_dir raises if it is too long
             raise OutputError(f"{word}: is a folder; -r reads the images in it")
     return words, {}, ()
 
@@ -185,6 +192,8 @@ def _name_jobs(sources: Sequence[str], request: OutputRequest, settings: Setting
     if settings.json and settings.top is not None and settings.output not in {None, STANDARD}:
         raise OutputError("--top N --json prints on standard output, and -o writes a file; leave -o out")
     _check_together(settings)
+    if settings.cluster and settings.jobs:
+        raise OutputError("-j is for this machine, and the workers of --cluster have their own threads; leave -j out")
     expands = "{page}" in (settings.output or "")  # each page gets an output
     pages = _count_pages(sources, stdin) if expands else {}
     request = request._replace(stdin_suffix=_find_suffix(stdin), pages=pages)
@@ -276,6 +285,18 @@ def _check_results(jobs: list[Job], network: Network, settings: Settings) -> Non
             raise OutputError(
                 f"{where}: the result of the network is a vector; use .txt, .csv, .tsv or .npy, or --format txt"
             )
+
+
+def _check_reach(jobs: Sequence[Job], settings: Settings) -> None:
+    """Raise an `OutputError` if a job needs what a worker of a cluster does not have."""
+    for job in jobs:
+        for name in (job.source, str(job.target or "")):
+            if is_private(name):
+                raise OutputError("memory:// is within one process, and --cluster has others", path=name)
+        if job.is_stream:
+            raise OutputError("is a pipe or a device of this machine, and --cluster has others", path=job.target)
+    if settings.plot == "show":
+        raise OutputError("--plot show opens a window here, and --cluster works elsewhere; use --plot FILE.png")
 
 
 def _carry_out(work: Work, missing: Sequence[tuple[str, str]], reporter: Reporter) -> None:

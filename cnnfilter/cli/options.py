@@ -109,6 +109,19 @@ def parse_colour(text: str) -> Colour:
     return red, green, blue
 
 
+def as_cluster(text: str) -> str:
+    """Return the address of a Dask scheduler, or `local:N`.
+
+    Examples
+    --------
+    >>> as_cluster("tcp://10.0.0.1:8786"), as_cluster("local")
+    ('tcp://10.0.0.1:8786', 'local')
+    """
+    if not re.fullmatch(r"local(:[1-9]\d{0,3})?|[a-z]+://[^\s/]+:\d{1,5}", text, re.ASCII):
+        raise LanguageError(f"cluster {text!r} is neither an address, such as tcp://host:8786, nor local or local:N")
+    return text
+
+
 class Choice(click.Choice[Any]):
     """A choice among the members of a `StrEnum`, written as their values."""
 
@@ -206,7 +219,7 @@ SECTIONS = {
         *("--animate", "--around", "--fps"),
     ),
     "Many files": (
-        *("--jobs", "--recursive", "--files-from", "--null", "--update", "--fail-fast", "--dry-run"),
+        *("--jobs", "--cluster", "--recursive", "--files-from", "--null", "--update", "--fail-fast", "--dry-run"),
         *("--report", "--depfile"),
     ),
     "Messages": ("--quiet", "--verbose", "--help"),
@@ -346,6 +359,12 @@ _FILE_OPTIONS = (
         metavar="N",
         help="Number of inputs processed in parallel, each on one core. Default: the number of cores. A single input"
         " uses all cores, or one with -j 1.",
+    ),
+    click.option(
+        "--cluster",
+        type=Word("ADDRESS|local[:N]", as_cluster, ("local", "tcp://")),
+        help="Work on a Dask cluster instead: the address of its scheduler, such as tcp://host:8786, or local:N for N"
+        " workers on this machine. `cnnfilter help scaling` says more.",
     ),
     click.option(
         "--update",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cnnfilter.cli import STATUS, is_terminal, say, without_numbers
 from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.io.addresses import find_timeless, is_address
 from cnnfilter.io.atomic import check_writable, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import tell
@@ -181,13 +182,15 @@ def check_reports(
     jobs: Sequence[Job], settings: Settings, protected: frozenset[str], prerequisites: Sequence[Path]
 ) -> None:
     """Raise an `OutputError` if options contradict each other, or a report cannot be written or hits a file in use."""
-    if settings.update and settings.in_place:
-        raise OutputError("--update compares an output with its input, and with --in-place they are one file")
+    if settings.update:
+        _check_times(jobs, settings)
     if settings.depfile:
         made = [job for job in jobs if job.target or not job.view]
         if not made or any(job.target is None for job in made):
             raise OutputError("--depfile lists the files that are written; use -o FILE, -o FOLDER/ or a template")
         for name in (*(name for job in jobs for name in (job.source, str(job.target))), *map(str, prerequisites)):
+            if is_address(name):
+                raise OutputError("make knows files, not addresses; leave --depfile out", path=name)
             _quote(name)
     if settings.depfile == STANDARD:
         raise OutputError("--depfile needs a file; ./- is a file of that name")
@@ -207,6 +210,15 @@ def check_reports(
             raise OutputError(f"{path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
     if settings.depfile and not settings.dry_run:
         check_writable(Path(settings.depfile))
+
+
+def _check_times(jobs: Sequence[Job], settings: Settings) -> None:
+    """Raise an `OutputError` if outputs cannot be compared with their inputs."""
+    if settings.in_place:
+        raise OutputError("--update compares an output with its input, and with --in-place they are one file")
+    names = {name for job in jobs for name in (job.source, str(job.target or ""))}
+    if timeless := find_timeless(sorted(names)):
+        raise OutputError("--update compares times, and this store keeps none", path=timeless)
 
 
 def write_rule(outputs: Iterable[str], source: str, prerequisites: Iterable[Path]) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.addresses import Address, FilePath, is_address, read_object, write_object
 from cnnfilter.io.paths import DESCRIPTOR, SPECIAL, find_obstacle
 
 try:
@@ -29,8 +30,10 @@ def is_endless(path: Path) -> bool:
     return stat.S_ISBLK(mode)
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Return a whole file, or raise an `ImageFileError` with the system's reason."""
+def read_bytes(path: str | FilePath) -> bytes:
+    """Return a whole file or object, or raise an `ImageFileError` with the system's reason."""
+    if is_address(path):
+        return read_object(str(path))
     try:
         if not is_endless(Path(path)):
             return Path(path).read_bytes()
@@ -80,8 +83,10 @@ class TemporaryFiles:
                 with suppress(OSError):
                     path.unlink()
 
-    def sweep(self, folder: Path) -> None:
-        """Remove what killed processes left in a folder, the first time that it is asked for."""
+    def sweep(self, folder: FilePath) -> None:
+        """Remove what killed processes left in a folder, the first time that it is asked for; stores have none."""
+        if isinstance(folder, Address):
+            return
         with self._lock:
             if folder in self._swept:
                 return
@@ -129,13 +134,16 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def write_whole(path: Path, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None) -> None:
-    """Write a file that appears whole or not at all, into a folder that exists.
+def write_whole(path: FilePath, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None) -> None:
+    """Write a file that appears whole or not at all, into a folder that exists, or an object of a store.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode. It is locked
     for processes that do not know each other's numbers. A link is replaced itself: what it leads to stays as it is.
     `ImageFileError` if the system refuses, or the target is a device or a pipe; it is then as it was.
     """
+    if isinstance(path, Address):
+        write_object(str(path), data)
+        return
     mode = 0
     with suppress(OSError):
         mode = path.stat().st_mode

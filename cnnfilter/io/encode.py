@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -225,7 +225,7 @@ def _fit(pixels: Array, format_: Format, path: str | Path) -> Array:
     return pixels
 
 
-def check_shape(shape: Sequence[int], format_: Format, path: str | Path) -> None:
+def check_shape(shape: Sequence[int], format_: Format, path: str | PurePath) -> None:
     """Raise an `ImageFileError` if a format holds no image (H, W) or (H, W, C) of a shape, whatever its alpha is."""
     channels = shape[2] if len(shape) == 3 else 1
     if channels == 3 and channels not in format_.channels:

@@ -9,11 +9,12 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.io.addresses import Address, FilePath, as_path, is_address, list_objects
 from cnnfilter.io.formats import FORMATS, IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
 
 VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
@@ -83,9 +84,9 @@ def name_input(source: str) -> str:
 class Job(NamedTuple):
     """One result to be made: an input, which of the kernels, and where it goes."""
 
-    source: str  # the input's path, or `-`
+    source: str  # the input's path or address, or `-`
     kernel: int  # the place of the kernel among those asked for, from 0
-    target: Path | None  # the output's path; None prints
+    target: FilePath | None  # the output's path or address; None prints
     format_name: str  # a name whose suffix is the format: the target's, `x.tmp as .png`, or `-.png` if it is printed
     layer: str = ""  # whose output is wanted; empty for what the network gives
     view: str = ""  # `plot`, `animate`, `explain` or `mask` for what is made beside the result; empty for it
@@ -95,8 +96,10 @@ class Job(NamedTuple):
     mask: str = ""  # the mask that is moved along, where that is what is made
 
 
-def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
+def identify(path: str | FilePath, folders: dict[str, str]) -> list[str]:
     """Return a path without links, and the number of a file that is there; `folders` keeps where each folder leads."""
+    if is_address(path):
+        return [str(as_path(str(path)))]
     folder, name = os.path.split(path)
     if name in {"", os.curdir, os.pardir} or os.path.islink(path):
         real = os.path.realpath(path)
@@ -111,7 +114,7 @@ def identify(path: str | Path, folders: dict[str, str]) -> list[str]:
     return [real, f"{status.st_dev}:{status.st_ino}"]
 
 
-def identify_all(paths: Iterable[str | Path]) -> frozenset[str]:
+def identify_all(paths: Iterable[str | FilePath]) -> frozenset[str]:
     """Return the identities of files, as of those that are read and that nothing may overwrite."""
     folders: dict[str, str] = {}
     return frozenset(identity for path in paths for identity in identify(path, folders))
@@ -168,7 +171,7 @@ def as_file_name(word: str) -> str:
 
 
 def _name_job(source: str, index: str, page: int, kernel: int, label: str, request: OutputRequest) -> Job:
-    name = Path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
+    name = as_path(f"stdin{request.stdin_suffix}" if source == STANDARD else source)
     pages = request.pages.get(source, 1)
     output = source if request.output is None and request.in_place and source != STANDARD else request.output
     copy = kernel + 1 if request.copies else 0
@@ -184,7 +187,9 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
         fields |= {kind: label} if label else {}
         place = fill_template(output, fields)
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers or request.copies > 1 else suffix
-    target = Path(place, request.below.get(source, ""), f"{name.stem}{ending}") if in_folder else Path(place)
+    target = as_path(place)
+    if in_folder:
+        target = target / request.below.get(source, "") / f"{name.stem}{ending}"
     format_name, is_stream = str(target), False
     if not request.format_:
         find_format(target)
@@ -194,9 +199,10 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
             format_name += f" as {suffix}"
     if (obstacle := find_obstacle(target, makes_folder=in_folder or is_template)) and not is_stream:
         raise OutputError(obstacle, path=target)
-    nearest = next(folder for folder in target.parents if os.path.lexists(folder))
-    if not os.path.isdir(nearest):
-        raise OutputError("is not a folder", path=nearest)
+    if not isinstance(target, Address):
+        nearest = next(folder for folder in target.parents if os.path.lexists(folder))
+        if not os.path.isdir(nearest):
+            raise OutputError("is not a folder", path=nearest)
     layer = label if request.layers else ""
     own = page if pages > 1 and not request.page else 0
     return Job(source, number, target, format_name, layer, is_stream=is_stream, page=own, copy=copy)
@@ -206,8 +212,10 @@ DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/stderr")
 """The names of files that are open already, by their numbers."""
 
 
-def accepts_bytes(path: Path) -> bool:
+def accepts_bytes(path: FilePath) -> bool:
     """Return whether a path is that of a pipe, a character device or an open file, into which a result is written."""
+    if isinstance(path, Address):
+        return False
     if DESCRIPTOR.fullmatch(str(path)):
         return path.exists()
     try:
@@ -220,8 +228,10 @@ def accepts_bytes(path: Path) -> bool:
 SPECIAL = "is not a regular file; --format png writes into a pipe or a device"
 
 
-def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
+def find_obstacle(path: FilePath, *, makes_folder: bool = False) -> str:
     """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
+    if isinstance(path, Address):
+        return ""
     if os.path.isdir(path):
         return "is a folder"
     if os.path.exists(path) and not os.path.isfile(path):
@@ -231,7 +241,7 @@ def find_obstacle(path: Path, *, makes_folder: bool = False) -> str:
     return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
 
-def _printed_format(name: Path, output: str | None, request: OutputRequest) -> str:
+def _printed_format(name: FilePath, output: str | None, request: OutputRequest) -> str:
     """Return the name whose suffix is the format of what goes to standard output."""
     if output is None and not request.prints and not is_matrix(name):
         is_stdin = name.name == f"stdin{request.stdin_suffix}"
@@ -254,7 +264,7 @@ def _is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
-def describe_input(name: Path, index: str) -> dict[str, str]:
+def describe_input(name: FilePath, index: str) -> dict[str, str]:
     """Return the fields of a template that an input fills, by its name and its place among all inputs."""
     return {"stem": name.stem, "name": name.name, "ext": name.suffix, "parent": str(name.parent), "index": index}
 
@@ -327,30 +337,34 @@ def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:
 def find_inputs(
     words: Sequence[str], output: str | None
 ) -> tuple[list[str], dict[str, str], list[tuple[str, str]], list[str]]:
-    """Return all inputs that words name: files, `-`, and folders for the pictures in them and below.
+    """Return all inputs that words name: files, `-`, and folders or addresses for the pictures in them and below.
 
     They are in the order of the words, those of a folder by name. Behind them are where each is below its folder, what
     holds no picture or cannot be read with the reason, and warnings on what was skipped.
     Hidden files and folders are skipped, and so is the folder that the results go into, by `-o`.
     """
-    excluded = os.path.realpath(output if _is_folder(output) else Path(output).parent) if output else ""
+    excluded = ""
+    if output:
+        folder = as_path(output) if _is_folder(output) else as_path(output).parent
+        excluded = str(folder) if isinstance(folder, Address) else os.path.realpath(folder)
     sources: list[str] = []
     below: dict[str, str] = {}
     failures: list[tuple[str, str]] = []
     skipped: dict[str, list[str]] = defaultdict(list)
     for word in words:
-        if not Path(word).is_dir():
-            if word == STANDARD or os.path.lexists(word):
+        before = len(sources) + len(failures)
+        walked = _walk(word, excluded, failures)
+        if walked is None:
+            if word == STANDARD or is_address(word) or os.path.lexists(word):
                 sources.append(word)
             else:
                 failures.append((word, os.strerror(errno.ENOENT)))
             continue
-        before = len(sources) + len(failures)
-        for path, inner in walk_folder(word, excluded, failures):
+        for path, inner in walked:
             source = str(path)
             if source.lower().endswith(READ_ONLY_SUFFIXES):
                 skipped["have a format that is only read; --format, or a template, chooses another"].append(source)
-            elif path.exists() and not path.is_file():  # reading would wait for ever
+            elif isinstance(path, Path) and path.exists() and not path.is_file():  # reading would wait for ever
                 skipped["are not regular files"].append(source)
             else:
                 sources.append(source)
@@ -359,6 +373,29 @@ def find_inputs(
             failures.append((word, f"no image in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
     warnings = [f"{len(paths)} skipped, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
     return sources, below, failures, warnings
+
+
+def _walk(word: str, excluded: str, failures: list[tuple[str, str]]) -> Iterable[tuple[FilePath, str]] | None:
+    """Return the images in a folder, or below an address, and where below; None where a word names neither."""
+    if not is_address(word):
+        return walk_folder(word, excluded, failures) if Path(word).is_dir() else None
+    try:
+        names = list_objects(word)
+    except ImageFileError as error:
+        failures.append((word, error.reason))
+        return ()
+    return None if names is None else _choose_objects(as_path(word), names, excluded)
+
+
+def _choose_objects(top: FilePath, names: Iterable[str], excluded: str) -> Iterator[tuple[FilePath, str]]:
+    """Yield the images among the objects below an address, and where below, as those of a folder."""
+    for name in names:
+        folders = PurePosixPath(name).parent.parts
+        below = [str(top.joinpath(*folders[:number])) for number in range(1, len(folders) + 1)]
+        if any(part.startswith(".") for part in PurePosixPath(name).parts) or excluded in below:
+            continue
+        if name.lower().endswith((*IMAGE_SUFFIXES, *READ_ONLY_SUFFIXES)):
+            yield top / name, "/".join(folders)
 
 
 def walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Iterator[tuple[Path, str]]:

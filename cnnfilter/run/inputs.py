@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
+from cnnfilter.io.addresses import FilePath, as_path, exists, is_address, read_time
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
 from cnnfilter.io.decode import Batch, Picture, decode_picture, make_sketch
 from cnnfilter.io.encode import check_shape
@@ -105,11 +106,17 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
     """
     for folder in {job.target.parent for jobs in work.inputs for job in jobs if job.target}:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if isinstance(folder, Path):  # stores have none
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(error.strerror or error, path=folder) from error
-    keep_freed_memory()
     settings = work.settings
+    if settings.cluster:
+        from cnnfilter.run.cluster import run_on_cluster  # noqa: PLC0415  few batches have one
+
+        run_on_cluster(work, hear)
+        return
+    keep_freed_memory()
     processes = 1 if len(work.inputs) == 1 else min(settings.jobs or count_cores(), len(work.inputs))
     if processes > 1:
         from cnnfilter.run.process_pool import can_share, run_in_processes  # noqa: PLC0415  one input goes without
@@ -154,6 +161,16 @@ class Filtering:
         jobs = [job for jobs in work.inputs for job in jobs]
         self._names_maps = any(job.layer for job in jobs)  # all other names differ, as was seen before any work
         self._titled = sum(not (job.target or job.view) for job in jobs) > 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another machine: what is done with an input, and no input."""
+        work = self._work._replace(inputs=[], below=self._work.below if self._settings.augmentation else {})
+        work = work if self._names_maps else work._replace(protected=frozenset())
+        return {**self.__dict__, "temporary_files": None, "_work": work, "_masks": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin with no file written."""
+        self.__dict__ |= {**state, "temporary_files": TemporaryFiles()}
 
     def filter_input(self, jobs: list[Job]) -> Outcome:
         """Carry out the jobs of one input, and return what came of it; a bug fails this input alone."""
@@ -265,7 +282,7 @@ class Filtering:
             self.temporary_files.sweep(job.target.parent)
         return bool(reason)
 
-    def _claim(self, job: Job, paths: Sequence[Path]) -> None:
+    def _claim(self, job: Job, paths: Sequence[FilePath]) -> None:
         """Raise an `OutputError` if one of a job's files is read by somebody, or was written in this batch."""
         folders: dict[str, str] = {}
         for path in paths:
@@ -280,16 +297,16 @@ class Filtering:
     def _deliver(self, files: Sequence[File], job: Job, outcome: Outcome) -> None:
         """Write the files, or print them; of the maps of a layer some may be there already."""
         if self._names_maps and job.target:
-            self._claim(job, [Path(file.name) for file in files if file.name])
+            self._claim(job, [as_path(file.name) for file in files if file.name])
         for file in files:
             if job.view and not file.data:  # it was shown in a window
                 continue
-            path = Path(file.name)
-            if self._settings.no_clobber and job.layer and path.exists():
+            path = as_path(file.name)
+            if self._settings.no_clobber and job.layer and exists(path):
                 tell("%s: skipped, it exists", path)
                 outcome.skipped.append(file.name)
                 continue
-            if job.is_stream:
+            if job.is_stream and isinstance(path, Path):
                 write_into(path, file.data)
             elif job.target:
                 write_whole(path, file.data, self.temporary_files)
@@ -320,7 +337,7 @@ def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
     """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
     if job.is_stream:
         return ""
-    if job.target and work.settings.no_clobber and not job.layer and job.target.exists():
+    if job.target and work.settings.no_clobber and not job.layer and exists(job.target):
         return "exists"
     prerequisites = (*work.prerequisites, Path(job.mask)) if job.mask else work.prerequisites
     if job.target and work.settings.update and is_up_to_date(names, job.source, prerequisites):
@@ -328,13 +345,13 @@ def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
     return ""
 
 
-def is_up_to_date(outputs: Iterable[str | Path], source: str, prerequisites: Iterable[Path]) -> bool:
+def is_up_to_date(outputs: Iterable[str], source: str, prerequisites: Iterable[Path]) -> bool:
     """Return whether no output is missing, or older than its input or another prerequisite, as make has it."""
     if source == STANDARD:  # taken for changed, as is what cannot be looked at
         return False
     try:
-        oldest = min(Path(output).stat().st_mtime_ns for output in outputs)
-        return all(path.stat().st_mtime_ns <= oldest for path in (Path(source), *prerequisites))
+        oldest = min(read_time(as_path(output)) for output in outputs)
+        return all(read_time(path) <= oldest for path in (as_path(source), *prerequisites))
     except OSError:
         return False
 
@@ -364,6 +381,8 @@ def sketch_file(source: str) -> Picture | None:
 
 def count_pages(source: str, stdin: bytes) -> int:
     """Return how many pages an input has by its head; 1 where that does not tell."""
+    if is_address(source) and not is_matrix(source):
+        stdin, source = read_bytes(source), STANDARD
     header = read_header(stdin, source) if source == STANDARD else _read_head(source)
     return header.pages if header else 1
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter.errors import OutputError, ShapeError
+from cnnfilter.io.addresses import FilePath, as_path
 from cnnfilter.io.formats import FORMATS, find_format
 from cnnfilter.io.paths import STANDARD, Job, OutputRequest, find_obstacle, identify, identify_all
 from cnnfilter.nn.geometry import show_pair
@@ -71,18 +72,18 @@ def _find_mask(source: str, folder: Path) -> str:
     return str(found[0])
 
 
-def _name_mask(target: Path, mask: str, request: OutputRequest, source: str, output: str | None) -> Path:
+def _name_mask(target: FilePath, mask: str, request: OutputRequest, source: str, output: str | None) -> FilePath:
     """Return where the moved mask of an augmented image goes."""
     suffix = Path(mask).suffix
     name = f"{target.stem}{'.png' if suffix.lower() in _LOSSY else suffix}"
     find_format(name)
     below = request.below.get(source, "")
     if output is not None:
-        return Path(output, below, name)
+        return as_path(output) / below / name
     top = target.parent
     for _ in Path(below).parts:  # the tree of the inputs is below masks/ too
         top = top.parent
-    return Path(top, "masks", below, name)
+    return top / "masks" / below / name
 
 
 def name_copy(job: Job, work: Work) -> Augmentation:

@@ -22,6 +22,7 @@ from typing import Any
 from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import kept_to_one_core
 from cnnfilter.errors import CnnFilterError
+from cnnfilter.io.addresses import is_address, is_private
 from cnnfilter.io.atomic import TemporaryFiles
 from cnnfilter.io.opencv import cv2, held_to_one_thread
 from cnnfilter.io.paths import Job, identify
@@ -54,8 +55,11 @@ Begin = Callable[[], tuple[Callable[[Any], Any], Abandon]]
 
 def can_share(inputs: list[list[Job]]) -> bool:
     """Return whether processes that know nothing of each other can read the inputs, and name what they make."""
+    if any(is_private(job.source) or is_private(job.target) for jobs in inputs for job in jobs):
+        return False
     # A process that begins afresh has none of our pipes.
-    if START != "fork" and not all(os.path.isfile(jobs[0].source) for jobs in inputs):  # noqa: PTH113  as text
+    sources = [jobs[0].source for jobs in inputs if START != "fork"]
+    if not all(is_address(source) or os.path.isfile(source) for source in sources):  # noqa: PTH113  as text
         return False
     if not any(job.layer for job in inputs[0]):
         return True

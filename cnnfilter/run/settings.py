@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError
+from cnnfilter.io.addresses import as_path
 from cnnfilter.io.paths import STANDARD, Job, describe_input, fill_template, identify
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Settings(NamedTuple):
     max_pixels: int | None = None
     dry_run: bool = False
     jobs: int | None = None
+    cluster: str | None = None
     update: bool = False
     recursive: bool = False
     files_from: str | None = None
@@ -158,7 +160,7 @@ def plan_views(jobs: Sequence[Job], sources: Sequence[str], settings: Settings, 
             planned.append(Job(source, 0, None, "-.txt", view=EXPLAIN))
         if settings.lists:
             planned.append(Job(source, 0, None, "-.txt", view=LIST))
-        name, number = Path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))
+        name, number = as_path("stdin" if source == STANDARD else source), str(index + 1).zfill(len(str(len(sources))))
         fields = describe_input(name, number)
         for sheet in sheets:
             target = "" if sheet.in_window else fill_template(sheet.target, fields)

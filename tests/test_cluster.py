@@ -1,0 +1,278 @@
+"""A batch on a Dask cluster: the files, the messages and the statuses of a batch on one machine."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import cnnfilter
+from cnnfilter.cli import main
+
+distributed = pytest.importorskip("distributed")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Dask warns of slow machines and of its own sockets
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Return two workers in processes of their own."""
+    import logging  # noqa: PLC0415
+
+    import dask  # noqa: PLC0415
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        ) as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[Any]:
+    """Return a client beside that of the command."""
+    with distributed.Client(cluster, set_as_default=False) as beside:
+        yield beside
+
+
+@pytest.fixture
+def desk(tmp_path: Path, samples: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, which workers were not started in, with images of several kinds."""
+    generator = np.random.default_rng(3)
+    pixels = generator.integers(0, 256, (70, 61, 3), np.uint8)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cnnfilter.write_image(folder / "rgb.png", pixels)
+    cnnfilter.write_image(folder / "deep.tif", pixels[:, :, 0].astype(np.uint16) * 257)
+    cnnfilter.write_image(folder / "float.tif", (pixels / 255).astype(np.float32))
+    shutil.copy(samples / "sprite.png", folder / "sprite.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def many(desk: Path) -> list[str]:
+    """Return the names of 60 small images, of which the one in the middle is damaged."""
+    (desk / "many").mkdir()
+    names = [f"many/{number:02}.png" for number in range(60)]
+    for name in names:
+        shutil.copy(desk / "in" / "sprite.png", name)
+    Path(names[30]).write_bytes(Path(names[30]).read_bytes()[:90])
+    return names
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def read_folder(folder: str) -> dict[str, bytes]:
+    """Return the files in a folder by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def without_times(report: str) -> list[dict[str, Any]]:
+    """Return the lines of a report without what each run has for itself."""
+    return [{**json.loads(line), "seconds": 0, "outputs": 0} for line in report.splitlines()]
+
+
+COMMANDS = {
+    "engines": [
+        *("convolve", "-r", "in", "--border", "edge", "--range", "scale"),
+        *(
+            "-k",
+            "sharpen",
+            "-k",
+            "gaussian:31",
+            "-k",
+            "box:9",
+            "-k",
+            "line-diagonal:25",
+            "-k",
+            "disk:17",
+            "-k",
+            "disk:9",
+        ),
+    ],
+    "stride": ["convolve", "-r", "in", "-k", "gaussian:9", "-s", "3", "--range", "none", "--format", "npy"],
+    "pool": ["pool", "-r", "in", "-m", "avg"],
+    "pipeline": ["pipeline", "conv:3x3,6@c relu", "-r", "in", "--init", "he", "--save", "c", "--range", "scale"],
+    "augment": ["augment", "rotate:-15..15 noise:5", "-r", "in", "--copies", "2"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.usefixtures("desk")
+def test_a_cluster_writes_the_bytes_and_says_the_words_of_one_machine(cluster: Any, name: str) -> None:
+    command = [*COMMANDS[name], "--report", "-"]
+    here = run(*command, "-o", "here/")
+    there = run(*command, "-o", "there/", "--cluster", cluster.scheduler_address)
+    assert here.exit_code == there.exit_code == 0, there.stderr
+    assert read_folder("here") == read_folder("there")
+    assert len(read_folder("here")) >= 3
+    assert here.stderr == there.stderr.replace("there/", "here/")
+    assert without_times(here.stdout) == without_times(there.stdout.replace("there/", "here/"))
+
+
+@pytest.mark.usefixtures("many")
+def test_a_damaged_file_among_many_fails_alone_and_in_its_turn(cluster: Any) -> None:
+    command = ["convolve", "-r", "many", "-k", "emboss", "--report", "-"]
+    here = run(*command, "-o", "here/")
+    there = run(*command, "-o", "there/", "--cluster", cluster.scheduler_address)
+    assert (there.exit_code, there.stderr) == (1, here.stderr)
+    assert without_times(there.stdout) == without_times(here.stdout)
+    assert read_folder("there") == read_folder("here")
+    assert len(read_folder("there")) == 59
+
+
+def test_fail_fast_starts_no_input_after_one_that_fails(cluster: Any, many: list[str]) -> None:
+    done = run(
+        *("convolve", *many[25:], "-k", "emboss", "-q", "--fail-fast"),
+        *("-o", "there/", "--cluster", cluster.scheduler_address),
+    )
+    assert done.exit_code == 1
+    assert "were not started" in done.stderr
+    assert 5 <= len(read_folder("there")) < 15
+
+
+def test_what_is_printed_comes_in_order(cluster: Any, samples: Path) -> None:
+    inputs = [str(samples / name) for name in ("pool-4x4.txt", "sharpen-5x5.txt")]
+    command = ["convolve", *inputs, "-k", "sharpen", "-p", "1"]
+    assert run(*command, "--cluster", cluster.scheduler_address).stdout == run(*command).stdout
+
+
+def test_update_compares_times_where_the_work_is_done(cluster: Any, many: list[str]) -> None:
+    command = ["pool", *many[:9], "-o", "there/", "--update", "--cluster", cluster.scheduler_address, "--report", "-"]
+    assert run(*command).exit_code == 0
+    lines = [json.loads(line) for line in run(*command).stdout.splitlines()]
+    assert [line["skipped"] for line in lines] == [[f"there/{number:02}.png"] for number in range(9)]
+
+
+def test_dry_run_needs_no_cluster(many: list[str]) -> None:
+    done = run("pool", *many[:3], "-o", "there/", "--dry-run", "--cluster", "tcp://127.0.0.1:1")
+    assert (done.exit_code, done.stdout.count(" -> there/")) == (0, 3)
+
+
+def change_work(change: Callable[[str], None]) -> None:
+    """Let a worker do something before it works on an input, of which it gets the name."""
+    from cnnfilter.run.inputs import Filtering  # noqa: PLC0415
+
+    if not hasattr(Filtering, "unchanged"):
+        Filtering.unchanged = Filtering.filter_input  # type: ignore[attr-defined]
+
+    def filter_input(self: Any, jobs: Any) -> Any:
+        change(jobs[0].source)
+        return self.unchanged(jobs)
+
+    Filtering.filter_input = filter_input  # type: ignore[method-assign]
+
+
+def die_at_31(source: str) -> None:
+    if source.endswith("31.png"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def take_time(_source: str) -> None:
+    time.sleep(0.03)
+
+
+def do_nothing(_source: str) -> None:
+    pass
+
+
+@pytest.fixture
+def changing(client: Any) -> Iterator[Callable[[Callable[[str], None]], None]]:
+    """Return what changes the work of all workers, also of those that replace others, for this test."""
+    import cloudpickle  # noqa: PLC0415
+
+    cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["run"]))
+
+    def change_all(change: Callable[[str], None]) -> None:
+        client.register_worker_callbacks(lambda: change_work(change))
+
+    yield change_all
+    change_all(do_nothing)
+
+
+def test_a_worker_that_is_killed_costs_no_file(
+    cluster: Any, client: Any, changing: Callable[[Callable[[str], None]], None], many: list[str]
+) -> None:
+    changing(take_time)
+    victim = min(client.run(os.getpid).values())
+
+    def kill_at_first_file() -> None:
+        while not read_folder("there"):
+            time.sleep(0.01)
+        os.kill(victim, signal.SIGKILL)
+
+    from threading import Thread  # noqa: PLC0415
+
+    killer = Thread(target=kill_at_first_file)
+    killer.start()
+    done = run("pool", *many, "-q", "-o", "there/", "--cluster", cluster.scheduler_address)
+    killer.join()
+    assert done.stderr.splitlines()[-1:] == ["cnnfilter: 1 of 60 inputs failed"]  # the damaged one
+    assert len(read_folder("there")) == 59
+
+
+def test_an_input_that_ends_its_workers_fails_alone(
+    cluster: Any, changing: Callable[[Callable[[str], None]], None], many: list[str]
+) -> None:
+    changing(die_at_31)
+    done = run("pool", *many[28:34], "-q", "-o", "there/", "--cluster", cluster.scheduler_address)
+    assert done.stderr.splitlines()[-2:] == [
+        "cnnfilter: many/31.png: each worker that worked on it was ended, perhaps because memory ran out",
+        "cnnfilter: 2 of 6 inputs failed",
+    ]
+    assert sorted(read_folder("there")) == ["28.png", "29.png", "32.png", "33.png"]
+
+
+def test_no_scheduler_is_one_line(many: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnfilter.run.cluster._PATIENCE", 0.5)
+    done = run("pool", *many, "-o", "there/", "--cluster", "tcp://127.0.0.1:1")
+    assert done.exit_code == 1
+    assert done.stderr == "cnnfilter: --cluster tcp://127.0.0.1:1: no Dask scheduler answers there\n"
+
+
+def test_other_versions_bring_a_warning_before_the_work(
+    cluster: Any, many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnfilter.run.cluster.__version__", "9.9")
+    done = run("pool", *many[:2], "-o", "there/", "--cluster", cluster.scheduler_address)
+    assert done.exit_code == 0
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert line.startswith("cnnfilter: warning: worker tcp://127.0.0.1:")
+        assert f"has cnnfilter {cnnfilter.__version__} (here 9.9); last bits of results may differ" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in/rgb.png", "-o", "out/", "-j", "2"], "-j is for this machine"),
+        (["memory://a.png", "-o", "out/"], "memory://a.png: memory:// is within one process"),
+        (["in/rgb.png", "-o", "memory://out/"], "memory://out/rgb.png: memory:// is within one process"),
+        (["in/rgb.png", "-o", "/dev/null", "--format", "png"], "/dev/null: is a pipe or a device of this machine"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+@pytest.mark.usefixtures("desk")
+def test_what_workers_cannot_reach_is_a_usage_error(arguments: list[str], message: str) -> None:
+    done = run("pool", *arguments, "--cluster", "tcp://127.0.0.1:1")
+    assert (done.exit_code, message in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "local:0", "local:x", "tcp://host", "host:8786", "tcp://h:1/x y"])
+def test_an_address_of_a_cluster_has_a_scheme_and_a_port(text: str) -> None:
+    done = run("pool", "a.png", "-o", "b.png", "--cluster", text)
+    assert done.exit_code == 2
+    assert f"cluster {text!r} is neither an address, such as tcp://host:8786, nor local or local:N" in done.stderr
