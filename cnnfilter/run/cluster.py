@@ -47,7 +47,7 @@ _NO_WORKER = "the cluster has no worker; waiting for one"
 Inputs = list[list[Job]]
 
 
-class Chunk(NamedTuple):
+class SentInputs(NamedTuple):
     """Inputs that go out together, and what comes of them; one that is `alone` shares the cluster with no other."""
 
     inputs: Inputs
@@ -156,7 +156,7 @@ class _Batch:
         self._next, self._seconds = 0, _CHUNK_TIME  # the first input that is not out; how long one takes
         self.left = len(work.inputs)  # of which nobody knows yet what came of them
         self._end, self._can_share = len(work.inputs), can_share(work.inputs)
-        self._out: deque[Chunk] = deque()
+        self._out: deque[SentInputs] = deque()
         # Taken from a recipe, it is made again where the worker that has it dies.
         self._filtering = client.submit(pickle.loads, pickle.dumps(Filtering(work)), pure=False)
 
@@ -206,10 +206,10 @@ class _Batch:
         left = self._end - self._next
         return max(1, min(int(_CHUNK_TIME / max(self._seconds, 1e-6)), -(-left // (2 * room)), _LARGEST_CHUNK))
 
-    def _submit(self, inputs: Inputs, *, alone: bool = False) -> Chunk:
+    def _submit(self, inputs: Inputs, *, alone: bool = False) -> SentInputs:
         fails_fast = self._work.settings.fail_fast
         future = self._client.submit(filter_chunk, self._filtering, inputs, self._folder, fails_fast, pure=False)
-        return Chunk(inputs, future, alone)
+        return SentInputs(inputs, future, alone)
 
     def _wait(self) -> None:
         """Wait until a chunk is done, or for a while."""
@@ -222,7 +222,7 @@ class _Batch:
             if not self._client.nthreads():
                 warn(_NO_WORKER)
 
-    def _answer(self, chunk: Chunk, error: Exception) -> list[Outcome]:
+    def _answer(self, chunk: SentInputs, error: Exception) -> list[Outcome]:
         """Return what comes of a chunk whose task has failed; of a worker that died, its inputs go out again."""
         from distributed import KilledWorker  # noqa: PLC0415
 

@@ -245,7 +245,7 @@ def test_no_command_at_all_shows_the_help(run: Run) -> None:
 
 
 def test_an_unknown_option_is_answered_with_the_nearest(run: Run) -> None:
-    assert "No such option '--strid'. Did you mean '--stride'?" in run("convolve", "--strid", "2", status=2).stderr
+    assert "No such option '--strides'. Did you mean '--stride'?" in run("convolve", "--strides", "2", status=2).stderr
     assert "'--normalize'" in run("convolve", "--normalise", "sum", status=2).stderr
 
 
