@@ -78,6 +78,18 @@ def sigmoid(values: Floats) -> Floats:
     return np.asarray(np.where(values < 0, power, 1) / (1 + power))
 
 
+def softplus(values: Floats) -> Floats:
+    """Return log(1 + exp(x)), and x itself above 20, as PyTorch does."""
+    powers = np.log1p(np.exp(-np.abs(values))) + np.maximum(values, 0)
+    return np.asarray(np.where(values > _SOFTPLUS_THRESHOLD, values, powers))
+
+
+_SOFTPLUS_THRESHOLD = 20
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+"""The fixed point of mean 0 and variance 1 (Klambauer et al., 2017)."""
+
+
 def error_function(values: Floats) -> Floats:
     """Return erf(x), within 2e-15 in float64: a Taylor series around the nearest point at which `math.erf` is known."""
     step, coefficients = _erf_table()
@@ -125,6 +137,12 @@ def _gelu_derivative(values: Floats) -> Floats:
 def _silu_derivative(values: Floats) -> Floats:
     share = sigmoid(values)
     return np.asarray(share + np.clip(values, -100, 100) * share * sigmoid(-values))  # beyond, the product is 0
+
+
+def _mish_derivative(values: Floats) -> Floats:
+    inside = np.clip(values, -100, 100)  # beyond, the second summand is 0
+    height = np.tanh(softplus(values))
+    return np.asarray(height + inside * (1 - np.square(height)) * sigmoid(values))
 
 
 ACTIVATIONS: dict[str, ActivationRow] = {
@@ -207,6 +225,51 @@ ACTIVATIONS: dict[str, ActivationRow] = {
         "Jarrett, Kavukcuoglu, Ranzato and LeCun, What is the Best Multi-Stage Architecture for Object Recognition?,"
         " ICCV 2009",
         kinks=(0,),
+    ),
+    Function.HARDSWISH: ActivationRow(
+        lambda x, _: x * (np.clip(x + 3, 0, 6) / 6),
+        lambda x, _: np.where(x >= 3, 1, np.where(x > -3, x / 3 + x.dtype.type(0.5), 0)),
+        "x*min(max(0, x + 3), 6)/6",
+        "0 if x <= -3 else 1 if x >= 3 else x/3 + 1/2",
+        lambda _: (-0.375, inf),
+        "Howard et al., Searching for MobileNetV3, ICCV 2019",
+        kinks=(-3, 3),
+    ),
+    Function.HARDSIGMOID: ActivationRow(
+        lambda x, _: np.clip(x + 3, 0, 6) / 6,
+        lambda x, _: ((x > -3) & (x < 3)) * x.dtype.type(1 / 6),
+        "min(max(0, x + 3), 6)/6",
+        "1/6 if -3 < x < 3 else 0",
+        lambda _: (0, 1),
+        "Courbariaux, Bengio and David, BinaryConnect: Training Deep Neural Networks with Binary Weights During"
+        " Propagations, NeurIPS 2015 (with a slope of 1/2); PyTorch's slope of 1/6 is that of Howard et al., ICCV 2019",
+        kinks=(-3, 3),
+    ),
+    Function.SELU: ActivationRow(
+        lambda x, _: x.dtype.type(_SELU_SCALE) * np.where(x < 0, _SELU_ALPHA * np.expm1(np.minimum(x, 0)), x),
+        lambda x, _: x.dtype.type(_SELU_SCALE) * np.where(x > 0, 1, _SELU_ALPHA * np.exp(np.minimum(x, 0))),
+        "1.0507009873554805*x if x > 0 else 1.7580993408473766*(exp(x) - 1)",
+        "1.0507009873554805 if x > 0 else 1.7580993408473766*exp(x)",
+        lambda _: (-_SELU_SCALE * _SELU_ALPHA, inf),
+        "Klambauer, Unterthiner, Mayr and Hochreiter, Self-Normalizing Neural Networks, NeurIPS 2017",
+        kinks=(0,),
+    ),
+    Function.SOFTPLUS: ActivationRow(
+        lambda x, _: softplus(x),
+        lambda x, _: sigmoid(x),
+        "log(1 + exp(x))",
+        "1/(1 + exp(-x))",
+        lambda _: (0, inf),
+        "Dugas, Bengio, Bélisle, Nadeau and Garcia, Incorporating Second-Order Functional Knowledge for Better Option"
+        " Pricing, NeurIPS 2000",
+    ),
+    Function.MISH: ActivationRow(
+        lambda x, _: x * np.tanh(softplus(x)),
+        lambda x, _: _mish_derivative(x),
+        "x*tanh(log(1 + exp(x)))",
+        "s + x*(1 - s^2)/(1 + exp(-x)), s = tanh(log(1 + exp(x)))",
+        lambda _: (-0.30884341301725041, inf),
+        "Misra, Mish: A Self Regularized Non-Monotonic Activation Function, BMVC 2020",
     ),
     Softmax.op: ActivationRow(
         lambda x, _: softmax(x),

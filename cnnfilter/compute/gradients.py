@@ -16,12 +16,14 @@ import numpy as np
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.activations import activate, differentiate, softmax
 from cnnfilter.compute.forward import Step, build_bank, load_program
+from cnnfilter.compute.norm_gradients import normalize_alone, normalize_neighbours, normalize_over_batch
+from cnnfilter.compute.resampling_gradients import deconvolve_batch, pool_adaptively, upsample_batch
 from cnnfilter.compute.window_gradients import Back, convolve_batch, pool_batch
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Shape
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, OwnNorm
 from cnnfilter.nn.other_layers import (
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,
@@ -30,15 +32,13 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
+    PRelu,
     Residual,
     Softmax,
 )
-
-MOMENTUM = 0.1
-"""The share of a batch in the running statistics, PyTorch's default."""
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Upsample
 
 StateTensors = Mapping[str, Mapping[str, Array]]
 """The tensors of each layer by its name and theirs, in PyTorch's order of axes."""
@@ -54,6 +54,10 @@ class Mode(NamedTuple):
     gradients: StateTensors
     training: bool = False
     random: np.random.Generator | None = None
+
+    def of(self, step: Step) -> Mapping[str, Array]:
+        """Return where the gradients of a layer's tensors are written; empty for a layer that learns nothing."""
+        return self.gradients.get(step.node.name, {})
 
 
 def load_steps(network: Network, shape: Shape, tensors: StateTensors, dtype: Any = np.float32) -> tuple[Step, ...]:
@@ -104,12 +108,12 @@ def _learns(step: Step) -> bool:
 
 def _convolve(batch: Floats, layer: Convolution, step: Step, mode: Mode, needed: bool) -> tuple[Floats, Back]:
     groups = layer.groups if isinstance(layer, Conv) else len(batch)
-    gradients = mode.gradients.get(step.node.name, {})
+    gradients = mode.of(step)
     return convolve_batch(batch, layer, step.tensors, groups, gradients, needed=needed)
 
 
 def _connect(batch: Floats, _: Linear, step: Step, mode: Mode, needed: bool) -> tuple[Floats, Back]:
-    weight, gradients = step.tensors["weight"], mode.gradients.get(step.node.name, {})
+    weight, gradients = step.tensors["weight"], mode.of(step)
     outputs = weight @ batch
     if "bias" in step.tensors:
         outputs += step.tensors["bias"][:, None]
@@ -124,33 +128,22 @@ def _connect(batch: Floats, _: Linear, step: Step, mode: Mode, needed: bool) -> 
     return outputs, back
 
 
-def _normalize(batch: Floats, layer: BatchNorm, step: Step, mode: Mode, _: bool) -> tuple[Floats, Back]:
-    """Return (x - mean) / sqrt(variance + eps) * weight + bias (Ioffe and Szegedy, 2015, with their gradients)."""
-    axes, count = tuple(range(1, batch.ndim)), batch[0].size
-    each = (-1, *[1] * len(axes))
-    tensors, gradients = step.tensors, mode.gradients.get(step.node.name, {})
-    mean, variance = tensors["running_mean"], tensors["running_var"]
-    if mode.training:
-        measured = batch.mean(axis=axes), batch.var(axis=axes)
-        unbiased = measured[1] * (count / max(count - 1, 1))
-        mean += MOMENTUM * (measured[0] - mean)
-        variance += MOMENTUM * (unbiased - variance)
-        mean, variance = measured
-    inverse = 1 / np.sqrt(variance + batch.dtype.type(layer.eps))
-    normal = (batch - mean.reshape(each)) * inverse.reshape(each)
-    weight = tensors["weight"].reshape(each)
+def _learn_slopes(batch: Floats, step: Step, mode: Mode) -> tuple[Floats, Back]:
+    """Return max(0, x) + slope * min(0, x), one slope or one for each channel."""
+    weight, gradients = step.tensors["weight"], mode.of(step)
+    slopes = weight.reshape(-1, *[1] * (batch.ndim - 1))
 
     def back(gradient: Floats) -> Floats:
-        of_weight, of_bias = (gradient * normal).sum(axis=axes), gradient.sum(axis=axes)
         if "weight" in gradients:
-            gradients["weight"][...], gradients["bias"][...] = of_weight, of_bias
-        if mode.training:
-            gradient = gradient - (of_bias.reshape(each) + normal * of_weight.reshape(each)) / gradient.dtype.type(
-                count
-            )
-        return np.asarray(gradient * (weight * inverse.reshape(each)))
+            below = (gradient * np.minimum(batch, 0)).reshape(len(batch), -1).sum(axis=1)
+            gradients["weight"][...] = below if len(weight) > 1 else below.sum()
+        return np.where(batch > 0, gradient, gradient * slopes)
 
-    return normal * weight + tensors["bias"].reshape(each), back
+    return np.where(batch < 0, batch * slopes, batch), back
+
+
+def _normalize_alone(batch: Floats, layer: OwnNorm, step: Step, mode: Mode, _: bool) -> tuple[Floats, Back]:
+    return normalize_alone(batch, layer, step.tensors, mode.of(step))
 
 
 def _activate(batch: Floats, layer: Activation) -> tuple[Floats, Back]:
@@ -240,31 +233,6 @@ _CHANNEL_POOLS: dict[ChannelMode, Callable[[Floats], tuple[Floats, Share]]] = {
 }
 
 
-def _normalize_locally(batch: Floats, layer: LocalResponseNorm) -> tuple[Floats, Back]:
-    """Return x / d^beta, d = k + alpha / size * the sum of x^2 of the channels around it."""
-    before, after = layer.size // 2, (layer.size - 1) // 2
-    rate, beta = batch.dtype.type(layer.alpha / layer.size), batch.dtype.type(layer.beta)
-    sums = batch.dtype.type(layer.k) + rate * _add_around(np.square(batch), before, after)
-    factors = sums**-beta
-
-    def back(gradient: Floats) -> Floats:
-        around = _add_around(gradient * batch * factors / sums, after, before)
-        return np.asarray(gradient * factors - 2 * rate * beta * batch * around)
-
-    return batch * factors, back
-
-
-def _add_around(batch: Floats, before: int, after: int) -> Floats:
-    """Return the sum of each value, of those in `before` channels before it and in `after` channels behind it."""
-    sums = batch.copy()
-    for distance in range(1, min(max(before, after), len(batch) - 1) + 1):
-        if distance <= before:
-            sums[distance:] += batch[:-distance]
-        if distance <= after:
-            sums[:-distance] += batch[distance:]
-    return sums
-
-
 def _add(batch: Floats, layer: Residual, step: Step, mode: Mode, needed: bool) -> tuple[Floats, Back]:
     ends = [propagate(branch, batch, mode, needed=needed) for branch in step.branches]
     total = reduce(add, [values for values, _ in ends])
@@ -296,8 +264,19 @@ PROPAGATE: dict[type[Layer], Callable[[Floats, Any, Step, Mode, bool], tuple[Flo
     ChannelPool: lambda batch, layer, *_: _pool_channels(batch, layer),
     Activation: lambda batch, layer, *_: _activate(batch, layer),
     Softmax: lambda batch, *_: _softmax(batch),
-    BatchNorm: _normalize,
-    LocalResponseNorm: lambda batch, layer, *_: _normalize_locally(batch, layer),
+    PRelu: lambda batch, _, step, mode, __: _learn_slopes(batch, step, mode),
+    BatchNorm: lambda batch, layer, step, mode, _: normalize_over_batch(
+        batch, layer, step.tensors, mode.of(step), training=mode.training
+    ),
+    GroupNorm: _normalize_alone,
+    InstanceNorm: _normalize_alone,
+    LayerNorm: _normalize_alone,
+    LocalResponseNorm: lambda batch, layer, *_: normalize_neighbours(batch, layer),
+    Deconv: lambda batch, layer, step, mode, needed: deconvolve_batch(
+        batch, layer, step.tensors, mode.of(step), needed=needed
+    ),
+    Upsample: lambda batch, layer, *_: upsample_batch(batch, layer),
+    AdaptivePool: lambda batch, layer, *_: pool_adaptively(batch, layer),
     Gray: lambda batch, *_: _to_gray(batch),
     Flatten: lambda batch, *_: _flatten(batch),
     Dropout: lambda batch, layer, _, mode, __: _drop_out(batch, layer, mode),

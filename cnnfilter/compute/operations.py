@@ -14,14 +14,16 @@ from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.correlate import correlate_volume
 from cnnfilter.compute.exact import settle_numbers
 from cnnfilter.compute.forward import Listener, Step, Tensors, bank_of
+from cnnfilter.compute.norm_gradients import normalize_alone
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
+from cnnfilter.compute.resampling_gradients import deconvolve_batch, pool_adaptively, upsample_batch
 from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.geometry import Border, BorderMode
 from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, OwnNorm
 from cnnfilter.nn.other_layers import (
     Activation,
-    BatchNorm,
     ChannelPool,
     Concatenation,
     Dropout,
@@ -30,11 +32,13 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
+    PoolMode,
+    PRelu,
     Residual,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 
 
 class Setting(NamedTuple):
@@ -47,12 +51,11 @@ class Setting(NamedTuple):
 @ieee_arithmetic
 def normalize_batch(values: Array, tensors: Mapping[str, Array], eps: float) -> Floats:
     """Return (x - mean) / sqrt(variance + eps) * weight + bias, channel by channel of (H, W, C) or (length,)."""
-    weight, bias, mean, variance = (
-        tensors[name].astype(np.float64) for name in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = weight / np.sqrt(variance + eps)
+    mean, variance = (tensors[name].astype(np.float64) for name in ("running_mean", "running_var"))
+    scale = tensors.get("weight", np.ones(1)) / np.sqrt(variance + eps)
     kind = float_type(values.dtype)
-    return np.asarray(values * scale.astype(kind) + (bias - mean * scale).astype(kind), dtype=kind)
+    shift = tensors.get("bias", np.zeros(1)) - mean * scale
+    return np.asarray(values * scale.astype(kind) + shift.astype(kind), dtype=kind)
 
 
 @ieee_arithmetic
@@ -148,6 +151,40 @@ def _concatenate(values: Array, _: Concatenation, step: Step, setting: Setting) 
     return np.concatenate([run_steps(branch, values, setting) for branch in step.branches], axis=-1)
 
 
+@ieee_arithmetic
+def _use_slopes(values: Array, tensors: Tensors) -> Floats:
+    """Return max(0, x) + slope * min(0, x) of (H, W, C) or (length,), one slope or one for each channel."""
+    floats: Floats = values.astype(float_type(values.dtype), copy=False)
+    return np.where(floats < 0, floats * tensors["weight"].astype(floats.dtype), floats)
+
+
+@ieee_arithmetic
+def _run_as_batch(values: Array, run: Callable[[Array], tuple[Array, Any]], *, keeps_type: bool = False) -> Array:
+    """Return what a layer makes of (H, W, C) or (length,) by what it makes of a batch, as floats or of its own type."""
+    floats = values if keeps_type else values.astype(float_type(values.dtype), copy=False)
+    if floats.ndim == 1:
+        return run(floats[:, None])[0][:, 0]
+    return np.ascontiguousarray(run(floats.transpose(2, 0, 1)[..., None])[0][..., 0].transpose(1, 2, 0))
+
+
+def _normalize_alone(values: Array, layer: OwnNorm, step: Step, _: Setting) -> Array:
+    return _run_as_batch(values, lambda batch: normalize_alone(batch, layer, step.tensors, {}))
+
+
+def _pool_adaptively(values: Array, layer: AdaptivePool, *_: Any) -> Array:
+    keeps_type = layer.mode is PoolMode.MAX
+    return _run_as_batch(values, lambda batch: pool_adaptively(batch, layer), keeps_type=keeps_type)
+
+
+def _upsample(values: Array, layer: Upsample, *_: Any) -> Array:
+    keeps_type = layer.interpolation is Interpolation.NEAREST
+    return _run_as_batch(values, lambda batch: upsample_batch(batch, layer), keeps_type=keeps_type)
+
+
+def _deconvolve(values: Array, layer: Deconv, step: Step, _: Setting) -> Array:
+    return _run_as_batch(values, lambda batch: deconvolve_batch(batch, layer, step.tensors, {}))
+
+
 def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
     """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
     bank, bias = bank_of(step, volume.shape[2])
@@ -165,6 +202,13 @@ RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {
     Softmax: lambda values, *_: softmax(values),
     BatchNorm: lambda values, layer, step, _: normalize_batch(values, step.tensors, layer.eps),
     LocalResponseNorm: lambda values, layer, *_: normalize_locally(values, layer),
+    GroupNorm: _normalize_alone,
+    InstanceNorm: _normalize_alone,
+    LayerNorm: _normalize_alone,
+    PRelu: lambda values, _, step, __: _use_slopes(values, step.tensors),
+    Deconv: _deconvolve,
+    Upsample: _upsample,
+    AdaptivePool: _pool_adaptively,
     Equalize: lambda values, _, __, setting: equalize(values, setting.white),
     Gray: lambda values, *_: to_gray(values),
     Flatten: lambda values, *_: values.reshape(-1),

@@ -65,7 +65,7 @@ class StateDict(Value):
             raise self._error(f"no layer takes {self._show(left)}")
         for need in wanted:
             tell("%s <- %s", need.name, self._show([matched[need.name]]), level="once")
-        return {name: _complete(self.groups[group]) for name, group in matched.items()}
+        return {need.name: _complete(need, self.groups[matched[need.name]]) for need in wanted}
 
     @cached_property
     def groups(self) -> dict[str, dict[str, Array]]:
@@ -92,7 +92,7 @@ class StateDict(Value):
             others = f"; it has {self._show(left)} for no layer" if left else ""
             raise self._error(f"nothing for {_name_some(missing)}{others}")
         for need in wanted:
-            group = _complete(self.groups[need.name])
+            group = _complete(need, self.groups[need.name])
             if not _fits(need, group):
                 raise self._error(_misfit(need, group) + _hint(need, group))
         return {need.name: need.name for need in wanted}
@@ -103,8 +103,8 @@ class StateDict(Value):
         matched = {}
         doubtful = False
         for need in wanted:
-            alike = [group for group in left if isinstance(need.layer, _kind(self.groups[group]))]
-            fitting = [group for group in alike if _fits(need, _complete(self.groups[group]))]
+            alike = [group for group in left if _is_alike(need, self.groups[group])]
+            fitting = [group for group in alike if _fits(need, _complete(need, self.groups[group]))]
             if not fitting:
                 hint = (_hint(need, self.groups[alike[0]]) if alike else "") or self._hint_at_layout(need, left)
                 shown = self._show(alike or left) or "nothing"
@@ -150,8 +150,9 @@ class RandomWeights(Value):
     """Weights drawn at random, the same for the same seed.
 
     `he`: normal with variance 2 / inputs, biases 0 (He et al., "Delving deep into rectifiers", 2015);
-    `uniform`: weights and biases even within 1 / sqrt(inputs), as PyTorch begins. Batch norms pass values
-    on as they are, but for their eps.
+    `uniform`: weights and biases even within 1 / sqrt(inputs), as PyTorch begins. Norms begin with a scale of 1 and a
+    shift of 0, the slopes of prelu with 0.25, as in PyTorch. Inputs are counted as there: those of the second axis of a
+    weight, times the window.
     """
 
     init: Init
@@ -163,9 +164,8 @@ class RandomWeights(Value):
         return {need.name: self._draw(need, generator) for need in wanted}
 
     def _draw(self, need: Need, generator: np.random.Generator) -> dict[str, Array]:
-        if need.layer.op == "batchnorm":
-            ones = {"weight", "running_var"}
-            return {name: np.full(shape, float(name in ones), np.float32) for name, shape in need.tensors.items()}
+        if begin := need.layer.INITIAL:
+            return {name: np.full(shape, begin[name], np.float32) for name, shape in need.tensors.items()}
         inputs = prod(need.tensors["weight"][1:])
         drawn = {}
         for name, shape in need.tensors.items():
@@ -177,21 +177,20 @@ class RandomWeights(Value):
         return drawn
 
 
-def _kind(group: Mapping[str, Array]) -> type[Layer] | tuple[()]:
-    """Return the kind of layers that tensors look like those of."""
-    from cnnfilter.nn.other_layers import BatchNorm, Linear  # noqa: PLC0415  kernels need no other layers
-
-    if "running_mean" in group:
-        return BatchNorm
-    return {4: Convolution, 2: Linear}.get(group["weight"].ndim, ()) if "weight" in group else ()
+def _is_alike(need: Need, group: Mapping[str, Array]) -> bool:
+    """Return whether tensors look like those of a layer of its kind, whatever their sizes."""
+    if "running_mean" in need.tensors or "running_mean" in group:
+        return "running_mean" in need.tensors and "running_mean" in group
+    return "weight" in group and group["weight"].ndim == len(need.tensors["weight"])
 
 
-def _complete(group: Mapping[str, Array]) -> dict[str, Array]:
+def _complete(need: Need, group: Mapping[str, Array]) -> dict[str, Array]:
     """Return the tensors of a layer, with scale 1 and shift 0 where a batch norm was trained without."""
     if not {"running_mean", "running_var"} <= group.keys():
         return dict(group)
     shape = group["running_mean"].shape
-    return {"weight": np.ones(shape, np.float32), "bias": np.zeros(shape, np.float32), **group}
+    begin = {name: np.full(shape, need.layer.INITIAL.get(name, 0.0), np.float32) for name in ("weight", "bias")}
+    return {name: tensor for name, tensor in begin.items() if name in need.tensors} | dict(group)
 
 
 def _turn_from_keras(need: Need, given: Shape) -> str:
@@ -241,9 +240,16 @@ def _show_need(need: Need) -> str:
 def _hint(need: Need, group: Mapping[str, Array]) -> str:
     """Return what to do where a bias is too many or missing, or only the picture's channels or size differ."""
     common = all(group[part].shape == shape for part, shape in need.tensors.items() if part in group)
-    if need.layer.op != "batchnorm" and common and set(group) ^ set(need.tensors) == {"bias"}:
+    if not need.layer.INITIAL and common and set(group) ^ set(need.tensors) == {"bias"}:
         return "; nobias leaves a layer's bias out" if "bias" in need.tensors else "; without nobias it has a bias"
-    given, wanted = group["weight"].shape if "weight" in group else (), need.tensors["weight"]
+    if (
+        need.layer.INITIAL
+        and common
+        and not {"weight", "bias"} & set(need.tensors)
+        and {"weight", "bias"} <= set(group)
+    ):
+        return "; without noaffine it has them"
+    given, wanted = group["weight"].shape if "weight" in group else (), need.tensors.get("weight", ())
     alike = len(given) == len(wanted) > 1 and (given[0], *given[2:]) == (wanted[0], *wanted[2:])
     if not alike or given[1] == wanted[1]:
         return ""
@@ -298,7 +304,7 @@ def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
     order = _order(need.parts)
     if layer.op == "linear":
         return {**tensors, "weight": tensors["weight"][:, order].T}
-    return {name: tensor[order] for name, tensor in tensors.items()} if need.parts else tensors
+    return {name: tensor[order] if tensor.shape == order.shape else tensor for name, tensor in tensors.items()}
 
 
 def _order(parts: Iterable[Shape]) -> Array:

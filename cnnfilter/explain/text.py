@@ -13,8 +13,8 @@ from cnnfilter.explain.chain import Link
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
 from cnnfilter.nn.geometry import BorderMode, Window, show_pair
 from cnnfilter.nn.layers import Convolution, Normalization, show_shape
+from cnnfilter.nn.norms import BatchNorm
 from cnnfilter.nn.other_layers import (
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,

@@ -1,12 +1,15 @@
 """The formulas behind a network's table, each with its numbers put in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 
-from cnnfilter.nn.geometry import Field, PaddingWord, Window
-from cnnfilter.nn.layers import Convolution, WindowLayer, show_shape
+from cnnfilter.nn.fields import Along, Field
+from cnnfilter.nn.geometry import PaddingWord, Window, show_pair
+from cnnfilter.nn.layers import Convolution, SpatialLayer, WindowLayer, show_shape
 from cnnfilter.nn.network import Visit
-from cnnfilter.nn.other_layers import BatchNorm, ChannelPool, Concatenation, Flatten, GlobalPool, Gray, Linear, Residual
+from cnnfilter.nn.norms import Norm
+from cnnfilter.nn.other_layers import ChannelPool, Concatenation, Flatten, GlobalPool, Gray, Linear, PRelu, Residual
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Upsample
 
 Explanation = tuple[str, str]
 """A subject, and the formula that gives it."""
@@ -29,7 +32,14 @@ def _size(visit: Visit) -> Iterator[Explanation]:
     layer, shape, output = visit.node.layer, visit.inputs.shape, visit.outputs.shape
     match layer:
         case WindowLayer():
-            yield from _window_size(layer.window, shape[0], shape[1])
+            yield from _of_both_axes(lambda axis: _axis_size(layer.window, axis, shape[0], shape[1]))
+        case Deconv():
+            yield from _of_both_axes(lambda axis: _axis_growth(layer, axis, shape[axis], output[axis]))
+        case Upsample():
+            yield from _of_both_axes(lambda axis: [("", f"{shape[axis]}*{layer.factor[axis]} = {output[axis]}")])
+        case AdaptivePool():
+            yield from _of_both_axes(lambda axis: [("", f"one value for each window: {output[axis]}")])
+            yield from _of_both_axes(lambda axis: [(" of window i", _axis_window(shape[axis], output[axis]))])
         case GlobalPool():
             yield "height, width", "one value for each channel: 1"
         case Gray():
@@ -47,12 +57,27 @@ def _size(visit: Visit) -> Iterator[Explanation]:
             yield "channels", f"{' + '.join(channels)} = {output[-1]}"
     if isinstance(layer, Convolution):
         yield "channels", _channels(layer, shape[2], output[2])
+    elif isinstance(layer, Deconv):
+        yield "channels", f"{output[2]}, one for each filter"
 
 
-def _window_size(window: Window, height: int, width: int) -> list[Explanation]:
-    rows, columns = (list(_axis_size(window, axis, height, width)) for axis in (0, 1))
+def _of_both_axes(explain_axis: Callable[[int], Iterable[Explanation]]) -> list[Explanation]:
+    """Return what explains each axis, once where it is the same for both."""
+    rows, columns = (list(explain_axis(axis)) for axis in (0, 1))
     axes = {"height, width": rows} if rows == columns else {"height": rows, "width": columns}
     return [(f"{axis}{subject}", formula) for axis, formulas in axes.items() for subject, formula in formulas]
+
+
+def _axis_growth(layer: Deconv, axis: int, size: int, output: int) -> Iterator[Explanation]:
+    """Yield how one axis of a deconv gets its size."""
+    window, pads = layer.window, layer.window.pads(1, 1)
+    span = f"{window.dilation[axis]}*({window.size[axis]}-1)"
+    whole = f"({size}-1)*{window.stride[axis]} - {pads[axis]} - {pads[axis + 2]} + {span}"
+    yield "", f"{whole} + {layer.output_padding[axis]} + 1 = {output}"
+
+
+def _axis_window(size: int, output: int) -> str:
+    return f"floor(i*{size}/{output}) to before ceil((i+1)*{size}/{output})"
 
 
 def _axis_size(window: Window, axis: int, height: int, width: int) -> Iterator[Explanation]:
@@ -106,9 +131,19 @@ def _counts(visit: Visit) -> Iterator[Explanation]:
             weights = f"{prod(shape)}*{layer.outputs}"
             yield "parameters", f"{weights}{f' + {layer.outputs}' if layer.bias else ''} = {parameters}"
             yield "MACs", f"{weights} = {macs}"
-        case BatchNorm():
-            yield "parameters", f"2*{shape[-1]} = {parameters} (weight, bias)"
-            yield "statistics", f"2*{shape[-1]} = {layer.statistics(shape):,} (mean, variance)"
+        case Deconv():
+            rows, columns = layer.window.size
+            weights = f"{layer.outputs // layer.groups}*{rows}*{columns}"
+            yield "parameters", f"{shape[2]}*{weights}{f' + {layer.outputs}' if layer.bias else ''} = {parameters}"
+            yield "MACs", f"{'*'.join(map(str, shape))} * {weights} = {macs}"
+        case Norm() | PRelu() if tensors := layer.tensors(shape):
+            sizes = {name: "*".join(map(str, size)) for name, size in tensors.items()}
+            if "weight" in sizes:
+                names = [name for name in sizes if not name.startswith("running_")]
+                times = f"{len(names)}*" if len(names) > 1 else ""
+                yield "parameters", f"{times}{sizes['weight']} = {parameters} ({', '.join(names)})"
+            if "running_mean" in sizes:
+                yield "statistics", f"2*{shape[-1]} = {layer.statistics(shape):,} (mean, variance)"
 
 
 def _field(visit: Visit) -> Iterator[Explanation]:
@@ -118,20 +153,28 @@ def _field(visit: Visit) -> Iterator[Explanation]:
     if after is None:
         if before is not None:
             yield "receptive field", "the whole input"
-    elif isinstance(layer, WindowLayer) and before:
-        rows, columns = (_axis_field(layer.window, axis, before, after) for axis in (0, 1))
-        for subject, down, across in zip(("receptive field", "jump", "first pixel"), rows, columns, strict=True):
-            yield subject, down if down == across else f"{down} down, {across} across"
+    elif before and isinstance(layer, SpatialLayer):
+        yield from _spatial_field(layer, before, after)
     else:
         yield "receptive field", f"union of what is joined: {after.size[0]}x{after.size[1]}"
 
 
-def _axis_field(window: Window, axis: int, before: Field, after: Field) -> tuple[str, str, str]:
+def _spatial_field(layer: SpatialLayer, before: Field, after: Field) -> Iterator[Explanation]:
+    if isinstance(layer, WindowLayer) and before.jump:
+        rows, columns = (_axis_field(layer.window, axis, before[axis], after[axis]) for axis in (0, 1))
+        for subject, down, across in zip(("receptive field", "jump", "first pixel"), rows, columns, strict=True):
+            yield subject, down if down == across else f"{down} down, {across} across"
+        return
+    yield "receptive field", f"{after.size[0]}x{after.size[1]}{'' if after.jump else ', the largest of any value'}"
+    yield "jump", show_pair(after.jump) if after.jump else "varies"
+
+
+def _axis_field(window: Window, axis: int, before: Along, after: Along) -> tuple[str, str, str]:
     """Return how size, jump and first pixel of a receptive field come about along one axis."""
-    jump, first = before.jump[axis], before.first[axis]
-    padding = (first - after.first[axis]) // jump
+    jump, (first, _), (begin, _) = before.step, *filter(None, (before.spans[0], after.spans[0]))
+    padding = (first - begin) // jump
     return (
-        f"{before.size[axis]} + {window.dilation[axis]}*({window.size[axis]}-1)*{jump} = {after.size[axis]}",
-        f"{jump}*{window.stride[axis]} = {after.jump[axis]}",
-        f"{first} - {padding}*{jump} = {after.first[axis]}",
+        f"{before.size} + {window.dilation[axis]}*({window.size[axis]}-1)*{jump} = {after.size}",
+        f"{jump}*{window.stride[axis]} = {after.step}",
+        f"{first} - {padding}*{jump} = {begin}",
     )

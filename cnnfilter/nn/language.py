@@ -13,10 +13,10 @@ from cnnfilter.nn.geometry import Border, Pair, Window, default_padding
 from cnnfilter.nn.layer_options import KernelShape, Options, Token, looks_like_option, read_options, split, tokenize
 from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Function, Layer, common_size
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, Norm
 from cnnfilter.nn.other_layers import (
     SLOPES,
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,
@@ -26,12 +26,13 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
+    PRelu,
     Residual,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Upsample
 from cnnfilter.numbers import show_number
 
 LARGEST_COUNT = 10**9
@@ -39,31 +40,45 @@ LARGEST_COUNT = 10**9
 
 
 class Op(NamedTuple):
-    """A word for a layer: its class, the options it takes, and the fields that the word sets."""
+    """A word for a layer: its class, the options it takes, the fields that the word sets, and what it may need."""
 
     kind: type[Layer]
     options: AbstractSet[str] = frozenset()
     fields: Mapping[str, Any] = MappingProxyType({})
+    example: str = ""
+    """The options without which it is no layer."""
 
 
 _WINDOW = frozenset({"size", "number", "stride", "padding", "dilation"})
 _CONVOLUTION = _WINDOW | {"nobias", "bias", "flip", "normalize", "border", "kernels"}
 _NUMBER = frozenset({"number"})
+_NORM = frozenset({*Norm.KEYS, "noaffine"})
 
 OPS = {
     "conv": Op(Conv, _CONVOLUTION | {"groups"}),
     "dwconv": Op(DepthwiseConv, _CONVOLUTION),
-    "batchnorm": Op(BatchNorm, {*BatchNorm.KEYS}),
+    "deconv": Op(Deconv, _WINDOW | {"groups", "output_padding", "nobias"}),
+    "batchnorm": Op(BatchNorm, _NORM),
+    "groupnorm": Op(GroupNorm, _NORM | _NUMBER, example="8"),
+    "instancenorm": Op(InstanceNorm, {*InstanceNorm.KEYS}),
+    "layernorm": Op(LayerNorm, _NORM),
     "lrn": Op(LocalResponseNorm, {"number", *LocalResponseNorm.KEYS}),
     "softmax": Op(Softmax),
     "flatten": Op(Flatten),
-    "linear": Op(Linear, {"number", "nobias"}),
+    "linear": Op(Linear, {"number", "nobias"}, example="10"),
+    "upsample": Op(Upsample, {"size", "number", "interpolation"}, example="2"),
     **{function.value: Op(Activation, fields={"function": function}) for function in Function},
     **{name.value: Op(Activation, _NUMBER, {"function": name, "slope": slope}) for name, slope in SLOPES.items()},
+    "prelu": Op(PRelu, {"each"}),
     "dropout": Op(Dropout, _NUMBER),
     "gray": Op(Gray),
     "equalize": Op(Equalize),
     **{f"global{mode}pool": Op(GlobalPool, fields={"mode": mode}) for mode in PoolMode if mode.row.unbounded},
+    **{
+        f"adaptive{mode}pool": Op(AdaptivePool, {"size", "number"}, {"mode": mode}, example="7")
+        for mode in PoolMode
+        if mode.row.unbounded
+    },
     **{mode.op: Op(ChannelPool, _NUMBER, {"mode": mode}) for mode in ChannelMode},
     **{
         f"{mode}pool": Op(Pool, _WINDOW | ({"ceil", "countpad"} if mode.row.averages else {"ceil"}), {"mode": mode})
@@ -81,17 +96,31 @@ def build_layer(word: str, options: Options) -> Layer:
         return kind(**fields, window=_pool_window(options), count_include_pad="countpad" in options)
     if issubclass(kind, Convolution) and "nobias" in options and "bias" in options:
         raise LanguageError("bias= and nobias contradict each other")
-    if "number" in options:
-        fields[kind.BARE] = _as_count(options["number"], kind.COUNTS) if kind.COUNTS else options["number"]
+    if "number" in options or OPS[word].example:
+        fields[kind.BARE] = _read_bare(word, options)
     if issubclass(kind, Convolution):
         padding = default_padding(options.get("border", Border()))
         fields["window"] = _window({"padding": padding} | options, _kernel_size(word, options), stride=(1, 1))
         fields["learned_bias"] = not options.keys() & {"kernels", "nobias", "bias"}
-    elif kind is Linear:
-        if "number" not in options:
-            raise LanguageError(f"the {kind.COUNTS} is needed, as in {word}:10")
+    elif kind is Deconv:
+        fields["window"] = _window(options, _kernel_size(word, options), stride=(1, 1))
+    if kind in {Linear, Deconv}:
         fields["bias"] = "nobias" not in options
+    if "noaffine" in options:
+        fields["affine"] = False
     return kind(**fields)
+
+
+def _read_bare(word: str, options: Options) -> object:
+    """Return what the option without a key says; a `LanguageError` where it is needed and not given."""
+    kind, example = OPS[word].kind, f"{word}:{OPS[word].example}"
+    if not kind.PAIR:
+        if "number" not in options:
+            raise LanguageError(f"the {kind.COUNTS} is needed, as in {example}")
+        return _as_count(options["number"], kind.COUNTS) if kind.COUNTS else options["number"]
+    if ("size" in options) == ("number" in options):
+        raise LanguageError(f"one {kind.COUNTS} is needed, as in {example} or {example}x3")
+    return options["size"] if "size" in options else (_as_count(options["number"], kind.COUNTS),) * 2
 
 
 def _as_count(number: float, subject: str) -> int:
@@ -110,7 +139,8 @@ def _kernel_size(word: str, options: Options) -> Pair:
             number = show_number(options["number"])
             readings = f"{word}:{number}x{number} is a window, {word}:3x3,{number} has {number} outputs"
             raise LanguageError(f"{number} is not a window; {readings}")
-        raise LanguageError("a kernel size such as 3x3, or a kernel such as sobel-x, is needed")
+        kernel = ", or a kernel such as sobel-x," if "kernels" in OPS[word].options else ""
+        raise LanguageError(f"a kernel size such as 3x3{kernel} is needed")
     own = common_size(options["kernels"])
     if size not in {None, own}:
         raise LanguageError(f"the size given is not the {own[0]}x{own[1]} of kernel {options['kernels'][0].text}")
@@ -318,9 +348,9 @@ def _layer(kernel_shape: KernelShape, missing_size: Pair | None, text: str) -> L
     options = read_options(split(rest, ",") if colon else [], kernel_shape=kernel_shape if "kernels" in taken else None)
     for option in options:
         if option not in taken:
-            raise LanguageError(f"{word} has no {option}")
-    sizes = {"size", "kernels"} if "kernels" in taken else {"size", "number"}
-    if missing_size and "size" in taken and not options.keys() & sizes:
+            raise LanguageError(f"{word} has no {option.replace('_', ' ')}")
+    sizes = {"size", "number"} if issubclass(OPS[found].kind, Pool) else {"size", "kernels"}
+    if missing_size and "stride" in taken and not options.keys() & sizes:
         options["size"] = missing_size
     return replace(build_layer(found, options), name=_check_name("@".join(names)) if names else "")
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, TextError, nearest
 from cnnfilter.nn.geometry import PaddingWord, as_border, as_padding, as_pair
 from cnnfilter.nn.layers import KernelWord, Normalization
+from cnnfilter.nn.resampling import Interpolation
 from cnnfilter.numbers import join_rows, parse_number, parse_row
 
 SIGNS = "()|+"
@@ -92,14 +93,15 @@ KernelShape = Callable[[str], tuple[int, ...]]
 Options = dict[str, Any]
 """What the options of one layer say: `size`, `number` (one without a key), `kernels`, flags, and those in `READ`."""
 
-FLAGS = ("nobias", "flip", "ceil", "countpad")
+FLAGS = ("nobias", "flip", "ceil", "countpad", "noaffine", "each")
 NUMBERS = ("eps", "alpha", "beta", "k")
-LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
+LETTERS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups", "op": "output_padding"}
 KEYS = {"p": "padding"} | {name: name for name in ("border", "normalize", "bias", *NUMBERS)}
-KNOWN_WORDS = [*FLAGS, *PaddingWord, *(f"{key}=" for key in KEYS)]
+KNOWN_WORDS = [*FLAGS, *PaddingWord, *Interpolation, *(f"{key}=" for key in KEYS)]
 """The words that are options by themselves, or with a value behind them."""
 
-SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "s": "s", "d": "d", "g": "g"}
+SPELLED_OUT = {"stride": "s", "padding": "p", "pad": "p", "dilation": "d", "groups": "g", "output_padding": "op"}
+SPELLED_OUT |= {letter: letter for letter in LETTERS if letter != "p"}
 """The words of other tools for options, and their letters here."""
 
 
@@ -138,6 +140,7 @@ READ: dict[str, Callable[[str], object]] = {
     "padding": as_padding,
     "dilation": partial(as_pair, subject="dilation"),
     "groups": _as_groups,
+    "output_padding": partial(as_pair, subject="output padding", least=0),
     "border": as_border,
     "normalize": _as_normalization,
     "bias": _as_bias,
@@ -145,7 +148,14 @@ READ: dict[str, Callable[[str], object]] = {
 }
 """How the value of an option with a letter or a key is read."""
 
-_LETTER = re.compile(r"([spdg])([-+.\dx].*)", re.DOTALL)
+_WORDS: dict[str, tuple[str, object]] = {
+    **{flag: (flag, True) for flag in FLAGS},
+    **{word.value: ("padding", as_padding(word)) for word in PaddingWord},
+    **{word.value: ("interpolation", word) for word in Interpolation},
+}
+"""The words that are options by themselves, what they set, and to what."""
+
+_LETTER = re.compile(r"(op|[spdg])([-+.\dx].*)", re.DOTALL)
 _PLAIN_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
 
 
@@ -178,10 +188,8 @@ def read_options(words: Iterable[str], *, kernel_shape: KernelShape | None) -> O
 
 def _read_option(word: str, kernel_shape: KernelShape | None) -> tuple[str, object]:
     """Return which option a word sets, and to what."""
-    if word in FLAGS:
-        return word, True
-    if word in list(PaddingWord):
-        return "padding", as_padding(word)
+    if word in _WORDS:
+        return _WORDS[word]
     if re.fullmatch(r"\d+x\d+", word, re.ASCII):
         return "size", as_pair(word, "size")
     if _PLAIN_NUMBER.fullmatch(word):

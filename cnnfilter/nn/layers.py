@@ -1,15 +1,16 @@
 """Layers as values: what each holds, what comes out of it, what it costs, and how it is written; convolutions first."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import reduce
 from math import prod
 from typing import ClassVar, Literal, NamedTuple, dataclass_transform
 
 from cnnfilter.errors import ShapeError
+from cnnfilter.nn.fields import PIXEL, Field, Reach
 from cnnfilter.nn.frozen import Value
-from cnnfilter.nn.geometry import PIXEL, Border, BorderMode, Field, Pair, Window, show_pair
+from cnnfilter.nn.geometry import LARGEST, Border, BorderMode, Pair, Window, show_pair, show_side
 from cnnfilter.numbers import count, show_number
 
 Shape = tuple[int, ...]
@@ -83,15 +84,27 @@ class Layer(Value):
     COUNTS: ClassVar[str] = ""
     """What that number counts; empty where it need not be whole."""
 
+    PAIR: ClassVar[bool] = False
+    """Whether that number is one for the height and one for the width."""
+
     KEYS: ClassVar[tuple[str, ...]] = ()
     """The fields that are written `key=number`."""
+
+    INITIAL: ClassVar[Mapping[str, float]] = {}
+    """The numbers that its tensors begin with, for those that are not drawn at random."""
+
+    DRAWN: ClassVar[str] = ""
+    """As what it is drawn, one of `plot.network_steps.COLORS`; empty for a layer that gives its volume no colour."""
 
     name: str = ""
 
     def __post_init__(self) -> None:
-        number = getattr(self, self.BARE) if self.COUNTS else None
-        if number is not None and number < 1:
-            raise ShapeError(f"{self.COUNTS} {number} is below 1, the least that is allowed")
+        given = getattr(self, self.BARE) if self.COUNTS else None
+        for number in given or () if self.PAIR else () if given is None else (given,):
+            if number < 1:
+                raise ShapeError(f"{self.COUNTS} {number} is below 1, the least that is allowed")
+            if self.PAIR and number > LARGEST:
+                raise ShapeError(f"{self.COUNTS} {number} is above {LARGEST}, the most that is allowed")
 
     @property
     def op(self) -> str:
@@ -127,7 +140,8 @@ class Layer(Value):
         for field in filter(None, (self.BARE, *self.KEYS)):
             number = getattr(self, field)
             if number is not None and number != getattr(type(self), field, None):
-                yield f"{'' if field == self.BARE else f'{field}='}{show_number(number)}"
+                text = show_side(number) if self.PAIR else show_number(number)
+                yield text if field == self.BARE else f"{field}={text}"
 
     def output(self, shape: Shape) -> Shape:
         """Return the shape that comes out when `shape` goes in; `ShapeError` where it cannot go in."""
@@ -160,7 +174,23 @@ class Layer(Value):
         return shape[0], shape[1], shape[2]
 
 
-class WindowLayer(Layer):
+class SpatialLayer(Layer):
+    """A layer that makes each value of some of those before it, which differ along both axes."""
+
+    def reach(self, shape: Shape, axis: int) -> tuple[Reach, int, int]:
+        """Return what a value sees along an axis of an input of `shape`, and how it repeats: see `Along.behind`."""
+        raise NotImplementedError
+
+    def follow(self, flow: Flow) -> Flow:
+        """Return a volume whose values see what the values that they are made of see together."""
+        shape = self.output(flow.shape)
+        if flow.field is None:
+            return Flow(shape, None)
+        rows, columns = (along.behind(*self.reach(flow.shape, axis)) for axis, along in enumerate(flow.field))
+        return Flow(shape, Field(rows, columns) if rows and columns else None)
+
+
+class WindowLayer(SpatialLayer):
     """A layer that makes each value of what a window sees."""
 
     ROWS = "window"
@@ -168,20 +198,11 @@ class WindowLayer(Layer):
 
     window: Window
 
-    def follow(self, flow: Flow) -> Flow:
-        """Return a volume whose values see what the window's values see together."""
-        shape, seen, window = self.output(flow.shape), flow.field, self.window
-        if seen is None:
-            return Flow(shape, None)
-        top, left, _, _ = window.pads(flow.shape[0], flow.shape[1])
-        bottom, right = window.extent[0] - 1 - top, window.extent[1] - 1 - left
-        down, across = seen.jump
-        field = Field(
-            first=(seen.first[0] - top * down, seen.first[1] - left * across),
-            last=(seen.last[0] + bottom * down, seen.last[1] + right * across),
-            jump=(down * window.stride[0], across * window.stride[1]),
-        )
-        return Flow(shape, field)
+    def reach(self, shape: Shape, axis: int) -> tuple[Reach, int, int]:
+        """Return what a window sees along an axis; the next one is `stride` further."""
+        before, extent = self.window.pads(shape[0], shape[1])[axis], self.window.extent[axis]
+        stride = self.window.stride[axis]
+        return lambda place: (place * stride - before, place * stride - before + extent - 1), 1, stride
 
 
 def show_layers(layers: Iterable[Layer]) -> str:
@@ -245,6 +266,11 @@ class Function(StrEnum):
     SIGMOID = "sigmoid"
     TANH = "tanh"
     ABS = "abs"
+    HARDSWISH = "hardswish"
+    HARDSIGMOID = "hardsigmoid"
+    SELU = "selu"
+    SOFTPLUS = "softplus"
+    MISH = "mish"
 
 
 class Normalization(StrEnum):
@@ -297,6 +323,7 @@ class Convolution(WindowLayer):
     degrees, which makes it the convolution of mathematics.
     """
 
+    DRAWN = "convolution"
     KEEPS_CHANNELS = False
 
     kernels: tuple[KernelWord, ...] = ()

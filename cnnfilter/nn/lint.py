@@ -148,9 +148,11 @@ def _of_visit(visit: Visit) -> Iterator[str]:
         yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)
         yield from _on_even(layer.window, flow.shape[0], flow.shape[1])
     if isinstance(layer, Block):
-        jumps = dict.fromkeys(end.field.jump for end in layer.ends(flow) if end.field)
-        if len(jumps) > 1:
-            each = " and ".join(map(show_pair, jumps))
+        paces = dict.fromkeys(tuple(along.pace for along in end.field) for end in layer.ends(flow) if end.field)
+        if len(paces) > 1:
+            each = " and ".join(
+                "x".join(f"{pixels}/{values}".removesuffix("/1") for pixels, values in pace) for pace in paces
+            )
             yield f"its branches have jumps of {each}, so their values are not over the same pixels"
 
 

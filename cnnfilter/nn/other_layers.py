@@ -1,4 +1,4 @@
-"""The layers that are not convolutions: activations, norms, fully connected ones, pools and blocks."""
+"""The layers that are not convolutions: activations, fully connected ones, pools and blocks."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -6,7 +6,8 @@ from math import prod
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.geometry import show_side, unite
+from cnnfilter.nn.fields import unite
+from cnnfilter.nn.geometry import show_side
 from cnnfilter.nn.layers import Block, Flow, Function, Layer, Shape, WindowLayer, show_shape
 
 SLOPES = {Function.LEAKYRELU: 0.01, Function.ELU: 1.0}
@@ -81,6 +82,7 @@ class Linear(Layer):
 
     ROWS = "whole"
     ALPHA = "none"
+    DRAWN = "linear"
     KEEPS_CHANNELS = False
     BARE = "outputs"
     COUNTS = "number of outputs"
@@ -132,51 +134,28 @@ class Dropout(Layer):
             raise ShapeError(f"dropout of {self.rate} is not a number from 0 to 1")
 
 
-class BatchNorm(Layer):
-    """Each channel shifted and scaled by what was measured and learned in training.
+class PRelu(Layer):
+    """max(0, x) + slope * min(0, x), with a slope that is learned: one, or `each` channel its own.
 
-    (x - mean) / sqrt(variance + eps) * weight + bias (Ioffe and Szegedy, "Batch Normalization", 2015).
+    He et al., "Delving deep into rectifiers", 2015.
     """
 
     ROWS = "point"
     ALPHA = "none"
-    KEYS = ("eps",)
-    op = "batchnorm"
+    INITIAL: ClassVar[dict[str, float]] = {"weight": 0.25}
+    op = "prelu"
     learns = True
 
-    eps: float = 1e-5
+    each: bool = False
 
-    def __post_init__(self) -> None:
-        if self.eps < 0:
-            raise ShapeError(f"eps {self.eps} is negative; it is added to a variance")
+    def options(self) -> Iterator[str]:
+        """Yield `each`."""
+        if self.each:
+            yield "each"
 
     def tensors(self, shape: Shape) -> dict[str, Shape]:
-        """Return weight, bias, mean and variance: a number for each channel."""
-        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (shape[-1],))
-
-
-class LocalResponseNorm(Layer):
-    """Each value divided by (k + alpha / size * sum of squares of `size` neighbouring channels) ** beta.
-
-    The channels are around the value's own, one more before it where `size` is even, as in PyTorch and
-    Caffe (Krizhevsky et al., "ImageNet classification with deep CNNs", 2012, has alpha without the division).
-    """
-
-    ROWS = "point"
-    ALPHA = "none"
-    BARE = "size"
-    COUNTS = "number of channels"
-    KEYS = ("alpha", "beta", "k")
-    op = "lrn"
-
-    size: int = 5
-    alpha: float = 1e-4
-    beta: float = 0.75
-    k: float = 1.0
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (height, width, channels)."""
-        return self.volume(shape)
+        """Return the slope, (1,), or one for each channel."""
+        return {"weight": (shape[-1] if self.each else 1,)}
 
 
 class Equalize(Layer):
@@ -195,6 +174,7 @@ class Equalize(Layer):
 class Residual(Block):
     """The sum of its branches; with one branch, of it and the input (He et al., "Deep residual learning", 2015)."""
 
+    DRAWN = "sum"
     op = "res"
 
     @property
@@ -218,6 +198,7 @@ class Residual(Block):
 class Concatenation(Block):
     """The channels of all branches side by side (Szegedy et al., "Going deeper with convolutions", 2014)."""
 
+    DRAWN = "channels side by side"
     op = "cat"
 
     def join(self, ends: Sequence[Flow]) -> Flow:
@@ -291,6 +272,8 @@ class ChannelMode(StrEnum):
 class Pool(WindowLayer):
     """One value for each window of each channel."""
 
+    DRAWN = "pool"
+
     mode: PoolMode
     count_include_pad: bool = False
 
@@ -327,7 +310,8 @@ class GlobalPool(Layer):
     """One value for each channel: the greatest, or the mean."""
 
     ROWS = "whole"
-    ALPHA = "weigh"
+    ALPHA: ClassVar[Literal["weigh", "none"]] = "weigh"
+    DRAWN = "pool"
 
     mode: PoolMode
 

@@ -6,18 +6,8 @@ from typing import Any, NamedTuple
 
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window, as_padding, as_pair
 from cnnfilter.nn.layers import Conv, Function, Layer
-from cnnfilter.nn.other_layers import (
-    Activation,
-    BatchNorm,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    Linear,
-    LocalResponseNorm,
-    Pool,
-    PoolMode,
-    Softmax,
-)
+from cnnfilter.nn.norms import BatchNorm, LocalResponseNorm
+from cnnfilter.nn.other_layers import Activation, Dropout, Flatten, GlobalPool, Linear, Pool, PoolMode, Softmax
 
 Arguments = Mapping[str, Any]
 """The arguments of a call by their names, those that were left out aside."""

@@ -7,11 +7,12 @@ from cnnfilter.errors import LanguageError, ShapeError
 from cnnfilter.nn.geometry import Pair, Sides
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Network, Visit
+from cnnfilter.nn.resampling import Deconv
 from cnnfilter.numbers import count
 
 COUNTING_RULE = (
-    "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw; "
-    "biases, norms, pools and activations count none. FLOPs are 2 x MACs."
+    "MACs are multiplications by weights, of conv and linear: out elements x (in / groups) x kh x kw, of deconv: "
+    "in elements x (out / groups) x kh x kw; biases, norms, pools and activations count none. FLOPs are 2 x MACs."
 )
 """What is counted, in a sentence."""
 
@@ -20,9 +21,10 @@ class LayerCosts(NamedTuple):
     """What is known of one layer; sizes are (height, width, channels) or (length,).
 
     `padding` is (top, left, bottom, right), None for a layer without a window. `receptive_field` is
-    (height, width) in pixels of the input, `jump` their distance from one value to the next, `first` the
-    (row, column) where the first value's begins; "all" and None where the whole input is seen. `depth` counts
-    the blocks around the layer, and `branch` is its branch in the innermost, from 1, or 0.
+    (height, width) in pixels of the input, the largest of any value, `jump` their distance from one value to the next,
+    None where that is not constant, `first` the (row, column) where the first value's begins; "all" and None where the
+    whole input is seen. `depth` counts the blocks around the layer, and `branch` is its branch in the innermost, from
+    1, or 0.
     """
 
     name: str
@@ -95,8 +97,8 @@ class Summary(NamedTuple):
 def summarize(network: Network, shape: Shape, *, batch: int = 1, dtype: FloatName = "float32") -> Summary:
     """Return sizes, parameters, multiplications and receptive fields of each layer for an input of `shape`.
 
-    Multiplications (MACs) are those by weights, of conv and linear: out elements x (in / groups) x kh x kw. Counts are
-    those of one input; bytes are those of a batch.
+    Multiplications (MACs) are those by weights, see `COUNTING_RULE`. Counts are those of one input; bytes are those of
+    a batch.
     """
     if len(shape) != 3 or not all(size >= 1 for size in shape):
         raise ShapeError(f"an input is (height, width, channels), each at least 1, not {shape}")
@@ -126,7 +128,7 @@ def _row(visit: Visit) -> LayerCosts:
         parameters=layer.parameters(shape),
         statistics=layer.statistics(shape),
         macs=layer.macs(shape),
-        padding=layer.window.pads(*shape[:2]) if isinstance(layer, WindowLayer) else None,
+        padding=layer.window.pads(*shape[:2]) if isinstance(layer, WindowLayer | Deconv) else None,
         receptive_field=field.size if field else "all",
         jump=field.jump if field else None,
         first=field.first if field else None,

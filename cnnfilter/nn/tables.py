@@ -59,9 +59,9 @@ def _markdown(cells: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _field(row: LayerCosts) -> tuple[str, str]:
-    if row.receptive_field == "all" or row.jump is None:
+    if row.receptive_field == "all":
         return "all", ""
-    return show_shape(row.receptive_field), show_shape(row.jump)
+    return show_shape(row.receptive_field), show_shape(row.jump) if row.jump else "varies"
 
 
 def _indents(rows: Iterable[LayerCosts]) -> Iterator[str]:
@@ -114,7 +114,8 @@ def _json(summary: Summary, *, compared: bool) -> str:
         content: dict[str, Any] = {
             key: value
             for key, value in row._asdict().items()
-            if value is not None and (value or key not in {"statistics", "depth", "branch"})
+            if (value is not None or (key == "jump" and row.receptive_field != "all"))
+            and (value or key not in {"statistics", "depth", "branch"})
         }
         if compared and (costs := compare(visit)):
             content |= {key: cost._asdict() for key, cost in costs._asdict().items()}

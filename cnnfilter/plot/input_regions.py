@@ -7,7 +7,8 @@ from math import floor
 from typing import NamedTuple
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.geometry import Field, Pair, Window, show_pair
+from cnnfilter.nn.fields import Along, Field
+from cnnfilter.nn.geometry import Pair, Window, show_pair
 from cnnfilter.nn.layers import Layer, Shape
 from cnnfilter.nn.network import Visit
 from cnnfilter.nn.other_layers import GlobalPool
@@ -51,8 +52,10 @@ class Frames(NamedTuple):
 
 
 def _seen(field: Field, unit: Pair, axis: int) -> Pair:
-    further = unit[axis] * field.jump[axis]
-    return field.first[axis] + further, field.last[axis] + further
+    span = field[axis].span(unit[axis])
+    if span is None:
+        raise ShapeError(f"unit {unit[0]},{unit[1]} sees no pixel of the input")
+    return span
 
 
 def find_frames(visits: Iterable[Visit], unit: Pair | None = None) -> Frames:
@@ -89,11 +92,22 @@ def _middle(last: Visit, field: Field, unit: Pair | None) -> tuple[float, float]
 
 def _nearest(field: Field, size: Pair, middle: Sequence[float]) -> Pair:
     """Return the unit whose field has its middle nearest to a place."""
-    row, column = (
-        min(max(floor((place - (first + last) / 2) / jump + 0.5), 0), count - 1)
-        for first, last, jump, count, place in zip(*field, size, middle, strict=True)
-    )
+    row, column = (_nearest_along(*of_axis) for of_axis in zip(field, size, middle, strict=True))
     return row, column
+
+
+def _nearest_along(along: Along, count: int, middle: float) -> int:
+    """Return which of the values along an axis has its middle nearest to a place, the last of several."""
+    known = [(place, sum(span) / 2) for place, span in enumerate(along.spans[:count]) if span]
+    around = [
+        min(max(floor((middle - own) / along.step + 0.5), 0), (count - 1 - place) // len(along.spans))
+        for place, own in known
+    ]
+    ends = [
+        (abs(own + times * along.step - middle), -(place + times * len(along.spans)))
+        for times, (place, own) in zip(around, known, strict=True)
+    ]
+    return -min(ends)[1]
 
 
 class Excerpt(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from cnnfilter.nn.layers import Block, Convolution, Shape
+from cnnfilter.nn.layers import Block, Shape
 from cnnfilter.nn.network import Network, Node, Visit
-from cnnfilter.nn.other_layers import Concatenation, GlobalPool, Linear, Pool, Residual
+from cnnfilter.nn.other_layers import Residual
 
 MOST_STEPS = 24
 """Networks of more volumes are drawn with equal neighbors joined: VGG-16 has 22, ResNet-18 more."""
@@ -23,15 +23,6 @@ COLORS = {
     "other": "#FFFFFF",
 }
 """What makes a volume, as colors that all eyes distinguish (M. Okabe, K. Ito, Color universal design, 2002)."""
-
-_KINDS: dict[type, str] = {
-    Convolution: "convolution",
-    Pool: "pool",
-    GlobalPool: "pool",
-    Linear: "linear",
-    Residual: "sum",
-    Concatenation: "channels side by side",
-}
 
 SIGNS = {"sum": "+", "channels side by side": "c"}
 """Where branches meet."""
@@ -66,7 +57,7 @@ class VolumeStep(NamedTuple):
     @property
     def kind(self) -> str:
         """What makes the volume, one of `COLORS`."""
-        return next((kind for type_, kind in _KINDS.items() if isinstance(self.main.node.layer, type_)), "other")
+        return self.main.node.layer.DRAWN or "other"
 
 
 class Drawing(NamedTuple):
@@ -119,7 +110,7 @@ def _steps(nodes: Sequence[Node], visits: dict[int, Visit]) -> tuple[VolumeStep,
         if waiting and branches:  # what goes into a block is before its fork
             made.append(VolumeStep(waiting, waiting[-1]))
             waiting = ()
-        if isinstance(visit.node.layer, tuple(_KINDS)) or visit.inputs.shape != visit.outputs.shape:
+        if visit.node.layer.DRAWN or visit.inputs.shape != visit.outputs.shape:
             made.append(VolumeStep((*waiting, visit), visit, branches))
             waiting = ()
         elif made:

@@ -216,7 +216,8 @@ def _draw_frames(axes: Axes, fields: Fields, section: Section, zoom: float) -> N
     taken: list[tuple[float, float]] = []
     frames = fields.found.frames
     for number, (frame, color) in reversed(list(enumerate(zip(frames, fields.colors, strict=True), 1))):
-        (height, width), corner = frame.field.size, (frame.columns[0] - 0.5, frame.rows[0] - 0.5)
+        height, width = (last - first + 1 for first, last in (frame.rows, frame.columns))
+        corner = frame.columns[0] - 0.5, frame.rows[0] - 0.5
         patch = Rectangle(corner, width, height, fill=False, ec=color, lw=1.6 * zoom, gid=f"frame {number}")
         patch.set_path_effects([Stroke(linewidth=3.0 * zoom, foreground="black"), Normal()])
         patch.set_zorder(3 + len(frames) - number)
@@ -243,7 +244,7 @@ def table_of(found: Frames) -> list[tuple[str, ...]]:
     for number, frame in enumerate(found.frames, 1):
         field = frame.field
         unit, first = ("{}, {}".format(*place) for place in (frame.unit, field.first))
-        sizes = show_pair(frame.output), unit, show_pair(field.size), show_pair(field.jump)
+        sizes = show_pair(frame.output), unit, show_pair(field.size), show_pair(field.jump) if field.jump else "varies"
         seen = ("{} to {}".format(*span) for span in (frame.rows, frame.columns))
         lines.append((str(number), _names(frame.names), *sizes, first, *seen))
     if found.whole:

@@ -11,7 +11,8 @@ from scipy import special  # type: ignore[import-untyped]
 from tests.cli.conftest import Run
 from tests.cli.pictures import rows
 
-NAMES = ["relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "sigmoid", "tanh", "abs", "softmax"]
+NAMES = ["relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "sigmoid", "tanh", "abs", "hardswish", "hardsigmoid"]
+NAMES += ["selu", "softplus", "mish", "softmax"]
 X = np.array([-2.0, -1, 0, 1, 2])
 
 
@@ -56,6 +57,11 @@ def test_json_has_every_digit(run: Run) -> None:
         "sigmoid": special.expit(X),
         "tanh": np.tanh(X),
         "abs": np.abs(X),
+        "hardswish": X * (X + 3).clip(0, 6) / 6,
+        "hardsigmoid": (X + 3).clip(0, 6) / 6,
+        "selu": 1.0507009873554805 * np.where(X < 0, 1.6732632423543772 * special.expm1(X), X),
+        "softplus": special.softplus(X),
+        "mish": X * np.tanh(special.softplus(X)),
         "softmax": special.softmax(X),
     }
     assert list(records) == list(expected) == NAMES

@@ -34,6 +34,8 @@ def logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+SELU_SCALE = 1.0507009873554805
+
 FORMULAS: dict[Function, Callable[[float], float]] = {
     Function.RELU: lambda x: max(x, 0),
     Function.RELU6: lambda x: min(max(x, 0), 6),
@@ -44,6 +46,11 @@ FORMULAS: dict[Function, Callable[[float], float]] = {
     Function.SIGMOID: logistic,
     Function.TANH: math.tanh,
     Function.ABS: abs,
+    Function.HARDSWISH: lambda x: x * min(max(x + 3, 0), 6) / 6,
+    Function.HARDSIGMOID: lambda x: min(max(x + 3, 0), 6) / 6,
+    Function.SELU: lambda x: SELU_SCALE * elu(x, 1.6732632423543772),
+    Function.SOFTPLUS: lambda x: x if x > 20 else math.log1p(math.exp(x)),
+    Function.MISH: lambda x: x * math.tanh(x if x > 20 else math.log1p(math.exp(x))),
 }
 """The functions of PyTorch's documentation, a number at a time."""
 
@@ -60,8 +67,17 @@ LIMITS = {
     Function.SIGMOID: (0, 1),
     Function.TANH: (-1, 1),
     Function.ABS: (np.inf, np.inf),
+    Function.HARDSWISH: (0, np.inf),
+    Function.HARDSIGMOID: (0, 1),
+    Function.SELU: (-SELU_SCALE * 1.6732632423543772, np.inf),
+    Function.SOFTPLUS: (0, np.inf),
+    Function.MISH: (0, np.inf),
 }
 """What each function goes to at minus and plus infinity."""
+
+
+NAN_AT_THE_END = {Function.GELU, Function.SILU, Function.HARDSWISH, Function.MISH}
+"""Products of x and what goes to 0 at minus infinity."""
 
 
 def layer_of(function: Function, slope: float | None = None) -> Activation:
@@ -113,21 +129,22 @@ class TestActivate:
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_large_values_do_not_overflow(self, function: Function, dtype: str) -> None:
         largest = float(np.finfo(dtype).max)
+        scale = SELU_SCALE * (1 + 3e-7) if function is Function.SELU else 1  # the largest stays finite
         for size in (1e3, 1e6, 1e30, largest):
-            low, high = activate(np.array([-size, size], dtype), layer_of(function)).tolist()
+            low, high = activate(np.array([-size, size / scale], dtype), layer_of(function)).tolist()
             least, most = LIMITS[function]
             assert low == pytest.approx({-np.inf: -0.01 * size, np.inf: size}.get(least, least), rel=1e-6), (
                 f"{function}({-size})"
             )
             assert high == pytest.approx({np.inf: size}.get(most, most), rel=1e-6), f"{function}({size})"
 
-    @pytest.mark.parametrize("function", sorted(set(Function) - {Function.GELU, Function.SILU}))
+    @pytest.mark.parametrize("function", sorted(set(Function) - NAN_AT_THE_END))
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_infinity_goes_to_the_limit(self, function: Function, dtype: str) -> None:
         values = np.array([-np.inf, np.inf], dtype)
-        assert activate(values, layer_of(function)).tolist() == list(LIMITS[function])
+        assert activate(values, layer_of(function)).tolist() == pytest.approx(list(LIMITS[function]))
 
-    @pytest.mark.parametrize("function", [Function.GELU, Function.SILU])
+    @pytest.mark.parametrize("function", sorted(NAN_AT_THE_END))
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_minus_infinity_times_nothing_is_zero_or_nan_and_no_complaint_of_numpy(
         self, function: Function, dtype: str
@@ -178,6 +195,9 @@ class TestDifferentiate:
             (layer_of(Function.LEAKYRELU, 0.1), [0.0], [0.1]),
             (layer_of(Function.ELU, 2.0), [0.0], [2.0]),
             (layer_of(Function.ABS), [0.0], [0.0]),
+            (layer_of(Function.HARDSWISH), [-3.0, 3.0], [0.0, 1.0]),
+            (layer_of(Function.HARDSIGMOID), [-3.0, 3.0], [0.0, 0.0]),
+            (layer_of(Function.SELU), [0.0], [SELU_SCALE * 1.6732632423543772]),
         ],
         ids=lambda given: getattr(given, "text", str(given)),
     )
@@ -215,7 +235,7 @@ class TestActivations:
     def test_the_limits_are_the_least_and_the_greatest_value(self, layer: Activation) -> None:
         values = activate(np.linspace(-100, 100, 2_000_001), layer)
         least, most = ACTIVATIONS[layer.op].limits(parameter_of(layer))
-        assert (most == np.inf and values.max() == 100) or values.max() == pytest.approx(most, abs=1e-9)
+        assert (most == np.inf and values.max() >= 100) or values.max() == pytest.approx(most, abs=1e-9)
         assert (least == -np.inf and values.min() < 0) or values.min() == pytest.approx(least, abs=1e-9)
 
     @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.text)
@@ -229,7 +249,7 @@ class TestActivations:
 
 def evaluate(formula: str, number: float, x: float) -> float:
     """Return what a formula as it is written gives for a number."""
-    names = {name: getattr(math, name) for name in ("exp", "erf", "sqrt", "tanh", "pi")}
+    names = {name: getattr(math, name) for name in ("exp", "erf", "sqrt", "tanh", "log", "pi")}
     text, _, share = formula.format(a=number).replace("^", "**").replace("|x|", "abs(x)").partition(", s = ")
     known = {**names, "sigmoid": logistic, "x": x}
     return float(eval(text, {**known, "s": eval(share, dict(known)) if share else 0.0}))

@@ -14,7 +14,7 @@ from cnnfilter.compute.forward import Step
 from cnnfilter.compute.operations import Setting, equalize, normalize_batch, normalize_locally, run_steps
 from cnnfilter.kernels.spec import kernel_shape
 from cnnfilter.nn.language import parse_network
-from cnnfilter.nn.other_layers import LocalResponseNorm
+from cnnfilter.nn.norms import LocalResponseNorm
 from tests.compute.plain import equalize_plainly, normalize_batch_plainly, normalize_locally_plainly
 
 

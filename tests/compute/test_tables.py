@@ -11,12 +11,13 @@ from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.frozen import fields_of
 from cnnfilter.nn.language import BLOCKS, OPS, parse_network
 from cnnfilter.nn.layer_options import NUMBERS
-from cnnfilter.nn.layers import Block, Convolution, Function, Layer, WindowLayer
+from cnnfilter.nn.layers import Block, Convolution, Function, Layer, SpatialLayer, WindowLayer
+from cnnfilter.nn.norms import Norm, OwnNorm
 from cnnfilter.nn.other_layers import Activation, ChannelMode, ChannelPool, PoolMode
 from tests.nn.strategies import kernel_shape
 from tests.reference.seeded import seeded_image
 
-ABSTRACT = {Layer, WindowLayer, Convolution, Block}
+ABSTRACT = {Layer, SpatialLayer, WindowLayer, Convolution, Block, Norm, OwnNorm}
 """Classes of which there are no layers."""
 
 
@@ -31,7 +32,8 @@ KINDS = [kind for kind in find_kinds() if kind.__module__.startswith("cnnfilter.
 
 def make_layer(word: str) -> Layer:
     """Return the layer of a word, with what it cannot be without."""
-    needed = {"conv": ":3x3", "dwconv": ":3x3", "linear": ":3"} | {f"{mode}pool": ":2" for mode in PoolMode}
+    needed = {"conv": ":3x3", "dwconv": ":3x3", "deconv": ":3x3"} | {f"{mode}pool": ":2" for mode in PoolMode}
+    needed |= {word: f":{op.example}" for word, op in OPS.items() if op.example}
     (layer,) = parse_network(word + needed.get(word, ""), kernel_shape).layers
     return layer
 

@@ -26,10 +26,10 @@ from cnnfilter.nn.layers import (
     Shape,
 )
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnnfilter.nn.other_layers import (
     SLOPES,
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,
@@ -39,12 +39,13 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
+    PRelu,
     Residual,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 
 NAMES = (
     *("sobel-x", "gaussian:5:1.5", "folder/kernel.txt", "0 -1 0; -1 5 -1; 0 -1 0", "1,2;3,4", "a+b", "a@b", "a#b"),
@@ -173,6 +174,21 @@ def pools(draw: st.DrawFn) -> Pool:
     return Pool(mode=mode, window=window, count_include_pad=counts)
 
 
+@cache
+@st.composite
+def deconvs(draw: st.DrawFn) -> Deconv:
+    """Return a transposed convolution, whether or not an image fits it."""
+    window = Window(draw(pairs(1, 5)), draw(pairs(1, 4)), draw(st.tuples(*[st.integers(0, 2)] * 4)), draw(pairs(1, 3)))
+    extra = [draw(st.integers(0, max(steps) - 1)) for steps in zip(window.stride, window.dilation, strict=True)]
+    return Deconv(
+        window=window,
+        outputs=draw(OUTPUTS),
+        groups=draw(st.integers(1, 4)),
+        output_padding=(extra[0], extra[1]),
+        bias=draw(BOOLEANS),
+    )
+
+
 FUNCTIONS = st.sampled_from(Function)
 
 
@@ -195,7 +211,13 @@ def layers(known: Kernels = ANY_KERNELS) -> st.SearchStrategy[Layer]:
         st.builds(ChannelPool, mode=st.sampled_from(ChannelMode), size=st.none() | st.integers(1, 9)),
         st.builds(GlobalPool, mode=st.sampled_from([PoolMode.MAX, PoolMode.AVG])),
         st.builds(Linear, outputs=st.integers(1, 99), bias=st.booleans()),
-        st.builds(BatchNorm, eps=st.just(1e-5) | positive),
+        st.builds(BatchNorm, eps=st.just(1e-5) | positive, affine=BOOLEANS),
+        st.builds(GroupNorm, groups=st.integers(1, 4), affine=BOOLEANS),
+        st.builds(LayerNorm, eps=st.just(1e-5) | positive, affine=BOOLEANS),
+        st.builds(PRelu, each=BOOLEANS),
+        deconvs(),
+        st.builds(Upsample, factor=pairs(1, 3), interpolation=st.sampled_from(Interpolation)),
+        st.builds(AdaptivePool, mode=st.sampled_from([PoolMode.MAX, PoolMode.AVG]), size=pairs(1, 9)),
         st.builds(Dropout, rate=st.just(0.5) | st.floats(0, 1)),
         st.builds(
             LocalResponseNorm,
@@ -204,7 +226,7 @@ def layers(known: Kernels = ANY_KERNELS) -> st.SearchStrategy[Layer]:
             beta=st.just(0.75) | st.floats(0, 4),
             k=st.just(1.0) | st.floats(0.5, 1e6),
         ),
-        st.sampled_from([Flatten(), Gray(), Softmax(), Equalize()]),
+        st.sampled_from([Flatten(), Gray(), Softmax(), Equalize(), InstanceNorm()]),
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
-from cnnfilter.nn.geometry import PIXEL
+from cnnfilter.nn.fields import PIXEL
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Block, Branch, Flow, Layer, Shape
 from cnnfilter.nn.network import Network

@@ -1,6 +1,7 @@
 """Receptive fields: published ones, and those found by following every pixel."""
 
 from collections.abc import Iterator
+from math import ceil, floor
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import cnnfilter
-from cnnfilter.nn.geometry import PIXEL, Field, Pair, Window, output_size, unite
+from cnnfilter.nn.fields import PIXEL, Along, Field, unite
+from cnnfilter.nn.geometry import Pair, Window, output_size
 from cnnfilter.nn.language import parse_network
 from cnnfilter.nn.layers import Block, Conv, Convolution, Flow, Layer, Shape
 from cnnfilter.nn.network import Network, Visit
 from cnnfilter.nn.other_layers import Pool, Residual
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 from tests.nn.strategies import kernel_shape, networks_for
 
 Seen = NDArray[np.bool_]
@@ -86,14 +89,14 @@ def test_what_is_joined_with_the_whole_sees_the_whole() -> None:
 
 
 def test_of_different_steps_the_largest_is_taken() -> None:
-    wide = Field((-2, 0), (2, 4), (2, 1))
+    wide = Field(Along(((-2, 2),), 2), Along(((0, 4),), 1))
     assert unite([PIXEL, wide]) == wide
     assert unite([wide, PIXEL]) == unite([PIXEL, wide])
 
 
 def test_a_pixel_through_a_window_is_what_the_window_sees() -> None:
     layer = Conv(window=Window((7, 7), stride=(2, 2), padding=(3, 3, 3, 3)))
-    assert layer.follow(Flow((224, 224, 1), PIXEL)).field == Field(first=(-3, -3), last=(3, 3), jump=(2, 2))
+    assert layer.follow(Flow((224, 224, 1), PIXEL)).field == Field(*[Along(((-3, 3),), 2)] * 2)
 
 
 @given(*[st.integers(1, 9)] * 3, st.integers(0, 5))
@@ -101,16 +104,18 @@ def test_a_span_through_a_window_is_as_long_as_the_formula_says(
     taps: int, stride: int, dilation: int, padding: int
 ) -> None:
     window = Window((taps, 1), (stride, 1), (padding, 0, padding, 0), (dilation, 1))
-    before = Field((-3, 0), (7, 0), (4, 1))
+    before = Field(Along(((-3, 7),), 4), Along(((0, 0),), 1))
     after = Conv(window=window).follow(Flow((100, 100, 1), before)).field
     assert after
-    assert after.size == (before.size[0] + dilation * (taps - 1) * before.jump[0], 1)
-    assert after.jump == (before.jump[0] * stride, 1)
-    assert after.first == (before.first[0] - padding * before.jump[0], 0)
+    assert after.size == (11 + dilation * (taps - 1) * 4, 1)
+    assert after.jump == (4 * stride, 1)
+    assert after.first == (-3 - padding * 4, 0)
 
 
 def look(layer: Layer, axis: int, seen: Seen) -> Seen:
     """Return what the values behind a layer, no block, see, window by window."""
+    if isinstance(layer, Deconv | Upsample | AdaptivePool):
+        return look_through(layer, axis, seen)
     if not isinstance(layer, Convolution | Pool):
         return seen
     window, size = layer.window, len(seen)
@@ -124,6 +129,32 @@ def look(layer: Layer, axis: int, seen: Seen) -> Seen:
             if 0 <= place < size:
                 found[value] |= seen[place]
     return found
+
+
+def look_through(layer: Deconv | Upsample | AdaptivePool, axis: int, seen: Seen) -> Seen:
+    """Return what the values behind a layer that has no sliding window see, each by where its own values go."""
+    size = len(seen)
+    if isinstance(layer, AdaptivePool):
+        outputs = layer.size[axis]
+        spans = [(floor(i * size / outputs), ceil((i + 1) * size / outputs)) for i in range(outputs)]
+        return np.array([seen[first:end].any(axis=0) for first, end in spans])
+    if isinstance(layer, Upsample):
+        factor = layer.factor[axis]
+        places = np.arange(size * factor) // factor
+        if layer.interpolation is Interpolation.BILINEAR:
+            places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+        return seen[np.floor(places).astype(int)] | seen[np.ceil(places).astype(int)]
+    window, (height, width, _) = layer.window, layer.output((size, size, layer.groups))
+    found = np.zeros((size * window.stride[axis] + LARGEST_SPAN, seen.shape[1]), bool)
+    for place in range(size):
+        for tap in range(window.size[axis]):
+            found[place * window.stride[axis] + tap * window.dilation[axis]] |= seen[place]
+    before = window.pads(1, 1)[axis]
+    return found[before : before + (height, width)[axis]]
+
+
+LARGEST_SPAN = 40
+"""At least as many places as a kernel spans."""
 
 
 def follow(layers: tuple[Layer, ...], axis: int, seen: Seen, found: list[Seen]) -> Seen:
@@ -144,12 +175,19 @@ def check(field: Field, axis: int, seen: Seen, *, even: bool) -> None:
 
     Where branches of different steps were joined, not `even`, this is so of the first value only.
     """
+    largest = 0
     for value, pixels in enumerate(seen if even else seen[:1]):
-        first, last = (end[axis] + value * field.jump[axis] for end in (field.first, field.last))
         places = np.flatnonzero(pixels)
+        largest = max(largest, int(np.ptp(places)) + 1 if len(places) else 0)
+        span = field[axis].span(value)
+        if span is None:
+            assert not len(places)
+            continue
+        first, last = span
         assert all(first <= place <= last for place in places)
         if even and first >= 0 and last < len(pixels):
             assert (places.min(), places.max()) == (first, last)
+    assert largest <= field.size[axis]
 
 
 def until_whole(network: Network, shape: Shape) -> Iterator[tuple[int, Visit, Field]]:
@@ -176,7 +214,7 @@ def test_a_field_is_what_following_every_pixel_finds(data: st.DataObject) -> Non
             if isinstance(visit.node.layer, Block):
                 even = (
                     even
-                    and len({end.field and end.field.jump[axis] for end in visit.node.layer.ends(visit.inputs)}) == 1
+                    and len({end.field and end.field[axis].pace for end in visit.node.layer.ends(visit.inputs)}) == 1
                 )
             check(field, axis, found[place], even=even)
 

@@ -11,9 +11,9 @@ from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
 from cnnfilter.nn.language import BLOCKS, DEEPEST, MOST_LAYERS, OPS, parse_network
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnnfilter.nn.other_layers import (
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,
@@ -23,12 +23,13 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
+    PRelu,
     Residual,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 
 SHAPES = {
     "edge": (3, 3),
@@ -182,6 +183,33 @@ LAYERS: dict[str, Layer] = {
     "leakyrelu": Activation(function=Function.LEAKYRELU, slope=0.01),
     "leakyrelu:-0.2": Activation(function=Function.LEAKYRELU, slope=-0.2),
     "leakyrelu:1e-3": Activation(function=Function.LEAKYRELU, slope=0.001),
+    "hardswish": Activation(function=Function.HARDSWISH),
+    "hardsigmoid": Activation(function=Function.HARDSIGMOID),
+    "selu": Activation(function=Function.SELU),
+    "softplus": Activation(function=Function.SOFTPLUS),
+    "mish": Activation(function=Function.MISH),
+    "prelu": PRelu(),
+    "prelu:each": PRelu(each=True),
+    "bn:noaffine": BatchNorm(affine=False),
+    "groupnorm:8": GroupNorm(groups=8),
+    "groupnorm:noaffine,eps=1e-3,2": GroupNorm(groups=2, eps=1e-3, affine=False),
+    "instancenorm": InstanceNorm(),
+    "layernorm": LayerNorm(),
+    "layernorm:noaffine": LayerNorm(affine=False),
+    "deconv:3x3": Deconv(window=THREE),
+    "deconv:4x2,64,s2x1,p1,d3,op1,g2,nobias": Deconv(
+        window=Window((4, 2), (2, 1), (1, 1, 1, 1), (3, 3)),
+        outputs=64,
+        groups=2,
+        output_padding=(1, 1),
+        bias=False,
+    ),
+    "deconv:3x3,s2,p=0/1/1/0,op1x0": Deconv(window=Window((3, 3), (2, 2), (0, 1, 1, 0)), output_padding=(1, 0)),
+    "upsample:2": Upsample(factor=(2, 2)),
+    "upsample:2x3,bilinear": Upsample(factor=(2, 3), interpolation=Interpolation.BILINEAR),
+    "upsample:nearest,4": Upsample(factor=(4, 4)),
+    "adaptiveavgpool:7": AdaptivePool(mode=PoolMode.AVG, size=(7, 7)),
+    "adaptivemaxpool:2x3": AdaptivePool(mode=PoolMode.MAX, size=(2, 3)),
 }
 
 

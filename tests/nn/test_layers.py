@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.layers import Function, Layer, Shape, show_shape
-from cnnfilter.nn.other_layers import SLOPES, Activation, BatchNorm, Dropout, Flatten, Gray, Linear, Softmax
+from cnnfilter.nn.norms import BatchNorm, LayerNorm
+from cnnfilter.nn.other_layers import SLOPES, Activation, Dropout, Flatten, Gray, Linear, PRelu, Softmax
 from tests.nn.strategies import LAYERS
 
 SHAPES = st.tuples(*[st.integers(1, 20)] * 3) | st.tuples(st.integers(1, 500))
@@ -81,7 +82,7 @@ def test_linear_has_at_least_one_output(outputs: int) -> None:
 
 @given(LAYERS, st.integers(1, 500))
 def test_a_layer_takes_a_vector_or_says_what_it_needs(layer: Layer, length: int) -> None:
-    if isinstance(layer, Activation | Softmax | BatchNorm | Flatten | Linear | Dropout):
+    if isinstance(layer, Activation | PRelu | Softmax | BatchNorm | LayerNorm | Flatten | Linear | Dropout):
         assert len(layer.output((length,))) == 1
     else:
         with pytest.raises(

@@ -18,16 +18,8 @@ from cnnfilter.nn.language import OPS, parse_network
 from cnnfilter.nn.layer_options import FLAGS
 from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Layer, Normalization
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.other_layers import (
-    SLOPES,
-    Activation,
-    BatchNorm,
-    ChannelPool,
-    Dropout,
-    Linear,
-    LocalResponseNorm,
-    Pool,
-)
+from cnnfilter.nn.norms import BatchNorm, LocalResponseNorm
+from cnnfilter.nn.other_layers import SLOPES, Activation, ChannelPool, Dropout, Linear, Pool
 from tests.nn.strategies import ANY_KERNELS, kernel_shape, networks
 
 Table = dict[str, Any]

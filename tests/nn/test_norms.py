@@ -4,9 +4,10 @@ import pytest
 
 import cnnfilter
 from cnnfilter.errors import CnnFilterError, ShapeError
-from cnnfilter.nn.geometry import PIXEL
+from cnnfilter.nn.fields import PIXEL
 from cnnfilter.nn.layers import Flow, Layer, Shape
-from cnnfilter.nn.other_layers import BatchNorm, Equalize, LocalResponseNorm
+from cnnfilter.nn.norms import BatchNorm, LocalResponseNorm
+from cnnfilter.nn.other_layers import Equalize
 
 
 @pytest.mark.parametrize(("shape", "channels"), [((5, 4, 3), 3), ((7, 7, 64), 64), ((10,), 10)])

@@ -9,8 +9,8 @@ from cnnfilter.nn.layers import Function, Layer
 from cnnfilter.nn.other_layers import SLOPES
 from tests.nn.strategies import kernel_shape
 
-NEEDED = {"conv": ["3x3"], "dwconv": ["3x3"], "linear": ["3"]} | {op: ["2"] for op in OPS if op.endswith("pool")}
-NEEDED |= {"globalmaxpool": [], "globalavgpool": []}
+NEEDED = {op: ["3x3"] for op in OPS if op.endswith("conv")} | {op: ["2"] for op in OPS if op.endswith("pool")}
+NEEDED |= {"globalmaxpool": [], "globalavgpool": []} | {op: [row.example] for op, row in OPS.items() if row.example}
 """Options without which an op is none."""
 
 WORDS = {
@@ -27,6 +27,10 @@ WORDS = {
     "border": "border=edge",
     "ceil": "ceil",
     "countpad": "countpad",
+    "noaffine": "noaffine",
+    "each": "each",
+    "interpolation": "bilinear",
+    "output_padding": "op1",
     "eps": "eps=1",
     "alpha": "alpha=2",
     "beta": "beta=2",
@@ -44,7 +48,8 @@ def build(op: str, words: list[str]) -> Layer:
 def test_there_is_a_word_for_each_option() -> None:
     assert list(WORDS) == [
         *("size", "number", "stride", "padding", "dilation", "groups", "nobias", "bias", "flip", "normalize"),
-        *("border", "ceil", "countpad", "eps", "alpha", "beta", "k", "kernels"),
+        *("border", "ceil", "countpad", "noaffine", "each", "interpolation", "output_padding"),
+        *("eps", "alpha", "beta", "k", "kernels"),
     ]
     assert set(WORDS) == set().union(*(op.options for op in OPS.values()))
     assert all(read_options([word], kernel_shape=kernel_shape).keys() == {name} for name, word in WORDS.items())
@@ -62,15 +67,16 @@ REFUSED = [(op, option) for op in OPS for option in WORDS if option not in OPS[o
 
 @pytest.mark.parametrize(("op", "option"), TAKEN)
 def test_every_option_that_an_op_takes_changes_the_layer(op: str, option: str) -> None:
-    instead = {"size": {"3x3", "2"}, "kernels": {"3x3"}, "number": {"2", "3"}}.get(option, set())
+    instead = {"size": {"3x3", "2", "7"}, "kernels": {"3x3"}, "number": {"2", "7", "8", "10"}}.get(option, set())
     needed = [word for word in NEEDED.get(op, []) if word not in instead]
-    word = "4" if option == "number" and op in {"conv", "dwconv", "elu"} else WORDS[option]
+    needed += ["s2"] if option == "output_padding" else []
+    word = "4" if option == "number" and (op.endswith("conv") or op == "elu") else WORDS[option]
     assert build(op, [*needed, word]) != build(op, NEEDED.get(op, []))
 
 
 @pytest.mark.parametrize(("op", "option"), REFUSED)
 def test_an_option_that_an_op_does_not_take_is_refused(op: str, option: str) -> None:
-    with pytest.raises(LanguageError, match=r" has no \w+$|unknown option '\[a kernel\]'$"):
+    with pytest.raises(LanguageError, match=r" has no [\w ]+$|unknown option '\[a kernel\]'$"):
         parse_network(f"{op}:{WORDS[option]}", kernel_shape)
 
 

@@ -12,9 +12,9 @@ from cnnfilter.nn.language import OPS, SHORT, parse_network
 from cnnfilter.nn.layer_options import tokenize
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, KernelWord, Layer, Normalization
 from cnnfilter.nn.network import Network
+from cnnfilter.nn.norms import BatchNorm, LocalResponseNorm
 from cnnfilter.nn.other_layers import (
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,
@@ -23,7 +23,6 @@ from cnnfilter.nn.other_layers import (
     Flatten,
     GlobalPool,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
     Residual,

@@ -143,6 +143,42 @@ def blocks() -> Iterator[Case]:
     )
 
 
+SMALL = 3, 4, 4
+"""(height, width, channels) of images for layers of which there are many cases."""
+
+
+def resamplings() -> Iterator[Case]:
+    """Yield layers that change the number of rows and columns without a window that slides."""
+    yield Case(
+        "deconv:3x2,6,s2x1,p1x0,d1x2,op1x0,g2",
+        nn.ConvTranspose2d(4, 6, (3, 2), (2, 1), (1, 0), (1, 0), 2, dilation=(1, 2)),
+        SMALL,
+    )
+    yield Case("deconv:2x2,3,s2,nobias", nn.ConvTranspose2d(4, 3, 2, 2, bias=False), SMALL)
+    yield Case("deconv:3x3,2,p1,d2", nn.ConvTranspose2d(4, 2, 3, padding=1, dilation=2), SMALL)
+    yield Case("upsample:2x3", nn.Upsample(scale_factor=(2, 3)), SMALL)
+    yield Case("upsample:3x2,bilinear", nn.Upsample(scale_factor=(3, 2), mode="bilinear", align_corners=False), SMALL)
+    yield Case("adaptiveavgpool:2x3", nn.AdaptiveAvgPool2d((2, 3)), SMALL)
+    yield Case("adaptivemaxpool:2x3", nn.AdaptiveMaxPool2d((2, 3)), SMALL)
+    yield Case("adaptiveavgpool:5x1", nn.AdaptiveAvgPool2d((5, 1)), SMALL)
+
+
+def norms() -> Iterator[Case]:
+    """Yield normalizations and activations with slopes that are learned."""
+    yield Case("batchnorm:noaffine", nn.BatchNorm2d(4, affine=False), SMALL)
+    yield Case("groupnorm:2", nn.GroupNorm(2, 4), SMALL)
+    yield Case("groupnorm:4,noaffine,eps=0.1", nn.GroupNorm(4, 4, eps=0.1, affine=False), SMALL)
+    yield Case("instancenorm", nn.InstanceNorm2d(4), SMALL)
+    yield Case("layernorm", nn.LayerNorm([SMALL[2], *SMALL[:2]]), SMALL)
+    yield Case("flatten layernorm:eps=0.1", nn.Sequential(nn.Flatten(), nn.LayerNorm(prod(SMALL), eps=0.1)), SMALL)
+    yield Case("prelu", nn.PReLU(), SMALL)
+    yield Case("prelu:each", nn.PReLU(4), SMALL)
+    for name, function in (("hardswish", nn.Hardswish), ("hardsigmoid", nn.Hardsigmoid), ("selu", nn.SELU)):
+        yield Case(name, function(), SMALL)
+    yield Case("softplus", nn.Softplus(), SMALL)
+    yield Case("mish", nn.Mish(), SMALL)
+
+
 def digits_of(values: Any) -> list[float]:
     """Return numbers in a row, rounded."""
     return [float(f"{value:.{DIGITS}g}") for value in np.asarray(values.detach()).ravel()]
@@ -172,7 +208,7 @@ def record(case: Case) -> dict[str, object]:
 
 def main() -> None:
     """Write the file, a network a line."""
-    cases = [*convolutions(), *functions(), *pools(), *blocks()]
+    cases = [*convolutions(), *functions(), *pools(), *blocks(), *resamplings(), *norms()]
     lines = [json.dumps(record(case), separators=(",", ":")) for case in cases]
     GRADIENTS.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
     print(f"{len(lines)} networks, {GRADIENTS.stat().st_size:,} bytes")
