@@ -43,6 +43,14 @@ class Finish(NamedTuple):
             sums += self.bias.astype(sums.dtype)
         return sums
 
+    def write(self, sums: Floats, target: Floats, outputs: slice) -> None:
+        """Write sums (H', W', n) as results into some of the outputs of `target`, (H', W', out)."""
+        into = target[:, :, outputs]
+        if self.rounds or self.divisor > 1:
+            into[...] = self._replace(bias=self.bias[outputs])(sums)
+        else:
+            np.add(sums, self.bias[outputs].astype(target.dtype), out=into, casting="same_kind")
+
 
 UNFINISHED = Finish(np.zeros(1))  # leaves sums as they are: they are added to others first
 

@@ -5,21 +5,37 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
-from cnnfilter.compute.engines import UNFINISHED, Finish, fill_strips
+from cnnfilter.compute.engines import Finish, fill_strips
 from cnnfilter.compute.exact import Factors
 from cnnfilter.compute.threads import Memory, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
-_PATCHES = 1 << 21  # numbers of patches gathered at a time, 8 MB: more leave every cache, fewer take more calls
-_SMALL_PRODUCT = 1 << 20  # OpenBLAS adds one by one the products of up to 100^3 multiplications: their errors add up,
-_DEEPEST = 512  # as do those of a single column, unless they are summed in parts of so many
+_WINDOWS = 8
+"""Windows of a product: OpenBLAS adds up the products of each of 8 rows in one order, on every processor that it knows,
+but not those of each of 12. Where every product has the same size, a window's results are the same bits whatever is
+multiplied beside it."""
+
+_DEEPEST = 256
+"""Products added one by one, whose rounding errors add up."""
+
+_MOST_OUTPUTS = 128
+"""Outputs of a product, which takes one thread then: 8 x 256 x 128 is 65536 x GEMM_MULTITHREAD_THRESHOLD."""
+
+_VECTOR = 16
+"""Outputs are filled up to a multiple of so many: OpenBLAS adds up what is left of a vector in another order."""
+
+_MOST_PARTS = 32
+"""Beyond so many sums of parts, they are added in float64."""
+
+_PATCHES = 1 << 18  # numbers of patches gathered at a time, 1 MB: what a core keeps in its own cache
+_WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
+_SHARES = 4  # strips for cores to share
 _AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
-_FEW_PLACES = 8  # results of kernels about as large as the image, whose products are long and few
 _FEW_CHANNELS = 16  # fewer numbers side by side are copied faster along the rows of the image
 
 
@@ -32,73 +48,93 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     """
     (rows, columns), down = output, window.stride[0]
     inputs, outputs = bank.shape[2], bank.shape[3] // groups
-    results = np.empty((rows, columns, bank.shape[3]), padded.dtype)
-    matrices = [_as_matrix(bank[..., group * outputs : (group + 1) * outputs], padded.dtype) for group in range(groups)]
+    dtype, depth = padded.dtype, prod(bank.shape[:3])
+    matrices = [_as_matrix(bank[..., group * outputs : (group + 1) * outputs], dtype) for group in range(groups)]
     few = inputs <= _FEW_CHANNELS and window.stride[1] == 1
-    if few and groups == 1 and finish.divisor == 1:
-        matrices = [np.vstack([matrices[0], finish.bias.astype(padded.dtype)])]
-        finish = UNFINISHED
-    memory = reuse_memory(padded.dtype)
-    at_once = max(1, min(rows, _PATCHES // (prod(bank.shape[:3]) * columns)))
-    for first in range(0, rows, at_once):
-        strip = results[first : first + at_once]
-        source = padded.peek(slice(first * down, (first + len(strip) - 1) * down + window.extent[0]))
+    memory = reuse_memory(dtype)
+    exact = reuse_memory(np.dtype(np.float64)) if depth > _MOST_PARTS * _DEEPEST else memory
+
+    def fill(first: int, target: Floats) -> None:
+        source = padded.peek(slice(first * down, (first + len(target) - 1) * down + window.extent[0]))
         for group, matrix in enumerate(matrices):
             channels = source[:, :, group * inputs : (group + 1) * inputs]
-            windows = _gather(channels, window, columns, memory, weights_first=few)
-            _multiply(windows, matrix, strip[:, :, group * outputs : (group + 1) * outputs], output)
-        finish(strip)
-    return results
+            blocks = _gather(channels, window, (len(target), columns), memory, weights_first=few)
+            sums = exact("sums", *blocks.shape[:2], matrix.shape[1])
+            _multiply(blocks, matrix, sums, memory)
+            sums = sums.reshape(-1, matrix.shape[1])[: len(target) * columns, :outputs]
+            finish.write(
+                sums.reshape(*target.shape[:2], outputs), target, slice(group * outputs, (group + 1) * outputs)
+            )
+
+    at_once = rows
+    if rows * columns * depth * bank.shape[3] > _WORTH_A_THREAD:
+        at_once = max(1, min(_PATCHES // (depth * columns), -(-rows // _SHARES)))
+    return fill_rows((rows, columns, bank.shape[3]), dtype, at_once, fill)
 
 
 def _as_matrix(bank: Floats, dtype: np.dtype[np.floating]) -> Floats:
-    """Return a (kh, kw, in, out) bank as (kh kw in, out), each kernel in one run if it lies so, as PyTorch's do."""
-    if bank.strides[3] > bank.strides[2]:
-        return np.ascontiguousarray(np.moveaxis(bank, 3, 0), dtype).reshape(bank.shape[3], -1).T
-    return np.ascontiguousarray(bank.reshape(-1, bank.shape[3]), dtype)
+    """Return a (kh, kw, in, out) bank as (kh kw in, out), with zeros for as many outputs as fill up a vector."""
+    outputs = bank.shape[3]
+    missing = -outputs % _VECTOR
+    if not missing:
+        return np.ascontiguousarray(bank, dtype).reshape(-1, outputs)
+    matrix = np.zeros((prod(bank.shape[:3]), outputs + missing), dtype)
+    matrix[:, :outputs] = bank.reshape(-1, outputs)
+    return matrix
 
 
-def _gather(channels: Floats, window: Window, columns: int, memory: Memory, *, weights_first: bool) -> Floats:
-    """Return the windows of (rows, columns, in) as rows of a matrix: a row of the kernel is one run of numbers.
+def _gather(channels: Floats, window: Window, output: Pair, memory: Memory, *, weights_first: bool) -> Floats:
+    """Return the windows of (rows, columns, in) as (blocks, 8, kh kw in), zeros after the last: rows of matrices.
 
-    With `weights_first` a row of the image is one run, and a last column of ones is there for the bias.
+    A row of the kernel is one run of numbers; with `weights_first` a row of the image is.
     """
     if weights_first:
         planes = memory("planes", channels.shape[2], *channels.shape[:2])
         np.copyto(planes, np.moveaxis(channels, 2, 0))
         channels = np.moveaxis(planes, 0, 2)
-    (down, along), (down_apart, apart) = window.stride, window.dilation
-    windows = sliding_window_view(channels, window.extent, axis=(0, 1))
-    windows = windows[::down, ::along, :, ::down_apart, ::apart][:, :columns].transpose(0, 1, 3, 4, 2)
-    count, depth = windows.shape[0] * columns, prod(windows.shape[2:])
+    size = *output, *window.size, channels.shape[2]
+    (to_row, to_column, to_channel), (down, along), (down_apart, apart) = (
+        channels.strides,
+        window.stride,
+        window.dilation,
+    )
+    steps = to_row * down, to_column * along, to_row * down_apart, to_column * apart, to_channel
+    windows = as_strided(channels, size, steps)
+    count, depth = output[0] * output[1], prod(size[2:])
+    filled = count + -count % _WINDOWS
     if weights_first:
-        patches = memory("patches", depth + 1, count)
-        turned = windows.transpose(2, 3, 4, 0, 1)
-        np.copyto(patches[:-1].reshape(turned.shape), turned)
-        patches[-1] = 1
-        return patches.T
-    if window.size == (1, 1) and windows.flags.c_contiguous:
-        return windows.reshape(count, depth)
-    patches = memory("patches", *windows.shape)
-    np.copyto(patches, windows)
-    return patches.reshape(count, depth)
+        patches = memory("patches", depth, filled)
+        np.copyto(patches[:, :count].reshape(*size[2:], *output), windows.transpose(2, 3, 4, 0, 1))
+        patches[:, count:] = 0
+        return as_strided(
+            patches,
+            (filled // _WINDOWS, _WINDOWS, depth),
+            (_WINDOWS * patches.itemsize, patches.itemsize, patches.strides[0]),
+        )
+    if window.size == (1, 1) and filled == count and windows.flags.c_contiguous:
+        return windows.reshape(-1, _WINDOWS, depth)
+    patches = memory("patches", filled, depth)
+    np.copyto(patches[:count].reshape(size), windows)
+    patches[count:] = 0
+    return patches.reshape(-1, _WINDOWS, depth)
 
 
-def _multiply(windows: Floats, matrix: Floats, sums: Floats, output: Pair) -> None:
-    """Multiply windows by the kernels of a group into `sums`, (rows, columns, out), with errors that stay small."""
-    windows, outputs = windows[:, : len(matrix)], sums.shape[2]  # without the ones, if the bias is not in the matrix
-    if output[0] * output[1] <= _FEW_PLACES:
-        sums[...] = multiply_rows(windows, matrix).reshape(sums.shape)
-        return
-    deepest = _DEEPEST if outputs == 1 or len(windows) * matrix.size <= _SMALL_PRODUCT else len(matrix)
-    for start in range(0, len(matrix), deepest):
-        part = slice(start, start + deepest)
-        if start == 0 and sums.flags.c_contiguous:
-            np.matmul(windows[:, part], matrix[part], out=sums.reshape(-1, outputs))
-        elif start == 0:
-            sums[...] = (windows[:, part] @ matrix[part]).reshape(sums.shape)
-        else:
-            sums += (windows[:, part] @ matrix[part]).reshape(sums.shape)
+def _multiply(blocks: Floats, matrix: Floats, sums: Floats, memory: Memory) -> None:
+    """Multiply (blocks, 8, depth) windows by a (depth, out) matrix into `sums`, (blocks, 8, out)."""
+    depth, outputs = matrix.shape
+    for left in range(0, outputs, _MOST_OUTPUTS):
+        some = slice(left, left + _MOST_OUTPUTS)
+        into = sums[..., some]
+        for top in range(0, depth, _DEEPEST):
+            part = slice(top, top + _DEEPEST)
+            if top == 0 and into.dtype == blocks.dtype:
+                np.matmul(blocks[..., part], matrix[part, some], out=into)
+                continue
+            product = np.matmul(blocks[..., part], matrix[part, some], out=memory("product", *into.shape))
+            if top == 0:
+                into[...] = product
+            else:
+                into += product
 
 
 def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
