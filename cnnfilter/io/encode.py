@@ -79,11 +79,11 @@ def cut_into_strips(
     It has the shape and the type that the file gets, and its rows may be filled in later.
     """
     format_ = find_format(path)
-    channels = {2: 1, 3: pixels.shape[-1]}.get(pixels.ndim)
-    is_held = DEPTHS.get(pixels.dtype) in format_.depths and channels in format_.channels
-    if format_.name not in {"PNG", "JPEG"} or not is_held or pixels.nbytes < SMALLEST_IN_STRIPS:
+    if format_.name not in {"PNG", "JPEG"} or pixels.nbytes < SMALLEST_IN_STRIPS or pixels.ndim not in {2, 3}:
         return None
-    if max(pixels.shape[:2]) > format_.largest_side or compression == 0:  # nothing is packed
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    is_held = DEPTHS.get(pixels.dtype) in format_.depths and channels in format_.channels
+    if not is_held or max(pixels.shape[:2]) > format_.largest_side or compression == 0:  # nothing is packed
         return None
     from cnnfilter.io.strips import JpegStrips, PngStrips  # noqa: PLC0415  for large images alone
 
