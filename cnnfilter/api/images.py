@@ -72,7 +72,7 @@ def read_image(
         warn(f"{name}: {note}")
     if image.pages:
         warn(f"{name}: the first of {image.pages.count} pages is returned; page=N returns another")
-    return image.pixels
+    return image.pixels if image.pixels.flags.writeable else image.pixels.copy()
 
 
 def _read_source(source: ImageSource) -> tuple[bytes, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnnfilter.cli import STATUS, is_terminal, say, without_numbers
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.addresses import find_timeless, is_address
-from cnnfilter.io.atomic import check_writable, write_whole
+from cnnfilter.io.atomic import Encoded, check_writable, write_pieces, write_whole
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
 from cnnfilter.log import tell
 from cnnfilter.numbers import to_json
@@ -161,11 +161,11 @@ def _standard_output() -> BinaryIO:
     return sys.stdout.buffer
 
 
-def _print(data: bytes) -> None:
+def _print(data: Encoded) -> None:
     """Write to standard output at once."""
     STATUS.clear()
     stream = _standard_output()
-    stream.write(data)
+    write_pieces(stream, data)
     stream.flush()
 
 

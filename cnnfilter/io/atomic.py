@@ -4,9 +4,10 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.addresses import Address, FilePath, is_address, read_object, write_object
@@ -134,7 +135,30 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def write_whole(path: FilePath, data: bytes | memoryview, temporary_files: TemporaryFiles | None = None) -> None:
+class Pieces:
+    """The bytes of a file, one piece behind the other; `bytes` puts them together."""
+
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self._pieces = [*pieces]
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        return iter(self._pieces)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+Encoded = bytes | memoryview | Pieces
+"""What goes into a file."""
+
+
+def write_pieces(file: IO[bytes], data: Encoded) -> None:
+    """Write the bytes of a file into one that is open."""
+    for piece in data if isinstance(data, Pieces) else [data]:
+        file.write(piece)
+
+
+def write_whole(path: FilePath, data: Encoded, temporary_files: TemporaryFiles | None = None) -> None:
     """Write a file that appears whole or not at all, into a folder that exists, or an object of a store.
 
     The bytes go to a temporary file in the same folder, which then takes the target's place and mode. It is locked
@@ -142,7 +166,7 @@ def write_whole(path: FilePath, data: bytes | memoryview, temporary_files: Tempo
     `ImageFileError` if the system refuses, or the target is a device or a pipe; it is then as it was.
     """
     if isinstance(path, Address):
-        write_object(str(path), data)
+        write_object(str(path), bytes(data))
         return
     mode = 0
     with suppress(OSError):
@@ -158,7 +182,7 @@ def write_whole(path: FilePath, data: bytes | memoryview, temporary_files: Tempo
                 if fcntl:
                     with suppress(OSError):  # some network file systems have no locks
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.write(data)
+                write_pieces(file, data)
             if mode:
                 temporary.chmod(stat.S_IMODE(mode))
             os.replace(temporary, path)
@@ -173,15 +197,15 @@ def write_whole(path: FilePath, data: bytes | memoryview, temporary_files: Tempo
             raise
 
 
-def write_into(path: Path, data: bytes | memoryview) -> None:
+def write_into(path: Path, data: Encoded) -> None:
     """Write all bytes into a pipe, a device, or the open file that a name such as `/dev/fd/3` stands for."""
     try:
         if match := DESCRIPTOR.fullmatch(str(path)):
             with os.fdopen(os.dup(int(match[1] or 2)), "wb") as file:
-                file.write(data)
+                write_pieces(file, data)
         else:
             with path.open("wb") as file:
-                file.write(data)
+                write_pieces(file, data)
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.atomic import Encoded, Pieces
 from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Format, find_format
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
@@ -23,9 +24,6 @@ SMALLEST_IN_STRIPS = 1 << 21
 """Bytes of the smallest images that are encoded in strips; smaller ones take no less time so."""
 
 _STILL = 1000  # milliseconds for which a page is shown that comes from a file without times
-
-Encoded = bytes | memoryview
-"""What goes into a file."""
 
 
 def encode_image(
@@ -55,7 +53,11 @@ def encode_image(
     fitted, kept = _fit(pixels, format_, path), metadata or Metadata()
     if strips := strips or cut_into_strips(fitted, path, quality=quality, compression=compression):
         head, *others = strips.pieces()
-        return b"".join([_add_metadata(head, format_, [kept]) if any(kept) else head, *others])
+        return Pieces([_add_metadata(head, format_, [kept]) if any(kept) else head, *others])
+    if format_.name in {"PGM", "PPM", "PNM"}:
+        from cnnfilter.io.netpbm import encode_netpbm  # noqa: PLC0415  for these formats alone
+
+        return encode_netpbm(fitted)
     blue_first = swap_red_and_blue(fitted, owned=owned or fitted is not pixels)
     parameters = _parameters(format_, quality, compression)
     if format_.name == "AVIF":
@@ -166,7 +168,7 @@ _AVIF_BLOCKS = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METAD
 """EXIF, a colour profile and XMP, as OpenCV numbers them."""
 
 
-def _add_metadata(data: Encoded, format_: Format, pages: Sequence[Metadata]) -> Encoded:
+def _add_metadata(data: bytes | memoryview, format_: Format, pages: Sequence[Metadata]) -> bytes | memoryview:
     """Return a file with metadata, of each page or of all."""
     from cnnfilter.io.containers import write_metadata  # noqa: PLC0415  many files have none
 
@@ -194,7 +196,7 @@ def _make_alike(frames: list[Array]) -> list[Array]:
     return [frame if code is None else cv2.cvtColor(frame, code) for frame, code in zip(frames, codes, strict=True)]
 
 
-def _encode(call: Callable[[], tuple[bool, Array]]) -> Encoded | None:
+def _encode(call: Callable[[], tuple[bool, Array]]) -> memoryview | None:
     """Return what OpenCV encodes, or None if it cannot."""
     try:
         (written, data), _ = capture_stderr(call)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.errors import ImageFileError
+from cnnfilter.io.atomic import Pieces
 from cnnfilter.io.colours import spread
 from cnnfilter.io.opencv import call_opencv, cv2, explain_failure
 from cnnfilter.io.signatures import not_supported
@@ -138,7 +139,10 @@ def find_second(data: bytes, found: Netpbm) -> tuple[str, ...]:
 
 
 def decode_netpbm(data: bytes, name: str) -> Array:
-    """Return the pixels, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` if they are cut off or damaged."""
+    """Return the pixels, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; `ImageFileError` if they are cut off or damaged.
+
+    Those of 8 bits are where they are in the data, and cannot be written to.
+    """
     found = read_netpbm(data)
     if found.kind in "123":
         return _decode_text(data, found, name)
@@ -147,11 +151,27 @@ def decode_netpbm(data: bytes, name: str) -> Array:
         return 255 - 255 * np.unpackbits(rows, axis=1, count=found.width)
     count = found.height * found.width * found.samples
     samples = np.frombuffer(data, found.dtype, count, found.place).reshape(found.height, found.width, found.samples)
-    pixels = (samples[::-1] if found.kind in "fF" else samples).astype(found.dtype.newbyteorder("="), order="C")
+    pixels = (samples[::-1] if found.kind in "fF" else samples).astype(
+        found.dtype.newbyteorder("="), order="C", copy=False
+    )
     pixels = pixels if found.kind in "fF" else spread(pixels, found.white)
     if found.samples == 2:
         return np.ascontiguousarray(pixels[:, :, [0, 0, 0, 1]])
     return pixels[:, :, 0] if found.samples == 1 else pixels
+
+
+def encode_netpbm(pixels: Array) -> Pieces:
+    r"""Return a PGM of (H, W) or a PPM of (H, W, 3) pixels, uint8 or uint16.
+
+    Examples
+    --------
+    >>> bytes(encode_netpbm(np.array([[1, 2]], dtype=np.uint16)))
+    b'P5\n2 1\n65535\n\x00\x01\x00\x02'
+    """
+    height, width = pixels.shape[:2]
+    head = f"P{5 if pixels.ndim == 2 else 6}\n{width} {height}\n{np.iinfo(pixels.dtype).max}\n"
+    samples = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
+    return Pieces([head.encode(), samples.reshape(-1).view(np.uint8).data])
 
 
 def _decode_text(data: bytes, found: Netpbm, name: str) -> Array:

@@ -86,6 +86,28 @@ def held_to_one_thread() -> Iterator[None]:
 
 _LOCK = threading.Lock()
 
+
+class _Silence:
+    """Keeps OpenCV's log from saying anything while at least one thread is in the block."""
+
+    def __init__(self) -> None:
+        self._lock, self._threads, self._level = threading.Lock(), 0, 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._threads:
+                self._level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            self._threads += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                cv2.utils.logging.setLogLevel(self._level)
+
+
+SILENCE = _Silence()
+
 if hasattr(os, "register_at_fork"):  # a child must not begin with descriptor 2 led away, or with the lock taken
     os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 

@@ -18,7 +18,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.jpeg_segments import SCAN, list_segments
-from cnnfilter.io.opencv import cv2
+from cnnfilter.io.opencv import SILENCE, cv2
 from cnnfilter.io.png import START, read_file, write_chunk
 
 _STRIP = 1 << 20
@@ -94,7 +94,8 @@ class Strips(ABC):
         if part.ndim == 3:
             part = cv2.cvtColor(part, cv2.COLOR_RGB2BGR if part.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
         try:
-            written, data = cv2.imencode(suffix, part, parameters)
+            with SILENCE:
+                written, data = cv2.imencode(suffix, part, parameters)
         except cv2.error:
             written = False
         if not written:

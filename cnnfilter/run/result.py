@@ -15,9 +15,10 @@ from cnnfilter.compute.forward import Program, drop_single_channel, run_program
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
 from cnnfilter.errors import ImageFileError, ShapeError
+from cnnfilter.io.atomic import Encoded
 from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.decode import Batch, Pages, Picture
-from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, Encoded, cut_into_strips, encode_image, encode_pages
+from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, cut_into_strips, encode_image, encode_pages
 from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
     Extremes,

@@ -4,12 +4,15 @@ import itertools
 import re
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+import cnnfilter
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.decode import decode_picture
+from cnnfilter.io.encode import encode_image
 from cnnfilter.io.headers import read_header
 from tests.io import decode_pixels
 
@@ -110,3 +113,21 @@ def test_a_second_image_is_said() -> None:
 def test_what_is_cut_off_or_damaged_is_refused(data: bytes, reason: Any) -> None:
     with pytest.raises(ImageFileError, match=f"^x: {re.escape(reason)}$"):
         decode_pixels(data, "x")
+
+
+@pytest.mark.parametrize("suffix", [".pgm", ".ppm", ".pnm"])
+@pytest.mark.parametrize("white", [255, 65535])
+def test_files_are_written_as_opencv_writes_them(suffix: str, white: int) -> None:
+    pixels = random_samples(1, white, 3).astype(np.uint8 if white < 256 else np.uint16)
+    pixels = pixels[:, :, 0] if suffix == ".pgm" else pixels
+    blue_first: Any = pixels[..., ::-1].copy() if pixels.ndim == 3 else pixels
+    written, data = cv2.imencode(suffix, blue_first)
+    assert written
+    assert bytes(encode_image(pixels, f"image{suffix}")) == data.tobytes()
+    assert np.array_equal(decode_pixels(data.tobytes(), suffix), pixels)
+
+
+def test_an_image_that_is_read_can_be_changed() -> None:
+    pixels = cnnfilter.read_image(b"P5 2 1 255\n\x01\x02")
+    pixels += 1
+    assert pixels.tolist() == [[2, 3]]
