@@ -7,6 +7,9 @@ For stride s, dilation d and a padded volume x the output at row i, column j, ma
 which is cross-correlation, as in every framework for CNNs (Goodfellow et al., Deep Learning, eq. 9.6).
 """
 
+from functools import lru_cache
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
@@ -22,12 +25,49 @@ from cnnfilter.compute.engines import (
     filter_strided,
     sum_boxes,
 )
-from cnnfilter.compute.exact import Numbers, common_divisor, settle_numbers
+from cnnfilter.compute.exact import WHITE, Numbers, common_divisor, settle_numbers
 from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
 from cnnfilter.log import tell
 from cnnfilter.nn.geometry import Border, Pair, Window
 
 _LARGEST_SHORT = 2**15 - 1
+
+_MOST_KEPT = 1 << 12
+"""Weights that are compared faster with those of the last images than looked at again."""
+
+
+class Facts(NamedTuple):
+    """What is known of a bank on a type of pixels: the bank as it is laid, and what its results are divided by.
+
+    `alike` says that each channel meets the same kernels, `one_bias` that there is one bias, and a whole number.
+    """
+
+    laid: Doubles
+    divisor: int
+    numbers: Numbers
+    alike: bool
+    one_bias: bool
+
+
+def _find_facts(volume: Array, bank: Doubles, border: Border, biases: Doubles) -> Facts:
+    """Return what is known of a bank on a volume."""
+    divisor = common_divisor(bank)
+    numerators = np.rint(bank * divisor) if divisor > 1 else bank
+    numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
+    channels = volume.shape[2]
+    each = bank[..., : bank.shape[3] // channels]  # kernels for each channel, in a bank without depth
+    alike = bank.shape[2] == 1 and bool((bank == np.concatenate([each] * channels, axis=3)).all())
+    one_bias = float(biases[0]).is_integer() and bool((biases == biases[0]).all())
+    return Facts(numerators if numbers.whole else bank, divisor if numbers.whole else 1, numbers, alike, one_bias)
+
+
+@lru_cache(maxsize=16)
+def _recall_facts(
+    dtype: np.dtype[Any], channels: int, weights: bytes, shape: tuple[int, ...], border: Border, biases: bytes
+) -> Facts:
+    """Return what is known of a bank on pixels of a type, whatever they are."""
+    bank = np.frombuffer(weights).reshape(shape)
+    return _find_facts(np.empty((1, 1, channels), dtype), bank, border, np.frombuffer(biases))
 
 
 @ieee_arithmetic
@@ -49,19 +89,17 @@ def convolve_volume(
     """
     output = window.output(volume.shape[0], volume.shape[1])
     biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
-    divisor = common_divisor(bank)
-    numerators = np.rint(bank * divisor) if divisor > 1 else bank
-    numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
-    finish = Finish(biases, divisor if numbers.whole else 1)
     channels = volume.shape[2]
-    each = bank.shape[3] // channels  # kernels for each channel, in a bank without depth
-    alike = bank.shape[2] == 1 and bool((bank == np.tile(bank[..., :each], channels)).all())
+    each = bank.shape[3] // channels
+    if volume.dtype in WHITE and bank.size <= _MOST_KEPT and bank.dtype == np.float64:
+        facts = _recall_facts(volume.dtype, channels, bank.tobytes(), bank.shape, border, biases.tobytes())
+    else:
+        facts = _find_facts(volume, bank, border, biases)
+    laid, divisor, numbers, alike, one_bias = facts
+    finish = Finish(biases, divisor)
     if shorts and numbers.whole and numbers.narrow and numbers.bound <= _LARGEST_SHORT and divisor == 1:
-        one = alike and each == 1
-        fits = one and window.stride == (1, 1) and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
-        finish = finish._replace(shorts=fits)
+        finish = finish._replace(shorts=alike and each == 1 and window.stride == (1, 1) and one_bias)
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
-    laid = numerators if numbers.whole else bank
     if alike and (each == 1 or channels > 1):
         maps = _lay_on_each(padded, laid[:, :, 0, :each], window, numbers, finish)
     else:

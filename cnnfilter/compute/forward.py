@@ -111,7 +111,7 @@ def build_bank(layer: Convolution, kernels: Kernels, channels: int) -> tuple[Dou
     offsets = np.repeat([kernel.offset for kernel in kernels], [part.shape[3] for part in parts])
     biases = offsets + np.asarray(layer.bias)
     if isinstance(layer, DepthwiseConv):
-        bank, biases = np.tile(bank[:, :, 0], channels)[:, :, None], np.tile(biases, channels)
+        bank, biases = np.concatenate([bank] * channels, axis=3), np.concatenate([biases] * channels)
     return bank, biases
 
 

@@ -36,8 +36,10 @@ def read_bytes(path: str | FilePath) -> bytes:
     if is_address(path):
         return read_object(str(path))
     try:
-        if not is_endless(Path(path)):
-            return Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not (stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty())):
+                return file.readall()
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
     raise ImageFileError("is a device, not an image file", path=path)
@@ -65,7 +67,7 @@ class TemporaryFiles:
     @contextmanager
     def beside(self, path: Path) -> Iterator[Path]:
         """Yield a name beside a path that no other file has; `KeyboardInterrupt` if all has been abandoned."""
-        temporary = path.parent / f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part"
+        temporary = path.with_name(f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part")
         with self._lock:
             if self._abandoned:
                 raise KeyboardInterrupt

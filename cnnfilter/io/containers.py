@@ -34,6 +34,8 @@ def read_metadata(data: bytes, header: Header, page: int = 0) -> Metadata:
         with suppress(struct.error, IndexError):
             if header.png:
                 found = read_png(list_contents(data, header.png))
+            elif header.segments:
+                found = read_jpeg(data, header.segments)
             elif header.format in _READERS:
                 found = _READERS[header.format](data)
     if not found.resolution and found.exif:
@@ -200,7 +202,6 @@ def _read_jpeg_2000(data: bytes) -> Metadata:
 
 
 _READERS: dict[str, Callable[[bytes], Metadata]] = {
-    "JPEG": read_jpeg,
     "WebP": read_webp,
     "AVIF": _read_avif,
     "BMP": _read_bmp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
@@ -119,6 +120,7 @@ FORMATS_TAKING = {
 _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
 
+@lru_cache
 def find_format(path: str | PurePath) -> Format:
     """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
     from pathlib import PurePath  # noqa: PLC0415  sizes and help need no path
@@ -130,6 +132,7 @@ def find_format(path: str | PurePath) -> Format:
     return FORMATS[suffix]
 
 
+@lru_cache
 def is_matrix(path: str | PurePath) -> bool:
     """Return whether a path names a matrix rather than an image."""
     from pathlib import PurePath  # noqa: PLC0415

@@ -14,6 +14,7 @@ from cnnfilter.io.signatures import HEAD, NETPBM, explain_unknown, find_camera_r
 
 if TYPE_CHECKING:
     from cnnfilter.io.gif import Screen
+    from cnnfilter.io.jpeg_segments import Segment
     from cnnfilter.io.png import PngFile
     from cnnfilter.io.tiff_layout import Layout
 
@@ -39,6 +40,7 @@ class Header(NamedTuple):
     notes: tuple[str, ...] = ()  # what is to be said of how it is read
     screen: Screen | None = None  # of a GIF
     png: PngFile | None = None  # of a PNG
+    segments: tuple[Segment, ...] = ()  # of a JPEG, up to its first scan
     is_bare: bool = False  # whether it is known to hold pixels and nothing else
     format: str = ""  # its name; empty if it is not known
 
@@ -109,8 +111,8 @@ def _jpeg(data: bytes) -> Header:
     """ITU-T T.81, annex B: segments up to the first scan, behind which somewhere an end must come."""
     from cnnfilter.io.jpeg_segments import SCAN, list_segments
 
-    found, orientation = Header(0, 0), 1
-    for marker, start, end, _ in list_segments(data):
+    found, orientation, segments = Header(0, 0), 1, tuple(list_segments(data))
+    for marker, start, end, _ in segments:
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame
             bits, height, width, components = struct.unpack_from(">BHHB", data, start)
             if what := _name_jpeg(marker, bits, height, components):
@@ -122,7 +124,7 @@ def _jpeg(data: bytes) -> Header:
             orientation = read_orientation(data[start:end])
         elif marker == SCAN:
             refusal = "" if data.rfind(b"\xff\xd9", start) > 0 else f"{CUT_OFF}; {ALLOWING}"
-            return found._replace(refusal=refusal, orientation=orientation)
+            return found._replace(refusal=refusal, orientation=orientation, segments=segments)
     return Header(0, 0)
 
 

@@ -6,7 +6,7 @@ ITU-T T.81 (annex B), JFIF 1.02, ICC.1:2022 (annex B), XMP (part 3).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -53,11 +53,11 @@ def list_segments(data: bytes) -> Iterator[Segment]:
             yield Segment(marker, min(start + 2, place), place, gap)
 
 
-def read_jpeg(data: bytes) -> Metadata:
+def read_jpeg(data: bytes, segments: Iterable[Segment]) -> Metadata:
     """Return what the segments of a JPEG say beside its pixels."""
     found, parts = Metadata(), list[tuple[int, int, bytes]]()
     texts, others, resources = list[Text](), list[str](), b""
-    for marker, start, end, _ in list_segments(data):
+    for marker, start, end, _ in segments:
         if marker < 0xE0:
             continue
         body = data[start:end]

@@ -226,6 +226,9 @@ def _open_unnamed() -> int:
 _ROWS_AT_ONCE = 64
 """Rows whose channels are swapped at a time, in the cache."""
 
+_SMALL = 1 << 19
+"""Bytes of an image that is in the cache as a whole."""
+
 
 def swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
     """Return BGR as RGB, or the reverse; in place if nothing else uses the array."""
@@ -234,6 +237,8 @@ def swap_red_and_blue(pixels: Array, *, owned: bool) -> Array:
     code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     if pixels.dtype == np.float64:
         return np.ascontiguousarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
+    if pixels.nbytes <= _SMALL:
+        return np.asarray(cv2.cvtColor(pixels, code))
     target = pixels if owned and pixels.flags.writeable else np.empty_like(pixels)
     for row in range(0, len(pixels), _ROWS_AT_ONCE):  # in place OpenCV copies first what it is given
         part = slice(row, row + _ROWS_AT_ONCE)
