@@ -7,6 +7,7 @@ Images are NumPy arrays (H, W) or (H, W, C), RGB; kernels (kh, kw), (kh, kw, in)
     correlate(image, pattern)       compare an image with a pattern, shift by shift
     fit(before, after)              the kernel that makes one image of another
     train(text, images, labels)     train a network on arrays: classes, or images made of images
+    export(text, path)              write a network for other programs: ONNX, PyTorch, files of weights
     network(text).run(image)        run layers: network("conv:sobel-x,sobel-y magnitude")
     network(text).summary(shape)    the size, weights and multiplications of each layer
     kernel(name), kernel_names()    a kernel as an array; the names of all kernels
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cnnfilter.api.correlations import correlate
+    from cnnfilter.api.exports import export
     from cnnfilter.api.filters import convolve, kernel, kernel_names, pool, set_threads, trace
     from cnnfilter.api.fitting import fit
     from cnnfilter.api.images import encode_image, read_image, write_image
@@ -61,6 +63,7 @@ __all__ = [
     "convolve",
     "correlate",
     "encode_image",
+    "export",
     "fit",
     "kernel",
     "kernel_names",
@@ -75,6 +78,7 @@ __all__ = [
 
 _MODULES = {
     "correlations": ("correlate",),
+    "exports": ("export",),
     "filters": ("convolve", "kernel", "kernel_names", "pool", "set_threads", "trace"),
     "fitting": ("fit",),
     "images": ("encode_image", "read_image", "write_image"),

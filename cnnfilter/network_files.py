@@ -256,6 +256,8 @@ class Document(NamedTuple):
     """What was done to the images when it was trained: `input_scale`, `mean` and `std`."""
     path: Path | None = None
     """None for a text."""
+    state: Mapping[str, Any] | None = None
+    """The weights that the file itself holds, by PyTorch's names."""
 
     @property
     def name(self) -> str:

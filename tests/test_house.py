@@ -25,6 +25,7 @@ FLOORS = (
     "compute",
     "explain",
     "learn",
+    "exchange",
     "api",
     "plot",
     "run",
@@ -34,7 +35,7 @@ FLOORS = (
 
 HEAVY = (
     *("numpy", "cv2", "matplotlib", "scipy", "numpy.ma", "numpy.random", "safetensors", "tomllib"),
-    *("dask", "distributed", "zarr", "fsspec"),
+    *("dask", "distributed", "zarr", "fsspec", "onnx"),
 )
 """What a command loads only if it needs it: `numpy.ma` and `numpy.random` come with a careless call of numpy."""
 

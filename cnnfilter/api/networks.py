@@ -141,13 +141,13 @@ class RunnableNetwork(Network):
         448
         """
         if shape is not None:
-            return summarize(self, _as_input(shape), batch=batch, dtype=dtype)
+            return summarize(self, as_input(shape), batch=batch, dtype=dtype)
         if self.input is None:
             raise ShapeError("the network names no input; give its shape, as in summary((224, 224, 3))")
         return summarize(self, self.input, batch=batch, dtype=dtype)
 
 
-def _as_input(shape: str | Sequence[int]) -> Shape:
+def as_input(shape: str | Sequence[int]) -> Shape:
     """Return (height, width, channels) from a text, or from two or three numbers."""
     try:
         given = shape if isinstance(shape, str) else [index(number) for number in shape]

@@ -32,6 +32,9 @@ GROUPS = {
         "train": "Train a network on images, and keep its weights.",
         "augment": "Make random copies of images to train with.",
     },
+    "Exchange": {
+        "export": "Write a network as ONNX, as source for PyTorch, or as a file of weights.",
+    },
     "More": {
         "help": "Show a page on kernels, the layer language, file formats and more.",
     },

@@ -167,7 +167,7 @@ Decorator = Callable[[Any], Any]
 inputs_argument = click.argument("inputs", metavar="INPUT...", type=FILE, nargs=-1)
 
 SECTIONS = {
-    "Network": ("--list", "--layout", "--weights", "--init", "--seed", "--save", "--top", "--labels"),
+    "Network": ("--list", "--layout", "--weights", "--init", "--seed", "--input", "--save", "--top", "--labels"),
     "Kernel and window": (
         *(
             "--kernel",

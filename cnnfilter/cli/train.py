@@ -199,15 +199,11 @@ def _check(task: TrainingTask, chosen: TrainOptions, network_file: Path | None) 
 def _check_output(path: Path, read: list[Any]) -> None:
     from importlib.util import find_spec  # noqa: PLC0415
 
-    from cnnfilter.io.atomic import check_writable  # noqa: PLC0415
-    from cnnfilter.io.paths import identify, identify_all  # noqa: PLC0415
+    from cnnfilter.io.atomic import check_replaceable  # noqa: PLC0415
     from cnnfilter.io.weights import NEEDS_SAFETENSORS, SUFFIXES  # noqa: PLC0415
 
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"weights are written as {' or '.join(SUFFIXES)}", path=path)
     if path.suffix.lower() == ".safetensors" and not find_spec("safetensors"):
         raise MissingLibraryError(NEEDS_SAFETENSORS, path=path)
-    if not identify_all(read).isdisjoint(identify(path, {})):
-        raise OutputError("is read too, and would be overwritten", path=path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    check_writable(path)
+    check_replaceable(path, read)

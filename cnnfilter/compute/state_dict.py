@@ -58,10 +58,15 @@ class StateDict(Value):
     source: str = "weights"
     ordered: bool = True
 
-    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
-        """Return the tensors of each need, matched by name, or in order by kind and shape."""
-        matched = self._match_names(wanted) if self._has_names_of(wanted) else self._match_in_order(wanted)
-        if left := [name for name in self.groups if name not in matched.values()]:
+    def find(self, wanted: list[Need], fixed: frozenset[str] = frozenset()) -> dict[str, dict[str, Array]]:
+        """Return the tensors of each need, matched by name, or in order by kind and shape.
+
+        Where names match, those of `fixed` layers, whose kernels are named in the network, are not needed.
+        """
+        by_name = self._has_names_of(wanted)
+        matched = self._match_names(wanted) if by_name else self._match_in_order(wanted)
+        used = {*matched.values(), *(fixed if by_name or not wanted else ())}
+        if left := [name for name in self.groups if name not in used]:
             raise self._error(f"no layer takes {self._show(left)}")
         for need in wanted:
             tell("%s <- %s", need.name, self._show([matched[need.name]]), level="once")
@@ -158,7 +163,7 @@ class RandomWeights(Value):
     init: Init
     seed: int = 0
 
-    def find(self, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+    def find(self, wanted: list[Need], fixed: frozenset[str] = frozenset()) -> dict[str, dict[str, Array]]:
         """Return tensors for each need."""
         generator = np.random.default_rng(self.seed)
         return {need.name: self._draw(need, generator) for need in wanted}
@@ -289,8 +294,14 @@ def bind(network: Network, shape: Shape, weights: StateDict | RandomWeights) -> 
         raise KernelError(f"the network's weights, {counts[largest]} of them in {largest}, {lack}")
     if isinstance(weights, StateDict):
         check_sums(network, shape)
-    found = weights.find(wanted)
+    found = find_tensors(network, shape, weights)
     return {need.name: _turn(need, found[need.name]) for need in wanted}
+
+
+def find_tensors(network: Network, shape: Shape, weights: StateDict | RandomWeights) -> dict[str, dict[str, Array]]:
+    """Return the tensors of each layer that learns, as PyTorch has them."""
+    named = (node for node in network.all_nodes if isinstance(node.layer, Convolution) and node.layer.kernels)
+    return weights.find(list(needs(network, shape)), frozenset(node.name for node in named))
 
 
 def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
@@ -301,13 +312,13 @@ def _turn(need: Need, tensors: Mapping[str, Array]) -> Tensors:
         if layer.normalize is not Normalization.NONE:
             bank = normalize(bank, layer.normalize, need.name)
         return {**tensors, "weight": bank[::-1, ::-1] if layer.flip else bank}
-    order = _order(need.parts)
+    order = order_of(need.parts)
     if layer.op == "linear":
         return {**tensors, "weight": tensors["weight"][:, order].T}
     return {name: tensor[order] if tensor.shape == order.shape else tensor for name, tensor in tensors.items()}
 
 
-def _order(parts: Iterable[Shape]) -> Array:
+def order_of(parts: Iterable[Shape]) -> Array:
     """Return for each place of a vector, as it is here, its place in PyTorch."""
     orders, start = [], 0
     for part in parts:
@@ -326,7 +337,7 @@ def check_sums(network: Network, shape: Shape) -> None:
         layer = visit.node.layer
         if not isinstance(layer, Block) or layer.op != "res" or len(visit.outputs.shape) != 1:
             continue
-        first, *others = (_order(end.parts) for end in layer.ends(visit.inputs))
+        first, *others = (order_of(end.parts) for end in layer.ends(visit.inputs))
         if not all(np.array_equal(first, other) for other in others):
             raise KernelError(
                 f"{visit.node.name} adds a flattened volume to a vector of other order; PyTorch flattens by channel, "

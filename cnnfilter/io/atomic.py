@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from cnnfilter.errors import ImageFileError
+from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.addresses import Address, FilePath, is_address, read_object, write_object
-from cnnfilter.io.paths import DESCRIPTOR, SPECIAL, find_obstacle
+from cnnfilter.io.paths import DESCRIPTOR, SPECIAL, find_obstacle, identify, identify_all
 
 try:
     import fcntl
@@ -224,3 +224,11 @@ def check_writable(path: Path) -> None:
             temporary.unlink()
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
+
+
+def check_replaceable(path: Path, read: Iterable[str | Path]) -> None:
+    """Raise an error if a file cannot be begun, or is one of those that are read; missing folders are made."""
+    if not identify_all(read).isdisjoint(identify(path, {})):
+        raise OutputError("is read too, and would be overwritten", path=path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path)

@@ -526,9 +526,11 @@ class TestModel:
         asked: list[list[str]] = []
         find = RandomWeights.find
 
-        def find_and_count(weights: RandomWeights, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+        def find_and_count(
+            weights: RandomWeights, wanted: list[Need], fixed: frozenset[str]
+        ) -> dict[str, dict[str, Array]]:
             asked.append([need.name for need in wanted])
-            return find(weights, wanted)
+            return find(weights, wanted, fixed)
 
         monkeypatch.setattr(RandomWeights, "find", find_and_count)
         model = Model(network_of("conv:3x3,2 flatten fc:3"), RandomWeights("he"))

@@ -1,0 +1,131 @@
+"""Files of ONNX: bytes made of a graph, and a graph read from a file; the package onnx is an extra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnfilter import __version__
+from cnnfilter.errors import LanguageError, MissingLibraryError
+from cnnfilter.exchange.graph import OnnxGraph, OnnxNode
+from cnnfilter.nn.layers import Shape
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+OPSET, IR_VERSION = 19, 9
+"""Of ONNX 1.14, of 2023; `Pad` knows wrap since then."""
+
+BATCH = "N"
+"""The name of the batch axis, which is free."""
+
+NEEDS_ONNX = ".onnx needs the package onnx (pip install onnx)"
+
+
+def load_onnx(path: str | Path) -> ModuleType:
+    """Return the package onnx; `MissingLibraryError` if it is not installed."""
+    try:
+        import onnx  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise MissingLibraryError(NEEDS_ONNX, path=path) from error
+    module: ModuleType = onnx
+    return module
+
+
+def encode_graph(graph: OnnxGraph, shape: Shape, result: Shape, title: str, path: str | Path) -> bytes:
+    """Return the bytes of a model, checked by ONNX; `shape` and `result` are (H, W, C) or (length,)."""
+    onnx = load_onnx(path)
+    helper = onnx.helper
+    nodes = [helper.make_node(node.op, node.inputs, node.outputs, node.name, **node.attributes) for node in graph.nodes]
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [BATCH, *_channels_first(size)])
+        for name, size in ((graph.input, shape), (graph.output, result))
+    ]
+    constants = [onnx.numpy_helper.from_array(values, name) for name, values in graph.tensors.items()]
+    made = helper.make_model(
+        helper.make_graph(nodes, title, ends[:1], ends[1:], constants),
+        producer_name="cnnfilter",
+        producer_version=__version__,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    data: bytes = made.SerializeToString()
+    onnx.checker.check_model(data if len(data) < onnx.checker.MAXIMUM_PROTOBUF else made)
+    return data
+
+
+def _channels_first(shape: Shape) -> Sequence[int]:
+    return (shape[2], *shape[:2]) if len(shape) == 3 else shape
+
+
+def read_graph(path: Path) -> OnnxGraph:
+    """Return the graph in a file; `LanguageError` if it is damaged, or a file of tensors beside it is missing."""
+    onnx = load_onnx(path)
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except OSError as error:
+        raise LanguageError(error.strerror or error, path=path) from error
+    except Exception as error:  # protobuf's own errors
+        raise LanguageError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
+    if not model.graph.node or not model.opset_import:
+        raise LanguageError("not an ONNX model: it has no operators", path=path)
+    _load_side_files(onnx, model, path)
+    try:
+        return _read(onnx, model)
+    except (ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        raise LanguageError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
+
+
+def _load_side_files(onnx: Any, model: Any, path: Path) -> None:
+    """Read the tensors that a model keeps in files beside it."""
+    uses = onnx.external_data_helper.uses_external_data
+    named = {
+        entry.value
+        for tensor in model.graph.initializer
+        if uses(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    for name in sorted(named):
+        if not (path.parent / name).is_file():
+            raise LanguageError(f"its weights are in {name}, which is not beside it", path=path)
+    if not named:
+        return
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except Exception as error:  # what the library says of a file that is too short, or outside of the folder
+        raise LanguageError(f"its weights cannot be read ({_first_line(error)})", path=path) from error
+
+
+def _read(onnx: Any, model: Any) -> OnnxGraph:
+    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in tensors]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        counts = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
+        raise LanguageError(f"the model has {counts}; one of each is read")
+    nodes = []
+    for node in model.graph.node:
+        attributes = {entry.name: _attribute(onnx, entry) for entry in node.attribute}
+        if node.op_type == "Constant" and node.domain in {"", "ai.onnx"}:
+            tensors[node.output[0]] = np.asarray(next(iter(attributes.values())))
+            continue
+        op = node.op_type if node.domain in {"", "ai.onnx"} else f"{node.domain}.{node.op_type}"
+        nodes.append(OnnxNode(op, tuple(node.input), tuple(node.output), attributes, node.name))
+    sizes = inputs[0].type.tensor_type.shape.dim
+    shape = tuple(size.dim_value or None for size in sizes)
+    return OnnxGraph(nodes, tensors, inputs[0].name, model.graph.output[0].name, shape)
+
+
+def _attribute(onnx: Any, entry: Any) -> Any:
+    """Return an attribute as a number, a text, a list or an array."""
+    value = onnx.helper.get_attribute_value(entry)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

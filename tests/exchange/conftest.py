@@ -1,0 +1,5 @@
+"""What the tests of the exchange share with those of the commands."""
+
+from tests.cli.conftest import folder, run
+
+__all__ = ["folder", "run"]
