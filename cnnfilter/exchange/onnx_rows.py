@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,10 @@ from cnnfilter.exchange.graph import GraphWriter
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, Sides, Window, output_size
 from cnnfilter.nn.layers import Convolution, DepthwiseConv, Function, Layer, Shape
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, Norm
 from cnnfilter.nn.other_layers import (
     SLOPES,
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Dropout,
@@ -25,11 +26,12 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
+    PRelu,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 
 
 class ExportStep(NamedTuple):
@@ -61,12 +63,16 @@ def refuse(step: ExportStep, what: str) -> LanguageError:
 
 
 class PlainFunction(NamedTuple):
-    """A function of each value that ONNX and PyTorch have too: its operator, the attribute of its slope, its module."""
+    """A function of each value that ONNX and PyTorch have too: its operator, and its module.
+
+    `attribute` and `parameter` are what these call its slope, `fixed` are attributes that are always the same.
+    """
 
     onnx: str
     torch: str
     attribute: str = ""
     parameter: str = ""
+    fixed: Mapping[str, float] = MappingProxyType({})
 
 
 FUNCTIONS = {
@@ -76,6 +82,11 @@ FUNCTIONS = {
     Function.SIGMOID: PlainFunction("Sigmoid", "Sigmoid"),
     Function.TANH: PlainFunction("Tanh", "Tanh"),
     Function.ABS: PlainFunction("Abs", ""),
+    Function.HARDSWISH: PlainFunction("HardSwish", "Hardswish"),
+    Function.HARDSIGMOID: PlainFunction("HardSigmoid", "Hardsigmoid", fixed={"alpha": 1 / 6, "beta": 0.5}),
+    Function.SELU: PlainFunction("Selu", "SELU"),
+    Function.SOFTPLUS: PlainFunction("Softplus", "Softplus"),
+    Function.MISH: PlainFunction("Mish", "Mish"),
 }
 """The functions that are one operator of ONNX."""
 
@@ -128,8 +139,94 @@ def _linear(writer: GraphWriter, value: str, step: ExportStep) -> str:
 
 def _batch_norm(writer: GraphWriter, value: str, step: ExportStep) -> str:
     parts = ("weight", "bias", "running_mean", "running_var")
-    inputs = [writer.constant(part, step.tensors[part]) for part in parts]
+    inputs = _affine(writer, step, step.inputs[-1:], parts)
     return writer.add("BatchNormalization", value, *inputs, epsilon=float(step.layer.eps))
+
+
+def _affine(
+    writer: GraphWriter, step: ExportStep, shape: Shape, parts: tuple[str, ...] = ("weight", "bias")
+) -> list[str]:
+    """Return the names of a norm's tensors, of what changes nothing where it has none."""
+    usual = {part: np.full(shape, Norm.INITIAL[part], np.float32) for part in parts}
+    return [writer.constant(part, step.tensors.get(part, usual[part])) for part in parts]
+
+
+def _instance_norm(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    inputs = _affine(writer, step, step.inputs[2:])
+    return writer.add("InstanceNormalization", value, *inputs, epsilon=float(step.layer.eps))
+
+
+def _layer_norm(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    inputs = _affine(writer, step, (*step.inputs[2:], *step.inputs[:2]))
+    return writer.add("LayerNormalization", value, *inputs, axis=1, epsilon=float(step.layer.eps))
+
+
+def _group_norm(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    """Append an instance norm of the groups, then scale and shift for each channel, as PyTorch's exporter does."""
+    layer: GroupNorm = step.layer
+    height, width, channels = step.inputs
+    groups = writer.add("Reshape", value, writer.constant("groups", [0, layer.groups, -1]))
+    ones, zeros = (
+        writer.constant(part, np.full(layer.groups, number)) for part, number in (("one", 1.0), ("zero", 0.0))
+    )
+    normed = writer.add("InstanceNormalization", groups, ones, zeros, epsilon=float(layer.eps))
+    value = writer.add("Reshape", normed, writer.constant("volume", [0, channels, height, width]))
+    for op, part in (("Mul", "weight"), ("Add", "bias")):
+        if part in step.tensors:
+            value = writer.add(op, value, writer.constant(part, step.tensors[part].reshape(-1, 1, 1)))
+    return value
+
+
+def _prelu(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    slopes = step.tensors["weight"]
+    return writer.add(
+        "PRelu", value, writer.constant("weight", slopes.reshape(-1, 1, 1) if len(step.inputs) == 3 else slopes)
+    )
+
+
+def _deconvolution(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    layer: Deconv = step.layer
+    inputs = [writer.constant(part, step.tensors[part]) for part in ("weight", "bias") if part in step.tensors]
+    window = _window(layer.window, layer.window.pads(*step.inputs[:2]))
+    extra = list(layer.output_padding)
+    return writer.add("ConvTranspose", value, *inputs, **window, output_padding=extra, group=layer.groups)
+
+
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+LINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+"""The attributes of Resize that give what PyTorch's Upsample gives."""
+
+
+def _upsample(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    scales = writer.constant("scales", [1.0, 1.0, *map(float, step.layer.factor)])
+    is_nearest = step.layer.interpolation is Interpolation.NEAREST
+    return writer.add("Resize", value, "", scales, **(NEAREST if is_nearest else LINEAR))
+
+
+def _adaptive_pool(writer: GraphWriter, value: str, step: ExportStep) -> str:
+    """Append a pool where all windows are alike; else products with shares, or maxima of rows that are repeated."""
+    layer: AdaptivePool = step.layer
+    is_max = layer.mode is PoolMode.MAX
+    if not any(size % outputs for size, outputs in zip(step.inputs[:2], layer.size, strict=True)):
+        size = step.inputs[0] // layer.size[0], step.inputs[1] // layer.size[1]
+        given = {"kernel_shape": list(size), "strides": list(size)}
+        return writer.add("MaxPool" if is_max else "AveragePool", value, **given)
+    for axis in (0, 1):
+        places = [layer.places(place, axis, step.inputs[axis]) for place in range(layer.size[axis])]
+        if not is_max:
+            shares = np.zeros((layer.size[axis], step.inputs[axis]), np.float32)
+            for row, seen in zip(shares, places, strict=True):
+                row[seen.start : seen.stop] = 1 / len(seen)
+            shown = writer.constant("shares", shares if axis == 0 else shares.T)
+            value = writer.add("MatMul", *((shown, value) if axis == 0 else (value, shown)))
+            continue
+        longest = max(map(len, places))
+        rows = writer.constant(
+            "places", [[min(seen.start + tap, seen[-1]) for tap in range(longest)] for seen in places]
+        )
+        taps = writer.add("Gather", value, rows, axis=2 + axis)
+        value = writer.add("ReduceMax", taps, writer.constant("axes", [3 + axis]), keepdims=0)
+    return value
 
 
 def _activation(writer: GraphWriter, value: str, step: ExportStep) -> str:
@@ -137,7 +234,8 @@ def _activation(writer: GraphWriter, value: str, step: ExportStep) -> str:
     if layer.function in FUNCTIONS:
         row = FUNCTIONS[layer.function]
         slope = SLOPES.get(layer.function, 0.0) if layer.slope is None else layer.slope
-        return writer.add(row.onnx, value, **({row.attribute: float(slope)} if row.attribute else {}))
+        given = {row.attribute: float(slope)} if row.attribute else {}
+        return writer.add(row.onnx, value, **given, **row.fixed)
     return _COMPOSED[layer.function](writer, value)
 
 
@@ -285,6 +383,13 @@ ROWS: dict[type[Layer], Callable[[GraphWriter, str, ExportStep], str]] = {
     **dict.fromkeys(Convolution.__subclasses__(), _convolution),
     Linear: _linear,
     BatchNorm: _batch_norm,
+    GroupNorm: _group_norm,
+    InstanceNorm: _instance_norm,
+    LayerNorm: _layer_norm,
+    PRelu: _prelu,
+    Deconv: _deconvolution,
+    Upsample: _upsample,
+    AdaptivePool: _adaptive_pool,
     Activation: _activation,
     Softmax: lambda writer, value, _: writer.add("Softmax", value, axis=1),
     Flatten: lambda writer, value, _: writer.add("Flatten", value, axis=1),

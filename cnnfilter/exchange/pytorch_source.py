@@ -23,10 +23,10 @@ from cnnfilter.exchange.onnx_rows import (
 )
 from cnnfilter.nn.geometry import BorderMode, Pair, Sides, Window
 from cnnfilter.nn.layers import Convolution, DepthwiseConv, Function, Layer
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnnfilter.nn.other_layers import (
     SLOPES,
     Activation,
-    BatchNorm,
     ChannelMode,
     ChannelPool,
     Concatenation,
@@ -35,12 +35,13 @@ from cnnfilter.nn.other_layers import (
     GlobalPool,
     Gray,
     Linear,
-    LocalResponseNorm,
     Pool,
     PoolMode,
+    PRelu,
     Residual,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 from cnnfilter.numbers import show_number
 
 if TYPE_CHECKING:
@@ -120,8 +121,46 @@ def _linear(step: ExportStep) -> TorchLayer:
 
 
 def _batch_norm(step: ExportStep) -> TorchLayer:
-    eps = _arguments(("eps", step.layer.eps, 1e-5))
-    return TorchLayer(f"nn.BatchNorm{2 if len(step.inputs) == 3 else 1}d({step.inputs[-1]}{eps})")
+    return TorchLayer(f"nn.BatchNorm{2 if len(step.inputs) == 3 else 1}d({step.inputs[-1]}{_of_norm(step)})")
+
+
+def _of_norm(step: ExportStep, usual: str = "affine") -> str:
+    affine = _arguments((usual, step.layer.affine, True)) if usual else ""
+    return _arguments(("eps", step.layer.eps, 1e-5)) + affine
+
+
+def _layer_norm(step: ExportStep) -> TorchLayer:
+    shape = (*step.inputs[2:], *step.inputs[:2])
+    sizes = f"({', '.join(map(str, shape))})" if len(shape) > 1 else str(shape[0])
+    return TorchLayer(f"nn.LayerNorm({sizes}{_of_norm(step, 'elementwise_affine')})")
+
+
+def _deconvolution(step: ExportStep) -> TorchLayer:
+    layer: Deconv = step.layer
+    pads = layer.window.pads(*step.inputs[:2])
+    inside, call = pads[:2], "{module}({x})"
+    if pads[:2] != pads[2:]:  # what is more than PyTorch cuts away on each side
+        top, left, bottom, right = pads
+        inside = min(top, bottom), min(left, right)
+        rows, columns = (
+            f"{before - pad}:{pad - after or None}"
+            for before, after, pad in ((top, bottom, inside[0]), (left, right, inside[1]))
+        )
+        call = f"{{module}}({{x}})[:, :, {rows}, {columns}]".replace("None", "")
+    given = _windowed(layer.window, inside) + _arguments(
+        ("output_padding", _side(layer.output_padding), "0"), ("groups", layer.groups, 1), ("bias", layer.bias, True)
+    )
+    return TorchLayer(f"nn.ConvTranspose2d({step.inputs[2]}, {layer.outputs}, {_side(layer.window.size)}{given})", call)
+
+
+def _upsample(step: ExportStep) -> TorchLayer:
+    layer: Upsample = step.layer
+    mode = ', mode="bilinear"' if layer.interpolation is Interpolation.BILINEAR else ""
+    return TorchLayer(f"nn.Upsample(scale_factor={_side(layer.factor)}{mode})")
+
+
+def _adaptive_pool(step: ExportStep) -> TorchLayer:
+    return TorchLayer(f"nn.Adaptive{step.layer.mode.capitalize()}Pool2d({_side(step.layer.size)})")
 
 
 def _activation(step: ExportStep) -> TorchLayer:
@@ -224,6 +263,13 @@ ROWS: dict[type[Layer], Callable[[ExportStep], TorchLayer]] = {
     **dict.fromkeys(Convolution.__subclasses__(), _convolution),
     Linear: _linear,
     BatchNorm: _batch_norm,
+    GroupNorm: lambda step: TorchLayer(f"nn.GroupNorm({step.layer.groups}, {step.inputs[2]}{_of_norm(step)})"),
+    InstanceNorm: lambda step: TorchLayer(f"nn.InstanceNorm2d({step.inputs[2]}{_of_norm(step, '')})"),
+    LayerNorm: _layer_norm,
+    PRelu: lambda step: TorchLayer(f"nn.PReLU({'' if not step.layer.each else step.inputs[-1]})"),
+    Deconv: _deconvolution,
+    Upsample: _upsample,
+    AdaptivePool: _adaptive_pool,
     Activation: _activation,
     Softmax: lambda _: TorchLayer("nn.Softmax(dim=1)"),
     Flatten: lambda _: TorchLayer("nn.Flatten()"),
