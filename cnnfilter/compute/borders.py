@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.arrays import Array, Floats, float_type
 from cnnfilter.compute.exact import WHITE
+from cnnfilter.compute.threads import Memory
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window
 
 Places = NDArray[np.intp]
@@ -115,13 +116,14 @@ class Padded:
         """Whether all pixels can be compared: whether none is nan."""
         return self.volume.dtype.kind != "f" or self.finite or not bool(np.isnan(self.volume).any())
 
-    def peek(self, rows: slice) -> Array:
-        """Return whole rows, where they are if they are a part of the volume: not to be written to."""
+    def peek(self, rows: slice, memory: Memory | None = None) -> Array:
+        """Return whole rows, where they are if they are a part of the volume, or in `memory`: not to be written to."""
         if self.follows_volume and not (self.sides[1] or self.sides[3]) and self.volume.dtype == self.dtype:
             runs = _find_runs(self._rows[rows])
             if len(runs) == 1 and len(part := self.volume[runs[0][1]]) == len(self._rows[rows]):
                 return part
-        return self.read(rows, slice(None))
+        out = memory("source", len(self._rows[rows]), *self.shape[1:]) if memory else None
+        return self.read(rows, slice(None), out)
 
     def read(self, rows: slice, columns: slice, out: Floats | None = None) -> Floats:
         """Return a part, (rows, columns, C), in `out` if it is given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -11,28 +12,29 @@ from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.engines import Finish, fill_strips
 from cnnfilter.compute.exact import Factors
-from cnnfilter.compute.threads import Memory, fill_rows, reuse_memory
+from cnnfilter.compute.threads import Memory, fill_rows, make_tiles, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
-_WINDOWS = 8
-"""Windows of a product: OpenBLAS adds up the products of each of 8 rows in one order, on every processor that it knows,
-but not those of each of 12. Where every product has the same size, a window's results are the same bits whatever is
-multiplied beside it."""
+_LARGEST_PRODUCT = 1 << 18
+"""Multiplications on one thread of OpenBLAS: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
 
-_DEEPEST = 256
+_LEAST_WINDOWS, _MOST_WINDOWS = 8, 128
+"""Windows of a product: OpenBLAS adds up those of each of 8 rows in one order on every processor that it knows."""
+
+_DEEPEST = 512
 """Products added one by one, whose rounding errors add up."""
 
-_MOST_OUTPUTS = 128
-"""Outputs of a product, which takes one thread then: 8 x 256 x 128 is 65536 x GEMM_MULTITHREAD_THRESHOLD."""
+_MOST_OUTPUTS = 64
+"""Outputs of a product: with the least windows and the most weights it takes one thread."""
 
 _VECTOR = 16
 """Outputs are filled up to a multiple of so many: OpenBLAS adds up what is left of a vector in another order."""
 
-_MOST_PARTS = 32
+_MOST_PARTS = 16
 """Beyond so many sums of parts, they are added in float64."""
 
-_PATCHES = 1 << 18  # numbers of patches gathered at a time, 1 MB: what a core keeps in its own cache
+_PATCHES = 3 << 17  # numbers of patches gathered at a time, 1.5 MB: what a core keeps in its own cache
 _WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
 _SHARES = 4  # strips for cores to share
 _AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
@@ -47,46 +49,84 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     neural networks for document processing, 2006).
     """
     (rows, columns), down = output, window.stride[0]
-    inputs, outputs = bank.shape[2], bank.shape[3] // groups
-    dtype, depth = padded.dtype, prod(bank.shape[:3])
-    matrices = [_as_matrix(bank[..., group * outputs : (group + 1) * outputs], dtype) for group in range(groups)]
+    inputs, dtype, depth = bank.shape[2], padded.dtype, prod(bank.shape[:3])
+    matrices = _pack(bank, groups, dtype)
     few = inputs <= _FEW_CHANNELS and window.stride[1] == 1
+    at_once = _count_windows(_count_weights(depth), max(matrix.shape[1] for matrix in matrices.values()), dtype)
     memory = reuse_memory(dtype)
     exact = reuse_memory(np.dtype(np.float64)) if depth > _MOST_PARTS * _DEEPEST else memory
 
     def fill(first: int, target: Floats) -> None:
-        source = padded.peek(slice(first * down, (first + len(target) - 1) * down + window.extent[0]))
-        for group, matrix in enumerate(matrices):
-            channels = source[:, :, group * inputs : (group + 1) * inputs]
-            blocks = _gather(channels, window, (len(target), columns), memory, weights_first=few)
+        source = padded.peek(slice(first * down, (first + len(target) - 1) * down + window.extent[0]), memory)
+        outputs = bank.shape[3] // groups
+        for left, matrix in matrices.items():
+            if left % outputs == 0:
+                group = left // outputs * inputs
+                channels = source[:, :, group : group + inputs]
+                blocks = _gather(channels, window, (len(target), columns), at_once, memory, weights_first=few)
             sums = exact("sums", *blocks.shape[:2], matrix.shape[1])
             _multiply(blocks, matrix, sums, memory)
-            sums = sums.reshape(-1, matrix.shape[1])[: len(target) * columns, :outputs]
-            finish.write(
-                sums.reshape(*target.shape[:2], outputs), target, slice(group * outputs, (group + 1) * outputs)
-            )
+            count = min(_MOST_OUTPUTS, outputs - left % outputs)
+            kept = sums.reshape(-1, matrix.shape[1])[: len(target) * columns, :count]
+            finish.write(kept.reshape(len(target), columns, count), target, slice(left, left + count))
 
-    at_once = rows
+    share = rows
     if rows * columns * depth * bank.shape[3] > _WORTH_A_THREAD:
-        at_once = max(1, min(_PATCHES // (depth * columns), -(-rows // _SHARES)))
-    return fill_rows((rows, columns, bank.shape[3]), dtype, at_once, fill)
+        share = max(1, min(_PATCHES // (depth * columns), -(-rows // _SHARES)))
+    return fill_rows((rows, columns, bank.shape[3]), dtype, share, fill)
 
 
-def _as_matrix(bank: Floats, dtype: np.dtype[np.floating]) -> Floats:
-    """Return a (kh, kw, in, out) bank as (kh kw in, out), with zeros for as many outputs as fill up a vector."""
-    outputs = bank.shape[3]
-    missing = -outputs % _VECTOR
-    if not missing:
-        return np.ascontiguousarray(bank, dtype).reshape(-1, outputs)
-    matrix = np.zeros((prod(bank.shape[:3]), outputs + missing), dtype)
-    matrix[:, :outputs] = bank.reshape(-1, outputs)
-    return matrix
+def _count_weights(depth: int) -> int:
+    """Return how many weights of a kernel go into a product, the depth in parts that are alike."""
+    return -(-depth // -(-depth // _DEEPEST))
 
 
-def _gather(channels: Floats, window: Window, output: Pair, memory: Memory, *, weights_first: bool) -> Floats:
-    """Return the windows of (rows, columns, in) as (blocks, 8, kh kw in), zeros after the last: rows of matrices.
+@lru_cache(maxsize=256)
+def _count_windows(weights: int, outputs: int, dtype: np.dtype[np.floating]) -> int:
+    """Return the windows of a product, as many as BLAS multiplies on one thread, each in the same order.
 
-    A row of the kernel is one run of numbers; with `weights_first` a row of the image is.
+    OpenBLAS does not do so with 12 rows of float32 on processors without AVX-512: it is tried.
+    """
+    numbers = np.random.Generator(np.random.PCG64(0))
+    row, matrix = (numbers.standard_normal(shape).astype(dtype) for shape in ((1, weights), (weights, outputs)))
+    windows = _MOST_WINDOWS
+    while windows > _LEAST_WINDOWS:
+        if windows * matrix.size <= _LARGEST_PRODUCT:
+            sums = np.repeat(row, windows, axis=0) @ matrix
+            if (sums == sums[0]).all():
+                break
+        windows //= 2
+    return windows
+
+
+def _pack(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> dict[int, Floats]:
+    """Return a (kh, kw, in, out) bank as matrices (kh kw in, some of out) by the first of their outputs.
+
+    There are zeros for as many outputs as fill up a vector.
+    """
+    outputs, depth = bank.shape[3] // groups, prod(bank.shape[:3])
+    firsts = [
+        left for group in range(0, bank.shape[3], outputs) for left in range(group, group + outputs, _MOST_OUTPUTS)
+    ]
+    matrices = dict.fromkeys(firsts, bank)
+
+    def make(left: int) -> None:
+        some = bank[..., left : left - left % outputs + min(left % outputs + _MOST_OUTPUTS, outputs)]
+        if missing := -some.shape[3] % _VECTOR:
+            some = np.pad(some, ((0, 0), (0, 0), (0, 0), (0, missing)))
+        matrices[left] = np.ascontiguousarray(some, dtype).reshape(depth, -1)
+
+    make_tiles(firsts, make)
+    return matrices
+
+
+def _gather(
+    channels: Floats, window: Window, output: Pair, at_once: int, memory: Memory, *, weights_first: bool
+) -> Floats:
+    """Return the windows of (rows, columns, in) in blocks of `at_once`, (blocks, at_once, kh kw in).
+
+    A row of the kernel is one run of numbers, or, with `weights_first`, a row of the image. The last block is filled
+    up with zeros.
     """
     if weights_first:
         planes = memory("planes", channels.shape[2], *channels.shape[:2])
@@ -101,40 +141,33 @@ def _gather(channels: Floats, window: Window, output: Pair, memory: Memory, *, w
     steps = to_row * down, to_column * along, to_row * down_apart, to_column * apart, to_channel
     windows = as_strided(channels, size, steps)
     count, depth = output[0] * output[1], prod(size[2:])
-    filled = count + -count % _WINDOWS
+    filled = count + -count % at_once
     if weights_first:
         patches = memory("patches", depth, filled)
         np.copyto(patches[:, :count].reshape(*size[2:], *output), windows.transpose(2, 3, 4, 0, 1))
         patches[:, count:] = 0
-        return as_strided(
-            patches,
-            (filled // _WINDOWS, _WINDOWS, depth),
-            (_WINDOWS * patches.itemsize, patches.itemsize, patches.strides[0]),
-        )
+        return patches.reshape(depth, -1, at_once).transpose(1, 2, 0)
     if window.size == (1, 1) and filled == count and windows.flags.c_contiguous:
-        return windows.reshape(-1, _WINDOWS, depth)
+        return windows.reshape(-1, at_once, depth)
     patches = memory("patches", filled, depth)
     np.copyto(patches[:count].reshape(size), windows)
     patches[count:] = 0
-    return patches.reshape(-1, _WINDOWS, depth)
+    return patches.reshape(-1, at_once, depth)
 
 
 def _multiply(blocks: Floats, matrix: Floats, sums: Floats, memory: Memory) -> None:
-    """Multiply (blocks, 8, depth) windows by a (depth, out) matrix into `sums`, (blocks, 8, out)."""
-    depth, outputs = matrix.shape
-    for left in range(0, outputs, _MOST_OUTPUTS):
-        some = slice(left, left + _MOST_OUTPUTS)
-        into = sums[..., some]
-        for top in range(0, depth, _DEEPEST):
-            part = slice(top, top + _DEEPEST)
-            if top == 0 and into.dtype == blocks.dtype:
-                np.matmul(blocks[..., part], matrix[part, some], out=into)
-                continue
-            product = np.matmul(blocks[..., part], matrix[part, some], out=memory("product", *into.shape))
-            if top == 0:
-                into[...] = product
-            else:
-                into += product
+    """Multiply (blocks, n, depth) windows by a (depth, out) matrix into `sums`, (blocks, n, out)."""
+    weights = _count_weights(len(matrix))
+    for top in range(0, len(matrix), weights):
+        part = slice(top, top + weights)
+        if top == 0 and sums.dtype == blocks.dtype:
+            np.matmul(blocks[..., part], matrix[part], out=sums)
+            continue
+        product = np.matmul(blocks[..., part], matrix[part], out=memory("product", *sums.shape))
+        if top == 0:
+            sums[...] = product
+        else:
+            sums += product
 
 
 def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
@@ -156,7 +189,6 @@ def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
 
 
 _BLOCK = 16  # results of a product along the column or row
-_LARGEST_PRODUCT = 1 << 18  # multiplications on one thread of OpenBLAS: 65536 x GEMM_MULTITHREAD_THRESHOLD
 _FEW = 2  # so many weights other than 0 are added one by one
 
 
