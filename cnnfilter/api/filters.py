@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.opencv import cv2
 from cnnfilter.kernels.spec import Kernel, names
 from cnnfilter.log import warn
-from cnnfilter.nn.geometry import Window, as_padding, as_pair, default_padding
+from cnnfilter.nn.geometry import Border, Padding, Pair, Window, as_padding, as_pair, default_padding
 from cnnfilter.nn.layers import Conv, DepthwiseConv, KernelWord
 from cnnfilter.nn.lint import is_border_unused
 from cnnfilter.nn.network import Network
@@ -150,33 +151,68 @@ class _LaidKernel(NamedTuple):
     biases: Doubles
 
 
+_MOST_KEPT = 1 << 13
+"""Weights of a kernel that is known again when it comes back: a look at larger ones is short beside laying them."""
+
+
 def _lay(image: ArrayLike, kernel: KernelLike, options: _LayingOptions, caller: str) -> _LaidKernel:
     """Return a kernel laid on an image, or raise a `CnnFilterError` that says what does not fit."""
     volume, (name, given) = as_single_volume(image, caller), as_kernel(kernel)
-    shape, border = given.weights.shape, as_border(options.border)
-    window = Window(
-        size=(shape[0], shape[1]),
-        stride=as_pair(options.stride, "stride"),
-        padding=default_padding(border) if options.padding is None else as_padding(options.padding),
-        dilation=as_pair(options.dilation, "dilation"),
+    word, border = KernelWord(name, given.weights.shape), as_border(options.border)
+    laying = _Laying(
+        as_pair(options.stride, "stride"),
+        default_padding(border) if options.padding is None else as_padding(options.padding),
+        as_pair(options.dilation, "dilation"),
+        border,
+        bool(options.flip),
+        as_count(options.groups, "groups"),
+        as_bias(options.bias, word.maps),
     )
-    word = KernelWord(name, shape)
-    bias = as_bias(options.bias, word.maps)
-    layer: Conv | DepthwiseConv
-    if len(shape) > 2:
-        groups = as_count(options.groups, "groups")
-        layer = Conv(window=window, kernels=(word,), bias=bias, border=border, flip=options.flip, groups=groups)
-    elif options.groups == 1:
-        layer = DepthwiseConv(window=window, kernels=(word,), bias=bias, border=border, flip=options.flip)
-    else:
-        reason = f"{options.groups} groups need a bank of shape (kh, kw, in, out)"
-        raise ShapeError(f"{reason}; a 2-D kernel filters each channel")
+    make = _lay_weights if given.weights.size <= _MOST_KEPT else _lay_weights.__wrapped__
+    layer, bank, biases = make(given.weights.tobytes(), given.offset, word, laying, volume.shape[2])
     if options.flip:
         given = given._replace(weights=given.weights[::-1, ::-1])
-    bank, biases = build_bank(layer, (given,), volume.shape[2])
     if is_border_unused(layer, volume.shape):
         warn(f'border="{border}" has no effect with padding 0; leave padding out, or give padding="same"')
     return _LaidKernel(volume, name, given, layer, bank, biases)
+
+
+class _Laying(NamedTuple):
+    """How a kernel is laid on an image, understood."""
+
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+    border: Border
+    flip: bool
+    groups: int
+    bias: float | tuple[float, ...]
+
+
+@lru_cache(maxsize=64)
+def _lay_weights(
+    weights: bytes, offset: float, word: KernelWord, laying: _Laying, channels: int
+) -> tuple[Conv | DepthwiseConv, Doubles, Doubles]:
+    """Return the layer that lays weights on an image of so many channels, its bank and its biases."""
+    kernel = Kernel(np.frombuffer(weights).reshape(word.shape), offset)
+    if laying.flip:
+        kernel = kernel._replace(weights=kernel.weights[::-1, ::-1])
+    fields: dict[str, Any] = {
+        "window": Window((word.shape[0], word.shape[1]), laying.stride, laying.padding, laying.dilation),
+        "kernels": (word,),
+        "bias": laying.bias,
+        "border": laying.border,
+        "flip": laying.flip,
+    }
+    layer: Conv | DepthwiseConv
+    if len(word.shape) > 2:
+        layer = Conv(**fields, groups=laying.groups)
+    elif laying.groups == 1:
+        layer = DepthwiseConv(**fields)
+    else:
+        reason = f"{laying.groups} groups need a bank of shape (kh, kw, in, out)"
+        raise ShapeError(f"{reason}; a 2-D kernel filters each channel")
+    return layer, *build_bank(layer, (kernel,), channels)
 
 
 class TracedValue(NamedTuple):
