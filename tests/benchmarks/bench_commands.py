@@ -1,16 +1,18 @@
-"""Whole commands on a photo of 24 megapixels, beside libvips, ImageMagick, GraphicsMagick and G'MIC.
+"""Whole commands on a photo of 24 megapixels, beside a script of three OpenCV calls, libvips, ImageMagick and others.
 
-    python -m tests.benchmarks.bench_commands [--rounds N] [--only sharpen|gaussian|line] [--formats F ...] [--huge]
+    python -m tests.benchmarks.bench_commands [--rounds N] [--only sharpen|gaussian|line] [--formats F ...] [--small]
+        [--huge]
 
-Each reads a file, filters, and writes a file of the same format: JPEG at quality 95 with colours at half the size,
-PNG at zlib's level 1 with each row's differences, as OpenCV writes. The sizes of what they wrote are printed, as the
-same level does not pack as tightly in all of them: libvips and GraphicsMagick cannot be told the strategy. What a peer
-does at the border, and how it rounds, is its own. ImageMagick is slow, and runs once. `--huge` sharpens a PNG of
-400 megapixels.
+Each runs in a process of its own, in turn: it reads a file, filters, and writes a file of the same format: JPEG at
+quality 95 with colours at full size, PNG at zlib's level 1 with each row's differences, as OpenCV writes. The sizes of
+what they wrote are printed, as the same level does not pack as tightly in all of them: libvips and GraphicsMagick
+cannot be given the strategy. What a peer does at the border, and how it rounds, is its own. ImageMagick is slow, and
+runs once. `--small` filters 256x192 pixels, `--huge` sharpens a PNG of 400 megapixels.
 """
 
 import argparse
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,10 +26,11 @@ from cnnfilter.arrays import Array
 from cnnfilter.numbers import show_number
 from tests.benchmarks.machine import warn_if_busy
 from tests.benchmarks.pictures import FORMATS, write_huge, write_photos
-from tests.benchmarks.timing import Command, Usage, cnnfilter, measure_in_turn, median_ratio
+from tests.benchmarks.timing import Command, Usage, cnnfilter, measure_in_turn, median_ratio, python
 
 HEIGHT, WIDTH = 4000, 6000
 HUGE_SIDE = 20_000
+SMALL_HEIGHT, SMALL_WIDTH = 192, 256
 OURS = "cnnfilter"
 ALLOWANCE = 130
 """MiB that our command may take beside the pixels and the files: Python, its libraries, the rows at work."""
@@ -46,6 +49,8 @@ class Task(NamedTuple):
         The matrix in libvips' format; empty where `vips` says it otherwise.
     vips, imagemagick, graphicsmagick, gmic
         What stands between input and output, or what is done for libvips.
+    opencv
+        What makes `result` of `image` in a script.
     """
 
     ours: tuple[str, ...]
@@ -54,6 +59,7 @@ class Task(NamedTuple):
     imagemagick: tuple[str, ...]
     graphicsmagick: tuple[str, ...]
     gmic: tuple[str, ...]
+    opencv: str
 
 
 def make_tasks() -> dict[str, Task]:
@@ -69,6 +75,7 @@ def make_tasks() -> dict[str, Task]:
             imagemagick=("-gaussian-blur", "7x2.5"),
             graphicsmagick=("-gaussian", "7x2.5"),
             gmic=("blur", "2.5,0,1"),
+            opencv="cv2.GaussianBlur(image, (15, 15), 2.5, borderType=cv2.BORDER_CONSTANT)",
         ),
         "line": _matrix_task(line, ("--normalize", "sum"), ("-define", "convolve:scale=!")),
     }
@@ -87,21 +94,24 @@ def _matrix_task(matrix: Array, ours: tuple[str, ...], imagemagick: tuple[str, .
         imagemagick=(*imagemagick, "-morphology", "Convolve", f"{size}: {commas}"),
         graphicsmagick=("-convolve", commas),
         gmic=(f"({scaled})", "correlate[0]", "[1],0", "keep[0]"),
+        opencv=f"cv2.filter2D(image, -1, np.array({matrix.tolist()}, np.float32) / {total}, borderType=0)",
     )
 
 
 SAVING = {
-    "vips": {"pgm": "", "png": "[compression=1,filter=sub]", "jpg": "[Q=95,subsample_mode=on]"},
+    "vips": {"pgm": "", "png": "[compression=1,filter=sub]", "jpg": "[Q=95,subsample_mode=off]"},
     "ImageMagick": {
         "pgm": "-depth 8",
         "png": "-depth 8 -define png:compression-level=1 -define png:compression-filter=1 "
         "-define png:compression-strategy=3",
-        "jpg": "-quality 95 -sampling-factor 4:2:0",
+        "jpg": "-quality 95 -sampling-factor 4:4:4",
     },
-    "GraphicsMagick": {"pgm": "", "png": "-quality 11", "jpg": "-quality 95 -sampling-factor 2x2"},
+    "GraphicsMagick": {"pgm": "", "png": "-quality 11", "jpg": "-quality 95 -sampling-factor 1x1"},
     "gmic": {"pgm": "", "png": "", "jpg": ",95"},
 }
 """How each is told to write a format as OpenCV does: options, or what is hung onto the name."""
+
+OPENCV_PARAMETERS = "[cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]"  # 4:4:4
 
 
 class Job(NamedTuple):
@@ -124,6 +134,18 @@ class Job(NamedTuple):
 def _ours(job: Job) -> Command:
     options = (*job.task.ours, "-p", "half", "-q", "-o", str(job.target(OURS)))
     return cnnfilter("convolve", str(job.source), *options)
+
+
+def _script(job: Job) -> Command:
+    """Return a script of three calls of OpenCV; it imports click, as a command would, and numpy comes with OpenCV."""
+    is_grey, is_jpeg = job.suffix == "pgm", job.suffix == "jpg"
+    lines = (
+        "import click, cv2, numpy as np",
+        f"image = cv2.imread({str(job.source)!r}, cv2.IMREAD_{'GRAYSCALE' if is_grey else 'COLOR'})",
+        f"result = {job.task.opencv}",
+        f"cv2.imwrite({str(job.target('OpenCV'))!r}, result, {OPENCV_PARAMETERS if is_jpeg else []})",
+    )
+    return python("\n".join(lines))
 
 
 def _vips(job: Job) -> Command:
@@ -159,6 +181,7 @@ class Program(NamedTuple):
 
 
 PROGRAMS = {
+    "OpenCV": Program(sys.executable, _script),
     "vips": Program("vips", _vips),
     "ImageMagick": Program("convert", _imagemagick),
     "GraphicsMagick": Program("gm", _graphicsmagick),
@@ -212,15 +235,17 @@ def print_header(title: str) -> None:
     print(f"\n{title}\n    {'':16}  median s   ratio  peak MiB  output MiB")
 
 
-def run_photos(tasks: Mapping[str, Task], formats: Sequence[str], rounds: int) -> None:
+def run_photos(
+    tasks: Mapping[str, Task], formats: Sequence[str], rounds: int, height: int = HEIGHT, width: int = WIDTH
+) -> None:
     """Run each task on the photo in each format."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photos = write_photos(folder, HEIGHT, WIDTH)
+        photos = write_photos(folder, height, width)
         for task_name, task in tasks.items():
             for suffix in formats:
                 colours = "grey" if suffix == "pgm" else "RGB"
-                print_header(f"{task_name}, {HEIGHT}x{WIDTH} {colours} {suffix}")
+                print_header(f"{task_name}, {height}x{width} {colours} {suffix}")
                 run_job(Job(task, photos[suffix], folder), rounds, PROGRAMS)
 
 
@@ -239,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="that count; one more comes first (default 5)")
     parser.add_argument("--only", choices=tasks, help="one filter")
     parser.add_argument("--formats", choices=FORMATS, nargs="+", default=FORMATS)
+    parser.add_argument("--small", action="store_true", help=f"filter {SMALL_HEIGHT}x{SMALL_WIDTH} pixels")
     parser.add_argument("--huge", action="store_true", help="sharpen 400 megapixels, one round and nothing else")
     options = parser.parse_args(arguments)
     warn_if_busy()
@@ -248,7 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_huge(HUGE_SIDE, rounds=1)
     else:
         chosen = {options.only: tasks[options.only]} if options.only else tasks
-        run_photos(chosen, options.formats, options.rounds)
+        size = (SMALL_HEIGHT, SMALL_WIDTH) if options.small else (HEIGHT, WIDTH)
+        run_photos(chosen, options.formats, options.rounds, *size)
 
 
 if __name__ == "__main__":
