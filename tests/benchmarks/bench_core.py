@@ -15,7 +15,7 @@ from tests.benchmarks.cells import Cell, Outcome, print_header, run_cell, summar
 from tests.benchmarks.core_banks import bank_cells
 from tests.benchmarks.core_kernels import HEIGHT, SIZES, WIDTH, kernel_cells
 from tests.benchmarks.core_pools import pool_cells
-from tests.benchmarks.machine import print_absent, warn_if_busy
+from tests.benchmarks.machine import hold_to_one_thread, print_absent, warn_if_busy
 
 PARTS = ("convolve", "banks", "pools")
 
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--all", action="store_true", help="have the slow peers in every cell")
     options = parser.parse_args(arguments)
     warn_if_busy()
+    hold_to_one_thread()
     print_absent("torch", "scipy", "skimage")
     cells = {
         "convolve": kernel_cells(options.sizes, options.all),

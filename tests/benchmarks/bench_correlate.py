@@ -17,9 +17,9 @@ import numpy as np
 from cnnfilter.arrays import Doubles
 from cnnfilter.compute.correlate import LARGEST_LAID, Lags, lay_directly, multiply_spectra, sum_products
 from cnnfilter.nn.correlation import Overlap, find_lags
-from tests.benchmarks.machine import warn_if_busy
+from tests.benchmarks.machine import hold_to_one_thread, warn_if_busy
 from tests.benchmarks.pictures import make_photo, write
-from tests.benchmarks.timing import Call, call_in_turn, cnnfilter, measure, report, time_call
+from tests.benchmarks.timing import Call, call_in_turn, cnnfilter, measure, report
 
 HEIGHT, WIDTH = 4000, 6000
 
@@ -41,8 +41,7 @@ def find_all_lags(image: Doubles, pattern: Doubles) -> Lags:
 
 def time_calls(calls: dict[str, Call], rounds: int) -> None:
     """Time calls in turn, and print."""
-    firsts = {name: time_call(call)[0] for name, call in calls.items()}
-    report(call_in_turn(calls, {name: min(firsts.values()) for name in firsts}, rounds))
+    report(call_in_turn(calls, rounds))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3, help="that count (default 3)")
     options = parser.parse_args(arguments)
     warn_if_busy()
+    hold_to_one_thread()
     photo = make_photo(HEIGHT, WIDTH)[:, :, 1]
     image = photo + 0.5
     own = partial(sum_products, image, image, find_all_lags(image, image))

@@ -23,8 +23,8 @@ from cnnfilter.compute.engines import UNFINISHED
 from cnnfilter.compute.plan import Engine
 from cnnfilter.nn.geometry import Border, Window, as_padding
 from tests.benchmarks.core_kernels import HEIGHT, WIDTH
-from tests.benchmarks.machine import heading, warn_if_busy
-from tests.benchmarks.timing import Call, call_in_turn, time_call
+from tests.benchmarks.machine import heading, hold_to_one_thread, warn_if_busy
+from tests.benchmarks.timing import Call, call_in_turn
 from tests.compute.laying import plans_of
 
 SIZES = (5, 9, 15, 25, 101)
@@ -134,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="that count; one more comes first (default 5)")
     options = parser.parse_args(arguments)
     warn_if_busy()
+    hold_to_one_thread()
     print(heading())
     generator = np.random.default_rng(1)
     images: dict[tuple[str, int], Array] = {
@@ -142,17 +143,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("uint8", 1): generator.integers(0, 256, (HEIGHT, WIDTH, 1), dtype=np.uint8),
         ("uint8", 3): generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8),
     }
-    calls: dict[tuple[str, int], Call] = {}
+    times: dict[tuple[str, int], float] = {}
     for row in ROWS:
-        for size, call in calls_of(row, images[row.dtype, row.channels]):
-            calls[row.name, size] = call
-            calls[f"    {CALLS.get(row.engine, 'filter2D')} for {row.name}", size] = plain_call(
-                row, images[row.dtype, row.channels], size
-            )
-    labels = {f"{name} {size}": (name, size) for name, size in calls}
-    firsts = {label: time_call(calls[key])[0] for label, key in labels.items()}
-    seconds = call_in_turn({label: calls[key] for label, key in labels.items()}, firsts, options.rounds)
-    times = {key: 1000 * median(seconds[label]) for label, key in labels.items()}
+        image, plain = images[row.dtype, row.channels], f"    {CALLS.get(row.engine, 'filter2D')} for {row.name}"
+        for size, call in calls_of(row, image):
+            seconds = call_in_turn({row.name: call, plain: plain_call(row, image, size)}, options.rounds)
+            times |= {(name, size): 1000 * median(taken) for name, taken in seconds.items()}
     print(f"\n{'milliseconds, by kernel size':40}" + "".join(f"{size:8}" for size in SIZES))
     for name in dict.fromkeys(name for name, _ in times):
         cells = (f"{times[name, size]:8.1f}" if (name, size) in times else " " * 8 for size in SIZES)

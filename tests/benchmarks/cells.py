@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from tests.benchmarks.timing import Call, call_in_turn, median_ratio, time_call
+from tests.benchmarks.timing import Call, call_in_turn, median_ratio
 
 OURS = "cnnfilter"
 
@@ -63,8 +63,7 @@ class Outcome(NamedTuple):
 
 def run_cell(cell: Cell, rounds: int) -> Outcome:
     """Check that all results agree, time them, and print a line."""
-    firsts = _call_and_check(cell)
-    outcome = Outcome(cell, call_in_turn({OURS: cell.ours, **cell.peers}, firsts, rounds))
+    outcome = Outcome(cell, call_in_turn({OURS: cell.ours, **cell.peers}, rounds, _Check(cell)))
     print(_line(outcome), flush=True)
     return outcome
 
@@ -85,17 +84,21 @@ def _line(outcome: Outcome) -> str:
     return f"{line}  {outcome.against(plain):12.2f}" if plain else line
 
 
-def _call_and_check(cell: Cell) -> dict[str, float]:
-    """Print a line for each peer whose result is another than ours, and return the seconds of all first calls."""
-    firsts: dict[str, float] = {}
-    firsts[OURS], result = time_call(cell.ours)
-    ours = np.asarray(result)
-    for name, peer in cell.peers.items():
-        firsts[name], result = time_call(peer)
-        error = _difference(ours, _channels_last(np.asarray(result), name == "torch", ours.ndim))
-        if not error <= AGREEMENT * cell.scale:
-            print(f"{cell.name}: {name} DISAGREES by {error / cell.scale:.1e} of the largest result")
-    return firsts
+class _Check:
+    """Prints a line for each peer whose result is another than ours, which comes first."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._ours: Array | None = None
+
+    def __call__(self, name: str, result: Array) -> None:
+        """Look at a result."""
+        if self._ours is None:
+            self._ours = result
+            return
+        error = _difference(self._ours, _channels_last(result, name == "torch", self._ours.ndim))
+        if not error <= AGREEMENT * self._cell.scale:
+            print(f"{self._cell.name}: {name} DISAGREES by {error / self._cell.scale:.1e} of the largest result")
 
 
 def _channels_last(result: Array, channels_first: bool, dimensions: int) -> Array:

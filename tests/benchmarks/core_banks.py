@@ -10,7 +10,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.nn.geometry import Border, Window
 from tests.benchmarks.cells import Cell
-from tests.benchmarks.machine import to_tensor, torch_on_all_cores
+from tests.benchmarks.machine import load_torch, to_tensor
 from tests.benchmarks.timing import Call
 
 
@@ -56,7 +56,7 @@ BANKS = (
 
 def bank_cells() -> Iterator[Cell]:
     """Yield the layers, each on random numbers, with the weights that He's initialization would give it."""
-    torch = torch_on_all_cores()
+    torch = load_torch()
     for bank in BANKS:
         generator = np.random.default_rng(bank.inputs + bank.outputs)
         fan_in = bank.size**2 * bank.inputs

@@ -15,7 +15,7 @@ import numpy as np
 import cnnfilter
 from cnnfilter.arrays import Array, Doubles
 from tests.benchmarks.cells import Cell
-from tests.benchmarks.machine import module, to_tensor, torch_on_all_cores
+from tests.benchmarks.machine import load_torch, module, to_tensor
 from tests.benchmarks.timing import Call
 
 SIZES = (3, 5, 9, 15, 25, 51, 101)
@@ -164,7 +164,7 @@ def _slow_peers(subject: Subject) -> dict[str, Call]:
             channel_axis=None if image.ndim == 2 else -1,
         )
     peers: dict[str, Call] = {name: partial(_strided, filter_, image, stride) for name, filter_ in filters.items()}
-    if torch := torch_on_all_cores():
+    if torch := load_torch():
         peers["torch"] = _torch_peer(torch, image, kernel, stride)
     return peers
 

@@ -15,7 +15,7 @@ import cnnfilter
 from cnnfilter.arrays import Array
 from tests.benchmarks.cells import Cell
 from tests.benchmarks.core_kernels import HEIGHT, WIDTH, make_images, show_image
-from tests.benchmarks.machine import module, to_tensor, torch_on_all_cores
+from tests.benchmarks.machine import load_torch, module, to_tensor
 from tests.benchmarks.timing import Call
 
 WINDOWS = ((2, 2), (3, 2), (3, 1), (10, 10), (5, 1))
@@ -121,7 +121,7 @@ def _of_slices(image: Array, join: np.ufunc) -> Array:
 
 def _torch_peers(subject: Subject) -> dict[str, Call]:
     """Return PyTorch's pool, of a float tensor with channels first; its minimum is that of the negative."""
-    torch = torch_on_all_cores()
+    torch = load_torch()
     if not torch or subject.mode == "median":
         return {}
     tensor = to_tensor(torch, subject.image.astype(np.float32, copy=False))

@@ -5,10 +5,13 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 LIBRARIES = ("numpy", "opencv-python", "click", "scipy", "scikit-image", "torch", "torchinfo")
 
@@ -71,12 +74,25 @@ def module(name: str) -> Any:
         return None
 
 
-def torch_on_all_cores() -> Any:
-    """Return torch, on as many threads as there are cores, or None if it is not installed."""
+def hold_to_one_thread() -> None:
+    """Let OpenCV begin no threads here, which copies of this process would not have."""
+    cv2.setNumThreads(1)
+
+
+def load_torch() -> Any:
+    """Return torch, which begins no threads here, or None if it is not installed."""
     torch = module("torch")
     if torch:
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(1)
     return torch
+
+
+def use_all_cores() -> None:
+    """Let OpenCV and torch, if it has been loaded, work on as many threads as there are cores."""
+    cores = os.cpu_count() or 1
+    cv2.setNumThreads(cores)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(cores)
 
 
 def to_tensor(torch: Any, image: Any) -> Any:

@@ -5,9 +5,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnfilter.arrays import Array
+from tests.benchmarks.machine import use_all_cores
 
 Command = Sequence[str]
 
@@ -16,8 +23,8 @@ Call = Callable[[], object]
 CHILD = Path(__file__).with_name("child.py")
 
 PAUSE = 0.03
-"""Seconds before a call: after a product OpenBLAS's threads keep their cores busy for some 25 ms, which the next side
-would be charged for."""
+"""Seconds before a call: after a product OpenBLAS's threads keep their cores busy for some 25 ms, whatever process
+comes next."""
 
 LONG_ENOUGH = 0.06
 """Seconds: a call that takes less is repeated until so much has passed, and its fastest counts for the round."""
@@ -51,9 +58,14 @@ def measure(command: Command, status: int = 0) -> Usage:
 
 
 def measure_in_turn(
-    commands: Mapping[str, Command], rounds: int, *, ends: Mapping[str, int] | None = None, once: Sequence[str] = ()
+    commands: Mapping[str, Command],
+    rounds: int,
+    *,
+    ends: Mapping[str, int] | None = None,
+    once: Sequence[str] = (),
+    before: Callable[[], None] = lambda: None,
 ) -> dict[str, list[Usage]]:
-    """Return what each command took in each round; a first round goes uncounted.
+    """Return what each command took in each round, every other round in the opposite order; a first goes uncounted.
 
     Modules are compiled in it, as an installation compiles them: where the environment forbids to keep what was
     compiled, a command would compile itself anew each time.
@@ -68,12 +80,15 @@ def measure_in_turn(
         The status that a command ends with, where it is not 0.
     once
         Commands so slow that their first round is the only one, and counts.
+    before
+        What is done before each command, and not measured.
     """
     usages: dict[str, list[Usage]] = {name: [] for name in commands}
     for number in range(rounds + 1):
-        for name, command in commands.items():
+        for name in commands if number % 2 else reversed([*commands]):
             if number == 0 or name not in once:
-                usage = measure(command, (ends or {}).get(name, 0))
+                before()
+                usage = measure(commands[name], (ends or {}).get(name, 0))
                 usages[name] += [usage] * (number > 0 or name in once)
     return usages
 
@@ -86,26 +101,77 @@ def time_in_turn(
     return {name: [usage.seconds for usage in taken] for name, taken in usages.items()}
 
 
-def call_in_turn(calls: Mapping[str, Call], firsts: Mapping[str, float], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds that each call took in each round, every other round in the opposite order.
+class Side:
+    """A process of its own that makes a call when it is asked, on all cores.
+
+    It is a copy of this one, in which no library may have begun threads; `hold_to_one_thread` sees to that.
+    """
+
+    def __init__(self, call: Call) -> None:
+        context = get_context("fork")
+        self._line, theirs = context.Pipe()
+        self._process = context.Process(target=_answer, args=(call, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ask(self, *, result: bool) -> Any:
+        """Return the seconds of a call and its result as an array, or the seconds of a round."""
+        self._line.send("result" if result else "round")
+        return self._line.recv()
+
+    def close(self) -> None:
+        """End the process."""
+        self._line.send("end")
+        self._process.join()
+
+
+def _answer(call: Call, line: Connection) -> None:
+    """Make a call whenever the line asks for it."""
+    use_all_cores()
+    while (question := line.recv()) != "end":
+        if question == "result":
+            seconds, result = time_call(call)
+            line.send((seconds, np.asarray(result)))
+        else:
+            line.send(_time_round(call))
+
+
+def call_in_turn(
+    calls: Mapping[str, Call], rounds: int, check: Callable[[str, Array], None] | None = None
+) -> dict[str, list[float]]:
+    """Return the seconds that each call took in each round, each in a process of its own.
+
+    Every other round is in the opposite order. A first one does not count, but for a call so slow that once is
+    enough: its figure is that of every round.
 
     Parameters
     ----------
     calls
         By the names that they are printed with.
-    firsts
-        The seconds of each one's first call, which counts only if it was so slow that once is enough; the figure
-        then stands for every round.
     rounds
         How many there are.
+    check
+        Gets the name and the result of each first call.
     """
-    slow = max(SLOW_SECONDS, SLOW * min(firsts.values()))
-    seconds: dict[str, list[float]] = {name: [first] * rounds * (first > slow) for name, first in firsts.items()}
-    names = [name for name, times in seconds.items() if not times]
-    for number in range(rounds):
-        for name in names if number % 2 else reversed(names):
-            time.sleep(PAUSE)
-            seconds[name].append(_time_round(calls[name]))
+    sides = {name: Side(call) for name, call in calls.items()}
+    try:
+        firsts: dict[str, float] = {}
+        for name, side in sides.items():
+            if check:
+                firsts[name], result = side.ask(result=True)
+                check(name, result)
+            else:
+                firsts[name] = side.ask(result=False)
+        slow = max(SLOW_SECONDS, SLOW * min(firsts.values()))
+        seconds = {name: [first] * rounds * (first > slow) for name, first in firsts.items()}
+        names = [name for name, times in seconds.items() if not times]
+        for number in range(rounds):
+            for name in names if number % 2 else reversed(names):
+                time.sleep(PAUSE)
+                seconds[name].append(sides[name].ask(result=False))
+    finally:
+        for side in sides.values():
+            side.close()
     return seconds
 
 
