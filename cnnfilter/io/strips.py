@@ -55,13 +55,15 @@ class Strips(ABC):
     def add(self, rows: slice) -> None:
         """Take note that some rows are there, and encode the strips that are complete by that."""
         complete: list[int] = []
+        length = self._rows[0].stop
+        first = rows.start // length
+        touched = self._rows[first : (rows.stop - 1 + self.above) // length + 1]
         with self._lock:
-            for number, strip in enumerate(self._rows):
-                first, last = max(0, strip.start - self.above), strip.stop
-                new = min(last, rows.stop) - max(first, rows.start)
-                if new > 0:
-                    self._missing[number] -= new
-                    complete += [number] * (self._missing[number] == 0)
+            for number, strip in enumerate(touched, first):
+                needed = slice(max(0, strip.start - self.above), strip.stop)
+                self._missing[number] -= min(needed.stop, rows.stop) - max(needed.start, rows.start)
+                if not self._missing[number]:
+                    complete.append(number)
         for number in complete:
             self.encode(number)
 
