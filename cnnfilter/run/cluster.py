@@ -7,11 +7,12 @@ import pickle
 import platform
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import islice, takewhile
 from threading import Condition
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -44,13 +45,18 @@ _CHUNKS_AHEAD = 1000
 
 _NO_WORKER = "the cluster has no worker; waiting for one"
 
-Inputs = list[list[Job]]
+
+class Cluster(NamedTuple):
+    """The client of a cluster, and what the command calls the cluster."""
+
+    client: Client
+    address: str
 
 
-class SentInputs(NamedTuple):
-    """Inputs that go out together, and what comes of them; one that is `alone` shares the cluster with no other."""
+class Sent(NamedTuple):
+    """Tasks that went out together, and what comes of them; those that are `alone` share the cluster with no others."""
 
-    inputs: Inputs
+    tasks: list[Any]
     future: Future
     alone: bool = False
 
@@ -60,27 +66,30 @@ def run_on_cluster(work: Work, hear: Callable[[Outcome], None]) -> None:
 
     `ClusterError` if there is no scheduler, or it goes away; what has been written by then stays.
     """
-    settings, address = work.settings, work.settings.cluster or ""
-    with connected(address) as client:
-        folder = "" if address.startswith("local") else os.getcwd()  # noqa: PTH109  the library that is at hand
-        batch = _Batch(client, work, folder)
-        try:
-            for outcomes in batch.run():
-                for outcome in outcomes:
-                    hear(outcome)
-                    if outcome.errors and settings.fail_fast:
-                        batch.stop()
-        except Exception as error:
-            if client.status == "running":
-                raise
-            left = f"{batch.left} of {len(work.inputs)} inputs are left"
-            raise ClusterError(f"--cluster {address}: the scheduler has gone; {left}") from error
-        finally:
-            batch.abandon()
+    settings, fails = work.settings, False
+    inputs = takewhile(lambda _jobs: not (fails and settings.fail_fast), work.inputs)
+    size = 1 if settings.fail_fast else 0 if can_share(work.inputs) else len(work.inputs)
+    with connected(settings.cluster or "") as cluster:
+        batch = ClusterTasks(cluster, (_filter_input, Filtering(work)), _lose, size=size, fail_fast=settings.fail_fast)
+        with closing(batch.run(inputs, len(work.inputs))) as outcomes:
+            for outcome in outcomes:
+                fails = fails or bool(outcome.errors)
+                hear(outcome)
+
+
+def _filter_input(filtering: Filtering, jobs: list[Job]) -> Outcome:
+    return filtering.filter_input(jobs)
+
+
+def _lose(jobs: list[Job], error: Exception) -> Outcome:
+    """Return what came of an input that no worker could work on."""
+    outcome = Outcome(jobs[0].source)
+    outcome.fail(error)
+    return outcome
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Client]:
+def connected(address: str) -> Iterator[Cluster]:
     """Connect to a scheduler, or start workers on this machine, and warn of workers that are not like this process."""
     import logging  # noqa: PLC0415  whoever has no cluster needs none of these
     import warnings  # noqa: PLC0415
@@ -116,7 +125,7 @@ def connected(address: str) -> Iterator[Client]:
             client.register_worker_callbacks(_ignore_interrupts)
         tell("%s: %s workers after %.1f s", address, len(client.nthreads()), monotonic() - begun)
         _compare(client)
-        yield client
+        yield Cluster(client, address)
 
 
 def _ignore_interrupts() -> None:
@@ -148,120 +157,131 @@ def _compare(client: Client) -> None:
             warn(f"worker {worker} has {', '.join(other)}; last bits of results may differ")
 
 
-class _Batch:
-    """The chunks of a batch that are out, the first ones first."""
+class ClusterTasks:
+    """Tasks on a cluster, some of which go out together as a chunk.
 
-    def __init__(self, client: Client, work: Work, folder: str) -> None:
-        self._client, self._work, self._folder = client, work, folder
-        self._next, self._seconds = 0, _CHUNK_TIME  # the first input that is not out; how long one takes
-        self.left = len(work.inputs)  # of which nobody knows yet what came of them
-        self._end, self._can_share = len(work.inputs), can_share(work.inputs)
-        self._out: deque[SentInputs] = deque()
-        # Taken from a recipe, it is made again where the worker that has it dies.
-        self._filtering = client.submit(pickle.loads, pickle.dumps(Filtering(work)), pure=False)
+    `work` is a function, and what it is given beside a task; `lose` returns what comes of a task that failed. A chunk
+    has `size` tasks, or as many as are done in half a second. With `fail_fast` few are ahead of the first that is not
+    done. `noun` is what a message calls a task.
+    """
 
-    def run(self) -> Iterator[list[Outcome]]:
-        """Yield what comes of the inputs of each chunk."""
-        while self._out or self._next < self._end:
-            self._send()
-            if not self._out[0].future.done():
-                self._wait()
-                continue
-            chunk = self._out.popleft()
-            try:
-                outcomes = chunk.future.result()
-            except Exception as error:  # whatever it is, it is about this chunk, unless the cluster has gone
-                outcomes = self._answer(chunk, error)
-            if outcomes:
-                self._seconds = sum(outcome.seconds for outcome in outcomes) / len(outcomes)
-            self.left -= len(outcomes)
-            yield outcomes
+    def __init__(
+        self,
+        cluster: Cluster,
+        work: tuple[Callable[[Any, Any], Any], Any],
+        lose: Callable[[Any, Exception], Any],
+        *,
+        size: int = 0,
+        fail_fast: bool = False,
+        noun: str = "input",
+    ) -> None:
+        self._client, self._address = cluster
+        self._lose, self._size, self._fail_fast, self._noun = lose, size, fail_fast, noun
+        self._seconds = _CHUNK_TIME  # that a task takes
+        self._out: deque[Sent] = deque()
+        self._folder = "" if self._address.startswith("local") else os.getcwd()  # noqa: PTH109  the library that is at hand
+        self._work = pickle.dumps(work)
+        self._share()
 
-    def stop(self) -> None:
-        """Send no further input out."""
-        self._end = self._next
+    def run(self, tasks: Iterable[Any], total: int) -> Generator[Any, None, None]:
+        """Yield what comes of each of so many tasks, in their order; `ClusterError` if the scheduler goes away."""
+        waiting, left = iter(tasks), total
+        try:
+            while self._send(waiting, left) or self._out:
+                if not self._out[0].future.done():
+                    self._wait()
+                    continue
+                for result in self._take(self._out.popleft()):
+                    left -= 1
+                    yield result
+        except Exception as error:
+            if self._client.status == "running":
+                raise
+            what = f"the scheduler has gone; {left} of {total} {self._noun}s are left"
+            raise ClusterError(f"--cluster {self._address}: {what}") from error
+        finally:
+            self._abandon()
 
-    def abandon(self) -> None:
-        """Take back what waits; a worker ends the input that it is at."""
-        if self._out and self._client.status == "running":
-            self._client.cancel([chunk.future for chunk in self._out], force=True)
-
-    def _send(self) -> None:
-        """Send chunks out while workers have room for them."""
+    def _send(self, waiting: Iterator[Any], left: int) -> bool:
+        """Send chunks out while workers have room for them; return whether there was one."""
         threads = max(1, sum(self._client.nthreads().values()))
-        ahead = threads if self._work.settings.fail_fast else _CHUNKS_AHEAD
-        room = _CHUNKS_A_THREAD * threads - sum(not chunk.future.done() for chunk in self._out)
-        while room > 0 and self._next < self._end and len(self._out) < ahead:
-            size = self._choose_size(room)
-            self._out.append(self._submit(self._work.inputs[self._next : self._next + size]))
-            self._next += size
-            room -= 1
+        ahead = threads if self._fail_fast else _CHUNKS_AHEAD
+        room = _CHUNKS_A_THREAD * threads - sum(not sent.future.done() for sent in self._out)
+        sends = False
+        while room > 0 and len(self._out) < ahead:
+            left_to_send = left - sum(len(sent.tasks) for sent in self._out)
+            fair = -(-left_to_send // (2 * room))
+            fast = min(int(_CHUNK_TIME / max(self._seconds, 1e-6)), _LARGEST_CHUNK)
+            chunk = list(islice(waiting, self._size or max(1, min(fair, fast))))
+            if not chunk:
+                break
+            self._out.append(self._submit(chunk))
+            room, sends = room - 1, True
+        return sends
 
-    def _choose_size(self, room: int) -> int:
-        """Return how many inputs the next chunk has: all of them where their maps may have one name."""
-        if self._work.settings.fail_fast:
-            return 1
-        if not self._can_share:
-            return len(self._work.inputs)
-        left = self._end - self._next
-        return max(1, min(int(_CHUNK_TIME / max(self._seconds, 1e-6)), -(-left // (2 * room)), _LARGEST_CHUNK))
+    def _share(self) -> None:
+        """Give the work to the cluster, as a recipe: it is made again where the worker that has it dies."""
+        self._shared = self._client.submit(pickle.loads, self._work, pure=False)
 
-    def _submit(self, inputs: Inputs, *, alone: bool = False) -> SentInputs:
-        fails_fast = self._work.settings.fail_fast
-        future = self._client.submit(filter_chunk, self._filtering, inputs, self._folder, fails_fast, pure=False)
-        return SentInputs(inputs, future, alone)
+    def _submit(self, tasks: list[Any], *, alone: bool = False) -> Sent:
+        return Sent(tasks, self._client.submit(do_tasks, self._shared, tasks, self._folder, pure=False), alone)
 
     def _wait(self) -> None:
         """Wait until a chunk is done, or for a while."""
         from distributed import wait  # noqa: PLC0415
 
-        at_work = [chunk.future for chunk in self._out if not chunk.future.done()]
+        at_work = [sent.future for sent in self._out if not sent.future.done()]
         try:
             wait(at_work, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
         except TimeoutError:
             if not self._client.nthreads():
                 warn(_NO_WORKER)
 
-    def _answer(self, chunk: SentInputs, error: Exception) -> list[Outcome]:
-        """Return what comes of a chunk whose task has failed; of a worker that died, its inputs go out again."""
+    def _take(self, sent: Sent) -> list[Any]:
+        """Return what has come of a chunk; of a worker that died, its tasks go out again."""
         from distributed import KilledWorker  # noqa: PLC0415
 
-        if self._client.status != "running":
-            raise error
-        if not isinstance(error, KilledWorker):
-            return [_fail(jobs, error) for jobs in chunk.inputs]
-        if len(chunk.inputs) > 1:
-            self._out.extendleft(self._submit([jobs]) for jobs in reversed(chunk.inputs))
+        try:
+            results, seconds = sent.future.result()
+        except KilledWorker:
+            if sent.alone:
+                reason = "each worker that worked on it was ended, perhaps because memory ran out"
+                return [self._lose(task, ClusterError(reason)) for task in sent.tasks]
+            self._send_again(sent)
             return []
-        if not chunk.alone:  # another input may have brought its worker down
-            while any(not other.future.done() for other in self._out):
-                self._wait()
-            self._out.appendleft(self._submit(chunk.inputs, alone=True))
-            while not self._out[0].future.done():
-                self._wait()
-            return []
-        reason = "each worker that worked on it was ended, perhaps because memory ran out"
-        return [_fail(jobs, ClusterError(reason)) for jobs in chunk.inputs]
+        except Exception as error:  # whatever it is, it is about these tasks, unless the cluster has gone
+            if self._client.status != "running":
+                raise
+            return [self._lose(task, error) for task in sent.tasks]
+        self._seconds = seconds / len(sent.tasks)
+        return list(results)
+
+    def _send_again(self, sent: Sent) -> None:
+        """Send tasks one by one; one that was by itself is sent when all others are done, which may have harmed it."""
+        self._share()  # the worker may have died while it took what is shared
+        if len(sent.tasks) > 1:
+            self._out.extendleft(self._submit([task]) for task in reversed(sent.tasks))
+            return
+        while any(not other.future.done() for other in self._out):
+            self._wait()
+        self._out.appendleft(self._submit(sent.tasks, alone=True))
+        while not self._out[0].future.done():
+            self._wait()
+
+    def _abandon(self) -> None:
+        """Take back what waits; a worker ends the tasks that it is at."""
+        if self._out and self._client.status == "running":
+            self._client.cancel([sent.future for sent in self._out], force=True)
 
 
-def _fail(jobs: list[Job], error: Exception) -> Outcome:
-    """Return what came of an input that no worker could work on."""
-    outcome = Outcome(jobs[0].source)
-    outcome.fail(error)
-    return outcome
-
-
-def filter_chunk(filtering: Filtering, inputs: Inputs, folder: str, fails_fast: bool) -> list[Outcome]:
-    """Carry out the jobs of some inputs in a thread of a worker, and return what comes of each."""
+def do_tasks(work: tuple[Callable[[Any, Any], Any], Any], tasks: list[Any], folder: str) -> tuple[list[Any], float]:
+    """Do tasks in a thread of a worker; return what comes of each, and the seconds that all took."""
     cv2.setNumThreads(1)
     keep_freed_memory()
-    outcomes: list[Outcome] = []
+    function, given = work
+    begun = monotonic()
     with _FOLDER.entered(folder), kept_to_one_core():
-        for jobs in inputs:
-            outcomes.append(filtering.filter_input(jobs))
-            if fails_fast and outcomes[-1].errors:
-                break
-    return outcomes
+        return [function(given, task) for task in tasks], monotonic() - begun
 
 
 class _CurrentFolder:
