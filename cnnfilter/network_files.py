@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnnfilter.errors import CnnFilterError, KernelError, LanguageError, ShapeError, nearest
 from cnnfilter.nn.frozen import Value, replace
 from cnnfilter.nn.geometry import Pair, show_pair
-from cnnfilter.nn.language import BLOCKS, LAYER_WORDS, NAME, SHORT, parse_network
-from cnnfilter.nn.layer_options import FLAGS, KEYS
+from cnnfilter.nn.language import BLOCKS, LAYER_WORDS, NAME, OPS, SHORT, parse_network
+from cnnfilter.nn.layer_options import FLAGS, KEYS, LETTERS
 from cnnfilter.nn.layers import Block, Convolution, Layer, Shape, as_shape
 from cnnfilter.nn.network import Network
 from cnnfilter.numbers import parse_number, show_number
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPTION_KEYS = {
-    **{"stride": "s{}", "padding": "p={}", "dilation": "d{}", "groups": "g{}"},
-    **dict.fromkeys(("outputs", "slope", "rate"), "{}"),
+    **{name: f"{letter}={{}}" if letter == "p" else f"{letter}{{}}" for letter, name in LETTERS.items()},
+    **dict.fromkeys(("outputs", "slope", "rate", "factor", "interpolation"), "{}"),
     **{key: f"{key}={{}}" for key in KEYS if key != "p"},
 }
-"""The keys of a layer written as a table, and how the language says them."""
+"""The keys of a layer written as a table, and how the language says them; one that a layer has bare is so here."""
 
 
 def write_network(content: Mapping[str, Any]) -> str:
@@ -92,7 +92,9 @@ def _write_block(op: str, table: Mapping[str, Any]) -> str:
 
 def _write_layer(op: str, table: Mapping[str, Any]) -> str:
     options = [option for key, value in table.items() for option in _write_option(op, key, value)]
-    if table.get("bias") is True and ("[" in "".join(options) or SHORT.get(op, op) not in {"conv", "dwconv", "linear"}):
+    if table.get("bias") is True and (
+        "[" in "".join(options) or SHORT.get(op, op) not in {"conv", "dwconv", "deconv", "linear"}
+    ):
         raise LanguageError(f"{op}: bias = true needs learned weights; elsewhere the bias is a number")
     return f"{op}:{','.join(options)}" if options else op
 
@@ -112,7 +114,8 @@ def _write_option(op: str, key: str, value: object) -> Iterator[str]:
             raise LanguageError(f"{op}: {key} is true or false, not {value!r}")
         yield from [key] * value
     elif key in OPTION_KEYS:
-        yield OPTION_KEYS[key].format(_write_value(op, key, value))
+        bare = OPS[SHORT.get(op, op)].kind.BARE
+        yield ("{}" if key == bare else OPTION_KEYS[key]).format(_write_value(op, key, value))
     else:
         known = [*OPTION_KEYS, *FLAGS, "kernel", "kernels", "size", "name", "repeat"]
         raise LanguageError(f"{op}: unknown key {key!r}{nearest(key, known)}; known are {', '.join(known)}")
@@ -297,7 +300,7 @@ def load_document(text: str) -> Document:
     try:
         return Document(parse_network(text, shape_of_kernel))
     except LanguageError as error:
-        if not NAME.fullmatch(text) or not nearest(text, known_networks()):
+        if text in LAYER_WORDS or not NAME.fullmatch(text) or not nearest(text, known_networks()):
             raise
         close = nearest(text, [*known_networks(), *LAYER_WORDS])
         raise LanguageError(

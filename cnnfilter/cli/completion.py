@@ -25,6 +25,7 @@ from cnnfilter.nn.geometry import BorderMode, PaddingWord
 from cnnfilter.nn.language import BLOCKS, OPS, SHORT, build_layer
 from cnnfilter.nn.layer_options import FLAGS, KEYS
 from cnnfilter.nn.layers import Normalization
+from cnnfilter.nn.resampling import Interpolation
 
 Items = list[CompletionItem]
 
@@ -114,6 +115,8 @@ def _option_words(taken: Iterable[str], last: str) -> Iterator[str]:
     values = {"normalize": list(map(str, Normalization)), "border": [*borders, "constant:"]}
     if "padding" in taken:
         yield from PaddingWord
+    if "interpolation" in taken:
+        yield from Interpolation
     yield from (flag for flag in FLAGS if flag in taken)
     for key in KEYS:
         if key in taken:

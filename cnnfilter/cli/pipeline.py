@@ -107,10 +107,12 @@ def command(
     vector, or one value for each channel, is printed unless -o is given.
 
     Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each channel, conv:3x3,16
-    takes its weights from --weights; {pools}; {channels}; {functions}; {others}.
+    takes its weights from --weights, as deconv:3x3,16,s2 does, its transpose; {pools}; {channels}; {functions};
+    {others}.
 
     Options follow a colon: s2 stride, p1 padding (or same, half, full, valid), d2 dilation, g2 groups,
-    bias=1 (or bias=[1 0], one for each output), nobias, border=edge, flip, normalize=sum, ceil, countpad.
+    bias=1 (or bias=[1 0], one for each output), nobias, border=edge, flip, normalize=sum, ceil, countpad;
+    op1 output padding (deconv), bilinear (upsample), noaffine (norms), each (prelu).
     2x repeats the next layer; res(a b) adds its input, res(a | b) adds branches, cat(a | b) puts their
     channels side by side; @name gives a layer a name. `cnnfilter help language` explains all of it.
     """
@@ -138,11 +140,17 @@ def command(
     filter_files(inputs, [document.network], settings, document=document)
 
 
+def _with_example(word: str) -> str:
+    """Return a word for a layer with the option that it needs, if there is one."""
+    return f"{word}:{OPS[word].example}" if OPS[word].example else word
+
+
 _channels, _functions = [mode.op for mode in ChannelMode], list(Function)
 _others = [word for word in OPS if not word.endswith(("conv", "pool")) and word not in {*_channels, *_functions}]
+_pools = [_with_example(word) for word in OPS if word.startswith(("global", "adaptive"))]
 command.help = str(command.help).format(
-    pools=" ".join([*(f"{mode}pool:2" for mode in PoolMode), *(word for word in OPS if word.startswith("global"))]),
+    pools=" ".join([*(f"{mode}pool:2" for mode in PoolMode), *_pools]),
     channels=" ".join(_channels),
     functions=" ".join(_functions),
-    others=" ".join(_others).replace("linear", "linear:10"),
+    others=" ".join(map(_with_example, _others)),
 )

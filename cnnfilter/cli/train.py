@@ -146,7 +146,7 @@ def command(network: str, data: tuple[str, ...], **given: Any) -> None:
     named and laid out as in PyTorch. A line is printed for each epoch. The weights of the epoch that did best on
     the dev data are kept, or those of the last one where there is none; Ctrl-C ends with the best so far.
 
-    Sized convolutions, linear and batchnorm learn. Kernels that are named stay as they are.
+    Sized convolutions, deconv, linear, prelu and norms learn. Kernels that are named stay as they are.
     `cnnfilter help learning` explains training step by step.
     """
     # Small products are slower on several threads, and much slower where others use the cores.

@@ -12,6 +12,7 @@ from cnnfilter.compute.forward import Program, Step, run_program
 from cnnfilter.errors import ShapeError
 from cnnfilter.explain.trace import Trace, find_picked, trace_step
 from cnnfilter.nn.layers import Convolution, Shape, WindowLayer, show_shape
+from cnnfilter.nn.norms import Norm, OwnNorm
 from cnnfilter.nn.other_layers import (
     ChannelMode,
     ChannelPool,
@@ -21,8 +22,10 @@ from cnnfilter.nn.other_layers import (
     Gray,
     Linear,
     Pool,
+    PRelu,
     Residual,
 )
+from cnnfilter.nn.resampling import Deconv, Upsample
 
 Place = tuple[int, ...]
 """(row, column, channel) of a volume, (index,) of a vector."""
@@ -41,11 +44,22 @@ class Term(NamedTuple):
         return self.value * self.weight if self.weight else 0.0
 
 
+class Scaling(NamedTuple):
+    """By what a norm shifts and scales a value; `weight` and `bias` are None where it has none."""
+
+    mean: float
+    variance: float
+    eps: float
+    weight: float | None = None
+    bias: float | None = None
+
+
 class Link(NamedTuple):
     """What one layer does for the value that is followed.
 
     `value` at `place` comes out of the layer of `step`, which sees an input of a `shape`. It is made of a window
-    (`trace`), of a weighted sum (`terms` and `bias`), or of what is at `source` alone. That is where the chain goes on:
+    (`trace`), of a weighted sum (`terms` and `bias`), or of what is at `source` alone, which a norm shifts and scales
+    (`norm`) and a prelu multiplies by its `slope` where it is negative. That is where the chain goes on:
     `source_value`, chosen for a `reason` where there were several.
     """
 
@@ -60,6 +74,8 @@ class Link(NamedTuple):
     trace: Trace | None = None
     terms: tuple[Term, ...] = ()
     bias: float = 0.0
+    norm: Scaling | None = None
+    slope: float | None = None
 
 
 def settle_place(shape: Shape, place: Place, number: int | None) -> Place:
@@ -158,6 +174,11 @@ def _link(step: Step, before: Array, after: Array, place: Place) -> Link:
         pairs = enumerate(zip(before.tolist(), weights, strict=True))
         terms = tuple(Term((index,), value, weight) for index, (value, weight) in pairs)
         bias = float(step.tensors.get("bias", np.zeros(after.shape))[place[0]])
+    elif isinstance(layer, Deconv):
+        terms = tuple(_products_of(layer, step.tensors["weight"], before, place))
+        bias = float(step.tensors["bias"][place[2]]) if layer.bias else 0.0
+    elif isinstance(layer, Upsample):
+        terms = tuple(_shares_of(layer, before, place))
     elif isinstance(layer, WindowLayer | GlobalPool | ChannelPool):
         traced = trace_step(step, before, after.shape, (place[0], place[1]), number=place[2])
         source, reason = _choose_source(traced)
@@ -165,9 +186,66 @@ def _link(step: Step, before: Array, after: Array, place: Place) -> Link:
         raise ShapeError(f"{step.node.name} ({layer.text}): no value can be followed through this layer")
     if terms:
         source, reason = terms[_largest([term.product for term in terms])].place, "the largest product"
-    return Link(
-        step, before.shape, after.shape, place, value, source, float(before[source]), reason, traced, terms, bias
+    elif isinstance(layer, Deconv):
+        raise ShapeError(f"{step.node.name} ({layer.text}): no value before it is in the value at {place[:2]}")
+    link = Link(step, before.shape, after.shape, place, value, source, float(before[source]), reason, traced)
+    return link._replace(
+        terms=terms, bias=bias, norm=_find_scaling(step, before, place), slope=_find_slope(step, place)
     )
+
+
+def _products_of(layer: Deconv, weight: Array, before: Array, place: Place) -> Iterator[Term]:
+    """Yield the values that a transposed convolution adds up at a place, each with its weight."""
+    inputs, outputs = before.shape[2] // layer.groups, layer.outputs // layer.groups
+    first, number = place[2] // outputs * inputs, place[2] % outputs
+    for row, down in layer.taps(place[0], 0):
+        for column, across in layer.taps(place[1], 1):
+            if 0 <= row < before.shape[0] and 0 <= column < before.shape[1]:
+                for channel in range(first, first + inputs):
+                    source = row, column, channel
+                    yield Term(source, float(before[source]), float(weight[channel, number, down, across]))
+
+
+def _shares_of(layer: Upsample, before: Array, place: Place) -> Iterator[Term]:
+    """Yield the values between which an interpolated one is, each with its share."""
+    axes = []
+    for axis in (0, 1):
+        source, share = layer.share(place[axis], axis)
+        ends = ((source, 1 - share), (source + 1, share))
+        axes.append([(min(max(at, 0), before.shape[axis] - 1), part) for at, part in ends if part])
+    for row, down in axes[0]:
+        for column, across in axes[1]:
+            pixel = row, column, place[2]
+            yield Term(pixel, float(before[pixel]), down * across)
+
+
+def _find_scaling(step: Step, before: Array, place: Place) -> Scaling | None:
+    """Return by what a norm shifts and scales the value at a place, None for another layer."""
+    layer, tensors = step.node.layer, step.tensors
+    if not isinstance(layer, Norm):
+        return None
+    numbers = Scaling(0.0, 1.0, layer.eps)
+    if isinstance(layer, OwnNorm):
+        size = before.shape[-1] // layer.sets(before.shape[-1])
+        first = place[-1] // size * size
+        values = before[..., first : first + size].astype(np.float64)
+        numbers = numbers._replace(mean=float(values.mean()), variance=float(values.var()))
+    else:
+        mean, variance = (float(tensors[name][place[-1]]) for name in ("running_mean", "running_var"))
+        numbers = numbers._replace(mean=mean, variance=variance)
+    if not layer.affine:
+        return numbers
+    at = place if tensors["weight"].ndim == 1 else (place[2], *place[:2])  # those of layernorm are in PyTorch's order
+    weight, bias = (float(tensors[name][at[-tensors[name].ndim :]]) for name in ("weight", "bias"))
+    return numbers._replace(weight=weight, bias=bias)
+
+
+def _find_slope(step: Step, place: Place) -> float | None:
+    """Return the slope of a prelu at a place, None for another layer."""
+    if not isinstance(step.node.layer, PRelu):
+        return None
+    slopes = step.tensors["weight"]
+    return float(slopes[place[-1] if len(slopes) > 1 else 0])
 
 
 def _choose_source(traced: Trace) -> tuple[Place, str]:

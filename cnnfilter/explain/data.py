@@ -63,6 +63,8 @@ def _describe_link(link: Link) -> dict[str, Any]:
         "maps": traced and _describe_maps(traced),
         "terms": terms or None,
         "bias": link.bias if link.terms else None,
+        "norm": link.norm and link.norm._asdict(),
+        "slope": link.slope,
         "from": {"at": link.source, "value": link.source_value, "reason": link.reason or None},
     }
 

@@ -13,7 +13,6 @@ from cnnfilter.explain.chain import Link
 from cnnfilter.explain.trace import Trace, Weighing, count_places, find_picked, pool_window
 from cnnfilter.nn.geometry import BorderMode, Window, show_pair
 from cnnfilter.nn.layers import Convolution, Normalization, show_shape
-from cnnfilter.nn.norms import BatchNorm
 from cnnfilter.nn.other_layers import (
     ChannelMode,
     ChannelPool,
@@ -26,6 +25,7 @@ from cnnfilter.nn.other_layers import (
     Residual,
     Softmax,
 )
+from cnnfilter.nn.resampling import AdaptivePool
 from cnnfilter.numbers import align, as_operand, show_digits, show_exact
 
 MOST_LISTED = 25
@@ -94,12 +94,13 @@ def _explain_terms(link: Link) -> Iterator[str]:
 def _explain_point(link: Link) -> str:
     """Return what a layer makes of one value, in numbers."""
     layer, value, result = link.step.node.layer, show_value(link.source_value), show_value(link.value)
-    if isinstance(layer, BatchNorm):
-        names = ("running_mean", "running_var", "weight", "bias")
-        mean, variance, weight, bias = (float(link.step.tensors[name][link.place[-1]]) for name in names)
-        root = f"sqrt({show_value(variance)} + {layer.eps:g})"
-        scaled = f"({value} - {_operand(mean)})/{root}*{_operand(weight)}"
-        return f"{scaled} + {_operand(bias)} = {result}"
+    if norm := link.norm:
+        scaled = f"({value} - {_operand(norm.mean)})/sqrt({show_value(norm.variance)} + {norm.eps:g})"
+        if norm.weight is not None and norm.bias is not None:
+            scaled = f"{scaled}*{_operand(norm.weight)} + {_operand(norm.bias)}"
+        return f"{scaled} = {result}"
+    if link.slope is not None:
+        return f"max(0, {value}) + {_operand(link.slope)}*min(0, {value}) = {result}"
     if isinstance(layer, Softmax):
         return f"exp({value})/(sum of exp of {link.shape[-1]} values) = {result}"
     return f"{layer.text}({value}) = {result}"
@@ -248,7 +249,9 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
         yield _line("values", _combine(traced.values.ravel(), layer.mode))
         return
     assert isinstance(layer, GlobalPool | Pool)
-    if isinstance(layer, GlobalPool):
+    if isinstance(layer, AdaptivePool):
+        yield from _explain_adaptive(layer, traced)
+    elif isinstance(layer, GlobalPool):
         yield _line("formula", f"o[0,0] = {'max' if layer.mode is PoolMode.MAX else 'mean'} of all i[y,x]")
     else:
         rows, columns = layer.window.size
@@ -267,6 +270,17 @@ def _explain_pool(traced: Trace) -> Iterator[str]:
             yield "  i"
             yield from (f"  {row}" for row in _show_values(traced, channel))
         yield f"  {_pool(traced, layer.mode, channel)}"
+
+
+def _explain_adaptive(layer: AdaptivePool, traced: Trace) -> Iterator[str]:
+    """Yield how a window of an adaptive pool is found."""
+    name = "max" if layer.mode is PoolMode.MAX else "mean"
+    sizes = zip("rc", "yx", traced.shape, layer.size, strict=False)
+    spans = [f"floor({y}*{n}/{o}) <= {r} < ceil(({y}+1)*{n}/{o})" for r, y, n, o in sizes]
+    yield _line("formula", f"o[y,x] = {name} of i[r,c], {', '.join(spans)}")
+    ends = [f"{taps[0]} to {taps[-1]}" for taps in (traced.reach.rows, traced.reach.columns)]
+    size = show_pair((traced.shape[0], traced.shape[1]))
+    yield _line("window", f"rows {ends[0]}, columns {ends[1]} of the {size} input")
 
 
 def _pool(traced: Trace, mode: PoolMode, channel: int) -> str:

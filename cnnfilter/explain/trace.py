@@ -19,6 +19,7 @@ from cnnfilter.kernels.spec import load_kernel
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
 from cnnfilter.nn.layers import Convolution, Layer, Normalization, Shape, WindowLayer, show_shape
 from cnnfilter.nn.other_layers import Activation, ChannelPool, GlobalPool, Gray, Pool, PoolMode
+from cnnfilter.nn.resampling import AdaptivePool
 
 
 class Reach(NamedTuple):
@@ -202,6 +203,8 @@ def _find_taps(layer: Layer, shape: Shape, place: Pair, axis: int) -> Places:
         window = layer.window
         start = place[axis] * window.stride[axis] - window.pads(shape[0], shape[1])[axis]
         return start + np.arange(window.size[axis]) * window.dilation[axis]
+    if isinstance(layer, AdaptivePool):
+        return np.array(layer.places(place[axis], axis, shape[axis]))
     return np.arange(shape[axis]) if isinstance(layer, GlobalPool) else np.array([place[axis]])
 
 

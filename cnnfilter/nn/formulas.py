@@ -136,13 +136,14 @@ def _counts(visit: Visit) -> Iterator[Explanation]:
             weights = f"{layer.outputs // layer.groups}*{rows}*{columns}"
             yield "parameters", f"{shape[2]}*{weights}{f' + {layer.outputs}' if layer.bias else ''} = {parameters}"
             yield "MACs", f"{'*'.join(map(str, shape))} * {weights} = {macs}"
-        case Norm() | PRelu() if tensors := layer.tensors(shape):
-            sizes = {name: "*".join(map(str, size)) for name, size in tensors.items()}
-            if "weight" in sizes:
-                names = [name for name in sizes if not name.startswith("running_")]
-                times = f"{len(names)}*" if len(names) > 1 else ""
-                yield "parameters", f"{times}{sizes['weight']} = {parameters} ({', '.join(names)})"
-            if "running_mean" in sizes:
+        case PRelu():
+            yield "parameters", f"one value{' for each channel' if layer.each else ''}: {parameters}"
+        case Norm():
+            tensors = layer.tensors(shape)
+            if layer.affine:
+                size = "*".join(map(str, tensors["weight"]))
+                yield "parameters", f"2*{size} = {parameters} (weight, bias)"
+            if "running_mean" in tensors:
                 yield "statistics", f"2*{shape[-1]} = {layer.statistics(shape):,} (mean, variance)"
 
 

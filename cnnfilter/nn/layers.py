@@ -117,6 +117,11 @@ class Layer(Value):
         return False
 
     @property
+    def follows_gradients(self) -> bool:
+        """Whether training moves numbers of it against their gradients, and does not only measure some."""
+        return self.learns
+
+    @property
     def takes_alpha(self) -> bool:
         """Whether an image's alpha can go through it."""
         return self.ALPHA != "none"

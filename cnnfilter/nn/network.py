@@ -120,9 +120,9 @@ def check_trainable(network: Network) -> None:
     for node in network.all_nodes:
         if not node.layer.TRAINABLE:
             raise LanguageError(f"layer {node.number}, {node.text}: cannot be trained; no gradient goes through it")
-    if not any(node.layer.learns for node in network.all_nodes):
+    if not any(node.layer.follows_gradients for node in network.all_nodes):
         raise LanguageError(
-            "no layer learns; sized convolutions such as conv:3x3,16, linear and batchnorm do, kernels are fixed"
+            "no layer learns; sized convolutions such as conv:3x3,16, linear, prelu and norms do, kernels are fixed"
         )
 
 

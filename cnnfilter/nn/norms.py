@@ -49,6 +49,11 @@ class BatchNorm(Norm):
     op = "batchnorm"
     learns = True
 
+    @property
+    def follows_gradients(self) -> bool:
+        """Whether it has weight and bias."""
+        return self.affine
+
     def tensors(self, shape: Shape) -> dict[str, Shape]:
         """Return weight, bias, mean and variance: a number for each channel."""
         return super().tensors(shape) | dict.fromkeys(("running_mean", "running_var"), (shape[-1],))

@@ -6,8 +6,19 @@ from typing import Any, NamedTuple
 
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window, as_padding, as_pair
 from cnnfilter.nn.layers import Conv, Function, Layer
-from cnnfilter.nn.norms import BatchNorm, LocalResponseNorm
-from cnnfilter.nn.other_layers import Activation, Dropout, Flatten, GlobalPool, Linear, Pool, PoolMode, Softmax
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, Norm
+from cnnfilter.nn.other_layers import (
+    Activation,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Pool,
+    PoolMode,
+    PRelu,
+    Softmax,
+)
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 
 Arguments = Mapping[str, Any]
 """The arguments of a call by their names, those that were left out aside."""
@@ -52,6 +63,29 @@ def _conv(given: Arguments) -> Layer:
     )
 
 
+def _deconv(given: Arguments) -> Layer:
+    return {
+        "zeros": Deconv(
+            window=_window(given, stride=(1, 1)),
+            outputs=given["out_channels"],
+            groups=given.get("groups", 1),
+            output_padding=as_pair(given.get("output_padding", 0), "output_padding", least=0),
+            bias=given.get("bias", True),
+        )
+    }[given.get("padding_mode", "zeros")]
+
+
+def _upsample(given: Arguments) -> Layer:
+    mode = Interpolation(given.get("mode", "nearest"))
+    return {False: Upsample(factor=_whole(given["scale_factor"]), interpolation=mode)}[bool(given.get("align_corners"))]
+
+
+def _whole(factor: Any) -> Pair:
+    """Return a factor as whole numbers; 2.0 is one."""
+    numbers = factor if isinstance(factor, list | tuple) else [factor]
+    return as_pair([{int(number): int(number)}[number] for number in numbers], "scale_factor")
+
+
 def _avg_pool(given: Arguments) -> Layer:
     counts = bool(given.get("padding")) and given.get("count_include_pad", True)
     return Pool(mode=PoolMode.AVG, window=_window(given), count_include_pad=counts)
@@ -61,11 +95,36 @@ def _l2_pool(given: Arguments) -> Layer:
     return Pool(mode=PoolMode({2: "l2"}[given["norm_type"]]), window=_window(given))
 
 
-def _global_pool(mode: PoolMode) -> Callable[[Arguments], Layer]:
+def _adaptive_pool(mode: PoolMode) -> Callable[[Arguments], Layer]:
     def make(given: Arguments) -> Layer:
-        return {(1, 1): GlobalPool(mode=mode)}[as_pair(given["output_size"], "output_size")]
+        size = as_pair(given["output_size"], "output_size")
+        return GlobalPool(mode=mode) if size == (1, 1) else AdaptivePool(mode=mode, size=size)
 
     return make
+
+
+def _norm(kind: type[Norm]) -> Callable[[Arguments], Layer]:
+    def make(given: Arguments) -> Layer:
+        affine = given.get("affine", True) and given.get("elementwise_affine", True)
+        return {True: kind(eps=given.get("eps", kind.eps), affine=affine)}[given.get("bias", True)]
+
+    return make
+
+
+def _group_norm(given: Arguments) -> Layer:
+    affine = given.get("affine", True)
+    return GroupNorm(groups=given["num_groups"], eps=given.get("eps", GroupNorm.eps), affine=affine)
+
+
+def _instance_norm(given: Arguments) -> Layer:
+    """Return an instancenorm, or the groupnorm with a group for each channel, which has weights."""
+    eps = given.get("eps", InstanceNorm.eps)
+    plain = GroupNorm(groups=given["num_features"], eps=eps) if given.get("affine") else InstanceNorm(eps=eps)
+    return {False: plain}[bool(given.get("track_running_stats"))]
+
+
+def _softplus(given: Arguments) -> Layer:
+    return {(1, 20): Activation(function=Function.SOFTPLUS)}[given.get("beta", 1), given.get("threshold", 20)]
 
 
 def _plain(layer: Layer) -> Callable[[Arguments], Layer]:
@@ -83,11 +142,21 @@ MODULES = {
     ),
     "AvgPool2d": Module("kernel_size stride padding ceil_mode count_include_pad", _avg_pool, "avgpool:2"),
     "LPPool2d": Module("norm_type kernel_size stride ceil_mode", _l2_pool, "l2pool:2"),
-    "AdaptiveAvgPool2d": Module("output_size", _global_pool(PoolMode.AVG), "globalavgpool for an output of 1x1"),
-    "AdaptiveMaxPool2d": Module("output_size", _global_pool(PoolMode.MAX), "globalmaxpool for an output of 1x1"),
-    "BatchNorm2d": Module(
-        "num_features eps momentum affine", lambda given: BatchNorm(eps=given.get("eps", BatchNorm.eps)), "batchnorm"
+    "ConvTranspose2d": Module(
+        "in_channels out_channels kernel_size stride padding output_padding groups bias dilation padding_mode",
+        _deconv,
+        "deconv:3x3,16,s2,p1,op1",
     ),
+    "Upsample": Module("size scale_factor mode align_corners", _upsample, "upsample:2,bilinear"),
+    "UpsamplingNearest2d": Module("size scale_factor", _upsample, "upsample:2"),
+    "AdaptiveAvgPool2d": Module("output_size", _adaptive_pool(PoolMode.AVG), "adaptiveavgpool:7"),
+    "AdaptiveMaxPool2d": Module("output_size", _adaptive_pool(PoolMode.MAX), "adaptivemaxpool:7"),
+    "BatchNorm2d": Module("num_features eps momentum affine", _norm(BatchNorm), "batchnorm"),
+    "GroupNorm": Module("num_groups num_channels eps affine", _group_norm, "groupnorm:8"),
+    "InstanceNorm2d": Module("num_features eps momentum affine track_running_stats", _instance_norm, "instancenorm"),
+    "LayerNorm": Module("normalized_shape eps elementwise_affine bias", _norm(LayerNorm), "layernorm"),
+    "PReLU": Module("num_parameters init", lambda given: PRelu(each=given.get("num_parameters", 1) > 1), "prelu:each"),
+    "Softplus": Module("beta threshold", _softplus, "softplus"),
     "LocalResponseNorm": Module(
         "size alpha beta k", lambda given: LocalResponseNorm(**{"size": 5} | dict(given)), "lrn:5"
     ),
@@ -109,7 +178,7 @@ MODULES = {
     ),
     **{
         name: Module("inplace", _plain(Activation(function=Function(name.lower()))), name.lower())
-        for name in ("ReLU", "ReLU6", "GELU", "SiLU", "Sigmoid", "Tanh")
+        for name in ("ReLU", "ReLU6", "GELU", "SiLU", "Sigmoid", "Tanh", "Hardswish", "Hardsigmoid", "SELU", "Mish")
     },
 }
 """PyTorch's modules that the language has."""

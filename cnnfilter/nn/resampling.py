@@ -123,6 +123,7 @@ class Upsample(SpatialLayer):
 
     ROWS = "whole"
     ALPHA = "none"
+    DRAWN = "upsampling"
     BARE = "factor"
     COUNTS = "factor"
     PAIR = True

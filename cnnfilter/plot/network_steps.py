@@ -17,6 +17,7 @@ COLORS = {
     "input": "#DDDDDD",
     "convolution": "#56B4E9",
     "pool": "#E69F00",
+    "upsampling": "#D55E00",
     "linear": "#009E73",
     "sum": "#CC79A7",
     "channels side by side": "#F0E442",

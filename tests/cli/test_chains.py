@@ -11,6 +11,7 @@ import pytest
 from tests.cli.commands import read_lines
 from tests.cli.conftest import Run
 from tests.cli.pictures import rows, text_of
+from tests.reference.seeded import seeded_state
 
 PLAIN = np.random.default_rng(5).integers(0, 100, (9, 11)).astype(np.float64)
 
@@ -42,6 +43,13 @@ def check(record: dict[str, Any], given: Any) -> None:
         if link["terms"]:
             total = sum(term["product"] for term in link["terms"]) + link["bias"]
             assert total == pytest.approx(link["value"], rel=1e-5, abs=1e-5)
+        if norm := link["norm"]:
+            normal = (link["from"]["value"] - norm["mean"]) / (norm["variance"] + norm["eps"]) ** 0.5
+            scaled = normal if norm["weight"] is None else normal * norm["weight"] + norm["bias"]
+            assert scaled == pytest.approx(link["value"], rel=1e-5, abs=1e-5)
+        if link["slope"] is not None:
+            before = link["from"]["value"]
+            assert max(0, before) + link["slope"] * min(0, before) == pytest.approx(link["value"])
     last = links[-1]["from"]
     pixel = given[tuple(last["at"])] if given.ndim == 3 else given[tuple(last["at"][:2])]
     assert last["value"] == pytest.approx(float(pixel), rel=1e-6)
@@ -57,6 +65,8 @@ NETWORKS = [
     "conv:3x3,3,p1 cat(relu | conv:1x1,2 | maxpool:3,s1,p1) dropout lrn channelavg",
     "conv:3x3,3,d2 equalize channelmin gelu",
     "conv:3x3,3,s2 softmax",
+    "conv:3x3,4,s2 prelu:each deconv:4x3,6,s2x1,p1,d1x2,op1,g2 hardswish upsample:2x3,bilinear",
+    "adaptivemaxpool:4x13 upsample:2 conv:2x2,4 groupnorm:2 layernorm adaptiveavgpool:5x3 instancenorm selu",
 ]
 
 
@@ -73,6 +83,25 @@ def test_every_value_is_that_of_the_result_and_each_layer_adds_up(run: Run, netw
         assert record["at"] == list(place)
         assert record["result"] == pytest.approx(float(result[place]), rel=1e-6)
         check(record, given)
+
+
+@pytest.mark.parametrize("network", ["layernorm@n", "groupnorm:3@n", "bn@n", "bn:noaffine@n", "prelu:each@n"])
+def test_trained_norms_and_slopes_are_those_of_the_value(run: Run, network: str) -> None:
+    shapes = {"weight": (3, 9, 11) if network == "layernorm@n" else (3,)}
+    shapes |= {"bias": shapes["weight"]} if "norm@" in network or network.startswith(("group", "bn@")) else {}
+    shapes |= {"running_mean": (3,), "running_var": (3,)} if network.startswith("bn") else {}
+    names = [name for name in shapes if "noaffine" not in network or name != "weight"]
+    np.savez("w.npz", **seeded_state((f"n.{name}", shapes[name]) for name in names))
+    for place, number in (("2,7", "1"), ("8,0", "2")):
+        record = explain(run, network, "c.npy", "--weights", "w.npz", "--explain", place, "--map", number)
+        check(record, np.load("c.npy"))
+        (link,) = record["layers"]
+        assert (link["norm"] or {}).get("weight") is None or "noaffine" not in network
+
+
+def test_what_a_deconv_leaves_empty_has_nothing_to_follow(run: Run) -> None:
+    words = ("pipeline", "deconv:1x1,s2,op1", "m.txt", "--init", "he", "--explain", "1,0")
+    assert "deconv1 (deconv:1x1,s2,op1): no value before it is in the value at (1, 0)" in run(*words, status=1).stderr
 
 
 @pytest.mark.parametrize(
