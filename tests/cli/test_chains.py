@@ -91,7 +91,7 @@ def test_trained_norms_and_slopes_are_those_of_the_value(run: Run, network: str)
     shapes |= {"bias": shapes["weight"]} if "norm@" in network or network.startswith(("group", "bn@")) else {}
     shapes |= {"running_mean": (3,), "running_var": (3,)} if network.startswith("bn") else {}
     names = [name for name in shapes if "noaffine" not in network or name != "weight"]
-    np.savez("w.npz", **seeded_state((f"n.{name}", shapes[name]) for name in names))
+    np.savez("w.npz", allow_pickle=False, **seeded_state((f"n.{name}", shapes[name]) for name in names))
     for place, number in (("2,7", "1"), ("8,0", "2")):
         record = explain(run, network, "c.npy", "--weights", "w.npz", "--explain", place, "--map", number)
         check(record, np.load("c.npy"))

@@ -143,7 +143,7 @@ def look_through(layer: Deconv | Upsample | AdaptivePool, axis: int, seen: Seen)
         places = np.arange(size * factor) // factor
         if layer.interpolation is Interpolation.BILINEAR:
             places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
-        return seen[np.floor(places).astype(int)] | seen[np.ceil(places).astype(int)]
+        return np.asarray(seen[np.floor(places).astype(int)] | seen[np.ceil(places).astype(int)])
     window, (height, width, _) = layer.window, layer.output((size, size, layer.groups))
     found = np.zeros((size * window.stride[axis] + LARGEST_SPAN, seen.shape[1]), bool)
     for place in range(size):

@@ -18,8 +18,9 @@ from cnnfilter.nn.language import OPS, parse_network
 from cnnfilter.nn.layer_options import FLAGS
 from cnnfilter.nn.layers import Block, Branch, Conv, Convolution, DepthwiseConv, Layer, Normalization
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.norms import BatchNorm, LocalResponseNorm
-from cnnfilter.nn.other_layers import SLOPES, Activation, ChannelPool, Dropout, Linear, Pool
+from cnnfilter.nn.norms import GroupNorm, InstanceNorm, LocalResponseNorm, Norm
+from cnnfilter.nn.other_layers import SLOPES, Activation, ChannelPool, Dropout, Linear, Pool, PRelu
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Upsample
 from tests.nn.strategies import ANY_KERNELS, kernel_shape, networks
 
 Table = dict[str, Any]
@@ -259,12 +260,33 @@ def as_table(layer: Layer) -> Table:
             table["slope"] = layer.slope
         case Linear():
             table |= {"outputs": layer.outputs, "bias": layer.bias}
-        case BatchNorm():
-            table["eps"] = layer.eps
+        case Deconv() | Upsample() | AdaptivePool() | PRelu() | Norm():
+            table |= of_decoder(layer)
         case Dropout():
             table["rate"] = layer.rate
         case LocalResponseNorm():
             table |= {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "k": layer.k}
+    return table
+
+
+def of_decoder(layer: Deconv | Upsample | AdaptivePool | PRelu | Norm) -> Table:
+    """Return what a file says of a layer that decodes or normalises."""
+    table: Table = {}
+    match layer:
+        case Deconv():
+            table |= {"kernel": list(layer.window.size), "outputs": layer.outputs, "bias": layer.bias}
+            table |= {"stride": list(layer.window.stride), "padding": of_padding(layer.window.padding)}
+            table |= {"dilation": list(layer.window.dilation), "output_padding": list(layer.output_padding)}
+            table["groups"] = layer.groups
+        case Upsample():
+            table |= {"factor": list(layer.factor), "interpolation": str(layer.interpolation)}
+        case AdaptivePool():
+            table["size"] = list(layer.size)
+        case PRelu():
+            table["each"] = layer.each
+        case Norm():
+            table |= {"eps": layer.eps} | ({"groups": layer.groups} if isinstance(layer, GroupNorm) else {})
+            table |= {} if isinstance(layer, InstanceNorm) else {"noaffine": not layer.affine}
     return table
 
 
@@ -312,9 +334,9 @@ def test_every_network_is_written_as_tables_and_reads_back(network: Network) -> 
 
 
 def test_every_option_has_a_key() -> None:
-    keys = {*OPTION_KEYS, *FLAGS, "size", "kernels"} - {"outputs", "slope", "rate"} | {"number"}
+    keys = {*OPTION_KEYS, *FLAGS, "size", "kernels"} - {"outputs", "slope", "rate", "factor"} | {"number"}
     assert set().union(*(op.options for op in OPS.values())) == keys
-    assert {"outputs", "slope", "rate"} <= set(OPTION_KEYS)
+    assert {"outputs", "slope", "rate", "factor"} <= set(OPTION_KEYS)
     assert "res" not in OPS
 
 

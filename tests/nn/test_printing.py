@@ -209,7 +209,8 @@ def test_the_text_of_a_layer_begins_with_its_op_and_is_one_word_of_many(layer: L
     assert parse_network([text, "relu"], kernel_shape).layers == (layer, Activation(function=Function.RELU))
 
 
-EXAMPLES = {"conv": ":3x3", "dwconv": ":3x3", "linear": ":1"} | {f"{mode}pool": ":2" for mode in PoolMode}
+EXAMPLES = {"conv": ":3x3", "dwconv": ":3x3", "deconv": ":3x3"} | {f"{mode}pool": ":2" for mode in PoolMode}
+EXAMPLES |= {op: f":{row.example}" for op, row in OPS.items() if row.example}
 """Options for the ops that need some."""
 
 
