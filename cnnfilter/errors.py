@@ -55,6 +55,10 @@ class DivergenceError(CnnFilterError, ArithmeticError):
     """Training in which the loss is no longer a finite number."""
 
 
+class ModelError(LanguageError):
+    """A model of another program that cannot be read: damaged, or with operators that are not known here."""
+
+
 class MissingLibraryError(CnnFilterError, ImportError):
     """A library is missing, or what it needs of the system."""
 

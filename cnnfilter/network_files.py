@@ -207,6 +207,9 @@ def as_text(content: Mapping[str, Any], key: str) -> str:
 
 SUFFIXES = (".toml", ".json", ".txt")
 
+MODEL_SUFFIX = ".onnx"
+"""Of a model, which is a network too for what the room `exchange` reads."""
+
 DOCUMENT_KEYS = ("input", "weights", "labels", "input_scale", "mean", "std", "layers", "network")
 """What a TOML or JSON file says; `network` is a text of the language, and `layers` beside it is for reading."""
 
@@ -350,7 +353,7 @@ def names_document(text: str) -> bool:
         return False
     if NAME.fullmatch(text) and text in known_networks():
         return True
-    return text.lower().endswith(SUFFIXES) or os.path.isfile(text)  # noqa: PTH113  Path.is_file raises if it is too long
+    return text.lower().endswith((*SUFFIXES, MODEL_SUFFIX)) or os.path.isfile(text)  # noqa: PTH113  Path.is_file raises if it is too long
 
 
 def _read(path: Path) -> Document:

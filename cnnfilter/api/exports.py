@@ -70,6 +70,6 @@ def export(
     size = net.input if input is None else as_input(input)
     if size is None:
         raise ShapeError("the network names no input; give it, as in input=(224, 224, 3)")
-    document = Document(net, size, net.weights, preparation=net.preparation)
+    document = Document(net, size, net.weights, preparation=net.preparation, state=net.state)
     found = find_weights(document, None, init, seed) if weights is None else as_state(weights)
     write_whole(target, export_network(document, target, found, size))

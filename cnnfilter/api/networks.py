@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from operator import index
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +18,10 @@ from cnnfilter.compute.forward import as_volume, prepare, run_program, white_of
 from cnnfilter.compute.state_dict import StateDict, read_state_dict
 from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import KernelError, LanguageError, ShapeError
+from cnnfilter.exchange.documents import load_network
 from cnnfilter.io.weights import as_tensors
 from cnnfilter.log import warn
-from cnnfilter.network_files import Document, Preparation, load_document, read_document
+from cnnfilter.network_files import MODEL_SUFFIX, Document, Preparation, read_document
 from cnnfilter.nn.layers import Shape, as_shape
 from cnnfilter.nn.lint import has_channels_first
 from cnnfilter.nn.network import Network
@@ -39,11 +41,14 @@ class RunnableNetwork(Network):
         The file of weights that its file names.
     preparation : Preparation
         How its file says that images are scaled before the first layer.
+    state : mapping or None
+        The weights that the file itself holds, of a model of ONNX.
     """
 
     input: Shape | None = None
     weights: Path | None = None
     preparation: Preparation = Preparation()
+    state: Mapping[str, Any] | None = None
 
     def __eq__(self, other: object) -> bool:
         return self.layers == other.layers if isinstance(other, RunnableNetwork) else NotImplemented
@@ -99,7 +104,8 @@ class RunnableNetwork(Network):
     @cached_property
     def _model(self) -> Model:
         """The network with the weights of its file, read once."""
-        return Model(self, None if self.weights is None else as_state(self.weights))
+        found = self.state if self.weights is None else self.weights
+        return Model(self, None if found is None else as_state(found))
 
     @public
     def summary(
@@ -179,7 +185,7 @@ def network(text: str | PathLike[str]) -> RunnableNetwork:
     ----------
     text : str or path
         The layers, the name of a known network (`"resnet18"`), or the path of a network file (`.toml`, `.json`,
-        `.txt`).
+        `.txt`) or of a model of ONNX (`.onnx`).
 
     Returns
     -------
@@ -200,7 +206,12 @@ def network(text: str | PathLike[str]) -> RunnableNetwork:
     """
     if not isinstance(text, str | PathLike):
         raise LanguageError(f"network takes the layers as text or the path of a file, not {type(text).__name__}")
-    document: Document = load_document(text) if isinstance(text, str) else read_document(Path(text))
+    is_path = not isinstance(text, str) and Path(text).suffix.lower() != MODEL_SUFFIX
+    document: Document = read_document(Path(text)) if is_path else load_network(fspath(text), runs=True)
     return RunnableNetwork(
-        document.network.layers, input=document.input, weights=document.weights, preparation=document.preparation
+        document.network.layers,
+        input=document.input,
+        weights=document.weights,
+        preparation=document.preparation,
+        state=document.state,
     )

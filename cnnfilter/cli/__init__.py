@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cnnfilter import __version__
-from cnnfilter.errors import ClusterError, CnnFilterError, MissingLibraryError, ask_for_report, one_line
+from cnnfilter.errors import ClusterError, CnnFilterError, MissingLibraryError, ModelError, ask_for_report, one_line
 from cnnfilter.log import Level, listening
 
 GROUPS = {
@@ -137,7 +137,7 @@ class Command(click.Command):
         with log_to_stderr(verbose=bool(ctx.params.get("verbose")), quiet=bool(ctx.params.get("quiet"))):
             try:
                 return super().invoke(ctx)
-            except (MissingLibraryError, ClusterError) as error:
+            except (MissingLibraryError, ModelError, ClusterError) as error:
                 raise click.ClickException(str(error)) from error
             except ImportError as error:  # numpy's own message is a page, and what it comes from a line
                 raise click.ClickException(

@@ -360,17 +360,20 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
     from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
 
     weights: RandomWeights | StateDict | None = None
-    if settings.init or settings.weights:
+    state = document and document.state
+    if settings.init or settings.weights or state:
         from cnnfilter.compute import state_dict  # noqa: PLC0415  most networks learn nothing
 
         if settings.init:
             weights = state_dict.RandomWeights(settings.init, settings.seed or 0)
         elif settings.weights:
             weights = state_dict.read_state_dict(settings.weights)
+        elif state and document:
+            weights = state_dict.StateDict(state, document.name)
     models = tuple(
         Model(network, weights, document.name if document else "", luma=settings.luma) for network in networks
     )
-    if document and document.input and settings.weights:  # that they fit is seen before any input is read
+    if document and document.input and (settings.weights or state):  # that they fit is seen before any input is read
         models[0].program(document.input)
     if settings.colormap is not None:
         from cnnfilter.plot.sheet import check_colormap  # noqa: PLC0415  for figures alone

@@ -20,7 +20,7 @@ from cnnfilter.io.formats import FORMATS
 from cnnfilter.kernels import readers
 from cnnfilter.kernels.recipes import RECIPES, shown_word, usage
 from cnnfilter.kernels.spec import describe, names
-from cnnfilter.network_files import SUFFIXES, known_networks
+from cnnfilter.network_files import MODEL_SUFFIX, SUFFIXES, known_networks
 from cnnfilter.nn.geometry import BorderMode, PaddingWord
 from cnnfilter.nn.language import BLOCKS, OPS, SHORT, build_layer
 from cnnfilter.nn.layer_options import FLAGS, KEYS
@@ -45,7 +45,7 @@ def complete_network(incomplete: str) -> Items:
     words = dict.fromkeys(incomplete[:start] + word for word in _layer_words(incomplete[start:]))
     if start:
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
-    return _offer(incomplete, dict.fromkeys([*words, *known_networks()], ""), SUFFIXES)
+    return _offer(incomplete, dict.fromkeys([*words, *known_networks()], ""), (*SUFFIXES, MODEL_SUFFIX))
 
 
 def complete_format(incomplete: str) -> Items:

@@ -11,7 +11,8 @@ from cnnfilter.cli import Command
 from cnnfilter.cli.options import FILE, Word, completing
 from cnnfilter.cli.pipeline import PATH
 from cnnfilter.errors import LanguageError, ShapeError
-from cnnfilter.network_files import load_document, naming
+from cnnfilter.exchange.documents import load_network
+from cnnfilter.network_files import naming
 from cnnfilter.nn.layers import Shape, as_shape
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def command(
         raise LanguageError("--init draws weights, and --weights reads them; leave one out")
     if seed is not None and not init:
         raise LanguageError("--seed belongs to --init he or --init uniform")
-    document, path = load_document(network), Path(output)
+    document, path = load_network(network, (shape[0], shape[1]) if shape else None), Path(output)
     size = shape or document.input
     if size is None:
         raise ShapeError("the size of the input is not known; --input HxWxC gives it, such as 224x224x3")

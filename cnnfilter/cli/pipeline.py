@@ -9,7 +9,7 @@ from cnnfilter.cli import Command, options
 from cnnfilter.cli.batch import filter_files
 from cnnfilter.cli.options import NUMBER, NUMBERS, PLACE_OR_INDEX, completing, figure_options
 from cnnfilter.errors import LanguageError
-from cnnfilter.network_files import load_document
+from cnnfilter.exchange.documents import load_network
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.language import OPS
 from cnnfilter.nn.layers import Function
@@ -101,7 +101,7 @@ def command(
     std: tuple[float, ...] | None,
     **given: Any,
 ) -> None:
-    """Run a NETWORK on images: text of the layer language, a known network, or a file (.toml .json .txt).
+    """Run a NETWORK on images: text of the layer language, a known network, or a file (.toml .json .txt .onnx).
 
     An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
     vector, or one value for each channel, is printed unless -o is given.
@@ -116,7 +116,8 @@ def command(
     2x repeats the next layer; res(a b) adds its input, res(a | b) adds branches, cat(a | b) puts their
     channels side by side; @name gives a layer a name. `cnnfilter help language` explains all of it.
     """
-    settings, document = Settings(**given), load_document(network)
+    settings = Settings(**given)
+    document = load_network(network, settings.resize, runs=True)
     if not document.network.layers:
         where = f"{document.name}: " if document.name else ""
         raise LanguageError(f"{where}the network has no layer, such as relu or maxpool:2")

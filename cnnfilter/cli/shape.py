@@ -11,11 +11,12 @@ import click
 from cnnfilter.cli import Command, say
 from cnnfilter.cli.options import PADDING, PLACE, completing, pair, plot_options, wanted_sheet
 from cnnfilter.errors import LanguageError, ShapeError
+from cnnfilter.exchange.documents import load_network
 from cnnfilter.log import warn
 from cnnfilter.network_files import (
+    MODEL_SUFFIX,
     Document,
     known_networks,
-    load_document,
     names_document,
     naming,
     read_document,
@@ -243,7 +244,7 @@ def read_words(words: tuple[str, ...], one: OneLayer, layout: Layout, solve: str
     if is_described or (solve == "kernel" and not layers):
         document = Document(Network((one.layer(),)))
     elif files or (len(layers) == 1 and solve != "kernel"):
-        document = load_document(layers[0])
+        document = load_network(layers[0], (size[0], size[1]) if size else None)
     else:
         sought = (LARGEST, LARGEST) if solve == "kernel" else None  # any padding fits into the largest window
         document = Document(parse_network(layers, shape_of_kernel, missing_size=sought))
@@ -270,7 +271,7 @@ def _size(words: tuple[str, ...], layout: Layout) -> Shape | None:
 
 def names_image(words: tuple[str, ...]) -> bool:
     """Return whether the first word names an image or a matrix; a text alone is rather a network."""
-    if not words or "." not in words[0] or words[0].endswith((".toml", ".json")):
+    if not words or "." not in words[0] or words[0].endswith((".toml", ".json", MODEL_SUFFIX)):
         return False
     from cnnfilter.io.formats import FORMATS, READ_ONLY_SUFFIXES  # noqa: PLC0415  most sizes are numbers
 

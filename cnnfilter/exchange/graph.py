@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cnnfilter.arrays import Array
+from cnnfilter.errors import ModelError
 
 INPUT, OUTPUT = "input", "output"
 """What a graph that is written calls the values that go in and come out."""
+
+
+class ForeignGraphError(ModelError):
+    """A graph that no network of layers is like: an operator is not known, or branches cross.
+
+    `about_size` says that it may be like one for an input of another size.
+    """
+
+    about_size = False
 
 
 class OnnxNode(NamedTuple):
@@ -35,6 +45,7 @@ class OnnxGraph(NamedTuple):
     input: str = INPUT
     output: str = OUTPUT
     shape: tuple[int | None, ...] = ()
+    opset: int = 0
 
 
 class GraphWriter:

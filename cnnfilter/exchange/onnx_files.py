@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnfilter import __version__
-from cnnfilter.errors import LanguageError, MissingLibraryError
+from cnnfilter.arrays import Array
+from cnnfilter.errors import MissingLibraryError, ModelError
 from cnnfilter.exchange.graph import OnnxGraph, OnnxNode
 from cnnfilter.nn.layers import Shape
 
@@ -62,21 +63,21 @@ def _channels_first(shape: Shape) -> Sequence[int]:
 
 
 def read_graph(path: Path) -> OnnxGraph:
-    """Return the graph in a file; `LanguageError` if it is damaged, or a file of tensors beside it is missing."""
+    """Return the graph in a file; `ModelError` if it is damaged, or a file of tensors beside it is missing."""
     onnx = load_onnx(path)
     try:
         model = onnx.load_model(path, load_external_data=False)
     except OSError as error:
-        raise LanguageError(error.strerror or error, path=path) from error
+        raise ModelError(error.strerror or error, path=path) from error
     except Exception as error:  # protobuf's own errors
-        raise LanguageError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
+        raise ModelError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
     if not model.graph.node or not model.opset_import:
-        raise LanguageError("not an ONNX model: it has no operators", path=path)
+        raise ModelError("not an ONNX model: it has no operators", path=path)
     _load_side_files(onnx, model, path)
     try:
         return _read(onnx, model)
     except (ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
-        raise LanguageError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
+        raise ModelError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
 
 
 def _load_side_files(onnx: Any, model: Any, path: Path) -> None:
@@ -91,13 +92,13 @@ def _load_side_files(onnx: Any, model: Any, path: Path) -> None:
     }
     for name in sorted(named):
         if not (path.parent / name).is_file():
-            raise LanguageError(f"its weights are in {name}, which is not beside it", path=path)
+            raise ModelError(f"its weights are in {name}, which is not beside it", path=path)
     if not named:
         return
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # what the library says of a file that is too short, or outside of the folder
-        raise LanguageError(f"its weights cannot be read ({_first_line(error)})", path=path) from error
+        raise ModelError(f"its weights cannot be read ({_first_line(error)})", path=path) from error
 
 
 def _read(onnx: Any, model: Any) -> OnnxGraph:
@@ -105,9 +106,11 @@ def _read(onnx: Any, model: Any) -> OnnxGraph:
     inputs = [value for value in model.graph.input if value.name not in tensors]
     if len(inputs) != 1 or len(model.graph.output) != 1:
         counts = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
-        raise LanguageError(f"the model has {counts}; one of each is read")
+        raise ModelError(f"the model has {counts}; one of each is read")
     nodes = []
     for node in model.graph.node:
+        if not node.output:
+            raise ValueError(f"{node.op_type} has no output")
         attributes = {entry.name: _attribute(onnx, entry) for entry in node.attribute}
         if node.op_type == "Constant" and node.domain in {"", "ai.onnx"}:
             tensors[node.output[0]] = np.asarray(next(iter(attributes.values())))
@@ -116,7 +119,24 @@ def _read(onnx: Any, model: Any) -> OnnxGraph:
         nodes.append(OnnxNode(op, tuple(node.input), tuple(node.output), attributes, node.name))
     sizes = inputs[0].type.tensor_type.shape.dim
     shape = tuple(size.dim_value or None for size in sizes)
-    return OnnxGraph(nodes, tensors, inputs[0].name, model.graph.output[0].name, shape)
+    opset = next((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), 0)
+    return OnnxGraph(nodes, tensors, inputs[0].name, model.graph.output[0].name, shape, opset)
+
+
+def evaluate(node: OnnxNode, values: Mapping[str, Array], opset: int) -> list[Array]:
+    """Return what ONNX's reference makes of constants by an operator."""
+    from onnx import helper, numpy_helper  # noqa: PLC0415  an extra
+    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415
+
+    given = {
+        key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for key, value in node.attributes.items()
+    }
+    made = helper.make_node(node.op, node.inputs, node.outputs, **given)
+    ends = [[helper.make_empty_tensor_value_info(name) for name in names] for names in (values, node.outputs)]
+    graph = helper.make_graph([made], "constants", *ends)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    return [np.asarray(found) for found in ReferenceEvaluator(model).run(None, dict(values))]
 
 
 def _attribute(onnx: Any, entry: Any) -> Any:

@@ -1,0 +1,188 @@
+"""Models of ONNX as networks: those that this program writes, and those of PyTorch."""
+
+import json
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnnfilter
+from tests.cli.conftest import Run
+from tests.exchange.running import CASES, KNOWN, Case, difference
+from tests.reference.seeded import seeded_image
+
+onnx = pytest.importorskip("onnx")
+
+FOLDER = Path(__file__).parent / "models"
+MODELS: list[dict[str, Any]] = json.loads((FOLDER / "models.json").read_text(encoding="utf-8"))
+FOREIGN = ("crossing", "attention")
+
+CLOSE = 1e-5
+"""Of the largest value."""
+
+NO_LAYER = (
+    "avgpool:3,s2,p1,countpad,ceil",
+    "avgpool:3x2,d2",
+    "channelmax:2",
+    "channelavg:2",
+    "magnitude:3",
+    "adaptive",
+)
+"""Layers that are several operators of ONNX, which OpenCV runs when they come back."""
+
+
+def rows_of(network: Any, size: tuple[int, int, int]) -> list[tuple[Any, ...]]:
+    """Return what the table of a network says, its texts aside: paddings come back as numbers."""
+    rows = network.summary(size).rows
+    return [(row.name, row.op, row.output, row.parameters, row.macs, row.receptive_field, row.jump) for row in rows]
+
+
+@pytest.mark.parametrize("case", CASES[:-1], ids=lambda case: case.network[:60])
+def test_a_model_that_was_written_is_read_again(case: Case, tmp_path: Path) -> None:
+    expected = case.run(tmp_path)
+    path = case.export(tmp_path / "net.onnx")
+    read = cnnfilter.network(path)
+    assert difference(np.asarray(read.run(case.image)), expected) < CLOSE
+    if not case.network.startswith(NO_LAYER):
+        before = cnnfilter.network(case.network)
+        skipped = 1 if case.network == "digits" else 0  # gray of one channel is no operator
+        if not (skipped or "noaffine" in case.network or "adaptive" in case.network):
+            assert rows_of(read, case.size) == rows_of(before, case.size)
+    for made in tmp_path.glob("net.*"):
+        made.unlink()
+
+
+@pytest.mark.parametrize("case", KNOWN[:5], ids=lambda case: case.network[:60])
+def test_known_networks_come_back_in_the_same_words(case: Case, tmp_path: Path) -> None:
+    path = case.export(tmp_path / "net.onnx")
+    assert str(cnnfilter.network(path)) == str(cnnfilter.network(case.network))
+    path.unlink()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model["name"])
+def test_a_model_of_pytorch_gives_its_numbers(model: dict[str, Any]) -> None:
+    network = cnnfilter.network(FOLDER / f"{model['name']}.onnx")
+    expected = np.array(model["values"], np.float32).reshape(model["output"])
+    found = np.asarray(network.run(seeded_image(tuple(model["input"])))).reshape(expected.shape)
+    assert difference(found, expected) < CLOSE
+    if model["name"] not in FOREIGN:
+        assert network.summary(tuple(model["input"])).totals.parameters == model["parameters"]
+        assert network.input == (tuple(model["input"]) if model["fixed"] else None)
+
+
+def test_branches_become_blocks_with_the_names_of_the_model() -> None:
+    texts = {model["name"]: str(cnnfilter.network(FOLDER / f"{model['name']}.onnx")) for model in MODELS}
+    assert texts["residual"].startswith(
+        "res(conv:3x3,8,s2,p1 relu conv:3x3,8,p1 | conv:1x1,8,s2@down) relu res(conv:3x3"
+    )
+    assert texts["residual"].endswith("globalavgpool flatten linear:5@fc")
+    assert texts["concatenating"] == (
+        "cat(cat(conv:1x1,4@a silu | conv:3x3,4,p1@b gelu) cat( | conv:3x3,6,p1@c hardswish) | ) maxpool:3,s2,p1,ceil"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("crossing", "crossing.onnx: branches cross at a (conv), which two of them need"),
+        ("attention", "attention.onnx: Mul (/Mul) multiplies values with each other"),
+    ],
+)
+def test_a_model_without_layers_is_run_whole_and_not_counted(run: Run, name: str, reason: str, samples: Path) -> None:
+    assert reason in run("shape", FOLDER / f"{name}.onnx", status=1).stderr
+    result = run("pipeline", FOLDER / f"{name}.onnx", samples / "city.png", "--resize", "8x7", "-o", "out.npy")
+    assert result.stderr == ""
+    assert np.load("out.npy").ndim == 3
+
+
+def test_the_table_the_classes_and_the_layers_of_a_model(run: Run, samples: Path) -> None:
+    run("export", "digits", "-o", "digits.onnx")
+    assert "13,706 parameters" in run("shape", "digits.onnx").stdout
+    known = run("pipeline", "digits", samples / "digit-7.png", "--top", "3").stdout
+    assert run("pipeline", "digits.onnx", samples / "digit-7.png", "--top", "3").stdout == known
+    assert cnnfilter.network("digits.onnx").preparation == cnnfilter.network("digits").preparation
+    run("pipeline", "digits.onnx", samples / "digit-7.png", "--save", "conv1", "--range", "scale", "-o", "maps/")
+    assert len(list(Path("maps").iterdir())) == 16
+    assert "the largest product" in run("pipeline", "digits.onnx", samples / "digit-7.png", "--explain", "7").stdout
+    again = json.loads(run("shape", "digits.onnx", "--json").stdout)
+    assert again["totals"]["parameters"] == 13706
+
+
+def test_a_size_that_is_not_fixed_is_any_or_has_to_be_given(run: Run, samples: Path) -> None:
+    path = FOLDER / "concatenating.onnx"
+    assert run("shape", "11x12x3", path, "-q").stdout == "6x7x17\n"
+    assert "SIZE is missing" in run("shape", path, status=2).stderr
+    assert "--input HxWxC gives it" in run("export", path, "-o", "x.npz", status=2).stderr
+    run("export", path, "--input", "11x12x3", "-o", "x.npz")
+    run("pipeline", path, samples / "city.png", "-o", "out.npy")
+    assert np.load("out.npy").shape == (241, 321, 17)
+
+
+def test_a_size_on_which_layers_depend_is_asked_for(run: Run, samples: Path) -> None:
+    model = onnx.load(FOLDER / "plain.onnx")
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"size{axis}"
+    onnx.save(model, "free.onnx")
+    assert run("shape", "20x16x1", "free.onnx", "-q").stdout == "7\n"
+    reason = "the size of its input is not fixed; SIZE of `shape`, --input of `export`, --resize of `pipeline` give one"
+    assert reason in run("pipeline", "free.onnx", samples / "digit-7.png", "--top", "1", status=1).stderr
+    assert run("pipeline", "free.onnx", samples / "digit-7.png", "--top", "1", "--resize", "20x16").stdout
+
+
+def damage(path: Path, how: str) -> None:
+    """Write a model that cannot be read."""
+    whole = FOLDER / "residual.onnx"
+    if how == "cut":
+        path.write_bytes(whole.read_bytes()[:3000])
+    elif how == "text":
+        path.write_text("not a model\n", encoding="utf-8")
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how in {"side", "short"}:
+        shutil.copy(whole, path)
+        onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="weights.data", size_threshold=100)
+        if how == "side":
+            Path("weights.data").unlink()
+        else:
+            Path("weights.data").write_bytes(b"short")
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("cut", "not a whole ONNX model"),
+        ("text", "not a whole ONNX model"),
+        ("empty", "not an ONNX model: it has no operators"),
+        ("side", "its weights are in weights.data, which is not beside it"),
+        ("short", "its weights cannot be read"),
+        ("missing", "No such file or directory"),
+    ],
+)
+def test_a_damaged_model_is_one_line(run: Run, folder: Path, how: str, reason: str) -> None:
+    damage(folder / "net.onnx", how)
+    for words in (["shape", "net.onnx"], ["pipeline", "net.onnx", "x.png", "-o", "y.png"]):
+        result = run(*words, status=1)
+        assert reason in result.stderr
+        assert result.stderr.startswith("cnnfilter: net.onnx: ")
+        assert result.stderr.count("\n") == 1
+
+
+def test_bytes_that_are_damaged_never_end_in_a_traceback(run: Run, folder: Path) -> None:
+    whole, generator = (FOLDER / "residual.onnx").read_bytes(), np.random.default_rng(0)
+    for _ in range(40):
+        data = bytearray(whole)
+        for place in generator.integers(0, len(data), 4):
+            data[place] = generator.integers(0, 256)
+        Path("net.onnx").write_bytes(data)
+        with suppress(cnnfilter.CnnFilterError):
+            cnnfilter.network("net.onnx").summary((18, 21, 3))
+
+
+def test_without_onnx_a_line_names_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for words in (["shape", FOLDER / "plain.onnx"], ["export", "digits", "-o", "x.onnx"]):
+        assert "needs the package onnx (pip install onnx)" in run(*words, status=1).stderr
