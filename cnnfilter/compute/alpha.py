@@ -15,15 +15,16 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded, read_centres
-from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.forward import Kernels, Program, build_bank, resize
+from cnnfilter.compute.convolve import Method, choose_method, convolve_volume, lay_bank
+from cnnfilter.compute.exact import Facts, find_facts
+from cnnfilter.compute.forward import Place, Program, Step, build_bank, plan_program, resize
 from cnnfilter.compute.operations import Setting, run_steps
 from cnnfilter.compute.pool import find_loser, find_medians, find_taps, pool_globally, pool_volume, window_sums
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window
-from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer
+from cnnfilter.nn.layers import Conv, Convolution, DepthwiseConv, Layer, Shape
 from cnnfilter.nn.other_layers import GlobalPool, Pool, PoolMode
 
 _INVISIBLE = 1e-6
@@ -50,29 +51,63 @@ def run_visible(program: Program, colours: Array, alpha: Floats) -> tuple[Array,
     before it gives.
     """
     program.network.output(colours.shape)
+    if program.planned is not None:
+        program = plan_visible(plan_program(program, colours.shape, find_facts(colours)), colours.shape)
     if colours.dtype.kind == "f":
         wild = (alpha <= _INVISIBLE) & ~(np.abs(colours) <= _LARGEST_HIDDEN)
         colours = np.where(wild, 0, colours).astype(colours.dtype)
     for step in program.steps:
         layer = step.node.layer
         if layer.ALPHA == "weigh":
-            colours, alpha = WEIGH[type(layer)](colours, alpha, layer, step.kernels)
+            colours, alpha = WEIGH[type(layer)](colours, alpha, layer, step)
         else:
             colours = run_steps((step,), colours, Setting())
     return colours, alpha
 
 
-def _convolve(colours: Array, alpha: Floats, layer: Convolution, kernels: Kernels) -> tuple[Floats, Floats]:
+def plan_visible(program: Program, shape: Shape) -> Program:
+    """Return a planned program with the methods for colours that are weighted by alpha, and for alpha."""
+    steps = []
+    for step in program.steps:
+        layer, place = step.node.layer, step.place
+        if isinstance(layer, Convolution) and place and _averages(weights := _stack(step)):
+            facts = Facts(np.result_type(place.method.facts.dtype, np.float32))
+            bank, _ = build_bank(layer, step.kernels, shape[2])
+            method = choose_method(bank, 0.0, layer.window, layer.border, shape, facts)
+            facts, one = Facts(np.dtype(np.float32)), (*shape[:2], 1)
+            kernels, opaque = weights[:, :, None, :], _make_opaque(layer.border)
+            coverage = choose_method(kernels, 0.0, layer.window, opaque, one, facts)
+            step = step._replace(place=place._replace(visible=(method, coverage)))  # noqa: PLW2901
+        steps.append(step)
+        shape = layer.output(shape)
+    return program._replace(steps=tuple(steps))
+
+
+def _stack(step: Step) -> Doubles:
+    """Return the kernels of a convolution, (kh, kw, m)."""
+    return np.stack([kernel.weights for kernel in step.kernels], axis=-1)
+
+
+def _averages(weights: Doubles) -> bool:
+    """Return whether kernels (kh, kw, m) average what is visible: no weight is negative."""
+    return bool((weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all())
+
+
+def _make_opaque(border: Border) -> Border:
+    """Return the border of alpha: a constant colour is opaque, zero is invisible."""
+    return border._replace(value=1.0) if border.mode is BorderMode.CONSTANT else border
+
+
+def _convolve(colours: Array, alpha: Floats, layer: Convolution, step: Step) -> tuple[Floats, Floats]:
     """Average what is visible under weights that are not negative; else count neighbours relative to the centre."""
-    weights = np.stack([kernel.weights for kernel in kernels], axis=-1)
-    bank, bias = build_bank(layer, kernels, colours.shape[2])
-    opaque = layer.border  # a constant colour is opaque, zero is invisible
-    if opaque.mode is BorderMode.CONSTANT:
-        opaque = opaque._replace(value=1.0)
-    laid = _Laid(weights, bank, bias, layer.window, layer.border, opaque)
-    if (weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all():
-        return _average(colours, alpha, laid)
-    return _compare(colours, alpha, laid, adds_channels=isinstance(layer, Conv))
+    bank, bias = build_bank(layer, step.kernels, colours.shape[2])
+    assert step.place
+    laid = _Laid(_stack(step), bank, bias, layer.window, layer.border, _make_opaque(layer.border), step.place)
+    if step.place.visible:
+        maps, alpha = _average(colours, alpha, laid)
+    else:
+        maps, alpha = _compare(colours, alpha, laid, adds_channels=isinstance(layer, Conv))
+    return maps[step.place.kept], alpha[step.place.kept]
 
 
 def resize_visible(pixels: Floats, size: Pair) -> Floats:
@@ -87,7 +122,7 @@ def resize_visible(pixels: Floats, size: Pair) -> Floats:
 class _Laid(NamedTuple):
     """Kernels (kh, kw, m), the bank and the biases that they are for all channels, and how they are laid.
 
-    `border` is that of the colours, `opaque` that of alpha.
+    `border` is that of the colours, `opaque` that of alpha; `place` has the methods.
     """
 
     weights: Doubles
@@ -96,12 +131,20 @@ class _Laid(NamedTuple):
     window: Window
     border: Border
     opaque: Border
+    place: Place
+
+    def lay(self, method: Method, volume: Array, border: Border) -> Floats:
+        """Return what one of the methods makes of a volume; alpha in float64 has one of its own."""
+        if volume.dtype != method.facts.dtype:
+            bank, facts = method.bank, find_facts(volume)
+            method = choose_method(bank, method.biases, self.window, border, volume.shape, facts)
+        return lay_bank(method, volume, self.window, border, first=self.place.first)
 
 
 def _average(colours: Array, alpha: Floats, laid: _Laid) -> tuple[Floats, Floats]:
     """Return S sum(k a c) / sum(k a), and sum(k a) / S for alpha, where S are the sums of the kernels."""
-    weighted = convolve_volume(colours * alpha, laid.bank, laid.window, border=laid.border)
-    coverage = convolve_volume(alpha, laid.weights[:, :, None, :], laid.window, border=laid.opaque)
+    weighted = laid.lay(laid.place.visible[0], colours * alpha, laid.border)
+    coverage = laid.lay(laid.place.visible[1], alpha, laid.opaque)
     sums = laid.weights.sum(axis=(0, 1)).astype(coverage.dtype)
     seen = coverage > _INVISIBLE * sums
     factor = np.where(seen, sums / np.where(seen, coverage, 1), 0)
@@ -116,7 +159,7 @@ def _compare(colours: Array, alpha: Floats, laid: _Laid, *, adds_channels: bool)
     weight, each by its window alone, so that a part of an image gives the same bits as the whole.
     """
     window = laid.window
-    maps = convolve_volume(colours, laid.bank, window, border=laid.border, bias=laid.bias)
+    maps = laid.lay(laid.place.method, colours, laid.border)
     if adds_channels:
         laid = laid._replace(border=laid.border._replace(value=laid.border.value * colours.shape[2]))
         colours = colours.sum(axis=2, keepdims=True, dtype=np.float64)
@@ -274,7 +317,7 @@ def _pool_globally(colours: Array, alpha: Floats, layer: GlobalPool) -> tuple[Ar
     return mean.astype(float_type(colours.dtype)), pooled_alpha
 
 
-WEIGH: dict[type[Layer], Callable[[Array, Floats, Any, Kernels], tuple[Array, Floats]]] = {
+WEIGH: dict[type[Layer], Callable[[Array, Floats, Any, Step], tuple[Array, Floats]]] = {
     Conv: _convolve,
     DepthwiseConv: _convolve,
     Pool: lambda colours, alpha, layer, _: _pool(colours, alpha, layer),

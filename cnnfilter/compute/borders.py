@@ -17,7 +17,6 @@ Places = NDArray[np.intp]
 """For each padded row or column, which of the volume's it is; -1 stands for the border's value."""
 
 _MOST_SUMMED = 2**24  # no engine adds up more pixels on the way to a result
-_LARGEST_TAME = 2.0**30  # running sums in float64 of numbers below it are off by less than a millionth
 _REFLECTING = {BorderMode.REFLECT, BorderMode.SYMMETRIC, BorderMode.WRAP}  # may reach for pixels of the other side
 
 
@@ -93,12 +92,21 @@ class Padded:
     @cached_property
     def finite(self) -> bool:
         """Whether no pixel is nan or infinite, or so large that sums on the way to a result may be."""
-        return self._is_below(float(np.finfo(float_type(self.volume.dtype)).max) / _MOST_SUMMED)
+        return self._is_below(self._limit)
 
-    @cached_property
-    def tame(self) -> bool:
-        """Whether no pixel is nan, infinite, or so large that the others would be lost beside it in a running sum."""
-        return self._is_below(_LARGEST_TAME)
+    def find_wild(self) -> NDArray[np.bool_]:
+        """Return which pixels of the volume are nan or infinite, or so large that sums on the way may be, (H, W, C)."""
+        return np.asarray(~(np.abs(self.volume) < self._limit))
+
+    def without_wild(self) -> Padded:
+        """Return the same with 0 for these pixels."""
+        tamed = copy(self)
+        tamed.volume = np.where(self.find_wild(), self.volume.dtype.type(0), self.volume)
+        return tamed
+
+    @property
+    def _limit(self) -> float:
+        return float(np.finfo(float_type(self.volume.dtype)).max) / _MOST_SUMMED
 
     def _is_below(self, limit: float) -> bool:
         """Return whether all magnitudes are below a limit; whole numbers are."""

@@ -7,8 +7,10 @@ For stride s, dilation d and a padded volume x the output at row i, column j, ma
 which is cross-correlation, as in every framework for CNNs (Goodfellow et al., Deep Learning, eq. 9.6).
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,60 +19,69 @@ from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.engines import (
     UNFINISHED,
     Finish,
+    Grid,
     add_taps,
     filter_by_fourier,
     filter_dilated,
     filter_directly,
     filter_separably,
     filter_strided,
+    lay_tiles,
+    move_tiles,
     sum_boxes,
 )
-from cnnfilter.compute.exact import WHITE, Numbers, common_divisor, settle_numbers
+from cnnfilter.compute.exact import Facts, Numbers, common_divisor, find_facts, settle_numbers
 from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
+from cnnfilter.compute.threads import make_tiles
 from cnnfilter.log import tell
 from cnnfilter.nn.geometry import Border, Pair, Window
 
 _LARGEST_SHORT = 2**15 - 1
+_MOST_KEPT = 1 << 12  # weights that are compared faster with those of the last images than looked at again
+_MENDED_AT_ONCE = 1 << 14  # windows worked weight by weight at a time
 
-_MOST_KEPT = 1 << 12
-"""Weights that are compared faster with those of the last images than looked at again."""
 
+class Method(NamedTuple):
+    """How a bank is laid on an image: found once for the whole, and taken for each of its parts.
 
-class Facts(NamedTuple):
-    """What is known of a bank on a type of pixels: the bank as it is laid, and what its results are divided by.
-
-    `alike` says that each channel meets the same kernels, `one_bias` that there is one bias, and a whole number.
+    The `bank` is laid in the arithmetic of `numbers`, after the channels have been `added` where it is the same on
+    each. `plans` are those of each kernel on each channel, of all maps, or of each pair of map and channel, by `way`;
+    `grids` are the tiles of those whose results depend on where these lie.
     """
 
-    laid: Doubles
+    facts: Facts
+    bank: Doubles
+    biases: Doubles
     divisor: int
     numbers: Numbers
-    alike: bool
-    one_bias: bool
+    way: Literal["each", "maps", "pairs"]
+    plans: tuple[Plan, ...]
+    grids: tuple[Grid | None, ...]
+    added: bool
+    shorts: bool
+
+    def align(self, axis: int, first: int, last: int) -> Pair:
+        """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles."""
+        grids = [grid for grid in self.grids if grid]
+        while True:
+            before = first, last
+            for grid in grids:
+                some = [tile for tile in grid[axis] if tile.start < last and tile.stop > first]
+                first, last = min(first, some[0].start), max(last, some[-1].stop)
+            if (first, last) == before:
+                return before
+
+    @property
+    def results(self) -> Facts:
+        """What is known of the results."""
+        numbers, floats = self.numbers, float_type(self.facts.dtype)
+        keeps_double = numbers.whole and self.divisor == 1 and self.facts.dtype != np.float32
+        dtype = np.dtype(numbers.dtype if keeps_double else floats)
+        if numbers.whole and self.divisor == 1 and (np.rint(self.biases) == self.biases).all():
+            return Facts(dtype, True, numbers.bound)
+        return Facts(dtype)
 
 
-def _find_facts(volume: Array, bank: Doubles, border: Border, biases: Doubles) -> Facts:
-    """Return what is known of a bank on a volume."""
-    divisor = common_divisor(bank)
-    numerators = np.rint(bank * divisor) if divisor > 1 else bank
-    numbers = settle_numbers(volume, numerators, border, float(np.abs(biases).max()) * divisor)
-    channels = volume.shape[2]
-    each = bank[..., : bank.shape[3] // channels]  # kernels for each channel, in a bank without depth
-    alike = bank.shape[2] == 1 and bool((bank == np.concatenate([each] * channels, axis=3)).all())
-    one_bias = float(biases[0]).is_integer() and bool((biases == biases[0]).all())
-    return Facts(numerators if numbers.whole else bank, divisor if numbers.whole else 1, numbers, alike, one_bias)
-
-
-@lru_cache(maxsize=16)
-def _recall_facts(
-    dtype: np.dtype[Any], channels: int, weights: bytes, shape: tuple[int, ...], border: Border, biases: bytes
-) -> Facts:
-    """Return what is known of a bank on pixels of a type, whatever they are."""
-    bank = np.frombuffer(weights).reshape(shape)
-    return _find_facts(np.empty((1, 1, channels), dtype), bank, border, np.frombuffer(biases))
-
-
-@ieee_arithmetic
 def convolve_volume(
     volume: Array,
     bank: Doubles,
@@ -78,77 +89,160 @@ def convolve_volume(
     *,
     border: Border,
     bias: float | Doubles = 0.0,
-    shorts: bool = False,
+    facts: Facts | None = None,
 ) -> Array:
     """Return the feature maps that a (kh, kw, C / groups, out) bank of kernels makes of a (H, W, C) volume.
 
     They are (H', W', out), float32 for 8-bit, 16-bit and float32 volumes unless whole numbers need float64, else
-    float64; int16 where `shorts` allows it, and one kernel of whole numbers without a stride gives such of the 8 bits
-    of each channel. Channels and outputs fall into as many groups, in their order, as the bank's depth divides C into;
-    `bias` is one number, or one for each output. Raises a `ShapeError` if the window is larger than the padded volume.
+    float64. Channels and outputs fall into as many groups, in their order, as the bank's depth divides C into; `bias`
+    is one number, or one for each output; `facts` are what is known of the volume, else what its type says. Raises a
+    `ShapeError` if the window is larger than the padded volume.
     """
-    output = window.output(volume.shape[0], volume.shape[1])
-    biases = np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
-    channels = volume.shape[2]
-    each = bank.shape[3] // channels
-    if volume.dtype in WHITE and bank.size <= _MOST_KEPT and bank.dtype == np.float64:
-        facts = _recall_facts(volume.dtype, channels, bank.tobytes(), bank.shape, border, biases.tobytes())
+    facts = facts or find_facts(volume)
+    if bank.size <= _MOST_KEPT and bank.dtype == np.float64:
+        biases = np.asarray(bias, dtype=np.float64)
+        kept = bank.tobytes(), bank.shape, biases.tobytes(), biases.shape
+        method = _recall_method(kept, window, border, volume.shape, facts)
     else:
-        facts = _find_facts(volume, bank, border, biases)
-    laid, divisor, numbers, alike, one_bias = facts
-    finish = Finish(biases, divisor)
-    if shorts and numbers.whole and numbers.narrow and numbers.bound <= _LARGEST_SHORT and divisor == 1:
-        finish = finish._replace(shorts=alike and each == 1 and window.stride == (1, 1) and one_bias)
-    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, numbers.dtype)
-    if alike and (each == 1 or channels > 1):
-        maps = _lay_on_each(padded, laid[:, :, 0, :each], window, numbers, finish)
-    else:
-        maps = _lay_bank(padded, laid, window, output, numbers, finish)
+        method = choose_method(bank, bias, window, border, volume.shape, facts)
+    return lay_bank(method, volume, window, border)
+
+
+@lru_cache(maxsize=16)
+def _recall_method(
+    kept: tuple[bytes, tuple[int, ...], bytes, tuple[int, ...]],
+    window: Window,
+    border: Border,
+    shape: tuple[int, ...],
+    facts: Facts,
+) -> Method:
+    """Return how to lay a bank with biases, both as bytes and shapes, that the last images may have met as well."""
+    bank, bias = (np.frombuffer(data).reshape(sizes) for data, sizes in (kept[:2], kept[2:]))
+    return choose_method(bank, bias, window, border, shape, facts)
+
+
+def choose_method(
+    bank: Doubles, bias: float | Doubles, window: Window, border: Border, shape: tuple[int, ...], facts: Facts
+) -> Method:
+    """Return how to lay a (kh, kw, C / groups, out) bank on a volume of a shape, (H, W, C): by what is known of it."""
+    window.output(shape[0], shape[1])
+    channels, biases = shape[2], np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
+    divisor = common_divisor(bank)
+    numerators = np.rint(bank * divisor) if divisor > 1 else bank
+    numbers = settle_numbers(facts, numerators, border, float(np.abs(biases).max()) * divisor)
+    each, shorts = bank.shape[3] // channels, False  # kernels for each channel, in a bank without depth
+    alike = bank.shape[2] == 1 and bool((bank == np.concatenate([bank[..., :each]] * channels, axis=3)).all())
+    if numbers.whole and numbers.narrow and numbers.bound <= _LARGEST_SHORT and divisor == 1:
+        plain = alike and each == 1 and window.stride == (1, 1)
+        shorts = plain and float(biases[0]).is_integer() and bool((biases == biases[0]).all())
+    laid, divisor = (numerators, divisor) if numbers.whole else (bank, 1)
+    alike, same = alike and (each == 1 or channels > 1), False
+    if not alike and bank.shape[2] == channels > 1:
+        same = bool((laid[0, 0] == laid[0, 0, :1]).all() and (laid == laid[:, :, :1]).all())
+        laid, channels = (laid[:, :, :1], 1) if same else (laid, channels)
+    method = Method(facts, laid, biases, divisor, numbers, "each", (), (), same, shorts)
+    task = Task((shape[0], shape[1]), channels, window.stride, window.dilation)
+    method = _choose_plans(method, task, window, alike=alike or channels == 1 == laid.shape[2])
+    grids = [place_tiles(plan, shape, window) if plan.engine is Engine.FOURIER else None for plan in method.plans]
+    return method._replace(grids=tuple(grids))
+
+
+def _choose_plans(method: Method, task: Task, window: Window, *, alike: bool) -> Method:
+    """Return a method with its way and its plans; `alike` says that each channel is filtered in the same way."""
+    bank, numbers = method.bank, method.numbers
+    inputs, outputs = bank.shape[2], bank.shape[3] // (task.channels // bank.shape[2])
+    kernels = bank[:, :, 0, : outputs if alike else 0]
+    if inputs == 1 and not alike:
+        plan = Plan(Engine.TAPS, numbers.dtype, numbers, f"kernels of their own for {task.channels} channels")
+        return method._replace(way="maps", plans=(plan,))
+    planes, one = inputs * outputs, task._replace(channels=1)
+    if planes > 1 and (inputs > 1 or task.channels == 1):
+        groups, output = task.channels // inputs, window.output(*task.size)
+        plan = plan_bank(bank.shape, numbers, output)
+        few = groups == 1 and planes <= MOST_PLANES  # by the price of the first: a look at each takes too long
+        if not few or plan.price <= _plan(bank[:, :, 0, 0], numbers, one).price * planes:
+            return method._replace(way="maps", plans=(plan,))
+    if inputs == 1:
+        plans = [_plan(kernels[:, :, number], numbers, task) for number in range(kernels.shape[2])]
+        return method._replace(plans=tuple(plans))
+    pairs = [bank[:, :, plane, map_] for map_ in range(bank.shape[3]) for plane in range(inputs)]
+    return method._replace(way="pairs", plans=tuple(_plan(kernel, numbers, one) for kernel in pairs))
+
+
+def _plan(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
+    """Return how to lay a kernel on each channel."""
+    return plan_kernel(kernel.astype(np.float64, copy=False).tobytes(), kernel.shape, numbers, task)
+
+
+@ieee_arithmetic
+def lay_bank(
+    method: Method, volume: Array, window: Window, border: Border, *, first: Pair = (0, 0), shorts: bool = False
+) -> Array:
+    """Return the feature maps that a method makes of a volume, (H', W', out).
+
+    Of a part of the image, `first` are the row and the column of the whole results that its own begin with, which are
+    those of whole tiles, and the window's padding is what lies beyond the image's edges. `shorts` allows int16 where
+    one kernel of whole numbers gives such of 8 bits.
+    """
+    padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, method.numbers.dtype)
+    finish = Finish(method.biases, method.divisor, shorts=shorts and method.shorts)
+    spreads = any(plan.engine in SPREADING for plan in method.plans)
+    if method.plans[0].engine is Engine.PATCHES:
+        spreads = not method.bank.all()
+    clean = padded if not spreads or padded.finite else padded.without_wild()
+    if method.added:
+        clean = _add_channels(clean)
+    maps = _lay(method, clean, window, finish, first)
     if maps.dtype == np.int16:
         return maps
-    keeps_double = numbers.whole and divisor == 1 and volume.dtype != np.float32
-    return maps if keeps_double else maps.astype(float_type(volume.dtype), copy=False)
+    if spreads and not padded.finite:
+        _mend(maps, method, padded, window)
+    return maps.astype(method.results.dtype, copy=False)
 
 
-def _lay_bank(padded: Padded, bank: Doubles, window: Window, output: Pair, numbers: Numbers, finish: Finish) -> Array:
-    """Return the feature maps of a bank: (H', W', out)."""
+def _lay(method: Method, padded: Padded, window: Window, finish: Finish, first: Pair) -> Array:
+    """Return the feature maps that a method makes of what is padded, which is finite where that matters."""
+    bank, output = method.bank, window.output(*padded.volume.shape[:2])
+    grids = [grid and _move_grid(grid, first, output) for grid in method.grids]
+    if method.way == "each":
+        return _lay_on_each(method, padded, window, finish, grids)
     inputs = bank.shape[2]
     groups = padded.shape[2] // inputs
     outputs = bank.shape[3] // groups
-    if inputs == 1 and groups > 1:
-        method = f"{Engine.TAPS} in {numbers.dtype}"
-        tell("%s: kernels of their own for %s channels", method, groups, level="plan")
-        return add_taps(padded, bank, window, output, finish)
-    if groups == 1 and inputs > 1 and (bank[0, 0] == bank[0, 0, :1]).all() and (bank == bank[:, :, :1]).all():
-        padded, bank, inputs = _add_channels(padded), bank[:, :, :1], 1
-    if outputs * inputs > 1 and (bank.all() or padded.finite):
-        plan, planes = plan_bank(bank.shape, numbers, output), inputs * outputs
-        if groups == 1 and planes <= MOST_PLANES:  # by the price of the first: a look at each takes too long
-            one = choose_plan(padded.channels(slice(0, 1)), bank[:, :, 0, 0], window, numbers)
-        if groups > 1 or planes > MOST_PLANES or plan.price <= one.price * planes:
-            tell("%s: %s", *plan.explain(), level="plan")
-            from cnnfilter.compute.products import multiply_patches  # noqa: PLC0415  most images meet one kernel
+    if method.way == "maps":
+        tell("%s: %s", *method.plans[0].explain(), level="plan")
+        if method.plans[0].engine is Engine.TAPS:
+            return add_taps(padded, bank, window, output, finish)
+        from cnnfilter.compute.products import multiply_patches  # noqa: PLC0415  most images meet one kernel
 
-            return multiply_patches(padded, bank, window, output, groups, finish)
-    if inputs == 1:
-        return _lay_on_each(padded, bank[:, :, 0], window, numbers, finish)
+        return multiply_patches(padded, bank, window, output, groups, finish)
     maps = np.zeros((*output, bank.shape[3]), padded.dtype)
-    for map_ in range(bank.shape[3]):
-        first = map_ // outputs * inputs
-        for plane in range(inputs):
-            channel = padded.channels(slice(first + plane, first + plane + 1))
-            maps[:, :, map_] += _lay_on_each(channel, bank[:, :, plane, [map_]], window, numbers, UNFINISHED)[:, :, 0]
+    for number, (plan, grid) in enumerate(zip(method.plans, grids, strict=True)):
+        tell("%s: %s", *plan.explain(), level="plan")
+        map_, plane = divmod(number, inputs)
+        channel = padded.channels(slice(map_ // outputs * inputs + plane, map_ // outputs * inputs + plane + 1))
+        maps[:, :, map_] += carry_out(plan, channel, window, UNFINISHED, grid)[:, :, 0]
     return finish(maps)
 
 
-def _lay_on_each(padded: Padded, kernels: Doubles, window: Window, numbers: Numbers, finish: Finish) -> Array:
-    """Return each channel filtered by each of (kh, kw, m) kernels, a channel's results side by side: (H', W', C m)."""
+def place_tiles(plan: Plan, shape: tuple[int, ...], window: Window) -> Grid:
+    """Return the tiles of a Fourier transform on a volume of a shape."""
+    size = plan.weights.shape[0], plan.weights.shape[1]
+    return lay_tiles(size, shape, window, rounds=plan.rounds)
+
+
+def _move_grid(grid: Grid, first: Pair, output: Pair) -> Grid:
+    """Return the tiles of a part of the results, counted from its first row and column."""
+    return move_tiles(grid[0], first[0], output[0]), move_tiles(grid[1], first[1], output[1])
+
+
+def _lay_on_each(method: Method, padded: Padded, window: Window, finish: Finish, grids: list[Grid | None]) -> Array:
+    """Return each channel filtered by each of m kernels, a channel's results side by side: (H', W', C m)."""
     parts = []
-    for number in range(kernels.shape[2]):
-        plan = choose_plan(padded, kernels[:, :, number], window, numbers)
+    for number, (plan, grid) in enumerate(zip(method.plans, grids, strict=True)):
         tell("%s: %s", *plan.explain(), level="plan")
-        biases = finish.bias[number :: kernels.shape[2]]
-        parts.append(carry_out(plan, padded, window, finish._replace(bias=biases)))
+        biases = finish.bias[number :: len(grids)]
+        parts.append(carry_out(plan, padded, window, finish._replace(bias=biases), grid))
     return parts[0] if len(parts) == 1 else np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)
 
 
@@ -159,22 +253,43 @@ def _add_channels(padded: Padded) -> Padded:
     return Padded(volume, padded.sides, border, padded.dtype.name)
 
 
-def choose_plan(padded: Padded, kernel: Doubles, window: Window, numbers: Numbers) -> Plan:
-    """Return how to lay a kernel on each channel; pixels are only looked at where the plan depends on them."""
-    task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation)
-    weights = kernel.astype(np.float64, copy=False).tobytes()
-    plan = plan_kernel(weights, kernel.shape, numbers, task)
-    if plan.engine is Engine.BOXES and not padded.tame:
-        plan = plan_kernel(weights, kernel.shape, numbers, task._replace(tame=False))
-    if plan.engine in SPREADING and not padded.finite:
-        return plan_kernel(weights, kernel.shape, numbers, task._replace(finite=False))
-    return plan
+def _mend(maps: Array, method: Method, padded: Padded, window: Window) -> None:
+    """Work out anew, weight by weight, the results whose windows hold a pixel that is nan, infinite or nearly so."""
+    wild = Padded(np.asarray(padded.find_wild().any(axis=2, keepdims=True)), padded.sides, padded.border, "float32")
+    wild.border = padded.border._replace(value=0.0)
+    ones = np.ones((*window.size, 1, 1))
+    held = add_taps(wild, ones, window, maps.shape[:2], UNFINISHED)[:, :, 0]
+    rows, columns = np.nonzero(held)
+    pixels = padded.read(slice(None), slice(None))
+    bank, inputs = method.bank, padded.shape[2] if method.added else method.bank.shape[2]
+    outputs = bank.shape[3] // (padded.shape[2] // inputs)
+    weights = bank[:, :, 0, :] if method.added or bank.shape[2] == 1 else None
+
+    def work(start: int) -> None:
+        some = slice(start, start + _MENDED_AT_ONCE)
+        down, along = rows[some] * window.stride[0], columns[some] * window.stride[1]
+        sums = np.zeros((len(down), bank.shape[3]))
+        for row, column in np.ndindex(window.size):
+            seen = pixels[down + row * window.dilation[0], along + column * window.dilation[1]]
+            for channel in range(padded.shape[2]):
+                first = channel // inputs * outputs
+                depth = 0 if weights is not None else channel % inputs
+                kernels = bank[row, column, depth, first : first + outputs]
+                used = np.flatnonzero(kernels)
+                sums[:, first + used] += seen[:, channel, None].astype(np.float64) * kernels[used]
+        if method.divisor > 1:
+            sums /= method.divisor
+        maps[rows[some], columns[some]] = sums + method.biases
+
+    make_tiles(range(0, len(rows), _MENDED_AT_ONCE), work)
 
 
-def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Array:
-    """Return what a plan makes of each channel: (H', W', C)."""
+def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish, grid: Grid | None = None) -> Array:
+    """Return what a plan makes of each channel: (H', W', C); `grid` are the tiles of a part of the whole."""
     finish, exact = finish._replace(rounds=plan.rounds), plan.numbers.whole
     kernel, (top, left), stride = plan.weights, plan.corner, window.stride
+    if plan.engine is Engine.FOURIER and not grid:
+        grid = place_tiles(plan, padded.volume.shape, window)
     size = kernel.shape[0], kernel.shape[1]
     if not kernel.any():  # OpenCV keeps one of the zeros, which times nan would be nan
         return finish(np.zeros((*window.output(*padded.volume.shape[:2]), padded.shape[2]), plan.dtype))
@@ -194,7 +309,8 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish) -> Arr
         case Engine.BOXES:
             return sum_boxes(padded, size, float(kernel[0, 0]), stride, finish, exact=exact)
         case Engine.FOURIER:
-            return filter_by_fourier(padded, kernel, stride, finish)
+            assert grid
+            return filter_by_fourier(padded, kernel, stride, finish, grid)
         case Engine.TAPS:
             bank = np.repeat(kernel[:, :, None, None], padded.shape[2], axis=3)
             window = Window(size, stride)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator
+from itertools import chain, pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -383,8 +383,59 @@ def choose_side(length: int, kernel: int) -> int:
     return min((side for side in (*SIDES, whole) if kernel <= side <= whole), key=work)
 
 
-def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish) -> Floats:
-    """Return each channel filtered by a (kh, kw) kernel: (H', W', C)."""
+class Tile(NamedTuple):
+    """Results from `start` to `stop` along an axis, made of a transform of a length, `side`.
+
+    It is that of the pixels under their windows and of as many more as it takes, but of none that only windows of
+    `limit` and later see: zeros are taken in their place.
+    """
+
+    start: int
+    stop: int
+    limit: int
+    side: int
+
+
+Grid = tuple[tuple[Tile, ...], tuple[Tile, ...]]
+"""The tiles of an image's results, down and across."""
+
+
+def lay_tiles(size: Pair, shape: tuple[int, ...], window: Window, *, rounds: bool) -> Grid:
+    """Return the tiles of a convolution with a (kh, kw) kernel, or what zeros around it leave of it.
+
+    Results whose windows lie within the image have tiles of their own, so that a border does not change their last
+    bits; where results are rounded to whole numbers there is nothing to change.
+    """
+    height, width = shape[:2]
+    top, left, _, _ = window.pads(height, width)
+    axes = []
+    for axis, (before, count) in enumerate(zip((top, left), window.output(height, width), strict=True)):
+        stride, room = window.stride[axis], shape[axis] - window.extent[axis] + before
+        first = min(-(-before // stride), count)
+        last = max(min(room // stride + 1, count), first)
+        edges = (0, count) if rounds else (0, first, last, count)
+        axes.append(tuple(chain(*(_cut_tiles(one, -(-size[axis] // stride)) for one in pairwise(edges)))))
+    return axes[0], axes[1]
+
+
+def _cut_tiles(results: Pair, kernel: int) -> Iterator[Tile]:
+    """Yield the tiles of results from one to another along an axis."""
+    start, limit = results
+    if start == limit:
+        return
+    side = choose_side(limit - start + kernel - 1, kernel)
+    for first in range(start, limit, side - kernel + 1):
+        yield Tile(first, min(first + side - kernel + 1, limit), limit, side)
+
+
+def move_tiles(tiles: tuple[Tile, ...], first: int, count: int) -> tuple[Tile, ...]:
+    """Return the whole tiles of so many results, from the first of which they are counted."""
+    some = [tile for tile in tiles if tile.start >= first and tile.stop <= first + count]
+    return tuple(Tile(one.start - first, one.stop - first, one.limit - first, one.side) for one in some)
+
+
+def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish, grid: Grid) -> Floats:
+    """Return each channel filtered by a (kh, kw) kernel, tile by tile: (H', W', C)."""
     channels = padded.shape[2]
     output = Window((kernel.shape[0], kernel.shape[1]), stride).output(*padded.shape[:2])
     results = np.empty((*output, channels), padded.dtype)
@@ -393,40 +444,52 @@ def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Fin
         for row in range(min(stride[0], kernel.shape[0]))
         for column in range(min(stride[1], kernel.shape[1]))
     ]
-    largest = phases[0][1].shape
-    sides = tuple(choose_side(length + size - 1, size) for length, size in zip(output, largest, strict=True))
-    spectra: list[Floats] = []
-    for _, weights in phases:
-        plane = np.zeros(sides, padded.dtype)
-        plane[: weights.shape[0], : weights.shape[1]] = weights
-        spectra.append(np.asarray(cv2.dft(plane)))
-    steps = sides[0] - largest[0] + 1, sides[1] - largest[1] + 1
+    spectra = {sides: _transform(phases, sides, padded.dtype) for sides in _find_sides(grid)}
     memory = reuse_memory(padded.dtype)
 
-    def make(corner: Pair) -> None:
-        top, left = corner
-        target = results[top : top + steps[0], left : left + steps[1]]
-        rows, columns = slice(top, top + sides[0]), slice(left, left + sides[1])
-        totals = _sum_spectra([part for part, _ in phases], spectra, rows, columns, memory)
-        plane = memory("plane", *sides)
+    def make(tile: tuple[Tile, Tile]) -> None:
+        down, across = tile
+        target = results[down.start : down.stop, across.start : across.stop]
+        totals = _sum_spectra(phases, spectra[down.side, across.side], tile, memory)
+        plane = memory("plane", down.side, across.side)
         for channel in range(channels):
             cv2.idft(totals[channel], dst=plane, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
             target[:, :, channel] = plane[: target.shape[0], : target.shape[1]]
         finish(target)
 
-    make_tiles(list(product(range(0, output[0], steps[0]), range(0, output[1], steps[1]))), make)
+    make_tiles(list(product(*grid)), make)
     return results
 
 
-def _sum_spectra(
-    parts: Sequence[Padded], spectra: Sequence[Floats], rows: slice, columns: slice, memory: Memory
-) -> Floats:
-    """Return the spectrum of what comes out of a tile, channel by channel: the sum over the parts of a stride."""
-    channels, sides = parts[0].shape[2], (rows.stop - rows.start, columns.stop - columns.start)
+_Phases = list[tuple[Padded, Doubles]]
+
+
+def _find_sides(grid: Grid) -> list[Pair]:
+    """Return the sides that tiles have."""
+    return list(dict.fromkeys((down.side, across.side) for down, across in product(*grid)))
+
+
+def _transform(phases: _Phases, sides: Pair, dtype: np.dtype[np.floating]) -> list[Floats]:
+    """Return the spectrum of the kernel of each phase."""
+    spectra: list[Floats] = []
+    for _, weights in phases:
+        plane = np.zeros(sides, dtype)
+        plane[: weights.shape[0], : weights.shape[1]] = weights
+        spectra.append(np.asarray(cv2.dft(plane)))
+    return spectra
+
+
+def _sum_spectra(phases: _Phases, spectra: list[Floats], tile: tuple[Tile, Tile], memory: Memory) -> Floats:
+    """Return the spectrum of what comes out of a tile, channel by channel: the sum over the phases of a stride."""
+    channels, sides = phases[0][0].shape[2], (tile[0].side, tile[1].side)
     totals, plane, product = memory("totals", channels, *sides), memory("plane", *sides), memory("product", *sides)
     pixels = memory("pixels", *sides, channels)
-    for number, (part, spectrum) in enumerate(zip(parts, spectra, strict=True)):
-        shape = len(range(*rows.indices(part.shape[0]))), len(range(*columns.indices(part.shape[1])))
+    for number, ((part, kernel), spectrum) in enumerate(zip(phases, spectra, strict=True)):
+        rows, columns = (
+            slice(one.start, min(one.start + one.side, one.limit + size - 1))
+            for one, size in zip(tile, kernel.shape, strict=True)
+        )
+        shape = rows.stop - rows.start, columns.stop - columns.start
         pixels[shape[0] :] = 0
         pixels[:, shape[1] :] = 0
         part.read(rows, columns, pixels[: shape[0], : shape[1]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import gcd, lcm
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,34 @@ _MOST_WEIGHTS = 2**20  # larger banks are trained ones, in which no divisor is s
 Dtype = Literal["float32", "float64"]
 
 
+class Facts(NamedTuple):
+    """What is known of all pixels of an image, or of all values between two layers, before any is looked at.
+
+    `whole` says that they are whole numbers, of which no magnitude is above `largest`.
+    """
+
+    dtype: np.dtype[Any]
+    whole: bool = False
+    largest: float = np.inf
+
+
+def find_facts(volume: Array, *, matrix: bool = False) -> Facts:
+    """Return what is known of an image by its type, so that each part of it is planned as the whole is.
+
+    Whole numbers of more than 16 bits are looked at, for the largest; the numbers of a matrix, for whether all are
+    whole.
+    """
+    dtype = volume.dtype
+    if dtype.kind == "b":
+        return Facts(dtype, True, 1.0)
+    if dtype.kind in "iu" and dtype.itemsize <= 2:
+        limits = np.iinfo(dtype)
+        return Facts(dtype, True, float(max(limits.max, -limits.min)))
+    if dtype.kind in "iu" or (matrix and is_whole(volume)):
+        return Facts(dtype, True, max(abs(float(volume.min(initial=0))), abs(float(volume.max(initial=0)))))
+    return Facts(dtype)
+
+
 class Numbers(NamedTuple):
     """What is known of pixels and weights: the arithmetic that they need, and whether all are whole numbers.
 
@@ -34,20 +62,15 @@ class Numbers(NamedTuple):
     narrow: bool = False
 
 
-def settle_numbers(volume: Array, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
-    """Return what is known of a (H, W, C) volume, its border, a (kh, kw, in / groups, out) bank, its largest bias."""
+def settle_numbers(facts: Facts, bank: Doubles, border: Border, bias: float = 0.0) -> Numbers:
+    """Return what is known of pixels, their border, a (kh, kw, in / groups, out) bank and its largest bias."""
     # weights beyond float32 would be infinities in it, which make nan of 0
     beyond = bank.dtype != np.float32 and max(bank.max(initial=0.0), -bank.min(initial=0.0)) > _LARGEST_FLOAT32
-    single, narrow = float_type(volume.dtype) is np.float32 and not beyond, volume.dtype == np.uint8
-    whole = float(border.value).is_integer() and is_whole(bank) and (volume.dtype.kind in "bui" or is_whole(volume))
+    single, narrow = float_type(facts.dtype) is np.float32 and not beyond, facts.dtype == np.uint8
     bound = np.inf
-    if whole:
-        if volume.dtype in WHITE:  # by the type, so that a plan does not depend on the pixels
-            largest = float(WHITE[volume.dtype])
-        else:
-            largest = max(abs(float(volume.min(initial=0))), abs(float(volume.max(initial=0))))
+    if facts.whole and float(border.value).is_integer() and is_whole(bank):
         heaviest = float(np.abs(bank).sum(axis=(0, 1, 2)).max(initial=0.0))
-        bound = heaviest * max(largest, abs(border.value)) + abs(bias)
+        bound = heaviest * max(facts.largest, abs(border.value)) + abs(bias)
     if not np.isfinite(bound):
         return Numbers("float32" if single else "float64", narrow=narrow)
     return Numbers("float32" if single and bound < EXACT_FLOAT32 else "float64", True, bound, narrow)

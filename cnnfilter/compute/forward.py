@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.convolve import Method, choose_method, lay_bank
+from cnnfilter.compute.exact import Facts, find_facts
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.opencv import cv2
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.kernels.spec import Kernel, load_kernel
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.nn.layers import Convolution, DepthwiseConv, Normalization
+from cnnfilter.nn.layers import Block, Convolution, DepthwiseConv, Layer, Normalization, Shape
 from cnnfilter.nn.network import Network, Node
 
 if TYPE_CHECKING:
@@ -31,8 +32,33 @@ each output."""
 _KERNEL = 8
 """Bytes of a kernel's weight, float64."""
 
+_MOST_PLANNED = 16
+"""Plans of a program that are kept, for images of as many shapes."""
+
 ZERO_SUM = 1e-6
 """A kernel's sum counts as zero up to this share of the sum of its magnitudes."""
+
+
+class Place(NamedTuple):
+    """The method of a convolution, and where what it makes of a part of an image lies in the whole.
+
+    `first` are the row and the column of the whole results with which those made begin, of which some are `kept`.
+    `visible` are the methods for colours weighted by alpha and for alpha, where there is any.
+    """
+
+    method: Method
+    visible: tuple[Method, ...] = ()
+    first: Pair = (0, 0)
+    kept: tuple[slice, slice] = (slice(None), slice(None))
+
+    def align(self, axis: int, first: int, last: int) -> Pair:
+        """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles."""
+        while True:
+            before = first, last
+            for method in (self.method, *self.visible):
+                first, last = method.align(axis, first, last)
+            if (first, last) == before:
+                return before
 
 
 class Step(NamedTuple):
@@ -42,13 +68,57 @@ class Step(NamedTuple):
     kernels: Kernels
     tensors: Tensors
     branches: tuple[tuple[Step, ...], ...]
+    place: Place | None = None
 
 
 class Program(NamedTuple):
-    """A network ready to run."""
+    """A network ready to run; `planned` ones are by the shape of an image and what is known of it."""
 
     network: Network
     steps: tuple[Step, ...]
+    planned: dict[tuple[Shape, Facts], Program] | None = None
+
+
+def plan_program(program: Program, shape: Shape, facts: Facts) -> Program:
+    """Return a program whose convolutions have their methods for a (H, W, C) image; it is kept for the next one."""
+    kept = {} if program.planned is None else program.planned
+    if (shape, facts) not in kept:
+        if len(kept) >= _MOST_PLANNED:
+            kept.clear()
+        kept[shape, facts] = Program(program.network, _plan_steps(program.steps, shape, facts)[0])
+    return kept[shape, facts]
+
+
+def _plan_steps(steps: tuple[Step, ...], shape: Shape, facts: Facts) -> tuple[tuple[Step, ...], Facts]:
+    """Return layers in a row with their methods, and what is known of what comes out."""
+    planned = []
+    for step in steps:
+        layer, outcomes = step.node.layer, list[Facts]()
+        if isinstance(layer, Convolution):
+            bank, bias = bank_of(step, shape[2])
+            method = choose_method(bank, bias, layer.window, layer.border, shape, facts)
+            step, outcomes = step._replace(place=Place(method)), [method.results]  # noqa: PLW2901
+        elif step.branches:
+            branches = [_plan_steps(branch, shape, facts) for branch in step.branches]
+            step, outcomes = step._replace(branches=tuple(made for made, _ in branches)), [out for _, out in branches]  # noqa: PLW2901
+        planned.append(step)
+        shape, facts = layer.output(shape), _follow(layer, facts, shape, outcomes)
+    return tuple(planned), facts
+
+
+def _follow(layer: Layer, facts: Facts, shape: Shape, outcomes: list[Facts]) -> Facts:
+    """Return what is known of what a layer makes of values of a shape, or of what its branches make of them."""
+    if isinstance(layer, Convolution):
+        return outcomes[0]
+    floats = facts._replace(dtype=np.dtype(float_type(facts.dtype)))
+    if isinstance(layer, Block):
+        kinds = [outcome.dtype for outcome in (*outcomes, facts)]
+        return Facts(np.result_type(*(kinds[: len(outcomes) + layer.adds_input])))
+    if layer.picks_values:
+        return facts
+    if layer.op == "gray" and shape[2] == 1:
+        return facts
+    return floats if layer.op == "relu" else Facts(floats.dtype)
 
 
 def load_program(network: Network, weights: Mapping[str, Tensors] | None = None) -> Program:
@@ -60,7 +130,7 @@ def load_program(network: Network, weights: Mapping[str, Tensors] | None = None)
     words = [word for node in network.all_nodes if isinstance(node.layer, Convolution) for word in node.layer.kernels]
     if lack := lacks_memory(_KERNEL * sum(prod(word.shape) for word in words)):
         raise KernelError(f"the network's {len(words)} kernels {lack}")
-    return Program(network, tuple(_load_step(node, weights or {}) for node in network.nodes))
+    return Program(network, tuple(_load_step(node, weights or {}) for node in network.nodes), {})
 
 
 def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
@@ -124,6 +194,16 @@ def bank_of(step: Step, channels: int) -> tuple[Array, Array]:
     return trained, step.tensors.get("bias", np.asarray(layer.bias))
 
 
+def convolve_step(step: Step, volume: Array, *, shorts: bool = False) -> Array:
+    """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
+    layer, place = step.node.layer, step.place
+    assert isinstance(layer, Convolution)
+    if place is None or place.method.facts.dtype != volume.dtype:
+        bank, bias = bank_of(step, volume.shape[2])
+        place = Place(choose_method(bank, bias, layer.window, layer.border, volume.shape, find_facts(volume)))
+    return lay_bank(place.method, volume, layer.window, layer.border, first=place.first, shorts=shorts)[place.kept]
+
+
 Listener = Callable[[str, Array], None]
 """Hears the name of each layer and what came out of it: (H, W, C) or (length,)."""
 
@@ -147,22 +227,23 @@ def run_program(
     white: float | None = None,
     listener: Listener | None = None,
     shorts: bool = False,
+    facts: Facts | None = None,
 ) -> Array:
     """Return what a network makes of an image, (H, W) or (H, W, C).
 
     `white` is the level to which `equalize` spreads, by the image's type unless given; `listener` hears what comes out
     of each layer, those in blocks included; `shorts` says that what one kernel makes of 8 bits may be whole numbers of
-    16 bits. The result is (H', W', C'), without its channel axis if there is one channel, or (length,) after `flatten`.
-    Raises a `ShapeError` if a layer cannot take what the one before it gives.
+    16 bits; `facts` are what is known of the image, else what its type says. The result is (H', W', C'), without its
+    channel axis if there is one channel, or (length,) after `flatten`. Raises a `ShapeError` if a layer cannot take
+    what the one before it gives.
     """
     volume = as_volume(image)
     program.network.output(volume.shape)
-    if shorts and len(program.steps) == 1:
-        layer, kernels = program.steps[0].node.layer, program.steps[0].kernels
-        if kernels and isinstance(layer, Convolution):
-            bank, bias = build_bank(layer, kernels, volume.shape[2])
-            maps = convolve_volume(volume, bank, layer.window, border=layer.border, bias=bias, shorts=True)
-            return drop_single_channel(maps)
+    if program.planned is not None:
+        program = plan_program(program, volume.shape, facts or find_facts(volume))
+    if len(program.steps) == 1 and isinstance(program.steps[0].node.layer, Convolution) and (shorts or not listener):
+        result = convolve_step(program.steps[0], volume, shorts=shorts)
+        return drop_single_channel(result)
     from cnnfilter.compute.operations import Setting, run_steps  # noqa: PLC0415  one convolution needs none
 
     setting = Setting(white_of(volume) if white is None else white, listener)

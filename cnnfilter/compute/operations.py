@@ -10,10 +10,9 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.activations import activate, softmax
 from cnnfilter.compute.borders import read_centres
-from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.correlate import correlate_volume
-from cnnfilter.compute.exact import settle_numbers
-from cnnfilter.compute.forward import Listener, Step, Tensors, bank_of
+from cnnfilter.compute.exact import find_facts, settle_numbers
+from cnnfilter.compute.forward import Listener, Step, Tensors, convolve_step
 from cnnfilter.compute.norm_gradients import normalize_alone
 from cnnfilter.compute.pool import pool_channels, pool_globally, pool_volume
 from cnnfilter.compute.products import multiply_rows
@@ -100,7 +99,7 @@ def _equalize_plane(plane: Array, white: float) -> Doubles:
 def connect_fully(vector: Array, tensors: Tensors) -> Array:
     """Return the outputs of a fully connected layer, (outputs,): vector @ weight + bias, of a convolution's types."""
     weight, bias = tensors["weight"], tensors.get("bias", np.zeros(1))
-    numbers = settle_numbers(vector[None, None], weight[None, None], Border(), float(np.abs(bias).max()))
+    numbers = settle_numbers(find_facts(vector), weight[None, None], Border(), float(np.abs(bias).max()))
     keeps_double = numbers.whole and vector.dtype != np.float32
     outputs = multiply_rows(vector[None], weight)[0] + bias
     return np.asarray(outputs, dtype=numbers.dtype if keeps_double else float_type(vector.dtype))
@@ -111,13 +110,13 @@ def to_gray(volume: Array) -> Array:
     """Return the luma of a volume of 3 channels, (H, W, 1); one channel passes as it is."""
     if volume.shape[2] == 1:
         return volume
-    luma = volume.astype(np.float64) @ np.array(Gray.WEIGHTS)
-    return np.asarray(luma[:, :, None], dtype=float_type(volume.dtype))
+    red, green, blue = (volume[:, :, channel] * np.float64(Gray.WEIGHTS[channel]) for channel in range(3))
+    return np.asarray((red + green + blue)[:, :, None], dtype=float_type(volume.dtype))
 
 
 @ieee_arithmetic
-def keep_colours(luma: Array, volume: Array, layer: Convolution, alpha: Floats | None = None) -> Array:
-    """Return colours with another luma, (H', W', 3): c + (luma' - luma), c in the centre of each window of a layer.
+def keep_colours(luma: Array, volume: Array, step: Step, alpha: Floats | None = None) -> Array:
+    """Return colours with another luma, (H', W', 3): c + (luma' - luma), c in the centre of each window of a step.
 
     `volume` (H, W, 3) is what the layer saw the luma of. Where it is transparent, by `alpha` (H, W, 1), it has no
     colour, as padding with one level has none.
@@ -125,8 +124,10 @@ def keep_colours(luma: Array, volume: Array, layer: Convolution, alpha: Floats |
     colours = volume - to_gray(volume)
     if alpha is not None:
         colours = np.where(alpha > 0, colours, colours.dtype.type(0))
+    layer, kept = step.node.layer, step.place.kept if step.place else slice(None)
+    assert isinstance(layer, Convolution)
     border = Border() if layer.border.mode is BorderMode.CONSTANT else layer.border
-    return np.asarray(luma.reshape(*luma.shape[:2], 1) + read_centres(colours, layer.window, border))
+    return np.asarray(luma.reshape(*luma.shape[:2], 1) + read_centres(colours, layer.window, border)[kept])
 
 
 def run_steps(steps: tuple[Step, ...], values: Array, setting: Setting) -> Array:
@@ -185,15 +186,9 @@ def _deconvolve(values: Array, layer: Deconv, step: Step, _: Setting) -> Array:
     return _run_as_batch(values, lambda batch: deconvolve_batch(batch, layer, step.tensors, {}))
 
 
-def _convolve(volume: Array, layer: Convolution, step: Step, _: Setting) -> Array:
-    """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
-    bank, bias = bank_of(step, volume.shape[2])
-    return convolve_volume(volume, bank, layer.window, border=layer.border, bias=bias)
-
-
 RUN: dict[type[Layer], Callable[[Array, Any, Step, Setting], Array]] = {
-    Conv: _convolve,
-    DepthwiseConv: _convolve,
+    Conv: lambda values, _, step, __: convolve_step(step, values),
+    DepthwiseConv: lambda values, _, step, __: convolve_step(step, values),
     Linear: lambda values, _, step, __: connect_fully(values, step.tensors),
     Pool: lambda values, layer, *_: pool_volume(values, layer),
     GlobalPool: lambda values, layer, *_: pool_globally(values, layer),

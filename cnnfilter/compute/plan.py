@@ -40,22 +40,17 @@ class Engine(StrEnum):
     PATCHES = "patches"  # all maps at once, as a product of matrices
 
 
-SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.BOXES, Engine.FOURIER}
-"""Engines in which a pixel that is nan or infinite would reach results whose windows it is not in."""
+SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.FOURIER, Engine.PATCHES}
+"""Engines in which a pixel that is nan or infinite would reach results whose windows it is not in, or weights of 0."""
 
 
 class Task(NamedTuple):
-    """How a kernel is laid on an image of `size`, padding included.
-
-    `finite` says that all pixels are, `tame` that they are small enough for running sums.
-    """
+    """How a kernel is laid on an image of `size`, which is that without padding: what it adds changes no plan."""
 
     size: Pair
     channels: int = 1
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
-    finite: bool = True
-    tame: bool = True
 
 
 class Plan(NamedTuple):
@@ -163,12 +158,11 @@ def all_plans(laid: LaidKernel) -> list[Plan]:
     plans = [laid.plan(Engine.TAPS, price, f"{laid.nonzero} weights")]
     if weights.size <= most:
         plans.append(_plan_directly(laid))
-    if not task.finite or (numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]):
+    if numbers.whole and numbers.bound >= EXACT_FOURIER["float64"]:
         return plans
     if len(weights) > 2 and laid.nonzero <= len(weights) and task.size[1] > 2 * weights.shape[1]:
         plans += _plan_diagonal(laid)
-    may_run = numbers.whole or (numbers.dtype == "float32" and task.tame)  # sums from pixel to pixel, without loss
-    if may_run and weights.size > 1 and (weights == weights[0, 0]).all():
+    if weights.size > 1 and (weights == weights[0, 0]).all():
         plans.append(_plan_boxes(laid))
     if laid.nonzero > 2:
         plans += _plan_factors(laid)

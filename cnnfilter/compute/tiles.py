@@ -1,8 +1,8 @@
-"""Row tiles: an image that is worked on part by part."""
+"""Tiles: an image that is worked on part by part, each of which gives the bits that the whole would."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.borders import Places, find_places
-from cnnfilter.compute.forward import Program, Step, Tensors, load_program, run_program
+from cnnfilter.compute.exact import Facts
+from cnnfilter.compute.forward import Program, Step, Tensors, load_program, plan_program, run_program
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ShapeError
 from cnnfilter.io.colours import encode_srgb
@@ -39,11 +40,19 @@ class Part(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """Some rows of a result, the rows of the picture that they are made of, and the network for these alone."""
+    """Some rows and columns of a result, those of the picture that they are made of, and the network for these alone.
+
+    The program has the plans of the whole: what it makes of `read(picture)` are the bits that the whole would give.
+    """
 
     rows: slice
-    source: Places | slice
+    columns: slice
+    source: tuple[Places | slice, Places | slice]
     program: Program
+
+    def read(self, picture: Array) -> Array:
+        """Return what the strip is made of, of a whole picture (H, W, C)."""
+        return picture[self.source[0]][:, self.source[1]]
 
 
 class FeatureMaps:
@@ -53,7 +62,7 @@ class FeatureMaps:
     for, so that large results need little memory; without them `colours` are the result itself, of `height` rows or
     values and with `white` in their units. Of the picture's other pages, `model` makes the same. What comes out of
     `linear` strips is light, and becomes levels of sRGB. Of a `region`, rows and columns of the result, the parts are
-    handed over alone, and `height` is its own.
+    handed over alone, made by the strips that are `needed`, and `height` is its own.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class FeatureMaps:
         model: Model | None = None,
         linear: bool = False,
         region: tuple[slice, slice] | None = None,
+        needed: Sequence[Strip] = (),
     ) -> None:
         self._linear, self._region = linear, region
         self.picture, self.white, self.colours = picture, white, colours
@@ -75,18 +85,18 @@ class FeatureMaps:
         self.height = int(strips[-1].rows.stop) if strips else len(colours)
         self._alpha, self._strips = alpha, strips
         self._only = None if strips else Part(slice(0, self.height), colours, None)
-        self._needed = strips
+        self._needed = needed or strips
         if region:
-            rows, self.height = region[0], region[0].stop - region[0].start
-            self._needed = [strip for strip in strips if strip.rows.start < rows.stop and strip.rows.stop > rows.start]
+            self.height = region[0].stop - region[0].start
 
     def __iter__(self) -> Iterator[Part]:
         """Yield all parts, the first rows first."""
-        parts: Iterable[Part] = map(self._run, self._needed)
-        if len(self._strips) < 2:
+        if len(self._strips) < 2 and not self._region:
             self._only = self._only or self._run(self._strips[0])
-            parts = (self._only,)
-        yield from (_crop(part, self._region) if self._region else part for part in parts)
+            yield self._only
+            return
+        for strip in self._needed:
+            yield _crop(self._run(strip), strip, self._region) if self._region else self._run(strip)
 
     @property
     def values(self) -> Array:
@@ -103,14 +113,14 @@ class FeatureMaps:
         strips, region = (self._strips, None) if whole else (self._needed, self._region)
         layers = len(self.model.network.all_nodes) if self.model and self._alpha is None else 0
         PROGRESS.begin("filtering", layers if len(strips) == 1 else len(strips))
-        if self._only or not (narrow or self._strips[1:]):
+        if not region and (self._only or not (narrow or self._strips[1:])):
             self._only = self._only or self._run(self._strips[0])
-            take(_crop(self._only, region) if region else self._only)
+            take(self._only)
             return
 
         def run(strip: Strip) -> None:
             part = self._run(strip, narrow=narrow)
-            take(_crop(part, region) if region else part)
+            take(_crop(part, strip, region) if region else part)
             PROGRESS.advance()
 
         first, *others = strips
@@ -121,7 +131,7 @@ class FeatureMaps:
 
     def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
         """Return what a strip gives."""
-        colours, before = self.colours[strip.source], None
+        colours, before = strip.read(self.colours), None
         if self._alpha is None:
             count = (lambda *_: PROGRESS.advance()) if len(self._strips) == 1 else None
             values = run_program(strip.program, colours, white=self.white, listener=count, shorts=narrow)
@@ -129,21 +139,22 @@ class FeatureMaps:
         else:
             from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha
 
-            before = self._alpha[strip.source].astype(np.float32) / np.float32(self.picture.maximum)
+            before = strip.read(self._alpha).astype(np.float32) / np.float32(self.picture.maximum)
             part = Part(strip.rows, *run_visible(strip.program, colours, before))
         if self.model and self.model.luma and colours.shape[2] > 1:
             from cnnfilter.compute.operations import keep_colours  # noqa: PLC0415  one convolution needs none
 
-            layer = next(node.layer for node in strip.program.network.nodes if isinstance(node.layer, Convolution))
-            part = part._replace(values=keep_colours(part.values, colours, layer, before))
+            step = next(step for step in strip.program.steps if isinstance(step.node.layer, Convolution))
+            part = part._replace(values=keep_colours(part.values, colours, step, before))
         return part._replace(values=encode_srgb(part.values, self.white)) if self._linear else part
 
 
-def _crop(part: Part, region: tuple[slice, slice]) -> Part:
-    """Return what of a part is in a region, by the rows of that."""
+def _crop(part: Part, strip: Strip, region: tuple[slice, slice]) -> Part:
+    """Return what of a strip's part is in a region, by the rows of that."""
     rows, columns = region
     first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
-    inside = slice(first - part.rows.start, last - part.rows.start), columns
+    left = strip.columns.start
+    inside = slice(first - part.rows.start, last - part.rows.start), slice(columns.start - left, columns.stop - left)
     alpha = None if part.alpha is None else part.alpha[inside]
     return Part(slice(first - rows.start, last - rows.start), np.ascontiguousarray(part.values[inside]), alpha)
 
@@ -152,40 +163,62 @@ _Stage = tuple[Step, Visit]
 """A step, and the shapes that go into it and come out."""
 
 
-def cut_program(program: Program, shape: Shape, largest: int = _LARGEST_STRIP) -> list[Strip]:
-    """Return the strips of the result of a network on a (H, W, C) picture; one where it cannot be cut.
+def cut_program(
+    program: Program, shape: Shape, largest: int = _LARGEST_STRIP, region: tuple[slice, slice] | None = None
+) -> list[Strip]:
+    """Return the strips of the result of a planned network on a (H, W, C) picture; one where it cannot be cut.
 
-    `largest` is how many numbers a layer may give for a strip.
+    `largest` is how many numbers a layer may give for a strip; a `region` of the result is what they cover.
     """
     visits = program.network.visits(shape)
-    rows = visits[-1].outputs.shape[0] if visits else shape[0]
-    whole = [Strip(slice(0, rows), slice(None), program)]
+    output = visits[-1].outputs.shape if visits else shape
+    if not _can_be_cut(visits):
+        sides = slice(0, output[0]), slice(0, output[1] if len(output) == 3 else 1)
+        return [Strip(*sides, (slice(None), slice(None)), program)]
+    stages = list(zip(program.steps, visits, strict=True))
+    rows, columns = region or (slice(0, output[0]), slice(0, output[1]))
+    count = max(1, (rows.stop - rows.start) // _choose_rows(stages, largest))
+    edges = [rows.start + (rows.stop - rows.start) * number // count for number in range(count + 1)]
+    if stages and (place := stages[-1][0].place):  # no tile is made twice
+        inner = {place.align(0, edge, edge + 1)[0] for edge in edges[1:-1]}
+        edges = [edges[0], *sorted(edge for edge in inner if edge > edges[0]), edges[-1]]
+    return [_cut(stages, edge, (columns.start, columns.stop)) for edge in pairwise(edges)]
+
+
+def cut_part(program: Program, shape: Shape, rows: slice, columns: slice) -> Strip:
+    """Return some rows and columns of the result of a planned network on a (H, W, C) picture, cut out of the whole.
+
+    A layer that needs all of its input, such as `equalize`, makes it the whole.
+    """
+    visits = program.network.visits(shape)
+    if not _can_be_cut(visits):
+        return cut_program(program, shape)[0]
+    stages = list(zip(program.steps, visits, strict=True))
+    return _cut(stages, (rows.start, rows.stop), (columns.start, columns.stop))
+
+
+def _can_be_cut(visits: Sequence[Visit]) -> bool:
+    """Return whether parts of the result are made of parts of the picture."""
     has_window = False
     for visit in visits:  # those in a block are before it, which cannot be cut
         layer, before = visit.node.layer, visit.inputs.shape
         if not isinstance(layer, WindowLayer):
             if layer.ROWS != "point" or len(before) != 3:
-                return whole
+                return False
             continue
         window, size = layer.window, before[:2]
         hangs_over = window.ceil and window.output(*size) != replace(window, ceil=False).output(*size)
-        if hangs_over or (has_window and _folds(layer, before)):
-            return whole
+        if hangs_over or (has_window and _wraps(layer, before)):
+            return False
         has_window = True
-    stages = list(zip(program.steps, visits, strict=True))
-    count = rows // _choose_rows(stages, largest)
-    if count < 2:
-        return whole
-    edges = [rows * number // count for number in range(count + 1)]
-    return [_cut(stages, edge) for edge in pairwise(edges)]
+    return True
 
 
-def _folds(layer: WindowLayer, shape: Shape) -> bool:
-    """Return whether the rows beyond the edge are others of the image."""
-    if not isinstance(layer, Convolution) or layer.border.mode in _FILLED:
+def _wraps(layer: WindowLayer, shape: Shape) -> bool:
+    """Return whether what lies beyond an edge is the other side of the image."""
+    if not isinstance(layer, Convolution) or layer.border.mode is not BorderMode.WRAP:
         return False
-    top, _, bottom, _ = layer.window.pads(*shape[:2])
-    return bool(top or bottom)
+    return any(layer.window.pads(*shape[:2]))
 
 
 def _choose_rows(stages: list[_Stage], largest: int) -> int:
@@ -203,27 +236,67 @@ def _choose_rows(stages: list[_Stage], largest: int) -> int:
     return max(largest // most, 2 * reach // rows, 1)
 
 
-def _cut(stages: list[_Stage], rows: Pair) -> Strip:
-    """Return the strip that gives rows (from, to) of the result."""
-    first, last = rows
+def _cut(stages: list[_Stage], rows: Pair, columns: Pair) -> Strip:
+    """Return the strip that gives rows and columns (from, to) of the result."""
+    wanted, kept = (rows, columns), (slice(0, rows[1] - rows[0]), slice(0, columns[1] - columns[0]))
+    source: tuple[Places | slice, Places | slice] = slice(*rows), slice(*columns)
     steps: list[Step] = []
-    source: Places | None = None
     for step, visit in reversed(stages):
-        layer, shape = step.node.layer, visit.inputs.shape
+        layer = step.node.layer
         if isinstance(layer, WindowLayer):
-            window = layer.window
-            top, left, bottom, right = window.pads(*shape[:2])
-            start, stop = first * window.stride[0], (last - 1) * window.stride[0] + window.extent[0]
-            above, below = max(0, top - start), max(0, stop - top - shape[0])
-            if isinstance(layer, Convolution) and _folds(layer, shape):
-                source = find_places(shape[0], top, bottom, layer.border.mode)[start:stop]
-                above, below = 0, 0
-            first, last = max(0, start - top), min(stop - top, shape[0])
-            part = replace(layer, window=replace(window, padding=(above, left, below, right)))
-            step = step._replace(node=step.node._replace(layer=part))  # noqa: PLW2901
+            down, across = (_cut_axis(step, visit, axis, wanted[axis]) for axis in (0, 1))
+            padding = down.sides[0], across.sides[0], down.sides[1], across.sides[1]
+            part = replace(layer, window=replace(layer.window, padding=padding))
+            kept = down.kept, across.kept
+            place = step.place and step.place._replace(first=(down.first, across.first), kept=kept)
+            step = step._replace(node=step.node._replace(layer=part), place=place)  # noqa: PLW2901
+            wanted, source = (down.taken, across.taken), (down.source, across.source)
         steps.insert(0, step)
     network = Network(tuple(step.node.layer for step in steps))
-    return Strip(slice(*rows), slice(first, last) if source is None else source, Program(network, tuple(steps)))
+    return Strip(slice(*rows), slice(*columns), source, Program(network, tuple(steps)))
+
+
+class _Cut(NamedTuple):
+    """What is made along an axis to get some results of a layer, and of what.
+
+    `first` is the first result made; of those made some are `kept`. They are made of what is `taken` of the input, from
+    and to, with `sides` of padding before and after; `source` says the same of a picture, of which parts far from each
+    other may be taken.
+    """
+
+    first: int
+    kept: slice
+    taken: Pair
+    sides: Pair
+    source: Places | slice
+
+
+def _cut_axis(step: Step, visit: Visit, axis: int, wanted: Pair) -> _Cut:
+    """Return how to get some results, from and to, along an axis."""
+    layer, size, count = step.node.layer, visit.inputs.shape[axis], visit.outputs.shape[axis]
+    assert isinstance(layer, WindowLayer)
+    pads, stride, extent = layer.window.pads(*visit.inputs.shape[:2]), layer.window.stride, layer.window.extent[axis]
+    before, after = pads[axis], pads[axis + 2]
+    first, last = step.place.align(axis, *wanted) if step.place else wanted
+    if (first, last) == (0, count):
+        return _Cut(0, slice(*wanted), (0, size), (before, after), slice(0, size))
+    first = min(first, (size - 1 + before) // stride[axis])  # a window sees a pixel of the image, be it beside those
+    kept = slice(wanted[0] - first, wanted[1] - first)
+    start, stop = first * stride[axis] - before, (last - 1) * stride[axis] + extent - before
+    sides, taken = (max(0, -start), max(0, stop - size)), (max(0, start), max(min(stop, size), start + 1, 1))
+    if isinstance(layer, Convolution) and any(sides) and layer.border.mode not in _FILLED:
+        places = find_places(size, before, after, layer.border.mode)[start + before : stop + before]
+        if layer.border.mode is BorderMode.WRAP:
+            return _Cut(first, kept, taken, (0, 0), places)
+        taken = 0 if sides[0] else int(places.min()), size if sides[1] else int(places.max()) + 1
+        if max(before, after) >= size:  # what is reflected is reflected again
+            taken = 0, size
+        if taken[0] < start:  # what is reflected lies before the windows: they begin there
+            first = (taken[0] + before) // stride[axis]
+            start = first * stride[axis] - before
+            sides, taken = (max(0, -start), sides[1]), (max(0, start), taken[1])
+            kept = slice(wanted[0] - first, wanted[1] - first)
+    return _Cut(first, kept, taken, sides, slice(*taken))
 
 
 class Model:
@@ -245,7 +318,7 @@ class Model:
         self.luma = luma
         self._title = title
         self._kept: tuple[Shape, Program] | None = None
-        self._cut: tuple[Shape, list[Strip]] | None = None
+        self._cut: dict[tuple[Any, ...], list[Strip]] = {}
         if weights is None:
             self.program(())  # fits all shapes: what is wrong with its kernels is told before any picture is read
 
@@ -261,7 +334,7 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what goes to another process: kernels that have been read, while weights are bound there anew."""
-        return {**self.__dict__, "_kept": None if self.weights else self._kept, "_cut": None}
+        return {**self.__dict__, "_kept": None if self.weights else self._kept, "_cut": {}}
 
     def program(self, shape: Shape) -> Program:
         """Return the network ready to run on (height, width, channels); the last one is kept."""
@@ -274,17 +347,32 @@ class Model:
             self._kept = shape, load_program(self.network, bound)
         return self._kept[1]
 
-    def strips(self, shape: Shape, *, whole: bool = False) -> list[Strip]:
+    def strips(
+        self,
+        shape: Shape,
+        facts: Facts,
+        *,
+        alpha: bool = False,
+        whole: bool = False,
+        region: tuple[slice, slice] | None = None,
+    ) -> list[Strip]:
         """Return the program cut for (height, width, channels); the last are kept: a batch's pictures are alike.
 
-        Raises a `ShapeError` if the network holds more at a time than memory does; `whole` says that what lies between
-        the layers is wanted too, so that nothing can be made strip by strip.
+        `facts` are known of the picture, `region` is the part of the result that they make. Raises a `ShapeError` if
+        the network holds more at a time than memory does; `whole` says that what lies between the layers is wanted too,
+        so that nothing can be made strip by strip.
         """
-        program = self.program(shape)
-        if self._cut is None or shape != self._cut[0]:
-            self._cut = shape, cut_program(program, shape)
-        strips = self._cut[1]
-        largest = max(program.network.visits(shape), key=lambda visit: visit.live, default=None)
-        if largest and (whole or len(strips) == 1) and (lack := lacks_memory(VALUE * largest.live)):
+        key = shape, facts, alpha, region and (region[0].start, region[0].stop, region[1].start, region[1].stop)
+        if key not in self._cut:
+            program = plan_program(self.program(shape), shape, facts)
+            if alpha:
+                from cnnfilter.compute.alpha import plan_visible  # noqa: PLC0415  most images have no alpha
+
+                program = plan_visible(program, shape)
+            kept = [one for one in self._cut.items() if one[0][:3] == key[:3]]  # the whole beside a region
+            self._cut = dict([*kept[:1], (key, cut_program(program, shape, region=region))])
+        strips = self._cut[key]
+        largest = max(self.network.visits(shape), key=lambda visit: visit.live, default=None)
+        if largest and (whole or (len(strips) == 1 and not region)) and (lack := lacks_memory(VALUE * largest.live)):
             raise ShapeError(f"the {largest.live} values that live beside {largest.node.name} {lack}")
         return strips

@@ -122,6 +122,11 @@ class Layer(Value):
         return self.learns
 
     @property
+    def picks_values(self) -> bool:
+        """Whether all that comes out has gone in: numbers of the same type, and whole ones if these are."""
+        return False
+
+    @property
     def takes_alpha(self) -> bool:
         """Whether an image's alpha can go through it."""
         return self.ALPHA != "none"

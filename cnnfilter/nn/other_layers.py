@@ -49,6 +49,11 @@ class Flatten(Layer):
     ALPHA = "none"
     op = "flatten"
 
+    @property
+    def picks_values(self) -> bool:
+        """Always."""
+        return True
+
     def output(self, shape: Shape) -> Shape:
         """Return (height x width x channels,)."""
         return (prod(shape),)
@@ -128,6 +133,11 @@ class Dropout(Layer):
     op = "dropout"
 
     rate: float = 0.5
+
+    @property
+    def picks_values(self) -> bool:
+        """Always."""
+        return True
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
@@ -287,6 +297,11 @@ class Pool(WindowLayer):
         """`maxpool`, `avgpool`, `l2pool`, `minpool` or `medianpool`."""
         return f"{self.mode}pool"
 
+    @property
+    def picks_values(self) -> bool:
+        """Whether it takes the greatest or the least."""
+        return self.mode.row.picks is not None
+
     def options(self) -> Iterator[str]:
         """Yield the size, and the options that are not the usual ones; the stride is the size unless given."""
         yield show_side(self.window.size)
@@ -320,6 +335,11 @@ class GlobalPool(Layer):
         """`globalmaxpool` or `globalavgpool`."""
         return f"global{self.mode}pool"
 
+    @property
+    def picks_values(self) -> bool:
+        """Whether it takes the greatest."""
+        return self.mode.row.picks is not None
+
     def output(self, shape: Shape) -> Shape:
         """Return (1, 1, channels)."""
         return 1, 1, self.volume(shape)[2]
@@ -336,6 +356,11 @@ class ChannelPool(Layer):
 
     mode: ChannelMode
     size: int | None = None
+
+    @property
+    def picks_values(self) -> bool:
+        """Whether it takes the greatest or the least."""
+        return self.mode in {ChannelMode.MAX, ChannelMode.MIN}
 
     @property
     def op(self) -> str:

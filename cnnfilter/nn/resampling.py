@@ -138,6 +138,11 @@ class Upsample(SpatialLayer):
         if self.interpolation is not Interpolation.NEAREST:
             yield self.interpolation.value
 
+    @property
+    def picks_values(self) -> bool:
+        """Whether it takes the nearest."""
+        return self.interpolation is Interpolation.NEAREST
+
     def output(self, shape: Shape) -> Shape:
         """Return (height x factor, width x factor, channels)."""
         height, width, channels = self.volume(shape)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
+from cnnfilter.compute.exact import find_facts
 from cnnfilter.compute.forward import Program, drop_single_channel, run_program
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.compute.tiles import VALUE, FeatureMaps, Model, Part
@@ -80,7 +81,6 @@ class File(NamedTuple):
 def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool = False) -> FeatureMaps:
     """Return what a network makes of a picture, run part by part as it is asked for; `whole`: with its layers."""
     program, shape = _load(picture, model, settings)
-    strips = model.strips(shape, whole=whole)
     notes = list(picture.notes)
     if settings.warns:
         notes += _warn_about_layers(program.network.visits(shape), picture, settings)
@@ -92,10 +92,22 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     if alpha is not None and picture.depth is Depth.FLOAT and not (alpha.min() >= 0 and alpha.max() <= 1):
         notes.append("alpha in floats goes from 0 to 1, and the image's goes beyond; values outside are clipped")
     region = settings.region.cut(model.output(shape)) if settings.region else None
+    facts = find_facts(colours, matrix=picture.matrix)
+    strips = model.strips(shape, facts, alpha=alpha is not None, whole=whole)
+    needed = model.strips(shape, facts, alpha=alpha is not None, region=region) if region else ()
     if settings.linear and picture.depth is Depth.FLOAT and picture.colours.max() > 1:
         notes.append("its floats go beyond 1, as linear light does; --linear decodes them as sRGB all the same")
     return FeatureMaps(
-        picture, white, colours, alpha, strips, notes=tuple(notes), model=model, linear=settings.linear, region=region
+        picture,
+        white,
+        colours,
+        alpha,
+        strips,
+        notes=tuple(notes),
+        model=model,
+        linear=settings.linear,
+        region=region,
+        needed=needed,
     )
 
 
@@ -126,7 +138,8 @@ def run_layers(picture: Picture, model: Model, settings: Settings, layers: Seque
         PROGRESS.advance()
 
     PROGRESS.begin("filtering", len(model.network.all_nodes))
-    run_program(model.program(maps.colours.shape), maps.colours, white=maps.white, listener=keep)
+    facts = find_facts(maps.colours, matrix=picture.matrix)
+    run_program(model.program(maps.colours.shape), maps.colours, white=maps.white, listener=keep, facts=facts)
     return {name: found[name] for name in layers}
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.borders import Padded
-from cnnfilter.compute.convolve import carry_out
+from cnnfilter.compute.convolve import carry_out, choose_method, lay_bank, place_tiles
 from cnnfilter.compute.engines import UNFINISHED, Finish
-from cnnfilter.compute.exact import settle_numbers
+from cnnfilter.compute.exact import find_facts, settle_numbers
 from cnnfilter.compute.plan import Engine, LaidKernel, Plan, Task, all_plans
 from cnnfilter.kernels import made as formulas
 from cnnfilter.nn.geometry import Border, Pair, Window
@@ -104,23 +104,33 @@ def lay_by_every_plan(
     engines: Collection[Engine] = tuple(Engine),
 ) -> Iterator[Laid]:
     """Yield what each engine makes of a volume's channels under a 2-D kernel, and not only the cheapest one."""
-    numbers = settle_numbers(volume, kernel[:, :, None, None], border)
+    numbers = settle_numbers(find_facts(volume, matrix=True), kernel[:, :, None, None], border)
     sides = window.pads(*volume.shape[:2])
     for plan in plans_of(volume, kernel, window, border):
         if plan.engine in engines:
             yield Laid(plan, carry_out(plan, Padded(volume, sides, border, numbers.dtype), window, finish))
 
 
+def lay_as_planned(volume: Array, kernel: Doubles, window: Window, border: Border) -> Iterator[Laid]:
+    """Yield the same by every plan, with what the package does about pixels that are nan or infinite."""
+    bank, facts = np.repeat(kernel[:, :, None, None], volume.shape[2], axis=3), find_facts(volume)
+    method = choose_method(bank, 0.0, window, border, volume.shape, facts)
+    for plan in plans_of(volume, kernel, window, border):
+        grid = place_tiles(plan, volume.shape, window) if plan.engine is Engine.FOURIER else None
+        yield Laid(plan, lay_bank(method._replace(plans=(plan,), grids=(grid,)), volume, window, border))
+
+
 def plans_of(volume: Array, kernel: Doubles, window: Window, border: Border) -> list[Plan]:
     """Return all plans for a 2-D kernel on a volume."""
-    padded = Padded(volume, window.pads(*volume.shape[:2]), border, "float64")
-    task = Task(padded.shape[:2], padded.shape[2], window.stride, window.dilation, padded.finite)
-    return all_plans(LaidKernel(kernel, settle_numbers(volume, kernel[:, :, None, None], border), task))
+    task = Task((volume.shape[0], volume.shape[1]), volume.shape[2], window.stride, window.dilation)
+    return all_plans(
+        LaidKernel(kernel, settle_numbers(find_facts(volume, matrix=True), kernel[:, :, None, None], border), task)
+    )
 
 
 def allowed_error(plan: Plan, volume: Array, kernel: Doubles, border: Border) -> float:
     """Return the error that an engine may have: none for whole numbers, else in proportion to sum |k| x max |x|."""
-    if settle_numbers(volume, kernel[:, :, None, None], border).whole:
+    if settle_numbers(find_facts(volume, matrix=True), kernel[:, :, None, None], border).whole:
         return 0
     largest = max(float(np.abs(volume.astype(np.float64)).max()), abs(border.value))
     return (2e-6 if plan.dtype == "float32" else 1e-14) * float(np.abs(kernel).sum()) * largest

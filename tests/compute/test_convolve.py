@@ -16,9 +16,10 @@ import cnnfilter
 from cnnfilter import convolve
 from cnnfilter.arrays import Array, Doubles, Floats, float_type
 from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.exact import find_facts
 from cnnfilter.errors import ShapeError
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Window, as_border, as_padding, as_pair
-from tests.compute.laying import KINDS, LAYOUTS, lay_by_every_plan, random, random_image
+from tests.compute.laying import KINDS, LAYOUTS, lay_as_planned, random, random_image
 from tests.compute.plain import Beyond, Move, convolve_plainly, pad_plainly
 
 DTYPES = ("bool", "uint8", "int16", "uint16", "int64", "float16", "float32", "float64")
@@ -38,6 +39,14 @@ SCIPY_BORDERS = {
 """Our borders, and scipy's words and values for them."""
 
 
+def convolve_matrix(
+    volume: Array, bank: Doubles, window: Window, *, border: Border, bias: float | Doubles = 0.0
+) -> Array:
+    """Return feature maps of a matrix: floats that are all whole numbers are taken for such."""
+    facts = find_facts(volume, matrix=True)
+    return convolve_volume(volume, bank, window, border=border, bias=bias, facts=facts)
+
+
 def convolve_plane(
     image: Array,
     kernel: Array,
@@ -49,7 +58,7 @@ def convolve_plane(
     """Return a plane under a 2-D kernel."""
     window = Window((kernel.shape[0], kernel.shape[1]), stride, as_padding(padding), dilation)
     bank = kernel.astype(np.float64)[:, :, None, None]
-    return convolve_volume(image[:, :, None], bank, window, border=as_border(border))[:, :, 0]
+    return convolve_matrix(image[:, :, None], bank, window, border=as_border(border))[:, :, 0]
 
 
 def tolerance(image: Array, kernel: Array) -> float:
@@ -142,7 +151,7 @@ def cases(draw: st.DrawFn, *, whole: bool = True, constant: bool = True) -> Case
 
 def run(case: Case) -> Floats:
     """Return what the package makes of a case."""
-    return convolve_volume(case.volume, case.bank, case.window, border=case.border, bias=np.array(case.bias))
+    return convolve_matrix(case.volume, case.bank, case.window, border=case.border, bias=np.array(case.bias))
 
 
 def run_plainly(case: Case) -> Doubles:
@@ -180,14 +189,14 @@ class TestAgainstThePlainLoop:
     def test_many_channels_by_themselves_are_those_of_the_loop(self, channels: int) -> None:
         volume = random().integers(0, 256, (5, 4, channels), dtype=np.uint8)
         bank = random(1).integers(-3, 4, (3, 2, 1, channels)).astype(np.float64)
-        result = convolve_volume(volume, bank, Window((3, 2)), border=Border())
+        result = convolve_matrix(volume, bank, Window((3, 2)), border=Border())
         assert result.tolist() == convolve_plainly(volume, bank, Move(), Beyond(), groups=channels)
 
     @pytest.mark.parametrize("groups", [1, 2, 5])
     def test_large_banks_are_those_of_the_loop(self, groups: int) -> None:
         volume = random().integers(0, 256, (4, 5, 20), dtype=np.uint8)
         bank = random(1).integers(-3, 4, (2, 3, 20 // groups, 30)).astype(np.float64)
-        result = convolve_volume(volume, bank, Window((2, 3), stride=(2, 1)), border=Border())
+        result = convolve_matrix(volume, bank, Window((2, 3), stride=(2, 1)), border=Border())
         assert result.tolist() == convolve_plainly(volume, bank, Move((2, 1)), Beyond(), groups=groups)
 
     @pytest.mark.parametrize("size", [(1, 1), (7, 9), (2, 9), (7, 1)], ids=str)
@@ -222,7 +231,7 @@ class TestAgainstThePlainLoop:
     def test_a_border_may_be_given_as_a_whole_python_number(self) -> None:
         border = Border(BorderMode.CONSTANT, 2)
         window = Window((1, 3), padding=(0, 1, 0, 1))
-        result = convolve_volume(np.ones((1, 1, 1), np.uint8), np.ones((1, 3, 1, 1)), window, border=border)
+        result = convolve_matrix(np.ones((1, 1, 1), np.uint8), np.ones((1, 3, 1, 1)), window, border=border)
         assert result.tolist() == [[[5]]]
 
     def test_a_border_brighter_than_the_image_is_exact_as_well(self) -> None:
@@ -290,7 +299,7 @@ class TestBanks:
         bias = [float(m % 7 - 3) for m in range(bank.weights.shape[3])]
         word = as_border(border)
         with caplog.at_level("DEBUG", "cnnfilter"):
-            result = convolve_volume(volume, bank.weights, window, border=word, bias=np.array(bias))
+            result = convolve_matrix(volume, bank.weights, window, border=word, bias=np.array(bias))
         move, beyond = Move(bank.stride, (2, 1, 0, 3), bank.dilation), Beyond(word.mode, word.value)
         expected = convolve_plainly(volume, bank.weights, move, beyond, groups=bank.groups, bias=bias)
         assert result.tolist() == expected
@@ -306,7 +315,7 @@ class TestBanks:
         expected = convolve_plainly(volume, weights, move, Beyond(), groups=bank.groups, bias=bias)
         heaviest = np.abs(weights).sum(axis=(0, 1, 2)).max() * np.abs(volume).max()
         for dtype, allowed in (("float32", 1e-6), ("float64", 1e-14)):
-            result = convolve_volume(volume.astype(dtype), weights, window, border=Border(), bias=np.array(bias))
+            result = convolve_matrix(volume.astype(dtype), weights, window, border=Border(), bias=np.array(bias))
             assert result.dtype == dtype
             assert np.abs(result - expected).max() <= allowed * heaviest
 
@@ -320,15 +329,15 @@ class TestBanks:
         bank = integers((3, 3, inputs, 20))
         windows = sliding_window_view(volume.astype(np.float64), (3, 3), axis=(0, 1))
         exact = np.tensordot(windows, bank, axes=((3, 4, 2), (0, 1, 2)))
-        assert np.array_equal(convolve_volume(volume, bank, Window((3, 3)), border=Border()), exact)
+        assert np.array_equal(convolve_matrix(volume, bank, Window((3, 3)), border=Border()), exact)
 
     @pytest.mark.parametrize("bank", BANKS.values(), ids=BANKS)
     def test_a_fractional_bias_is_added_to_whole_sums_and_rounded_once(self, bank: Bank) -> None:
         volume = random().integers(0, 256, (9, 8, bank.channels), dtype=np.uint8)
         window = Window((bank.weights.shape[0], bank.weights.shape[1]), bank.stride, dilation=bank.dilation)
         bias = np.arange(bank.weights.shape[3], dtype=np.float64) + 0.1
-        sums = convolve_volume(volume, bank.weights, window, border=Border())
-        result = convolve_volume(volume, bank.weights, window, border=Border(), bias=bias)
+        sums = convolve_matrix(volume, bank.weights, window, border=Border())
+        result = convolve_matrix(volume, bank.weights, window, border=Border(), bias=bias)
         assert np.abs(result - (sums + bias)).max() <= np.spacing(np.float32(np.abs(sums).max() + bias.max()))
 
 
@@ -340,7 +349,7 @@ class TestInputs:
         volume = random_image(dtype, (11, 12, 3))
         bank = random(1).normal(size=(size, size, 3, 2))
         window = Window((size, size), stride=(2, 1), padding=(1, 0, 1, 2))
-        expected = convolve_volume(volume, bank, window, border=as_border("reflect"))
+        expected = convolve_matrix(volume, bank, window, border=as_border("reflect"))
         laid_out = LAYOUTS[layout](volume)
         result = convolve(laid_out, bank, stride=(2, 1), padding=(1, 0, 1, 2), border="reflect")
         assert result.dtype == expected.dtype
@@ -356,14 +365,14 @@ class TestInputs:
         volume.flags.writeable = bank.flags.writeable = False
         before = volume.copy()
         window = Window((3, 3), padding=as_padding(padding))
-        result = convolve_volume(volume, bank, window, border=Border(), bias=2.0)
+        result = convolve_matrix(volume, bank, window, border=Border(), bias=2.0)
         result += 1
         assert np.array_equal(volume, before)
         assert (bank == value).all()
 
     def test_an_identity_returns_a_new_array(self) -> None:
         volume = random().random((4, 4, 1))
-        result = convolve_volume(volume, np.ones((1, 1, 1, 1)), Window((1, 1)), border=Border())
+        result = convolve_matrix(volume, np.ones((1, 1, 1, 1)), Window((1, 1)), border=Border())
         assert np.array_equal(result, volume)
         assert not np.shares_memory(result, volume)
 
@@ -516,7 +525,7 @@ class TestWholeNumbers:
         bank = random(1).integers(-(2**20), 2**20, (3, 3, channels, 2)).astype(np.float64)
         windows = sliding_window_view(volume.astype(np.int64), (3, 3), axis=(0, 1))
         exact = np.einsum("ijcab,abcm->ijm", windows, bank.astype(np.int64))
-        result = convolve_volume(volume, bank, Window((3, 3)), border=Border())
+        result = convolve_matrix(volume, bank, Window((3, 3)), border=Border())
         assert result.astype(np.int64).tolist() == exact.tolist()
 
     def test_beyond_2_to_24_the_result_for_small_integers_is_float64_and_for_float32_it_is_rounded_once(self) -> None:
@@ -531,7 +540,7 @@ class TestWholeNumbers:
     @pytest.mark.parametrize("bias", [2.0**24, 2.0**30 + 1, -(2.0**40) - 3])
     def test_a_large_whole_bias_is_added_exactly(self, dtype: str, bias: float) -> None:
         volume = np.array([[[1], [3]]], dtype)
-        result = convolve_volume(volume, np.ones((1, 1, 1, 1)), Window((1, 1)), border=Border(), bias=bias)
+        result = convolve_matrix(volume, np.ones((1, 1, 1, 1)), Window((1, 1)), border=Border(), bias=bias)
         assert result[:, :, 0].tolist() == [[bias + 1, bias + 3]]
 
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
@@ -540,7 +549,7 @@ class TestWholeNumbers:
     def test_a_fractional_bias_is_added_to_the_exact_whole_number(self, dtype: str, bias: float, size: int) -> None:
         image, kernel = random().integers(0, 256, (20, 20)), random(1).integers(-9, 10, (size, size))
         bank = kernel.astype(np.float64)[:, :, None, None]
-        result = convolve_volume(
+        result = convolve_matrix(
             image.astype(dtype)[:, :, None], bank, Window((size, size)), border=Border(), bias=bias
         )[:, :, 0]
         exact = correlate_exactly(image, kernel) + bias
@@ -560,7 +569,7 @@ class TestWholeNumbers:
     @pytest.mark.parametrize("weight", [-1.0, -0.5])
     @pytest.mark.parametrize("planes", [1, 70])
     def test_black_under_a_negative_weight_is_zero_without_a_sign(self, weight: float, planes: int) -> None:
-        result = convolve_volume(
+        result = convolve_matrix(
             np.zeros((2, 2, planes), np.uint8), np.full((1, 1, planes, 1), weight), Window((1, 1)), border=Border()
         )
         assert not np.signbit(result).any()
@@ -589,7 +598,7 @@ class TestFractions:
         expected = float(np.float32(0.1)) * 0.1 * size**2 * inputs
         if hurt:
             volume[0, 0] = np.nan
-        result = convolve_volume(volume, bank, Window((size, size)), border=Border())[1:, 1:]
+        result = convolve_matrix(volume, bank, Window((size, size)), border=Border())[1:, 1:]
         assert result.size
         assert np.abs(result - expected).max() <= 1e-5 * expected
 
@@ -660,8 +669,8 @@ class TestNanAndInf:
         volume[0, 0] = HURTS[hurt]
         bank = np.zeros((1, 2, channels, 2))
         bank[0, 0, :, 0] = bank[0, 1, :, 1] = 1
-        together = convolve_volume(volume, bank, Window((1, 2)), border=Border())
-        alone = [convolve_volume(volume, bank[..., m : m + 1], Window((1, 2)), border=Border()) for m in (0, 1)]
+        together = convolve_matrix(volume, bank, Window((1, 2)), border=Border())
+        alone = [convolve_matrix(volume, bank[..., m : m + 1], Window((1, 2)), border=Border()) for m in (0, 1)]
         assert np.array_equal(together, np.concatenate(alone, axis=2), equal_nan=True)
         assert together[0, 0, 1] == channels
 
@@ -670,7 +679,7 @@ class TestNanAndInf:
     def test_a_channel_by_itself_does_not_see_the_others(self, hurt: str, channels: int) -> None:
         volume = np.ones((4, 4, channels), np.float32)
         volume[0, 0, 1] = HURTS[hurt]
-        result = convolve_volume(volume, np.ones((3, 3, 1, channels)), Window((3, 3)), border=Border())
+        result = convolve_matrix(volume, np.ones((3, 3, 1, channels)), Window((3, 3)), border=Border())
         assert (np.delete(result, 1, axis=2) == 9).all()
         assert np.isfinite(result[:, :, 1]).tolist() == [[False, True], [True, True]]
 
@@ -678,7 +687,7 @@ class TestNanAndInf:
     def test_a_sum_over_channels_sees_the_pixel_in_every_map(self, hurt: str) -> None:
         volume = np.ones((4, 4, 3), np.float32)
         volume[0, 0, 1] = HURTS[hurt]
-        result = convolve_volume(volume, np.ones((3, 3, 3, 2)), Window((3, 3)), border=Border())
+        result = convolve_matrix(volume, np.ones((3, 3, 3, 2)), Window((3, 3)), border=Border())
         assert np.isfinite(result[:, :, 0]).tolist() == [[False, True], [True, True]]
         assert np.isfinite(result[:, :, 1]).tolist() == [[False, True], [True, True]]
 
@@ -699,7 +708,7 @@ class TestNanAndInf:
         bank = np.repeat((kernel != 0).astype(int)[:, :, None, None], 2, axis=3)
         seen = np.array(convolve_plainly(mark, bank, Move(window.stride, dilation=window.dilation), Beyond(), groups=2))
         with np.errstate(invalid="ignore"):
-            laid = list(lay_by_every_plan(volume, kernel, window, Border()))
+            laid = list(lay_as_planned(volume, kernel, window, Border()))
         for plan, maps in laid:
             assert np.array_equal(np.isfinite(maps), seen == 0), plan
             if hurt == "nan":
@@ -719,10 +728,10 @@ class TestNanAndInf:
         window = Window((weights.shape[0], weights.shape[1]), bank.stride, dilation=bank.dilation)
         move = Move(bank.stride, dilation=bank.dilation)
         seen = np.array(convolve_plainly(mark, (weights != 0).astype(int), move, Beyond(), groups=bank.groups)) > 0
-        result = convolve_volume(volume, weights, window, border=Border())
+        result = convolve_matrix(volume, weights, window, border=Border())
         assert np.array_equal(np.isnan(result) if hurt == "nan" else result == HURTS[hurt], seen)
         volume[mark == 1] = 0
-        clean = convolve_volume(volume, weights, window, border=Border())
+        clean = convolve_matrix(volume, weights, window, border=Border())
         assert np.allclose(result[~seen], clean[~seen], rtol=1e-9, atol=1e-9)
 
     @pytest.mark.parametrize("groups", [1, 3])
@@ -730,7 +739,7 @@ class TestNanAndInf:
         volume = np.ones((2, 3, 3))
         volume[0, 0] = np.inf, -np.inf, 1
         bank = np.ones((1, 1, 3 // groups, groups))
-        result = convolve_volume(volume, bank, Window((1, 1)), border=Border())
+        result = convolve_matrix(volume, bank, Window((1, 1)), border=Border())
         assert np.isnan(result).any() == (groups == 1)
         assert np.isfinite(result[1]).all()
 
@@ -754,8 +763,8 @@ class TestNanAndInf:
 
 def test_the_bias_is_one_number_or_one_for_each_output() -> None:
     volume, bank = np.ones((2, 2, 1), np.uint8), np.ones((1, 1, 1, 3))
-    one = convolve_volume(volume, bank, Window((1, 1)), border=Border(), bias=0.5)
-    each = convolve_volume(volume, bank, Window((1, 1)), border=Border(), bias=np.array([0.0, 10.0, -3.0]))
+    one = convolve_matrix(volume, bank, Window((1, 1)), border=Border(), bias=0.5)
+    each = convolve_matrix(volume, bank, Window((1, 1)), border=Border(), bias=np.array([0.0, 10.0, -3.0]))
     assert one[0, 0].tolist() == [1.5, 1.5, 1.5]
     assert each[0, 0].tolist() == [1.0, 11.0, -2.0]
     assert one.dtype == each.dtype == np.float32

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, float_type
-from cnnfilter.compute.forward import Program, load_program, run_program
+from cnnfilter.compute.exact import find_facts
+from cnnfilter.compute.forward import Program, load_program, plan_program, run_program
 from cnnfilter.compute.tiles import FeatureMaps, Model, Part, cut_program
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth
@@ -43,6 +44,8 @@ WIDE = {
     "a block": "res(dwconv:sharpen,half)",
 }
 """Networks that need floats, or for which these are as good."""
+
+BYTES = find_facts(np.zeros(1, np.uint8))
 
 
 def program_of(text: str) -> Program:
@@ -86,7 +89,7 @@ def test_pixels_of_other_types_are_left_to_floats(kind: type) -> None:
     program = program_of("dwconv:sharpen,half")
     volume: Array = picture_of((31, 29, 3)).astype(kind)
     found: list[Part] = []
-    strips = cut_program(program, volume.shape)
+    strips = cut_program(plan_program(program, volume.shape, find_facts(volume)), volume.shape)
     FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips).visit(found.append, narrow=True)
     assert [part.values.dtype for part in found] == [np.dtype(float_type(volume.dtype))]
 
@@ -137,7 +140,7 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
     for height in (40, 900):
         volume = picture_of((height, 700, 3))
         program = program_of("dwconv:sharpen,half,border=reflect")
-        strips = cut_program(program, volume.shape)
+        strips = cut_program(plan_program(program, volume.shape, find_facts(volume)), volume.shape)
         parts = FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips)
         found = {True: np.zeros(volume.shape), False: np.zeros(volume.shape)}
         for narrow, whole in found.items():
@@ -152,9 +155,9 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
 
 def test_strips_are_kept_for_pictures_that_are_alike() -> None:
     model = Model(parse_network("dwconv:sharpen,half", kernel_shape))
-    (strip,) = model.strips((20, 30, 3))
-    assert model.strips((20, 30, 3))[0] is strip
-    assert model.strips((20, 31, 3))[0] is not strip
+    (strip,) = model.strips((20, 30, 3), BYTES)
+    assert model.strips((20, 30, 3), BYTES)[0] is strip
+    assert model.strips((20, 31, 3), BYTES)[0] is not strip
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Doubles
-from cnnfilter.compute.exact import EXACT_FLOAT32, Dtype, Numbers, common_divisor, settle_numbers
+from cnnfilter.compute.exact import EXACT_FLOAT32, Dtype, Numbers, common_divisor, find_facts, settle_numbers
 from cnnfilter.compute.plan import (
     EXACT_FOURIER,
-    SPREADING,
     Engine,
     LaidKernel,
     Plan,
@@ -60,13 +59,12 @@ class Case:
     pairs: int = 0
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
-    finite: bool = True
     phases: str = ""
 
     @property
     def task(self) -> Task:
         """Return it on one channel of a photo."""
-        return Task(PHOTO, 1, self.stride, self.dilation, self.finite)
+        return Task(PHOTO, 1, self.stride, self.dilation)
 
     def plan(self) -> Plan:
         """Return what is planned."""
@@ -110,12 +108,6 @@ CASES = {
     "9x9, 2 apart": Case(random_kernel(9, 9), FRACTIONS, DIRECT, (9, 9), 0, (1, 1), (2, 2), phases="dilation"),
     "25x25, 3 apart": Case(random_kernel(25, 25), FRACTIONS, FOURIER, (73, 73), 0, (1, 1), (3, 3)),
     "one weight, 9 apart": Case(np.ones((1, 1)), SMALL, DIRECT, (1, 1), 0, (1, 1), (9, 9)),
-    "nan under 3x3": Case(random_kernel(3, 3), FRACTIONS, DIRECT, (3, 3), finite=False),
-    "nan under a column": Case(formulas.line_vertical(15), SMALL, DIRECT, (15, 1), finite=False),
-    "nan under a diagonal": Case(formulas.line_diagonal(25), SMALL, TAPS, (25, 25), finite=False),
-    "nan under a frame": Case(formulas.frame(25), FRACTIONS, TAPS, (25, 25), finite=False),
-    "nan under a Gaussian": Case(formulas.gaussian(51, 8.5), FRACTIONS, TAPS, (51, 51), finite=False),
-    "nan under 25x25": Case(random_kernel(25, 25), DOUBLES, TAPS, (25, 25), finite=False),
     "beyond 2**44, 5x5": Case(whole_kernel(5, 5), Numbers("float64", True, 2.0**44), DIRECT, (5, 5)),
     "beyond 2**44, 25x25": Case(whole_kernel(25, 25), Numbers("float64", True, 2.0**44), TAPS, (25, 25)),
     "beyond 2**44, equal": Case(np.ones((25, 25)), Numbers("float64", True, 2.0**50), TAPS, (25, 25)),
@@ -135,15 +127,6 @@ def test_what_is_planned_is_the_cheapest_that_there_is(case: Case) -> None:
     prices = [plan.price for plan in all_plans(LaidKernel(case.kernel, case.numbers, case.task))]
     assert case.plan().price == min(prices)
     assert min(prices) > 0
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_is_not_finite_meets_no_engine_that_would_spread_it(case: Case) -> None:
-    engines = {
-        plan.engine for plan in all_plans(LaidKernel(case.kernel, case.numbers, case.task._replace(finite=False)))
-    }
-    assert TAPS in engines
-    assert not engines & SPREADING
 
 
 @pytest.mark.parametrize(
@@ -250,7 +233,6 @@ WORDS = {
     "every second of 15x15": "direct by phases in float32: 15x15 weights, fractions, every 2x2th result",
     "9x9, 2 apart": "direct by phases in float32: 9x9 weights 2x2 apart, fractions",
     "beyond 2**44, equal": f"taps in float64: 625 weights, whole numbers to {2**50}",
-    "nan under a diagonal": "taps in float32: 25 weights, whole numbers to 2295",
 }
 """Some of the cases, and what their plans say."""
 
@@ -280,7 +262,7 @@ def test_plans_and_what_they_follow_from_cannot_be_changed(value: Plan | Numbers
 def numbers_of(image: Array, kernel: Array, border: str = "zero", bias: float = 0.0) -> Numbers:
     """Return what is known of a plane and a 2-D kernel."""
     bank = kernel.astype(np.float64)[:, :, None, None]
-    return settle_numbers(image[:, :, None], bank, as_border(border), bias)
+    return settle_numbers(find_facts(image[:, :, None], matrix=True), bank, as_border(border), bias)
 
 
 ONES = np.ones((3, 3))
@@ -349,7 +331,7 @@ def test_the_bound_is_that_of_the_heaviest_map() -> None:
     bank = np.zeros((2, 2, 3, 5))
     bank[..., 1] = 1
     bank[..., 4] = -2
-    numbers = settle_numbers(np.zeros((4, 4, 6), np.uint8), bank, as_border("zero"), -7.0)
+    numbers = settle_numbers(find_facts(np.zeros((4, 4, 6), np.uint8)), bank, as_border("zero"), -7.0)
     assert numbers.bound == 2 * 12 * 255 + 7
 
 
@@ -395,4 +377,4 @@ def test_weights_beyond_float32_are_no_infinities_before_they_are_multiplied(kin
     image: Array = np.array([[0, 0, 2]], kind)[:, :, None]
     bank = np.array([[1e308, -5e307]])[:, :, None, None]
     for weights in (bank, bank / 3e9):
-        assert settle_numbers(image, weights, as_border("zero")).dtype == "float64"
+        assert settle_numbers(find_facts(image), weights, as_border("zero")).dtype == "float64"

@@ -13,7 +13,7 @@ from cnnfilter.compute import threads as tiles
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.compute.engines import Finish
-from cnnfilter.compute.exact import settle_numbers
+from cnnfilter.compute.exact import find_facts, settle_numbers
 from cnnfilter.compute.plan import Engine
 from cnnfilter.nn.geometry import Border, BorderMode, Pair, Sides, Window, as_border, as_padding
 from tests.compute.laying import (
@@ -111,7 +111,7 @@ class TestEveryEngine:
         assert result.shape == expected.shape
         largest = max(float(np.abs(plane.volume.astype(np.float64)).max()), abs(plane.border.value))
         allowed = (2e-6 if result.dtype == np.float32 else 1e-14) * float(np.abs(plane.kernel).sum()) * largest
-        whole = settle_numbers(plane.volume, plane.kernel[:, :, None, None], plane.border).whole
+        whole = settle_numbers(find_facts(plane.volume), plane.kernel[:, :, None, None], plane.border).whole
         assert np.abs(result - expected.astype(result.dtype)).max() <= (0 if whole else allowed)
 
     def test_each_of_them_lays_some_of_the_kernels(self) -> None:

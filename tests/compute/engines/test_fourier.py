@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import signal  # type: ignore[import-untyped]
 
 from cnnfilter.compute.borders import Padded
-from cnnfilter.compute.engines import SIDES, UNFINISHED, choose_side, filter_by_fourier
+from cnnfilter.compute.engines import SIDES, UNFINISHED, choose_side, filter_by_fourier, lay_tiles
 from cnnfilter.io.opencv import cv2
-from cnnfilter.nn.geometry import Border, Pair
+from cnnfilter.nn.geometry import Border, Pair, Window
 
 LENGTHS = st.one_of(st.integers(1, 100), st.integers(1, 20000))
 
@@ -50,7 +50,8 @@ def test_images_of_any_size_are_filtered_up_to_their_last_pixel(kernel: Pair, st
     for more in (0, 1, 2, 14, 15, 16, 31, 56, 120, 121):
         image = numbers.normal(size=(kernel[0] + more, kernel[1] + more // 2))
         padded = Padded(image[:, :, None], (0, 0, 0, 0), Border(), dtype)
-        result = filter_by_fourier(padded, weights, stride, UNFINISHED)[:, :, 0]
+        grid = lay_tiles(kernel, image.shape, Window(kernel, stride), rounds=False)
+        result = filter_by_fourier(padded, weights, stride, UNFINISHED, grid)[:, :, 0]
         expected = signal.correlate2d(image, weights, mode="valid")[:: stride[0], :: stride[1]]
         assert result.dtype == dtype
         assert result.shape == expected.shape
