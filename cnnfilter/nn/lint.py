@@ -6,6 +6,7 @@ from math import gcd
 from cnnfilter.nn.geometry import PaddingWord, Window, show_padding, show_pair
 from cnnfilter.nn.layers import Block, Conv, Convolution, Shape, WindowLayer, show_shape
 from cnnfilter.nn.network import Visit
+from cnnfilter.nn.resampling import Deconv
 from cnnfilter.numbers import count
 
 
@@ -147,6 +148,8 @@ def _of_visit(visit: Visit) -> Iterator[str]:
         mends = "padding" if isinstance(layer, Convolution) else "ceil or padding"
         yield from _on_unread(layer.window, flow.shape[0], flow.shape[1], mends)
         yield from _on_even(layer.window, flow.shape[0], flow.shape[1])
+    if isinstance(layer, Deconv):
+        yield from _on_empty(layer, flow.shape)
     if isinstance(layer, Block):
         paces = dict.fromkeys(tuple(along.pace for along in end.field) for end in layer.ends(flow) if end.field)
         if len(paces) > 1:
@@ -177,6 +180,16 @@ def _on_unread(window: Window, height: int, width: int, mends: str) -> Iterator[
         yield f"no window reaches some {' and '.join(f'{name}s' for name in names)}: {cause}"
     if last:
         yield f"no window reaches {' and '.join(last)} of {height}x{width}; {mends} would take them in"
+
+
+def _on_empty(layer: Deconv, shape: Shape) -> Iterator[str]:
+    """Yield a warning about rows and columns to which no weight brings a value."""
+    for axis, name in enumerate(("rows", "columns")):
+        reach, outputs, _ = layer.reach(shape, axis)
+        if not all(map(reach, range(outputs))):
+            stride, extent = layer.window.stride[axis], layer.window.extent[axis]
+            cause = f"a window of {extent} and a stride of {stride}"
+            yield f"no value reaches some {name}, which hold the bias alone: {cause}"
 
 
 def _has_gaps(window: Window, axis: int, size: int, before: int, outputs: int) -> bool:

@@ -140,6 +140,20 @@ def test_what_cannot_be_is_refused(text: str, message: str) -> None:
         cnnfilter.network(text).output((3, 3, 4))
 
 
+@pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        ("deconv:3x3,s2", []),
+        ("deconv:2x2,s2", []),
+        ("deconv:3x2,s3", ["columns, which hold the bias alone: a window of 2 and a stride of 3"]),
+        ("deconv:2x3,s2,d2x1", ["rows, which hold the bias alone: a window of 3 and a stride of 2"]),
+    ],
+)
+def test_rows_that_no_value_reaches_bring_a_warning(text: str, warnings: list[str]) -> None:
+    found = warn_about_sizes(cnnfilter.network(text).visits((8, 8, 1)))
+    assert found == [f"layer 1, deconv1: no value reaches some {warning}" for warning in warnings]
+
+
 def test_a_table_of_a_file_says_the_same() -> None:
     tables = [
         {"op": "deconv", "kernel": 3, "outputs": 8, "stride": 2, "padding": 1, "output_padding": 1, "bias": False},
