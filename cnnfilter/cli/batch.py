@@ -18,7 +18,7 @@ from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.addresses import as_local, check_stores, is_address, is_private
-from cnnfilter.io.formats import FORMATS, FORMATS_TAKING, Depth, Range, find_format, looks_like_matrix
+from cnnfilter.io.formats import FORMATS, FORMATS_TAKING, Depth, Range, find_format, is_array, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
     STANDARD_OUTPUTS,
@@ -74,6 +74,7 @@ def filter_files(
         page=settings.page,
         copies=settings.copies,
     )
+    _check_arrays(sources, settings)
     jobs, stdin = _name_jobs(sources, request, settings), b""
     if STANDARD in sources:  # what is wrong whatever it holds has been said before it is waited for
         stdin = _read_stdin()
@@ -132,7 +133,7 @@ def _collect(
             warn(text)
         return sources, below, failures
     for word in words:
-        if os.path.isdir(word) or (is_address(word) and word.endswith("/")):  # noqa: PTH112  Path.is_dir raises if it is too long
+        if not is_array(word) and (os.path.isdir(word) or (is_address(word) and word.endswith("/"))):  # noqa: PTH112  Path.is_dir raises if it is too long
             raise OutputError(f"{word}: is a folder; -r reads the images in it")
     return words, {}, ()
 
@@ -266,6 +267,9 @@ def _prints_numbers(network: Network, settings: Settings) -> bool:
 
 def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:
     """Raise an `OutputError` if the files that are named cannot hold what comes out."""
+    for job in jobs:
+        if is_array(job.source) and job.target and not is_array(job.target):
+            raise OutputError("the result of a .zarr goes into a .zarr", path=job.target)
     if settings.range_ is Range.NONE and settings.depth not in {None, Depth.FLOAT}:
         raise OutputError(f"--range none keeps floats as they are, and --depth {settings.depth} does not")
     is_vector = settings.pipeline and not settings.save and _gives_vector(network)
@@ -285,6 +289,26 @@ def _check_results(jobs: list[Job], network: Network, settings: Settings) -> Non
             raise OutputError(
                 f"{where}: the result of the network is a vector; use .txt, .csv, .tsv or .npy, or --format txt"
             )
+
+
+def _check_arrays(sources: Sequence[str], settings: Settings) -> None:
+    """Raise an `OutputError` if Zarr arrays are among other inputs, or an option does not go with them."""
+    arrays, output = [source for source in sources if is_array(source)], settings.output
+    if not arrays:
+        if output and is_array(output):
+            raise OutputError("a .zarr is made of a .zarr, and the inputs are others", path=output)
+        return
+    if other := next((source for source in sources if not is_array(source)), None):
+        raise OutputError(f"is not a .zarr, and {arrays[0]} is one; they need a command each", path=other)
+    if output in {None, STANDARD}:
+        raise OutputError("an array needs an output: -o FILE.zarr or -o FOLDER/", path=arrays[0])
+    if settings.update:
+        raise OutputError("--update compares times, and a .zarr keeps none", path=arrays[0])
+    names = ("format_", "save", "plot", "animate", "explain", "top", "region", "resize", "linear", "page", "in_place")
+    for name in (*names, "depfile", "augmentation"):
+        if getattr(settings, name) not in {None, False, ()}:
+            option = "augment" if name == "augmentation" else f"--{name.strip('_').replace('_', '-')}"
+            raise OutputError(f"{option} takes images, and this array is worked on chunk by chunk", path=arrays[0])
 
 
 def _check_reach(jobs: Sequence[Job], settings: Settings) -> None:

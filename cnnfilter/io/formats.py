@@ -99,6 +99,9 @@ FORMATS = {  # by default OpenCV writes WebP without loss, and keeps a quarter o
 }
 """What OpenCV 5 writes and reads back (tried for each), and the matrices."""
 
+ZARR = Format("Zarr", _ALL, is_matrix=True)
+"""A folder or a prefix that holds an array, which is worked on chunk by chunk."""
+
 FULL_CHROMA = 90
 """The quality from which a JPEG keeps its chroma at full size (4:4:4); below, at half the size (4:2:0)."""
 
@@ -126,10 +129,17 @@ def find_format(path: str | PurePath) -> Format:
     from pathlib import PurePath  # noqa: PLC0415  sizes and help need no path
 
     suffix = PurePath(path).suffix.lower()
+    if is_array(path):
+        return ZARR
     if suffix not in FORMATS:
         what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
         raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
     return FORMATS[suffix]
+
+
+def is_array(path: str | PurePath) -> bool:
+    """Return whether a path names a Zarr array."""
+    return str(path).rstrip("/").lower().endswith(".zarr")
 
 
 @lru_cache

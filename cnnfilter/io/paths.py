@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.addresses import Address, FilePath, as_path, is_address, list_objects
-from cnnfilter.io.formats import FORMATS, IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_matrix
+from cnnfilter.io.formats import FORMATS, IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_array, is_matrix
 
 VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 OPENCV_LIMIT = 1 << 30
@@ -232,9 +232,9 @@ def find_obstacle(path: FilePath, *, makes_folder: bool = False) -> str:
     """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
     if isinstance(path, Address):
         return ""
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not _is_zarr(path):
         return "is a folder"
-    if os.path.exists(path) and not os.path.isfile(path):
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         return SPECIAL
     if DESCRIPTOR.fullmatch(str(path)) and not os.path.exists(path):
         return "no file is open under this number"
@@ -261,7 +261,12 @@ def _printed_format(name: FilePath, output: str | None, request: OutputRequest) 
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or os.path.isdir(output)
+    return output.endswith(("/", os.sep)) or (os.path.isdir(output) and not is_array(output))
+
+
+def _is_zarr(path: Path) -> bool:
+    """Return whether a folder holds a Zarr array, in whose place another may come."""
+    return is_array(path) and any(os.path.isfile(path / name) for name in ("zarr.json", ".zarray"))
 
 
 def describe_input(name: FilePath, index: str) -> dict[str, str]:
@@ -377,6 +382,8 @@ def find_inputs(
 
 def _walk(word: str, excluded: str, failures: list[tuple[str, str]]) -> Iterable[tuple[FilePath, str]] | None:
     """Return the images in a folder, or below an address, and where below; None where a word names neither."""
+    if is_array(word):
+        return None
     if not is_address(word):
         return walk_folder(word, excluded, failures) if Path(word).is_dir() else None
     try:

@@ -17,7 +17,7 @@ from cnnfilter.io.addresses import FilePath, as_path, exists, is_address, read_t
 from cnnfilter.io.atomic import TemporaryFiles, read_bytes, write_into, write_whole
 from cnnfilter.io.decode import Batch, Picture, decode_picture, make_sketch
 from cnnfilter.io.encode import check_shape
-from cnnfilter.io.formats import find_format, is_matrix, looks_like_matrix
+from cnnfilter.io.formats import find_format, is_array, is_matrix, looks_like_matrix
 from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
@@ -111,6 +111,11 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
         except OSError as error:
             raise OutputError(error.strerror or error, path=folder) from error
     settings = work.settings
+    if work.inputs and is_array(work.inputs[0][0].source):
+        from cnnfilter.run.chunks import filter_arrays  # noqa: PLC0415  few inputs are such arrays
+
+        filter_arrays(work, hear)
+        return
     if settings.cluster:
         from cnnfilter.run.cluster import run_on_cluster  # noqa: PLC0415  few batches have one
 
@@ -400,6 +405,11 @@ def _read_head(source: str) -> Header | None:
 
 def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
     """Hand over outcomes with a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written."""
+    if work.inputs and is_array(work.inputs[0][0].source):
+        from cnnfilter.run.chunks import rehearse_arrays  # noqa: PLC0415  few inputs are such arrays
+
+        rehearse_arrays(work, hear)
+        return
     for jobs in work.inputs:
         source = jobs[0].source
         outcome = Outcome(source)

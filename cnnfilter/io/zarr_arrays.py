@@ -1,0 +1,100 @@
+"""Arrays in Zarr stores (versions 2 and 3), on this machine or at addresses: opened, created, known as complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from cnnfilter.errors import CnnFilterError, ImageFileError, MissingLibraryError
+from cnnfilter.nn.layers import Shape
+
+_COMPLETE = "complete"
+"""The attribute that is set last when an array is written."""
+
+_KEPT = (np.uint8, np.uint16, np.float32, np.float64)
+"""Types that are filtered as they are; what else there is of numbers becomes float64."""
+
+
+@contextmanager
+def _failing(path: str) -> Iterator[None]:
+    """Raise an `ImageFileError` for whatever zarr and its codecs raise."""
+    try:
+        yield
+    except CnnFilterError:
+        raise
+    except Exception as error:
+        reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
+        reason = reason or getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ImageFileError(reason.strip().splitlines()[0], path=path) from error
+
+
+def _load_zarr(path: str) -> Any:
+    try:
+        import zarr  # noqa: PLC0415  few inputs are such arrays
+    except ImportError as error:
+        raise MissingLibraryError(f"{path}: needs zarr: pip install 'cnnfilter[cluster]'") from error
+    return zarr
+
+
+def open_array(path: str) -> Any:
+    """Return the array of a store, (H, W) or (H, W, C), to be read; `ImageFileError` if there is none."""
+    zarr = _load_zarr(path)
+    with _failing(path):
+        try:
+            array = zarr.open_array(path, mode="r")
+        except zarr.errors.NodeNotFoundError as error:
+            raise ImageFileError("holds no Zarr array", path=path) from error
+        what = f"{array.dtype} of shape {array.shape}"
+        if array.ndim not in {2, 3} or 0 in array.shape:
+            raise ImageFileError(f"{what}; arrays are (H, W) or (H, W, C), and not empty", path=path)
+        if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+            raise ImageFileError(f"{what}; arrays hold real numbers of at most 64 bits", path=path)
+        if array.attrs.get(_COMPLETE) is False:
+            raise ImageFileError("is not complete: the command that wrote it was interrupted", path=path)
+        return array
+
+
+def read_part(array: Any, path: str, rows: Any, columns: Any) -> np.ndarray[Any, Any]:
+    """Return rows and columns of an array, slices or places, as (H, W, C) of a type that is filtered."""
+    with _failing(path):
+        part = np.asarray(array.oindex[rows, columns])
+    kept = next((kind for kind in _KEPT if part.dtype == kind), np.float64)
+    return np.atleast_3d(part).astype(kept, copy=False)
+
+
+def kept_type(array: Any) -> np.dtype[Any]:
+    """Return the type in which an array is filtered."""
+    return np.dtype(next((kind for kind in _KEPT if array.dtype == kind), np.float64))
+
+
+def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
+    """Return a new array of version 3 in place of any that is there; it is not complete yet."""
+    zarr = _load_zarr(path)
+    with _failing(path):
+        return zarr.create_array(
+            path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True, attributes={_COMPLETE: False}
+        )
+
+
+def reopen_array(path: str) -> Any:
+    """Return an array that was created, to be written."""
+    zarr = _load_zarr(path)
+    with _failing(path):
+        return zarr.open_array(path, mode="r+")
+
+
+def write_part(array: Any, path: str, rows: slice, columns: slice, values: np.ndarray[Any, Any]) -> None:
+    """Write whole chunks of an array."""
+    with _failing(path):
+        array[rows, columns] = values
+
+
+def complete_array(array: Any, path: str) -> None:
+    """Say that all of an array has been written."""
+    with _failing(path):
+        array.attrs[_COMPLETE] = True
