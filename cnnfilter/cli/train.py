@@ -147,7 +147,8 @@ def command(network: str, data: tuple[str, ...], **given: Any) -> None:
     the dev data are kept, or those of the last one where there is none; Ctrl-C ends with the best so far.
 
     Sized convolutions, deconv, linear, prelu and norms learn. Kernels that are named stay as they are.
-    `cnnfilter help learning` explains training step by step.
+    `cnnfilter help learning` explains training step by step. Larger networks belong to PyTorch: `cnnfilter export`
+    writes a network as its source.
     """
     # Small products are slower on several threads, and much slower where others use the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

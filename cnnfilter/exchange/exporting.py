@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Floats
+from cnnfilter.arrays import Array
 from cnnfilter.compute.forward import Program, Step, bank_of, drop_single_channel, prepare, run_program
 from cnnfilter.compute.state_dict import Init, RandomWeights, StateDict, find_tensors, order_of, read_state_dict
 from cnnfilter.compute.tiles import Model
-from cnnfilter.errors import LanguageError, MissingLibraryError, OutputError
+from cnnfilter.errors import LanguageError, MissingLibraryError, OutputError, ShapeError
 from cnnfilter.exchange.graph import INPUT, GraphWriter, OnnxGraph
 from cnnfilter.exchange.onnx_files import encode_graph, load_onnx
 from cnnfilter.exchange.onnx_rows import ROWS, ExportStep, adds_number, turns
-from cnnfilter.io.opencv import capture_stderr, cv2
+from cnnfilter.exchange.opencv_models import load_model, run_opencv
 from cnnfilter.io.weights import NEEDS_SAFETENSORS, as_tensors, encode_weights, read_classes
 from cnnfilter.log import tell
 from cnnfilter.network_files import Document, Preparation
@@ -184,7 +184,10 @@ def compare_with_opencv(exporter: Exporter, data: bytes, path: Path) -> float:
     generator = np.random.default_rng(0)
     values = generator.random(exporter.shape, dtype=np.float32) / np.float32(exporter.preparation.scale)
     expected = run_program(exporter.program, prepare(values, exporter.preparation))
-    found = run_onnx(data, values, path)
+    try:
+        found = run_opencv(lambda: load_model(data), values)
+    except ShapeError as error:
+        raise OutputError(error, path=path) from error
     largest = np.abs(expected).max(initial=np.float32(1e-30))
     shown = drop_single_channel(found)
     difference = float(np.abs(shown - expected).max() / largest) if shown.shape == expected.shape else np.inf
@@ -192,21 +195,3 @@ def compare_with_opencv(exporter: Exporter, data: bytes, path: Path) -> float:
         reason = f"OpenCV computes other values of it, by {difference:.1e} of the largest; nothing is written"
         raise OutputError(reason, path=path)
     return difference
-
-
-def run_onnx(data: bytes, volume: Array, path: Path) -> Floats:
-    """Return what OpenCV makes of a volume (H, W, C) by a model: (H', W', C') or (length,)."""
-    try:
-        (net, result), _ = capture_stderr(lambda: _run_opencv(data, volume))
-    except cv2.error as error:
-        reason = str(error).strip().splitlines()[-1].rpartition("error: ")[2]
-        raise OutputError(f"OpenCV cannot run the model ({reason})", path=path) from error
-    del net
-    values: Floats = np.asarray(result, np.float32)[0]
-    return np.ascontiguousarray(values.transpose(1, 2, 0)) if values.ndim == 3 else values.reshape(-1)
-
-
-def _run_opencv(data: bytes, volume: Array) -> tuple[cv2.dnn.Net, Array]:
-    net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
-    net.setInput(np.ascontiguousarray(volume.transpose(2, 0, 1)[None], np.float32))
-    return net, np.asarray(net.forward())

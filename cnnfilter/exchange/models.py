@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from cnnfilter.arrays import Array, Floats
-from cnnfilter.compute.operations import RUN
-from cnnfilter.errors import CnnFilterError, ModelError, ShapeError
+from cnnfilter.errors import CnnFilterError, ModelError
 from cnnfilter.exchange.graph import ForeignGraphError, OnnxGraph
 from cnnfilter.exchange.onnx_files import read_graph
-from cnnfilter.exchange.onnx_reading import ReadNetwork, read_network
-from cnnfilter.io.opencv import capture_stderr, cv2
+from cnnfilter.exchange.onnx_operators import read_network
+from cnnfilter.exchange.onnx_reading import ReadNetwork
+from cnnfilter.exchange.opencv_models import OpenCVModel
 from cnnfilter.log import hint
 from cnnfilter.network_files import Document
 from cnnfilter.nn.geometry import Pair
-from cnnfilter.nn.layers import Layer, Shape, show_shape
+from cnnfilter.nn.layers import Shape
 from cnnfilter.nn.network import Network
 
 TRIAL_SIZES = ((256, 256), (320, 192))
@@ -25,55 +21,6 @@ TRIAL_SIZES = ((256, 256), (320, 192))
 
 
 _NOT_FIXED = "the size of its input is not fixed; SIZE of `shape`, --input of `export`, --resize of `pipeline` give one"
-
-
-class OpenCVModel(Layer):
-    """A whole model, which OpenCV runs; `path` is its file."""
-
-    ROWS = "whole"
-    ALPHA = "none"
-    KEEPS_CHANNELS = False
-    TRAINABLE = False
-    op = "model"
-
-    path: str
-
-    @property
-    def text(self) -> str:
-        """The path of the model."""
-        return self.path
-
-    def output(self, shape: Shape) -> Shape:
-        """Return the shape of what comes out, which a run tells."""
-        key = self.path, self.volume(shape)
-        if key not in _SHAPES:
-            _SHAPES[key] = run_model(self.path, np.zeros(shape, np.float32)).shape
-        return _SHAPES[key]
-
-
-_SHAPES: dict[tuple[str, Shape], Shape] = {}
-_NETS: dict[str, Any] = {}
-"""The models that this process has loaded, and what comes out of them."""
-
-RUN[OpenCVModel] = lambda values, layer, *_: run_model(layer.path, values)
-
-
-def run_model(path: str, volume: Array) -> Floats:
-    """Return what OpenCV makes of a volume (H, W, C) by the model in a file: (H', W', C') or (length,)."""
-
-    def run() -> Array:
-        if path not in _NETS:
-            _NETS[path] = cv2.dnn.readNetFromONNX(path)
-        _NETS[path].setInput(np.ascontiguousarray(volume.transpose(2, 0, 1)[None], np.float32))
-        return np.asarray(_NETS[path].forward())
-
-    try:
-        result, _ = capture_stderr(run)
-    except cv2.error as error:
-        reason = str(error).strip().splitlines()[-1].rpartition("error: ")[2]
-        raise ShapeError(f"OpenCV cannot run the model on {show_shape(volume.shape)} ({reason})") from error
-    values: Floats = np.asarray(result, np.float32)[0]
-    return np.ascontiguousarray(values.transpose(1, 2, 0)) if values.ndim == 3 else values.reshape(-1)
 
 
 def read_model(path: Path, size: Pair | None = None, *, runs: bool = False) -> Document:

@@ -82,10 +82,10 @@ def as_tensors(tensors: Mapping[str, Any], source: str = "") -> dict[str, Array]
     for key, value in tensors.items():
         name = f"{source}{key}"
         tensor = as_array(value, name, KernelError)
+        if tensor.dtype == np.dtype("V2"):  # as numpy stores bfloat16
+            tensor = _widen(tensor.view("<u2"))
         if tensor.dtype.kind not in "buif":
             hint = "; a file of torch.save is written anew by numpy.savez" if name.endswith("data.pkl") else ""
-            if tensor.dtype == np.dtype("V2"):
-                hint = ", as numpy writes bfloat16; save float32 of them, or .safetensors"
             raise KernelError(f"{name} holds {tensor.dtype}, and weights are numbers{hint}")
         is_double = tensor.dtype.kind == "f" and tensor.dtype.itemsize >= np.dtype(np.float64).itemsize
         tensor = tensor.astype(np.float64 if is_double else np.float32, copy=False)
@@ -136,13 +136,18 @@ _STORED = {
 
 
 def _decode_tensor(name: str, tensor: Mapping[str, Any], path: str | Path) -> Array:
-    """Return a tensor of .safetensors; a bfloat16 is the upper half of a float32."""
+    """Return a tensor of .safetensors."""
     kind = str(tensor["dtype"])
     if kind not in _STORED:
         reason = f"{name} holds {kind}; read are F64, F32, F16, BF16 and whole numbers: `.float()` makes F32 in PyTorch"
         raise KernelError(reason, path=path)
     values = np.frombuffer(tensor["data"], _STORED[kind]).reshape(tensor["shape"])
-    return (values.astype("<u4") << 16).view("<f4") if kind == "BF16" else values
+    return _widen(values) if kind == "BF16" else values
+
+
+def _widen(halves: Array) -> Array:
+    """Return the float32 of which bfloat16 is the upper half."""
+    return np.asarray((halves.astype("<u4") << 16).view("<f4"))
 
 
 def _first_line(error: Exception) -> str:

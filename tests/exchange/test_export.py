@@ -32,6 +32,10 @@ def test_other_programs_compute_the_same_of_a_model(case: Case, tmp_path: Path) 
         session = import_module("onnxruntime").InferenceSession(path)
         (found,) = session.run(None, {"input": np.concatenate([image / 2, image])})
         assert difference(from_torch(found[1:]), expected) < CLOSE
+    read = cnnfilter.network(path)
+    assert difference(np.asarray(read.run(case.image)), expected) < CLOSE / 10
+    if case in KNOWN[:5]:
+        assert str(read) == str(cnnfilter.network(case.network))
     path.unlink()  # a ResNet is large, and the folders of three runs are kept
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import cnnfilter
 from tests.cli.conftest import Run
-from tests.exchange.running import CASES, KNOWN, Case, difference
+from tests.exchange.running import CASES, Case, difference
 from tests.reference.seeded import seeded_image
 
 onnx = pytest.importorskip("onnx")
@@ -41,26 +41,25 @@ def rows_of(network: Any, size: tuple[int, int, int]) -> list[tuple[Any, ...]]:
     return [(row.name, row.op, row.output, row.parameters, row.macs, row.receptive_field, row.jump) for row in rows]
 
 
-@pytest.mark.parametrize("case", CASES[:-1], ids=lambda case: case.network[:60])
-def test_a_model_that_was_written_is_read_again(case: Case, tmp_path: Path) -> None:
-    expected = case.run(tmp_path)
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in CASES[:-1]
+        if not case.network.startswith((*NO_LAYER, "digits", "resnet18", "groupnorm:2,noaff"))
+    ],
+    ids=lambda case: case.network[:60],
+)
+def test_a_model_that_was_written_has_the_same_table(case: Case, tmp_path: Path) -> None:
     path = case.export(tmp_path / "net.onnx")
-    read = cnnfilter.network(path)
-    assert difference(np.asarray(read.run(case.image)), expected) < CLOSE
-    if not case.network.startswith(NO_LAYER):
-        before = cnnfilter.network(case.network)
-        skipped = 1 if case.network == "digits" else 0  # gray of one channel is no operator
-        if not (skipped or "noaffine" in case.network or "adaptive" in case.network):
-            assert rows_of(read, case.size) == rows_of(before, case.size)
-    for made in tmp_path.glob("net.*"):
-        made.unlink()
-
-
-@pytest.mark.parametrize("case", KNOWN[:5], ids=lambda case: case.network[:60])
-def test_known_networks_come_back_in_the_same_words(case: Case, tmp_path: Path) -> None:
-    path = case.export(tmp_path / "net.onnx")
-    assert str(cnnfilter.network(path)) == str(cnnfilter.network(case.network))
+    assert rows_of(cnnfilter.network(path), case.size) == rows_of(cnnfilter.network(case.network), case.size)
     path.unlink()
+
+
+def test_the_table_of_resnet_is_the_same_again(tmp_path: Path) -> None:
+    model = cnnfilter.network(Case("resnet18", (32, 32, 3)).export(tmp_path / "net.onnx"))
+    assert rows_of(model, (224, 224, 3)) == rows_of(cnnfilter.network("resnet18"), (224, 224, 3))
+    (tmp_path / "net.onnx").unlink()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model["name"])

@@ -1,0 +1,483 @@
+"""What each operator of ONNX is as a layer: a function for each, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isclose, prod
+from typing import Any
+
+import numpy as np
+
+from cnnfilter.compute.state_dict import order_of
+from cnnfilter.exchange.graph import ForeignGraphError, OnnxGraph, OnnxNode
+from cnnfilter.exchange.onnx_reading import GraphReader, Reader, ReadNetwork, as_decimal, title_of
+from cnnfilter.exchange.onnx_rows import FUNCTIONS
+from cnnfilter.nn.frozen import replace
+from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Sides, Window
+from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, Layer, Shape
+from cnnfilter.nn.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from cnnfilter.nn.other_layers import (
+    Activation,
+    ChannelMode,
+    ChannelPool,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Gray,
+    Linear,
+    Pool,
+    PoolMode,
+    PRelu,
+    Residual,
+    Softmax,
+)
+from cnnfilter.nn.resampling import Deconv, Interpolation, Upsample
+
+_NORMED_GROUPS = ("Reshape", ("InstanceNormalization", ("Reshape", "x", "groups"), "one", "zero"), "volume")
+_NORMED_CHANNELS = (
+    "Div",
+    "x",
+    ("Pow", ("Reshape", ("Conv", ("Reshape", ("Mul", "x", "x"), "rows"), "weights", "k"), "volume"), "beta"),
+)
+_AVERAGED_CHANNELS = ("Div", "x", ("Pow", ("Add", ("Mul", "means", "alpha"), "k"), "beta"))
+_SQUARES = ("Sqrt", ("Conv", ("Mul", "x", "x"), "ones"))
+_LEAST = ("Neg", ("MaxPool", ("Neg", "x")))
+
+_BORDERS = {"edge": BorderMode.EDGE, "reflect": BorderMode.REFLECT, "wrap": BorderMode.WRAP}
+
+
+def _window(reader: GraphReader, node: OnnxNode, size: Iterable[int], usual_stride: int = 1) -> Window:
+    """Return the window of a convolution or a pool."""
+    sides = tuple(int(side) for side in size)
+    if len(sides) != 2:
+        raise ForeignGraphError(f"{title_of(node)} has a window of {len(sides)} dimensions")
+    given = node.attributes
+    stride = tuple(given.get("strides", (usual_stride, usual_stride)))
+    dilation = tuple(given.get("dilations", (1, 1)))
+    words: dict[str, PaddingWord | Sides] = {
+        "SAME_UPPER": PaddingWord.SAME,
+        "SAME_LOWER": PaddingWord.SAME_LOWER,
+        "VALID": (0, 0, 0, 0),
+    }
+    top, left, bottom, right = given.get("pads", (0, 0, 0, 0))
+    padding = words.get(given.get("auto_pad", "NOTSET"), (top, left, bottom, right))
+    window = Window((sides[0], sides[1]), (stride[0], stride[1]), padding, (dilation[0], dilation[1]))
+    return replace(window, ceil=True) if given.get("ceil_mode") else window
+
+
+def _pad_before(reader: GraphReader, name: str) -> tuple[str, Sides, Border]:
+    """Return what a Pad node takes, its sides and its border, where a value comes from one."""
+    node = reader.producers.get(name)
+    if node is None or node.op != "Pad" or name in reader.names:
+        return name, (0, 0, 0, 0), Border()
+    pads = reader.constant(node, 1)
+    sides = [int(side) for side in (node.attributes["pads"] if pads is None else pads)]
+    if len(sides) != 8 or any((*sides[:2], *sides[4:6])) or min(sides) < 0 or (len(node.inputs) > 3 and node.inputs[3]):
+        raise ForeignGraphError(f"{title_of(node)} pads more than rows and columns")
+    mode, value = node.attributes.get("mode", "constant"), reader.constant(node, 2)
+    number = float(node.attributes.get("value", 0.0) if value is None else value.item())
+    border = Border(_BORDERS[mode]) if mode in _BORDERS else Border(BorderMode.CONSTANT, number) if number else Border()
+    return node.inputs[0], (sides[2], sides[3], sides[6], sides[7]), border
+
+
+def _conv(reader: GraphReader, node: OnnxNode) -> str:
+    weight, bias = reader.weight(node, 1), reader.constant(node, 2)
+    source, pads, border = _pad_before(reader, node.inputs[0])
+    channels, groups = reader.shape(source)[2], node.attributes.get("group", 1)
+    is_gray = weight.shape == (1, 3, 1, 1) and np.array_equal(weight.ravel(), np.asarray(Gray.WEIGHTS, np.float32))
+    window = _window(reader, node, weight.shape[2:])
+    if is_gray and bias is None and window == Window((1, 1)):
+        return reader.layer(Gray(), source)
+    if any(pads):
+        if border.mode is BorderMode.ZERO and not isinstance(window.padding, PaddingWord):
+            top, left, bottom, right = (inner + outer for inner, outer in zip(window.padding, pads, strict=True))
+            pads = top, left, bottom, right
+        elif window.padding != (0, 0, 0, 0):
+            raise ForeignGraphError(f"{title_of(node)} is padded twice")
+        window = replace(window, padding=pads)
+    given: dict[str, Any] = {"window": window, "learned_bias": bias is not None, "border": border}
+    if groups > 1 and groups == channels and len(weight) % channels == 0:
+        layer: Layer = DepthwiseConv(multiplier=len(weight) // channels, **given)
+    else:
+        layer = Conv(outputs=len(weight), groups=groups, **given)
+    return reader.layer(layer, source, weight=weight, bias=bias)
+
+
+def _deconv(reader: GraphReader, node: OnnxNode) -> str:
+    weight, bias = reader.weight(node, 1), reader.constant(node, 2)
+    if "output_shape" in node.attributes or node.attributes.get("auto_pad", "NOTSET") != "NOTSET":
+        raise ForeignGraphError(f"{title_of(node)} gives the size of what comes out")
+    rows, columns = node.attributes.get("output_padding", (0, 0))
+    groups = node.attributes.get("group", 1)
+    layer = Deconv(
+        window=_window(reader, node, weight.shape[2:]),
+        outputs=weight.shape[1] * groups,
+        groups=groups,
+        output_padding=(rows, columns),
+        bias=bias is not None,
+    )
+    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias)
+
+
+def _gemm(reader: GraphReader, node: OnnxNode) -> str:
+    given = node.attributes
+    if given.get("transA") or given.get("alpha", 1) != 1 or given.get("beta", 1) != 1:
+        raise ForeignGraphError(f"{title_of(node)} is no plain product")
+    weight, bias = reader.weight(node, 1), reader.constant(node, 2)
+    weight = weight if given.get("transB") else weight.T
+    bias = None if bias is None else np.broadcast_to(bias.reshape(-1), (len(weight),))
+    return reader.layer(Linear(outputs=len(weight), bias=bias is not None), node.inputs[0], weight=weight, bias=bias)
+
+
+def _matmul(reader: GraphReader, node: OnnxNode) -> str:
+    weight = reader.weight(node, 1)
+    if weight.ndim != 2 or len(reader.shape(node.inputs[0])) != 1:
+        raise ForeignGraphError(f"{title_of(node)} is a product of more than a vector and a matrix")
+    return reader.layer(Linear(outputs=weight.shape[1], bias=False), node.inputs[0], weight=weight.T)
+
+
+def _norm(reader: GraphReader, node: OnnxNode) -> str:
+    weight, bias, mean, variance = (reader.weight(node, place) for place in (1, 2, 3, 4))
+    layer = BatchNorm(eps=as_decimal(node.attributes.get("epsilon", 1e-5)))
+    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias, running_mean=mean, running_var=variance)
+
+
+def _instance_norm(reader: GraphReader, node: OnnxNode) -> str:
+    weight, bias = reader.weight(node, 1), reader.weight(node, 2)
+    eps = as_decimal(node.attributes.get("epsilon", 1e-5))
+    if (weight == 1).all() and not bias.any():
+        return reader.layer(InstanceNorm(eps=eps), node.inputs[0])
+    layer = GroupNorm(groups=reader.shape(node.inputs[0])[2], eps=eps)
+    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias)
+
+
+def _layer_norm(reader: GraphReader, node: OnnxNode) -> str:
+    shape, axis = reader.shape(node.inputs[0]), node.attributes.get("axis", -1)
+    if axis not in {1, -len(shape)}:
+        raise ForeignGraphError(f"{title_of(node)} is a norm along axis {axis}")
+    weight, bias = reader.weight(node, 1), reader.constant(node, 2)
+    bias = np.zeros_like(weight) if bias is None else bias
+    layer = LayerNorm(eps=as_decimal(node.attributes.get("epsilon", 1e-5)))
+    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias)
+
+
+def _group_norm(reader: GraphReader, node: OnnxNode) -> str:
+    weight, bias = reader.weight(node, 1), reader.weight(node, 2)
+    groups, channels = node.attributes["num_groups"], reader.shape(node.inputs[0])[2]
+    weight, bias = (np.repeat(part, channels // len(part)) for part in (weight, bias))
+    layer = GroupNorm(groups=groups, eps=as_decimal(node.attributes.get("epsilon", 1e-5)))
+    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias)
+
+
+def _lrn(reader: GraphReader, node: OnnxNode) -> str:
+    size, given = node.attributes["size"], node.attributes
+    if size % 2 == 0:
+        raise ForeignGraphError(f"{title_of(node)} has an even size, which means other channels here")
+    alpha, beta, k = (
+        as_decimal(given.get(key, usual)) for key, usual in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+    )
+    return reader.layer(LocalResponseNorm(size=size, alpha=alpha, beta=beta, k=k), node.inputs[0])
+
+
+def _div(reader: GraphReader, node: OnnxNode) -> str:
+    if reader.prepares(node):
+        return reader.flow.input
+    if found := reader.match(node.outputs[0], _NORMED_CHANNELS):
+        weights = reader.constants[found["weights"]]
+        layer = LocalResponseNorm(
+            size=weights.shape[2],
+            alpha=as_decimal(weights.flat[0] * weights.shape[2]),
+            beta=as_decimal(reader.constants[found["beta"]].item()),
+            k=as_decimal(reader.constants[found["k"]].item()),
+        )
+        return reader.layer(layer, found["x"])
+    if found := reader.match(node.outputs[0], _AVERAGED_CHANNELS):
+        alpha, beta, k = (as_decimal(reader.constants[found[key]].item()) for key in ("alpha", "beta", "k"))
+        size = _count_averaged(reader, found["means"], found["x"])
+        return reader.layer(LocalResponseNorm(size=size, alpha=alpha, beta=beta, k=k), found["x"])
+    raise ForeignGraphError(f"{title_of(node)} divides by what no layer does")
+
+
+def _count_averaged(reader: GraphReader, name: str, source: str) -> int:
+    """Return of how many channels means are taken, of the squares of a value; PyTorch asks for the shape of them."""
+    node = reader.producers[name]
+    while node.op in {"Reshape", "Squeeze", "If", "Equal", "Gather", "Shape"}:
+        node = reader.producers[node.inputs[0]]
+    size, *others = node.attributes["kernel_shape"]
+    pad = reader.producers[node.inputs[0]]
+    sides = reader.weight(pad, 1).tolist()
+    squares = reader.producers[reader.producers[pad.inputs[0]].inputs[0]]
+    is_usual = node.op == "AveragePool" and set(others) == {1} and sides[2] == size // 2 and sum(sides) == size - 1
+    if not is_usual or (squares.op, squares.inputs) != ("Mul", (source, source)):
+        raise ForeignGraphError(f"{title_of(node)} takes means of something else than neighbouring channels")
+    return int(size)
+
+
+def _plain(function: Function) -> Reader:
+    row = FUNCTIONS[function]
+
+    def read(reader: GraphReader, node: OnnxNode) -> str:
+        given, usual = node.attributes, {"LeakyRelu": 0.01, "Elu": 1.0}
+        if any(
+            not isclose(given.get(key, {"alpha": 0.2}.get(key, 0.5)), number, rel_tol=1e-5)
+            for key, number in row.fixed.items()
+        ):
+            raise ForeignGraphError(f"{title_of(node)} has other numbers than PyTorch's")
+        slope = as_decimal(given.get(row.attribute, usual[node.op])) if row.attribute else None
+        return reader.layer(Activation(function=function, slope=slope), node.inputs[0])
+
+    return read
+
+
+def _clip(reader: GraphReader, node: OnnxNode) -> str:
+    ends = []
+    for place, key in ((1, "min"), (2, "max")):
+        given = reader.constant(node, place)
+        ends.append(node.attributes.get(key) if given is None else float(given.item()))
+    least, most = ends
+    if least == 0 and most == 6:
+        return reader.layer(Activation(function=Function.RELU6), node.inputs[0])
+    if least == 0 and (most is None or most > 1e30):
+        return reader.layer(Activation(function=Function.RELU), node.inputs[0])
+    raise ForeignGraphError(f"{title_of(node)} has other ends than 0 and 6")
+
+
+def _prelu(reader: GraphReader, node: OnnxNode) -> str:
+    slopes, channels = reader.weight(node, 1), reader.shape(node.inputs[0])[-1]
+    if slopes.size not in {1, channels}:
+        raise ForeignGraphError(f"{title_of(node)} has a slope for each value")
+    return reader.layer(PRelu(each=slopes.size > 1), node.inputs[0], weight=slopes.ravel())
+
+
+def _softmax(reader: GraphReader, node: OnnxNode) -> str:
+    shape, axis = reader.shape(node.inputs[0]), node.attributes.get("axis", -1 if reader.graph.opset >= 13 else 1)
+    if axis not in {1, -len(shape)}:
+        raise ForeignGraphError(f"{title_of(node)} is along axis {axis}, and not along the channels")
+    return reader.layer(Softmax(), node.inputs[0])
+
+
+def _dropout(reader: GraphReader, node: OnnxNode) -> str:
+    ratio = reader.constant(node, 1)
+    rate = node.attributes.get("ratio", 0.5) if ratio is None else float(ratio.item())
+    return reader.layer(Dropout(rate=as_decimal(rate)), node.inputs[0])
+
+
+def _identity(reader: GraphReader, node: OnnxNode) -> str:
+    return reader.value(node.inputs[0])
+
+
+def _pool(mode: PoolMode) -> Reader:
+    def read(reader: GraphReader, node: OnnxNode) -> str:
+        window = _window(reader, node, node.attributes["kernel_shape"])
+        counts = bool(node.attributes.get("count_include_pad")) and window.padding != (0, 0, 0, 0)
+        if node.attributes.get("p", 2) != 2 or node.attributes.get("storage_order"):
+            raise ForeignGraphError(f"{title_of(node)} is another norm than the one of squares")
+        return reader.layer(Pool(mode=mode, window=window, count_include_pad=counts), node.inputs[0])
+
+    return read
+
+
+def _global_pool(mode: PoolMode) -> Reader:
+    return lambda reader, node: reader.layer(GlobalPool(mode=mode), node.inputs[0])
+
+
+def _reduce(mode: ChannelMode) -> Reader:
+    def read(reader: GraphReader, node: OnnxNode) -> str:
+        given = reader.constant(node, 1)
+        axes = node.attributes.get("axes") if given is None else given.tolist()
+        shape, keeps = reader.shape(node.inputs[0]), node.attributes.get("keepdims", 1)
+        places = sorted(axis % (len(shape) + 1) for axis in axes or ())
+        pools = {ChannelMode.AVG: PoolMode.AVG, ChannelMode.MAX: PoolMode.MAX}
+        if places == [2, 3] and mode in pools:
+            pooled = reader.layer(GlobalPool(mode=pools[mode]), node.inputs[0])
+            return pooled if keeps else reader.behind(Flatten(), pooled)
+        if places == [1] and keeps and len(shape) == 3:
+            return reader.layer(ChannelPool(mode=mode), node.inputs[0])
+        raise ForeignGraphError(f"{title_of(node)} is along axes {axes}")
+
+    return read
+
+
+def _reshape(reader: GraphReader, node: OnnxNode) -> str:
+    if found := reader.match(node.outputs[0], _NORMED_GROUPS):
+        inner = reader.producers[reader.producers[node.outputs[0]].inputs[0]]
+        one, zero = reader.constants[found["one"]], reader.constants[found["zero"]]
+        if (one == 1).all() and not zero.any():
+            layer = GroupNorm(groups=len(one), eps=as_decimal(inner.attributes.get("epsilon", 1e-5)), affine=False)
+            return reader.layer(layer, found["x"])
+    wanted = [int(size) for size in reader.weight(node, 1)]
+    shape = reader.shape(node.inputs[0])
+    before = (1, shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
+    sizes = [before[axis] if size == 0 and axis < len(before) else size for axis, size in enumerate(wanted)]
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = prod(before) // max(1, -prod(sizes))
+    if tuple(sizes) == before:
+        return reader.value(node.inputs[0])
+    if tuple(sizes) == (1, prod(before)):
+        return reader.layer(Flatten(), node.inputs[0])
+    raise ForeignGraphError(f"{title_of(node)} makes {sizes} of {list(before)}")
+
+
+def _flatten(reader: GraphReader, node: OnnxNode) -> str:
+    if node.attributes.get("axis", 1) != 1:
+        raise ForeignGraphError(f"{title_of(node)} flattens the batch")
+    return reader.layer(Flatten(), node.inputs[0])
+
+
+def _squeeze(reader: GraphReader, node: OnnxNode) -> str:
+    given, shape = reader.constant(node, 1), reader.shape(node.inputs[0])
+    axes = node.attributes.get("axes") if given is None else given.tolist()
+    if len(shape) == 3 and shape[:2] == (1, 1) and sorted(axis % 4 for axis in axes or ()) == [2, 3]:
+        return reader.layer(Flatten(), node.inputs[0])
+    raise ForeignGraphError(f"{title_of(node)} removes other axes than those of a pooled volume")
+
+
+def _add(reader: GraphReader, node: OnnxNode) -> str:
+    constants = [place for place, name in enumerate(node.inputs) if name in reader.constants]
+    if not constants:
+        shapes = {reader.shape(name) for name in node.inputs}
+        if len(shapes) > 1:
+            raise ForeignGraphError(f"{title_of(node)} adds values of other sizes")
+        return reader.layer(Residual(branches=((), ())), *node.inputs)
+    if len(node.inputs) != 2:
+        raise ForeignGraphError(f"{title_of(node)} adds constants")
+    return _scale_or_shift(reader, node, constants[0], "bias")
+
+
+def _mul(reader: GraphReader, node: OnnxNode) -> str:
+    if reader.prepares(node):
+        return reader.flow.input
+    constants = [place for place, name in enumerate(node.inputs) if name in reader.constants]
+    if len(constants) != 1:
+        raise ForeignGraphError(f"{title_of(node)} multiplies values with each other")
+    return _scale_or_shift(reader, node, constants[0], "weight")
+
+
+def _scale_or_shift(reader: GraphReader, node: OnnxNode, place: int, part: str) -> str:
+    """Take a constant for each channel as a part of the linear layer or the norm before it."""
+    numbers, source = reader.constants[node.inputs[place]], node.inputs[1 - place]
+    value = reader.value(source)
+    made, shape = reader.flow.made.get(value), reader.flow.flows[value].shape
+    if made and reader.users[source] == 1:
+        layer = made.layer
+        if part == "bias" and isinstance(layer, Linear) and not layer.bias and numbers.size == layer.outputs:
+            return reader.replace(value, replace(layer, bias=True), bias=numbers.reshape(-1))
+        fits = numbers.size == shape[-1] and (len(shape) == 1 or numbers.shape[-3:] == (shape[2], 1, 1))
+        if isinstance(layer, GroupNorm) and fits and part not in made.tensors and (part == "bias" or not layer.affine):
+            usual = {"weight": np.ones(shape[-1], np.float32), "bias": np.zeros(shape[-1], np.float32)}
+            given = {**usual, **made.tensors, part: numbers.reshape(-1)}
+            if part == "weight":
+                del given["bias"]
+            return reader.replace(value, replace(layer, affine=True), **given)
+    raise ForeignGraphError(f"{title_of(node)} has a constant that belongs to no layer")
+
+
+def _sub(reader: GraphReader, node: OnnxNode) -> str:
+    if reader.prepares(node):
+        return reader.flow.input
+    raise ForeignGraphError(f"{title_of(node)} subtracts what no layer does")
+
+
+def _concat(reader: GraphReader, node: OnnxNode) -> str:
+    dimensions = len(reader.shape(node.inputs[0])) + 1
+    if node.attributes["axis"] % dimensions != 1:
+        raise ForeignGraphError(f"{title_of(node)} is along axis {node.attributes['axis']}, and not along the channels")
+    return reader.concatenate([reader.value(name) for name in node.inputs])
+
+
+def _gather(reader: GraphReader, node: OnnxNode) -> str:
+    value, places = reader.value(node.inputs[0]), reader.weight(node, 1)
+    if node.attributes.get("axis", 0) == 1 and np.array_equal(places, order_of(reader.flow.flows[value].parts)):
+        return reader.mark_order(value)
+    raise ForeignGraphError(f"{title_of(node)} picks some values")
+
+
+def _resize(reader: GraphReader, node: OnnxNode) -> str:
+    given, place = node.attributes, 1 if node.op == "Upsample" else 2
+    scales, sizes = reader.constant(node, place), reader.constant(node, 3)
+    shape = reader.shape(node.inputs[0])
+    if scales is None or not scales.size:
+        if sizes is None:
+            raise ForeignGraphError(f"{title_of(node)} lacks a scale")
+        scales = np.asarray(sizes) / (1, shape[2], *shape[:2])
+    factors = [float(scale) for scale in scales]
+    if factors[:2] != [1, 1] or any(factor != int(factor) or factor < 1 for factor in factors):
+        raise ForeignGraphError(f"{title_of(node)} has scales {factors}, and not whole numbers")
+    mode, coordinates = given.get("mode", "nearest"), given.get("coordinate_transformation_mode", "half_pixel")
+    is_nearest = mode == "nearest" and (
+        node.op == "Upsample" or (coordinates == "asymmetric" and given.get("nearest_mode") == "floor")
+    )
+    is_linear = mode == "linear" and coordinates in {"half_pixel", "pytorch_half_pixel"}
+    if not is_nearest and not is_linear:
+        raise ForeignGraphError(f"{title_of(node)} interpolates by {mode} with {coordinates}")
+    kind = Interpolation.NEAREST if is_nearest else Interpolation.BILINEAR
+    return reader.layer(Upsample(factor=(int(factors[2]), int(factors[3])), interpolation=kind), node.inputs[0])
+
+
+def _sqrt(reader: GraphReader, node: OnnxNode) -> str:
+    found = reader.match(node.outputs[0], _SQUARES)
+    if not found or not (reader.constants[found["ones"]] == 1).all():
+        raise ForeignGraphError(f"{title_of(node)} is the root of what no layer makes")
+    conv = reader.producers[node.inputs[0]]
+    window = _window(reader, conv, reader.constants[found["ones"]].shape[2:])
+    return reader.layer(Pool(mode=PoolMode.L2, window=window), found["x"])
+
+
+def _neg(reader: GraphReader, node: OnnxNode) -> str:
+    found = reader.match(node.outputs[0], _LEAST)
+    if not found:
+        raise ForeignGraphError(f"{title_of(node)} is an operator that is not known here")
+    pool = reader.producers[node.inputs[0]]
+    return reader.layer(
+        Pool(mode=PoolMode.MIN, window=_window(reader, pool, pool.attributes["kernel_shape"])), found["x"]
+    )
+
+
+READERS: dict[str, Reader] = {
+    **{row.onnx: _plain(function) for function, row in FUNCTIONS.items()},
+    "Gelu": lambda reader, node: reader.layer(Activation(function=Function.GELU), node.inputs[0]),
+    "Conv": _conv,
+    "ConvTranspose": _deconv,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "BatchNormalization": _norm,
+    "InstanceNormalization": _instance_norm,
+    "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
+    "LRN": _lrn,
+    "Clip": _clip,
+    "PRelu": _prelu,
+    "Softmax": _softmax,
+    "Dropout": _dropout,
+    "Identity": _identity,
+    "MaxPool": _pool(PoolMode.MAX),
+    "AveragePool": _pool(PoolMode.AVG),
+    "LpPool": _pool(PoolMode.L2),
+    "GlobalAveragePool": _global_pool(PoolMode.AVG),
+    "GlobalMaxPool": _global_pool(PoolMode.MAX),
+    "ReduceMean": _reduce(ChannelMode.AVG),
+    "ReduceMax": _reduce(ChannelMode.MAX),
+    "ReduceMin": _reduce(ChannelMode.MIN),
+    "ReduceSum": _reduce(ChannelMode.SUM),
+    "ReduceL2": _reduce(ChannelMode.MAGNITUDE),
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Squeeze": _squeeze,
+    "Add": _add,
+    "Sum": _add,
+    "Mul": _mul,
+    "Sub": _sub,
+    "Div": _div,
+    "Concat": _concat,
+    "Gather": _gather,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "Sqrt": _sqrt,
+    "Neg": _neg,
+}
+"""What makes layers of each operator of ONNX."""
+
+
+def read_network(graph: OnnxGraph, shape: Shape) -> ReadNetwork:
+    """Return the network that a graph is for an input of (height, width, channels)."""
+    return GraphReader(graph, shape, READERS).read()
