@@ -386,13 +386,11 @@ def choose_side(length: int, kernel: int) -> int:
 class Tile(NamedTuple):
     """Results from `start` to `stop` along an axis, made of a transform of a length, `side`.
 
-    It is that of the pixels under their windows and of as many more as it takes, but of none that only windows of
-    `limit` and later see: zeros are taken in their place.
+    It is that of the pixels under their windows, with zeros after them: no others change the last bits.
     """
 
     start: int
     stop: int
-    limit: int
     side: int
 
 
@@ -425,13 +423,13 @@ def _cut_tiles(results: Pair, kernel: int) -> Iterator[Tile]:
         return
     side = choose_side(limit - start + kernel - 1, kernel)
     for first in range(start, limit, side - kernel + 1):
-        yield Tile(first, min(first + side - kernel + 1, limit), limit, side)
+        yield Tile(first, min(first + side - kernel + 1, limit), side)
 
 
 def move_tiles(tiles: tuple[Tile, ...], first: int, count: int) -> tuple[Tile, ...]:
     """Return the whole tiles of so many results, from the first of which they are counted."""
     some = [tile for tile in tiles if tile.start >= first and tile.stop <= first + count]
-    return tuple(Tile(one.start - first, one.stop - first, one.limit - first, one.side) for one in some)
+    return tuple(Tile(one.start - first, one.stop - first, one.side) for one in some)
 
 
 def filter_by_fourier(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish, grid: Grid) -> Floats:
@@ -485,10 +483,7 @@ def _sum_spectra(phases: _Phases, spectra: list[Floats], tile: tuple[Tile, Tile]
     totals, plane, product = memory("totals", channels, *sides), memory("plane", *sides), memory("product", *sides)
     pixels = memory("pixels", *sides, channels)
     for number, ((part, kernel), spectrum) in enumerate(zip(phases, spectra, strict=True)):
-        rows, columns = (
-            slice(one.start, min(one.start + one.side, one.limit + size - 1))
-            for one, size in zip(tile, kernel.shape, strict=True)
-        )
+        rows, columns = (slice(one.start, one.stop + size - 1) for one, size in zip(tile, kernel.shape, strict=True))
         shape = rows.stop - rows.start, columns.stop - columns.start
         pixels[shape[0] :] = 0
         pixels[:, shape[1] :] = 0

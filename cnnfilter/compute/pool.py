@@ -165,7 +165,10 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
         volume = np.square(volume, dtype=dtype)
     padded = pad_to_windows(volume, window, output, 0.0, dtype)
     finish = UNFINISHED._replace(divisor=divisor)
-    if window.stride == window.size and window.dilation == (1, 1) and pixels > 1 and pixels & (pixels - 1) == 0:
+    whole, side_by_side = volume.dtype.kind != "f", window.stride == window.size and window.dilation == (1, 1)
+    if (
+        whole and side_by_side and pixels > 1 and pixels & (pixels - 1) == 0
+    ):  # OpenCV adds fractions in an order of their place
         return _reduce_by_area(padded, window, output, finish)
     overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
     if window.dilation == (1, 1) and overlaps and dtype == "float32":
@@ -280,8 +283,6 @@ def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.uf
     side_by_side = window.stride[axis] == size and window.dilation[axis] == 1 and source.dtype == dtype
     if side_by_side and axis == 0 and size > 2:
         return np.asarray(join.reduce(source[: count * size].reshape(count, size, *source.shape[1:]), axis=1))
-    if side_by_side and axis == 1 and join is np.add and source.shape[2] == 1:
-        return source[:, : count * size].reshape(len(source), count, size) @ np.ones((size, 1), dtype)
     reach, stride = (count - 1) * window.stride[axis] + 1, window.stride[axis]
     starts = [tap * window.dilation[axis] for tap in range(size)]
     parts = [slice(start, start + reach, stride) for start in starts]
