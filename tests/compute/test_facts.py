@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage  # type: ignore[import-untyped]
 
+from cnnfilter.arrays import Array
 from cnnfilter.compute.convolve import convolve_volume
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
 
@@ -17,7 +18,8 @@ KERNEL = np.array([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]])
 @pytest.mark.parametrize("value", [0.0, 0.25, 7.0])
 @pytest.mark.parametrize("scale", [1.0, 1 / 9, 1e5])
 def test_one_bank_after_another_gives_what_scipy_gives(dtype: type, bias: float, value: float, scale: float) -> None:
-    volume, kernel = PIXELS.astype(dtype), KERNEL * scale
+    volume: Array = PIXELS.astype(dtype)
+    kernel = KERNEL * scale
     bank = np.repeat(kernel[:, :, None, None], 2, axis=3)
     window = Window((3, 3), padding=PaddingWord.SAME)
     border = Border(BorderMode.CONSTANT, value)
