@@ -185,3 +185,20 @@ def test_without_onnx_a_line_names_it(run: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "onnx", None)
     for words in (["shape", FOLDER / "plain.onnx"], ["export", "digits", "-o", "x.onnx"]):
         assert "needs the package onnx (pip install onnx)" in run(*words, status=1).stderr
+
+
+def test_scale_mean_and_deviation_are_in_the_model_and_come_back(run: Run) -> None:
+    Path("net.toml").write_text(
+        'input = "9x8x3"\ninput_scale = "1/255"\nmean = [0.5, 0.4, 0.3]\nstd = [0.2, 0.3, 0.4]\n'
+        'layers = ["conv:3x3,4@a.b relu", "flatten fc:3"]\n',
+        encoding="utf-8",
+    )
+    for name in ("net.onnx", "net.npz"):
+        run("export", "net.toml", "--init", "he", "-o", name)
+    image = np.random.default_rng(0).integers(0, 256, (9, 8, 3)).astype(np.uint8)
+    before, read = cnnfilter.network("net.toml"), cnnfilter.network("net.onnx")
+    assert read.preparation == before.preparation
+    assert difference(np.asarray(read.run(image)), np.asarray(before.run(image, weights="net.npz"))) < CLOSE
+    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator("net.onnx")
+    (found,) = reference.run(None, {"input": image.transpose(2, 0, 1)[None].astype(np.float32)})
+    assert difference(found[0], np.asarray(read.run(image))) < CLOSE
