@@ -416,10 +416,10 @@ def test_maps_of_two_inputs_with_one_name_are_not_written_over_each_other(
 def test_random_weights_are_drawn_once_for_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = RandomWeights.find
 
-    def find(self: RandomWeights, wanted: list[Need]) -> dict[str, dict[str, Array]]:
+    def find(self: RandomWeights, wanted: list[Need], fixed: frozenset[str]) -> dict[str, dict[str, Array]]:
         with Path("drawn.txt").open("a") as file:
             file.write(f"{os.getpid()}\n")
-        return drawn(self, wanted)
+        return drawn(self, wanted, fixed)
 
     monkeypatch.setattr(RandomWeights, "find", find)
     sources = [f"{name}.png" for name in "abcd"]

@@ -147,7 +147,8 @@ def read_time(path: FilePath) -> int:
 def list_objects(address: str) -> list[str] | None:
     """Return the paths below an address of all objects there, sorted; None where the address is that of an object."""
     with _failing(address):
-        system, top = _connect(address.rstrip("/"))
+        system, top = _connect(address)
+        top = top.rstrip("/")
         if not address.endswith("/") and system.isfile(top):
             return None
         return sorted(path[len(top) :].lstrip("/") for path in system.find(top))

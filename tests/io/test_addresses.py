@@ -79,6 +79,15 @@ def test_a_prefix_is_listed_as_a_folder_is(tree: Any) -> None:
     assert inputs == ["memory://in/a.png", "memory://in/deep/er/b.png"]
 
 
+@pytest.mark.usefixtures("tree")
+def test_a_store_itself_is_listed() -> None:
+    done = run("convolve", "-r", "memory://", *SHARPEN, "-o", "memory://out/", "--dry-run")
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == [
+        "memory://in/a.png",
+        "memory://in/deep/er/b.png",
+    ]
+
+
 def test_nothing_is_taken_from_where_results_go(tree: Any) -> None:
     for _ in range(2):
         assert run("convolve", "-r", "memory://in/", *SHARPEN, "-o", "memory://in/out/").exit_code == 0
