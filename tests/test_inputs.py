@@ -22,8 +22,8 @@ from cnnfilter.compute.state_dict import Need, RandomWeights
 from cnnfilter.compute.threads import count_cores
 from cnnfilter.compute.tiles import Model
 from cnnfilter.errors import OutputError
+from cnnfilter.io.atomic import Encoded
 from cnnfilter.io.decode import Picture
-from cnnfilter.io.encode import Encoded
 from cnnfilter.io.formats import Depth, Range
 from cnnfilter.io.paths import Job, OutputRequest, name_input, plan_outputs
 from cnnfilter.kernels.spec import kernel_shape

@@ -165,7 +165,8 @@ def test_times_that_a_format_does_not_hold_are_named(
 def test_times_and_loops_of_a_png_that_a_format_does_not_hold_are_named(
     run: Run, folder: Path, target: str, times: tuple[int, ...], loops: int, said: str
 ) -> None:
-    data = bytearray(encode_pages([np.full((40, 40), level, np.uint8) for level in (10, 20)], "a.png", (40, 50), 9))
+    frames = [np.full((40, 40), level, np.uint8) for level in (10, 20)]
+    data = bytearray(bytes(encode_pages(frames, "a.png", (40, 50), 9)))
     for chunk, length, place, value in ((b"acTL", 8, 4, 70_000), (b"fcTL", 26, 20, 60_000 << 16 | 1)):
         start = data.rindex(chunk) + 4
         struct.pack_into(">I", data, start + place, value)

@@ -38,12 +38,12 @@ def test_an_output_is_up_to_date_that_is_no_older_than_all_it_hangs_on(
     for name, time in times.items():
         if time is not None:
             stamp(tmp_path / name, time)
-    made = [tmp_path / f"{number}.png" for number in range(len(outputs))]
+    made = [str(tmp_path / f"{number}.png") for number in range(len(outputs))]
     assert is_up_to_date(made, str(tmp_path / "in.png"), [tmp_path / "k.txt"]) is expected
 
 
 def test_what_comes_from_standard_input_is_never_up_to_date(tmp_path: Path) -> None:
-    assert not is_up_to_date([stamp(tmp_path / "out.png", 10**18)], "-", [])
+    assert not is_up_to_date([str(stamp(tmp_path / "out.png", 10**18))], "-", [])
 
 
 def test_a_rule_for_standard_input_hangs_on_the_other_files() -> None:

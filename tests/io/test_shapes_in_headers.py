@@ -75,7 +75,7 @@ def test_the_head_of_what_others_write_tells_the_shape_that_is_read(format_: str
 def test_a_head_that_is_cut_or_damaged_tells_a_shape_or_nothing(suffix: str, data: st.DataObject) -> None:
     kind = np.float32 if suffix in {".pfm", ".hdr"} else np.uint8
     shape = (32, 33) if suffix == ".pgm" else (32, 33, 3)
-    whole = bytearray(encode_image(np.ones(shape, kind), f"x{suffix}"))
+    whole = bytearray(bytes(encode_image(np.ones(shape, kind), f"x{suffix}")))
     for _ in range(data.draw(st.integers(0, 3))):
         whole[data.draw(st.integers(0, min(len(whole) - 1, 400)))] = data.draw(st.integers(0, 255))
     found = read_header(bytes(whole[: data.draw(st.integers(0, len(whole)))])).shape

@@ -262,7 +262,8 @@ def test_a_result_in_parts_is_reduced_as_a_whole_one_is(height: int, width: int,
     values = np.random.default_rng(9).random((height, width, 2))
     edges = [0, 7, 300, 301, height]
     nothing = Program(Network(()), ())
-    strips = [Strip(slice(*rows), slice(*rows), nothing) for rows in pairwise(edges)]
+    everything = slice(None)
+    strips = [Strip(slice(*rows), everything, (slice(*rows), everything), nothing) for rows in pairwise(edges)]
     view = reduced(FeatureMaps(Picture(values, Depth.FLOAT), 1.0, values, strips=strips), side)
     factor = max(1, max(height, width) // side)
     assert view.values.shape == (-(-height // factor), -(-width // factor), 2)
