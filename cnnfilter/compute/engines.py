@@ -179,20 +179,38 @@ def _double_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finis
     width, channels = padded.shape[1:]
     output = Window(size, stride).output(*padded.shape[:2])
     memory = reuse_memory(padded.dtype)
+    join, factor = (np.multiply, weight) if finish.divisor == 1 else (np.divide, finish.divisor / weight)
+    finish = finish._replace(divisor=1)
 
     def fill(first: int, target: Floats) -> None:
         height = (len(target) - 1) * stride[0] + size[0]
-        source = memory("source", height, width, channels)
-        padded.read(slice(first * stride[0], first * stride[0] + height), slice(None), source)
-        sums = _add_neighbours(source.reshape(height, -1), size[0], 1, memory)[:: stride[0]]
+        source = padded.peek(slice(first * stride[0], first * stride[0] + height), memory).reshape(height, -1)
+        if stride[0] > 1 and size[0] <= _count_doubled(size[0]) * stride[0]:
+            sums = _add_taps_down(source, size[0], stride[0], memory("down", len(target), width * channels))
+        else:
+            sums = _add_neighbours(source, size[0], 1, memory)[:: stride[0]]
         sums = _add_neighbours(sums.T, size[1], channels, memory).T
         sums = sums.reshape(len(target), -1, channels)[:, :: stride[1]]
-        np.multiply(sums, padded.dtype.type(weight), out=target)
+        join(sums, padded.dtype.type(factor), out=target)
         finish(target)
 
     row = width * channels
     at_once = max(1, (_IN_CACHE_AT_ONCE // row - size[0]) // stride[0], 2 * size[0] // stride[0])
     return fill_rows((*output, channels), padded.dtype, min(at_once, max(1, -(-output[0] // 4))), fill)
+
+
+def _count_doubled(size: int) -> int:
+    """Return how many sums of neighbours `_add_neighbours` makes."""
+    return size.bit_length() + size.bit_count() - 2
+
+
+def _add_taps_down(values: Floats, size: int, stride: int, out: Floats) -> Floats:
+    """Return the sums of `size` rows, from every `stride`-th on."""
+    taps = [values[tap : tap + (len(out) - 1) * stride + 1 : stride] for tap in range(size)]
+    np.add(taps[0], taps[1], out=out)
+    for tap in taps[2:]:
+        np.add(out, tap, out=out)
+    return out
 
 
 def _add_neighbours(values: Floats, size: int, apart: int, memory: Memory) -> Floats:
@@ -201,22 +219,18 @@ def _add_neighbours(values: Floats, size: int, apart: int, memory: Memory) -> Fl
     turned = values.strides[0] < values.strides[1]
 
     def take(name: str, length: int) -> Floats:
+        name = f"{name} {turned}"
         return memory(name, values.shape[1], length).T if turned else memory(name, length, values.shape[1])
 
-    runs, total, found = values, take(f"total {turned}", count), False
+    runs, total = values, values[:0]
     while True:
         if size & length:
             part = runs[begin * apart : begin * apart + count]
-            if length == size:
-                return part
-            if found:
-                np.add(total, part, out=total)
-            else:
-                np.copyto(total, part)
-            found, begin = True, begin + length
+            total = np.add(total, part, out=take("total", count)) if begin else part
+            begin += length
         if 2 * length > size:
             return total
-        longer = take(f"runs {length.bit_length() % 2}", len(runs) - length * apart)
+        longer = take(f"runs {length}", len(runs) - length * apart)
         runs = np.add(runs[: -length * apart], runs[length * apart :], out=longer)
         length *= 2
 

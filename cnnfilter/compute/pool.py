@@ -9,7 +9,7 @@ from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded, pad_to_windows
 from cnnfilter.compute.engines import MOST_CHANNELS, UNFINISHED, Finish, sum_boxes
 from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
-from cnnfilter.compute.threads import choose_rows, fill_rows
+from cnnfilter.compute.threads import choose_rows, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair, Sides, Window
@@ -157,10 +157,12 @@ def _add_squares(volume: Array, layer: Pool, output: Pair) -> Floats:
 def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = False, divisor: int = 1) -> Floats:
     """Return the sum over each window, or that of squares, divided once, (H', W', C); padding adds nothing.
 
-    It is float32 where that is exact, or few enough are added that it makes no difference, else float64.
+    It is float32 where that is exact, or so few are added one by one that it makes no difference, else float64.
     """
-    pixels = window.size[0] * window.size[1]
-    dtype = _type_of_sums(volume.dtype, pixels, squared=squared)
+    pixels, overlaps = window.size[0] * window.size[1], False
+    if window.dilation == (1, 1):
+        overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
+    dtype = _type_of_sums(volume.dtype, pixels, squared=squared, pairwise=overlaps)
     if squared:
         volume = np.square(volume, dtype=dtype)
     padded = pad_to_windows(volume, window, output, 0.0, dtype)
@@ -170,9 +172,8 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
         whole and side_by_side and pixels > 1 and pixels & (pixels - 1) == 0
     ):  # OpenCV adds fractions in an order of their place
         return _reduce_by_area(padded, window, output, finish)
-    overlaps = window.stride[0] < window.size[0] or window.stride[1] < window.size[1]
-    if window.dilation == (1, 1) and overlaps and dtype == "float32":
-        return sum_boxes(padded, window.size, 1.0, window.stride, finish, exact=volume.dtype.kind != "f")
+    if overlaps and (dtype == "float32" or not whole):
+        return sum_boxes(padded, window.size, 1.0, window.stride, finish, exact=whole)
     return finish(_join_taps(padded, window, output, np.add))
 
 
@@ -201,11 +202,11 @@ def _sides(channels: int) -> list[slice]:
     return [slice(first, first + MOST_CHANNELS) for first in range(0, channels, MOST_CHANNELS)]
 
 
-def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool) -> str:
-    """Return the type of a sum of so many values of a type."""
+def _type_of_sums(dtype: np.dtype[Any], count: int, *, squared: bool, pairwise: bool) -> str:
+    """Return the type of a sum of so many values of a type; the errors of sums of pairs hardly add up."""
     if dtype in WHITE:
         return "float32" if count * WHITE[dtype] ** (2 if squared else 1) < EXACT_FLOAT32 else "float64"
-    return "float32" if dtype == np.float32 and not squared and count <= _FEW_SUMMED else "float64"
+    return "float32" if dtype == np.float32 and not squared and (pairwise or count <= _FEW_SUMMED) else "float64"
 
 
 def window_counts(layer: Pool, shape: tuple[int, ...]) -> tuple[Array, Array]:
@@ -265,34 +266,38 @@ def _sweep(
 
 def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> Array:
     """Join the values of each window, first down the rows, which lie in one run, then along them: (H', W', C)."""
-    source = padded.in_own_type()
+    source, memory = padded.in_own_type(), reuse_memory(padded.dtype)
 
     def fill(row: int, target: Array) -> None:
         first = row * window.stride[0]
-        rows = slice(first, first + (len(target) - 1) * window.stride[0] + window.extent[0])
-        down = _join_axis(source.peek(rows), 0, len(target), window, join, padded.dtype)
-        target[...] = _join_axis(down, 1, output[1], window, join, padded.dtype)
+        rows = source.peek(slice(first, first + (len(target) - 1) * window.stride[0] + window.extent[0]))
+        if window.size[0] > 1:
+            rows = _join_axis(rows, 0, window, join, memory("down", len(target), *rows.shape[1:]))
+        else:
+            rows = rows[:: window.stride[0]]
+        _join_axis(rows, 1, window, join, target)
 
     at_once = _rows_at_once(window, padded.shape, padded.volume.dtype)
     return fill_rows((*output, padded.shape[2]), padded.dtype, at_once, fill)
 
 
-def _join_axis(source: Array, axis: int, count: int, window: Window, join: np.ufunc, dtype: np.dtype[Any]) -> Array:
-    """Return what `count` windows join along one axis."""
-    size = window.size[axis]
-    side_by_side = window.stride[axis] == size and window.dilation[axis] == 1 and source.dtype == dtype
+def _join_axis(source: Array, axis: int, window: Window, join: np.ufunc, out: Array) -> Array:
+    """Write what windows join along one axis into `out`."""
+    size, stride, count = window.size[axis], window.stride[axis], out.shape[axis]
+    side_by_side = stride == size and window.dilation[axis] == 1 and source.dtype == out.dtype
     if side_by_side and axis == 0 and size > 2:
-        return np.asarray(join.reduce(source[: count * size].reshape(count, size, *source.shape[1:]), axis=1))
-    reach, stride = (count - 1) * window.stride[axis] + 1, window.stride[axis]
-    starts = [tap * window.dilation[axis] for tap in range(size)]
+        rows = source[: count * size].reshape(count, size, *source.shape[1:])
+        return np.asarray(join.reduce(rows, axis=1, out=out))
+    reach, starts = (count - 1) * stride + 1, [tap * window.dilation[axis] for tap in range(size)]
     parts = [slice(start, start + reach, stride) for start in starts]
     taps = [source[part] if axis == 0 else source[:, part] for part in parts]
-    if len(taps) == 1:
-        return taps[0].astype(dtype, copy=False)
-    joined = np.asarray(join(taps[0], taps[1], dtype=dtype))
+    if size == 1:
+        np.copyto(out, taps[0])
+        return out
+    join(taps[0], taps[1], out=out, dtype=out.dtype)
     for tap in taps[2:]:
-        join(joined, tap, out=joined)
-    return joined
+        join(out, tap, out=out)
+    return out
 
 
 def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
