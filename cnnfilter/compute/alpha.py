@@ -8,7 +8,7 @@ filtered as an opaque one is.
 """
 
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ _LEVEL = 16
 """How many times as long a convolution for a level of alpha takes for each pixel as a weight takes for each window."""
 
 _MANY_WEIGHTS = 200
-"""Of more weights the plain convolution is a Fourier transform as well, whose last bits depend on the part."""
+"""Of more weights, windows are worked out level by level of alpha perhaps, whose last bits depend on the tile."""
 
 
 @ieee_arithmetic
@@ -78,6 +78,8 @@ def plan_visible(program: Program, shape: Shape) -> Program:
             kernels, opaque = weights[:, :, None, :], _make_opaque(layer.border)
             coverage = choose_method(kernels, 0.0, layer.window, opaque, one, facts)
             step = step._replace(place=place._replace(visible=(method, coverage)))  # noqa: PLW2901
+        elif isinstance(layer, Convolution) and place and _has_many(weights):
+            step = step._replace(place=place._replace(tiles=_choose_tiles(layer.window)))  # noqa: PLW2901
         steps.append(step)
         shape = layer.output(shape)
     return program._replace(steps=tuple(steps))
@@ -91,6 +93,17 @@ def _stack(step: Step) -> Doubles:
 def _averages(weights: Doubles) -> bool:
     """Return whether kernels (kh, kw, m) average what is visible: no weight is negative."""
     return bool((weights >= 0).all() and (weights.sum(axis=(0, 1)) > 0).all())
+
+
+def _has_many(weights: Doubles) -> bool:
+    """Return whether windows of kernels (kh, kw, m) may be worked out level by level of alpha."""
+    return bool(np.count_nonzero(weights.any(axis=2)) > _MANY_WEIGHTS)
+
+
+def _choose_tiles(window: Window) -> Pair:
+    """Return how many rows and columns of windows are worked out together."""
+    tall, wide = (max(_SIDE, 2 * reach // step) for reach, step in zip(window.extent, window.stride, strict=True))
+    return tall, wide
 
 
 def _make_opaque(border: Border) -> Border:
@@ -155,8 +168,8 @@ def _average(colours: Array, alpha: Floats, laid: _Laid) -> tuple[Floats, Floats
 def _compare(colours: Array, alpha: Floats, laid: _Laid, *, adds_channels: bool) -> tuple[Floats, Floats]:
     """Return sum k (r c + (1 - r) c0), r = min(1, a / a0), or 1 where a0 is 0, and a0, the alpha in the centre.
 
-    It is the plain convolution where no neighbour is less visible than the centre; the others are worked out weight by
-    weight, each by its window alone, so that a part of an image gives the same bits as the whole.
+    It is the plain convolution where no neighbour is less visible than the centre; the others are worked out anew, by
+    their windows or by whole tiles of these alone, so that a part of an image gives the same bits as the whole.
     """
     window = laid.window
     maps = laid.lay(laid.place.method, colours, laid.border)
@@ -189,11 +202,10 @@ def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Float
     least = pool_volume(padded, Pool(mode=PoolMode.MIN, window=replace(window, padding=(0, 0, 0, 0))))
     less = ((least < centre) & (centre > 0))[:, :, 0]
     planes = Padded(colours, pads, laid.border, maps.dtype.name), Padded(alpha, pads, laid.opaque, maps.dtype.name)
-    tall, wide = (max(_SIDE, 2 * reach // step) for reach, step in zip(window.extent, window.stride, strict=True))
+    down, across = (_cut_axis(*axis) for axis in zip(less.shape, laid.place.first, _choose_tiles(window), strict=True))
 
-    def fill(corner: Pair) -> None:
-        tile = slice(corner[0], corner[0] + tall), slice(corner[1], corner[1] + wide)
-        found = np.nonzero(less[tile])
+    def fill(tile: tuple[slice, slice]) -> None:
+        found, corner = np.nonzero(less[tile]), (tile[0].start, tile[1].start)
         if not len(found[0]):
             return
         first, last = ([int(pick(places)) for places in found] for pick in (np.min, np.max))
@@ -208,9 +220,14 @@ def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Float
         rows, columns = ((places - low) * step for places, low, step in zip(found, first, window.stride, strict=True))
         maps[found[0] + corner[0], found[1] + corner[1]] = _weigh(seen, rows, columns, laid) + laid.bias
 
-    tiles = list(product(range(0, less.shape[0], tall), range(0, less.shape[1], wide)))
     with listening(lambda *_told: None):  # the plan has been told
-        make_tiles(tiles, fill)
+        make_tiles(list(product(down, across)), fill)
+
+
+def _cut_axis(count: int, first: int, side: int) -> list[slice]:
+    """Return the tiles of so many windows, which begin at multiples of `side` counted in the whole from `first` on."""
+    edges = [0, *range(-first % side or side, count, side), count]
+    return [slice(*pair) for pair in pairwise(edges)]
 
 
 def _weigh(seen: Floats, rows: Array, columns: Array, laid: _Laid) -> Doubles:
@@ -219,13 +236,12 @@ def _weigh(seen: Floats, rows: Array, columns: Array, laid: _Laid) -> Doubles:
     These lie side by side, (h, w, C + 1), and the results are (windows, C m). It is done weight by weight, but level by
     level of alpha where weights are many, and fewer levels than would make it longer.
     """
-    places = np.count_nonzero(laid.weights.any(axis=2))
-    if places <= _MANY_WEIGHTS:
+    if not _has_many(laid.weights):
         return _weigh_windows(seen, rows * seen.shape[1] + columns, laid)
     middle = ((size - 1) // 2 * gap for size, gap in zip(laid.weights.shape, laid.window.dilation, strict=False))
     own = seen[rows + next(middle), columns + next(middle)]
     levels = sorted(set(own[:, -1].tolist()))
-    if _LEVEL * len(levels) * seen.shape[0] * seen.shape[1] > len(rows) * places:
+    if _LEVEL * len(levels) * seen.shape[0] * seen.shape[1] > len(rows) * np.count_nonzero(laid.weights.any(axis=2)):
         return _weigh_windows(seen, rows * seen.shape[1] + columns, laid)
     return _weigh_levels(seen, (rows, columns), own, levels, laid)
 

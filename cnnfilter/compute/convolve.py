@@ -62,14 +62,8 @@ class Method(NamedTuple):
 
     def align(self, axis: int, first: int, last: int) -> Pair:
         """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles."""
-        grids = [grid for grid in self.grids if grid]
-        while True:
-            before = first, last
-            for grid in grids:
-                some = [tile for tile in grid[axis] if tile.start < last and tile.stop > first]
-                first, last = min(first, some[0].start), max(last, some[-1].stop)
-            if (first, last) == before:
-                return before
+        tiles = [tile for grid in self.grids if grid for tile in grid[axis] if tile.start < last and tile.stop > first]
+        return min([first, *(tile.start for tile in tiles)]), max([last, *(tile.stop for tile in tiles)])
 
     @property
     def results(self) -> Facts:

@@ -43,22 +43,25 @@ class Place(NamedTuple):
     """The method of a convolution, and where what it makes of a part of an image lies in the whole.
 
     `first` are the row and the column of the whole results with which those made begin, of which some are `kept`.
-    `visible` are the methods for colours weighted by alpha and for alpha, where there is any.
+    `visible` are the methods for colours weighted by alpha and for alpha, where there is any; `tiles` is how many rows
+    and columns of results are made together by alpha.
     """
 
     method: Method
     visible: tuple[Method, ...] = ()
+    tiles: Pair = (1, 1)
     first: Pair = (0, 0)
     kept: tuple[slice, slice] = (slice(None), slice(None))
 
     def align(self, axis: int, first: int, last: int) -> Pair:
-        """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles."""
-        while True:
-            before = first, last
-            for method in (self.method, *self.visible):
-                first, last = method.align(axis, first, last)
-            if (first, last) == before:
-                return before
+        """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles.
+
+        The last may lie beyond the results.
+        """
+        side = self.tiles[axis]
+        ranges = [(first // side * side, -(-last // side) * side)]
+        ranges += [method.align(axis, first, last) for method in (self.method, *self.visible)]
+        return min(start for start, _ in ranges), max(stop for _, stop in ranges)
 
 
 class Step(NamedTuple):

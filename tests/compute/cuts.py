@@ -10,15 +10,16 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles
+from cnnfilter.arrays import Array, Doubles, Floats
+from cnnfilter.compute.alpha import plan_visible, run_visible
 from cnnfilter.compute.convolve import place_tiles
 from cnnfilter.compute.exact import find_facts
 from cnnfilter.compute.forward import Program, Step, as_volume, plan_program, run_program
 from cnnfilter.compute.plan import Engine, LaidKernel, Plan, Task, all_plans
 from cnnfilter.compute.state_dict import RandomWeights
 from cnnfilter.compute.threads import limit_threads
-from cnnfilter.compute.tiles import Model, cut_part
-from cnnfilter.errors import CnnFilterError
+from cnnfilter.compute.tiles import Model, Strip, cut_part
+from cnnfilter.errors import ShapeError
 from cnnfilter.kernels import made
 from cnnfilter.kernels.spec import Kernel, kernel_shape
 from cnnfilter.nn.geometry import Border, BorderMode, Window, as_padding
@@ -54,18 +55,40 @@ NETWORKS = (
     "minpool:2,s1 medianpool:3,s1 avgpool:2",
     "avgpool:15,s1,p7 l2pool:3,s1,countpad",
     "avgpool:4,countpad,p1 medianpool:2,s1 maxpool:2,d2,s1",
-    "dwconv:sharpen,p1,border=edge relu dwconv:gabor:21:4:30,same,border=edge",
-    "conv:sobel-x,sobel-y,p1 magnitude dwconv:unsharp:9:2:1",
+    "dwconv:sharpen,p1,border=edge relu dwconv:gabor:21:4:30:8,same,border=edge",
+    "conv:sobel-x,sobel-y,p1 magnitude dwconv:usm:2:1",
 )
 """Networks that can be cut."""
 
+VISIBLE = (
+    "dwconv:log:17:3,same,border=reflect",
+    "dwconv:usm:3:1,same,border=symmetric",
+    "dwconv:gabor:17:3:45:6,s2x3,p3",
+    "conv:log:17:3,d2,same,border=constant:9",
+    "dwconv:log:17:3,same,border=wrap",
+    "dwconv:gaussian:31:5,same,border=edge dwconv:sharpen,p1",
+    "dwconv:usm:3:1,same dwconv:log:17:3,same,border=edge",
+    "avgpool:3,s1,p1 dwconv:sobel-x,p1 l2pool:2",
+)
+"""Networks for colours with alpha."""
+
 
 class Case(NamedTuple):
-    """A network on an image."""
+    """A network on an image, or on its colours with alpha (H, W, 1) from 0 to 1."""
 
     title: str
     program: Program
     image: Array
+    alpha: Floats | None = None
+
+    def run(self, strip: Strip | None = None) -> Array:
+        """Return what comes out of the whole, or of a strip: (H', W', C'), alpha as the last of the channels."""
+        program = strip.program if strip else self.program
+        image = np.ascontiguousarray(strip.read(self.image)) if strip else self.image
+        if self.alpha is None:
+            return as_volume(run_program(program, image))
+        values, alpha = run_visible(program, image, strip.read(self.alpha) if strip else self.alpha)
+        return np.concatenate([as_volume(values), alpha], axis=2)
 
 
 def draw_image(random: Random, *, least: int = 1, channels: tuple[int, ...] = (1, 3, 4, 5)) -> Array:
@@ -83,6 +106,15 @@ def draw_image(random: Random, *, least: int = 1, channels: tuple[int, ...] = (1
 
 def draw_kernel(random: Random) -> Case:
     """Return a random kernel on a random image, carried out by any engine that can."""
+    while True:
+        try:
+            return _lay_kernel(random)
+        except ShapeError:  # it is larger than the image
+            continue
+
+
+def _lay_kernel(random: Random) -> Case:
+    """Return what `draw_kernel` does, where a kernel fits."""
     name, image = str(random.choice(list(KERNELS))), draw_image(random)
     kernel = KERNELS[name](int(random.integers(1, random.choice([6, 28]))), random)
     stride, dilation = (
@@ -131,30 +163,36 @@ def draw_network(random: Random) -> Case:
     return Case(f"{text} {image.shape} {image.dtype}", model.program(image.shape), image)
 
 
+def draw_visible(random: Random, text: str = "") -> Case:
+    """Return a network, any for alpha unless it is said, on random colours, whose alpha has a level in each area."""
+    text, image = text or str(random.choice(VISIBLE)), np.abs(draw_image(random, least=60, channels=(3,)))
+    sides = [int(side) for side in random.choice([9, 50, 200], 2)]
+    shape = [-(-size // side) for size, side in zip(image.shape[:2], sides, strict=True)]
+    areas = random.choice([0, 1 / 255, 0.25, 0.7, 1], shape)
+    alpha = areas.repeat(sides[0], axis=0).repeat(sides[1], axis=1)[: image.shape[0], : image.shape[1], None]
+    program = Model(parse_network(text, kernel_shape)).program(image.shape)
+    planned = plan_visible(plan_program(program, image.shape, find_facts(image)), image.shape)
+    return Case(f"{text} {image.shape} {image.dtype}, alpha {sides}", planned, image, alpha.astype(np.float32))
+
+
 def draw_cases(random: Random, count: int) -> Iterator[Case]:
-    """Yield so many random cases, most of them of one kernel; some are drawn in vain, where a kernel does not fit."""
-    while count:
-        try:
-            yield (draw_kernel if random.random() < 0.8 else draw_network)(random)
-        except CnnFilterError:
-            continue
-        count -= 1
+    """Yield so many random cases, most of them of one kernel."""
+    for _ in range(count):
+        draw = (draw_kernel, draw_network, draw_visible)[random.choice(3, p=[0.8, 0.15, 0.05])]
+        yield draw(random)
 
 
 def count_differences(case: Case, random: Random) -> tuple[int, int]:
     """Return how many parts a result is cut into, and how many numbers differ from those of the whole."""
-    program = case.program
-    if program.planned is not None:
-        program = plan_program(program, case.image.shape, find_facts(case.image))
+    if case.program.planned is not None:
+        case = case._replace(program=plan_program(case.program, case.image.shape, find_facts(case.image)))
     _set_threads(random)
-    whole = as_volume(run_program(program, case.image))
+    whole = case.run()
     _set_threads(random)
     joined = np.empty_like(whole)
     down, across = (_draw_ranges(side, random) for side in whole.shape[:2])
     for rows, columns in product(down, across):
-        strip = cut_part(program, case.image.shape, rows, columns)
-        values = as_volume(run_program(strip.program, np.ascontiguousarray(strip.read(case.image))))
-        joined[rows, columns] = values
+        joined[rows, columns] = case.run(cut_part(case.program, case.image.shape, rows, columns))
     _set_threads(None)
     for values in (whole, joined):
         values[np.isnan(values)] = np.nan  # of which there are several, whatever they come of

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cnnfilter.compute.convolve import convolve_volume
-from cnnfilter.compute.forward import run_program
+from cnnfilter.compute.tiles import Strip
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
-from tests.compute.cuts import KERNELS, count_differences, draw_cases, draw_image
+from tests.compute.cuts import KERNELS, VISIBLE, count_differences, draw_cases, draw_image, draw_visible
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -16,13 +16,20 @@ def test_parts_put_together_are_the_whole_to_the_bit(seed: int) -> None:
         assert count_differences(case, random)[1] == 0, case.title
 
 
-def test_a_part_that_differs_is_found() -> None:
-    random = np.random.default_rng(0)
-    case = next(case for case in draw_cases(random, 50) if case.image.size > 1000 and "direct" in case.title)
-    image = case.image.copy()
-    found = run_program(case.program, image)
-    image.flat[image.size // 2] += 1
-    assert not np.array_equal(found, run_program(case.program, image))
+@pytest.mark.parametrize("text", VISIBLE)
+def test_parts_of_colours_with_alpha_are_too(text: str) -> None:
+    random = np.random.default_rng(1)
+    case = draw_visible(random, text)
+    assert count_differences(case, random)[1] == 0, case.title
+
+
+def test_parts_that_differ_in_the_last_bits_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    random, read = np.random.default_rng(0), Strip.read
+    cases = [case for case in draw_cases(random, 40) if case.image.dtype == np.float32 and "zeros" not in case.title]
+    monkeypatch.setattr(Strip, "read", lambda strip, image: np.nextafter(read(strip, image), np.float32(np.inf)))
+    assert len(cases) > 3
+    for case in cases:
+        assert count_differences(case, random)[1], case.title
 
 
 @pytest.mark.parametrize("mode", [BorderMode.ZERO, BorderMode.EDGE, BorderMode.REFLECT, BorderMode.WRAP])
