@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
@@ -123,12 +123,16 @@ FORMATS_TAKING = {
 _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
 
-@lru_cache
+def _find_suffix(path: str | PurePath) -> str:
+    """Return what follows the last dot in the name of a file, with the dot, in small letters; as `PurePath.suffix`."""
+    name = os.path.split(str(path).rstrip("/"))[1]
+    dot = name.rfind(".")
+    return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
+
+
 def find_format(path: str | PurePath) -> Format:
     """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
-    from pathlib import PurePath  # noqa: PLC0415  sizes and help need no path
-
-    suffix = PurePath(path).suffix.lower()
+    suffix = _find_suffix(path)
     if is_array(path):
         return ZARR
     if suffix not in FORMATS:
@@ -142,12 +146,9 @@ def is_array(path: str | PurePath) -> bool:
     return str(path).rstrip("/").lower().endswith(".zarr")
 
 
-@lru_cache
 def is_matrix(path: str | PurePath) -> bool:
     """Return whether a path names a matrix rather than an image."""
-    from pathlib import PurePath  # noqa: PLC0415
-
-    return PurePath(path).suffix.lower() in MATRIX_SUFFIXES
+    return _find_suffix(path) in MATRIX_SUFFIXES
 
 
 def looks_like_matrix(data: bytes) -> bool:

@@ -101,17 +101,21 @@ def identify(path: str | FilePath, folders: dict[str, str]) -> list[str]:
     if is_address(path):
         return [str(as_path(str(path)))]
     folder, name = os.path.split(path)
-    if name in {"", os.curdir, os.pardir} or os.path.islink(path):
+    status = None
+    with suppress(OSError):
+        status = os.lstat(path)
+    is_link = status is not None and stat.S_ISLNK(status.st_mode)
+    if is_link or name in {"", os.curdir, os.pardir}:
         real = os.path.realpath(path)
     else:
         if folder not in folders:
             folders[folder] = os.path.realpath(folder)
         real = os.path.join(folders[folder], name)
-    try:
-        status = os.stat(path)
-    except OSError:
-        return [real]
-    return [real, f"{status.st_dev}:{status.st_ino}"]
+    if is_link:
+        status = None
+        with suppress(OSError):
+            status = os.stat(path)
+    return [real, f"{status.st_dev}:{status.st_ino}"] if status else [real]
 
 
 def identify_all(paths: Iterable[str | FilePath]) -> frozenset[str]:
@@ -189,7 +193,7 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers or request.copies > 1 else suffix
     target = as_path(place)
     if in_folder:
-        target = target / request.below.get(source, "") / f"{name.stem}{ending}"
+        target = target.joinpath(request.below.get(source, ""), f"{name.stem}{ending}")
     format_name, is_stream = str(target), False
     if not request.format_:
         find_format(target)
@@ -200,12 +204,18 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     if (obstacle := find_obstacle(target, makes_folder=in_folder or is_template)) and not is_stream:
         raise OutputError(obstacle, path=target)
     if not isinstance(target, Address):
-        nearest = next(folder for folder in target.parents if os.path.lexists(folder))
-        if not os.path.isdir(nearest):
-            raise OutputError("is not a folder", path=nearest)
+        _check_folder(target.parent)
     layer = label if request.layers else ""
     own = page if pages > 1 and not request.page else 0
     return Job(source, number, target, format_name, layer, is_stream=is_stream, page=own, copy=copy)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise an `OutputError` if something that is no folder has the name of one, or of the nearest one above."""
+    if not os.path.isdir(folder):
+        nearest = next(above for above in (folder, *folder.parents) if os.path.lexists(above))
+        if not os.path.isdir(nearest):
+            raise OutputError("is not a folder", path=nearest)
 
 
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/stderr")
@@ -232,11 +242,15 @@ def find_obstacle(path: FilePath, *, makes_folder: bool = False) -> str:
     """Return why no file can be written at a path, or nothing; the folder may be missing if it is made."""
     if isinstance(path, Address):
         return ""
-    if os.path.isdir(path) and not _is_zarr(path):
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # it is not there, or nothing can have this name
+        mode = 0
+    if stat.S_ISDIR(mode) and not _is_zarr(path):
         return "is a folder"
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+    if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return SPECIAL
-    if DESCRIPTOR.fullmatch(str(path)) and not os.path.exists(path):
+    if not mode and DESCRIPTOR.fullmatch(str(path)):
         return "no file is open under this number"
     return "" if makes_folder or os.path.isdir(path.parent) else f"no such folder: {path.parent}"
 
@@ -369,7 +383,7 @@ def find_inputs(
             source = str(path)
             if source.lower().endswith(READ_ONLY_SUFFIXES):
                 skipped["have a format that is only read; --format, or a template, chooses another"].append(source)
-            elif isinstance(path, Path) and path.exists() and not path.is_file():  # reading would wait for ever
+            elif isinstance(path, Path) and _is_special(source):  # reading would wait for ever
                 skipped["are not regular files"].append(source)
             else:
                 sources.append(source)
@@ -378,6 +392,11 @@ def find_inputs(
             failures.append((word, f"no image in this folder, or below it ({' '.join(IMAGE_SUFFIXES)})"))
     warnings = [f"{len(paths)} skipped, such as {paths[0]}: they {why}" for why, paths in skipped.items()]
     return sources, below, failures, warnings
+
+
+def _is_special(path: str) -> bool:
+    """Return whether a path is that of something else than a regular file."""
+    return not os.path.isfile(path) and os.path.exists(path)
 
 
 def _walk(word: str, excluded: str, failures: list[tuple[str, str]]) -> Iterable[tuple[FilePath, str]] | None:
@@ -414,10 +433,10 @@ def walk_folder(top: str, excluded: str, failures: list[tuple[str, str]]) -> Ite
     for folder, folders, names in os.walk(top, onerror=fail):
         kept = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(name for name in kept if os.path.realpath(Path(folder, name)) != excluded)
-        inner = os.path.relpath(folder, top)
+        inner, here = os.path.relpath(folder, top), Path(folder)
         for name in sorted(names):
             if name.lower().endswith((*IMAGE_SUFFIXES, *READ_ONLY_SUFFIXES)) and not name.startswith("."):
-                yield Path(folder, name), "" if inner == "." else inner
+                yield here / name, "" if inner == "." else inner
 
 
 def parse_list(data: bytes, *, null: bool) -> tuple[str, ...]:
