@@ -237,6 +237,11 @@ def _load_bank(bank: LearnedBank) -> Doubles:
         others = f"; kernels have {', '.join(layers)}" if layers else "; no layer has kernels"
         raise KernelError(f"layer {bank.layer!r} {kind}{nearest(bank.layer, layers) or others}", path=bank.path)
     found = tensors.get(f"{bank.layer}.weight", tensors.get(bank.layer))
+    bias = tensors.get(f"{bank.layer}.bias")
+    if bank.layer.startswith("deconv") or (bias is not None and found is not None and len(bias) != len(found)):
+        raise KernelError(
+            f"layer {bank.layer!r} is a transposed convolution, whose weights are no kernels", path=bank.path
+        )
     return np.ascontiguousarray(np.asarray(found, np.float64).transpose(2, 3, 1, 0))
 
 

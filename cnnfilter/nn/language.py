@@ -345,7 +345,15 @@ def _layer(kernel_shape: KernelShape, missing_size: Pair | None, text: str) -> L
     if found not in OPS:
         raise LanguageError(_explain_unknown(body, kernel_shape))
     taken = OPS[found].options
-    options = read_options(split(rest, ",") if colon else [], kernel_shape=kernel_shape if "kernels" in taken else None)
+    words = split(rest, ",") if colon else []
+    try:
+        options = read_options(words, kernel_shape=kernel_shape if "kernels" in taken else None)
+    except LanguageError:
+        if found == "deconv" and any(
+            _is_kernel(part.strip("[]"), kernel_shape) for part in words if part[:1] not in "-.0123456789"
+        ):
+            raise LanguageError(f"{word} takes no kernels by name; conv and dwconv do") from None
+        raise
     for option in options:
         if option not in taken:
             raise LanguageError(f"{word} has no {option.replace('_', ' ')}")

@@ -164,8 +164,9 @@ def compare(visit: Visit) -> Comparison | None:
     14976
     """
     layer, inputs, outputs = visit.node.layer, visit.inputs.shape, visit.outputs.shape
-    if not isinstance(layer, Convolution):
+    if not isinstance(layer, Convolution | Deconv):
         return None
-    biases = prod(outputs) if layer.learned_bias or layer.bias else 0
+    has_bias = layer.bias or (isinstance(layer, Convolution) and layer.learned_bias)
+    biases = prod(outputs) if has_bias else 0
     every, near = prod(inputs) * prod(outputs), layer.macs(inputs)
     return Comparison(Cost(every + biases, every), Cost(near + biases, near))

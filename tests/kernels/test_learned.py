@@ -81,3 +81,14 @@ def test_a_network_file_names_weights_from_its_folder(runner: CliRunner) -> None
     Path("nets/net.txt").write_text("conv:net.npz:conv1,same\n")
     result = runner.invoke(main, ["shape", "9x9x3", "nets/net.txt"], catch_exceptions=False)
     assert "9x9x4" in result.stdout
+
+
+def test_a_transposed_convolution_is_no_bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights are (in, out, kh, kw), so that its bias, or its name, tells it from a convolution."""
+    monkeypatch.chdir(tmp_path)
+    weights = np.ones((4, 6, 2, 2), np.float32)
+    tensors: dict[str, Array] = {"up.weight": weights, "up.bias": np.ones(6), "deconv1.weight": weights}
+    np.savez("net.npz", **tensors)  # type: ignore[arg-type]
+    for layer in ("up", "deconv1"):
+        with pytest.raises(KernelError, match=f"layer '{layer}' is a transposed convolution"):
+            load_kernel(f"net.npz:{layer}")

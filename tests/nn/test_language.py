@@ -773,3 +773,9 @@ class TestLines:
         else:
             assert isinstance(expected, str)
             assert found.endswith(expected)
+
+
+@pytest.mark.parametrize("text", ["deconv:3x3,sobel-x", "deconv:[1 2;3 4]"])
+def test_a_transposed_convolution_takes_no_kernels(text: str) -> None:
+    with pytest.raises(LanguageError, match="deconv takes no kernels by name; conv and dwconv do"):
+        cnnfilter.network(text)

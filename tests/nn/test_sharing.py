@@ -29,6 +29,8 @@ def comparison(text: str, shape: Shape) -> Comparison | None:
         ("conv:3x3,bias=1", (3, 3, 1), Cost(10, 9), Cost(10, 9)),
         ("conv:sobel-x,sobel-y", (5, 5, 1), Cost(25 * 18, 25 * 18), Cost(9 * 18, 9 * 18)),
         ("dwconv:3x3,nobias", (5, 5, 4), Cost(100 * 36, 100 * 36), Cost(9 * 36, 9 * 36)),
+        ("deconv:3x3,2,nobias", (5, 5, 4), Cost(100 * 98, 100 * 98), Cost(1800, 1800)),
+        ("deconv:3x3,2", (5, 5, 4), Cost(9898, 9800), Cost(1898, 1800)),
         ("conv:1x1,6,g2,nobias", (2, 2, 4), Cost(16 * 24, 16 * 24), Cost(2 * 24, 2 * 24)),
     ],
 )
