@@ -13,6 +13,7 @@ from cnnfilter.arrays import Array
 from cnnfilter.errors import MissingLibraryError, ModelError
 from cnnfilter.exchange.graph import OnnxGraph, OnnxNode
 from cnnfilter.nn.layers import Shape
+from cnnfilter.numbers import count
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -76,8 +77,18 @@ def read_graph(path: Path) -> OnnxGraph:
     _load_side_files(onnx, model, path)
     try:
         return _read(onnx, model)
+    except ModelError as error:
+        raise ModelError(error, path=path) from error
     except (ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         raise ModelError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
+
+
+def check_whole(path: Path) -> None:
+    """Raise a `ModelError` for a model that breaks ONNX's rules: OpenCV may end the process on one."""
+    try:
+        load_onnx(path).checker.check_model(str(path))
+    except Exception as error:  # a name that is no text is an error of its own
+        raise ModelError(f"breaks the rules of ONNX ({_first_line(error)})", path=path) from error
 
 
 def _load_side_files(onnx: Any, model: Any, path: Path) -> None:
@@ -105,7 +116,7 @@ def _read(onnx: Any, model: Any) -> OnnxGraph:
     tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in tensors]
     if len(inputs) != 1 or len(model.graph.output) != 1:
-        counts = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
+        counts = f"{count(len(inputs), 'input')} and {count(len(model.graph.output), 'output')}"
         raise ModelError(f"the model has {counts}; one of each is read")
     nodes = []
     for node in model.graph.node:

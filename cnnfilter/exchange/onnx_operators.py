@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import product
 from math import isclose, prod
 from typing import Any
 
 import numpy as np
 
 from cnnfilter.compute.state_dict import order_of
+from cnnfilter.errors import ShapeError
 from cnnfilter.exchange.graph import ForeignGraphError, OnnxGraph, OnnxNode
 from cnnfilter.exchange.onnx_reading import GraphReader, Reader, ReadNetwork, as_decimal, title_of
-from cnnfilter.exchange.onnx_rows import FUNCTIONS
+from cnnfilter.exchange.onnx_rows import FUNCTIONS, REDUCTIONS, window_constant, window_shares
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Sides, Window
 from cnnfilter.nn.layers import Conv, DepthwiseConv, Function, Layer, Shape
@@ -31,7 +34,7 @@ from cnnfilter.nn.other_layers import (
     Residual,
     Softmax,
 )
-from cnnfilter.nn.resampling import Deconv, Interpolation, Upsample
+from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
 
 _NORMED_GROUPS = ("Reshape", ("InstanceNormalization", ("Reshape", "x", "groups"), "one", "zero"), "volume")
 _NORMED_CHANNELS = (
@@ -42,6 +45,12 @@ _NORMED_CHANNELS = (
 _AVERAGED_CHANNELS = ("Div", "x", ("Pow", ("Add", ("Mul", "means", "alpha"), "k"), "beta"))
 _SQUARES = ("Sqrt", ("Conv", ("Mul", "x", "x"), "ones"))
 _LEAST = ("Neg", ("MaxPool", ("Neg", "x")))
+_SHARED_WINDOWS = ("Mul", ("Conv", "x", "ones"), "shares")
+_AVERAGED_WINDOWS = ("MatMul", ("MatMul", "down", "x"), "across")
+_GREATEST_OF_WINDOWS = ("ReduceMax", ("Gather", ("ReduceMax", ("Gather", "x", "down"), "rows"), "across"), "columns")
+
+FLOAT_TYPES = (1, 10, 11, 16)
+"""What ONNX calls float32, float16, float64 and bfloat16."""
 
 _BORDERS = {"edge": BorderMode.EDGE, "reflect": BorderMode.REFLECT, "wrap": BorderMode.WRAP}
 
@@ -130,22 +139,36 @@ def _gemm(reader: GraphReader, node: OnnxNode) -> str:
 
 
 def _matmul(reader: GraphReader, node: OnnxNode) -> str:
+    if found := reader.match(node.outputs[0], _AVERAGED_WINDOWS):
+        return _adaptive_pool(reader, node, PoolMode.AVG, found)
     weight = reader.weight(node, 1)
     if weight.ndim != 2 or len(reader.shape(node.inputs[0])) != 1:
         raise ForeignGraphError(f"{title_of(node)} is a product of more than a vector and a matrix")
     return reader.layer(Linear(outputs=weight.shape[1], bias=False), node.inputs[0], weight=weight.T)
 
 
+def _adaptive_pool(reader: GraphReader, node: OnnxNode, mode: PoolMode, found: Mapping[str, str]) -> str:
+    """Add an adaptive pool, if two constants are what it is written with."""
+    down, across = (reader.constants[found[key]] for key in ("down", "across"))
+    size = len(down), across.shape[1] if mode is PoolMode.AVG else len(across)
+    layer, shape = AdaptivePool(mode=mode, size=size), reader.shape(found["x"])
+    wanted = [window_constant(layer, axis, shape[axis]) for axis in (0, 1)]
+    if not all(np.array_equal(*pair) for pair in zip(wanted, (down, across), strict=True)):
+        raise ForeignGraphError(f"{title_of(node)} joins other windows than those of an adaptive pool")
+    return reader.layer(layer, found["x"])
+
+
 def _norm(reader: GraphReader, node: OnnxNode) -> str:
     weight, bias, mean, variance = (reader.weight(node, place) for place in (1, 2, 3, 4))
-    layer = BatchNorm(eps=as_decimal(node.attributes.get("epsilon", 1e-5)))
-    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias, running_mean=mean, running_var=variance)
+    affine = {} if reader.is_filling(node) else {"weight": weight, "bias": bias}
+    layer = BatchNorm(eps=as_decimal(node.attributes.get("epsilon", 1e-5)), affine=bool(affine))
+    return reader.layer(layer, node.inputs[0], **affine, running_mean=mean, running_var=variance)
 
 
 def _instance_norm(reader: GraphReader, node: OnnxNode) -> str:
     weight, bias = reader.weight(node, 1), reader.weight(node, 2)
     eps = as_decimal(node.attributes.get("epsilon", 1e-5))
-    if (weight == 1).all() and not bias.any():
+    if reader.is_filling(node):
         return reader.layer(InstanceNorm(eps=eps), node.inputs[0])
     layer = GroupNorm(groups=reader.shape(node.inputs[0])[2], eps=eps)
     return reader.layer(layer, node.inputs[0], weight=weight, bias=bias)
@@ -157,8 +180,9 @@ def _layer_norm(reader: GraphReader, node: OnnxNode) -> str:
         raise ForeignGraphError(f"{title_of(node)} is a norm along axis {axis}")
     weight, bias = reader.weight(node, 1), reader.constant(node, 2)
     bias = np.zeros_like(weight) if bias is None else bias
-    layer = LayerNorm(eps=as_decimal(node.attributes.get("epsilon", 1e-5)))
-    return reader.layer(layer, node.inputs[0], weight=weight, bias=bias)
+    affine = {} if reader.is_filling(node) else {"weight": weight, "bias": bias}
+    layer = LayerNorm(eps=as_decimal(node.attributes.get("epsilon", 1e-5)), affine=bool(affine))
+    return reader.layer(layer, node.inputs[0], **affine)
 
 
 def _group_norm(reader: GraphReader, node: OnnxNode) -> str:
@@ -285,10 +309,12 @@ def _reduce(mode: ChannelMode) -> Reader:
     def read(reader: GraphReader, node: OnnxNode) -> str:
         given = reader.constant(node, 1)
         axes = node.attributes.get("axes") if given is None else given.tolist()
+        if mode is ChannelMode.MAX and (found := reader.match(node.outputs[0], _GREATEST_OF_WINDOWS)):
+            return _adaptive_pool(reader, node, PoolMode.MAX, found)
         shape, keeps = reader.shape(node.inputs[0]), node.attributes.get("keepdims", 1)
         places = sorted(axis % (len(shape) + 1) for axis in axes or ())
         pools = {ChannelMode.AVG: PoolMode.AVG, ChannelMode.MAX: PoolMode.MAX}
-        if places == [2, 3] and mode in pools:
+        if places == ([1, 2] if node.inputs[0] in reader.channels_last else [2, 3]) and mode in pools:
             pooled = reader.layer(GlobalPool(mode=pools[mode]), node.inputs[0])
             return pooled if keeps else reader.behind(Flatten(), pooled)
         if places == [1] and keeps and len(shape) == 3:
@@ -305,23 +331,57 @@ def _reshape(reader: GraphReader, node: OnnxNode) -> str:
         if (one == 1).all() and not zero.any():
             layer = GroupNorm(groups=len(one), eps=as_decimal(inner.attributes.get("epsilon", 1e-5)), affine=False)
             return reader.layer(layer, found["x"])
+    for mode, op in REDUCTIONS.items():
+        if found := reader.match(node.outputs[0], ("Reshape", (op, ("Reshape", "x", "groups"), "axes"), "volume")):
+            return _channel_groups(reader, node, mode, found)
     wanted = [int(size) for size in reader.weight(node, 1)]
-    shape = reader.shape(node.inputs[0])
-    before = (1, shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
+    before = reader.sizes(node.inputs[0])
     sizes = [before[axis] if size == 0 and axis < len(before) else size for axis, size in enumerate(wanted)]
     if -1 in sizes:
         sizes[sizes.index(-1)] = prod(before) // max(1, -prod(sizes))
     if tuple(sizes) == before:
         return reader.value(node.inputs[0])
     if tuple(sizes) == (1, prod(before)):
-        return reader.layer(Flatten(), node.inputs[0])
+        return _flattened(reader, node.inputs[0])
     raise ForeignGraphError(f"{title_of(node)} makes {sizes} of {list(before)}")
+
+
+def _flattened(reader: GraphReader, name: str) -> str:
+    """Add a flatten, whose values are in another order if the channels of the volume are last."""
+    value = reader.layer(Flatten(), name)
+    return reader.mark_order(value) if name in reader.channels_last else value
+
+
+def _channel_groups(reader: GraphReader, node: OnnxNode, mode: ChannelMode, found: Mapping[str, str]) -> str:
+    """Add a pool over groups of neighbouring channels, which has as many axes as groups."""
+    height, width, channels = reader.shape(found["x"])
+    maps = int(reader.constants[found["volume"]][1])
+    groups = [maps, channels // maps, height * width]
+    axes = reader.constants[found["axes"]].tolist()
+    if reader.constants[found["groups"]].tolist()[1:] != groups or axes != [2]:
+        raise ForeignGraphError(f"{title_of(node)} joins something else than neighbouring channels")
+    return reader.layer(ChannelPool(mode=mode, size=channels // maps), found["x"])
+
+
+def _transpose(reader: GraphReader, node: OnnxNode) -> str:
+    order, is_last = list(node.attributes.get("perm", ())), node.inputs[0] in reader.channels_last
+    if order != ([0, 3, 1, 2] if is_last else [0, 2, 3, 1]) or len(reader.shape(node.inputs[0])) != 3:
+        raise ForeignGraphError(f"{title_of(node)} changes the order of axes to {order}")
+    if not is_last:
+        reader.channels_last.add(node.outputs[0])
+    return reader.value(node.inputs[0])
+
+
+def _cast(reader: GraphReader, node: OnnxNode) -> str:
+    if node.attributes["to"] not in FLOAT_TYPES:
+        raise ForeignGraphError(f"{title_of(node)} makes whole numbers")
+    return reader.value(node.inputs[0])
 
 
 def _flatten(reader: GraphReader, node: OnnxNode) -> str:
     if node.attributes.get("axis", 1) != 1:
         raise ForeignGraphError(f"{title_of(node)} flattens the batch")
-    return reader.layer(Flatten(), node.inputs[0])
+    return _flattened(reader, node.inputs[0])
 
 
 def _squeeze(reader: GraphReader, node: OnnxNode) -> str:
@@ -347,6 +407,8 @@ def _add(reader: GraphReader, node: OnnxNode) -> str:
 def _mul(reader: GraphReader, node: OnnxNode) -> str:
     if reader.prepares(node):
         return reader.flow.input
+    if found := reader.match(node.outputs[0], _SHARED_WINDOWS):
+        return _shared_windows(reader, node, found)
     constants = [place for place, name in enumerate(node.inputs) if name in reader.constants]
     if len(constants) != 1:
         raise ForeignGraphError(f"{title_of(node)} multiplies values with each other")
@@ -369,6 +431,29 @@ def _scale_or_shift(reader: GraphReader, node: OnnxNode, place: int, part: str) 
             if part == "weight":
                 del given["bias"]
             return reader.replace(value, replace(layer, affine=True), **given)
+    if numbers.size == 1 and numbers.item() == (part == "weight"):  # times 1, plus 0
+        return value
+    raise ForeignGraphError(f"{title_of(node)} has a constant that belongs to no layer")
+
+
+def _shared_windows(reader: GraphReader, node: OnnxNode, found: Mapping[str, str]) -> str:
+    """Add the average pool that is written as sums of windows, times a share for each of them."""
+    ones, shares = reader.constants[found["ones"]], reader.constants[found["shares"]]
+    shape, conv = reader.shape(found["x"]), reader.producers[node.inputs[0]]
+    window = _window(reader, conv, ones.shape[2:])
+    if (ones != 1).any() or conv.attributes.get("group") != shape[2]:
+        raise ForeignGraphError(f"{title_of(node)} has a constant that belongs to no layer")
+    top, left, bottom, right = window.pads(*shape[:2])
+    rows, columns = (
+        range(after, max(after - stride, -1), -1) for after, stride in zip((bottom, right), window.stride, strict=True)
+    )
+    for below, beside, counts in product(rows, columns, (False, True)):
+        is_shorter = (below, beside) != (bottom, right)
+        padded = replace(window, padding=(top, left, below, beside), ceil=is_shorter)
+        with suppress(ShapeError):  # a padding that no pool has
+            layer = Pool(mode=PoolMode.AVG, window=padded, count_include_pad=counts)
+            if layer.output(shape)[:2] == shares.shape and np.array_equal(window_shares(layer, shape), shares):
+                return reader.layer(layer, found["x"])
     raise ForeignGraphError(f"{title_of(node)} has a constant that belongs to no layer")
 
 
@@ -450,16 +535,14 @@ READERS: dict[str, Reader] = {
     "Softmax": _softmax,
     "Dropout": _dropout,
     "Identity": _identity,
+    "Cast": _cast,
+    "Transpose": _transpose,
     "MaxPool": _pool(PoolMode.MAX),
     "AveragePool": _pool(PoolMode.AVG),
     "LpPool": _pool(PoolMode.L2),
     "GlobalAveragePool": _global_pool(PoolMode.AVG),
     "GlobalMaxPool": _global_pool(PoolMode.MAX),
-    "ReduceMean": _reduce(ChannelMode.AVG),
-    "ReduceMax": _reduce(ChannelMode.MAX),
-    "ReduceMin": _reduce(ChannelMode.MIN),
-    "ReduceSum": _reduce(ChannelMode.SUM),
-    "ReduceL2": _reduce(ChannelMode.MAGNITUDE),
+    **{op: _reduce(mode) for mode, op in REDUCTIONS.items()},
     "Reshape": _reshape,
     "Flatten": _flatten,
     "Squeeze": _squeeze,

@@ -19,10 +19,7 @@ from cnnfilter.exchange.onnx_files import evaluate
 from cnnfilter.network_files import Preparation
 from cnnfilter.nn.layers import Function, Layer, Shape
 from cnnfilter.nn.network import Network
-from cnnfilter.nn.other_layers import (
-    Activation,
-    Concatenation,
-)
+from cnnfilter.nn.other_layers import Activation, Concatenation, Linear
 
 Pattern = Any
 """A text stands for a value, the same one wherever it is, a number for a constant, (operator, inputs...) for a node."""
@@ -82,6 +79,7 @@ class GraphReader:
         self.flow = DataFlow(shape)
         self.names = {graph.input: self.flow.input}
         self.scales: list[tuple[str, Array]] = []
+        self.channels_last = {graph.input} if takes_channels_last(graph) else set[str]()
         self._in_order: set[str] = set()
         self._node = OnnxNode("", (), (), {})
 
@@ -94,6 +92,7 @@ class GraphReader:
             try:
                 if not self._fold(node):
                     self.names[output] = self._read_node(node)
+                    self._follow_order(node)
             except ForeignGraphError as error:
                 problems[output] = error
             except ShapeError as error:
@@ -113,8 +112,7 @@ class GraphReader:
         """Work out a node whose inputs are all constants, or a shape that is known."""
         inputs = [name for name in node.inputs if name]
         if node.op == "Shape" and node.inputs[0] in self.names:
-            shape = self.flow.flows[self.names[node.inputs[0]]].shape
-            found = [np.asarray((1, shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape), np.int64)]
+            found = [np.asarray(self.sizes(node.inputs[0]), np.int64)]
             start, end = node.attributes.get("start", 0), node.attributes.get("end")
             found[0] = found[0][start:end]
         elif inputs and all(name in self.constants for name in inputs):
@@ -133,6 +131,17 @@ class GraphReader:
         if reader is None:
             raise ForeignGraphError(f"{title_of(node)} is an operator that is not known here")
         return reader(self, node)
+
+    def _follow_order(self, node: OnnxNode) -> None:
+        """Remember that what comes out of a node has its channels last, as what goes in has."""
+        given, output = [name for name in node.inputs if name in self.names], node.outputs[0]
+        if node.op == "Transpose" or len(self.flow.flows[self.names[output]].shape) == 1:
+            return
+        if self.channels_last.isdisjoint(given):
+            return
+        if node.op not in CHANNEL_BY_CHANNEL or not self.channels_last.issuperset(given):
+            raise ForeignGraphError(f"{title_of(node)} takes values whose channels are last")
+        self.channels_last.add(output)
 
     def match(self, name: str, pattern: Pattern) -> dict[str, str]:
         """Return the values that the texts of a pattern stand for, if a value is made so; else nothing."""
@@ -166,6 +175,11 @@ class GraphReader:
         """Return the shape of a value, (H, W, C) or (length,)."""
         return self.flow.flows[self.value(name)].shape
 
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """Return the sizes of a value's axes in the graph, of which the first is the batch."""
+        shape = self.shape(name)
+        return (1, shape[2], *shape[:2]) if len(shape) == 3 and name not in self.channels_last else (1, *shape)
+
     def constant(self, node: OnnxNode, place: int) -> Array | None:
         """Return the constant that is an input of a node, None where it is left out."""
         if place >= len(node.inputs) or not node.inputs[place]:
@@ -181,13 +195,31 @@ class GraphReader:
             raise ForeignGraphError(f"{title_of(node)} lacks an input")
         return found
 
+    def is_filling(self, node: OnnxNode) -> bool:
+        """Return whether a norm's scale and shift change nothing, and are called otherwise than what is learned."""
+        weight, bias = self.weight(node, 1), self.constant(node, 2)
+        changes = (weight != 1).any() or (bias is not None and bias.any())
+        return not changes and not node.inputs[1].endswith(".weight")
+
     def layer(self, layer: Layer, *sources: str, **tensors: Array | None) -> str:
         """Add a layer on values of the graph, and return what it makes."""
         given = {part: tensor for part, tensor in tensors.items() if tensor is not None}
-        return self.flow.add(layer, [self.value(name) for name in sources], given, self._suggest_name(given))
+        values = [self.value(name) for name in sources]
+        is_ordered = not self._in_order.isdisjoint(values)
+        if is_ordered and isinstance(layer, Linear):
+            order = order_of(self.flow.flows[values[0]].parts)
+            given["weight"] = given["weight"][:, np.argsort(order)]
+        elif is_ordered and (given or len(values) > 1):
+            raise ForeignGraphError(f"{title_of(self._node)} takes a vector in the order of rows, columns, channels")
+        value = self.flow.add(layer, values, given, self._suggest_name(given))
+        return self.mark_order(value) if is_ordered and not isinstance(layer, Linear) else value
 
     def concatenate(self, values: list[str]) -> str:
         """Add a concatenation; one that begins with all of another, as DenseNet's do, goes on from that."""
+        if len(values) == 1:
+            return values[0]
+        if not self._in_order.isdisjoint(values):
+            raise ForeignGraphError(f"{title_of(self._node)} takes a vector in the order of rows, columns, channels")
         for value, made in self.flow.made.items():
             count = len(made.inputs)
             if isinstance(made.layer, Concatenation) and count < len(values) and (*values[:count],) == made.inputs:
@@ -238,13 +270,33 @@ class GraphReader:
         ops, numbers = ("Mul", "Sub", "Div"), self.constants.get(node.inputs[1])
         if node.op not in ops or numbers is None or self.names.get(node.inputs[0]) != self.flow.input:
             return False
-        channels = self.shape(node.inputs[0])[2]
-        fits = numbers.size == 1 or (numbers.size == channels and numbers.shape[-3:] == (channels, 1, 1))
+        channels, is_last = self.shape(node.inputs[0])[2], node.inputs[0] in self.channels_last
+        axes = (channels,) if is_last else (channels, 1, 1)
+        fits = numbers.size == 1 or (numbers.size == channels and numbers.shape[-len(axes) :] == axes)
         is_next = not self.scales or ops.index(node.op) > ops.index(self.scales[-1][0])
         if not fits or not is_next or self.users[node.inputs[0]] > 1 or (node.op == "Mul" and numbers.size > 1):
             return False
         self.scales.append((node.op, numbers))
         return True
+
+
+CHANNEL_BY_CHANNEL = frozenset(
+    {"Identity", "Cast", "Dropout", "Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "Mul", "Sub", "Div"}
+)
+"""The operators that are read where channels are last: they compute the same in any order of axes."""
+
+
+def takes_channels_last(graph: OnnxGraph) -> bool:
+    """Return whether the input is (N, H, W, C): it is transposed before the first layer, as TensorFlow's are."""
+    name = graph.input
+    for _ in graph.nodes:
+        users = [node for node in graph.nodes if name in node.inputs]
+        if any(node.op == "Transpose" and list(node.attributes.get("perm", ())) == [0, 3, 1, 2] for node in users):
+            return True
+        if len(users) != 1 or users[0].op not in CHANNEL_BY_CHANNEL:
+            break
+        name = users[0].outputs[0]
+    return False
 
 
 def as_decimal(number: float) -> float:
@@ -262,7 +314,7 @@ def _first_problem(reader: GraphReader, problems: Mapping[str, ForeignGraphError
     needed, ahead = set[str](), [output]
     while ahead:
         name = ahead.pop()
-        if name in needed or name not in reader.producers:
+        if name in needed or name in reader.names or name not in reader.producers:
             continue
         needed.add(name)
         ahead += reader.producers[name].inputs

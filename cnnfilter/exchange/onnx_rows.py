@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array
+from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.pool import window_counts
 from cnnfilter.errors import LanguageError
 from cnnfilter.exchange.graph import GraphWriter
@@ -143,12 +143,20 @@ def _batch_norm(writer: GraphWriter, value: str, step: ExportStep) -> str:
     return writer.add("BatchNormalization", value, *inputs, epsilon=float(step.layer.eps))
 
 
+FILLING = "unused"
+"""The end of the name of a tensor that changes nothing, where an operator wants one and the layer has none."""
+
+
 def _affine(
     writer: GraphWriter, step: ExportStep, shape: Shape, parts: tuple[str, ...] = ("weight", "bias")
 ) -> list[str]:
     """Return the names of a norm's tensors, of what changes nothing where it has none."""
-    usual = {part: np.full(shape, Norm.INITIAL[part], np.float32) for part in parts}
-    return [writer.constant(part, step.tensors.get(part, usual[part])) for part in parts]
+    return [
+        writer.constant(part, step.tensors[part])
+        if part in step.tensors
+        else writer.constant(f"{part}-{FILLING}", np.full(shape, Norm.INITIAL[part], np.float32))
+        for part in parts
+    ]
 
 
 def _instance_norm(writer: GraphWriter, value: str, step: ExportStep) -> str:
@@ -212,21 +220,25 @@ def _adaptive_pool(writer: GraphWriter, value: str, step: ExportStep) -> str:
         given = {"kernel_shape": list(size), "strides": list(size)}
         return writer.add("MaxPool" if is_max else "AveragePool", value, **given)
     for axis in (0, 1):
-        places = [layer.places(place, axis, step.inputs[axis]) for place in range(layer.size[axis])]
-        if not is_max:
-            shares = np.zeros((layer.size[axis], step.inputs[axis]), np.float32)
-            for row, seen in zip(shares, places, strict=True):
-                row[seen.start : seen.stop] = 1 / len(seen)
-            shown = writer.constant("shares", shares if axis == 0 else shares.T)
-            value = writer.add("MatMul", *((shown, value) if axis == 0 else (value, shown)))
-            continue
-        longest = max(map(len, places))
-        rows = writer.constant(
-            "places", [[min(seen.start + tap, seen[-1]) for tap in range(longest)] for seen in places]
-        )
-        taps = writer.add("Gather", value, rows, axis=2 + axis)
-        value = writer.add("ReduceMax", taps, writer.constant("axes", [3 + axis]), keepdims=0)
+        constant = writer.constant("windows", window_constant(layer, axis, step.inputs[axis]))
+        if is_max:
+            taps = writer.add("Gather", value, constant, axis=2 + axis)
+            value = writer.add("ReduceMax", taps, writer.constant("axes", [3 + axis]), keepdims=0)
+        else:
+            value = writer.add("MatMul", *((constant, value) if axis == 0 else (value, constant)))
     return value
+
+
+def window_constant(layer: AdaptivePool, axis: int, size: int) -> Array:
+    """Return the windows of a pool along an axis: the places in each for maxima, else the shares of all values."""
+    windows = [layer.places(place, axis, size) for place in range(layer.size[axis])]
+    if layer.mode is PoolMode.MAX:
+        longest = max(map(len, windows))
+        return np.array([[min(seen.start + tap, seen[-1]) for tap in range(longest)] for seen in windows], np.int64)
+    shares = np.zeros((layer.size[axis], size), np.float32)
+    for row, seen in zip(shares, windows, strict=True):
+        row[seen.start : seen.stop] = 1 / len(seen)
+    return shares if axis == 0 else shares.T
 
 
 def _activation(writer: GraphWriter, value: str, step: ExportStep) -> str:
@@ -348,13 +360,18 @@ def _sum_windows(writer: GraphWriter, value: str, step: ExportStep) -> str:
 
 def _average_windows(writer: GraphWriter, value: str, step: ExportStep) -> str:
     """Append sums of windows divided by how many values each has."""
-    down, across = window_counts(step.layer, step.inputs)
-    counts = np.maximum(np.outer(down, across), 1)
-    shares = writer.constant("shares", (1 / counts).astype(np.float32))
+    shares = writer.constant("shares", window_shares(step.layer, step.inputs))
     return writer.add("Mul", _sum_windows(writer, value, step), shares)
 
 
-_CHANNELS = {
+def window_shares(layer: Pool, shape: Shape) -> Floats:
+    """Return what the sum of each window of an average pool is multiplied by."""
+    counts = np.maximum(np.outer(*window_counts(layer, shape)), 1)
+    shares: Floats = (1 / counts).astype(np.float32)
+    return shares
+
+
+REDUCTIONS = {
     ChannelMode.MAX: "ReduceMax",
     ChannelMode.AVG: "ReduceMean",
     ChannelMode.SUM: "ReduceSum",
@@ -366,7 +383,7 @@ _CHANNELS = {
 
 def _channel_pool(writer: GraphWriter, value: str, step: ExportStep) -> str:
     height, width, channels = step.inputs
-    op, maps = _CHANNELS[step.layer.mode], step.outputs[2]
+    op, maps = REDUCTIONS[step.layer.mode], step.outputs[2]
     if maps == 1:
         return writer.add(op, value, writer.constant("axes", [1]), keepdims=1)
     shape = writer.constant("groups", [0, maps, channels // maps, height * width])
