@@ -65,12 +65,12 @@ BORDERS = {  # no filter takes a wrapped border, nor the value of a constant one
     BorderMode.SYMMETRIC: cv2.BORDER_REFLECT,
 }
 _DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
-_SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
+SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
 _VECTOR = 64  # numbers of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
-_IN_CACHE_AT_ONCE = 1 << 18  # numbers of which each is read several times
+_IN_CACHE_AT_ONCE = 1 << 16  # numbers of which each is read several times
 
 Filter = Callable[[Array, Pair, int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""
@@ -279,7 +279,7 @@ def has_native_border(padded: Padded, size: Pair, *, centred: bool = False) -> b
     return (
         padded.follows_volume
         and padded.border.mode in BORDERS
-        and channels <= _SIDE_BY_SIDE
+        and channels <= SIDE_BY_SIDE
         and height - size[0] < padded.volume.shape[0]
         and width - size[1] < padded.volume.shape[1]
         and top < size[0]
@@ -313,7 +313,7 @@ def _filter_in_strips(
     finish: Finish,
     dtype: np.dtype[Any],
     *,
-    at_once: int = _SIDE_BY_SIDE,
+    at_once: int = SIDE_BY_SIDE,
 ) -> Floats:
     """Filter some rows and channels at a time: of the volume if OpenCV makes its border, else of what is padded."""
     native, size, anchor = laid.native, laid.size, laid.anchor(source)

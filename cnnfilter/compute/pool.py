@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded, pad_to_windows
-from cnnfilter.compute.engines import MOST_CHANNELS, UNFINISHED, Finish, sum_boxes
+from cnnfilter.compute.engines import MOST_CHANNELS, SIDE_BY_SIDE, UNFINISHED, Finish, filter_separably, sum_boxes
 from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
 from cnnfilter.compute.threads import choose_rows, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
@@ -17,6 +17,7 @@ from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool
 
 _VALUES_AT_ONCE = 1 << 22  # those of windows that are sorted at a time: 32 MB of float64
 _FEW_SUMMED = 128  # so many values float32 adds up with an error below 1e-5 of the sum of their magnitudes
+_LONGEST_FILTER = 32  # weights of a column that are added one by one in float32; sums of pairs are faster beyond
 _BYTES_AT_ONCE = 1 << 21  # of the pixels under a tile of windows, in the cache of a core; threads wait at smaller ones
 _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}  # by OpenCV's morphology
 
@@ -141,12 +142,33 @@ def find_loser(mode: PoolMode, dtype: np.dtype[Any]) -> float:
 
 def _average(volume: Array, layer: Pool, output: Pair) -> Floats:
     rows, columns = (np.maximum(counts, 1) for counts in window_counts(layer, volume.shape))
+    if _are_filtered(volume, layer.window):
+        return _filter_means(volume, layer.window, output, rows, columns)
     if (rows == rows[0]).all() and (columns == columns[0]).all():
         means = window_sums(volume, layer.window, output, divisor=int(rows[0] * columns[0]))
     else:
         means = window_sums(volume, layer.window, output)
         means /= np.multiply.outer(rows, columns)[:, :, None].astype(means.dtype)
     return means.astype(float_type(volume.dtype), copy=False)
+
+
+def _are_filtered(volume: Array, window: Window) -> bool:
+    """Return whether means of windows are made fastest by OpenCV's filter of columns and rows, of few weights."""
+    few = 1 < max(window.size) <= _LONGEST_FILTER and volume.shape[2] <= SIDE_BY_SIDE
+    return volume.dtype.kind == "f" and few and window.stride == window.dilation == (1, 1)
+
+
+def _filter_means(volume: Array, window: Window, output: Pair, rows: Array, columns: Array) -> Floats:
+    """Return the mean of each window of fractions, of which some `rows` and `columns` count."""
+    dtype = float_type(volume.dtype)
+    padded = pad_to_windows(volume, window, output, 0.0, np.dtype(dtype).name)
+    down, along = (np.full(size, 1 / size) for size in window.size)
+    means = filter_separably(padded, ((down, along),), (1, 1), UNFINISHED)
+    for axis, counts in enumerate((rows, columns)):
+        short = np.flatnonzero(counts != window.size[axis])
+        some, factors = (short, slice(None))[:: 1 - 2 * axis], window.size[axis] / counts[short]
+        means[some] *= np.asarray(factors.reshape(-1, *[1] * (2 - axis)), dtype)
+    return means
 
 
 def _add_squares(volume: Array, layer: Pool, output: Pair) -> Floats:
