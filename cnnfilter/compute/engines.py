@@ -69,7 +69,7 @@ SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
-_VECTOR = 64  # numbers of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
+VECTOR = 64  # numbers of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
 _IN_CACHE_AT_ONCE = 1 << 16  # numbers of which each is read several times
 
 Filter = Callable[[Array, Pair, int], Array]
@@ -261,7 +261,7 @@ class _Filtering(NamedTuple):
         (height, width), (row, column) = self.size, self.anchor(padded)
         pixels = padded.channels(channels).read(rows, slice(first, None))
         side = pixels.shape[1]
-        image = np.zeros((len(pixels), -(-side // _VECTOR) * _VECTOR, pixels.shape[2]), pixels.dtype)
+        image = np.zeros((len(pixels), -(-side // VECTOR) * VECTOR, pixels.shape[2]), pixels.dtype)
         image[:, :side] = pixels
         filtered = self.filter(image, cv2.BORDER_CONSTANT, (row, column))
         return filtered[row : row + len(pixels) - height + 1, column : column + side - width + 1]
@@ -303,7 +303,7 @@ def _filter_at_once(laid: _Filtering, padded: Padded) -> Array:
 def _first_end(image: Array, offset: int) -> int:
     """Return the first result, `offset` pixels from the image's edge, that is not made by whole vectors only."""
     width, channels = image.shape[1:]
-    return max(0, int(width * channels // _VECTOR * _VECTOR // channels) - offset)
+    return max(0, int(width * channels // VECTOR * VECTOR // channels) - offset)
 
 
 def _filter_in_strips(

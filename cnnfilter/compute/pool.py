@@ -7,7 +7,15 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded, pad_to_windows
-from cnnfilter.compute.engines import MOST_CHANNELS, SIDE_BY_SIDE, UNFINISHED, Finish, filter_separably, sum_boxes
+from cnnfilter.compute.engines import (
+    MOST_CHANNELS,
+    SIDE_BY_SIDE,
+    UNFINISHED,
+    VECTOR,
+    Finish,
+    filter_separably,
+    sum_boxes,
+)
 from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
 from cnnfilter.compute.threads import choose_rows, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
@@ -190,9 +198,7 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
     padded = pad_to_windows(volume, window, output, 0.0, dtype)
     finish = UNFINISHED._replace(divisor=divisor)
     whole, side_by_side = volume.dtype.kind != "f", window.stride == window.size and window.dilation == (1, 1)
-    if (
-        whole and side_by_side and pixels > 1 and pixels & (pixels - 1) == 0
-    ):  # OpenCV adds fractions in an order of their place
+    if side_by_side and pixels > 1 and pixels & (pixels - 1) == 0 and (whole or dtype == "float32"):
         return _reduce_by_area(padded, window, output, finish)
     if overlaps and (dtype == "float32" or not whole):
         return sum_boxes(padded, window.size, 1.0, window.stride, finish, exact=whole)
@@ -200,9 +206,13 @@ def window_sums(volume: Array, window: Window, output: Pair, *, squared: bool = 
 
 
 def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish) -> Floats:
-    """Return the sums over windows side by side: a reduction in size, whose means times a power of two are exact."""
+    """Return the sums over windows side by side: a reduction in size, whose means times a power of two are exact.
+
+    What lies in a row of fractions beyond the last whole vector is made anew: there OpenCV adds up in another order.
+    """
     scale = padded.dtype.type(window.size[0] * window.size[1] / finish.divisor)
-    down, width = window.size[0], output[1] * window.size[1]
+    (down, along), width = window.size, output[1] * window.size[1]
+    first_end = output[1] if padded.volume.dtype.kind != "f" else output[1] // VECTOR * VECTOR
 
     def fill(row: int, target: Array) -> None:
         source = padded.peek(slice(row * down, (row + len(target)) * down))[:, :width]
@@ -212,6 +222,11 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
                 cv2.resize(part, into.shape[1::-1], dst=into, interpolation=cv2.INTER_AREA)
             else:
                 into[...] = cv2.resize(part, into.shape[1::-1], interpolation=cv2.INTER_AREA).reshape(into.shape)
+            if first_end < output[1]:
+                ends = np.zeros((len(part), VECTOR * along, part.shape[2]), part.dtype)
+                ends[:, : width - first_end * along] = part[:, first_end * along :]
+                reduced = cv2.resize(ends, (VECTOR, len(target)), interpolation=cv2.INTER_AREA)
+                into[:, first_end:] = reduced.reshape(len(target), VECTOR, -1)[:, : output[1] - first_end]
             if scale != 1:
                 into *= scale
 
