@@ -1,7 +1,10 @@
 """What all tests share."""
 
+import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -34,3 +37,16 @@ def photo() -> Path:
 def runner() -> CliRunner:
     """Return what runs commands in this process."""
     return CliRunner()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Return a Dask cluster of two workers in processes of their own."""
+    distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        ) as started,
+    ):
+        yield started

@@ -1,12 +1,10 @@
 """Zarr arrays: filtered chunk by chunk, here and on a cluster, to the bits of the whole."""
 
 import json
-import logging
 import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -65,16 +63,21 @@ TYPES = {"uint8": (101, 93, 3), "uint16": (101, 93), "float32": (101, 93, 3), "f
 CHUNKS = {"chunks that do not divide": (40, 64), "chunks smaller than kernels": (24, 14)}
 
 
-@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("name", KERNELS)
+CASES = [
+    (name, [*TYPES][(place + number) % len(TYPES)], chunks)
+    for number, chunks in enumerate(CHUNKS)
+    for place, name in enumerate(KERNELS)
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "chunks"), CASES)
 def test_an_array_gets_the_bits_of_the_whole_for_every_engine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str, chunks: tuple[int, int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str, chunks: str
 ) -> None:
     monkeypatch.setattr("cnnfilter.run.chunks._VALUES", 1)  # chunk by chunk, be they ever so small
     kernel, keywords, options = KERNELS[name]
     pixels = make_pixels(dtype, TYPES[dtype])
-    source = write(tmp_path / "in.zarr", pixels, chunks, version=2 if chunks[1] == 14 else 3)
+    source = write(tmp_path / "in.zarr", pixels, CHUNKS[chunks], version=2 if "smaller" in chunks else 3)
     done = run("convolve", source, "-k", kernel, *options, "-q", "-o", str(tmp_path / "out.zarr"))
     assert done.exit_code == 0, done.stderr
     assert equal(read(tmp_path / "out.zarr"), cnnfilter.convolve(pixels, kernel, **keywords))  # type: ignore[arg-type]
@@ -175,6 +178,11 @@ def test_a_damaged_chunk_fails_its_array_which_stays_incomplete(tmp_path: Path) 
         (["in.zarr", "-o", "out.zarr", "--region", "0:5,0:5"], 2, "--region takes images"),
         (["in.zarr", "-o", "in.zarr"], 2, "in.zarr: the output is the input in.zarr"),
         (["in.zarr", "-o", "folder.zarr"], 2, "folder.zarr: is a folder"),
+        (["in.zarr", "-o", "in.zarr/"], 2, "in.zarr/in.zarr: the output is inside the input in.zarr"),
+        (["in.zarr", "-o", "in.zarr/out.zarr"], 2, "in.zarr/out.zarr: the output is inside the input in.zarr"),
+        (["in.zarr", "-o", "group.zarr"], 1, "group.zarr: is a group of arrays, which would be lost"),
+        (["group.zarr", "-o", "out.zarr"], 1, "group.zarr: is a group of arrays; name one of them: group.zarr/0"),
+        (["group.zarr/0", "-o", "group.zarr"], 2, "group.zarr: the output holds the input group.zarr/0"),
         (["none.zarr", "-o", "out.zarr"], 1, "none.zarr: No such file or directory"),
         (["folder.zarr", "-o", "out.zarr"], 1, "folder.zarr: holds no Zarr array"),
         (["cube.zarr", "-o", "out.zarr"], 1, "cube.zarr: uint8 of shape (3, 4, 5, 6); arrays are (H, W) or (H, W, C)"),
@@ -191,6 +199,7 @@ def test_mistakes_with_arrays_are_a_line(
     write("tiny.zarr", make_pixels("uint8", (2, 2)), (2, 2))
     zarr.create_array("cube.zarr", shape=(3, 4, 5, 6), dtype="uint8")
     zarr.create_array("complex.zarr", shape=(4, 4), dtype="complex64")
+    zarr.open_group("group.zarr", mode="w").create_array("0", shape=(9, 8), dtype="uint8")
     Path("folder.zarr").mkdir()
     Path("folder.zarr/precious.txt").write_text("not an array")
     shutil.copy(samples / "sprite.png", "in.png")
@@ -198,6 +207,44 @@ def test_mistakes_with_arrays_are_a_line(
     assert (done.exit_code, message in done.stderr) == (status, True), done.stderr
     assert Path("folder.zarr/precious.txt").exists()
     assert not Path("out.zarr").exists()
+    assert Path("group.zarr/0").exists()
+
+
+def test_an_array_in_a_group_is_named_by_its_path(tmp_path: Path) -> None:
+    pixels = make_pixels("uint8", (20, 30))
+    group = zarr.open_group(str(tmp_path / "slide.zarr"), mode="w")
+    group.create_array("0", data=pixels, chunks=(16, 16))
+    for output, made in (("half.zarr", "half.zarr"), ("out/", "out/0.zarr"), ("slide.zarr/1", "slide.zarr/1")):
+        done = run("pool", str(tmp_path / "slide.zarr" / "0"), "-m", "avg", "-q", "-o", f"{tmp_path}/{output}")
+        assert done.exit_code == 0, done.stderr
+        assert equal(read(tmp_path / made), cnnfilter.pool(pixels, 2, mode="avg").astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("stored", "options"),
+    [
+        ("<u2", {"zarr_format": 2, "order": "F", "chunks": (9, 5)}),
+        (">u2", {"zarr_format": 2, "chunks": (1, 30)}),
+        (">f4", {"chunks": (20, 1)}),
+        ("u1", {"chunks": (4, 4), "shards": (8, 16)}),
+        ("i8", {"chunks": (7, 7)}),
+        ("?", {"chunks": (7, 7)}),
+        ("f2", {"chunks": (7, 7), "compressors": None}),
+    ],
+)
+def test_what_is_stored_in_other_ways_has_the_same_values(tmp_path: Path, stored: str, options: dict[str, Any]) -> None:
+    pixels = make_pixels("uint8", (20, 30)).astype(stored)
+    array = zarr.create_array(
+        str(tmp_path / "in.zarr"), shape=(29, 30), dtype=pixels.dtype, fill_value=1, **options
+    )  # of which nine rows are not written
+    array[:20] = pixels
+    whole = np.vstack([pixels, np.ones((9, 30), stored)])
+    done = run("convolve", str(tmp_path / "in.zarr"), "-k", "gaussian:5", "-q", "-o", str(tmp_path / "out.zarr"))
+    assert done.exit_code == 0, done.stderr
+    native = whole.dtype.newbyteorder("=")
+    kept = native if native.str[1:] in {"u1", "u2", "f4"} else np.float64
+    expected = cnnfilter.convolve(whole.astype(kept), "gaussian:5")
+    assert read(tmp_path / "out.zarr").tobytes() == expected.astype(read(tmp_path / "out.zarr").dtype).tobytes()
 
 
 def test_other_commands_and_the_library_say_that_an_array_is_a_folder(tmp_path: Path) -> None:
@@ -206,20 +253,6 @@ def test_other_commands_and_the_library_say_that_an_array_is_a_folder(tmp_path: 
         cnnfilter.read_image(source)
     with pytest.raises(cnnfilter.CnnFilterError, match="Zarr is not an image format"):
         cnnfilter.write_image(tmp_path / "out.zarr", make_pixels("uint8", (4, 3)))
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Return two workers in processes of their own."""
-    distributed = pytest.importorskip("distributed")
-    dask = pytest.importorskip("dask")
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-        ) as started,
-    ):
-        yield started
 
 
 @pytest.mark.parametrize("dtype", TYPES)

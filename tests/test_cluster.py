@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,22 +22,6 @@ from tests.conftest import ROOT
 distributed = pytest.importorskip("distributed")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Dask warns of slow machines and of its own sockets
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Return two workers in processes of their own."""
-    import logging  # noqa: PLC0415
-
-    import dask  # noqa: PLC0415
-
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-        ) as started,
-    ):
-        yield started
 
 
 @pytest.fixture
@@ -239,9 +224,12 @@ def test_an_input_that_ends_its_workers_fails_alone(
 
 def test_no_scheduler_is_one_line(many: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnfilter.run.cluster._PATIENCE", 0.5)
-    done = run("pool", *many, "-o", "there/", "--cluster", "tcp://127.0.0.1:1")
-    assert done.exit_code == 1
-    assert done.stderr == "cnnfilter: --cluster tcp://127.0.0.1:1: no Dask scheduler answers there\n"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
+        port = silent.getsockname()[1]
+        for address in ("tcp://127.0.0.1:1", f"tcp://127.0.0.1:{port}", f"tls://127.0.0.1:{port}"):
+            done = run("pool", *many, "-o", "there/", "--cluster", address)
+            assert done.exit_code == 1
+            assert done.stderr == f"cnnfilter: --cluster {address}: no Dask scheduler answers there\n"
 
 
 def test_other_versions_bring_a_warning_before_the_work(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike, fspath
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +12,7 @@ from cnnfilter.api.arguments import ImageSource, RangeName, as_choice, as_count,
 from cnnfilter.arrays import Array, as_numbers
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.errors import ImageFileError, OutputError
+from cnnfilter.io.addresses import as_local, as_path
 from cnnfilter.io.atomic import read_bytes, write_whole
 from cnnfilter.io.decode import decode_picture
 from cnnfilter.io.encode import cut_into_strips
@@ -32,7 +32,7 @@ def read_image(
     ----------
     source : str, path, bytes or binary file
         The path of an image file, its bytes, or a file opened with `open(path, "rb")`. The content, not the suffix,
-        decides the format.
+        decides the format. An address such as `s3://bucket/photo.jpg` is read by fsspec.
     page : int, optional
         Which page of a TIFF or frame of an animation, from 1. By default the first.
     allow_truncated : bool
@@ -77,10 +77,9 @@ def read_image(
 
 def _read_source(source: ImageSource) -> tuple[bytes, str]:
     """Return the bytes of a file, and what messages call it."""
-    if isinstance(source, str) and "://" in source:
-        raise ImageFileError("is an address; read_image(urllib.request.urlopen(address)) reads it", path=source)
     if isinstance(source, str | PathLike):
-        return read_bytes(fspath(source)), fspath(source)
+        path = as_local(fspath(source))
+        return read_bytes(path), path
     name = "image"
     content: object = source
     if hasattr(source, "read"):
@@ -156,7 +155,8 @@ def write_image(
     Parameters
     ----------
     path : str or path
-        Its suffix is the format. Its folder must exist.
+        Its suffix is the format. Its folder must exist. An address such as `s3://bucket/photo.jpg` is written by
+        fsspec.
     image : array_like
         (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. uint8 and uint16 are written as they are. Floats are levels from 0 to
         255, rounded half to even, unless the format holds floats. False is black and True is white.
@@ -190,7 +190,8 @@ def write_image(
     """
     if not isinstance(path, str | PathLike):
         raise OutputError(f"path is of type {type(path).__name__}; it comes first, as in write_image(path, image)")
-    write_whole(Path(path), _encode(image, fspath(path), range, quality, compression))
+    name = as_local(fspath(path))
+    write_whole(as_path(name), _encode(image, name, range, quality, compression))
 
 
 def _encode(image: ArrayLike, path: str, range_: str | None, quality: int | None, compression: int | None) -> bytes:

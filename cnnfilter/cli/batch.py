@@ -296,7 +296,7 @@ def _check_arrays(sources: Sequence[str], settings: Settings) -> None:
     arrays, output = [source for source in sources if is_array(source)], settings.output
     if not arrays:
         if output and is_array(output):
-            raise OutputError("a .zarr is made of a .zarr, and the inputs are others", path=output)
+            raise OutputError("a .zarr is made of a .zarr; of other inputs, .npy or .tif holds floats", path=output)
         return
     if other := next((source for source in sources if not is_array(source)), None):
         raise OutputError(f"is not a .zarr, and {arrays[0]} is one; they need a command each", path=other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -122,6 +123,9 @@ FORMATS_TAKING = {
 
 _MATRIX_STARTS = {bytes([sign]) for sign in b"0123456789+-.# \t\r\n"}
 
+_ARRAY = re.compile(r"\.zarr([\\/]+[^\\/.]+)*[\\/]*$", re.IGNORECASE)
+"""The end of a name of a Zarr array, which may be in a group."""
+
 
 def _find_suffix(path: str | PurePath) -> str:
     """Return what follows the last dot in the name of a file, with the dot, in small letters; as `PurePath.suffix`."""
@@ -142,8 +146,8 @@ def find_format(path: str | PurePath) -> Format:
 
 
 def is_array(path: str | PurePath) -> bool:
-    """Return whether a path names a Zarr array."""
-    return str(path).rstrip("/").lower().endswith(".zarr")
+    """Return whether a path names a Zarr array, or one in a group, such as slide.zarr/0."""
+    return bool(_ARRAY.search(str(path)))
 
 
 def is_matrix(path: str | PurePath) -> bool:

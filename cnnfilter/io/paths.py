@@ -182,7 +182,7 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     number = 0 if request.layers or copy else kernel
     if output is None or output == STANDARD:
         return Job(source, number, None, _printed_format(name, output, request), copy=copy)
-    suffix = f".{request.format_}" if request.format_ else name.suffix
+    suffix = f".{request.format_}" if request.format_ else ".zarr" if is_array(name) else name.suffix
     in_folder, place = _is_folder(output), output
     if is_template := bool(request.output and re.search("[{}]", output)):
         fields = describe_input(name, index) | {"ext": suffix}
@@ -316,11 +316,13 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
     folders: dict[str, str] = {}
     inputs = {identity: source for source in sources for identity in identify(source, folders)}
     read = {identity for path in request.read_files for identity in identify(path, folders)}
+    arrays = {identity: source for identity, source in inputs.items() if is_array(source)}
     taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
         real, *number = identify(job.target, folders)
+        _check_around(job.target, as_path(real), arrays)
         if real in taken:
             raise OutputError(_explain_collision(job, taken[real], request))
         taken[real] = job
@@ -336,6 +338,15 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
             if identity in read:
                 reason = "the output is read too, as a kernel, a network, weights, labels or a list"
                 raise OutputError(reason, path=job.target)
+
+
+def _check_around(target: FilePath, real: FilePath, arrays: Mapping[str, str]) -> None:
+    """Raise an `OutputError` if an output is inside the folder of an array that is read, or around it."""
+    for identity, source in arrays.items():
+        if as_path(identity) in real.parents:
+            raise OutputError(f"the output is inside the input {source}", path=target)
+        if real in as_path(identity).parents:
+            raise OutputError(f"the output holds the input {source}", path=target)
 
 
 def _explain_collision(job: Job, other: Job, request: OutputRequest) -> str:

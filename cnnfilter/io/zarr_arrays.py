@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -41,14 +41,23 @@ def _load_zarr(path: str) -> Any:
     return zarr
 
 
+def _list_group(path: str) -> list[str]:
+    """Return the paths of what is in a group, or nothing if there is none."""
+    with suppress(Exception):  # what is no group holds nothing
+        return [f"{path.rstrip('/')}/{name}" for name in sorted(_load_zarr(path).open_group(path, mode="r").keys())]
+    return []
+
+
 def open_array(path: str) -> Any:
     """Return the array of a store, (H, W) or (H, W, C), to be read; `ImageFileError` if there is none."""
     zarr = _load_zarr(path)
     with _failing(path):
         try:
             array = zarr.open_array(path, mode="r")
-        except zarr.errors.NodeNotFoundError as error:
-            raise ImageFileError("holds no Zarr array", path=path) from error
+        except (zarr.errors.NodeNotFoundError, ValueError) as error:
+            names = _list_group(path)
+            what = f"is a group of arrays; name one of them: {', '.join(names)}" if names else "holds no Zarr array"
+            raise ImageFileError(what, path=path) from error
         what = f"{array.dtype} of shape {array.shape}"
         if array.ndim not in {2, 3} or 0 in array.shape:
             raise ImageFileError(f"{what}; arrays are (H, W) or (H, W, C), and not empty", path=path)
@@ -63,19 +72,21 @@ def read_part(array: Any, path: str, rows: Any, columns: Any) -> np.ndarray[Any,
     """Return rows and columns of an array, slices or places, as (H, W, C) of a type that is filtered."""
     with _failing(path):
         part = np.asarray(array.oindex[rows, columns])
-    kept = next((kind for kind in _KEPT if part.dtype == kind), np.float64)
-    return np.atleast_3d(part).astype(kept, copy=False)
+    return np.atleast_3d(part).astype(kept_type(array), copy=False)
 
 
 def kept_type(array: Any) -> np.dtype[Any]:
     """Return the type in which an array is filtered."""
-    return np.dtype(next((kind for kind in _KEPT if array.dtype == kind), np.float64))
+    native = array.dtype.newbyteorder("=")
+    return np.dtype(next((kind for kind in _KEPT if native == kind), np.float64))
 
 
 def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
-    """Return a new array of version 3 in place of any that is there; it is not complete yet."""
+    """Return a new array of version 3 in place of any that is there, but of no group; it is not complete yet."""
     zarr = _load_zarr(path)
     with _failing(path):
+        if _list_group(path):
+            raise ImageFileError("is a group of arrays, which would be lost; use another name", path=path)
         return zarr.create_array(
             path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True, attributes={_COMPLETE: False}
         )

@@ -118,14 +118,29 @@ def connected(address: str) -> Iterator[Cluster]:
                 )
             )
         try:
+            if word != "local":
+                _greet(address)
             client = stack.enter_context(Client(given, timeout=_PATIENCE))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # each way to connect has errors of its own
             raise ClusterError(f"--cluster {address}: no Dask scheduler answers there") from error
         if word == "local":
             client.register_worker_callbacks(_ignore_interrupts)
         tell("%s: %s workers after %.1f s", address, len(client.nthreads()), monotonic() - begun)
         _compare(client)
         yield Cluster(client, address)
+
+
+def _greet(address: str) -> None:
+    """Exchange the first words with a scheduler; `Client` would wait for ever for those of another program."""
+    import asyncio  # noqa: PLC0415  Dask loads it
+
+    from distributed.comm import connect  # noqa: PLC0415  few commands have a cluster
+
+    async def meet() -> None:
+        async with asyncio.timeout(_PATIENCE):
+            (await connect(address, timeout=_PATIENCE)).abort()
+
+    asyncio.run(meet())
 
 
 def _ignore_interrupts() -> None:
@@ -179,6 +194,7 @@ class ClusterTasks:
         self._lose, self._size, self._fail_fast, self._noun = lose, size, fail_fast, noun
         self._seconds = _CHUNK_TIME  # that a task takes
         self._out: deque[Sent] = deque()
+        self._workers = len(self._client.nthreads())  # when they were last counted
         self._folder = "" if self._address.startswith("local") else os.getcwd()  # noqa: PTH109  the library that is at hand
         self._work = pickle.dumps(work)
         self._share()
@@ -234,8 +250,10 @@ class ClusterTasks:
         try:
             wait(at_work, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
         except TimeoutError:
-            if not self._client.nthreads():
+            workers = len(self._client.nthreads())
+            if self._workers and not workers:
                 warn(_NO_WORKER)
+            self._workers = workers
 
     def _take(self, sent: Sent) -> list[Any]:
         """Return what has come of a chunk; of a worker that died, its tasks go out again."""

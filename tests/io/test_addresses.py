@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import cnnfilter
 from cnnfilter.cli import main
 from cnnfilter.io.addresses import Address, as_path, find_timeless, is_address
 
@@ -60,6 +61,19 @@ def test_an_address_is_a_path_with_both_slashes() -> None:
 def test_an_object_gives_the_bytes_that_a_file_gives(tree: Any, tmp_path: Path, samples: Path) -> None:
     assert run("convolve", "memory://in/a.png", *SHARPEN, "-o", "memory://out/a.png").exit_code == 0
     assert tree.cat_file("/out/a.png") == result_of(samples / "sprite.png", tmp_path)
+
+
+def test_the_library_reads_and_writes_objects_and_file_addresses(tree: Any, tmp_path: Path, samples: Path) -> None:
+    pixels = cnnfilter.read_image("memory://in/a.png")
+    assert (pixels == cnnfilter.read_image(samples / "sprite.png")).all()
+    for address in ("memory://out/new.png", f"file://{tmp_path}/new.png"):
+        cnnfilter.write_image(address, pixels)
+        assert (cnnfilter.read_image(address) == pixels).all()
+    assert (tmp_path / "new.png").read_bytes() == tree.cat_file("/out/new.png")
+    with pytest.raises(cnnfilter.ImageFileError, match=r"memory://in/none\.png: No such file or directory"):
+        cnnfilter.read_image("memory://in/none.png")
+    with pytest.raises(cnnfilter.CnnFilterError, match="Protocol not known: nostore"):
+        cnnfilter.read_image("nostore://a.png")
 
 
 def test_file_addresses_are_files(tmp_path: Path, samples: Path) -> None:
