@@ -8,7 +8,7 @@ filtered as an opaque one is.
 """
 
 from collections.abc import Callable
-from itertools import pairwise, product
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded, read_centres
 from cnnfilter.compute.convolve import Method, choose_method, convolve_volume, lay_bank
+from cnnfilter.compute.engines import Grid
 from cnnfilter.compute.exact import Facts, find_facts
 from cnnfilter.compute.forward import Place, Program, Step, build_bank, plan_program, resize
 from cnnfilter.compute.operations import Setting, run_steps
@@ -79,7 +80,9 @@ def plan_visible(program: Program, shape: Shape) -> Program:
             coverage = choose_method(kernels, 0.0, layer.window, opaque, one, facts)
             step = step._replace(place=place._replace(visible=(method, coverage)))  # noqa: PLW2901
         elif isinstance(layer, Convolution) and place and _has_many(weights):
-            step = step._replace(place=place._replace(tiles=_choose_tiles(layer.window)))  # noqa: PLW2901
+            grid = next((grid for grid in place.method.grids if grid), None)
+            tiles = _lay_tiles(layer.window, layer.output(shape), grid)
+            step = step._replace(place=place._replace(tiles=tiles))  # noqa: PLW2901
         steps.append(step)
         shape = layer.output(shape)
     return program._replace(steps=tuple(steps))
@@ -100,10 +103,15 @@ def _has_many(weights: Doubles) -> bool:
     return bool(np.count_nonzero(weights.any(axis=2)) > _MANY_WEIGHTS)
 
 
-def _choose_tiles(window: Window) -> Pair:
-    """Return how many rows and columns of windows are worked out together."""
-    tall, wide = (max(_SIDE, 2 * reach // step) for reach, step in zip(window.extent, window.stride, strict=True))
-    return tall, wide
+def _lay_tiles(window: Window, output: tuple[int, ...], grid: Grid | None = None) -> tuple[tuple[slice, ...], ...]:
+    """Return the rows and columns of windows that are worked out together, each in one of a grid's tiles."""
+    axes = []
+    for axis in (0, 1):
+        side = max(_SIDE, 2 * window.extent[axis] // window.stride[axis])
+        ranges = [(tile.start, tile.stop) for tile in grid[axis]] if grid else [(0, output[axis])]
+        firsts = [(first, stop) for start, stop in ranges for first in range(start, stop, side)]
+        axes.append(tuple(slice(first, min(first + side, stop)) for first, stop in firsts))
+    return tuple(axes)
 
 
 def _make_opaque(border: Border) -> Border:
@@ -202,9 +210,8 @@ def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Float
     least = pool_volume(padded, Pool(mode=PoolMode.MIN, window=replace(window, padding=(0, 0, 0, 0))))
     less = ((least < centre) & (centre > 0))[:, :, 0]
     planes = Padded(colours, pads, laid.border, maps.dtype.name), Padded(alpha, pads, laid.opaque, maps.dtype.name)
-    down, across = (_cut_axis(*axis) for axis in zip(less.shape, laid.place.first, _choose_tiles(window), strict=True))
 
-    def fill(tile: tuple[slice, slice]) -> None:
+    def fill(tile: tuple[slice, ...]) -> None:
         found, corner = np.nonzero(less[tile]), (tile[0].start, tile[1].start)
         if not len(found[0]):
             return
@@ -221,13 +228,17 @@ def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Float
         maps[found[0] + corner[0], found[1] + corner[1]] = _weigh(seen, rows, columns, laid) + laid.bias
 
     with listening(lambda *_told: None):  # the plan has been told
-        make_tiles(list(product(down, across)), fill)
+        make_tiles(_find_tiles(less.shape, laid), fill)
 
 
-def _cut_axis(count: int, first: int, side: int) -> list[slice]:
-    """Return the tiles of so many windows, which begin at multiples of `side` counted in the whole from `first` on."""
-    edges = [0, *range(-first % side or side, count, side), count]
-    return [slice(*pair) for pair in pairwise(edges)]
+def _find_tiles(output: tuple[int, ...], laid: _Laid) -> list[tuple[slice, ...]]:
+    """Return the tiles of so many rows and columns of windows, counted from the first."""
+    axes = laid.place.tiles or _lay_tiles(laid.window, output)
+    moved = [
+        [slice(max(one.start - first, 0), min(one.stop - first, count)) for one in tiles if one.stop > first]
+        for tiles, first, count in zip(axes, laid.place.first if laid.place.tiles else (0, 0), output, strict=True)
+    ]
+    return [tile for tile in product(*moved) if all(part.start < part.stop for part in tile)]
 
 
 def _weigh(seen: Floats, rows: Array, columns: Array, laid: _Laid) -> Doubles:

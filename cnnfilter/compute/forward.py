@@ -43,24 +43,21 @@ class Place(NamedTuple):
     """The method of a convolution, and where what it makes of a part of an image lies in the whole.
 
     `first` are the row and the column of the whole results with which those made begin, of which some are `kept`.
-    `visible` are the methods for colours weighted by alpha and for alpha, where there is any; `tiles` is how many rows
-    and columns of results are made together by alpha.
+    `visible` are the methods for colours weighted by alpha and for alpha, where there is any; `tiles` are the
+    rows and columns of results that are made together where alpha tells neighbours apart, if it matters which.
     """
 
     method: Method
     visible: tuple[Method, ...] = ()
-    tiles: Pair = (1, 1)
+    tiles: tuple[tuple[slice, ...], ...] = ()
     first: Pair = (0, 0)
     kept: tuple[slice, slice] = (slice(None), slice(None))
 
     def align(self, axis: int, first: int, last: int) -> Pair:
-        """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles.
-
-        The last may lie beyond the results.
-        """
-        side = self.tiles[axis]
-        ranges = [(first // side * side, -(-last // side) * side)]
-        ranges += [method.align(axis, first, last) for method in (self.method, *self.visible)]
+        """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles."""
+        ranges = [method.align(axis, first, last) for method in (self.method, *self.visible)]
+        if self.tiles:
+            ranges += [(one.start, one.stop) for one in self.tiles[axis] if one.start < last and one.stop > first]
         return min(start for start, _ in ranges), max(stop for _, stop in ranges)
 
 

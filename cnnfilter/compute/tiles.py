@@ -278,7 +278,6 @@ def _cut_axis(step: Step, visit: Visit, axis: int, wanted: Pair) -> _Cut:
     pads, stride, extent = layer.window.pads(*visit.inputs.shape[:2]), layer.window.stride, layer.window.extent[axis]
     before, after = pads[axis], pads[axis + 2]
     first, last = step.place.align(axis, *wanted) if step.place else wanted
-    last = min(last, count)
     if (first, last) == (0, count):
         return _Cut(0, slice(*wanted), (0, size), (before, after), slice(0, size))
     first = min(first, (size - 1 + before) // stride[axis])  # a window sees a pixel of the image, be it beside those
