@@ -114,7 +114,7 @@ def listening(listener: Listener) -> Iterator[None]:
 class Progress:
     """The stage of the work on an image, and how much of it is done, for a line on a terminal."""
 
-    stage = ""
+    stage = "reading"  # what comes first
     done = total = 0
 
     def begin(self, stage: str, total: int = 0) -> None:

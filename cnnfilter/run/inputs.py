@@ -363,9 +363,9 @@ def is_up_to_date(outputs: Iterable[str], source: str, prerequisites: Iterable[P
 
 def read_input(source: str, work: Work) -> Picture:
     """Return the picture or matrix of an input; `ImageFileError` if there is none."""
+    PROGRESS.begin("reading")
     data = work.stdin if source == STANDARD else read_bytes(source)
     settings = work.settings
-    PROGRESS.begin("reading")
     return decode_picture(
         data,
         name_input(source),
