@@ -43,6 +43,8 @@ _NORMED_CHANNELS = (
     ("Pow", ("Reshape", ("Conv", ("Reshape", ("Mul", "x", "x"), "rows"), "weights", "k"), "volume"), "beta"),
 )
 _AVERAGED_CHANNELS = ("Div", "x", ("Pow", ("Add", ("Mul", "means", "alpha"), "k"), "beta"))
+_MOVED = ("Sub", "x", ("ReduceMean", "x"))
+_NORMED_VALUES = ("Div", _MOVED, ("Sqrt", ("Add", ("ReduceMean", ("Pow", _MOVED, 2.0)), "eps")))
 _SQUARES = ("Sqrt", ("Conv", ("Mul", "x", "x"), "ones"))
 _LEAST = ("Neg", ("MaxPool", ("Neg", "x")))
 _SHARED_WINDOWS = ("Mul", ("Conv", "x", "ones"), "shares")
@@ -219,7 +221,22 @@ def _div(reader: GraphReader, node: OnnxNode) -> str:
         alpha, beta, k = (as_decimal(reader.constants[found[key]].item()) for key in ("alpha", "beta", "k"))
         size = _count_averaged(reader, found["means"], found["x"])
         return reader.layer(LocalResponseNorm(size=size, alpha=alpha, beta=beta, k=k), found["x"])
+    if found := reader.match(node.outputs[0], _NORMED_VALUES):
+        return _written_layer_norm(reader, node, found)
     raise ForeignGraphError(f"{title_of(node)} divides by what no layer does")
+
+
+def _written_layer_norm(reader: GraphReader, node: OnnxNode, found: Mapping[str, str]) -> str:
+    """Add the norm over all values that exporters write as several operators before opset 17."""
+    moved, root = (reader.producers[name] for name in node.inputs)
+    total = reader.producers[root.inputs[0]]
+    (squares,) = (name for name in total.inputs if name != found["eps"])
+    every = [*range(1, len(reader.sizes(found["x"])))]
+    for mean in (reader.producers[moved.inputs[1]], reader.producers[squares]):
+        if sorted(axis % (len(every) + 1) for axis in _axes(reader, mean)) != every:
+            raise ForeignGraphError(f"{title_of(mean)} is a norm along axes {_axes(reader, mean)}")
+    eps = as_decimal(reader.constants[found["eps"]].item())
+    return reader.layer(LayerNorm(eps=eps, affine=False), found["x"])
 
 
 def _count_averaged(reader: GraphReader, name: str, source: str) -> int:
@@ -305,14 +322,19 @@ def _global_pool(mode: PoolMode) -> Reader:
     return lambda reader, node: reader.layer(GlobalPool(mode=mode), node.inputs[0])
 
 
+def _axes(reader: GraphReader, node: OnnxNode) -> list[int]:
+    """Return the axes along which a node joins values, none of them if it joins all."""
+    given = reader.constant(node, 1)
+    return list(node.attributes.get("axes", ()) if given is None else given.tolist())
+
+
 def _reduce(mode: ChannelMode) -> Reader:
     def read(reader: GraphReader, node: OnnxNode) -> str:
-        given = reader.constant(node, 1)
-        axes = node.attributes.get("axes") if given is None else given.tolist()
+        axes = _axes(reader, node)
         if mode is ChannelMode.MAX and (found := reader.match(node.outputs[0], _GREATEST_OF_WINDOWS)):
             return _adaptive_pool(reader, node, PoolMode.MAX, found)
         shape, keeps = reader.shape(node.inputs[0]), node.attributes.get("keepdims", 1)
-        places = sorted(axis % (len(shape) + 1) for axis in axes or ())
+        places = sorted(axis % (len(shape) + 1) for axis in axes)
         pools = {ChannelMode.AVG: PoolMode.AVG, ChannelMode.MAX: PoolMode.MAX}
         if places == ([1, 2] if node.inputs[0] in reader.channels_last else [2, 3]) and mode in pools:
             pooled = reader.layer(GlobalPool(mode=pools[mode]), node.inputs[0])
@@ -424,10 +446,12 @@ def _scale_or_shift(reader: GraphReader, node: OnnxNode, place: int, part: str) 
         layer = made.layer
         if part == "bias" and isinstance(layer, Linear) and not layer.bias and numbers.size == layer.outputs:
             return reader.replace(value, replace(layer, bias=True), bias=numbers.reshape(-1))
-        fits = numbers.size == shape[-1] and (len(shape) == 1 or numbers.shape[-3:] == (shape[2], 1, 1))
-        if isinstance(layer, GroupNorm) and fits and part not in made.tensors and (part == "bias" or not layer.affine):
-            usual = {"weight": np.ones(shape[-1], np.float32), "bias": np.zeros(shape[-1], np.float32)}
-            given = {**usual, **made.tensors, part: numbers.reshape(-1)}
+        is_free = isinstance(layer, GroupNorm | LayerNorm) and (part == "bias" or not layer.affine)
+        sizes = replace(layer, affine=True).tensors(shape)["weight"] if is_free else ()
+        wanted = sizes if len(sizes) == 3 or len(shape) == 1 else (shape[-1], 1, 1)
+        if is_free and part not in made.tensors and numbers.shape[-len(wanted) :] == wanted:
+            usual = {"weight": np.ones(sizes, np.float32), "bias": np.zeros(sizes, np.float32)}
+            given = {**usual, **made.tensors, part: numbers.reshape(sizes)}
             if part == "weight":
                 del given["bias"]
             return reader.replace(value, replace(layer, affine=True), **given)

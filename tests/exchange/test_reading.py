@@ -295,3 +295,33 @@ def test_layers_that_are_several_operators_come_back(text: str, tmp_path: Path) 
     assert difference(np.asarray(read.run(case.image)), case.run(tmp_path)) < CLOSE
     parameters = cnnfilter.network(text).summary(case.size).totals.parameters
     assert read.summary(case.size).totals.parameters == parameters
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_a_layer_norm_of_several_operators_is_one(tmp_path: Path, *, affine: bool) -> None:
+    """As PyTorch exports it up to opset 16."""
+    reference, path = pytest.importorskip("onnx.reference"), tmp_path / "net.onnx"
+    generator, helper = np.random.default_rng(0), onnx.helper
+    tensors = {"eps": np.float32(1e-5), "two": np.float32(2)}
+    rows: list[tuple[str, list[str], str, dict[str, object]]] = [
+        ("ReduceMean", ["x"], "mean", {"axes": [-3, -2, -1]}),
+        ("Sub", ["x", "mean"], "moved", {}),
+        ("Pow", ["moved", "two"], "squares", {}),
+        ("ReduceMean", ["squares"], "variance", {"axes": [-3, -2, -1]}),
+        ("Add", ["variance", "eps"], "sum", {}),
+        ("Sqrt", ["sum"], "root", {}),
+        ("Div", ["moved", "root"], "normed", {}),
+    ]
+    if affine:
+        tensors |= {f"n.{part}": generator.random((3, 5, 4), np.float32) for part in ("weight", "bias")}
+        rows += [("Mul", ["normed", "n.weight"], "scaled", {}), ("Add", ["scaled", "n.bias"], "normed2", {})]
+    nodes = [helper.make_node(op, inputs, [output], **given) for op, inputs, output, given in rows]
+    ends = [helper.make_tensor_value_info(name, 1, (1, 3, 5, 4)) for name in ("x", nodes[-1].output[0])]
+    constants = [onnx.numpy_helper.from_array(np.asarray(tensor), name) for name, tensor in tensors.items()]
+    graph = helper.make_graph(nodes, "norm", ends[:1], ends[1:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    image = generator.random((5, 4, 3), np.float32)
+    network = cnnfilter.network(path)
+    assert str(network) == ("layernorm@n" if affine else "layernorm:noaffine")
+    (expected,) = reference.ReferenceEvaluator(str(path)).run(None, {"x": image.transpose(2, 0, 1)[None]})
+    assert difference(np.asarray(network.run(image)), expected[0].transpose(1, 2, 0)) < CLOSE
