@@ -302,7 +302,7 @@ def test_a_layer_norm_of_several_operators_is_one(tmp_path: Path, *, affine: boo
     """As PyTorch exports it up to opset 16."""
     reference, path = pytest.importorskip("onnx.reference"), tmp_path / "net.onnx"
     generator, helper = np.random.default_rng(0), onnx.helper
-    tensors = {"eps": np.float32(1e-5), "two": np.float32(2)}
+    tensors: dict[str, Any] = {"eps": np.float32(1e-5), "two": np.float32(2)}
     rows: list[tuple[str, list[str], str, dict[str, object]]] = [
         ("ReduceMean", ["x"], "mean", {"axes": [-3, -2, -1]}),
         ("Sub", ["x", "mean"], "moved", {}),
