@@ -60,14 +60,14 @@ class TemporaryFiles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._paths: set[Path] = set()
-        self._swept: set[Path] = set()
+        self._paths: set[str] = set()  # as text: a path costs more than to write a small file
+        self._swept: set[str] = set()
         self._abandoned = False
 
     @contextmanager
-    def beside(self, path: Path) -> Iterator[Path]:
+    def beside(self, path: Path) -> Iterator[str]:
         """Yield a name beside a path that no other file has; `KeyboardInterrupt` if all has been abandoned."""
-        temporary = path.with_name(f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part")
+        temporary = os.path.join(os.path.dirname(path), f".cnnfilter-{os.getpid()}-{os.urandom(6).hex()}.part")
         with self._lock:
             if self._abandoned:
                 raise KeyboardInterrupt
@@ -84,30 +84,31 @@ class TemporaryFiles:
             self._abandoned = True
             for path in self._paths:
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(path)
 
-    def sweep(self, folder: FilePath) -> None:
+    def sweep(self, folder: str | FilePath) -> None:
         """Remove what killed processes left in a folder, the first time that it is asked for; stores have none."""
         if isinstance(folder, Address):
             return
+        folder = str(folder)
         with self._lock:
             if folder in self._swept:
                 return
             self._swept.add(folder)
         try:
-            names = os.listdir(folder)
+            names = os.listdir(folder or os.curdir)
         except OSError:
             return
         with self._lock:
             ours = set(self._paths)
         for match in filter(None, map(_NAME.fullmatch, names)):
-            path = folder / match[0]
+            path = os.path.join(folder, match[0])
             if path not in ours and not _is_written(path, int(match[1])):
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(path)
 
 
-def _is_written(path: Path, process: int) -> bool:
+def _is_written(path: str, process: int) -> bool:
     """Return whether somebody writes a temporary file: its process, or one in another container or on another machine.
 
     Numbers of processes begin at 1 in every container, so that ours may be another's.
@@ -117,7 +118,7 @@ def _is_written(path: Path, process: int) -> bool:
     if not fcntl:
         return False
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         return isinstance(error, BlockingIOError)
@@ -172,12 +173,12 @@ def write_whole(path: FilePath, data: Encoded, temporary_files: TemporaryFiles |
         return
     mode = 0
     with suppress(OSError):
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
     if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise ImageFileError(SPECIAL, path=path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     if temporary_files:
-        temporary_files.sweep(path.parent)
+        temporary_files.sweep(os.path.dirname(path))
     with (temporary_files or TemporaryFiles()).beside(path) as temporary:
         try:
             with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
@@ -186,11 +187,11 @@ def write_whole(path: FilePath, data: Encoded, temporary_files: TemporaryFiles |
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 write_pieces(file, data)
             if mode:
-                temporary.chmod(stat.S_IMODE(mode))
+                os.chmod(temporary, stat.S_IMODE(mode))
             os.replace(temporary, path)
         except BaseException as error:
             with suppress(OSError):
-                temporary.unlink()
+                os.unlink(temporary)
             if isinstance(error, OSError):
                 reason = error.strerror or error
                 if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
@@ -220,8 +221,8 @@ def check_writable(path: Path) -> None:
         with suppress(FileNotFoundError):  # a name may be too long
             path.lstat()
         with TemporaryFiles().beside(path) as temporary:
-            temporary.touch(exist_ok=False)
-            temporary.unlink()
+            Path(temporary).touch(exist_ok=False)
+            os.unlink(temporary)
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
 

@@ -11,7 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array
 from cnnfilter.errors import ImageFileError
 from cnnfilter.io.atomic import Encoded, Pieces
-from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Format, find_format
+from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Format, find_format, find_suffix
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata
@@ -43,7 +43,7 @@ def encode_image(
     any shape. `metadata` is what `carry_over` says that the file can hold; `notes` gets what is lost of the pixels.
     `strips` are those of the pixels that `cut_into_strips` has returned, of which some are encoded perhaps.
     """
-    format_, suffix = find_format(path), Path(path).suffix.lower()
+    format_, suffix = find_format(path), find_suffix(path)
     if format_.is_matrix:
         return encode_matrix(pixels, path)
     if format_.name == "GIF":
@@ -111,7 +111,7 @@ def encode_pages(
     metadata each, an animation has one for all. Pages may be changed if they are `owned`; `notes` gets what is lost of
     their pixels and times.
     """
-    format_, suffix = find_format(path), Path(path).suffix.lower()
+    format_, suffix = find_format(path), find_suffix(path)
     parameters = _parameters(format_, quality, compression, are_frames=format_.pages == "frames")
     fitted = [_fit(page, format_, path) for page in pages]
     if notes is not None and durations:

@@ -127,7 +127,7 @@ _ARRAY = re.compile(r"\.zarr([\\/]+[^\\/.]+)*[\\/]*$", re.IGNORECASE)
 """The end of a name of a Zarr array, which may be in a group."""
 
 
-def _find_suffix(path: str | PurePath) -> str:
+def find_suffix(path: str | PurePath) -> str:
     """Return what follows the last dot in the name of a file, with the dot, in small letters; as `PurePath.suffix`."""
     name = os.path.split(str(path).rstrip("/"))[1]
     dot = name.rfind(".")
@@ -136,7 +136,7 @@ def _find_suffix(path: str | PurePath) -> str:
 
 def find_format(path: str | PurePath) -> Format:
     """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
-    suffix = _find_suffix(path)
+    suffix = find_suffix(path)
     if is_array(path):
         return ZARR
     if suffix not in FORMATS:
@@ -152,7 +152,7 @@ def is_array(path: str | PurePath) -> bool:
 
 def is_matrix(path: str | PurePath) -> bool:
     """Return whether a path names a matrix rather than an image."""
-    return _find_suffix(path) in MATRIX_SUFFIXES
+    return find_suffix(path) in MATRIX_SUFFIXES
 
 
 def looks_like_matrix(data: bytes) -> bool:

@@ -306,7 +306,7 @@ class Filtering:
         for file in files:
             if job.view and not file.data:  # it was shown in a window
                 continue
-            path = as_path(file.name)
+            path = job.target if job.target and file.name == str(job.target) else as_path(file.name)
             if self._settings.no_clobber and job.layer and exists(path):
                 tell("%s: skipped, it exists", path)
                 outcome.skipped.append(file.name)

@@ -360,6 +360,10 @@ def _find_extremes(each: Iterable[FeatureMaps], settings: Settings) -> Extremes:
     return min(low for low, _ in found), max(high for _, high in found)
 
 
+_LEVELS = np.int16(0), np.int16(255)
+"""Of 8 bits, in a type that numpy need not look up the limits of."""
+
+
 class _Rows:
     """The pixels of a file, put together of parts; a large file is encoded strip by strip as they come.
 
@@ -424,7 +428,7 @@ def _fill(
         if watch:
             watch(part)
         if narrow and part.values.dtype == np.int16:
-            np.clip(part.values, 0, 255, out=rows.place(part.rows, part.values.shape, np.uint8), casting="unsafe")
+            np.clip(part.values, *_LEVELS, out=rows.place(part.rows, part.values.shape, np.uint8), casting="unsafe")
             rows.add(part.rows)
             outside.append(int(np.count_nonzero(part.values.view(np.uint16) > 255)))  # below 0 are the largest
             return

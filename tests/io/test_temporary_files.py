@@ -29,7 +29,7 @@ def test_two_names_differ_and_lie_beside_the_file() -> None:
     names = set[Path]()
     for _ in range(100):
         with TemporaryFiles().beside(Path("a/b.png")) as name:
-            names.add(name)
+            names.add(Path(name))
     assert len(names) == 100
     assert {name.parent for name in names} == {Path("a")}
 
@@ -45,7 +45,7 @@ def test_what_a_process_before_ours_left_under_our_number_is_swept(tmp_path: Pat
     left = left_by(os.getpid(), tmp_path)
     temporary_files = TemporaryFiles()
     ours = left_by(os.getpid(), tmp_path)
-    temporary_files._paths.add(ours)
+    temporary_files._paths.add(str(ours))
     write_whole(tmp_path / "a.txt", b"1", temporary_files)
     assert (left.exists(), ours.exists()) == (False, True)
 
@@ -74,12 +74,12 @@ def test_a_folder_is_swept_once(tmp_path: Path, gone: int) -> None:
 def test_all_that_is_abandoned_is_removed_and_nothing_more_is_begun(tmp_path: Path) -> None:
     temporary_files = TemporaryFiles()
     with temporary_files.beside(tmp_path / "a.txt") as done:
-        done.write_bytes(b"whole")
+        Path(done).write_bytes(b"whole")
     with temporary_files.beside(tmp_path / "b.txt") as first, temporary_files.beside(tmp_path / "c.txt") as second:
         for half in (first, second):
-            half.write_bytes(b"half")
+            Path(half).write_bytes(b"half")
         temporary_files.abandon()
-        assert [path.exists() for path in (done, first, second)] == [True, False, False]
+        assert [Path(path).exists() for path in (done, first, second)] == [True, False, False]
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "d.txt", b"1", temporary_files)
     assert not (tmp_path / "d.txt").exists()
