@@ -83,6 +83,16 @@ def test_an_array_gets_the_bits_of_the_whole_for_every_engine(
     assert equal(read(tmp_path / "out.zarr"), cnnfilter.convolve(pixels, kernel, **keywords))  # type: ignore[arg-type]
 
 
+def test_64_megapixels_are_filtered_part_by_part(tmp_path: Path) -> None:
+    pixels = np.zeros((8000, 8000), np.uint8)
+    for row, column in ((0, 0), (2950, 2050), (5990, 4100), (7900, 7950)):  # at edges, and where chunks meet
+        pixels[row : row + 100, column : column + 100] = make_pixels("uint8", (100, 100))[: 8000 - row, : 8000 - column]
+    source = write(tmp_path / "in.zarr", pixels, (3000, 2100))
+    options = ["-k", "gaussian:15:2.5", "--border", "edge", "-q", "-o", str(tmp_path / "out.zarr")]
+    assert run("convolve", source, *options).exit_code == 0
+    assert equal(read(tmp_path / "out.zarr"), cnnfilter.convolve(pixels, "gaussian:15:2.5", border="edge"))
+
+
 def test_the_result_is_version_3_with_the_chunks_of_the_source_and_complete(tmp_path: Path) -> None:
     source = write(tmp_path / "in.zarr", make_pixels("uint8", (60, 50)), (16, 20), version=2)
     assert run("convolve", source, "-k", "sharpen", "-q", "-o", str(tmp_path / "out.zarr")).exit_code == 0
