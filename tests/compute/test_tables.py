@@ -7,6 +7,7 @@ from cnnfilter.compute.alpha import WEIGH
 from cnnfilter.compute.operations import RUN
 from cnnfilter.compute.pool import RUN as RUN_POOLS
 from cnnfilter.compute.pool import pool_channels
+from cnnfilter.exchange.opencv_models import OpenCVModel
 from cnnfilter.nn.correlation import Correlation
 from cnnfilter.nn.frozen import fields_of
 from cnnfilter.nn.language import BLOCKS, OPS, parse_network
@@ -53,9 +54,9 @@ def test_every_layer_is_computed_by_one_function() -> None:
     assert set(WEIGH) == {kind for kind in KINDS if kind.ALPHA == "weigh"}
 
 
-def test_every_layer_has_a_word_but_that_of_correlate_which_no_network_holds() -> None:
+def test_every_layer_has_a_word_but_those_that_no_text_holds() -> None:
     kinds = {type(make_layer(word)) for word in OPS} | set(BLOCKS.values())
-    assert kinds == set(KINDS) - {Correlation}
+    assert kinds == set(KINDS) - {Correlation, OpenCVModel}
 
 
 @pytest.mark.parametrize("word", OPS)

@@ -3,3 +3,5 @@
 from tests.cli.conftest import folder, run
 
 __all__ = ["folder", "run"]
+
+collect_ignore = ["make_models.py"]  # asks PyTorch, which is not installed for the tests
