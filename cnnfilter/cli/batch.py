@@ -383,21 +383,13 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
         settings = settings._replace(ranking=Ranking(settings.top, labels, str(source)))
     from cnnfilter.compute.tiles import Model  # noqa: PLC0415  a usage error goes without numpy
 
-    weights: RandomWeights | StateDict | None = None
-    state = document and document.state
-    if settings.init or settings.weights or state:
-        from cnnfilter.compute import state_dict  # noqa: PLC0415  most networks learn nothing
-
-        if settings.init:
-            weights = state_dict.RandomWeights(settings.init, settings.seed or 0)
-        elif settings.weights:
-            weights = state_dict.read_state_dict(settings.weights)
-        elif state and document:
-            weights = state_dict.StateDict(state, document.name)
+    weights = _load_weights(settings, document)
     models = tuple(
         Model(network, weights, document.name if document else "", luma=settings.luma) for network in networks
     )
-    if document and document.input and (settings.weights or state):  # that they fit is seen before any input is read
+    if (
+        document and document.input and (settings.weights or document.state)
+    ):  # that they fit is seen before any input is read
         models[0].program(document.input)
     if settings.colormap is not None:
         from cnnfilter.plot.sheet import check_colormap  # noqa: PLC0415  for figures alone
@@ -406,6 +398,21 @@ def _prepare(work: Work, networks: Sequence[Network], document: Document | None)
     if settings.plot == "show" and len(work.inputs) > 1:  # each window in its turn
         settings = settings._replace(jobs=1)
     return work._replace(settings=settings, models=models)
+
+
+def _load_weights(settings: Settings, document: Document | None) -> RandomWeights | StateDict | None:
+    """Return random weights, those of a file, or those that the network brings; None if there are none."""
+    if not (settings.init or settings.weights or (document and document.state)):
+        return None
+    from cnnfilter.compute.state_dict import RandomWeights, StateDict, read_state_dict  # noqa: PLC0415  few need them
+
+    if settings.init:
+        return RandomWeights(settings.init, settings.seed or 0)
+    if settings.weights:
+        return read_state_dict(settings.weights)
+    assert document
+    assert document.state
+    return StateDict(document.state, document.name)
 
 
 def _warn_of_formats(jobs: Sequence[Job], settings: Settings) -> None:

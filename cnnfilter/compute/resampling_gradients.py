@@ -8,8 +8,18 @@ import numpy as np
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute.window_gradients import Back
+from cnnfilter.nn.geometry import Pair, Window
 from cnnfilter.nn.other_layers import PoolMode
 from cnnfilter.nn.resampling import AdaptivePool, Deconv, Interpolation, Upsample
+
+
+def _list_places(window: Window, height: int, width: int) -> Iterator[tuple[Pair, tuple[slice, ...]]]:
+    """Yield each weight's place in the kernel, and to what of all that comes out of (height, width) maps it adds."""
+    for row, column in np.ndindex(*window.size):
+        starts = row * window.dilation[0], column * window.dilation[1]
+        reaches = zip(starts, (height, width), window.stride, strict=True)
+        slices = (slice(start, start + (size - 1) * step + 1, step) for start, size, step in reaches)
+        yield (row, column), (slice(None), *slices)
 
 
 def deconvolve_batch(
@@ -29,18 +39,8 @@ def deconvolve_batch(
     inside = slice(None), slice(top, top + rows_out), slice(left, left + columns_out)
     shape = outputs, top + rows_out + bottom, left + columns_out + right, count
 
-    def places() -> Iterator[tuple[tuple[int, int], tuple[slice, ...]]]:
-        """Yield each weight's place in the kernel, and what of all that comes out it adds to."""
-        for tap in np.ndindex(*layer.window.size):
-            starts = [at * gap for at, gap in zip(tap, layer.window.dilation, strict=True)]
-            reaches = zip(starts, (height, width), layer.window.stride, strict=True)
-            yield (
-                (tap[0], tap[1]),
-                (slice(None), *(slice(start, start + (size - 1) * step + 1, step) for start, size, step in reaches)),
-            )
-
     whole = np.zeros(shape, batch.dtype)
-    for tap, place in places():
+    for tap, place in _list_places(layer.window, height, width):
         whole[place] += (matrices[..., *tap].swapaxes(1, 2) @ columns).reshape(outputs, height, width, count)
     result = whole[inside]
     if "bias" in tensors:
@@ -51,7 +51,7 @@ def deconvolve_batch(
         of_whole[inside] = gradient
         of_batch = np.zeros(columns.shape, gradient.dtype)
         of_weight = gradients["weight"].reshape(matrices.shape) if "weight" in gradients else None
-        for tap, place in places():
+        for tap, place in _list_places(layer.window, height, width):
             part = of_whole[place].reshape(groups, outputs // groups, -1)
             if needed:
                 of_batch += matrices[..., *tap] @ part

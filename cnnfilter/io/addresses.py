@@ -99,8 +99,8 @@ def find_timeless(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def _failing(address: str) -> Iterator[None]:
-    """Raise an `ImageFileError` for whatever the driver of a store raises: each has errors of its own."""
+def naming_failures(path: str) -> Iterator[None]:
+    """Raise an `ImageFileError` for whatever the driver of a store, or zarr, raises: each has errors of its own."""
     try:
         yield
     except CnnFilterError:
@@ -108,19 +108,19 @@ def _failing(address: str) -> Iterator[None]:
     except Exception as error:
         reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
         reason = reason or getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageFileError(reason.strip().splitlines()[0], path=address) from error
+        raise ImageFileError(reason.strip().splitlines()[0], path=path) from error
 
 
 def read_object(address: str) -> bytes:
     """Return a whole object, or raise an `ImageFileError` with the store's reason."""
-    with _failing(address):
+    with naming_failures(address):
         system, path = _connect(address)
         return bytes(system.cat_file(path))
 
 
 def write_object(address: str, data: bytes | memoryview) -> None:
     """Write an object, which appears whole or not at all: by one request, or parts that are joined last."""
-    with _failing(address):
+    with naming_failures(address):
         system, path = _connect(address)
         system.pipe_file(path, bytes(data))
 
@@ -129,7 +129,7 @@ def exists(path: FilePath) -> bool:
     """Return whether there is a file or an object."""
     if not isinstance(path, Address):
         return path.exists()
-    with _failing(str(path)):
+    with naming_failures(str(path)):
         system, place = _connect(str(path))
         return bool(system.exists(place))
 
@@ -138,7 +138,7 @@ def read_time(path: FilePath) -> int:
     """Return when a file or an object was written, in nanoseconds since 1970; `OSError` if it is not there."""
     if not isinstance(path, Address):
         return path.stat().st_mtime_ns
-    with _failing(str(path)):
+    with naming_failures(str(path)):
         system, place = _connect(str(path))
         time = system.modified(place)
         return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e9)
@@ -146,7 +146,7 @@ def read_time(path: FilePath) -> int:
 
 def list_objects(address: str) -> list[str] | None:
     """Return the paths below an address of all objects there, sorted; None where the address is that of an object."""
-    with _failing(address):
+    with naming_failures(address):
         system, top = _connect(address)
         top = top.rstrip("/")
         if not address.endswith("/") and system.isfile(top):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from cnnfilter.errors import CnnFilterError, ImageFileError, MissingLibraryError
+from cnnfilter.errors import ImageFileError, MissingLibraryError
+from cnnfilter.io.addresses import naming_failures
 from cnnfilter.nn.layers import Shape
 
 _COMPLETE = "complete"
@@ -18,19 +16,6 @@ _COMPLETE = "complete"
 
 _KEPT = (np.uint8, np.uint16, np.float32, np.float64)
 """Types that are filtered as they are; what else there is of numbers becomes float64."""
-
-
-@contextmanager
-def _failing(path: str) -> Iterator[None]:
-    """Raise an `ImageFileError` for whatever zarr and its codecs raise."""
-    try:
-        yield
-    except CnnFilterError:
-        raise
-    except Exception as error:
-        reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
-        reason = reason or getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageFileError(reason.strip().splitlines()[0], path=path) from error
 
 
 def _load_zarr(path: str) -> Any:
@@ -51,7 +36,7 @@ def _list_group(path: str) -> list[str]:
 def open_array(path: str) -> Any:
     """Return the array of a store, (H, W) or (H, W, C), to be read; `ImageFileError` if there is none."""
     zarr = _load_zarr(path)
-    with _failing(path):
+    with naming_failures(path):
         try:
             array = zarr.open_array(path, mode="r")
         except (zarr.errors.NodeNotFoundError, ValueError) as error:
@@ -70,7 +55,7 @@ def open_array(path: str) -> Any:
 
 def read_part(array: Any, path: str, rows: Any, columns: Any) -> np.ndarray[Any, Any]:
     """Return rows and columns of an array, slices or places, as (H, W, C) of a type that is filtered."""
-    with _failing(path):
+    with naming_failures(path):
         part = np.asarray(array.oindex[rows, columns])
     return np.atleast_3d(part).astype(kept_type(array), copy=False)
 
@@ -84,7 +69,7 @@ def kept_type(array: Any) -> np.dtype[Any]:
 def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
     """Return a new array of version 3 in place of any that is there, but of no group; it is not complete yet."""
     zarr = _load_zarr(path)
-    with _failing(path):
+    with naming_failures(path):
         if _list_group(path):
             raise ImageFileError("is a group of arrays, which would be lost; use another name", path=path)
         return zarr.create_array(
@@ -95,17 +80,17 @@ def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
 def reopen_array(path: str) -> Any:
     """Return an array that was created, to be written."""
     zarr = _load_zarr(path)
-    with _failing(path):
+    with naming_failures(path):
         return zarr.open_array(path, mode="r+")
 
 
 def write_part(array: Any, path: str, rows: slice, columns: slice, values: np.ndarray[Any, Any]) -> None:
     """Write whole chunks of an array."""
-    with _failing(path):
+    with naming_failures(path):
         array[rows, columns] = values
 
 
 def complete_array(array: Any, path: str) -> None:
     """Say that all of an array has been written."""
-    with _failing(path):
+    with naming_failures(path):
         array.attrs[_COMPLETE] = True
