@@ -50,8 +50,8 @@ class Method(NamedTuple):
 
     The `bank` is laid in the arithmetic of `numbers`, after the channels have been `added` where it is the same on
     each. `plans` are those of each kernel on each channel, of all maps, or of each pair of map and channel, by `way`;
-    `grids` are the tiles of those whose results depend on where these lie. `packed` are the matrices of a bank that has
-    been multiplied, by what its weights became.
+    `grids` are the tiles of those whose results depend on where these lie. `has_zeros` says that a weight is 0.
+    `packed` are the matrices of a bank that has been multiplied, by what its weights became.
     """
 
     facts: Facts
@@ -64,6 +64,7 @@ class Method(NamedTuple):
     grids: tuple[Grid | None, ...]
     added: bool
     shorts: bool
+    has_zeros: bool
     packed: Packed
 
     def align(self, axis: int, first: int, last: int) -> Pair:
@@ -150,7 +151,8 @@ def choose_method(
     if not alike and bank.shape[2] == channels > 1:
         same = bool((laid[0, 0] == laid[0, 0, :1]).all() and (laid == laid[:, :, :1]).all())
         laid, channels = (laid[:, :, :1], 1) if same else (laid, channels)
-    method = Method(facts, laid, biases, divisor, numbers, "each", (), (), same, shorts, packed)
+    has_zeros = not bank.all()
+    method = Method(facts, laid, biases, divisor, numbers, "each", (), (), same, shorts, has_zeros, packed)
     task = Task((shape[0], shape[1]), channels, window.stride, window.dilation)
     method = _choose_plans(method, task, window, alike=alike or channels == 1 == laid.shape[2])
     grids = [place_tiles(plan, shape, window) if plan.engine is Engine.FOURIER else None for plan in method.plans]
@@ -198,7 +200,7 @@ def lay_bank(
     finish = Finish(method.biases, method.divisor, shorts=shorts and method.shorts)
     spreads = any(plan.engine in SPREADING for plan in method.plans)
     if method.plans[0].engine is Engine.PATCHES:
-        spreads = not method.bank.all()
+        spreads = method.has_zeros
     clean = padded if not spreads or padded.finite else padded.without_wild()
     if method.added:
         clean = _add_channels(clean)

@@ -19,25 +19,25 @@ from cnnfilter.nn.geometry import Pair, Window
 _LARGEST_PRODUCT = 1 << 18
 """Multiplications on one thread of OpenBLAS: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
 
-_LEAST_WINDOWS, _MOST_WINDOWS = 8, 128
+_WINDOWS = 128, 96, 64, 48, 32, 24, 16, 8
 """Windows of a product: OpenBLAS adds up those of each of 8 rows in one order on every processor that it knows."""
 
-_DEEPEST = 512
-"""Products added one by one, whose rounding errors add up."""
+_DEEPEST = 128
+"""Weights of a product, for each output: with the most outputs it takes 32 windows, at nearly the processor's peak."""
 
 _MOST_OUTPUTS = 64
-"""Outputs of a product: with the least windows and the most weights it takes one thread."""
+"""Outputs of a product."""
 
 _VECTOR = 16
 """Outputs are filled up to a multiple of so many: OpenBLAS adds up what is left of a vector in another order."""
 
-_MOST_PARTS = 16
+_MOST_PARTS = 64
 """Beyond so many sums of parts, they are added in float64."""
 
 _PATCHES = 3 << 17  # numbers of patches gathered at a time, 1.5 MB: what a core keeps in its own cache
 _WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
 _WORTH_PACKING = 1 << 18  # weights that take as long
-_SHARES = 4  # strips for cores to share
+_SHARES = 4  # tiles for cores to share
 _AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
 _FEW_CHANNELS = 16  # fewer numbers side by side are copied faster along the rows of the image
 
@@ -62,54 +62,60 @@ def multiply_patches(
     neural networks for document processing, 2006).
     """
     (rows, columns), down = output, window.stride[0]
-    inputs, dtype, depth = bank.shape[2], padded.dtype, prod(bank.shape[:3])
+    inputs, outputs, dtype = bank.shape[2], bank.shape[3] // groups, padded.dtype
     matrices = matrices or pack_bank(bank, groups, dtype)
-    few = inputs <= _FEW_CHANNELS and window.stride[1] == 1
-    at_once = _count_windows(_count_weights(depth), max(matrix.shape[1] for matrix in matrices.values()), dtype)
+    results = np.empty((rows, columns, bank.shape[3]), dtype)
     memory = reuse_memory(dtype)
-    exact = reuse_memory(np.dtype(np.float64)) if depth > _MOST_PARTS * _DEEPEST else memory
 
-    def fill(first: int, target: Floats) -> None:
+    def fill(tile: tuple[int, list[int]]) -> None:
+        first, lefts = tile
+        target = results[first : first + at_once]
         source = padded.peek(slice(first * down, (first + len(target) - 1) * down + window.extent[0]), memory)
-        outputs = bank.shape[3] // groups
-        for left, matrix in matrices.items():
-            if left % outputs == 0:
-                group = left // outputs * inputs
-                channels = source[:, :, group : group + inputs]
-                blocks = _gather(channels, window, (len(target), columns), at_once, memory, weights_first=few)
-            sums = exact("sums", *blocks.shape[:2], matrix.shape[1])
-            _multiply(blocks, matrix, sums, memory)
+        for left in lefts:
+            if left == lefts[0] or left % outputs == 0:
+                channels = source[:, :, left // outputs * inputs :][:, :, :inputs]
+                parts = _gather(channels, window, (len(target), columns), memory)
+            sums = _multiply(parts, matrices[left], memory)
             count = min(_MOST_OUTPUTS, outputs - left % outputs)
-            kept = sums.reshape(-1, matrix.shape[1])[: len(target) * columns, :count]
-            finish.write(kept.reshape(len(target), columns, count), target, slice(left, left + count))
+            kept = sums.reshape(len(target), columns, -1)[:, :, :count]
+            finish.write(kept, target, slice(left, left + count))
 
-    share = rows
-    if rows * columns * depth * bank.shape[3] > _WORTH_A_THREAD:
-        share = max(1, min(_PATCHES // (depth * columns), -(-rows // _SHARES)))
-    return fill_rows((rows, columns, bank.shape[3]), dtype, share, fill)
+    at_once, pieces = _share(window, output, bank.shape, len(matrices))
+    lefts = [list(matrices)[number * len(matrices) // pieces :][: len(matrices) // pieces] for number in range(pieces)]
+    make_tiles([(first, some) for first in range(0, rows, at_once) for some in lefts], fill)
+    return results
 
 
-def _count_weights(depth: int) -> int:
-    """Return how many weights of a kernel go into a product, the depth in parts that are alike."""
-    return -(-depth // -(-depth // _DEEPEST))
+def _share(window: Window, output: Pair, shape: tuple[int, ...], matrices: int) -> Pair:
+    """Return how many rows of results a (kh, kw, in, out) bank makes at a time, and in how many runs of its matrices.
+
+    Rows are as many as keep their patches in the cache, and at least as many as a kernel has; cores share the matrices
+    where there are too few of these rows for all.
+    """
+    (rows, columns), height = output, shape[0]
+    numbers = columns * prod(shape[1:3]) * (height if shape[2] <= _FEW_CHANNELS else min(window.stride[0], height))
+    at_once = min(rows, max(_PATCHES // numbers, 1 if shape[2] <= _FEW_CHANNELS else height))
+    if rows * columns * prod(shape) <= _WORTH_A_THREAD:
+        return at_once, 1
+    pieces = min(matrices, -(-_SHARES * at_once // rows))
+    return min(at_once, -(-rows * pieces // _SHARES)), pieces
 
 
 @lru_cache(maxsize=256)
 def _count_windows(weights: int, outputs: int, dtype: np.dtype[np.floating]) -> int:
     """Return the windows of a product, as many as BLAS multiplies on one thread, each in the same order.
 
-    OpenBLAS does not do so with 12 rows of float32 on processors without AVX-512: it is tried.
+    It is tried, since OpenBLAS takes 12 rows of float32 in another order than 4 on processors without AVX-512.
     """
     numbers = np.random.Generator(np.random.PCG64(0))
     row, matrix = (numbers.standard_normal(shape).astype(dtype) for shape in ((1, weights), (weights, outputs)))
-    windows = _MOST_WINDOWS
-    while windows > _LEAST_WINDOWS:
+    for windows in _WINDOWS:
         if windows * matrix.size <= _LARGEST_PRODUCT:
-            sums = np.repeat(row, windows, axis=0) @ matrix
+            rows = np.repeat(row, windows, axis=0)
+            sums = np.concatenate([rows @ matrix, np.asfortranarray(rows) @ matrix])  # of rows, and of few channels
             if (sums == sums[0]).all():
-                break
-        windows //= 2
-    return windows
+                return windows
+    return _WINDOWS[-1]
 
 
 def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matrices:
@@ -134,54 +140,88 @@ def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matric
     return matrices
 
 
-def _gather(
-    channels: Floats, window: Window, output: Pair, at_once: int, memory: Memory, *, weights_first: bool
-) -> Floats:
-    """Return the windows of (rows, columns, in) in blocks of `at_once`, (blocks, at_once, kh kw in).
+def _gather(channels: Floats, window: Window, output: Pair, memory: Memory) -> list[Floats]:
+    """Return the windows of (rows, columns, in) in parts (windows, weights), in the order of a kernel's weights."""
+    few = channels.shape[2] <= _FEW_CHANNELS and window.stride[1] == 1
+    return (_gather_windows if few else _gather_rows)(channels, window, output, memory)
 
-    A row of the kernel is one run of numbers, or, with `weights_first`, a row of the image. The last block is filled
-    up with zeros.
+
+def _gather_windows(channels: Floats, window: Window, output: Pair, memory: Memory) -> list[Floats]:
+    """Return the windows of a few channels, copied weight by weight along the rows of the image."""
+    planes = memory("planes", channels.shape[2], *channels.shape[:2])
+    np.copyto(planes, np.moveaxis(channels, 2, 0))
+    (to_channel, to_row, to_column), (down, apart) = planes.strides, window.dilation
+    size = *window.size, len(planes), *output
+    steps = to_row * down, to_column * apart, to_channel, to_row * window.stride[0], to_column
+    patches = memory("patches", *size)
+    np.copyto(patches, as_strided(planes, size, steps))
+    weights = patches.reshape(-1, prod(output)).T
+    return [weights[:, part] for part in _cut(weights.shape[1])]
+
+
+def _gather_rows(channels: Floats, window: Window, output: Pair, memory: Memory) -> list[Floats]:
+    """Return the windows of many channels, row by row of a kernel: those of a row are the rows of others as well.
+
+    Each is gathered once, with the rows of the image that the stride puts below it.
     """
-    if weights_first:
-        planes = memory("planes", channels.shape[2], *channels.shape[:2])
-        np.copyto(planes, np.moveaxis(channels, 2, 0))
-        channels = np.moveaxis(planes, 0, 2)
-    size = *output, *window.size, channels.shape[2]
-    (to_row, to_column, to_channel), (down, along), (down_apart, apart) = (
-        channels.strides,
-        window.stride,
-        window.dilation,
-    )
-    steps = to_row * down, to_column * along, to_row * down_apart, to_column * apart, to_channel
-    windows = as_strided(channels, size, steps)
-    count, depth = output[0] * output[1], prod(size[2:])
-    filled = count + -count % at_once
-    if weights_first:
-        patches = memory("patches", depth, filled)
-        np.copyto(patches[:, :count].reshape(*size[2:], *output), windows.transpose(2, 3, 4, 0, 1))
-        patches[:, count:] = 0
-        return patches.reshape(depth, -1, at_once).transpose(1, 2, 0)
-    if window.size == (1, 1) and filled == count and windows.flags.c_contiguous:
-        return windows.reshape(-1, at_once, depth)
-    patches = memory("patches", filled, depth)
-    np.copyto(patches[:count].reshape(size), windows)
-    patches[count:] = 0
-    return patches.reshape(-1, at_once, depth)
+    (rows, columns), down = output, window.stride[0]
+    offsets = [divmod(row * window.dilation[0], down) for row in range(window.size[0])]
+    depth = window.size[1] * channels.shape[2]
+    gathered = {}
+    for phase in {phase for _, phase in offsets}:
+        source = channels[phase::down]
+        lines = rows + max(start for start, its in offsets if its == phase)
+        to_row, to_column, to_channel = source.strides
+        steps = to_row, to_column * window.stride[1], to_column * window.dilation[1], to_channel
+        runs = as_strided(source, (lines, columns, window.size[1], channels.shape[2]), steps)
+        if not runs.flags.c_contiguous:
+            runs = memory(f"patches {phase}", *runs.shape)
+            np.copyto(runs, as_strided(source, runs.shape, steps))
+        gathered[phase] = runs.reshape(-1, depth)
+    return [
+        gathered[phase][start * columns : (start + rows) * columns, part]
+        for start, phase in offsets
+        for part in _cut(depth)
+    ]
 
 
-def _multiply(blocks: Floats, matrix: Floats, sums: Floats, memory: Memory) -> None:
-    """Multiply (blocks, n, depth) windows by a (depth, out) matrix into `sums`, (blocks, n, out)."""
-    weights = _count_weights(len(matrix))
-    for top in range(0, len(matrix), weights):
-        part = slice(top, top + weights)
-        if top == 0 and sums.dtype == blocks.dtype:
-            np.matmul(blocks[..., part], matrix[part], out=sums)
-            continue
-        product = np.matmul(blocks[..., part], matrix[part], out=memory("product", *sums.shape))
-        if top == 0:
-            sums[...] = product
+def _cut(depth: int) -> list[slice]:
+    """Return the weights of a kernel in parts that go into one product each, as alike as can be."""
+    size = -(-depth // -(-depth // _DEEPEST))
+    return [slice(first, min(first + size, depth)) for first in range(0, depth, size)]
+
+
+def _multiply(parts: list[Floats], matrix: Floats, memory: Memory) -> Floats:
+    """Return the sums of (windows, weights) parts times their rows of a (depth, out) matrix: (windows, out)."""
+    shape, first = (len(parts[0]), matrix.shape[1]), 0
+    exact = len(parts) > _MOST_PARTS and matrix.dtype == np.float32
+    sums = np.zeros(shape) if exact else memory("sums", *shape)
+    for part in parts:
+        last = first + part.shape[1]
+        if first == 0 and not exact:
+            _multiply_part(part, matrix[:last], sums)
         else:
-            sums += product
+            sums += _multiply_part(part, matrix[first:last], memory("products", *shape))
+        first = last
+    return sums
+
+
+def _multiply_part(windows: Floats, weights: Floats, products: Floats) -> Floats:
+    """Return (n, depth) windows times (depth, out) weights, in `products`, so many at a time as BLAS treats alike."""
+    at_once = _count_windows(*weights.shape, weights.dtype)
+    count, depth = windows.shape
+    if count < at_once:
+        filled = np.zeros((at_once, depth), windows.dtype)
+        filled[:count] = windows
+        products[...] = (filled @ weights)[:count]
+        return products
+    whole = count - count % at_once
+    np.matmul(
+        windows[:whole].reshape(-1, at_once, depth), weights, out=products[:whole].reshape(-1, at_once, len(weights.T))
+    )
+    if whole < count:
+        np.matmul(windows[-at_once:], weights, out=products[-at_once:])
+    return products
 
 
 def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
