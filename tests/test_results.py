@@ -215,6 +215,18 @@ def test_a_kernel_on_a_picture_goes_to_its_file_in_whole_numbers(monkeypatch: py
         assert kinds == [np.dtype(np.float32)] * count
 
 
+@pytest.mark.parametrize("height", [17, 900])
+@pytest.mark.parametrize("padding", ["half", "valid"])
+@pytest.mark.parametrize("name", ["x.png", "x.jpg"])
+def test_a_file_is_the_same_where_nobody_counts_what_was_clipped(height: int, padding: str, name: str) -> None:
+    colours = np.random.default_rng(height).integers(0, 256, (height, 700, 3)).astype(np.uint8)
+    files = []
+    for settings in (Settings(report="report.jsonl", quiet=True), Settings(quiet=True)):
+        (result,) = run(lay_out(picture(colours), model(f"dwconv:sharpen,{padding}"), settings), job(name), settings)
+        files.append((bytes(encode(result, settings).data), result.clipped > 0))
+    assert files == [(files[0][0], True), (files[0][0], False)]
+
+
 @given(arrays(np.int16, array_shapes(min_dims=2, max_dims=3, max_side=9)))
 def test_whole_numbers_of_16_bits_are_clipped_as_floats_are(values: Array) -> None:
     before = values.copy()

@@ -10,7 +10,7 @@ which is cross-correlation, as in every framework for CNNs (Goodfellow et al., D
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -188,16 +188,23 @@ def _plan(kernel: Doubles, numbers: Numbers, task: Task) -> Plan:
 
 @ieee_arithmetic
 def lay_bank(
-    method: Method, volume: Array, window: Window, border: Border, *, first: Pair = (0, 0), shorts: bool = False
+    method: Method,
+    volume: Array,
+    window: Window,
+    border: Border,
+    *,
+    first: Pair = (0, 0),
+    narrow: np.dtype[Any] | None = None,
 ) -> Array:
     """Return the feature maps that a method makes of a volume, (H', W', out).
 
     Of a part of the image, `first` are the row and the column of the whole results that its own begin with, which are
-    those of whole tiles, and the window's padding is what lies beyond the image's edges. `shorts` allows int16 where
-    one kernel of whole numbers gives such of 8 bits.
+    those of whole tiles, and the window's padding is what lies beyond the image's edges. `narrow`, int16 or uint8, is
+    the type of the maps where one kernel of whole numbers makes them of 8 bits, and all sums fit in int16; in uint8
+    they are clipped.
     """
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, method.numbers.dtype)
-    finish = Finish(method.biases, method.divisor, shorts=shorts and method.shorts)
+    finish = Finish(method.biases, method.divisor, narrow=narrow if method.shorts else None)
     spreads = any(plan.engine in SPREADING for plan in method.plans)
     if method.plans[0].engine is Engine.PATCHES:
         spreads = method.has_zeros
@@ -205,7 +212,7 @@ def lay_bank(
     if method.added:
         clean = _add_channels(clean)
     maps = _lay(method, clean, window, finish, first)
-    if maps.dtype == np.int16:
+    if narrow is not None and maps.dtype == narrow:
         return maps
     if spreads and not padded.finite:
         _mend(maps, method, padded, window)

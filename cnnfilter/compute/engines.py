@@ -19,13 +19,14 @@ from cnnfilter.nn.geometry import BorderMode, Pair, Window
 class Finish(NamedTuple):
     """What makes results of sums: rounded to the whole numbers that they are known to be, divided once, with a bias.
 
-    `bias` is added to the outputs, (out,). `shorts` says that results may be whole numbers of 16 bits, and fit.
+    `bias` is added to the outputs, (out,). Results may be of the type `narrow`, if that is not None: int16, in which
+    all fit, or uint8, to which they are clipped.
     """
 
     bias: Doubles
     divisor: int = 1
     rounds: bool = False
-    shorts: bool = False
+    narrow: np.dtype[Any] | None = None
 
     @property
     def does_nothing(self) -> bool:
@@ -64,7 +65,12 @@ BORDERS = {  # no filter takes a wrapped border, nor the value of a constant one
     BorderMode.REFLECT: cv2.BORDER_REFLECT_101,
     BorderMode.SYMMETRIC: cv2.BORDER_REFLECT,
 }
-_DEPTHS = {np.dtype(np.float32): cv2.CV_32F, np.dtype(np.float64): cv2.CV_64F}
+_DEPTHS = {
+    np.dtype(np.float32): cv2.CV_32F,
+    np.dtype(np.float64): cv2.CV_64F,
+    np.dtype(np.int16): cv2.CV_16S,
+    np.dtype(np.uint8): cv2.CV_8U,
+}
 SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
@@ -77,18 +83,18 @@ Filter = Callable[[Array, Pair, int], Array]
 
 
 def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finish, *, exact: bool = False) -> Floats:
-    """Return each channel filtered by a (kh, kw) kernel: (H', W', C), int16 where all sums are such, of 8 bits.
+    """Return each channel filtered by a (kh, kw) kernel: (H', W', C), of the narrow type where one is allowed.
 
     `exact` says that all sums are whole numbers, and the same however they are added up.
     """
     weights = np.ascontiguousarray(kernel, dtype=padded.dtype)
     size = kernel.shape[0], kernel.shape[1]
     native = has_native_border(padded, size, centred=not exact)
-    if native and finish.shorts:
+    if native and finish.narrow is not None:
         image, (top, left, _, _) = np.ascontiguousarray(padded.volume), padded.sides
-        bias, border = float(finish.bias[0]), BORDERS[padded.border.mode]
-        shorts: Array = cv2.filter2D(image, cv2.CV_16S, weights, anchor=(left, top), delta=bias, borderType=border)
-        return shorts.reshape(image.shape)[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
+        bias, border, depth = float(finish.bias[0]), BORDERS[padded.border.mode], _DEPTHS[finish.narrow]
+        whole: Array = cv2.filter2D(image, depth, weights, anchor=(left, top), delta=bias, borderType=border)
+        return whole.reshape(image.shape)[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
     def run(image: Array, anchor: Pair, border: int) -> Array:
         floats = np.ascontiguousarray(image, dtype=padded.dtype)  # faster than OpenCV's own way through 8 bits

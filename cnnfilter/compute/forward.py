@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -198,14 +198,14 @@ def bank_of(step: Step, channels: int) -> tuple[Array, Array]:
     return trained, step.tensors.get("bias", np.asarray(layer.bias))
 
 
-def convolve_step(step: Step, volume: Array, *, shorts: bool = False) -> Array:
+def convolve_step(step: Step, volume: Array, *, narrow: np.dtype[Any] | None = None) -> Array:
     """Return the feature maps of a convolution with its kernels or its weights: (H', W', out)."""
     layer, place = step.node.layer, step.place
     assert isinstance(layer, Convolution)
     if place is None or place.method.facts.dtype != volume.dtype:
         bank, bias = bank_of(step, volume.shape[2])
         place = Place(choose_method(bank, bias, layer.window, layer.border, volume.shape, find_facts(volume)))
-    return lay_bank(place.method, volume, layer.window, layer.border, first=place.first, shorts=shorts)[place.kept]
+    return lay_bank(place.method, volume, layer.window, layer.border, first=place.first, narrow=narrow)[place.kept]
 
 
 Listener = Callable[[str, Array], None]
@@ -230,23 +230,24 @@ def run_program(
     *,
     white: float | None = None,
     listener: Listener | None = None,
-    shorts: bool = False,
+    narrow: np.dtype[Any] | None = None,
     facts: Facts | None = None,
 ) -> Array:
     """Return what a network makes of an image, (H, W) or (H, W, C).
 
     `white` is the level to which `equalize` spreads, by the image's type unless given; `listener` hears what comes out
-    of each layer, those in blocks included; `shorts` says that what one kernel makes of 8 bits may be whole numbers of
-    16 bits; `facts` are what is known of the image, else what its type says. The result is (H', W', C'), without its
-    channel axis if there is one channel, or (length,) after `flatten`. Raises a `ShapeError` if a layer cannot take
-    what the one before it gives.
+    of each layer, those in blocks included; what one kernel makes of 8 bits may be of the type `narrow`, int16 or
+    uint8, as in `lay_bank`; `facts` are what is known of the image, else what its type says. The result is
+    (H', W', C'), without its channel axis if there is one channel, or (length,) after `flatten`. Raises a `ShapeError`
+    if a layer cannot take what the one before it gives.
     """
     volume = as_volume(image)
     program.network.output(volume.shape)
     if program.planned is not None:
         program = plan_program(program, volume.shape, facts or find_facts(volume))
-    if len(program.steps) == 1 and isinstance(program.steps[0].node.layer, Convolution) and (shorts or not listener):
-        result = convolve_step(program.steps[0], volume, shorts=shorts)
+    is_plain = len(program.steps) == 1 and isinstance(program.steps[0].node.layer, Convolution)
+    if is_plain and not (listener and narrow is None):
+        result = convolve_step(program.steps[0], volume, narrow=narrow)
         return drop_single_channel(result)
     from cnnfilter.compute.operations import Setting, run_steps  # noqa: PLC0415  one convolution needs none
 

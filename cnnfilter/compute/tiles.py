@@ -104,16 +104,16 @@ class FeatureMaps:
         several = [part.values for part in self]
         return several[0] if len(several) == 1 else np.concatenate(several)
 
-    def visit(self, take: Callable[[Part], None], *, narrow: bool = False, whole: bool = False) -> None:
+    def visit(self, take: Callable[[Part], None], *, narrow: np.dtype[Any] | None = None, whole: bool = False) -> None:
         """Hand over all parts, the first one first, the others from several threads as they come.
 
-        Values that are whole numbers of 16 bits may come as such, int16, if `narrow` allows it; `whole` asks for all of
-        a result of which there is a region.
+        Values may come in a type that is `narrow`, as `run_program` has it; `whole` asks for all of a result of which
+        there is a region.
         """
         strips, region = (self._strips, None) if whole else (self._needed, self._region)
         layers = len(self.model.network.all_nodes) if self.model and self._alpha is None else 0
         PROGRESS.begin("filtering", layers if len(strips) == 1 else len(strips))
-        if not region and (self._only or not (narrow or self._strips[1:])):
+        if not region and (self._only or not (narrow is not None or self._strips[1:])):
             self._only = self._only or self._run(self._strips[0])
             take(self._only)
             return
@@ -129,12 +129,12 @@ class FeatureMaps:
             with listening(lambda *_told: None):  # the plans of the others are those of the first
                 make_tiles(others, run)
 
-    def _run(self, strip: Strip, *, narrow: bool = False) -> Part:
+    def _run(self, strip: Strip, *, narrow: np.dtype[Any] | None = None) -> Part:
         """Return what a strip gives."""
         colours, before = strip.read(self.colours), None
         if self._alpha is None:
             count = (lambda *_: PROGRESS.advance()) if len(self._strips) == 1 else None
-            values = run_program(strip.program, colours, white=self.white, listener=count, shorts=narrow)
+            values = run_program(strip.program, colours, white=self.white, listener=count, narrow=narrow)
             part = Part(strip.rows, values, None)
         else:
             from cnnfilter.compute.alpha import run_visible  # noqa: PLC0415  most images have no alpha

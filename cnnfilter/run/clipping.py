@@ -16,10 +16,18 @@ _MOST_SHARPENED = 0.25
 
 _SCALE = "--range scale shows them"
 
+_CLIPPING = {Range.CLIP, Range.MAX}
+"""Ranges that were asked for, and clip."""
+
+
+def counts_clipped(settings: Settings) -> bool:
+    """Return whether the share of values that were clipped is reported, or may bring a warning."""
+    return settings.report is not None or (settings.warns and settings.range_ not in _CLIPPING)
+
 
 def warn_about_clipping(share: float, maps: FeatureMaps, settings: Settings) -> str:
     """Return a warning, or nothing where few values were clipped, or the range asked for clips them."""
-    if share <= MOST_CLIPPED or settings.range_ in {Range.CLIP, Range.MAX}:
+    if share <= MOST_CLIPPED or settings.range_ in _CLIPPING:
         return ""
     step, channels = _find_convolution(maps)
     most, cure = _find_cure(step, channels, settings) if step else (MOST_CLIPPED, _SCALE)

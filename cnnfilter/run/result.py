@@ -36,7 +36,7 @@ from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.nn.lint import advise_on_borders, warn_about_borders, warn_about_layouts, warn_about_sums
 from cnnfilter.nn.network import Visit
 from cnnfilter.numbers import to_json
-from cnnfilter.run.clipping import warn_about_clipping
+from cnnfilter.run.clipping import counts_clipped, warn_about_clipping
 from cnnfilter.run.preprocessing import prepare_colours, see, seen_shape, takes_alpha
 from cnnfilter.run.settings import Settings
 
@@ -390,6 +390,15 @@ class _Rows:
         self.place(rows, levels.shape, levels.dtype)[:] = levels
         self.add(rows)
 
+    def put_narrow(self, rows: slice, values: Array) -> int:
+        """Put whole numbers, int16 or uint8, in their place as levels, and return how many had to be clipped."""
+        if values.dtype == np.uint8:
+            self.put(rows, values)
+            return 0
+        np.clip(values, *_LEVELS, out=self.place(rows, values.shape, np.uint8), casting="unsafe")
+        self.add(rows)
+        return int(np.count_nonzero(values.view(np.uint16) > 255))  # below 0 are the largest
+
     def add(self, rows: slice) -> None:
         """Take note that rows are in their place."""
         if self.strips and rows.stop - rows.start < self._height:
@@ -420,17 +429,17 @@ def _fill(
     how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else settings.usual_range or Range.CLIP)
     if how in _BY_EXTREMES and not extremes:
         extremes = _find_extremes([maps], settings)
-    narrow = not watch and how is Range.CLIP and depth is Depth.EIGHT
+    narrow = None
+    if not watch and how is Range.CLIP and depth is Depth.EIGHT:
+        narrow = np.dtype(np.int16 if counts_clipped(settings) else np.uint8)
     cut = partial(cut_into_strips, path=name, quality=settings.quality, compression=settings.compression)
     rows, outside = _Rows(maps.height, cut if alone else lambda _: None), list[int]()
 
     def take(part: Part) -> None:
         if watch:
             watch(part)
-        if narrow and part.values.dtype == np.int16:
-            np.clip(part.values, *_LEVELS, out=rows.place(part.rows, part.values.shape, np.uint8), casting="unsafe")
-            rows.add(part.rows)
-            outside.append(int(np.count_nonzero(part.values.view(np.uint16) > 255)))  # below 0 are the largest
+        if narrow is not None and part.values.dtype == narrow:
+            outside.append(rows.put_narrow(part.rows, part.values))
             return
         background = None if part.alpha is None else _find_background(part, format_, settings)
         shown = part._replace(alpha=None) if background else _shown(part)

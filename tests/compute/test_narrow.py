@@ -1,4 +1,6 @@
-"""Results as whole numbers of 16 bits, against the same in floats."""
+"""Results as whole numbers of 16 or 8 bits, against the same in floats."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,6 +48,7 @@ WIDE = {
 """Networks that need floats, or for which these are as good."""
 
 BYTES = find_facts(np.zeros(1, np.uint8))
+SHORT, BYTE = np.dtype(np.int16), np.dtype(np.uint8)
 
 
 def program_of(text: str) -> Program:
@@ -55,7 +58,7 @@ def program_of(text: str) -> Program:
 
 def run_narrowly(program: Program, volume: Array) -> Array | None:
     """Return what a network makes in whole numbers of 16 bits, or None."""
-    result = run_program(program, volume, shorts=True)
+    result = run_program(program, volume, narrow=SHORT)
     return result if result.dtype == np.int16 else None
 
 
@@ -90,7 +93,7 @@ def test_pixels_of_other_types_are_left_to_floats(kind: type) -> None:
     volume: Array = picture_of((31, 29, 3)).astype(kind)
     found: list[Part] = []
     strips = cut_program(plan_program(program, volume.shape, find_facts(volume)), volume.shape)
-    FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips).visit(found.append, narrow=True)
+    FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips).visit(found.append, narrow=SHORT)
     assert [part.values.dtype for part in found] == [np.dtype(float_type(volume.dtype))]
 
 
@@ -134,6 +137,10 @@ def test_any_weights_and_any_bias(weights: list[list[int]], bias: int, size: tup
     volume = picture_of((*size, 3), seed=bias % 7)
     found = run_narrowly(program, volume)
     assert found is None or np.array_equal(found, run_program(program, volume))
+    clipped = run_program(program, volume, narrow=BYTE)
+    if found is not None:
+        assert clipped.dtype == BYTE
+        assert np.array_equal(clipped, np.clip(found, 0, 255))
 
 
 def test_parts_are_narrow_where_that_is_allowed() -> None:
@@ -142,15 +149,16 @@ def test_parts_are_narrow_where_that_is_allowed() -> None:
         program = program_of("dwconv:sharpen,half,border=reflect")
         strips = cut_program(plan_program(program, volume.shape, find_facts(volume)), volume.shape)
         parts = FeatureMaps(Picture(volume, Depth.EIGHT), 255.0, volume, strips=strips)
-        found = {True: np.zeros(volume.shape), False: np.zeros(volume.shape)}
+        found = {narrow: np.zeros(volume.shape) for narrow in (SHORT, BYTE, None)}
         for narrow, whole in found.items():
 
-            def take(part: Part, whole: Array = whole, kind: type = np.int16 if narrow else np.float32) -> None:
-                assert part.values.dtype == kind
+            def take(part: Part, whole: Array = whole, narrow: np.dtype[Any] | None = narrow) -> None:
+                assert part.values.dtype == (narrow or np.float32)
                 whole[part.rows] = part.values
 
             parts.visit(take, narrow=narrow)
-        assert np.array_equal(found[True], found[False])
+        assert np.array_equal(found[SHORT], found[None])
+        assert np.array_equal(found[BYTE], np.clip(found[None], 0, 255))
 
 
 def test_strips_are_kept_for_pictures_that_are_alike() -> None:
