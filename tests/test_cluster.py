@@ -17,6 +17,12 @@ from click.testing import CliRunner, Result
 
 import cnnfilter
 from cnnfilter.cli import main
+from cnnfilter.compute.tiles import Model
+from cnnfilter.io.paths import Job
+from cnnfilter.kernels.spec import kernel_shape
+from cnnfilter.nn.language import parse_network
+from cnnfilter.run.inputs import Filtering
+from cnnfilter.run.settings import Settings, Work
 from tests.conftest import ROOT
 
 distributed = pytest.importorskip("distributed")
@@ -148,41 +154,52 @@ def test_dry_run_needs_no_cluster(many: list[str]) -> None:
     assert (done.exit_code, done.stdout.count(" -> there/")) == (0, 3)
 
 
-def change_work(change: Callable[[str], None]) -> None:
-    """Let a worker do something before it works on an input, of which it gets the name."""
-    from cnnfilter.run.inputs import Filtering  # noqa: PLC0415
+Change = Callable[[str, Callable[[], Any]], Any]
+"""Gets the name of an input, and what does the work on it."""
 
+
+def change_work(change: Change) -> None:
+    """Let a worker work on inputs in another way."""
     if not hasattr(Filtering, "unchanged"):
         Filtering.unchanged = Filtering.filter_input  # type: ignore[attr-defined]
 
     def filter_input(self: Any, jobs: Any) -> Any:
-        change(jobs[0].source)
-        return self.unchanged(jobs)
+        return change(jobs[0].source, lambda: self.unchanged(jobs))
 
     Filtering.filter_input = filter_input  # type: ignore[method-assign]
 
 
-def die_at_31(source: str) -> None:
+def die_at_31(source: str, work: Callable[[], Any]) -> Any:
     if source.endswith("31.png"):
         os.kill(os.getpid(), signal.SIGKILL)
+    return work()
 
 
-def take_time(_source: str) -> None:
+def die_once_after_31(source: str, work: Callable[[], Any]) -> Any:
+    outcome = work()
+    if source.endswith("31.png") and not Path("died").exists():
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return outcome
+
+
+def take_time(_source: str, work: Callable[[], Any]) -> Any:
     time.sleep(0.03)
+    return work()
 
 
-def do_nothing(_source: str) -> None:
-    pass
+def do_nothing(_source: str, work: Callable[[], Any]) -> Any:
+    return work()
 
 
 @pytest.fixture
-def changing(client: Any) -> Iterator[Callable[[Callable[[str], None]], None]]:
+def changing(client: Any) -> Iterator[Callable[[Change], None]]:
     """Return what changes the work of all workers, also of those that replace others, for this test."""
     import cloudpickle  # noqa: PLC0415
 
     cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["run"]))
 
-    def change_all(change: Callable[[str], None]) -> None:
+    def change_all(change: Change) -> None:
         client.register_worker_callbacks(lambda: change_work(change))
 
     yield change_all
@@ -190,7 +207,7 @@ def changing(client: Any) -> Iterator[Callable[[Callable[[str], None]], None]]:
 
 
 def test_a_worker_that_is_killed_costs_no_file(
-    cluster: Any, client: Any, changing: Callable[[Callable[[str], None]], None], many: list[str]
+    cluster: Any, client: Any, changing: Callable[[Change], None], many: list[str]
 ) -> None:
     changing(take_time)
     victim = min(client.run(os.getpid).values())
@@ -211,7 +228,7 @@ def test_a_worker_that_is_killed_costs_no_file(
 
 
 def test_an_input_that_ends_its_workers_fails_alone(
-    cluster: Any, changing: Callable[[Callable[[str], None]], None], many: list[str]
+    cluster: Any, changing: Callable[[Change], None], many: list[str]
 ) -> None:
     changing(die_at_31)
     done = run("pool", *many[30:34], "-q", "-o", "there/", "--cluster", cluster.scheduler_address)
@@ -220,6 +237,38 @@ def test_an_input_that_ends_its_workers_fails_alone(
         "cnnfilter: 2 of 4 inputs failed",
     ]
     assert sorted(read_folder("there")) == ["32.png", "33.png"]
+
+
+@pytest.mark.parametrize("option", ["--no-clobber", "--update"])
+def test_what_a_worker_has_written_before_it_died_was_not_there(
+    cluster: Any, changing: Callable[[Change], None], many: list[str], option: str
+) -> None:
+    inputs = [*many[25:30], *many[31:36]]
+    command = ["pool", "--report", "-", option]
+    for folder in ("here", "there"):  # one output is older than the batch
+        assert run(*command, inputs[0], "-o", f"{folder}/").exit_code == 0
+    here = run(*command, *inputs, "-o", "here/")
+    changing(die_once_after_31)
+    there = run(*command, *inputs, "-o", "there/", "--cluster", cluster.scheduler_address)
+    assert Path("died").exists()
+    assert (there.exit_code, there.stderr) == (0, here.stderr)
+    assert without_times(there.stdout.replace("there/", "here/")) == without_times(here.stdout)
+    assert [bool(json.loads(line)["skipped"]) for line in there.stdout.splitlines()] == [True, *[False] * 9]
+    assert read_folder("there") == read_folder("here")
+
+
+@pytest.mark.parametrize("layer", ["", "a"])
+def test_a_retry_keeps_what_others_have_written(tmp_path: Path, samples: Path, layer: str) -> None:
+    target = tmp_path / "gray.png"
+    jobs = [Job(str(samples / "city.png"), 0, target, str(target), layer)]
+    work = Work(Settings(no_clobber=True), (Model(parse_network("gray maxpool:2@a", kernel_shape)),), [jobs])
+    work = work._replace(begun=time.time_ns())
+    first, second = (Filtering(work).filter_input(jobs) for _ in range(2))
+    assert [output["path"] for output in first.outputs] == [str(target)]
+    assert (second.outputs, second.skipped, second.errors) == (first.outputs, [], [])
+    target.write_bytes(b"of another program")
+    assert Filtering(work).filter_input(jobs).skipped == [str(target)]
+    assert target.read_bytes() == b"of another program"
 
 
 def test_no_scheduler_is_one_line(many: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice, takewhile
 from threading import Condition
-from time import monotonic
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -67,10 +67,11 @@ def run_on_cluster(work: Work, hear: Callable[[Outcome], None]) -> None:
     `ClusterError` if there is no scheduler, or it goes away; what has been written by then stays.
     """
     settings, fails = work.settings, False
+    filtering = Filtering(work._replace(begun=time_ns()))
     inputs = takewhile(lambda _jobs: not (fails and settings.fail_fast), work.inputs)
     size = 1 if settings.fail_fast else 0 if can_share(work.inputs) else len(work.inputs)
     with connected(settings.cluster or "") as cluster:
-        batch = ClusterTasks(cluster, (_filter_input, Filtering(work)), _lose, size=size, fail_fast=settings.fail_fast)
+        batch = ClusterTasks(cluster, (_filter_input, filtering), _lose, size=size, fail_fast=settings.fail_fast)
         with closing(batch.run(inputs, len(work.inputs))) as outcomes:
             for outcome in outcomes:
                 fails = fails or bool(outcome.errors)

@@ -299,6 +299,15 @@ class Filtering:
                 raise OutputError(f"{path}: was already written for another input or layer; use another folder")
         self._written.update(names)
 
+    def _must_keep(self, path: FilePath, file: File, job: Job) -> bool:
+        """Return whether --no-clobber keeps what is there, which others may have written since it was looked for.
+
+        A first try may have written it too, and then it has the same bytes.
+        """
+        if not (self._settings.no_clobber and (job.layer or self._work.begun) and exists(path)):
+            return False
+        return was_there(path, self._work.begun) or read_bytes(path) != bytes(file.data)
+
     def _deliver(self, files: Sequence[File], job: Job, outcome: Outcome) -> None:
         """Write the files, or print them; of the maps of a layer some may be there already."""
         if self._names_maps and job.target:
@@ -307,7 +316,7 @@ class Filtering:
             if job.view and not file.data:  # it was shown in a window
                 continue
             path = job.target if job.target and file.name == str(job.target) else as_path(file.name)
-            if self._settings.no_clobber and job.layer and exists(path):
+            if self._must_keep(path, file, job):
                 tell("%s: skipped, it exists", path)
                 outcome.skipped.append(file.name)
                 continue
@@ -342,12 +351,23 @@ def find_reason_to_pass(job: Job, names: list[str], work: Work) -> str:
     """Return why a job's files need not be made again, `exists` or `is up to date`, or nothing."""
     if job.is_stream:
         return ""
-    if job.target and work.settings.no_clobber and not job.layer and exists(job.target):
+    if job.target and work.settings.no_clobber and not job.layer and was_there(job.target, work.begun):
         return "exists"
     prerequisites = (*work.prerequisites, Path(job.mask)) if job.mask else work.prerequisites
     if job.target and work.settings.update and is_up_to_date(names, job.source, prerequisites):
-        return "is up to date"
+        return "is up to date" if all(was_there(as_path(name), work.begun) for name in names) else ""
     return ""
+
+
+def was_there(path: FilePath, begun: int) -> bool:
+    """Return whether there is a file, and it was written before a time, in nanoseconds since 1970, if there is one."""
+    if not begun or not exists(path):
+        return exists(path)
+    second = 10**9 if is_address(path) else 1  # stores count whole ones
+    try:
+        return read_time(path) // second < begun // second
+    except OSError:  # a store without times
+        return True
 
 
 def is_up_to_date(outputs: Iterable[str], source: str, prerequisites: Iterable[Path]) -> bool:

@@ -120,7 +120,8 @@ class Work(NamedTuple):
     There is a model for each kernel, or one; `inputs` has the jobs of each. `names` are those of results in figures,
     `stdin` is what standard input held, `protected` has the identities of files that are read, over which
     nothing is written but a job's own target. Results depend on `prerequisites` too: kernels, weights and the like.
-    `below` says where inputs are below a folder.
+    `below` says where inputs are below a folder. Where an input may be worked on twice, `begun` is when the batch
+    began, in nanoseconds since 1970: what was written later, the first try has written.
     """
 
     settings: Settings
@@ -131,6 +132,7 @@ class Work(NamedTuple):
     protected: frozenset[str] = frozenset()
     prerequisites: tuple[Path, ...] = ()
     below: Mapping[str, str] = MappingProxyType({})
+    begun: int = 0
 
 
 def request_sheet(settings: Settings, option: str) -> Sheet:
