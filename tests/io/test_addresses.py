@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,42 +175,65 @@ def test_dry_run_templates_and_pages_know_objects(memory: Any, tmp_path: Path) -
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[Any]:
-    """Return a bucket of a server that speaks as S3 does."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+def access() -> Iterator[dict[str, str]]:
+    """Return what the environment says of a server that speaks as S3 does."""
     pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    values = {
+    yield {
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
     }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setenv(name, value)
-        store = fsspec.filesystem("s3")
-        store.mkdir("bucket")
-        yield store
-        store.clear_instance_cache()
     server.stop()
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_bucket_of_s3_is_filtered_in_several_processes(bucket: Any, tmp_path: Path, samples: Path) -> None:
+@pytest.fixture
+def bucket(access: dict[str, str], monkeypatch: pytest.MonkeyPatch, samples: Path) -> Iterator[Any]:
+    """Return the store with a bucket of four images, of which one is damaged."""
+    for name, value in access.items():
+        monkeypatch.setenv(name, value)
+    store = fsspec.filesystem("s3")
+    store.mkdir("bucket")
     for name in ("a", "b/c", "d"):
-        bucket.pipe_file(f"bucket/in/{name}.png", (samples / "sprite.png").read_bytes())
-    bucket.pipe_file("bucket/in/e.png", b"damaged")
-    done = run("convolve", "-r", "s3://bucket/in/", *SHARPEN, "-o", "s3://bucket/out/", "-j", "2")
+        store.pipe_file(f"bucket/in/{name}.png", (samples / "sprite.png").read_bytes())
+    store.pipe_file("bucket/in/e.png", b"damaged")
+    yield store
+    store.invalidate_cache()
+    store.rm("bucket", recursive=True)
+    store.clear_instance_cache()
+
+
+@pytest.fixture(params=["processes", "cluster"])
+def workers(request: pytest.FixtureRequest, access: dict[str, str]) -> list[str]:
+    """Return the options for several processes, and for a cluster whose workers know the store."""
+    if request.param == "processes":
+        return ["-j", "2"]
+    cluster = request.getfixturevalue("cluster")
+    with pytest.importorskip("distributed").Client(cluster, set_as_default=False) as client:
+        client.run(lambda: os.environ.update(access))
+    return ["--cluster", cluster.scheduler_address]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_bucket_of_s3_is_filtered(bucket: Any, workers: list[str], tmp_path: Path, samples: Path) -> None:
+    command = ["convolve", "-r", "s3://bucket/in/", *SHARPEN, "-o", "s3://bucket/out/", *workers]
+    done = run(*command)
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
         "cnnfilter: s3://bucket/in/e.png: a text, not an image",
         "cnnfilter: 1 of 4 inputs failed",
     ]
     bucket.invalidate_cache()
-    assert bucket.find("bucket/out") == [f"bucket/out/{name}.png" for name in ("a", "b/c", "d")]
+    made = [f"bucket/out/{name}.png" for name in ("a", "b/c", "d")]
+    assert bucket.find("bucket/out") == made
     assert bucket.cat_file("bucket/out/b/c.png") == result_of(samples / "sprite.png", tmp_path)
-    missing = run("convolve", "s3://bucket/in/none.png", *SHARPEN, "-o", "s3://bucket/out/")
+    time.sleep(1)  # S3 counts whole seconds
+    for option in ("--update", "--no-clobber"):
+        again = run(*command, option, "--report", "-")
+        skipped = [name for line in again.stdout.splitlines() for name in json.loads(line)["skipped"]]
+        assert skipped == [f"s3://{name}" for name in made]
+    missing = run("convolve", "s3://bucket/in/none.png", *SHARPEN, "-o", "s3://bucket/out/", *workers)
     assert missing.stderr == "cnnfilter: s3://bucket/in/none.png: No such file or directory\n"
-    assert os.environ["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1")
