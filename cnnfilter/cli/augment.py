@@ -72,6 +72,9 @@ def command(steps: AugmentSteps, inputs: tuple[str, ...], seed: int, **given: An
     The seed, the name of the input (with -r its path in the folder) and the number of the copy decide what is
     drawn, so the same command gives the same images. A folder gets photo-1.jpg, photo-2.jpg and so on; templates
     have {copy}.
+
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), an array (.zarr), or - for standard input. Of an array
+    only the crop is read if the first step is one; else all of it is, and must fit into memory.
     """
     settings = Settings(**given, augmentation=Augmentation(steps, seed))
     if settings.output is None:

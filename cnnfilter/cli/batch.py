@@ -18,7 +18,7 @@ from cnnfilter.cli.options import NO_FIGURE
 from cnnfilter.cli.report import Reporter, check_reports
 from cnnfilter.errors import ImageFileError, LanguageError, OutputError, nearest
 from cnnfilter.io.addresses import as_local, check_stores, is_address, is_private
-from cnnfilter.io.formats import FORMATS, FORMATS_TAKING, Depth, Range, find_format, is_array, looks_like_matrix
+from cnnfilter.io.formats import FORMATS, FORMATS_TAKING, ZARR, Depth, Range, find_format, is_array, looks_like_matrix
 from cnnfilter.io.paths import (
     STANDARD,
     STANDARD_OUTPUTS,
@@ -268,8 +268,8 @@ def _prints_numbers(network: Network, settings: Settings) -> bool:
 def _check_results(jobs: list[Job], network: Network, settings: Settings) -> None:
     """Raise an `OutputError` if the files that are named cannot hold what comes out."""
     for job in jobs:
-        if is_array(job.source) and job.target and not is_array(job.target):
-            raise OutputError("the result of a .zarr goes into a .zarr", path=job.target)
+        if not job.view and find_format(job.format_name) is ZARR:
+            _check_array(job, settings)
     if settings.range_ is Range.NONE and settings.depth not in {None, Depth.FLOAT}:
         raise OutputError(f"--range none keeps floats as they are, and --depth {settings.depth} does not")
     is_vector = settings.pipeline and not settings.save and _gives_vector(network)
@@ -285,30 +285,42 @@ def _check_results(jobs: list[Job], network: Network, settings: Settings) -> Non
             )
         if settings.top is not None and not format_.separator:
             raise OutputError(f"{where}: --top writes lines of text: .txt, .csv or .tsv, or --format txt")
-        if is_vector and not format_.is_matrix:
+        if is_vector and (format_ is ZARR or not format_.is_matrix):
             raise OutputError(
                 f"{where}: the result of the network is a vector; use .txt, .csv, .tsv or .npy, or --format txt"
             )
 
 
+def _check_array(job: Job, settings: Settings) -> None:
+    """Raise an `OutputError` if a job makes a Zarr array where none can be, or by an option that looks at times."""
+    if not job.target:
+        raise OutputError("standard output holds no .zarr, which is a folder; --format npy or -o FILE.zarr")
+    if not is_array(job.target):
+        raise OutputError("the name of a Zarr array ends in .zarr", path=job.target)
+    for option in ("update", "depfile"):
+        if getattr(settings, option):
+            raise OutputError(f"--{option} goes by times, and a .zarr keeps none", path=job.target)
+
+
 def _check_arrays(sources: Sequence[str], settings: Settings) -> None:
     """Raise an `OutputError` if Zarr arrays are among other inputs, or an option does not go with them."""
-    arrays, output = [source for source in sources if is_array(source)], settings.output
+    arrays = [source for source in sources if is_array(source)]
     if not arrays:
-        if output and is_array(output):
-            raise OutputError("a .zarr is made of a .zarr; of other inputs, .npy or .tif holds floats", path=output)
         return
     if other := next((source for source in sources if not is_array(source)), None):
         raise OutputError(f"is not a .zarr, and {arrays[0]} is one; they need a command each", path=other)
-    if output in {None, STANDARD}:
-        raise OutputError("an array needs an output: -o FILE.zarr or -o FOLDER/", path=arrays[0])
-    if settings.update:
-        raise OutputError("--update compares times, and a .zarr keeps none", path=arrays[0])
-    names = ("format_", "save", "plot", "animate", "explain", "top", "region", "resize", "linear", "page", "in_place")
-    for name in (*names, "depfile", "augmentation"):
+    if settings.update or settings.depfile:
+        option = "update" if settings.update else "depfile"
+        raise OutputError(f"--{option} goes by times, and a .zarr keeps none", path=arrays[0])
+    if settings.in_place:
+        raise OutputError("--in-place replaces files, and a .zarr is read while its result is written", path=arrays[0])
+    for name in ("save", "plot", "animate", "explain", "top", "resize", "linear", "page", "peaks", "shift"):
         if getattr(settings, name) not in {None, False, ()}:
-            option = "augment" if name == "augmentation" else f"--{name.strip('_').replace('_', '-')}"
-            raise OutputError(f"{option} takes images, and this array is worked on chunk by chunk", path=arrays[0])
+            what = f"--{name} takes images; --region Y1:Y2,X1:X2 -o FILE.npy makes a file of a part of the array"
+            raise OutputError(what, path=arrays[0])
+    if settings.output is None and not settings.region:
+        what = "an array needs an output: -o FILE or -o FOLDER/; --region Y1:Y2,X1:X2 prints a part"
+        raise OutputError(what, path=arrays[0])
 
 
 def _check_reach(jobs: Sequence[Job], settings: Settings) -> None:

@@ -154,7 +154,7 @@ def command(
 ) -> None:
     """Filter images with kernels.
 
-    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), an array (.zarr), or - for standard input.
 
     The kernel is not turned (cross-correlation, the convolution of CNNs) unless --flip is given, and not
     divided unless --normalize is. Without padding the output is smaller than the input:

@@ -103,8 +103,8 @@ def command(
 ) -> None:
     """Run a NETWORK on images: text of the layer language, a known network, or a file (.toml .json .txt .onnx).
 
-    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input. A result that is a
-    vector, or one value for each channel, is printed unless -o is given.
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), an array (.zarr), or - for standard input. A result
+    that is a vector, or one value for each channel, is printed unless -o is given.
 
     Layers are words: conv:KERNEL,... sums over channels, dwconv:KERNEL,... filters each channel, conv:3x3,16
     takes its weights from --weights, as deconv:3x3,16,s2 does, its transpose; {pools}; {channels}; {functions};

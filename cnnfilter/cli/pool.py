@@ -67,7 +67,7 @@ def command(
 ) -> None:
     """Reduce images: take one value from each window.
 
-    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), or - for standard input.
+    An INPUT is an image file, a matrix (.txt .csv .tsv .npy), an array (.zarr), or - for standard input.
 
     Padding is never the maximum, and averages divide by the number of real pixels in the window.
     """

@@ -151,8 +151,8 @@ def is_array(path: str | PurePath) -> bool:
 
 
 def is_matrix(path: str | PurePath) -> bool:
-    """Return whether a path names a matrix rather than an image."""
-    return find_suffix(path) in MATRIX_SUFFIXES
+    """Return whether a path names a matrix or an array rather than an image."""
+    return find_suffix(path) in MATRIX_SUFFIXES or is_array(path)
 
 
 def looks_like_matrix(data: bytes) -> bool:

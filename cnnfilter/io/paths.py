@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.addresses import Address, FilePath, as_path, is_address, list_objects
-from cnnfilter.io.formats import FORMATS, IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, find_format, is_array, is_matrix
+from cnnfilter.io.formats import FORMATS, IMAGE_SUFFIXES, READ_ONLY_SUFFIXES, ZARR, find_format, is_array, is_matrix
 
 VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 OPENCV_LIMIT = 1 << 30
@@ -199,7 +199,8 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
         find_format(target)
     else:
         is_stream = accepts_bytes(target)
-        if FORMATS.get(target.suffix.lower()) is not find_format(f"-{suffix}"):
+        named = ZARR if is_array(target) else FORMATS.get(target.suffix.lower())
+        if named is not find_format(f"-{suffix}"):
             format_name += f" as {suffix}"
     if (obstacle := find_obstacle(target, makes_folder=in_folder or is_template)) and not is_stream:
         raise OutputError(obstacle, path=target)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io.addresses import naming_failures
+from cnnfilter.io.decode import Picture
+from cnnfilter.io.formats import Depth
+from cnnfilter.io.levels import DEPTHS
+from cnnfilter.io.paths import lacks_memory
 from cnnfilter.nn.layers import Shape
 
 _COMPLETE = "complete"
 """The attribute that is set last when an array is written."""
+
+_SIDE = 1024
+"""Rows and columns of a chunk of an array that is made of no other: 4 MB of each channel in float32."""
+
+_COPIES = 3
+"""Arrays in memory at a time, of the type of the pixels or of floats, where all of an array is read and changed."""
 
 _KEPT = (np.uint8, np.uint16, np.float32, np.float64)
 """Types that are filtered as they are; what else there is of numbers becomes float64."""
@@ -66,6 +77,45 @@ def kept_type(array: Any) -> np.dtype[Any]:
     return np.dtype(next((kind for kind in _KEPT if native == kind), np.float64))
 
 
+def as_picture(pixels: np.ndarray[Any, Any]) -> Picture:
+    """Return a part of an array as networks see it: levels of 8 or 16 bits by its type, else a matrix.
+
+    None of its channels is alpha.
+    """
+    if pixels.dtype.kind == "f":
+        return Picture(pixels, Depth.EIGHT, matrix=True)
+    return Picture(pixels, DEPTHS[pixels.dtype], bands=True)
+
+
+class StoredPixels:
+    """The pixels of an array, read as they are asked for: some rows and columns, or all as an array of numpy."""
+
+    def __init__(self, path: str) -> None:
+        self._array, self._path = open_array(path), path
+        self.shape: Shape = self._array.shape
+        self.ndim, self.dtype = self._array.ndim, kept_type(self._array)
+
+    def __getitem__(self, places: tuple[slice, slice]) -> np.ndarray[Any, Any]:
+        """Return some rows and columns."""
+        part = read_part(self._array, self._path, *places)
+        return part if self.ndim == 3 else part[:, :, 0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """Return all pixels; `ImageFileError` if memory does not hold them."""
+        if lack := lacks_memory(_COPIES * self.dtype.itemsize * prod(self.shape)):
+            what = f"its values {lack}; steps that begin with crop:HxW read a part, which may be small"
+            raise ImageFileError(what, path=self._path)
+        return np.asarray(self[:, :], dtype, copy=copy)
+
+
+def read_stored(path: str) -> Picture:
+    """Return an array as a picture, of which no pixel has been read."""
+    pixels: Any = StoredPixels(path)
+    picture = as_picture(np.broadcast_to(pixels.dtype.type(0), pixels.shape))
+    picture.pixels = pixels
+    return picture
+
+
 def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
     """Return a new array of version 3 in place of any that is there, but of no group; it is not complete yet."""
     zarr = _load_zarr(path)
@@ -94,3 +144,13 @@ def complete_array(array: Any, path: str) -> None:
     """Say that all of an array has been written."""
     with naming_failures(path):
         array.attrs[_COMPLETE] = True
+
+
+def write_array(path: str, values: np.ndarray[Any, Any]) -> None:
+    """Write a whole array, (H, W) or (H, W, C), that was made of no other; `ImageFileError` for another shape."""
+    if values.ndim not in {2, 3}:
+        raise ImageFileError(f"a .zarr holds (H, W) or (H, W, C), and the result is {values.shape}", path=path)
+    chunks = (*(min(_SIDE, side) for side in values.shape[:2]), *values.shape[2:])
+    array = create_array(path, values.shape, values.dtype, chunks)
+    write_part(array, path, slice(None), slice(None), values)
+    complete_array(array, path)

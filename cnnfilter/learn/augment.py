@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -134,10 +134,11 @@ def _draw_rectangle(share: float, size: Pair, generator: np.random.Generator) ->
 
 def apply(image: Array, drawn: Sequence[Drawn], *, white: float | None = None, has_alpha: bool = False) -> Array:
     """Return an image after the steps that were drawn for it; see `augment`."""
+    image, drawn = _cut_first(image, drawn)
     is_whole = image.dtype.kind in "bui"
     if white is None:
         white = float(np.iinfo(image.dtype).max) if image.dtype in (np.uint8, np.uint16) else 1.0
-    floats: Floats = np.atleast_3d(image).astype(float_type(image.dtype))
+    floats: Floats = np.atleast_3d(np.asarray(image)).astype(float_type(image.dtype))
     if has_alpha:  # weighted by alpha, so that no colour of an invisible pixel is seen
         floats[:, :, :3] *= floats[:, :, 3:]
     for moves, group in groupby(drawn, lambda one: one.step.kind.moves or one.step.name == "blur"):
@@ -157,6 +158,14 @@ def apply(image: Array, drawn: Sequence[Drawn], *, white: float | None = None, h
     return result[:, :, 0] if image.ndim == 2 else result
 
 
+def _cut_first(image: Array, drawn: Sequence[Drawn]) -> tuple[Array, Sequence[Drawn]]:
+    """Return what the first steps leave of an image if they are crops, and the others: no other pixel is read."""
+    crops = list(takewhile(lambda one: one.step.name == "crop", drawn))
+    for step, values in crops:
+        image = _crop(image, step, values)
+    return image, drawn[len(crops) :]
+
+
 def _divide(floats: Floats) -> Floats:
     """Return the colours of pixels that were weighted by alpha; black where nothing is visible."""
     alpha = floats[:, :, 3:]
@@ -173,6 +182,8 @@ def move_mask(mask: Array, drawn: Sequence[Drawn]) -> Array:
     array([[4, 3],
            [2, 1]])
     """
+    mask, drawn = _cut_first(mask, drawn)
+    mask = np.asarray(mask)
     places = np.arange(mask.shape[0] * mask.shape[1], dtype=np.int32).reshape(*mask.shape[:2], 1)
     moves = [Drawn(_with_nothing_outside(step), values) for step, values in drawn if step.kind.moves]
     places = _move(places, moves, cv2.INTER_NEAREST)[:, :, 0]

@@ -1,8 +1,8 @@
-"""Arrays that may be larger than memory: read, filtered and written part by part, each of whole chunks."""
+"""Arrays that may be larger than memory: read and filtered part by part, into arrays, images or other files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from math import isqrt, prod
 from time import perf_counter
@@ -12,17 +12,17 @@ import numpy as np
 
 from cnnfilter.arrays import Array
 from cnnfilter.compute.exact import find_facts
-from cnnfilter.compute.forward import plan_program
+from cnnfilter.compute.forward import drop_single_channel, plan_program
 from cnnfilter.compute.threads import kept_to_one_core, make_tiles
 from cnnfilter.compute.tiles import FeatureMaps, Model, Strip, cut_part
 from cnnfilter.errors import ClusterError, CnnFilterError, ImageFileError, ShapeError, one_line
-from cnnfilter.io.addresses import exists
-from cnnfilter.io.decode import Picture
-from cnnfilter.io.formats import Depth, Range, find_format
-from cnnfilter.io.levels import DEPTHS, Extremes, choose_depth, find_extremes, to_levels
+from cnnfilter.io.encode import NO_ALPHA, check_shape
+from cnnfilter.io.formats import ZARR, find_format
+from cnnfilter.io.levels import Extremes, find_extremes, to_levels
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.io.zarr_arrays import (
+    as_picture,
     complete_array,
     create_array,
     kept_type,
@@ -31,13 +31,12 @@ from cnnfilter.io.zarr_arrays import (
     reopen_array,
     write_part,
 )
-from cnnfilter.kernels.spec import never_negative
 from cnnfilter.log import PROGRESS, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
-from cnnfilter.nn.lint import warn_about_borders, warn_about_sums
 from cnnfilter.run.clipping import warn_about_clipping
-from cnnfilter.run.inputs import FAILURES, Outcome
+from cnnfilter.run.inputs import FAILURES, Filtering, Outcome, find_reason_to_pass
 from cnnfilter.run.preprocessing import prepare_colours
+from cnnfilter.run.result import Result, choose_conversion, encode, warn_about_black, warn_about_layers
 from cnnfilter.run.settings import Settings, Work
 
 if TYPE_CHECKING:
@@ -51,27 +50,41 @@ _BYTES = 8
 
 
 class Area(NamedTuple):
-    """Some rows and columns of a result, those of whole chunks."""
+    """Some rows and columns of a result."""
 
     rows: slice
     columns: slice
+
+
+class AreaLevels(NamedTuple):
+    """What was made of an area: its levels, unless they are written, the brightest, and how many were clipped."""
+
+    levels: Array | None
+    brightest: float
+    clipped: int
 
 
 class ArrayFilter:
     """What is done with an array: each process opens the source and the target itself, and plans for the whole."""
 
     def __init__(self, job: Job, model: Model, settings: Settings) -> None:
-        self.source, self.target = job.source, str(job.target)
+        self.source, self.target = job.source, str(job.target or "standard output")
         self._model, self._settings = model, settings
         array = open_array(self.source)
-        self.shape: Shape = (*array.shape, 1)[:3]
-        self.output = model.output(self.shape)
-        if len(self.output) != 3:
-            raise ImageFileError("the result of the network is a vector, and a .zarr holds maps", path=self.target)
-        self.dtype, self._chunks = kept_type(array), (*array.chunks, 1)[:3]
-        self.depth = choose_depth(find_format(self.target), settings.depth, DEPTHS[self.dtype])[0]
-        usual = Range.NONE if self.depth is Depth.FLOAT else settings.usual_range or Range.CLIP
-        self.range = settings.range_ or usual
+        self.stored: Shape = array.shape
+        self.shape: Shape = (*self.stored, 1)[:3]
+        self._whole = model.output(self.shape)
+        if len(self._whole) != 3:
+            raise ShapeError("the result of the network is a vector, and an array is filtered into maps")
+        height, width, channels = self._whole
+        self._all = Area(slice(0, height), slice(0, width))
+        self._region = Area(*settings.region.cut(self._whole)) if settings.region else self._all
+        self.output: Shape = (*(side.stop - side.start for side in self._region), channels)
+        self._dtype, self._chunks = kept_type(array), (*array.chunks, 1)[:3]
+        sample = as_picture(np.zeros((1, 1, self.shape[2]), self._dtype))
+        colours, white = prepare_colours(sample, settings)
+        self._facts, self.is_matrix = find_facts(colours), sample.matrix
+        self.conversion, self.note = choose_conversion(sample, white, find_format(job.format_name), settings)
         self.extremes: Extremes | None = None
         self._arrays: tuple[Any, Any] = array, None
 
@@ -79,87 +92,91 @@ class ArrayFilter:
         """Return what goes to another process."""
         return {**self.__dict__, "_arrays": (None, None)}
 
-    def picture(self, pixels: Array) -> Picture:
-        """Return a part as what networks see: no image, whose fourth channel would be alpha."""
-        return Picture(pixels, DEPTHS[self.dtype], bands=True)
-
-    @property
-    def chunks(self) -> Shape:
-        """The chunks of the result: those of the source, as far as they fit."""
-        return tuple(min(chunk, side) for chunk, side in zip(self._chunks, self.output, strict=True))
-
-    def areas(self) -> list[Area]:
-        """Return the areas of the result, in the order of its chunks."""
-        height, width, channels = self.output
-        if not self._can_be_cut():
-            if lack := lacks_memory(_BYTES * (prod(self.shape) + 2 * prod(self.output))):
-                raise ShapeError(f"the network needs the whole array, which would {lack}")
-            return [Area(slice(0, height), slice(0, width))]
-        down, along, _ = self.chunks
-        several = max(1, isqrt(_VALUES // max(1, down * along * channels)))
-        down, along = down * several, along * several
-        return [
-            Area(slice(top, min(top + down, height)), slice(left, min(left + along, width)))
-            for top in range(0, height, down)
-            for left in range(0, width, along)
-        ]
-
-    def _cut(self, area: Area) -> tuple[Strip, float]:
-        """Return the network for an area, planned for the whole, and white in its units."""
-        sample, white = prepare_colours(self.picture(np.zeros((1, 1, self.shape[2]), self.dtype)), self._settings)
-        program = plan_program(self._model.program(self.shape), self.shape, find_facts(sample))
-        return cut_part(program, self.shape, area.rows, area.columns), white
-
-    def _can_be_cut(self) -> bool:
-        """Return whether a part of the result is made of a part of the source."""
-        corner = Area(slice(0, 1), slice(0, 1))
-        return self._cut(corner)[0].rows == corner.rows or self.output[:2] == (1, 1)
-
-    def filter(self, area: Area) -> Array:
-        """Return the values of an area, (rows, columns, C): the bits that the whole would give."""
-        if self._arrays[0] is None:
-            self._arrays = open_array(self.source), self._arrays[1]
-        strip, white = self._cut(area)
-        picture = self.picture(read_part(self._arrays[0], self.source, *strip.source))
-        colours, _ = prepare_colours(picture, self._settings)
-        here = strip._replace(source=(slice(None), slice(None)))
-        values = FeatureMaps(picture, white, colours, strips=[here], model=self._model).values
-        return values if values.ndim == 3 else values[:, :, None]
-
-    def measure(self, area: Area) -> Extremes:
-        """Return the least and the greatest value of an area."""
-        return find_extremes(self.filter(area))
-
-    def level(self, values: Array) -> tuple[Array, int]:
-        """Return values as the target holds them, and how many were clipped."""
-        white = self._cut(Area(slice(0, 1), slice(0, 1)))[1]
-        return to_levels(values, range_=self.range, maximum=white, depth=self.depth, extremes=self.extremes)
-
-    def write(self, area: Area, levels: Array) -> None:
-        """Write an area of the target."""
-        if self._arrays[1] is None:
-            self._arrays = self._arrays[0], reopen_array(self.target)
-        flat = levels if len(self.target_shape) == 3 else levels[:, :, 0]
-        write_part(self._arrays[1], self.target, area.rows, area.columns, flat)
-
-    def fill(self, area: Area) -> int:
-        """Make an area of the target, and return how many values were clipped."""
-        levels, outside = self.level(self.filter(area))
-        self.write(area, levels)
-        return outside
-
     @property
     def target_shape(self) -> Shape:
         """The shape of the target: (H, W) of one channel."""
         return self.output[:2] if self.output[2] == 1 else self.output
 
-    def create(self, dtype: Any) -> None:
-        """Create the target."""
-        create_array(self.target, self.target_shape, dtype, self.chunks[: len(self.target_shape)])
+    @property
+    def _target_chunks(self) -> Shape:
+        """The chunks of the target: those of the source, as far as they fit."""
+        return tuple(min(chunk, side) for chunk, side in zip(self._chunks, self.output, strict=True))
 
-    def complete(self) -> None:
-        """Say that the target is whole."""
-        complete_array(reopen_array(self.target), self.target)
+    def areas(self, *, whole: bool = False) -> list[Area]:
+        """Return the areas of the target, each of whole chunks, or those of the whole result."""
+        rows, columns = self._all if whole else self._region
+        if not self._can_be_cut():
+            if lack := lacks_memory(_BYTES * (prod(self.shape) + 2 * prod(self._whole))):
+                raise ShapeError(f"the network needs the whole array, which would {lack}")
+            return [Area(rows, columns)]
+        down, along, _ = self._target_chunks
+        several = max(1, isqrt(_VALUES // max(1, down * along * self.output[2])))
+        down, along = down * several, along * several
+        return [
+            Area(slice(top, min(top + down, rows.stop)), slice(left, min(left + along, columns.stop)))
+            for top in range(rows.start, rows.stop, down)
+            for left in range(columns.start, columns.stop, along)
+        ]
+
+    def _cut(self, area: Area) -> Strip:
+        """Return the network for an area, planned for the whole."""
+        program = plan_program(self._model.program(self.shape), self.shape, self._facts)
+        return cut_part(program, self.shape, area.rows, area.columns)
+
+    def _can_be_cut(self) -> bool:
+        """Return whether a part of the result is made of a part of the source."""
+        corner = Area(slice(0, 1), slice(0, 1))
+        return self._cut(corner).rows == corner.rows or self._whole[:2] == (1, 1)
+
+    def _read(self, strip: Strip) -> Array:
+        """Return what a strip is made of, (rows, columns, C)."""
+        if self._arrays[0] is None:
+            self._arrays = open_array(self.source), self._arrays[1]
+        return read_part(self._arrays[0], self.source, *strip.source)
+
+    def filter(self, area: Area) -> Array:
+        """Return the values of an area, (rows, columns, C): the bits that the whole would give."""
+        strip = self._cut(area)
+        picture = as_picture(self._read(strip))
+        colours, white = prepare_colours(picture, self._settings)
+        here = strip._replace(source=(slice(None), slice(None)))
+        values = np.atleast_3d(FeatureMaps(picture, white, colours, strips=[here], model=self._model).values)
+        return values if (strip.rows, strip.columns) == area else values[area]
+
+    def measure(self, area: Area) -> Extremes:
+        """Return the least and the greatest value of an area."""
+        return find_extremes(self.filter(area))
+
+    def look(self, area: Area) -> Extremes:
+        """Return the least and the greatest value of what an area is made of."""
+        return find_extremes(self._read(self._cut(area)))
+
+    def make(self, area: Area) -> AreaLevels:
+        """Make the levels of an area as the target holds them, (rows, columns) or (rows, columns, C)."""
+        levels, clipped = to_levels(self.filter(area), **self.conversion._asdict(), extremes=self.extremes)
+        return AreaLevels(drop_single_channel(levels), float(levels.max(initial=0)), clipped)
+
+    def fill(self, area: Area) -> AreaLevels:
+        """Make the levels of an area, and write them into the target."""
+        made = self.make(area)
+        self.write(area, made)
+        return made._replace(levels=None)
+
+    def write(self, area: Area, made: AreaLevels) -> None:
+        """Write the levels of an area into the target, which is an array."""
+        if self._arrays[1] is None:
+            self._arrays = self._arrays[0], reopen_array(self.target)
+        assert made.levels is not None
+        write_part(self._arrays[1], self.target, *self.place(area), made.levels)
+
+    def place(self, area: Area) -> Area:
+        """Return where an area of the result is in the target."""
+        ends = zip(area, self._region, strict=True)
+        return Area(*(slice(part.start - side.start, part.stop - side.start) for part, side in ends))
+
+    def create(self, dtype: Any) -> None:
+        """Create the target, which is an array."""
+        create_array(self.target, self.target_shape, dtype, self._target_chunks[: len(self.target_shape)])
 
 
 def do_area(given: tuple[ArrayFilter, str], area: Area) -> Any:
@@ -170,6 +187,7 @@ def do_area(given: tuple[ArrayFilter, str], area: Area) -> Any:
 
 def filter_arrays(work: Work, hear: Callable[[Outcome], None]) -> None:
     """Work on inputs that are Zarr arrays, one after the other, and hand over what comes of each."""
+    filtering = Filtering(work)
     with ExitStack() as stack:
         cluster = None
         if work.settings.cluster:
@@ -179,20 +197,21 @@ def filter_arrays(work: Work, hear: Callable[[Outcome], None]) -> None:
         if work.settings.jobs == 1:
             stack.enter_context(held_to_one_thread())
             stack.enter_context(kept_to_one_core())
+        stack.callback(filtering.temporary_files.abandon)
         for jobs in work.inputs:
-            outcome = _filter_jobs(jobs, work, cluster)
+            outcome = _filter_jobs(jobs, work, filtering, cluster)
             hear(outcome)
             if outcome.errors and work.settings.fail_fast:
                 return
 
 
-def _filter_jobs(jobs: Sequence[Job], work: Work, cluster: Cluster | None) -> Outcome:
+def _filter_jobs(jobs: Sequence[Job], work: Work, filtering: Filtering, cluster: Cluster | None) -> Outcome:
     """Do the jobs of an array, and return what came of it."""
     outcome, begun = Outcome(jobs[0].source), perf_counter()
     with listening(outcome.hear):
         for job in jobs:
             try:
-                _filter_array(job, work, outcome, cluster)
+                _filter_array(job, work, outcome, filtering, cluster)
             except ClusterError:  # it has gone
                 raise
             except FAILURES as error:
@@ -201,50 +220,108 @@ def _filter_jobs(jobs: Sequence[Job], work: Work, cluster: Cluster | None) -> Ou
     return outcome
 
 
-def _filter_array(job: Job, work: Work, outcome: Outcome, cluster: Cluster | None) -> None:
+def _plan(job: Job, work: Work) -> ArrayFilter:
+    """Return what a job does with its array; raise an error if its file could not hold the result, or memory."""
+    filter_, format_ = ArrayFilter(job, work.models[job.kernel], work.settings), find_format(job.format_name)
+    if format_ is ZARR:
+        return filter_
+    if not format_.is_matrix:
+        check_shape(filter_.target_shape, format_, filter_.target)
+        if filter_.output[2] == 4 and not format_.holds_alpha:
+            raise ImageFileError(NO_ALPHA.format(format_.name), path=filter_.target)
+    if lack := lacks_memory(2 * _BYTES * prod(filter_.output)):
+        what = f"a result of {show_shape(filter_.target_shape)} values would {lack}"
+        raise ShapeError(f"{what}; -o FILE.zarr holds it, and --region Y1:Y2,X1:X2 takes a part")
+    return filter_
+
+
+def _filter_array(job: Job, work: Work, outcome: Outcome, filtering: Filtering, cluster: Cluster | None) -> None:
     """Do one job of an array."""
     settings, model = work.settings, work.models[job.kernel]
-    assert job.target
-    if settings.no_clobber and exists(job.target):
-        tell("%s: skipped, %s exists", job.source, job.target)
+    if reason := find_reason_to_pass(job, [str(job.target)], work):
+        tell("%s: skipped, %s %s", job.source, job.target, reason)
         outcome.skipped.append(str(job.target))
         return
-    filter_ = ArrayFilter(job, model, settings)
-    outcome.shape = open_array(job.source).shape
-    visits = model.network.visits(filter_.shape)
-    notes = [*warn_about_borders(visits), *(warn_about_sums(visits, never_negative) if settings.pipeline else ())]
-    areas = filter_.areas()
-    tell("%s: %s -> %s", job.source, model.title, job.target)
-    if filter_.range in {Range.SCALE, Range.MAX}:
-        found = list(_visit(filter_, areas, "measure", cluster))
-        filter_.extremes = min(low for low, _ in found), max(high for _, high in found)
-    levels, outside = filter_.level(filter_.filter(areas[0]))
-    filter_.create(levels.dtype)
-    filter_.write(areas[0], levels)
-    outside += sum(_visit(filter_, areas[1:], "fill", cluster))
-    filter_.complete()
-    share = outside / prod(filter_.output)
-    colours = np.broadcast_to(np.uint8(0), filter_.shape)
-    maps = FeatureMaps(Picture(colours, Depth.EIGHT, bands=True), 255.0, colours, model=model)
-    notes.append(warn_about_clipping(share, maps, settings))
+    filter_ = _plan(job, work)
+    outcome.shape = filter_.stored
+    notes = warn_about_layers(model.network.visits(filter_.shape), settings, matrix=filter_.is_matrix)
+    tell("%s: %s -> %s", job.source, model.title, filter_.target)
+    if filter_.conversion.by_extremes:
+        filter_.extremes = _find_extremes(filter_, filter_.areas(whole=True), "measure", cluster)
+    is_array = find_format(job.format_name) is ZARR
+    pixels, parts = _fill(filter_, cluster, is_array=is_array)
+    share = sum(part.clipped for part in parts) / prod(filter_.output)
+    notes += [filter_.note, *_warn_about_black(filter_, parts, cluster)]
+    notes.append(warn_about_clipping(share, model, filter_.shape, settings))
+    if is_array:
+        size = list(filter_.target_shape)
+        outcome.outputs.append({"path": str(job.target), "size": size, "clipped": round(share, 6)})
+    else:
+        result = Result(job.format_name, [pixels], share, path=str(job.target or job.format_name))
+        file = encode(result, settings)
+        filtering.deliver([file], job, outcome)
+        notes += file.notes
     outcome.warn(filter(None, notes))
-    size = list(filter_.target_shape)
-    outcome.outputs.append({"path": str(job.target), "size": size, "clipped": round(share, 6)})
 
 
-def _visit(filter_: ArrayFilter, areas: Sequence[Area], name: str, cluster: Cluster | None) -> Iterator[Any]:
-    """Do with areas what a name says, on all cores or on a cluster, and yield what comes of each."""
+def _fill(filter_: ArrayFilter, cluster: Cluster | None, *, is_array: bool) -> tuple[Array, list[AreaLevels]]:
+    """Make the target, if it is an array, or the pixels of a file; return these, and what was made of each area."""
+    first, *others = filter_.areas()
+    made = filter_.make(first)
+    assert made.levels is not None
+    parts = [made._replace(levels=None)]
+    if is_array:
+        filter_.create(made.levels.dtype)
+        filter_.write(first, made)
+        _visit(filter_, others, "fill", cluster, lambda _, part: parts.append(part))
+        complete_array(reopen_array(filter_.target), filter_.target)
+        return np.empty(0), parts
+    pixels = np.empty(filter_.target_shape, made.levels.dtype)
+    pixels[filter_.place(first)] = made.levels
+
+    def put(area: Area, part: AreaLevels) -> None:
+        pixels[filter_.place(area)] = part.levels
+        parts.append(part._replace(levels=None))
+
+    _visit(filter_, others, "make", cluster, put)
+    return pixels, parts
+
+
+def _find_extremes(filter_: ArrayFilter, areas: Sequence[Area], name: str, cluster: Cluster | None) -> Extremes:
+    """Return the least and the greatest of the extremes of areas."""
+    found: list[Extremes] = []
+    _visit(filter_, areas, name, cluster, lambda _, extremes: found.append(extremes))
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def _warn_about_black(filter_: ArrayFilter, parts: Sequence[AreaLevels], cluster: Cluster | None) -> list[str]:
+    """Return a warning where levels are nearly black, since the floats of the array go from 0 to 1."""
+    if not (filter_.is_matrix and filter_.conversion.clips):
+        return []
+    warnings = warn_about_black(max(part.brightest for part in parts), filter_.conversion.depth)
+    if warnings:
+        low, high = _find_extremes(filter_, filter_.areas(), "look", cluster)
+        return warnings if low >= 0 and 0 < high <= 1 else []
+    return []
+
+
+def _visit(
+    filter_: ArrayFilter,
+    areas: Sequence[Area],
+    name: str,
+    cluster: Cluster | None,
+    take: Callable[[Area, Any], None],
+) -> None:
+    """Do with areas what a name says, on all cores or on a cluster, and hand over what comes of each."""
     PROGRESS.begin("filtering", len(areas))
     if not cluster:
-        made: list[Any] = []
 
         def do(area: Area) -> None:
-            made.append(do_area((filter_, name), area))
+            take(area, do_area((filter_, name), area))
             PROGRESS.advance()
 
         with listening(lambda *_told: None):  # the plans are those of the first
             make_tiles(areas, do)
-        yield from made
         return
     from cnnfilter.run.cluster import ClusterTasks  # noqa: PLC0415  few commands have one
 
@@ -253,8 +330,8 @@ def _visit(filter_: ArrayFilter, areas: Sequence[Area], name: str, cluster: Clus
 
     batch = ClusterTasks(cluster, (do_area, (filter_, name)), lose, size=1, noun="part")
     with closing(batch.run(areas, len(areas))) as results:
-        for result in results:
-            yield result
+        for area, result in zip(areas, results, strict=True):
+            take(area, result)
             PROGRESS.advance()
 
 
@@ -264,10 +341,11 @@ def rehearse_arrays(work: Work, hear: Callable[[Outcome], None]) -> None:
         outcome = Outcome(jobs[0].source)
         for job in jobs:
             try:
-                filter_ = ArrayFilter(job, work.models[job.kernel], work.settings)
-                before = show_shape(open_array(job.source).shape)
-                line = f"{job.source} {before} -> {job.target} {show_shape(filter_.target_shape)}"
-                outcome.events.append(("output", one_line(line).encode() + b"\n"))
+                filter_ = _plan(job, work)
+                before, after = show_shape(filter_.stored), show_shape(filter_.target_shape)
+                reason = find_reason_to_pass(job, [str(job.target)], work)
+                line = f"{job.source} {before} -> {filter_.target} {after}{f' ({reason})' if reason else ''}"
+                outcome.events.append(("output", f"{one_line(line)}\n".encode("utf-8", "surrogateescape")))
             except FAILURES as error:
                 outcome.fail(error)
         hear(outcome)

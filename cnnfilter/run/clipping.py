@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfilter.compute.forward import ZERO_SUM, Step, build_bank
-from cnnfilter.compute.tiles import FeatureMaps
+from cnnfilter.compute.tiles import Model
 from cnnfilter.io.formats import Range
 from cnnfilter.io.levels import MOST_CLIPPED, describe_clipping
-from cnnfilter.nn.layers import Convolution
+from cnnfilter.nn.layers import Convolution, Shape
 from cnnfilter.run.settings import Settings
 
 _MOST_SHARPENED = 0.25
@@ -25,22 +25,25 @@ def counts_clipped(settings: Settings) -> bool:
     return settings.report is not None or (settings.warns and settings.range_ not in _CLIPPING)
 
 
-def warn_about_clipping(share: float, maps: FeatureMaps, settings: Settings) -> str:
-    """Return a warning, or nothing where few values were clipped, or the range asked for clips them."""
+def warn_about_clipping(share: float, model: Model | None, shape: Shape, settings: Settings) -> str:
+    """Return a warning, or nothing where few values were clipped, or the range asked for clips them.
+
+    The `shape` is that of the colours that the model saw; without one they are a result themselves.
+    """
     if share <= MOST_CLIPPED or settings.range_ in _CLIPPING:
         return ""
-    step, channels = _find_convolution(maps)
+    step, channels = _find_convolution(model, shape)
     most, cure = _find_cure(step, channels, settings) if step else (MOST_CLIPPED, _SCALE)
     return describe_clipping(share, cure) if share > most else ""
 
 
-def _find_convolution(maps: FeatureMaps) -> tuple[Step | None, int]:
+def _find_convolution(model: Model | None, shape: Shape) -> tuple[Step | None, int]:
     """Return the only layer of a network, if it is a convolution with given kernels, and how many channels it sees."""
-    program = maps.model.program(maps.colours.shape) if maps.model else None
+    program = model.program(shape) if model else None
     steps = [step for step in program.steps if step.node.layer.op != "gray"] if program else []
     if not program or len(steps) != 1 or not steps[0].kernels or program.steps[-1] is not steps[0]:
         return None, 0
-    return steps[0], program.network.visits(maps.colours.shape)[-1].inputs.shape[2]
+    return steps[0], program.network.visits(shape)[-1].inputs.shape[2]
 
 
 def _exceeds_one(step: Step) -> bool:

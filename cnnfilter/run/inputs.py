@@ -11,6 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import numpy as np
+
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.addresses import FilePath, as_path, exists, is_address, read_time
@@ -21,6 +23,7 @@ from cnnfilter.io.formats import find_format, is_array, is_matrix, looks_like_ma
 from cnnfilter.io.headers import Header, read_header
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import STANDARD, Job, identify, name_input
+from cnnfilter.io.zarr_arrays import read_stored, write_array
 from cnnfilter.log import PROGRESS, Level, listening, tell
 from cnnfilter.nn.layers import Shape, show_shape
 from cnnfilter.run.masks import list_draws, move_along, name_copy
@@ -111,7 +114,7 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
         except OSError as error:
             raise OutputError(error.strerror or error, path=folder) from error
     settings = work.settings
-    if work.inputs and is_array(work.inputs[0][0].source):
+    if _goes_by_parts(work):
         from cnnfilter.run.chunks import filter_arrays  # noqa: PLC0415  few inputs are such arrays
 
         filter_arrays(work, hear)
@@ -143,6 +146,11 @@ def run_batch(work: Work, hear: Callable[[Outcome], None]) -> None:
         except BaseException:
             filtering.temporary_files.abandon()
             raise
+
+
+def _goes_by_parts(work: Work) -> bool:
+    """Return whether inputs are arrays that are filtered part by part; copies are made of an array as of an image."""
+    return bool(work.inputs) and is_array(work.inputs[0][0].source) and not work.settings.augmentation
 
 
 def keep_freed_memory() -> None:
@@ -243,7 +251,7 @@ class Filtering:
             try:
                 files = [encode(result, settings) for result in run(maps[job.layer], job, settings, watch)]
                 notes += [f"{job.layer}: {note}" if job.layer else note for file in files for note in file.notes]
-                self._deliver(files, job, outcome)
+                self.deliver(files, job, outcome)
             except FAILURES as error:
                 outcome.fail(error)
                 failed = True
@@ -261,7 +269,7 @@ class Filtering:
             mask = self._masks.get(job.mask) or read_input(job.mask, self._work)
             self._masks = {job.mask: mask}
             result = move_along(mask, picture, job, self._work)
-            self._deliver([encode(result, self._settings)], job, outcome)
+            self.deliver([encode(result, self._settings)], job, outcome)
         except FAILURES as error:
             outcome.fail(error)
             return
@@ -272,7 +280,7 @@ class Filtering:
         tell("%s: %s -> %s", job.source, job.view, job.target or "standard output")
         try:
             file = show.show(job)
-            self._deliver([file], job, outcome)
+            self.deliver([file], job, outcome)
         except FAILURES as error:
             outcome.fail(error)
             return ()
@@ -306,21 +314,25 @@ class Filtering:
         """
         if not (self._settings.no_clobber and (job.layer or self._work.begun) and exists(path)):
             return False
-        return was_there(path, self._work.begun) or read_bytes(path) != bytes(file.data)
+        if was_there(path, self._work.begun):
+            return True
+        return not isinstance(file.data, np.ndarray) and read_bytes(path) != bytes(file.data)
 
-    def _deliver(self, files: Sequence[File], job: Job, outcome: Outcome) -> None:
+    def deliver(self, files: Sequence[File], job: Job, outcome: Outcome) -> None:
         """Write the files, or print them; of the maps of a layer some may be there already."""
         if self._names_maps and job.target:
             self._claim(job, [as_path(file.name) for file in files if file.name])
         for file in files:
-            if job.view and not file.data:  # it was shown in a window
+            if job.view and not file.name:  # it was shown in a window
                 continue
             path = job.target if job.target and file.name == str(job.target) else as_path(file.name)
             if self._must_keep(path, file, job):
                 tell("%s: skipped, it exists", path)
                 outcome.skipped.append(file.name)
                 continue
-            if job.is_stream and isinstance(path, Path):
+            if isinstance(file.data, np.ndarray):
+                write_array(str(path), file.data)
+            elif job.is_stream and isinstance(path, Path):
                 write_into(path, file.data)
             elif job.target:
                 write_whole(path, file.data, self.temporary_files)
@@ -384,6 +396,8 @@ def is_up_to_date(outputs: Iterable[str], source: str, prerequisites: Iterable[P
 def read_input(source: str, work: Work) -> Picture:
     """Return the picture or matrix of an input; `ImageFileError` if there is none."""
     PROGRESS.begin("reading")
+    if is_array(source):
+        return read_stored(source)
     data = work.stdin if source == STANDARD else read_bytes(source)
     settings = work.settings
     return decode_picture(
@@ -425,7 +439,7 @@ def _read_head(source: str) -> Header | None:
 
 def rehearse(work: Work, hear: Callable[[Outcome], None]) -> None:
     """Hand over outcomes with a line for each output, `INPUT SIZE -> OUTPUT SIZE`; nothing is run or written."""
-    if work.inputs and is_array(work.inputs[0][0].source):
+    if _goes_by_parts(work):
         from cnnfilter.run.chunks import rehearse_arrays  # noqa: PLC0415  few inputs are such arrays
 
         rehearse_arrays(work, hear)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnfilter.errors import OutputError, ShapeError
 from cnnfilter.io.addresses import FilePath, as_path
-from cnnfilter.io.formats import FORMATS, find_format
+from cnnfilter.io.formats import FORMATS, find_format, is_array
 from cnnfilter.io.paths import STANDARD, Job, OutputRequest, find_obstacle, identify, identify_all
 from cnnfilter.nn.geometry import show_pair
 
@@ -62,7 +62,7 @@ def plan_masks(jobs: Sequence[Job], request: OutputRequest, folder: str, output:
 def _find_mask(source: str, folder: Path) -> str:
     """Return the mask of an input: the file of its name, or of its stem with another suffix."""
     name = Path("stdin" if source == STANDARD else source)
-    if (folder / name.name).is_file():
+    if (folder / name.name).is_file() or (is_array(name) and (folder / name.name).is_dir()):
         return str(folder / name.name)
     found = [path for suffix in FORMATS if (path := folder / f"{name.stem}{suffix}").is_file()]
     if not found:

@@ -20,8 +20,9 @@ from cnnfilter.io.atomic import Encoded
 from cnnfilter.io.colours import encode_srgb
 from cnnfilter.io.decode import Batch, Pages, Picture
 from cnnfilter.io.encode import GREY_ONLY, NO_ALPHA, cut_into_strips, encode_image, encode_pages
-from cnnfilter.io.formats import Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
+from cnnfilter.io.formats import ZARR, Depth, Format, Range, find_format, is_matrix, name_formats_of_pages
 from cnnfilter.io.levels import (
+    MAXIMA,
     Extremes,
     choose_depth,
     find_extremes,
@@ -68,10 +69,13 @@ class Result(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, warnings, and classes."""
+    """A file's name, its bytes, the shape of what it holds, the share of it that was clipped, warnings, and classes.
+
+    The data of a Zarr array are its values.
+    """
 
     name: str
-    data: Encoded
+    data: Encoded | Array
     shape: Shape
     clipped: float = 0.0
     notes: tuple[str, ...] = ()
@@ -83,7 +87,7 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     program, shape = _load(picture, model, settings)
     notes = list(picture.notes)
     if settings.warns:
-        notes += _warn_about_layers(program.network.visits(shape), picture, settings)
+        notes += warn_about_layers(program.network.visits(shape), settings, matrix=picture.matrix)
     if picture.has_alpha and not (settings.background or takes_alpha(picture, model, settings)):
         notes.append("the image has alpha, and only its colours are used; --background flattens it")
     seen = see(picture, model, settings)
@@ -111,12 +115,12 @@ def lay_out(picture: Picture, model: Model, settings: Settings, *, whole: bool =
     )
 
 
-def _warn_about_layers(visits: Sequence[Visit], picture: Picture, settings: Settings) -> list[str]:
-    """Return warnings about the layers at work on a picture, and give hints on them."""
+def warn_about_layers(visits: Sequence[Visit], settings: Settings, *, matrix: bool) -> list[str]:
+    """Return warnings about the layers at work on a picture or a matrix, and give hints on them."""
     warnings = [*warn_about_layouts(visits), *warn_about_borders(visits)]
     if settings.pipeline:
         warnings += warn_about_sums(visits, never_negative)
-    elif not picture.matrix:
+    elif not matrix:
         for text in advise_on_borders(visits, padding_given=settings.padding_given):
             hint(text)
     return warnings
@@ -278,7 +282,7 @@ def run(maps: FeatureMaps, job: Job, settings: Settings, watch: Watcher | None =
     clipped = sum(result.clipped for result in results) / len(results)
     notes += results[0].notes
     if settings.warns:
-        notes.append(warn_about_clipping(clipped, maps, settings))
+        notes.append(warn_about_clipping(clipped, maps.model, maps.colours.shape, settings))
     first = results[0]._replace(notes=tuple(filter(None, notes)))
     return [first, *(result._replace(notes=()) for result in results[1:])]
 
@@ -320,7 +324,7 @@ def _run_pages(maps: FeatureMaps, pages: Pages, name: str, settings: Settings) -
     clipped = sum(result.clipped for result in results) / len(results)
     notes += (note for result in results for note in result.notes)
     if settings.warns:
-        notes.append(warn_about_clipping(clipped, maps, settings))
+        notes.append(warn_about_clipping(clipped, maps.model, maps.colours.shape, settings))
     pixels = [page for result in results for page in result.pages]
     return Result(name, pixels, clipped, tuple(filter(None, notes)), maps.picture.metadata, pages)
 
@@ -340,13 +344,44 @@ def _run_batch(maps: FeatureMaps, batch: Batch, job: Job, settings: Settings) ->
 def check_batch(shape: Shape, job: Job) -> None:
     """Raise an `ImageFileError` if a job's file holds no results of a batch, (N, H, W, C) or (N, length)."""
     format_ = find_format(job.format_name)
-    if not format_.is_matrix or (format_.separator and len(shape) > 2):
+    if not format_.is_matrix or format_ is ZARR or (format_.separator and len(shape) > 2):
         what = f"the results of a batch are {show_shape(shape)}, for .npy alone: -o FILE.npy"
         raise ImageFileError(what, path=job.target or "standard output")
 
 
 _BY_EXTREMES = {Range.SCALE, Range.MAX}
 """Ranges that go by the least and the greatest value."""
+
+
+class Conversion(NamedTuple):
+    """How values become what a file holds, in the words of `to_levels`."""
+
+    range_: Range
+    maximum: float
+    depth: Depth
+
+    @property
+    def by_extremes(self) -> bool:
+        """Whether it goes by the least and the greatest value."""
+        return self.range_ in _BY_EXTREMES
+
+    @property
+    def clips(self) -> bool:
+        """Whether it only cuts off what no level holds."""
+        return self.range_ is Range.CLIP and self.depth is not Depth.FLOAT
+
+
+def choose_conversion(picture: Picture, white: float, format_: Format, settings: Settings) -> tuple[Conversion, str]:
+    """Return how what is made of a picture goes into a file, and a warning if that is not what was wanted, or nothing.
+
+    `white` is that of the picture in the units of the values. Copies of an array keep its type.
+    """
+    keeps = settings.augmentation and format_ is ZARR and not picture.matrix
+    depth, warning = choose_depth(format_, picture.depth if keeps else settings.depth, picture.depth)
+    # A matrix has no white of its own: its numbers are levels of the output.
+    maximum = white * (257 if picture.matrix and depth is Depth.SIXTEEN else 1)
+    usual = Range.NONE if depth is Depth.FLOAT else settings.usual_range or Range.CLIP
+    return Conversion(settings.range_ or usual, maximum, depth), warning
 
 
 def _find_extremes(each: Iterable[FeatureMaps], settings: Settings) -> Extremes:
@@ -422,12 +457,10 @@ def _fill(
     `extremes` are those of all pages, where there are several.
     """
     picture, format_ = maps.picture, find_format(name)
-    depth, warning = choose_depth(format_, settings.depth, picture.depth)
+    conversion, warning = choose_conversion(picture, maps.white, format_, settings)
+    how, white, depth = conversion
     notes = [warning]
-    # A matrix has no white of its own: its numbers are levels of the output.
-    white = maps.white * (257 if picture.matrix and depth is Depth.SIXTEEN else 1)
-    how = settings.range_ or (Range.NONE if depth is Depth.FLOAT else settings.usual_range or Range.CLIP)
-    if how in _BY_EXTREMES and not extremes:
+    if conversion.by_extremes and not extremes:
         extremes = _find_extremes([maps], settings)
     narrow = None
     if not watch and how is Range.CLIP and depth is Depth.EIGHT:
@@ -458,8 +491,9 @@ def _fill(
     assert rows.pixels is not None
     if rows.strips:
         make_tiles(rows.strips.left, rows.strips.encode)
-    if picture.matrix and depth is not Depth.FLOAT and how is Range.CLIP and has_white_at_1(picture.pixels):
-        notes += _warn_about_black(rows.pixels)
+    numbers = maps.colours if settings.augmentation else picture.pixels
+    if picture.matrix and conversion.clips and has_white_at_1(numbers):
+        notes += warn_about_black(rows.pixels.max(initial=0), depth)
     share = sum(outside) / max(1, rows.pixels.size)
     return Result(name, [rows.pixels], share, tuple(notes), picture.metadata, strips=rows.strips)
 
@@ -480,9 +514,9 @@ def _warn_about_alpha(shown: Part, format_: Format, settings: Settings) -> str:
     return f"--background changes nothing in {format_.name}, which holds alpha" if settings.background else ""
 
 
-def _warn_about_black(pixels: Array) -> list[str]:
-    """Return a warning for an image made from a matrix of 0 to 1, if it is nearly black."""
-    if pixels.max(initial=0) > np.iinfo(pixels.dtype).max // 16:
+def warn_about_black(brightest: float, depth: Depth) -> list[str]:
+    """Return a warning for an image made from a matrix of 0 to 1, if its brightest level makes it nearly black."""
+    if brightest > MAXIMA[depth] // 16:
         return []
     return ["the image is nearly black: the matrix goes from 0 to 1, and levels to 255; --range scale brightens it"]
 
@@ -506,10 +540,12 @@ def encode(result: Result, settings: Settings) -> File:
     PROGRESS.begin("writing")
     first, notes, said = result.pages[0], result.notes, list[str]()
     quality, compression = settings.quality, settings.compression
-    data: Encoded
+    data: Encoded | Array
     if settings.ranking:
         return _encode_classes(result, settings.ranking, as_json=settings.json)
-    if pages := result.source:
+    if find_format(result.name) is ZARR:
+        data = first
+    elif pages := result.source:
         from cnnfilter.io.transfer import carry_over_pages  # noqa: PLC0415  many files have no metadata
 
         kept, lost = carry_over_pages(pages.metadata(), find_format(result.name), result.pages)
