@@ -43,6 +43,8 @@ class Padded:
 
     def every(self, start: Pair, step: Pair) -> Padded:
         """Return every `step`-th padded row and column from `start` on."""
+        if start == (0, 0) and step == (1, 1):
+            return self
         part = self._some(slice(start[0], None, step[0]), slice(start[1], None, step[1]))
         part.follows_volume = False
         return part
@@ -55,6 +57,8 @@ class Padded:
 
     def channels(self, part: slice) -> Padded:
         """Return some of the channels."""
+        if part.indices(self.shape[2]) == (0, self.shape[2], 1):
+            return self
         some = copy(self)
         some.volume = self.volume[:, :, part]
         some.shape = *self.shape[:2], some.volume.shape[2]

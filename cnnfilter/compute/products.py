@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise, product
 from math import prod
 
 import numpy as np
@@ -34,7 +35,7 @@ _VECTOR = 16
 _MOST_PARTS = 64
 """Beyond so many sums of parts, they are added in float64."""
 
-_PATCHES = 3 << 17  # numbers of patches gathered at a time, 1.5 MB: what a core keeps in its own cache
+_IN_CACHE = 1 << 19  # numbers that are read several times, 2 MB: what a core keeps in its own cache
 _WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
 _WORTH_PACKING = 1 << 18  # weights that take as long
 _SHARES = 4  # tiles for cores to share
@@ -61,41 +62,44 @@ def multiply_patches(
     that they stay in the cache until BLAS has read them (Chellapilla, Puri and Simard, High performance convolutional
     neural networks for document processing, 2006).
     """
-    (rows, columns), down = output, window.stride[0]
+    rows, columns = output
     inputs, outputs, dtype = bank.shape[2], bank.shape[3] // groups, padded.dtype
     matrices = matrices or pack_bank(bank, groups, dtype)
     results = np.empty((rows, columns, bank.shape[3]), dtype)
     memory = reuse_memory(dtype)
+    few = inputs <= _FEW_CHANNELS
+    sources = [
+        (_Patches if few else _Shifts)(padded.channels(slice(group * inputs, (group + 1) * inputs)), window, columns)
+        for group in range(groups)
+    ]
 
     def fill(tile: tuple[int, list[int]]) -> None:
         first, lefts = tile
         target = results[first : first + at_once]
-        source = padded.peek(slice(first * down, (first + len(target) - 1) * down + window.extent[0]), memory)
         for left in lefts:
+            source = sources[left // outputs]
             if left == lefts[0] or left % outputs == 0:
-                channels = source[:, :, left // outputs * inputs :][:, :, :inputs]
-                parts = _gather(channels, window, (len(target), columns), memory)
-            sums = _multiply(parts, matrices[left], memory)
+                parts = source.read(first, len(target), memory)
+            sums = memory("sums", len(target), source.width, matrices[left].shape[1])
+            _multiply(parts, matrices[left], sums.reshape(-1, sums.shape[2])[: len(parts[0])], memory)
             count = min(_MOST_OUTPUTS, outputs - left % outputs)
-            kept = sums.reshape(len(target), columns, -1)[:, :, :count]
-            finish.write(kept, target, slice(left, left + count))
+            finish.write(sums[:, :columns, :count], target, slice(left, left + count))
 
-    at_once, pieces = _share(window, output, bank.shape, len(matrices))
-    lefts = [list(matrices)[number * len(matrices) // pieces :][: len(matrices) // pieces] for number in range(pieces)]
-    make_tiles([(first, some) for first in range(0, rows, at_once) for some in lefts], fill)
+    at_once, pieces = _share(rows, sources[0], bank.shape, len(matrices))
+    edges = [number * len(matrices) // pieces for number in range(pieces + 1)]
+    runs = [list(matrices)[start:stop] for start, stop in pairwise(edges)]
+    make_tiles([(first, lefts) for first in range(0, rows, at_once) for lefts in runs], fill)
     return results
 
 
-def _share(window: Window, output: Pair, shape: tuple[int, ...], matrices: int) -> Pair:
+def _share(rows: int, source: _Patches | _Shifts, shape: tuple[int, ...], matrices: int) -> Pair:
     """Return how many rows of results a (kh, kw, in, out) bank makes at a time, and in how many runs of its matrices.
 
-    Rows are as many as keep their patches in the cache, and at least as many as a kernel has; cores share the matrices
-    where there are too few of these rows for all.
+    Rows are as many as keep windows and sums in the cache, and at least `source.least`; cores share the matrices where
+    there are too few of these rows for all.
     """
-    (rows, columns), height = output, shape[0]
-    numbers = columns * prod(shape[1:3]) * (height if shape[2] <= _FEW_CHANNELS else min(window.stride[0], height))
-    at_once = min(rows, max(_PATCHES // numbers, 1 if shape[2] <= _FEW_CHANNELS else height))
-    if rows * columns * prod(shape) <= _WORTH_A_THREAD:
+    at_once = min(rows, max(_IN_CACHE // (source.width * source.numbers), source.least))
+    if rows * source.width * prod(shape) <= _WORTH_A_THREAD:
         return at_once, 1
     pieces = min(matrices, -(-_SHARES * at_once // rows))
     return min(at_once, -(-rows * pieces // _SHARES)), pieces
@@ -140,70 +144,110 @@ def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matric
     return matrices
 
 
-def _gather(channels: Floats, window: Window, output: Pair, memory: Memory) -> list[Floats]:
-    """Return the windows of (rows, columns, in) in parts (windows, weights), in the order of a kernel's weights."""
-    few = channels.shape[2] <= _FEW_CHANNELS and window.stride[1] == 1
-    return (_gather_windows if few else _gather_rows)(channels, window, output, memory)
+class _Patches:
+    """The windows of a few channels, all their numbers side by side.
 
-
-def _gather_windows(channels: Floats, window: Window, output: Pair, memory: Memory) -> list[Floats]:
-    """Return the windows of a few channels, copied weight by weight along the rows of the image."""
-    planes = memory("planes", channels.shape[2], *channels.shape[:2])
-    np.copyto(planes, np.moveaxis(channels, 2, 0))
-    (to_channel, to_row, to_column), (down, apart) = planes.strides, window.dilation
-    size = *window.size, len(planes), *output
-    steps = to_row * down, to_column * apart, to_channel, to_row * window.stride[0], to_column
-    patches = memory("patches", *size)
-    np.copyto(patches, as_strided(planes, size, steps))
-    weights = patches.reshape(-1, prod(output)).T
-    return [weights[:, part] for part in _cut(weights.shape[1])]
-
-
-def _gather_rows(channels: Floats, window: Window, output: Pair, memory: Memory) -> list[Floats]:
-    """Return the windows of many channels, row by row of a kernel: those of a row are the rows of others as well.
-
-    Each is gathered once, with the rows of the image that the stride puts below it.
+    `width` counts the windows of a row, `numbers` are those to keep in the cache for each, and `least` rows are worth
+    reading.
     """
-    (rows, columns), down = output, window.stride[0]
-    offsets = [divmod(row * window.dilation[0], down) for row in range(window.size[0])]
-    depth = window.size[1] * channels.shape[2]
-    gathered = {}
-    for phase in {phase for _, phase in offsets}:
-        source = channels[phase::down]
-        lines = rows + max(start for start, its in offsets if its == phase)
+
+    least = 1
+
+    def __init__(self, padded: Padded, window: Window, columns: int) -> None:
+        self._padded, self._window, self.width = padded, window, columns
+        self.numbers = prod(window.size) * padded.shape[2]
+
+    def read(self, first: int, rows: int, memory: Memory) -> list[Floats]:
+        """Return the windows of some rows of results in parts (windows, weights), in the order of the weights."""
+        (down, along), (apart, aside) = self._window.stride, self._window.dilation
+        source = self._padded.peek(
+            slice(first * down, first * down + (rows - 1) * down + self._window.extent[0]), memory
+        )
+        if by_weights := along == 1:  # copied along the rows of the image
+            planes = memory("planes", source.shape[2], *source.shape[:2])
+            np.copyto(planes, np.moveaxis(source, 2, 0))
+            source = np.moveaxis(planes, 0, 2)
+        size = *self._window.size, source.shape[2], rows, self.width
         to_row, to_column, to_channel = source.strides
-        steps = to_row, to_column * window.stride[1], to_column * window.dilation[1], to_channel
-        runs = as_strided(source, (lines, columns, window.size[1], channels.shape[2]), steps)
-        if not runs.flags.c_contiguous:
-            runs = memory(f"patches {phase}", *runs.shape)
-            np.copyto(runs, as_strided(source, runs.shape, steps))
-        gathered[phase] = runs.reshape(-1, depth)
-    return [
-        gathered[phase][start * columns : (start + rows) * columns, part]
-        for start, phase in offsets
-        for part in _cut(depth)
-    ]
+        steps = to_row * apart, to_column * aside, to_channel, to_row * down, to_column * along
+        windows, parts = as_strided(source, size, steps), []
+        for part in _cut(size[0], prod(size[1:3])):
+            some = windows[part] if by_weights else windows[part].transpose(3, 4, 0, 1, 2)
+            patches = memory(f"patches {part.start}", *some.shape)
+            np.copyto(patches, some)
+            count = (part.stop - part.start) * prod(size[1:3])
+            parts.append(patches.reshape(count, -1).T if by_weights else patches.reshape(-1, count))
+        return parts
 
 
-def _cut(depth: int) -> list[slice]:
-    """Return the weights of a kernel in parts that go into one product each, as alike as can be."""
-    size = -(-depth // -(-depth // _DEEPEST))
-    return [slice(first, min(first + size, depth)) for first in range(0, depth, size)]
+class _Shifts:
+    """The windows of many channels: for each weight along rows and columns, the image as it is, from another pixel on.
+
+    Nothing is copied for a window. The rows of the image follow one another, so that there are windows between those
+    that end a row and those that begin the next; what comes of them is not taken. `width` counts them too, `numbers`
+    are those of the image and of the sums for each, and `least` rows are worth reading.
+    """
+
+    def __init__(self, padded: Padded, window: Window, columns: int) -> None:
+        steps = zip(window.size, window.dilation, window.stride, strict=True)
+        down, along = ([divmod(number * gap, step) for number in range(size)] for size, gap, step in steps)
+        self._places, self._columns = list(product(down, along)), columns
+        parts = _cut(padded.shape[2], 1)
+        self._images = {
+            (row, column): [padded.channels(part).every((row, column), window.stride) for part in parts]
+            for row, column in product({phase for _, phase in down}, {phase for _, phase in along})
+        }
+        self._more, self.least = max(start for start, _ in down), len(down)
+        self.width = max(images[0].shape[1] for images in self._images.values())
+        self.numbers = padded.shape[2] * len(self._images) + 2 * _MOST_OUTPUTS
+
+    def read(self, first: int, rows: int, memory: Memory) -> list[Floats]:
+        """Return the windows of some rows of results in parts (windows, weights), in the order of the weights."""
+        lines = slice(first, first + rows + self._more)
+        images = {
+            phase: [self._lay(part, lines, memory, f"{phase} {number}") for number, part in enumerate(parts)]
+            for phase, parts in self._images.items()
+        }
+        count = (rows - 1) * self.width + self._columns
+        return [
+            image[row * self.width + column :][:count]
+            for (row, row_phase), (column, column_phase) in self._places
+            for image in images[row_phase, column_phase]
+        ]
+
+    def _lay(self, part: Padded, lines: slice, memory: Memory, name: str) -> Floats:
+        """Return some lines of a part of the image, each `width` pixels: (pixels, channels)."""
+        lines = slice(lines.start, min(lines.stop, part.shape[0]))
+        if part.shape[1] == self.width and part.follows_volume:
+            image = part.peek(lines, lambda _, *shape: memory(name, *shape))
+            if image.flags.c_contiguous:
+                return image.reshape(-1, image.shape[2])
+        image = memory(name, lines.stop - lines.start, self.width, part.shape[2])
+        image[:, part.shape[1] :] = 0
+        part.read(lines, slice(None), image[:, : part.shape[1]])
+        return image.reshape(-1, image.shape[2])
 
 
-def _multiply(parts: list[Floats], matrix: Floats, memory: Memory) -> Floats:
-    """Return the sums of (windows, weights) parts times their rows of a (depth, out) matrix: (windows, out)."""
-    shape, first = (len(parts[0]), matrix.shape[1]), 0
-    exact = len(parts) > _MOST_PARTS and matrix.dtype == np.float32
-    sums = np.zeros(shape) if exact else memory("sums", *shape)
+def _cut(count: int, weights: int) -> list[slice]:
+    """Return so many rows, or channels, of some weights each, in parts for one product, as alike as can be."""
+    size = -(-count // -(-count // max(1, _DEEPEST // weights)))
+    return [slice(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def _multiply(parts: list[Floats], matrix: Floats, sums: Floats, memory: Memory) -> None:
+    """Write the sums of (windows, weights) parts times their rows of a (depth, out) matrix: (windows, out)."""
+    exact = np.zeros(sums.shape) if len(parts) > _MOST_PARTS and matrix.dtype == np.float32 else None
+    first = 0
     for part in parts:
-        last = first + part.shape[1]
-        if first == 0 and not exact:
-            _multiply_part(part, matrix[:last], sums)
+        weights = matrix[first : first + part.shape[1]]
+        if first == 0 and exact is None:
+            _multiply_part(part, weights, sums)
         else:
-            sums += _multiply_part(part, matrix[first:last], memory("products", *shape))
-        first = last
-    return sums
+            into = sums if exact is None else exact
+            into += _multiply_part(part, weights, memory("products", *sums.shape))
+        first += part.shape[1]
+    if exact is not None:
+        sums[...] = exact
 
 
 def _multiply_part(windows: Floats, weights: Floats, products: Floats) -> Floats:
