@@ -13,7 +13,7 @@ from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.engines import Finish, fill_strips
 from cnnfilter.compute.exact import Factors
-from cnnfilter.compute.threads import Memory, fill_rows, make_tiles, reuse_memory
+from cnnfilter.compute.threads import Memory, count_cores, fill_rows, make_tiles, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
@@ -35,10 +35,9 @@ _VECTOR = 16
 _MOST_PARTS = 64
 """Beyond so many sums of parts, they are added in float64."""
 
-_IN_CACHE = 1 << 19  # numbers that are read several times, 2 MB: what a core keeps in its own cache
+_IN_CACHE = 3 << 17  # numbers that are read several times, 1.5 MB: what a core keeps in its own cache
 _WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
 _WORTH_PACKING = 1 << 18  # weights that take as long
-_SHARES = 4  # tiles for cores to share
 _AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
 _FEW_CHANNELS = 16  # fewer numbers side by side are copied faster along the rows of the image
 
@@ -99,10 +98,9 @@ def _share(rows: int, source: _Patches | _Shifts, shape: tuple[int, ...], matric
     there are too few of these rows for all.
     """
     at_once = min(rows, max(_IN_CACHE // (source.width * source.numbers), source.least))
-    if rows * source.width * prod(shape) <= _WORTH_A_THREAD:
-        return at_once, 1
-    pieces = min(matrices, -(-_SHARES * at_once // rows))
-    return min(at_once, -(-rows * pieces // _SHARES)), pieces
+    cores = count_cores() if rows * source.width * prod(shape) > _WORTH_A_THREAD else 1
+    pieces = min(matrices, -(-cores * at_once // rows))
+    return min(at_once, -(-rows * pieces // cores)), pieces
 
 
 @lru_cache(maxsize=256)
@@ -165,8 +163,8 @@ class _Patches:
         )
         if by_weights := along == 1:  # copied along the rows of the image
             planes = memory("planes", source.shape[2], *source.shape[:2])
-            np.copyto(planes, np.moveaxis(source, 2, 0))
-            source = np.moveaxis(planes, 0, 2)
+            np.copyto(planes, source.transpose(2, 0, 1))
+            source = planes.transpose(1, 2, 0)
         size = *self._window.size, source.shape[2], rows, self.width
         to_row, to_column, to_channel = source.strides
         steps = to_row * apart, to_column * aside, to_channel, to_row * down, to_column * along
