@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 import cnnfilter
 from cnnfilter.arrays import Array
 from cnnfilter.cli import main
+from cnnfilter.io import zarr_arrays
 from cnnfilter.learn.augment import augment, make_generator
 from cnnfilter.learn.steps import parse_steps
 from tests.conftest import ROOT
@@ -92,6 +93,7 @@ NETWORKS = {
     "block": ("float32", "res(dwconv:gaussian:9,border=reflect|abs) maxpool:3,s2"),
     "strides": ("uint16", "gray conv:sobel-x,sobel-y magnitude avgpool:2 dwconv:line-diagonal:7,s2,same"),
     "pools": ("float64", "medianpool:3,s1,p1 l2pool:2 minpool:2"),
+    "small": ("uint8", "avgpool:9 dwconv:box:3"),
 }
 
 
@@ -100,6 +102,7 @@ def test_an_array_gets_the_bits_of_the_whole_for_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("cnnfilter.run.chunks._VALUES", 1)
+    monkeypatch.setattr("cnnfilter.run.chunks._MOST_READ", 1500)
     dtype, network = NETWORKS[name]
     pixels = make_pixels(dtype, TYPES[dtype])
     source, weights = write(tmp_path / "in.zarr", pixels, (40, 31)), str(tmp_path / "weights.npz")
@@ -196,6 +199,32 @@ def test_a_new_array_has_chunks_of_1024_pixels_and_all_channels(tmp_path: Path) 
     assert run("pool", str(tmp_path / "in.png"), "--size", "1", "--format", "zarr", "-o", folder).exit_code == 0
     made = zarr.open_array(str(tmp_path / "out" / "in.zarr"), mode="r")
     assert (made.shape, made.chunks, made.dtype) == ((1100, 30, 3), (1024, 30, 3), np.float32)
+
+
+def test_an_array_whose_channels_seem_to_come_first_brings_a_warning(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.zarr", np.zeros((3, 40, 50), np.uint8), (3, 40))
+    for command in (["convolve", source, "-k", "sharpen"], ["augment", "flip", source]):
+        done = run(*command, "-o", str(tmp_path / command[0]) + "/")
+        assert "shape (3, 40, 50) is read as 3 rows and 40 columns of 50 channels" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["out.zarr", "out.npy"])
+def test_a_pool_reads_a_little_of_a_large_array_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    source = write(tmp_path / "in.zarr", np.zeros((6000, 5000), np.uint8), (1000, 1000))
+    read_sizes: list[int] = []
+
+    def read_part(*given: Any) -> Any:
+        part = zarr_arrays.read_part(*given)
+        read_sizes.append(part.size)
+        return part
+
+    monkeypatch.setattr("cnnfilter.run.chunks.read_part", read_part)
+    monkeypatch.setattr("cnnfilter.run.chunks._MOST_READ", 1 << 21)
+    assert run("pool", source, "--size", "10", "-o", str(tmp_path / target)).exit_code == 0
+    assert sum(read_sizes) == 6000 * 5000
+    assert max(read_sizes) <= (1 << 21 if target == "out.zarr" else 1 << 22)
 
 
 def test_floats_from_0_to_1_are_said_to_become_black(tmp_path: Path) -> None:
@@ -317,13 +346,15 @@ def test_a_damaged_chunk_fails_its_array_which_stays_incomplete(tmp_path: Path) 
         (["wide.zarr", "-o", "out.jpg"], 1, "JPEG holds 65500 pixels on each side at most, and the result is 2x65600"),
         (["bands.zarr", "-o", "out.jpg"], 1, "out.jpg: JPEG holds no alpha"),
         (["five.zarr", "-o", "out.png"], 1, "an image file holds 1, 3 or 4 channels, and the result has 5"),
+        (["rows.zarr", "-o", "group.zarr/0/1"], 1, "group.zarr/0/1: group.zarr/0 is an array, and holds no others"),
+        (["in.zarr", "-o", "out.zar"], 2, "out.zar: unknown suffix '.zar'; nearest: .zarr"),
         (["line.zarr", "-o", "out.zarr"], 1, "line.zarr: uint8 of shape (9,); arrays are (H, W) or (H, W, C)"),
         (["pairs.zarr", "-o", "out.zarr"], 1, "of shape (4, 4); arrays hold real numbers"),
         (["in.png/0.zarr", "-o", "out.zarr"], 1, "in.png/0.zarr: "),
         (["in.png", "-o", "in.png/out.zarr"], 2, "in.png/out.zarr: no such folder: in.png"),
         (["in.zarr", "-o", "in.zarr"], 2, "in.zarr: the output is the input in.zarr"),
         (["in.zarr", "-o", "folder.zarr"], 2, "folder.zarr: is a folder"),
-        (["in.zarr", "-o", "in.zarr/"], 2, "in.zarr/in.zarr: the output is inside the input in.zarr"),
+        (["in.zarr", "-o", "in.zarr/"], 2, "in.zarr: the output is the input in.zarr"),
         (["in.zarr", "-o", "in.zarr/out.zarr"], 2, "in.zarr/out.zarr: the output is inside the input in.zarr"),
         (["in.zarr", "-o", "group.zarr"], 1, "group.zarr: is a group of arrays, which would be lost"),
         (["group.zarr", "-o", "out.zarr"], 1, "group.zarr: is a group of arrays; name one of them: group.zarr/0"),
@@ -344,6 +375,7 @@ def test_mistakes_with_arrays_are_a_line(
     write("tiny.zarr", make_pixels("uint8", (2, 2)), (2, 2))
     zarr.create_array("cube.zarr", shape=(3, 4, 5, 6), dtype="uint8")
     zarr.create_array("complex.zarr", shape=(4, 4), dtype="complex64")
+    zarr.create_array("rows.zarr", shape=(3, 40, 50), dtype="uint8")
     zarr.create_array("line.zarr", shape=(9,), dtype="uint8")
     zarr.create_array("pairs.zarr", shape=(4, 4), dtype=[("a", "f4"), ("b", "i4")], zarr_format=2)
     zarr.create_array("wide.zarr", shape=(4, 65602), dtype="uint8")

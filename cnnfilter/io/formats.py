@@ -141,7 +141,7 @@ def find_format(path: str | PurePath) -> Format:
         return ZARR
     if suffix not in FORMATS:
         what = f"unknown suffix {suffix!r}" if suffix else "no suffix (a folder ends in /, standard output is -o -)"
-        raise OutputError(f"{what}{nearest(suffix, FORMATS)}; known are {' '.join(FORMATS)}", path=path)
+        raise OutputError(f"{what}{nearest(suffix, [*FORMATS, '.zarr'])}; known are {' '.join(FORMATS)}", path=path)
     return FORMATS[suffix]
 
 

@@ -13,6 +13,7 @@ from cnnfilter.numbers import align, parse_table, show_exact
 
 if TYPE_CHECKING:
     from cnnfilter.arrays import Array, Doubles
+    from cnnfilter.nn.layers import Shape
 
 
 def decode_matrix(data: bytes, name: str, notes: list[str] | None = None, *, batch: bool = False) -> Doubles:
@@ -71,16 +72,21 @@ _LEAST_SIDE = 8
 
 def _warn_about_array(matrix: Array) -> list[str]:
     """Return warnings for an array from a `.npy` file: whole numbers that are rounded, channels first."""
-    notes = []
+    notes = list[str]()
     if matrix.dtype.kind in "iu" and (rounded := _count_rounded(matrix)):
         notes.append(f"{rounded} of its whole numbers are beyond 2^53, and are rounded to the nearest of float64")
-    if matrix.ndim == 3 and matrix.shape[0] in {1, 3, 4} and min(matrix.shape[1:]) >= _LEAST_SIDE:
-        height, width, channels = matrix.shape
-        notes.append(
-            f"shape {matrix.shape} is read as {height} rows and {width} columns of {channels} channels; "
-            "if the channels come first, `.transpose(1, 2, 0)` puts them last"
-        )
-    return notes
+    return notes + warn_about_channels(matrix.shape)
+
+
+def warn_about_channels(shape: Shape) -> list[str]:
+    """Return a warning for an array whose channels seem to come first."""
+    if len(shape) != 3 or shape[0] not in {1, 3, 4} or min(shape[1:]) < _LEAST_SIDE:
+        return []
+    height, width, channels = shape
+    return [
+        f"shape {shape} is read as {height} rows and {width} columns of {channels} channels; "
+        "if the channels come first, `.transpose(1, 2, 0)` puts them last"
+    ]
 
 
 def _count_rounded(matrix: Array) -> int:

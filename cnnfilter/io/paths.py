@@ -276,7 +276,7 @@ def _printed_format(name: FilePath, output: str | None, request: OutputRequest) 
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or (os.path.isdir(output) and not is_array(output))
+    return not is_array(output) and (output.endswith(("/", os.sep)) or os.path.isdir(output))
 
 
 def _is_zarr(path: Path) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io.addresses import naming_failures
 from cnnfilter.io.decode import Picture
-from cnnfilter.io.formats import Depth
+from cnnfilter.io.formats import Depth, is_array
 from cnnfilter.io.levels import DEPTHS
+from cnnfilter.io.matrices import warn_about_channels
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.nn.layers import Shape
 
@@ -56,7 +57,8 @@ def open_array(path: str) -> Any:
             raise ImageFileError(what, path=path) from error
         what = f"{array.dtype} of shape {array.shape}"
         if array.ndim not in {2, 3} or 0 in array.shape:
-            raise ImageFileError(f"{what}; arrays are (H, W) or (H, W, C), and not empty", path=path)
+            cure = "; an array of its own for each image, such as array[0], can be read" * (array.ndim > 3)
+            raise ImageFileError(f"{what}; arrays are (H, W) or (H, W, C), and not empty{cure}", path=path)
         if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
             raise ImageFileError(f"{what}; arrays hold real numbers of at most 64 bits", path=path)
         if array.attrs.get(_COMPLETE) is False:
@@ -112,7 +114,7 @@ def read_stored(path: str) -> Picture:
     """Return an array as a picture, of which no pixel has been read."""
     pixels: Any = StoredPixels(path)
     picture = as_picture(np.broadcast_to(pixels.dtype.type(0), pixels.shape))
-    picture.pixels = pixels
+    picture.pixels, picture.notes = pixels, tuple(warn_about_channels(pixels.shape))
     return picture
 
 
@@ -122,9 +124,23 @@ def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
     with naming_failures(path):
         if _list_group(path):
             raise ImageFileError("is a group of arrays, which would be lost; use another name", path=path)
+        if above := _find_array_above(path):
+            raise ImageFileError(f"{above} is an array, and holds no others; use another name", path=path)
         return zarr.create_array(
             path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True, attributes={_COMPLETE: False}
         )
+
+
+def _find_array_above(path: str) -> str:
+    """Return the array in which a path of a store is, or nothing."""
+    zarr = _load_zarr(path)
+    above = path.rpartition("/")[0]
+    while is_array(above):
+        with suppress(Exception):  # a group, or nothing yet
+            zarr.open_array(above, mode="r")
+            return above
+        above = above.rpartition("/")[0]
+    return ""
 
 
 def reopen_array(path: str) -> Any:

@@ -19,6 +19,7 @@ from cnnfilter.errors import ClusterError, CnnFilterError, ImageFileError, Shape
 from cnnfilter.io.encode import NO_ALPHA, check_shape
 from cnnfilter.io.formats import ZARR, find_format
 from cnnfilter.io.levels import Extremes, find_extremes, to_levels
+from cnnfilter.io.matrices import warn_about_channels
 from cnnfilter.io.opencv import held_to_one_thread
 from cnnfilter.io.paths import Job, lacks_memory
 from cnnfilter.io.zarr_arrays import (
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 
 _VALUES = 1 << 22
 """Values of a result that are made at a time, at most, where chunks are smaller: a halo is then read less often."""
+
+_MOST_READ = 1 << 24
+"""Values of the source that are read at a time, at most, where a part of the result can be made in pieces."""
 
 _BYTES = 8
 """Of a value, float64 at most."""
@@ -75,7 +79,9 @@ class ArrayFilter:
         self.shape: Shape = (*self.stored, 1)[:3]
         self._whole = model.output(self.shape)
         if len(self._whole) != 3:
-            raise ShapeError("the result of the network is a vector, and an array is filtered into maps")
+            raise ShapeError(
+                "the result of the network is a vector, which images and .npy files give, and arrays do not"
+            )
         height, width, channels = self._whole
         self._all = Area(slice(0, height), slice(0, width))
         self._region = Area(*settings.region.cut(self._whole)) if settings.region else self._all
@@ -84,7 +90,9 @@ class ArrayFilter:
         sample = as_picture(np.zeros((1, 1, self.shape[2]), self._dtype))
         colours, white = prepare_colours(sample, settings)
         self._facts, self.is_matrix = find_facts(colours), sample.matrix
-        self.conversion, self.note = choose_conversion(sample, white, find_format(job.format_name), settings)
+        format_ = find_format(job.format_name)
+        self.is_array = format_ is ZARR
+        self.conversion, self.note = choose_conversion(sample, white, format_, settings)
         self.extremes: Extremes | None = None
         self._arrays: tuple[Any, Any] = array, None
 
@@ -110,7 +118,12 @@ class ArrayFilter:
                 raise ShapeError(f"the network needs the whole array, which would {lack}")
             return [Area(rows, columns)]
         down, along, _ = self._target_chunks
-        several = max(1, isqrt(_VALUES // max(1, down * along * self.output[2])))
+        height, width, channels = self._whole
+        if not self.is_array:  # the parts of a file may have any size
+            down = max(1, min(down, down * height // self.shape[0]))
+            along = max(1, min(along, along * width // self.shape[1]))
+        a_pixel = max(channels, prod(self.shape) // (height * width))
+        several = max(1, isqrt(_VALUES // (down * along * a_pixel)))
         down, along = down * several, along * several
         return [
             Area(slice(top, min(top + down, rows.stop)), slice(left, min(left + along, columns.stop)))
@@ -137,6 +150,11 @@ class ArrayFilter:
     def filter(self, area: Area) -> Array:
         """Return the values of an area, (rows, columns, C): the bits that the whole would give."""
         strip = self._cut(area)
+        axis, halves = _halve(area)
+        if _count_read(strip, self.shape) > _MOST_READ and (strip.rows, strip.columns) == area:
+            read = [_count_read(self._cut(half), self.shape) for half in halves]
+            if sum(read) < _MOST_TWICE * _count_read(strip, self.shape):
+                return np.concatenate([self.filter(half) for half in halves], axis)
         picture = as_picture(self._read(strip))
         colours, white = prepare_colours(picture, self._settings)
         here = strip._replace(source=(slice(None), slice(None)))
@@ -177,6 +195,28 @@ class ArrayFilter:
     def create(self, dtype: Any) -> None:
         """Create the target, which is an array."""
         create_array(self.target, self.target_shape, dtype, self._target_chunks[: len(self.target_shape)])
+
+
+_MOST_TWICE = 1.25
+"""How often what an area is made of is read, at most, where its halves are made one after the other."""
+
+
+def _halve(area: Area) -> tuple[int, list[Area]]:
+    """Return the longer axis of an area, and its halves along that."""
+    sides = [side.stop - side.start for side in area]
+    axis = int(sides[1] > sides[0])
+    middle = area[axis].start + sides[axis] // 2
+    ends = slice(area[axis].start, middle), slice(middle, area[axis].stop)
+    return axis, [Area(half, area.columns) if axis == 0 else Area(area.rows, half) for half in ends]
+
+
+def _count_read(strip: Strip, shape: Shape) -> int:
+    """Return how many values of a source of a shape a strip is made of."""
+    sides = [
+        range(side)[places] if isinstance(places, slice) else places
+        for places, side in zip(strip.source, shape[:2], strict=True)
+    ]
+    return shape[2] * prod(map(len, sides))
 
 
 def do_area(given: tuple[ArrayFilter, str], area: Area) -> Any:
@@ -223,7 +263,7 @@ def _filter_jobs(jobs: Sequence[Job], work: Work, filtering: Filtering, cluster:
 def _plan(job: Job, work: Work) -> ArrayFilter:
     """Return what a job does with its array; raise an error if its file could not hold the result, or memory."""
     filter_, format_ = ArrayFilter(job, work.models[job.kernel], work.settings), find_format(job.format_name)
-    if format_ is ZARR:
+    if filter_.is_array:
         return filter_
     if not format_.is_matrix:
         check_shape(filter_.target_shape, format_, filter_.target)
@@ -244,16 +284,16 @@ def _filter_array(job: Job, work: Work, outcome: Outcome, filtering: Filtering, 
         return
     filter_ = _plan(job, work)
     outcome.shape = filter_.stored
-    notes = warn_about_layers(model.network.visits(filter_.shape), settings, matrix=filter_.is_matrix)
+    notes = warn_about_channels(filter_.stored)
+    notes += warn_about_layers(model.network.visits(filter_.shape), settings, matrix=filter_.is_matrix)
     tell("%s: %s -> %s", job.source, model.title, filter_.target)
     if filter_.conversion.by_extremes:
         filter_.extremes = _find_extremes(filter_, filter_.areas(whole=True), "measure", cluster)
-    is_array = find_format(job.format_name) is ZARR
-    pixels, parts = _fill(filter_, cluster, is_array=is_array)
+    pixels, parts = _fill(filter_, cluster)
     share = sum(part.clipped for part in parts) / prod(filter_.output)
     notes += [filter_.note, *_warn_about_black(filter_, parts, cluster)]
     notes.append(warn_about_clipping(share, model, filter_.shape, settings))
-    if is_array:
+    if filter_.is_array:
         size = list(filter_.target_shape)
         outcome.outputs.append({"path": str(job.target), "size": size, "clipped": round(share, 6)})
     else:
@@ -264,13 +304,13 @@ def _filter_array(job: Job, work: Work, outcome: Outcome, filtering: Filtering, 
     outcome.warn(filter(None, notes))
 
 
-def _fill(filter_: ArrayFilter, cluster: Cluster | None, *, is_array: bool) -> tuple[Array, list[AreaLevels]]:
+def _fill(filter_: ArrayFilter, cluster: Cluster | None) -> tuple[Array, list[AreaLevels]]:
     """Make the target, if it is an array, or the pixels of a file; return these, and what was made of each area."""
     first, *others = filter_.areas()
     made = filter_.make(first)
     assert made.levels is not None
     parts = [made._replace(levels=None)]
-    if is_array:
+    if filter_.is_array:
         filter_.create(made.levels.dtype)
         filter_.write(first, made)
         _visit(filter_, others, "fill", cluster, lambda _, part: parts.append(part))
