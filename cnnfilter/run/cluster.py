@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import platform
 import signal
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -23,7 +25,7 @@ from cnnfilter.io.opencv import cv2
 from cnnfilter.io.paths import Job
 from cnnfilter.log import tell, warn
 from cnnfilter.run.inputs import Filtering, Outcome, keep_freed_memory
-from cnnfilter.run.process_pool import can_share
+from cnnfilter.run.process_pool import START, can_share
 from cnnfilter.run.settings import Work
 
 if TYPE_CHECKING:
@@ -42,6 +44,12 @@ _CHUNKS_A_THREAD = 2
 
 _CHUNKS_AHEAD = 1000
 """So many chunks may be done before one ahead of them."""
+
+_CONFIGURATION = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.worker.multiprocessing-method": "forkserver" if START == "fork" else "spawn",
+}
+"""Of clusters on this machine: how often a task is tried again without a word, and how a worker begins."""
 
 _NO_WORKER = "the cluster has no worker; waiting for one"
 
@@ -92,43 +100,60 @@ def _lose(jobs: list[Job], error: Exception) -> Outcome:
 @contextmanager
 def connected(address: str) -> Iterator[Cluster]:
     """Connect to a scheduler, or start workers on this machine, and warn of workers that are not like this process."""
-    import logging  # noqa: PLC0415  whoever has no cluster needs none of these
-    import warnings  # noqa: PLC0415
-
+    begun, (word, _, count) = monotonic(), address.partition(":")
+    is_local = word == "local"
     try:
-        import dask  # noqa: PLC0415
+        import dask  # noqa: PLC0415  whoever has no cluster needs none of these
+
+        if is_local and START == "fork":
+            _begin_loading()
         from distributed import Client, LocalCluster  # noqa: PLC0415
     except ImportError as error:
         raise MissingLibraryError("--cluster needs Dask: pip install 'cnnfilter[cluster]'") from error
-    begun, given = monotonic(), address
     with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")  # what matters is said in a line of ours
-        stack.callback(logging.disable, logging.root.manager.disable)
-        logging.disable(logging.CRITICAL)
-        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
-        word, _, count = address.partition(":")
-        if word == "local":
-            workers = int(count or count_cores())
-            given = stack.enter_context(
-                LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL + 1,
-                )
-            )
+        stack.enter_context(_silenced())
+        stack.enter_context(dask.config.set(_CONFIGURATION))
         try:
-            if word != "local":
+            if is_local:
+                options: dict[str, Any] = {
+                    "threads_per_worker": 1,
+                    "dashboard_address": None,
+                    "silence_logs": logging.CRITICAL + 1,
+                }
+                given = stack.enter_context(LocalCluster(n_workers=int(count or count_cores()), **options))
+            else:
                 _greet(address)
+                given = address
             client = stack.enter_context(Client(given, timeout=_PATIENCE))
         except Exception as error:  # each way to connect has errors of its own
-            raise ClusterError(f"--cluster {address}: no Dask scheduler answers there") from error
-        if word == "local":
+            what = "the workers do not start" if is_local else "no Dask scheduler answers there"
+            raise ClusterError(f"--cluster {address}: {what}") from error
+        if is_local:
             client.register_worker_callbacks(_ignore_interrupts)
-        tell("%s: %s workers after %.1f s", address, len(client.nthreads()), monotonic() - begun)
         _compare(client)
+        tell("%s: %s workers after %.1f s", address, len(client.nthreads()), monotonic() - begun)
         yield Cluster(client, address)
+
+
+def _begin_loading() -> None:
+    """Let a process load the libraries beside this one; local workers are its copies, and begin with all of them."""
+    from multiprocessing import forkserver  # noqa: PLC0415
+
+    forkserver.set_forkserver_preload(["distributed", __name__])
+    forkserver.ensure_running()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Let Dask print nothing: what matters is said in a line of ours."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _greet(address: str) -> None:
@@ -227,7 +252,7 @@ class ClusterTasks:
         sends = False
         while room > 0 and len(self._out) < ahead:
             left_to_send = left - sum(len(sent.tasks) for sent in self._out)
-            fair = -(-left_to_send // (2 * room))
+            fair = -(-left_to_send // (2 * threads))  # ever smaller ones, which end together
             fast = min(int(_CHUNK_TIME / max(self._seconds, 1e-6)), _LARGEST_CHUNK)
             chunk = list(islice(waiting, self._size or max(1, min(fair, fast))))
             if not chunk:
