@@ -79,9 +79,11 @@ def multiply_patches(
             source = sources[left // outputs]
             if left == lefts[0] or left % outputs == 0:
                 parts = source.read(first, len(target), memory)
-            sums = memory("sums", len(target), source.width, matrices[left].shape[1])
-            _multiply(parts, matrices[left], sums.reshape(-1, sums.shape[2])[: len(parts[0])], memory)
             count = min(_MOST_OUTPUTS, outputs - left % outputs)
+            sums = target
+            if source.width > columns or matrices[left].shape[1] != bank.shape[3]:
+                sums = memory("sums", len(target), source.width, matrices[left].shape[1])
+            _multiply(parts, matrices[left], sums.reshape(-1, sums.shape[2])[: len(parts[0])], memory)
             finish.write(sums[:, :columns, :count], target, slice(left, left + count))
 
     at_once, pieces = _share(rows, sources[0], bank.shape, len(matrices))
