@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Loading makes some 100,000 objects that stay: looking through them every 700, as Python does, takes time."""
 
+_CYCLES_BEFORE_SLEEP = "20"
+"""OpenBLAS's threads wait in a loop for 2^20 cycles, less than a millisecond, before they sleep. By themselves they do
+so for a tenth of a second from the moment that numpy is loaded, and slow down all that is loaded meanwhile."""
+
 
 class StandardOutput(io.FileIO):
     """Standard output, which is named in its errors, and waited for where it does not block."""
@@ -36,6 +40,7 @@ def run() -> None:
     The libraries in the process are not taken apart at its end, which takes a fifth of a short command's time.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _CYCLES_BEFORE_SLEEP)
     for descriptor in range(3):  # one that is not open would be taken by a file of ours
         try:
             os.fstat(descriptor)

@@ -229,7 +229,7 @@ def _lay(method: Method, padded: Padded, window: Window, finish: Finish, first: 
     groups = padded.shape[2] // inputs
     outputs = bank.shape[3] // groups
     if method.way == "maps":
-        tell("%s: %s", *method.plans[0].explain(), level="plan")
+        tell("%s", method.plans[0], level="plan")
         if method.plans[0].engine is Engine.TAPS:
             return add_taps(padded, bank, window, output, finish)
         from cnnfilter.compute.products import multiply_patches, pack_bank  # noqa: PLC0415  most images meet one kernel
@@ -240,7 +240,7 @@ def _lay(method: Method, padded: Padded, window: Window, finish: Finish, first: 
         return multiply_patches(padded, bank, window, output, groups, finish, method.packed[kind])
     maps = np.zeros((*output, bank.shape[3]), padded.dtype)
     for number, (plan, grid) in enumerate(zip(method.plans, grids, strict=True)):
-        tell("%s: %s", *plan.explain(), level="plan")
+        tell("%s", plan, level="plan")
         map_, plane = divmod(number, inputs)
         channel = padded.channels(slice(map_ // outputs * inputs + plane, map_ // outputs * inputs + plane + 1))
         maps[:, :, map_] += carry_out(plan, channel, window, UNFINISHED, grid)[:, :, 0]
@@ -262,7 +262,7 @@ def _lay_on_each(method: Method, padded: Padded, window: Window, finish: Finish,
     """Return each channel filtered by each of m kernels, a channel's results side by side: (H', W', C m)."""
     parts = []
     for number, (plan, grid) in enumerate(zip(method.plans, grids, strict=True)):
-        tell("%s: %s", *plan.explain(), level="plan")
+        tell("%s", plan, level="plan")
         biases = finish.bias[number :: len(grids)]
         parts.append(carry_out(plan, padded, window, finish._replace(bias=biases), grid))
     return parts[0] if len(parts) == 1 else np.stack(parts, axis=3).reshape(*parts[0].shape[:2], -1)

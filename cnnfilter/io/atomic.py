@@ -6,6 +6,7 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
@@ -155,10 +156,12 @@ Encoded = bytes | memoryview | Pieces
 """What goes into a file."""
 
 
-def write_pieces(file: IO[bytes], data: Encoded) -> None:
+def write_pieces(file: IO[bytes] | FileIO, data: Encoded) -> None:
     """Write the bytes of a file into one that is open."""
     for piece in data if isinstance(data, Pieces) else [data]:
-        file.write(piece)
+        rest = memoryview(piece)
+        while rest:  # a file without a buffer takes as much as the system does
+            rest = rest[file.write(rest) :]
 
 
 def write_whole(path: FilePath, data: Encoded, temporary_files: TemporaryFiles | None = None) -> None:
@@ -181,7 +184,7 @@ def write_whole(path: FilePath, data: Encoded, temporary_files: TemporaryFiles |
         temporary_files.sweep(os.path.dirname(path))
     with (temporary_files or TemporaryFiles()).beside(path) as temporary:
         try:
-            with os.fdopen(os.open(temporary, flags, 0o600 if mode else 0o666), "wb") as file:
+            with open(os.open(temporary, flags, 0o600 if mode else 0o666), "wb", buffering=0) as file:
                 if fcntl:
                     with suppress(OSError):  # some network file systems have no locks
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ from cnnfilter.io.formats import FULL_CHROMA, LOSSLESS, Format, find_format, fin
 from cnnfilter.io.levels import DEPTHS, MAXIMA
 from cnnfilter.io.matrices import encode_matrix
 from cnnfilter.io.metadata import Metadata
-from cnnfilter.io.opencv import capture_stderr, cv2, swap_red_and_blue
+from cnnfilter.io.opencv import SILENCE, cv2, swap_red_and_blue
 
 if TYPE_CHECKING:
     from cnnfilter.io.strips import Strips
@@ -199,7 +199,8 @@ def _make_alike(frames: list[Array]) -> list[Array]:
 def _encode(call: Callable[[], tuple[bool, Array]]) -> memoryview | None:
     """Return what OpenCV encodes, or None if it cannot."""
     try:
-        (written, data), _ = capture_stderr(call)
+        with SILENCE:
+            written, data = call()
     except cv2.error:
         return None
     return data.data if written else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnfilter.errors import OutputError, nearest
@@ -127,6 +128,7 @@ _ARRAY = re.compile(r"\.zarr([\\/]+[^\\/.]+)*[\\/]*$", re.IGNORECASE)
 """The end of a name of a Zarr array, which may be in a group."""
 
 
+@lru_cache(maxsize=16)
 def find_suffix(path: str | PurePath) -> str:
     """Return what follows the last dot in the name of a file, with the dot, in small letters; as `PurePath.suffix`."""
     name = os.path.split(str(path).rstrip("/"))[1]
@@ -134,6 +136,7 @@ def find_suffix(path: str | PurePath) -> str:
     return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
 
 
+@lru_cache(maxsize=16)
 def find_format(path: str | PurePath) -> Format:
     """Return the format that a path's suffix names; `OutputError` if there is no suffix, or none that is known."""
     suffix = find_suffix(path)

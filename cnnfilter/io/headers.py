@@ -124,8 +124,14 @@ def _jpeg(data: bytes) -> Header:
             orientation = read_orientation(data[start:end])
         elif marker == SCAN:
             refusal = "" if data.rfind(b"\xff\xd9", start) > 0 else f"{CUT_OFF}; {ALLOWING}"
-            return found._replace(refusal=refusal, orientation=orientation, segments=segments)
+            is_bare = all(one.marker < 0xE0 or _is_plain_jfif(data[one.start : one.end]) for one in segments)
+            return found._replace(refusal=refusal, orientation=orientation, segments=segments, is_bare=is_bare)
     return Header(0, 0)
+
+
+def _is_plain_jfif(body: bytes) -> bool:
+    """Return whether what a segment of a JPEG holds is JFIF's head (JFIF 1.02) without a resolution."""
+    return body[:5] == b"JFIF\0" and body[7:12] == b"\0\0\1\0\1"
 
 
 def _name_jpeg(marker: int, bits: int, height: int, components: int) -> str:

@@ -153,8 +153,9 @@ def capture_stderr(call: Callable[[], Made]) -> tuple[Made, list[str]]:
             if kept >= 0:
                 os.dup2(kept, 2)
                 os.close(kept)
-                with suppress(OSError):  # nobody may listen there any more
-                    os.write(2, b"".join(others))
+                if others:
+                    with suppress(OSError):  # nobody may listen there any more
+                        os.write(2, b"".join(others))
             elif memory != 2:
                 os.close(2)
             os.close(memory)

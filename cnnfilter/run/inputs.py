@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from cnnfilter.compute.plan import Plan
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import CnnFilterError, ImageFileError, OutputError, ask_for_report, one_line
 from cnnfilter.io.addresses import FilePath, as_path, exists, is_address, read_time
@@ -55,11 +56,13 @@ Kind = Level | Literal["note", "failure", "output"]
 class Outcome:
     """What came of one input; `shape` is known once it has been read, and `engines` names what laid the kernels.
 
-    `drawn` are the steps of augmented copies, `masks` the files that were moved along.
+    `drawn` are the steps of augmented copies, `masks` the files that were moved along. Without `plans` it is not noted
+    how kernels were laid.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, plans: bool = True) -> None:
         self.source = source
+        self._plans = plans
         self.shape: Shape = ()
         self.events: list[tuple[Kind, Any]] = []
         self.outputs: list[dict[str, Any]] = []
@@ -74,9 +77,14 @@ class Outcome:
 
     def hear(self, level: Level, message: str, *values: object) -> None:
         """Keep the messages of the rooms below."""
+        if level == "plan":
+            if not self._plans:
+                return
+            (plan,) = values
+            assert isinstance(plan, Plan)
+            if (engine := plan.explain()[0]) not in self.engines:
+                self.engines.append(engine)
         self.events.append((level, message % values))
-        if level == "plan" and values[0] not in self.engines:
-            self.engines.append(str(values[0]))
 
     def warn(self, notes: Iterable[str]) -> None:
         """Keep warnings about the input, each once."""
@@ -187,7 +195,8 @@ class Filtering:
 
     def filter_input(self, jobs: list[Job]) -> Outcome:
         """Carry out the jobs of one input, and return what came of it; a bug fails this input alone."""
-        outcome, begun = Outcome(jobs[0].source), perf_counter()
+        reads_plans = self._settings.verbose or self._settings.report is not None
+        outcome, begun = Outcome(jobs[0].source, plans=reads_plans), perf_counter()
         with listening(outcome.hear):
             try:
                 self._filter(jobs, outcome)

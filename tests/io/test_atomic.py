@@ -83,7 +83,7 @@ def test_the_target_is_as_it_was_until_the_new_file_is_whole(tmp_path: Path, mon
     assert path.read_bytes() == b"new and whole"
 
 
-@pytest.mark.parametrize("function", ["replace", "fdopen"])
+@pytest.mark.parametrize("function", ["replace", "open"])
 @pytest.mark.parametrize("existing", [True, False], ids=["over-a-file", "new"])
 def test_a_failure_is_one_line_and_leaves_everything_as_it_was(
     function: str, existing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
