@@ -330,11 +330,11 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
         for identity in (real, *number):
             owner = inputs.get(identity)
             if owner is not None and not (request.in_place and owner == job.source):
-                remedy = (
-                    "--in-place replaces an input by its own result only"
-                    if request.in_place
-                    else "--in-place allows replacing it"
-                )
+                remedy = "--in-place allows replacing it"
+                if request.in_place:
+                    remedy = "--in-place replaces an input by its own result only"
+                elif is_array(owner):
+                    remedy = "an array is read while its result is written, so use another name"
                 raise OutputError(f"the output is the input {owner}; {remedy}", path=job.target)
             if identity in read:
                 reason = "the output is read too, as a kernel, a network, weights, labels or a list"

@@ -17,7 +17,7 @@ from cnnfilter.compute.threads import kept_to_one_core, make_tiles
 from cnnfilter.compute.tiles import FeatureMaps, Model, Strip, cut_part
 from cnnfilter.errors import ClusterError, CnnFilterError, ImageFileError, ShapeError, one_line
 from cnnfilter.io.encode import NO_ALPHA, check_shape
-from cnnfilter.io.formats import ZARR, find_format
+from cnnfilter.io.formats import ZARR, Depth, find_format
 from cnnfilter.io.levels import Extremes, find_extremes, to_levels
 from cnnfilter.io.matrices import warn_about_channels
 from cnnfilter.io.opencv import held_to_one_thread
@@ -269,7 +269,8 @@ def _plan(job: Job, work: Work) -> ArrayFilter:
         check_shape(filter_.target_shape, format_, filter_.target)
         if filter_.output[2] == 4 and not format_.holds_alpha:
             raise ImageFileError(NO_ALPHA.format(format_.name), path=filter_.target)
-    if lack := lacks_memory(2 * _BYTES * prod(filter_.output)):
+    a_value = {Depth.EIGHT: 1, Depth.SIXTEEN: 2}.get(filter_.conversion.depth, _BYTES)
+    if lack := lacks_memory(2 * a_value * prod(filter_.output)):  # as pixels, and as a file
         what = f"a result of {show_shape(filter_.target_shape)} values would {lack}"
         raise ShapeError(f"{what}; -o FILE.zarr holds it, and --region Y1:Y2,X1:X2 takes a part")
     return filter_
