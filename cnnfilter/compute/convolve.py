@@ -31,7 +31,7 @@ from cnnfilter.compute.engines import (
     sum_boxes,
 )
 from cnnfilter.compute.exact import Facts, Numbers, common_divisor, find_facts, settle_numbers
-from cnnfilter.compute.plan import MOST_PLANES, SPREADING, Engine, Plan, Task, plan_bank, plan_kernel
+from cnnfilter.compute.plan import MOST_PLANES, Engine, Plan, Task, plan_bank, plan_kernel
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.log import tell
 from cnnfilter.nn.geometry import Border, Pair, Window
@@ -205,7 +205,7 @@ def lay_bank(
     """
     padded = Padded(volume, window.pads(volume.shape[0], volume.shape[1]), border, method.numbers.dtype)
     finish = Finish(method.biases, method.divisor, narrow=narrow if method.shorts else None)
-    spreads = any(plan.engine in SPREADING for plan in method.plans)
+    spreads = any(plan.spreads for plan in method.plans)
     if method.plans[0].engine is Engine.PATCHES:
         spreads = method.has_zeros
     clean = padded if not spreads or padded.finite else padded.without_wild()

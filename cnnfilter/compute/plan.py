@@ -40,8 +40,7 @@ class Engine(StrEnum):
     PATCHES = "patches"  # all maps at once, as a product of matrices
 
 
-SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.FOURIER, Engine.PATCHES}
-"""Engines in which a pixel that is nan or infinite would reach results whose windows it is not in, or weights of 0."""
+_SPREADING = {Engine.SEPARABLE, Engine.BANDS, Engine.SHEARED, Engine.FOURIER, Engine.PATCHES}
 
 
 class Task(NamedTuple):
@@ -77,6 +76,13 @@ class Plan(NamedTuple):
     exact: bool = False
     price: float = 0.0
     note: str = ""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether a pixel that is nan or infinite would reach results whose windows it is not in, or weights of 0."""
+        if self.engine is Engine.SEPARABLE and len(self.factors) == 1:
+            return not all(part.all() for part in self.factors[0])
+        return self.engine in _SPREADING
 
     def explain(self) -> tuple[str, str]:
         """Return the engine with its arithmetic, as reports name them, and why it is taken."""
