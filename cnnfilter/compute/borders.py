@@ -41,6 +41,10 @@ class Padded:
     def _columns(self) -> Places:
         return find_places(self.volume.shape[1], self.sides[1], self.sides[3], self.border.mode)
 
+    @cached_property
+    def _across(self) -> list[tuple[slice, slice]]:
+        return _find_runs(self._columns)
+
     def every(self, start: Pair, step: Pair) -> Padded:
         """Return every `step`-th padded row and column from `start` on."""
         if start == (0, 0) and step == (1, 1):
@@ -51,6 +55,7 @@ class Padded:
 
     def _some(self, rows: slice, columns: slice) -> Padded:
         part = copy(self)
+        part.__dict__.pop("_across", None)
         part._rows, part._columns = self._rows[rows], self._columns[columns]
         part.shape = len(part._rows), len(part._columns), self.shape[2]
         return part
@@ -145,10 +150,10 @@ class Padded:
         """
         wanted = self._rows[rows], self._columns[columns]
         values = np.empty((len(wanted[0]), len(wanted[1]), self.volume.shape[2]), self.dtype) if out is None else out
-        if any((places < 0).any() for places in wanted):
-            values[...] = self.border.value
-        across = _find_runs(wanted[1])
-        for into_rows, from_rows in _find_runs(wanted[0]):
+        down, across = _find_runs(wanted[0]), self._across if columns == slice(None) else _find_runs(wanted[1])
+        _fill_ends(values, down, self.border.value)
+        _fill_ends(values.swapaxes(0, 1), across, self.border.value)
+        for into_rows, from_rows in down:
             for into_columns, from_columns in across:
                 values[into_rows, into_columns] = self.volume[from_rows, from_columns]
         return values
@@ -173,13 +178,13 @@ def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
 
 def _find_runs(places: Places) -> list[tuple[slice, slice]]:
     """Return the runs of places that are a step apart: which ones, and what they take of the volume."""
-    steps = np.diff(places)
-    if len(steps) and places[0] >= 0 and steps[0] > 0 and (steps == steps[0]).all():  # most parts lie in the volume
-        return [(slice(0, len(places)), slice(int(places[0]), int(places[-1]) + 1, int(steps[0])))]
     inside = np.flatnonzero(places >= 0)
     if not len(inside):
         return []
     start, end = int(inside[0]), int(inside[-1]) + 1
+    steps = np.diff(places)
+    if end - start > 1 and (step := int(steps[start])) > 0 and (steps[start : end - 1] == step).all():
+        return [(slice(start, end), slice(int(places[start]), int(places[end - 1]) + 1, step))]
     breaks = (np.flatnonzero(np.diff(steps)) + 2).tolist()
     runs = []
     while start < end:
@@ -192,6 +197,13 @@ def _find_runs(places: Places) -> list[tuple[slice, slice]]:
         runs.append((slice(start, stop), taken))
         start = stop
     return runs
+
+
+def _fill_ends(values: Array, runs: list[tuple[slice, slice]], value: float) -> None:
+    """Write a value into what lies before and after the runs along the first axis."""
+    first, last = (runs[0][0].start, runs[-1][0].stop) if runs else (0, 0)
+    values[:first] = value
+    values[last:] = value
 
 
 def pad_to_windows(volume: Array, window: Window, output: Pair, fill: float, dtype: str) -> Padded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, pairwise, product
 from typing import Any, NamedTuple
 
@@ -75,7 +76,7 @@ SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
-VECTOR = 64  # numbers of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
+VECTOR = 64  # bytes of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
 _IN_CACHE_AT_ONCE = 1 << 16  # numbers of which each is read several times
 
 Filter = Callable[[Array, Pair, int], Array]
@@ -88,21 +89,17 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     `exact` says that all sums are whole numbers, and the same however they are added up.
     """
     weights = np.ascontiguousarray(kernel, dtype=padded.dtype)
-    size = kernel.shape[0], kernel.shape[1]
-    native = has_native_border(padded, size, centred=not exact)
-    if native and finish.narrow is not None:
-        image, (top, left, _, _) = np.ascontiguousarray(padded.volume), padded.sides
-        bias, border, depth = float(finish.bias[0]), BORDERS[padded.border.mode], _DEPTHS[finish.narrow]
-        whole: Array = cv2.filter2D(image, depth, weights, anchor=(left, top), delta=bias, borderType=border)
-        return whole.reshape(image.shape)[: padded.shape[0] - size[0] + 1, : padded.shape[1] - size[1] + 1]
 
-    def run(image: Array, anchor: Pair, border: int) -> Array:
-        floats = np.ascontiguousarray(image, dtype=padded.dtype)  # faster than OpenCV's own way through 8 bits
-        return np.asarray(cv2.filter2D(floats, -1, weights, anchor=anchor, borderType=border))
+    def run(image: Array, anchor: Pair, border: int, depth: int = _DEPTHS[padded.dtype], bias: float = 0.0) -> Array:
+        return np.asarray(cv2.filter2D(image, depth, weights, anchor=anchor, delta=bias, borderType=border))
 
-    laid = _Filtering(run, size, exact=exact, native=native)
-    if native and padded.volume.dtype == padded.dtype and stride == (1, 1) and finish.does_nothing:
-        return _filter_at_once(laid, padded)
+    laid = _Filtering(run, (kernel.shape[0], kernel.shape[1]), exact=exact)
+    if stride == (1, 1) and laid.has_native_border(padded):
+        if finish.narrow is not None:
+            narrow = partial(run, depth=_DEPTHS[finish.narrow], bias=float(finish.bias[0]))
+            return laid._replace(run=narrow).filter_rows(padded, slice(0, padded.shape[0]))
+        if padded.volume.dtype == padded.dtype and finish.does_nothing:
+            return _filter_at_once(laid, padded)
     return _filter_in_strips(laid, padded, stride, finish, padded.dtype)
 
 
@@ -150,13 +147,8 @@ def filter_separably(
             total = part if total is None else np.add(total, part, out=total)
         return np.asarray(total)
 
-    size = len(factors[0][0]), len(factors[0][1])
-    own = padded.in_own_type()
-    native = has_native_border(padded, size, centred=not exact) and padded.volume.dtype == own.dtype
-    laid = _Filtering(run, size, exact=exact, native=native)
-    if native and stride == (1, 1) and finish.does_nothing and len(factors) == 1:
-        return _filter_at_once(laid, own)
-    return _filter_in_strips(laid, own, stride, finish, padded.dtype)
+    laid = _Filtering(run, (len(factors[0][0]), len(factors[0][1])), exact=exact)
+    return _filter_in_strips(laid, padded.in_own_type(), stride, finish, padded.dtype)
 
 
 def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish, *, exact: bool) -> Floats:
@@ -171,12 +163,11 @@ def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: F
         return _double_boxes(padded, size, weight, stride, finish)
 
     def run(image: Array, anchor: Pair, border: int) -> Array:
-        pixels = np.ascontiguousarray(image, dtype=source.dtype)
         depth = _DEPTHS[padded.dtype]
-        sums = cv2.boxFilter(pixels, depth, size[::-1], anchor=anchor, normalize=False, borderType=border)
+        sums = cv2.boxFilter(image, depth, size[::-1], anchor=anchor, normalize=False, borderType=border)
         return np.asarray(sums if weight == 1 else np.multiply(sums, padded.dtype.type(weight), out=sums))
 
-    laid = _Filtering(run, size, exact=True, native=has_native_border(padded, size))
+    laid = _Filtering(run, size, exact=True)
     return _filter_in_strips(laid, source, stride, finish, padded.dtype, at_once=MOST_CHANNELS)
 
 
@@ -242,7 +233,7 @@ def _add_neighbours(values: Floats, size: int, apart: int, memory: Memory) -> Fl
 
 
 class _Filtering(NamedTuple):
-    """A filter of OpenCV and the size of its kernel; `native` says that it makes the border.
+    """A filter of OpenCV and the size of its kernel.
 
     Unless it is `exact`, the anchor is the centre, by which OpenCV knows symmetric kernels, and what lies in a row
     beyond the last whole vector is filtered anew: there it adds up in another way.
@@ -251,65 +242,63 @@ class _Filtering(NamedTuple):
     run: Filter
     size: Pair
     exact: bool
-    native: bool
+
+    @property
+    def centre(self) -> Pair:
+        """The row and the column of the kernel's centre."""
+        return (self.size[0] - 1) // 2, (self.size[1] - 1) // 2
 
     def anchor(self, padded: Padded) -> Pair:
-        """Return the row and the column of the kernel that lie on a pixel whose result takes its place."""
-        top, left = padded.sides[:2] if self.native else (0, 0)
-        return (top, left) if self.exact else ((self.size[0] - 1) // 2, (self.size[1] - 1) // 2)
+        """Return the row and the column of the kernel that lie on a pixel where OpenCV makes the border."""
+        return padded.sides[:2] if self.exact else self.centre
 
-    def filter(self, image: Array, border: int, anchor: Pair) -> Array:
-        """Return what comes out for each pixel of an image (H, W, C)."""
-        return self.run(image, anchor[::-1], border).reshape(image.shape)
-
-    def filter_ends(self, padded: Padded, rows: slice, channels: slice, first: int) -> Array:
-        """Return results of the padded columns from `first` on, in rows that are filled up to whole vectors."""
+    def has_native_border(self, padded: Padded) -> bool:
+        """Return whether OpenCV makes the border of the volume as it is: as far as the kernel reaches on each side."""
         (height, width), (row, column) = self.size, self.anchor(padded)
-        pixels = padded.channels(channels).read(rows, slice(first, None))
-        side = pixels.shape[1]
-        image = np.zeros((len(pixels), -(-side // VECTOR) * VECTOR, pixels.shape[2]), pixels.dtype)
-        image[:, :side] = pixels
-        filtered = self.filter(image, cv2.BORDER_CONSTANT, (row, column))
-        return filtered[row : row + len(pixels) - height + 1, column : column + side - width + 1]
+        top, left, bottom, right = padded.sides
+        reaches = top <= row < height - bottom and left <= column < width - right
+        return reaches and padded.follows_volume and padded.border.mode in BORDERS and padded.shape[2] <= SIDE_BY_SIDE
 
+    def find_end(self, padded: Padded) -> int:
+        """Return the first of the results in a row of the volume that is not made by whole vectors only."""
+        _, width, channels = padded.volume.shape
+        results, vector = padded.shape[1] - self.size[1] + 1, VECTOR // padded.volume.itemsize
+        whole = width * channels // vector * vector // channels - self.centre[1] + padded.sides[1]
+        return int(results if self.exact else min(max(whole, 0), results))
 
-def has_native_border(padded: Padded, size: Pair, *, centred: bool = False) -> bool:
-    """Return whether OpenCV makes the border of the volume as it is, and its results are in the right places.
+    def filter_rows(self, padded: Padded, rows: slice) -> Array:
+        """Return the results of the windows in padded rows, with OpenCV's border."""
+        (height, width), (row, column), (top, left) = self.size, self.anchor(padded), padded.sides[:2]
+        start, stop = rows.start - top, rows.stop - top
+        if start < 0:  # what is reflected beyond an edge is on the other side of the window
+            stop += height
+        if stop > len(padded.volume):
+            start -= height
+        start = max(start, 0)
+        image = np.ascontiguousarray(padded.volume[start:stop])
+        filtered = self.run(image, (column, row), BORDERS[padded.border.mode]).reshape(image.shape)
+        below, right = rows.start - top - start + row, column - left
+        count = rows.stop - rows.start - height + 1
+        return filtered[below : below + count, right : right + padded.shape[1] - width + 1]
 
-    They are if the kernel reaches as far beyond each edge; a `centred` one reaches as far on all sides.
-    """
-    height, width, channels = padded.shape
-    top, left, bottom, right = padded.sides
-    if centred and (top > (size[0] - 1) // 2 or left > (size[1] - 1) // 2 or bottom > size[0] // 2):
-        return False
-    return (
-        padded.follows_volume
-        and padded.border.mode in BORDERS
-        and channels <= SIDE_BY_SIDE
-        and height - size[0] < padded.volume.shape[0]
-        and width - size[1] < padded.volume.shape[1]
-        and top < size[0]
-        and left < size[1]
-        and not (centred and right > size[1] // 2)
-    )
+    def filter_vectors(self, padded: Padded, rows: slice, columns: slice) -> Array:
+        """Return the results of the windows in padded rows and columns, filled up to whole vectors."""
+        height, width = len(range(padded.shape[0])[rows]), len(range(padded.shape[1])[columns])
+        vector = VECTOR // padded.dtype.itemsize
+        pixels = np.empty((height, -(-width // vector) * vector, padded.shape[2]), padded.dtype)
+        pixels[:, width:] = 0
+        padded.read(rows, columns, pixels[:, :width])
+        row, column = self.centre
+        filtered = self.run(pixels, (column, row), cv2.BORDER_CONSTANT).reshape(pixels.shape)
+        return filtered[row : row + height - self.size[0] + 1, column : column + width - self.size[1] + 1]
 
 
 def _filter_at_once(laid: _Filtering, padded: Padded) -> Array:
     """Filter with OpenCV's border, on its threads."""
-    (height, width), (top, left) = laid.size, padded.sides[:2]
-    image, anchor = np.ascontiguousarray(padded.volume), laid.anchor(padded)
-    filtered = laid.filter(image, BORDERS[padded.border.mode], anchor)
-    below, right = anchor[0] - top, anchor[1] - left
-    results = filtered[below : below + padded.shape[0] - height + 1, right : right + padded.shape[1] - width + 1]
-    if not laid.exact and (first := _first_end(image, right)) < results.shape[1]:
-        results[:, first:] = laid.filter_ends(padded, slice(None), slice(None), first)
+    results = laid.filter_rows(padded, slice(0, padded.shape[0]))
+    if (end := laid.find_end(padded)) < results.shape[1]:
+        results[:, end:] = laid.filter_vectors(padded, slice(None), slice(end, None))
     return results
-
-
-def _first_end(image: Array, offset: int) -> int:
-    """Return the first result, `offset` pixels from the image's edge, that is not made by whole vectors only."""
-    width, channels = image.shape[1:]
-    return max(0, int(width * channels // VECTOR * VECTOR // channels) - offset)
 
 
 def _filter_in_strips(
@@ -321,35 +310,34 @@ def _filter_in_strips(
     *,
     at_once: int = SIDE_BY_SIDE,
 ) -> Floats:
-    """Filter some rows and channels at a time: of the volume if OpenCV makes its border, else of what is padded."""
-    native, size, anchor = laid.native, laid.size, laid.anchor(source)
-    border = BORDERS[source.border.mode] if native else cv2.BORDER_CONSTANT
-    below, right = (anchor[0] - source.sides[0], anchor[1] - source.sides[1]) if native else anchor
+    """Filter some rows and channels at a time: with OpenCV's border as far as it will do, else of what is padded."""
+    channels, (down, along) = source.shape[2], stride
+    output = Window(laid.size, stride).output(*source.shape[:2])
+    results = np.empty((*output, channels), dtype)
+    native = source.volume.dtype == source.dtype and laid.has_native_border(source)
+    end = -(-laid.find_end(source) // along) if native else 0
+    some = [slice(channel, channel + at_once) for channel in range(0, channels, at_once)]
+    parts = [(part, source.channels(part)) for part in some]
 
-    def fill(first: int, target: Floats) -> None:
-        count = (len(target) - 1) * stride[0] + 1
-        padded_rows = slice(first, first + count + size[0] - 1)
-        start, stop = padded_rows.start, padded_rows.stop
-        if native:
-            start, stop = start - source.sides[0], stop - source.sides[0]
-            if start < 0:  # what is reflected beyond an edge is on the other side of the window
-                stop += size[0]
-            if stop > len(source.volume):
-                start -= size[0]
-            start = max(start, 0)
-        rows = source.volume[start:stop] if native else source.peek(padded_rows)
-        skipped = below + (first - start if native else 0)
-        for channel in range(0, target.shape[2], at_once):
-            channels = slice(channel, channel + at_once)
-            part = np.ascontiguousarray(rows[:, :, channels])
-            filtered = laid.filter(part, border, anchor)[skipped : skipped + count : stride[0]]
-            results = filtered[:, right : right + source.shape[1] - size[1] + 1]
-            if not laid.exact and (end := _first_end(part, right)) < results.shape[1]:
-                results[:, end:] = laid.filter_ends(source, padded_rows, channels, end)[:: stride[0]]
-            target[:, :, channels] = results[:, :: stride[1]]
+    def fill(tile: tuple[slice, slice]) -> None:
+        target = results[tile]
+        first = tile[0].start * down
+        rows, columns = slice(first, first + (len(target) - 1) * down + laid.size[0]), tile[1]
+        for part, pixels in parts:
+            if columns.stop == end:
+                sums = laid.filter_rows(pixels, rows)[:, : (end - 1) * along + 1]
+            else:
+                sums = laid.filter_vectors(pixels, rows, slice(columns.start * along, None))
+            target[:, :, part] = sums[::down, ::along]
         finish(target)
 
-    return fill_strips(source, size, stride, dtype, fill)
+    tiles = []
+    for columns in (slice(0, end), slice(end, output[1])):
+        if width := columns.stop - columns.start:
+            rows = choose_rows(output[0], width * along * channels, laid.size[0], down)
+            tiles += [(slice(first, first + rows), columns) for first in range(0, output[0], rows)]
+    make_tiles(tiles, fill)
+    return results
 
 
 def fill_strips(padded: Padded, size: Pair, stride: Pair, dtype: Any, fill: Callable[[int, Floats], None]) -> Floats:

@@ -211,8 +211,8 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
     What lies in a row of fractions beyond the last whole vector is made anew: there OpenCV adds up in another order.
     """
     scale = padded.dtype.type(window.size[0] * window.size[1] / finish.divisor)
-    (down, along), width = window.size, output[1] * window.size[1]
-    first_end = output[1] if padded.volume.dtype.kind != "f" else output[1] // VECTOR * VECTOR
+    (down, along), width, vector = window.size, output[1] * window.size[1], VECTOR // padded.dtype.itemsize
+    first_end = output[1] if padded.volume.dtype.kind != "f" else output[1] // vector * vector
 
     def fill(row: int, target: Array) -> None:
         source = padded.peek(slice(row * down, (row + len(target)) * down))[:, :width]
@@ -223,10 +223,10 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
             else:
                 into[...] = cv2.resize(part, into.shape[1::-1], interpolation=cv2.INTER_AREA).reshape(into.shape)
             if first_end < output[1]:
-                ends = np.zeros((len(part), VECTOR * along, part.shape[2]), part.dtype)
+                ends = np.zeros((len(part), vector * along, part.shape[2]), part.dtype)
                 ends[:, : width - first_end * along] = part[:, first_end * along :]
-                reduced = cv2.resize(ends, (VECTOR, len(target)), interpolation=cv2.INTER_AREA)
-                into[:, first_end:] = reduced.reshape(len(target), VECTOR, -1)[:, : output[1] - first_end]
+                reduced = cv2.resize(ends, (vector, len(target)), interpolation=cv2.INTER_AREA)
+                into[:, first_end:] = reduced.reshape(len(target), vector, -1)[:, : output[1] - first_end]
             if scale != 1:
                 into *= scale
 

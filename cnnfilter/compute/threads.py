@@ -18,13 +18,16 @@ from cnnfilter.arrays import Array, Floats
 Task = TypeVar("Task")
 
 _MOST_AT_ONCE = 3 << 19
-"""Numbers read for a strip: 6 MB of float32. Smaller ones stay in the cache, but the calls for them cost more."""
+"""Numbers read for a strip: 6 MB of float32."""
 
 _LEAST_AT_ONCE = 1 << 19
 """Numbers whose calls cost more than what another core would save."""
 
-_SHARES = 4
-"""Strips for cores to share, as many on every machine, so that the last bits of results do not depend on it."""
+_SHARES = 12
+"""Strips for cores to share: so many are filtered in the least time, grey or of colours, whatever their size."""
+
+_KERNELS = 8
+"""How many times as many rows as the kernel's a strip has at least, as what strips overlap is filtered twice."""
 
 _IN_WORKER = ContextVar("_IN_WORKER", default=False)
 """Whether this is done in a thread that was begun here: the other cores have work already."""
@@ -38,11 +41,11 @@ def choose_rows(rows: int, numbers: int, size: int, stride: int) -> int:
     Examples
     --------
     >>> choose_rows(2000, 3000, 5, 1), choose_rows(100, 100, 5, 1)
-    (500, 5242)
+    (174, 5242)
     """
-    most = max(_MOST_AT_ONCE // numbers, 2 * size) // stride
-    share = max(-(-rows // _SHARES), _LEAST_AT_ONCE // numbers // stride)
-    return max(1, min(most, share))
+    least = max(_LEAST_AT_ONCE // numbers, min(_KERNELS * size, rows * stride // 4))
+    most = max(_MOST_AT_ONCE // numbers, least)
+    return max(1, sorted((least, rows * stride // _SHARES, most))[1] // stride)
 
 
 _limit: int | None = None
