@@ -471,7 +471,7 @@ def _fill(
     def take(part: Part) -> None:
         if watch:
             watch(part)
-        if narrow is not None and part.values.dtype == narrow:
+        if narrow is not None and part.alpha is None and part.values.dtype == narrow:
             outside.append(rows.put_narrow(part.rows, part.values))
             return
         background = None if part.alpha is None else _find_background(part, format_, settings)
