@@ -139,7 +139,8 @@ class Picture:
         self.metadata, self.pages, self.notes = metadata or Metadata(), pages, notes
         self.maximum = MAXIMA[Depth.EIGHT if matrix else depth]  # white: 255, 65535, or 1 for floats
         self.has_alpha = not (matrix or bands) and pixels.shape[2:] == (4,)  # as the fourth channel
-        self.colours: Array = pixels[:, :, :3] if self.has_alpha else np.atleast_3d(pixels)  # without alpha, (H, W, C)
+        volume = pixels if pixels.ndim == 3 else np.atleast_3d(pixels)
+        self.colours: Array = volume[:, :, :3] if self.has_alpha else volume  # without alpha, (H, W, C)
 
 
 def decode_picture(
@@ -376,11 +377,10 @@ def _correct(pixels: Array, header: Header, name: str, *, red_first: bool = Fals
 
     `ImageFileError` if the pixels are of a type that is not computed with.
     """
-    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 0
     if header.transparent is not None and pixels.ndim == 2:  # PNG 1.3, 11.3.1.1, which OpenCV skips
-        alpha = np.where(pixels == header.transparent, 0, white).astype(pixels.dtype)
+        alpha = np.where(pixels == header.transparent, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
         pixels = np.stack([pixels, pixels, pixels, alpha], axis=-1)
-    elif header.white not in {0, white} and white:
+    elif header.white and pixels.dtype.kind == "u" and header.white != np.iinfo(pixels.dtype).max:
         pixels = spread(pixels, header.white, header.black)
     if header.orientation > 1:
         pixels = apply_orientation(pixels, header.orientation)

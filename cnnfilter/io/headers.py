@@ -111,8 +111,9 @@ def _jpeg(data: bytes) -> Header:
     """ITU-T T.81, annex B: segments up to the first scan, behind which somewhere an end must come."""
     from cnnfilter.io.jpeg_segments import SCAN, list_segments
 
-    found, orientation, segments = Header(0, 0), 1, tuple(list_segments(data))
+    found, orientation, segments, is_bare = Header(0, 0), 1, tuple(list_segments(data)), True
     for marker, start, end, _ in segments:
+        is_bare = is_bare and (marker < 0xE0 or _is_plain_jfif(data[start:end]))
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame
             bits, height, width, components = struct.unpack_from(">BHHB", data, start)
             if what := _name_jpeg(marker, bits, height, components):
@@ -124,7 +125,6 @@ def _jpeg(data: bytes) -> Header:
             orientation = read_orientation(data[start:end])
         elif marker == SCAN:
             refusal = "" if data.rfind(b"\xff\xd9", start) > 0 else f"{CUT_OFF}; {ALLOWING}"
-            is_bare = all(one.marker < 0xE0 or _is_plain_jfif(data[one.start : one.end]) for one in segments)
             return found._replace(refusal=refusal, orientation=orientation, segments=segments, is_bare=is_bare)
     return Header(0, 0)
 

@@ -191,9 +191,9 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
         fields |= {kind: label} if label else {}
         place = fill_template(output, fields)
     ending = f"-{label}{suffix}" if len(request.kernels) > 1 or request.layers or request.copies > 1 else suffix
-    target = as_path(place)
     if in_folder:
-        target = target.joinpath(request.below.get(source, ""), f"{name.stem}{ending}")
+        place = os.path.join(place, request.below.get(source, ""), f"{name.stem}{ending}")
+    target = as_path(place)
     format_name, is_stream = str(target), False
     if not request.format_:
         find_format(target)
@@ -323,7 +323,7 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
         if job.target is None:
             continue
         real, *number = identify(job.target, folders)
-        _check_around(job.target, as_path(real), arrays)
+        _check_around(job.target, real, arrays)
         if real in taken:
             raise OutputError(_explain_collision(job, taken[real], request))
         taken[real] = job
@@ -341,12 +341,12 @@ def _check_collisions(jobs: list[Job], sources: Sequence[str], request: OutputRe
                 raise OutputError(reason, path=job.target)
 
 
-def _check_around(target: FilePath, real: FilePath, arrays: Mapping[str, str]) -> None:
+def _check_around(target: FilePath, real: str, arrays: Mapping[str, str]) -> None:
     """Raise an `OutputError` if an output is inside the folder of an array that is read, or around it."""
     for identity, source in arrays.items():
-        if as_path(identity) in real.parents:
+        if as_path(identity) in as_path(real).parents:
             raise OutputError(f"the output is inside the input {source}", path=target)
-        if real in as_path(identity).parents:
+        if as_path(real) in as_path(identity).parents:
             raise OutputError(f"the output holds the input {source}", path=target)
 
 
