@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -278,7 +281,8 @@ def test_no_scheduler_is_one_line(many: list[str], monkeypatch: pytest.MonkeyPat
         for address in ("tcp://127.0.0.1:1", f"tcp://127.0.0.1:{port}", f"tls://127.0.0.1:{port}"):
             done = run("pool", *many, "-o", "there/", "--cluster", address)
             assert done.exit_code == 1
-            assert done.stderr == f"cnnfilter: --cluster {address}: no Dask scheduler answers there\n"
+            reason = "no Dask scheduler answers there; `dask scheduler` starts one, and prints its address"
+            assert done.stderr == f"cnnfilter: --cluster {address}: {reason}\n"
 
 
 def test_other_versions_bring_a_warning_before_the_work(
@@ -292,6 +296,27 @@ def test_other_versions_bring_a_warning_before_the_work(
     for line in lines:
         assert line.startswith("cnnfilter: warning: worker tcp://127.0.0.1:")
         assert f"has cnnfilter {cnnfilter.__version__} (here 9.9); last bits of results may differ" in line
+
+
+def test_a_folder_that_a_worker_does_not_see_is_named_before_the_work(
+    cluster: Any, many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnfilter.run.cluster._find_missing", lambda folders: folders[-1:])
+    done = run("pool", *many, "-o", "there/", "--cluster", cluster.scheduler_address)
+    assert done.exit_code == 1
+    what = f"does not see {Path('there').absolute()}; workers need folders that all machines see, or an object store"
+    assert re.fullmatch(rf"cnnfilter: worker tcp://127\.0\.0\.1:\d+ {re.escape(what)}\n", done.stderr)
+    assert not read_folder("there")
+
+
+def test_workers_that_do_not_start_are_one_line(many: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_given: Any, **_options: Any) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.LocalCluster", fail)
+    done = run("pool", *many, "-o", "there/", "--cluster", "local:2")
+    message = "cnnfilter: --cluster local:2: the workers do not start; local:1 starts one alone\n"
+    assert (done.exit_code, done.stderr) == (1, message)
 
 
 @pytest.mark.parametrize(
@@ -327,3 +352,32 @@ def test_the_page_on_scaling_shows_commands_that_run(many: list[str]) -> None:
         done = run(*command[1:])
         assert done.stderr.splitlines()[-1] == "cnnfilter: 1 of 60 inputs failed"
         assert len(read_folder(command[-1])) == 59
+
+
+SBATCH = """
+for share in share-*; do
+    number=${share#share-}
+    if [ -s $share ]; then SLURM_ARRAY_TASK_ID=${number#0} sh -c "$4"; fi
+done
+"""
+"""What Slurm does with the command of the page; most of its tasks have no input here."""
+
+
+@pytest.mark.skipif(not (shutil.which("xargs") and shutil.which("split")), reason="needs xargs and split")
+@pytest.mark.parametrize("tool", ["xargs", "sbatch"])
+@pytest.mark.usefixtures("desk")
+def test_the_page_on_scaling_shows_shares_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
+    scripts = {"cnnfilter": f'exec {shlex.quote(sys.executable)} -m cnnfilter "$@"', "sbatch": SBATCH}
+    for name, script in scripts.items():
+        (tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    Path("photos").mkdir()
+    for name in ("a", "b c"):
+        cnnfilter.write_image(f"photos/{name}.jpg", np.zeros((9, 9, 3), np.uint8))
+    text = (ROOT / "cnnfilter" / "help" / "scaling.md").read_text(encoding="utf-8")
+    (block,) = [part for part in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if f"{tool} " in part]
+    done = subprocess.run(["sh", "-c", block], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr, sorted(read_folder("relief"))) == (0, "", ["a.jpg", "b c.jpg"])

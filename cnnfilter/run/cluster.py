@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice, takewhile
+from pathlib import Path
 from threading import Condition
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ import numpy as np
 from cnnfilter import __version__
 from cnnfilter.compute.threads import count_cores, kept_to_one_core
 from cnnfilter.errors import ClusterError, MissingLibraryError
+from cnnfilter.io.addresses import as_path
 from cnnfilter.io.opencv import cv2
 from cnnfilter.io.paths import Job
 from cnnfilter.log import tell, warn
@@ -79,11 +81,27 @@ def run_on_cluster(work: Work, hear: Callable[[Outcome], None]) -> None:
     inputs = takewhile(lambda _jobs: not (fails and settings.fail_fast), work.inputs)
     size = 1 if settings.fail_fast else 0 if can_share(work.inputs) else len(work.inputs)
     with connected(settings.cluster or "") as cluster:
+        for jobs in work.inputs[:1]:
+            _check_folders(cluster.client, jobs[0])
         batch = ClusterTasks(cluster, (_filter_input, filtering), _lose, size=size, fail_fast=settings.fail_fast)
         with closing(batch.run(inputs, len(work.inputs))) as outcomes:
             for outcome in outcomes:
                 fails = fails or bool(outcome.errors)
                 hear(outcome)
+
+
+def _check_folders(client: Client, job: Job) -> None:
+    """Raise a `ClusterError` if a worker does not see a folder of this machine that a job needs."""
+    paths = [Path.cwd() / "file", as_path(job.source), job.target]
+    here = [str(path.parent.absolute()) for path in paths if isinstance(path, Path) and path.parent.is_dir()]
+    for worker, missing in client.run(_find_missing, here).items():
+        if missing:
+            what = f"does not see {missing[0]}; workers need folders that all machines see, or an object store"
+            raise ClusterError(f"worker {worker} {what}")
+
+
+def _find_missing(folders: list[str]) -> list[str]:
+    return [folder for folder in folders if not Path(folder).is_dir()]
 
 
 def _filter_input(filtering: Filtering, jobs: list[Job]) -> Outcome:
@@ -102,16 +120,16 @@ def connected(address: str) -> Iterator[Cluster]:
     """Connect to a scheduler, or start workers on this machine, and warn of workers that are not like this process."""
     begun, (word, _, count) = monotonic(), address.partition(":")
     is_local = word == "local"
-    try:
-        import dask  # noqa: PLC0415  whoever has no cluster needs none of these
-
-        if is_local and START == "fork":
-            _begin_loading()
-        from distributed import Client, LocalCluster  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingLibraryError("--cluster needs Dask: pip install 'cnnfilter[cluster]'") from error
     with ExitStack() as stack:
         stack.enter_context(_silenced())
+        try:
+            import dask  # noqa: PLC0415  whoever has no cluster needs none of these
+
+            if is_local and START == "fork":
+                _begin_loading()
+            from distributed import Client, LocalCluster  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingLibraryError("--cluster needs Dask: pip install 'cnnfilter[cluster]'") from error
         stack.enter_context(dask.config.set(_CONFIGURATION))
         try:
             if is_local:
@@ -126,8 +144,10 @@ def connected(address: str) -> Iterator[Cluster]:
                 given = address
             client = stack.enter_context(Client(given, timeout=_PATIENCE))
         except Exception as error:  # each way to connect has errors of its own
-            what = "the workers do not start" if is_local else "no Dask scheduler answers there"
-            raise ClusterError(f"--cluster {address}: {what}") from error
+            reason = "no Dask scheduler answers there; `dask scheduler` starts one, and prints its address"
+            if is_local:
+                reason = "the workers do not start; local:1 starts one alone"
+            raise ClusterError(f"--cluster {address}: {reason}") from error
         if is_local:
             client.register_worker_callbacks(_ignore_interrupts)
         _compare(client)
@@ -136,24 +156,35 @@ def connected(address: str) -> Iterator[Cluster]:
 
 
 def _begin_loading() -> None:
-    """Let a process load the libraries beside this one; local workers are its copies, and begin with all of them."""
-    from multiprocessing import forkserver  # noqa: PLC0415
+    """Let a process load the libraries beside this one; local workers are its copies, and begin with all of them.
 
+    Ctrl-C is for this process alone.
+    """
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415
+
+    resource_tracker.ensure_running()  # begun with the other process, it would let signals through to that
     forkserver.set_forkserver_preload(["distributed", __name__])
-    forkserver.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Let Dask print nothing: what matters is said in a line of ours."""
-    before = logging.root.manager.disable
+    """Let Dask and its processes print nothing: what matters is said in a line of ours."""
+    level, filters = logging.root.manager.disable, os.environ.get("PYTHONWARNINGS")
     logging.disable(logging.CRITICAL)
+    os.environ["PYTHONWARNINGS"] = "ignore"  # one is about what a command that is interrupted leaves to the system
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(level)
+        del os.environ["PYTHONWARNINGS"]
+        os.environ |= {"PYTHONWARNINGS": filters} if filters is not None else {}
 
 
 def _greet(address: str) -> None:
