@@ -509,9 +509,9 @@ def test_the_page_on_scaling_shows_commands_with_arrays_that_run(
     assert len([*Path("crops").iterdir()]) == 8
 
 
-def test_other_commands_and_the_library_say_that_an_array_is_a_folder(tmp_path: Path) -> None:
+def test_other_commands_and_the_library_say_what_reads_arrays(tmp_path: Path) -> None:
     source = write(tmp_path / "in.zarr", make_pixels("uint8", (40, 30)), (16, 16))
-    with pytest.raises(cnnfilter.ImageFileError, match="Is a directory"):
+    with pytest.raises(cnnfilter.ImageFileError, match="is an array; convolve, pool, pipeline and augment read it"):
         cnnfilter.read_image(source)
     with pytest.raises(cnnfilter.CnnFilterError, match="Zarr is not an image format"):
         cnnfilter.write_image(tmp_path / "out.zarr", make_pixels("uint8", (4, 3)))

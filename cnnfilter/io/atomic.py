@@ -12,6 +12,7 @@ from typing import IO
 
 from cnnfilter.errors import ImageFileError, OutputError
 from cnnfilter.io.addresses import Address, FilePath, is_address, read_object, write_object
+from cnnfilter.io.formats import is_array
 from cnnfilter.io.paths import DESCRIPTOR, SPECIAL, find_obstacle, identify, identify_all
 
 try:
@@ -41,6 +42,9 @@ def read_bytes(path: str | FilePath) -> bytes:
             mode = os.fstat(file.fileno()).st_mode
             if not (stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty())):
                 return file.readall()
+    except IsADirectoryError as error:
+        reads = "is an array; convolve, pool, pipeline and augment read it"
+        raise ImageFileError(reads if is_array(path) else error.strerror, path=path) from error
     except OSError as error:
         raise ImageFileError(error.strerror or error, path=path) from error
     raise ImageFileError("is a device, not an image file", path=path)

@@ -6,8 +6,8 @@ import io
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from cnnfilter.errors import ImageFileError, OutputError, TextError
-from cnnfilter.io.formats import ZARR, find_format
+from cnnfilter.errors import ImageFileError, TextError
+from cnnfilter.io.formats import find_format
 from cnnfilter.io.paths import lacks_memory
 from cnnfilter.numbers import align, parse_table, show_exact
 
@@ -102,8 +102,6 @@ def _count_rounded(matrix: Array) -> int:
 
 def encode_matrix(matrix: Array, path: str | PurePath) -> bytes:
     """Return the bytes of a `.npy` or text file, by its suffix, that holds (length,), (H, W) or (H, W, C)."""
-    if find_format(path) is ZARR:
-        raise OutputError("a .zarr is made of a .zarr, by convolve, pool and pipeline; .npy holds an array", path=path)
     if separator := find_format(path).separator:
         return format_matrix(matrix, separator).encode()
     import numpy as np  # noqa: PLC0415
