@@ -266,7 +266,8 @@ def test_a_retry_keeps_what_others_have_written(tmp_path: Path, samples: Path, l
     jobs = [Job(str(samples / "city.png"), 0, target, str(target), layer)]
     work = Work(Settings(no_clobber=True), (Model(parse_network("gray maxpool:2@a", kernel_shape)),), [jobs])
     work = work._replace(begun=time.time_ns())
-    first, second = (Filtering(work).filter_input(jobs) for _ in range(2))
+    worker = Filtering(work)
+    first, second = (worker.filter_input(jobs) for _ in range(2))
     assert [output["path"] for output in first.outputs] == [str(target)]
     assert (second.outputs, second.skipped, second.errors) == (first.outputs, [], [])
     target.write_bytes(b"of another program")

@@ -177,7 +177,7 @@ class Filtering:
     def __init__(self, work: Work) -> None:
         self.temporary_files = TemporaryFiles()
         self._work, self._settings = work, work.settings
-        self._written: set[str] = set()
+        self._written: dict[str, Job] = {}  # what has been written, and by which job
         self._masks: dict[str, Picture] = {}  # the last one that was read
         jobs = [job for jobs in work.inputs for job in jobs]
         self._names_maps = any(job.layer for job in jobs)  # all other names differ, as was seen before any work
@@ -312,9 +312,8 @@ class Filtering:
                 raise OutputError(f"{path}: a map would overwrite a file that is read; use another folder")
         names = [identify(path, folders)[0] for path in paths]
         for path, name in zip(paths, names, strict=True):
-            if name in self._written:
+            if self._written.setdefault(name, job) != job:  # a cluster may do a job twice
                 raise OutputError(f"{path}: was already written for another input or layer; use another folder")
-        self._written.update(names)
 
     def _must_keep(self, path: FilePath, file: File, job: Job) -> bool:
         """Return whether --no-clobber keeps what is there, which others may have written since it was looked for.
