@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnfilter.arrays import float_type
 from cnnfilter.errors import ImageFileError, MissingLibraryError
 from cnnfilter.io.addresses import naming_failures
 from cnnfilter.io.decode import Picture
@@ -22,9 +23,6 @@ _COMPLETE = "complete"
 
 _SIDE = 1024
 """Rows and columns of a chunk of an array that is made of no other: 4 MB of each channel in float32."""
-
-_COPIES = 3
-"""Arrays in memory at a time, of the type of the pixels or of floats, where all of an array is read and changed."""
 
 _KEPT = (np.uint8, np.uint16, np.float32, np.float64)
 """Types that are filtered as they are; what else there is of numbers becomes float64."""
@@ -104,7 +102,8 @@ class StoredPixels:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         """Return all pixels; `ImageFileError` if memory does not hold them."""
-        if lack := lacks_memory(_COPIES * self.dtype.itemsize * prod(self.shape)):
+        floats = np.dtype(float_type(self.dtype)).itemsize
+        if lack := lacks_memory((self.dtype.itemsize + 2 * floats) * prod(self.shape)):  # steps change floats
             what = f"its values {lack}; steps that begin with crop:HxW read a part, which may be small"
             raise ImageFileError(what, path=self._path)
         return np.asarray(self[:, :], dtype, copy=copy)

@@ -150,16 +150,21 @@ class ArrayFilter:
     def filter(self, area: Area) -> Array:
         """Return the values of an area, (rows, columns, C): the bits that the whole would give."""
         strip = self._cut(area)
-        axis, halves = _halve(area)
-        if _count_read(strip, self.shape) > _MOST_READ and (strip.rows, strip.columns) == area:
-            read = [_count_read(self._cut(half), self.shape) for half in halves]
-            if sum(read) < _MOST_TWICE * _count_read(strip, self.shape):
-                return np.concatenate([self.filter(half) for half in halves], axis)
+        if halves := self._find_halves(area, strip):
+            return np.concatenate([self.filter(half) for half in halves], int(halves[0].rows == area.rows))
         picture = as_picture(self._read(strip))
         colours, white = prepare_colours(picture, self._settings)
         here = strip._replace(source=(slice(None), slice(None)))
         values = np.atleast_3d(FeatureMaps(picture, white, colours, strips=[here], model=self._model).values)
         return values if (strip.rows, strip.columns) == area else values[area]
+
+    def _find_halves(self, area: Area, strip: Strip) -> list[Area]:
+        """Return the halves of an area whose strip reads much, if they read little more; else nothing."""
+        read, sides = _count_read(strip, self.shape), [side.stop - side.start for side in area]
+        if read <= _MOST_READ or max(sides) == 1 or (strip.rows, strip.columns) != area:
+            return []
+        halves = _halve(area)
+        return halves if sum(_count_read(self._cut(half), self.shape) for half in halves) < 1.25 * read else []
 
     def measure(self, area: Area) -> Extremes:
         """Return the least and the greatest value of an area."""
@@ -197,17 +202,14 @@ class ArrayFilter:
         create_array(self.target, self.target_shape, dtype, self._target_chunks[: len(self.target_shape)])
 
 
-_MOST_TWICE = 1.25
-"""How often what an area is made of is read, at most, where its halves are made one after the other."""
-
-
-def _halve(area: Area) -> tuple[int, list[Area]]:
-    """Return the longer axis of an area, and its halves along that."""
-    sides = [side.stop - side.start for side in area]
-    axis = int(sides[1] > sides[0])
-    middle = area[axis].start + sides[axis] // 2
-    ends = slice(area[axis].start, middle), slice(middle, area[axis].stop)
-    return axis, [Area(half, area.columns) if axis == 0 else Area(area.rows, half) for half in ends]
+def _halve(area: Area) -> list[Area]:
+    """Return the halves of an area, along its longer axis."""
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in area)
+    if bottom - top >= right - left:
+        middle = (top + bottom) // 2
+        return [Area(slice(top, middle), area.columns), Area(slice(middle, bottom), area.columns)]
+    middle = (left + right) // 2
+    return [Area(area.rows, slice(left, middle)), Area(area.rows, slice(middle, right))]
 
 
 def _count_read(strip: Strip, shape: Shape) -> int:
