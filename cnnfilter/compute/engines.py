@@ -77,7 +77,7 @@ MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
 VECTOR = 64  # bytes of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
-_IN_CACHE_AT_ONCE = 1 << 16  # numbers of which each is read several times
+_IN_CACHE_AT_ONCE = 1 << 17  # numbers of which each is read several times
 
 Filter = Callable[[Array, Pair, int], Array]
 """Filters an image, given its anchor (x, y) and OpenCV's border."""

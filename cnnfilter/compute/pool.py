@@ -17,7 +17,7 @@ from cnnfilter.compute.engines import (
     sum_boxes,
 )
 from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
-from cnnfilter.compute.threads import choose_rows, fill_rows, reuse_memory
+from cnnfilter.compute.threads import fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair, Sides, Window
@@ -26,7 +26,7 @@ from cnnfilter.nn.other_layers import ChannelMode, ChannelPool, GlobalPool, Pool
 _VALUES_AT_ONCE = 1 << 22  # those of windows that are sorted at a time: 32 MB of float64
 _FEW_SUMMED = 128  # so many values float32 adds up with an error below 1e-5 of the sum of their magnitudes
 _LONGEST_FILTER = 32  # weights of a column that are added one by one in float32; sums of pairs are faster beyond
-_BYTES_AT_ONCE = 1 << 21  # of the pixels under a tile of windows, in the cache of a core; threads wait at smaller ones
+_AT_ONCE = 1 << 19  # numbers of a tile of windows, which stay in the cache of a core with what is made of them
 _SWEPT = {np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64")}  # by OpenCV's morphology
 
 
@@ -41,8 +41,7 @@ def find_medians(
     padded = pad_to_windows(volume, window, output, np.nan, "float64")
     if hidden is None and _is_blurred(volume, window) and not any(padded.sides) and padded.ordered:
         padded.dtype, side = volume.dtype, window.size[0]
-        at_once = choose_rows(output[0], volume.shape[1] * volume.shape[2], side, window.stride[0])
-        blurred = _sweep(padded, window, output, at_once, lambda part: cv2.medianBlur(part, side), side // 2)
+        blurred = _sweep(padded, window, output, lambda part: cv2.medianBlur(part, side), side // 2)
         return blurred.astype(dtype, copy=False)
     if hidden is None and volume.dtype.kind in "iu" and volume.dtype.itemsize > 4:
         known, padded.volume = np.unique(volume, return_inverse=True)  # float64 does not hold them, but their ranks
@@ -230,7 +229,9 @@ def _reduce_by_area(padded: Padded, window: Window, output: Pair, finish: Finish
             if scale != 1:
                 into *= scale
 
-    at_once = _rows_at_once(window, padded.shape, padded.dtype)
+    at_once = output[0]  # on OpenCV's threads
+    if padded.volume.dtype != padded.dtype:
+        at_once = _rows_at_once(output[0], down * padded.shape[1] * padded.shape[2])
     return fill_rows((*output, padded.shape[2]), padded.dtype, at_once, fill)
 
 
@@ -279,13 +280,10 @@ def _find_extremes(volume: Array, layer: Pool, output: Pair, join: np.ufunc, swe
     if not (overlaps and window.dilation == (1, 1) and volume.dtype in _SWEPT and padded.ordered):
         return _join_taps(padded, window, output, join)
     kernel = np.ones(window.size, np.uint8)
-    at_once = _rows_at_once(window, padded.shape, padded.dtype)
-    return _sweep(padded, window, output, at_once, lambda part: sweep(part, kernel, anchor=(0, 0)))
+    return _sweep(padded, window, output, lambda part: sweep(part, kernel, anchor=(0, 0)))
 
 
-def _sweep(
-    padded: Padded, window: Window, output: Pair, at_once: int, run: Callable[[Array], Any], offset: int = 0
-) -> Array:
+def _sweep(padded: Padded, window: Window, output: Pair, run: Callable[[Array], Any], offset: int = 0) -> Array:
     """Return what OpenCV makes of windows, (H', W', C), whose results lie `offset` rows and columns within them."""
     channels, (down, along) = padded.shape[2], window.stride
     width = (output[1] - 1) * along + 1
@@ -298,6 +296,7 @@ def _sweep(
             swept = run(part).reshape(part.shape)[offset:, offset:]
             target[:, :, some] = swept[:height:down, :width:along]
 
+    at_once = max(1, _rows_at_once(padded.shape[0], padded.shape[1] * channels, 2 * window.size[0]) // down)
     return fill_rows((*output, channels), padded.dtype, at_once, fill)
 
 
@@ -314,7 +313,7 @@ def _join_taps(padded: Padded, window: Window, output: Pair, join: np.ufunc) -> 
             rows = rows[:: window.stride[0]]
         _join_axis(rows, 1, window, join, target)
 
-    at_once = _rows_at_once(window, padded.shape, padded.volume.dtype)
+    at_once = _rows_at_once(output[0], padded.shape[1] * padded.shape[2] * padded.dtype.itemsize // 2)
     return fill_rows((*output, padded.shape[2]), padded.dtype, at_once, fill)
 
 
@@ -337,12 +336,11 @@ def _join_axis(source: Array, axis: int, window: Window, join: np.ufunc, out: Ar
     return out
 
 
-def _rows_at_once(window: Window, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """Return how many rows of results are made at a time, so that what they are made of stays in the cache."""
-    row = shape[1] * shape[2] * dtype.itemsize
-    if shape[0] * row <= 2 * _BYTES_AT_ONCE:  # threads would take longer to begin
-        return shape[0]
-    return max(1, _BYTES_AT_ONCE // (window.stride[0] * row), 2 * window.size[0] // window.stride[0])
+def _rows_at_once(rows: int, numbers: int, least: int = 1) -> int:
+    """Return how many of so many rows, each of so many numbers, are worked on at a time."""
+    if rows * numbers <= 2 * _AT_ONCE:  # threads would take longer to begin
+        return max(1, rows)
+    return max(1, _AT_ONCE // numbers, least)
 
 
 RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {  # dtype: of what lies between two values
