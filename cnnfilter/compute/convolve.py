@@ -322,7 +322,7 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish, grid: 
         padded = padded.inner(cut)
         padded.dtype = np.dtype(plan.dtype)
     if plan.phases == "stride":
-        return finish(filter_strided(padded, kernel, stride, exact=exact))
+        return finish(filter_strided(padded, kernel, stride))
     match plan.engine:
         case Engine.DIRECT:
             return filter_directly(padded, kernel, stride, finish, exact=exact)

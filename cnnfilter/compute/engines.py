@@ -76,6 +76,7 @@ SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
+_FEW_STRIPS = 4  # where each takes many calls
 VECTOR = 64  # bytes of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
 _IN_CACHE_AT_ONCE = 1 << 17  # numbers of which each is read several times
 
@@ -103,19 +104,23 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     return _filter_in_strips(laid, padded, stride, finish, padded.dtype)
 
 
-def filter_strided(padded: Padded, kernel: Doubles, stride: Pair, *, exact: bool = False) -> Floats:
+def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
     """Return every s-th result, as the sum over s x s phases of the image by those of the kernel: (H', W', C)."""
     rows, columns = Window((kernel.shape[0], kernel.shape[1]), stride).output(*padded.shape[:2])
-    total: Floats | None = None
-    for row in range(min(stride[0], kernel.shape[0])):
-        for column in range(min(stride[1], kernel.shape[1])):
-            weights = kernel[row :: stride[0], column :: stride[1]]
-            if not weights.any():
-                continue
-            phase = padded.every((row, column), stride)
-            part = filter_directly(phase, weights, (1, 1), UNFINISHED, exact=exact)[:rows, :columns]
-            total = np.array(part) if total is None else np.add(total, part, out=total)
-    return np.zeros((rows, columns, padded.shape[2]), padded.dtype) if total is None else total
+    phases: list[tuple[Padded, Doubles]] = []
+    for start in np.ndindex(min(stride[0], kernel.shape[0]), min(stride[1], kernel.shape[1])):
+        weights = kernel[start[0] :: stride[0], start[1] :: stride[1]]
+        if weights.any():
+            phases.append((padded.every((start[0], start[1]), stride), weights))
+
+    def fill(first: int, target: Floats) -> None:
+        target[...] = 0
+        for phase, weights in phases:
+            bottom = phase.shape[0] - (first + len(target) + len(weights) - 1)
+            part = phase.inner((first, 0, bottom, phase.shape[1] - columns - weights.shape[1] + 1))
+            target += filter_directly(part, weights, (1, 1), UNFINISHED)
+
+    return fill_rows((rows, columns, padded.shape[2]), padded.dtype, -(-rows // _FEW_STRIPS) or 1, fill)
 
 
 def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair, *, exact: bool = False) -> Floats:

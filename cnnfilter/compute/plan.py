@@ -98,6 +98,7 @@ class Plan(NamedTuple):
 
 _SLOWER = {"float32": 1.0, "float64": 2.2}  # how many times as long an arithmetic takes
 _SMALL = 150.0  # microseconds: what costs less is not worth a look at the kernel, which takes as long
+_MOST_IN_CACHE = 50  # weights of a column and a row together; rows under more of them leave the cache
 _FEW_TO_LAY = 9  # weights with which no engine is as fast as OpenCV, unless it reads 8 bits as they are
 LARGEST_DIRECT = {"float32": 129, "float64": 49}  # filter2D takes a Fourier transform beyond: its dft_filter_size
 
@@ -207,8 +208,11 @@ def _plan_diagonal(laid: LaidKernel) -> list[Plan]:
 def _plan_boxes(laid: LaidKernel) -> Plan:
     """Return the plan for weights that are all equal."""
     (height, width), numbers = laid.weights.shape, laid.numbers
-    if numbers.narrow:
-        price = 20 + laid.values * 0.45 if numbers.whole else 60 + laid.values * (0.80 + 0.005 * height)
+    if not numbers.whole:
+        sums = height.bit_length() + height.bit_count()  # of twice as many each time
+        price = 60 + laid.values * (0.5 + (0.1 + 0.4 * sums) / laid.task.stride[0])
+    elif numbers.narrow:
+        price = 20 + laid.values * 0.45
     else:
         price = 60 + laid.values * (1.50 + 0.010 * height)
     return laid.plan(Engine.BOXES, price, f"{height}x{width} equal weights", exact=numbers.whole)
@@ -225,6 +229,7 @@ def _plan_factors(laid: LaidKernel) -> list[Plan]:
     if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
         return []
     each = (0.10 + 0.025 * sum(weights.shape)) if numbers.narrow else (0.75 + 0.029 * sum(weights.shape))
+    each += 0.06 * max(sum(weights.shape) - _MOST_IN_CACHE, 0)
     opencv = 20 + laid.values * (len(factors) * each + (len(factors) - 1) * 0.8)
     bands = 120 + laid.values * (2.1 if task.channels > 1 else 0.8)
     for column, row in factors:
@@ -252,7 +257,7 @@ def _plan_strides(laid: LaidKernel) -> list[Plan]:
     if parts[0].size > LARGEST_DIRECT[laid.numbers.dtype]:
         return []
     phases = sum(bool(part.any()) for part in parts)
-    each = _price_phase(laid.task.stride, laid.task.channels) + 0.021 * laid.nonzero / phases
+    each = (1.6 if laid.task.channels == 1 else 2.4) + 0.021 * laid.nonzero / phases
     price = phases * (10 + laid.values / laid.kept * each)
     note = f", every {show_pair(laid.task.stride)}th result"
     return [laid.plan(Engine.DIRECT, price, phases="stride", note=note)]
