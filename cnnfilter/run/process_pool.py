@@ -42,9 +42,8 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 _STOCK, _MOST_IN_STOCK = 0.05, 32
 """Seconds of work that a worker has ahead of it where tasks are short, and the most tasks that this may be."""
 
-_PAUSE = 0.5
-"""The share of the time that workers have tasks for in which nobody looks at them: to be woken costs as much as a short
-task."""
+_PAUSE = 0.004
+"""Seconds in which nobody looks at workers that have tasks ahead: to be woken costs as much as a short task."""
 
 _REPORTS_AHEAD = 1000
 """So many inputs may be done before one ahead of them, as far as they leave no more than a few lines behind."""
@@ -224,9 +223,8 @@ class _Pool:
     def _receive(self) -> None:
         """Wait for workers that are done or dead, and replace these."""
         lines = list[Any](wait(self._workers, 0))
-        ahead = min(map(len, self._tasks.values()), default=0) - 1
-        if not lines and ahead > 0:
-            sleep(min(_STOCK, ahead * self._pace * len(self._workers)) * _PAUSE)
+        if not lines and all(len(tasks) > 1 for tasks in self._tasks.values()):
+            sleep(_PAUSE)
         for line in lines or list[Any](wait(self._workers)):
             try:
                 outcome = line.recv()
