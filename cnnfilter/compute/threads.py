@@ -23,7 +23,7 @@ _MOST_AT_ONCE = 3 << 19
 _LEAST_AT_ONCE = 1 << 19
 """Numbers whose calls cost more than what another core would save."""
 
-_SHARES = 12
+_SHARES = 6
 """Strips for cores to share: so many are filtered in the least time, grey or of colours, whatever their size."""
 
 _KERNELS = 8
@@ -41,7 +41,7 @@ def choose_rows(rows: int, numbers: int, size: int, stride: int) -> int:
     Examples
     --------
     >>> choose_rows(2000, 3000, 5, 1), choose_rows(100, 100, 5, 1)
-    (174, 5242)
+    (333, 5242)
     """
     least = max(_LEAST_AT_ONCE // numbers, min(_KERNELS * size, rows * stride // 4))
     most = max(_MOST_AT_ONCE // numbers, least)
