@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import pairwise, product
+from itertools import product
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -20,11 +22,14 @@ from cnnfilter.nn.geometry import Pair, Window
 _LARGEST_PRODUCT = 1 << 18
 """Multiplications on one thread of OpenBLAS: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
 
-_WINDOWS = 128, 96, 64, 48, 32, 24, 16, 8
+_WINDOWS = 128, 64, 32, 16, 8
 """Windows of a product: OpenBLAS adds up those of each of 8 rows in one order on every processor that it knows."""
 
 _DEEPEST = 128
 """Weights of a product, for each output: with the most outputs it takes 32 windows, at nearly the processor's peak."""
+
+_DEEPEST_PATCH = 512
+"""The same for weights of a few channels, whose windows are copied: fewer parts are worth slower products."""
 
 _MOST_OUTPUTS = 64
 """Outputs of a product."""
@@ -39,11 +44,19 @@ _IN_CACHE = 3 << 17  # numbers that are read several times, 1.5 MB: what a core 
 _WORTH_A_THREAD = 1 << 21  # products that take as long as a thread to begin
 _WORTH_PACKING = 1 << 18  # weights that take as long
 _AT_ONCE = 1 << 17  # products held at a time: 1 MB, in the cache of a core
+_SUMMED_AT_ONCE = 1 << 18  # products of all parts: as large, and enough for each call to take longer than Python does
 _FEW_CHANNELS = 16  # fewer numbers side by side are copied faster along the rows of the image
 
 
 Matrices = dict[int, Floats]
-"""A bank as matrices (kh kw in, some of out), by the first of their outputs."""
+"""A bank as matrices, by the first of their outputs: (kh, kw in, some of out), or (kh, kw, parts, in / parts, out)."""
+
+
+class WindowPart(NamedTuple):
+    """Windows (..., windows, weights) that have the weights at a `place` of the matrices."""
+
+    windows: Floats
+    place: tuple[slice, ...]
 
 
 def multiply_patches(
@@ -66,43 +79,35 @@ def multiply_patches(
     matrices = matrices or pack_bank(bank, groups, dtype)
     results = np.empty((rows, columns, bank.shape[3]), dtype)
     memory = reuse_memory(dtype)
-    few = inputs <= _FEW_CHANNELS
     sources = [
-        (_Patches if few else _Shifts)(padded.channels(slice(group * inputs, (group + 1) * inputs)), window, columns)
+        (_Patches if inputs <= _FEW_CHANNELS else _Shifts)(
+            padded.channels(slice(group * inputs, (group + 1) * inputs)), window, columns
+        )
         for group in range(groups)
     ]
 
-    def fill(tile: tuple[int, list[int]]) -> None:
-        first, lefts = tile
-        target = results[first : first + at_once]
+    def fill(first: int, lefts: Iterable[int], parts: list[WindowPart]) -> None:
+        target, group = results[first : first + at_once], 0 if parts else -1
         for left in lefts:
-            source = sources[left // outputs]
-            if left == lefts[0] or left % outputs == 0:
-                parts = source.read(first, len(target), memory)
-            count = min(_MOST_OUTPUTS, outputs - left % outputs)
-            sums = target
-            if source.width > columns or matrices[left].shape[1] != bank.shape[3]:
-                sums = memory("sums", len(target), source.width, matrices[left].shape[1])
-            _multiply(parts, matrices[left], sums.reshape(-1, sums.shape[2])[: len(parts[0])], memory)
+            source, matrix = sources[left // outputs], matrices[left]
+            if left // outputs != group:
+                group, parts = left // outputs, source.read(first, len(target), memory)
+            count, sums = min(_MOST_OUTPUTS, outputs - left % outputs), target
+            if source.width > columns or matrix.shape[-1] != bank.shape[3]:
+                sums = memory("sums", len(target), source.width, matrix.shape[-1])
+            _multiply(parts, matrix, sums.reshape(-1, matrix.shape[-1])[: parts[0].windows.shape[-2]], memory)
             finish.write(sums[:, :columns, :count], target, slice(left, left + count))
 
-    at_once, pieces = _share(rows, sources[0], bank.shape, len(matrices))
-    edges = [number * len(matrices) // pieces for number in range(pieces + 1)]
-    runs = [list(matrices)[start:stop] for start, stop in pairwise(edges)]
-    make_tiles([(first, lefts) for first in range(0, rows, at_once) for lefts in runs], fill)
+    cores = count_cores() if rows * columns * bank.size > _WORTH_A_THREAD else 1
+    at_once = min(rows, max(_IN_CACHE // (sources[0].width * sources[0].numbers), sources[0].least))
+    if rows < cores * at_once and len(matrices) >= cores > 1:  # too few rows for all cores: they share the outputs
+        at_once = rows
+        parts = sources[0].read(0, rows, memory) if groups == 1 else []
+        make_tiles(list(matrices), lambda left: fill(0, [left], parts))
+    else:
+        at_once = -(-rows // (-(-rows // (at_once * cores)) * cores))
+        make_tiles(range(0, rows, at_once), lambda first: fill(first, matrices, []))
     return results
-
-
-def _share(rows: int, source: _Patches | _Shifts, shape: tuple[int, ...], matrices: int) -> Pair:
-    """Return how many rows of results a (kh, kw, in, out) bank makes at a time, and in how many runs of its matrices.
-
-    Rows are as many as keep windows and sums in the cache, and at least `source.least`; cores share the matrices where
-    there are too few of these rows for all.
-    """
-    at_once = min(rows, max(_IN_CACHE // (source.width * source.numbers), source.least))
-    cores = count_cores() if rows * source.width * prod(shape) > _WORTH_A_THREAD else 1
-    pieces = min(matrices, -(-cores * at_once // rows))
-    return min(at_once, -(-rows * pieces // cores)), pieces
 
 
 @lru_cache(maxsize=256)
@@ -124,7 +129,9 @@ def _count_windows(weights: int, outputs: int, dtype: np.dtype[np.floating]) -> 
 
 def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matrices:
     """Return a (kh, kw, in, out) bank as matrices, with zeros for as many outputs as fill up a vector."""
-    outputs, depth = bank.shape[3] // groups, prod(bank.shape[:3])
+    height, width, inputs, outputs = *bank.shape[:3], bank.shape[3] // groups
+    parts = 1 if inputs <= _FEW_CHANNELS else len(_cut(inputs, _DEEPEST))
+    shape = (height, -1) if inputs <= _FEW_CHANNELS else (height, width, parts, -1)
     firsts = [
         left for group in range(0, bank.shape[3], outputs) for left in range(group, group + outputs, _MOST_OUTPUTS)
     ]
@@ -132,9 +139,9 @@ def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matric
 
     def make(left: int) -> None:
         some = bank[..., left : left - left % outputs + min(left % outputs + _MOST_OUTPUTS, outputs)]
-        if missing := -some.shape[3] % _VECTOR:
-            some = np.pad(some, ((0, 0), (0, 0), (0, 0), (0, missing)))
-        matrices[left] = np.ascontiguousarray(some, dtype).reshape(depth, -1)
+        if any(missing := (-inputs % parts, -some.shape[3] % _VECTOR)):
+            some = np.pad(some, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])))
+        matrices[left] = np.ascontiguousarray(some, dtype).reshape(*shape, some.shape[3])
 
     if bank.size > _WORTH_PACKING:
         make_tiles(firsts, make)
@@ -157,8 +164,8 @@ class _Patches:
         self._padded, self._window, self.width = padded, window, columns
         self.numbers = prod(window.size) * padded.shape[2]
 
-    def read(self, first: int, rows: int, memory: Memory) -> list[Floats]:
-        """Return the windows of some rows of results in parts (windows, weights), in the order of the weights."""
+    def read(self, first: int, rows: int, memory: Memory) -> list[WindowPart]:
+        """Return the windows of some rows of results."""
         (down, along), (apart, aside) = self._window.stride, self._window.dilation
         source = self._padded.peek(
             slice(first * down, first * down + (rows - 1) * down + self._window.extent[0]), memory
@@ -170,13 +177,15 @@ class _Patches:
         size = *self._window.size, source.shape[2], rows, self.width
         to_row, to_column, to_channel = source.strides
         steps = to_row * apart, to_column * aside, to_channel, to_row * down, to_column * along
-        windows, parts = as_strided(source, size, steps), []
-        for part in _cut(size[0], prod(size[1:3])):
+        windows, parts = as_strided(source, size, steps), list[WindowPart]()
+        for part in _cut(size[0], _DEEPEST_PATCH // prod(size[1:3])):
             some = windows[part] if by_weights else windows[part].transpose(3, 4, 0, 1, 2)
             patches = memory(f"patches {part.start}", *some.shape)
             np.copyto(patches, some)
             count = (part.stop - part.start) * prod(size[1:3])
-            parts.append(patches.reshape(count, -1).T if by_weights else patches.reshape(-1, count))
+            parts.append(
+                WindowPart(patches.reshape(count, -1).T if by_weights else patches.reshape(-1, count), (part,))
+            )
         return parts
 
 
@@ -189,83 +198,118 @@ class _Shifts:
     """
 
     def __init__(self, padded: Padded, window: Window, columns: int) -> None:
-        steps = zip(window.size, window.dilation, window.stride, strict=True)
-        down, along = ([divmod(number * gap, step) for number in range(size)] for size, gap, step in steps)
-        self._places, self._columns = list(product(down, along)), columns
-        parts = _cut(padded.shape[2], 1)
+        self._columns, parts = columns, _cut(padded.shape[2], _DEEPEST)
+        axes = zip(window.size, window.dilation, window.stride, strict=True)
+        self._down, self._along = (_find_runs(size, apart, step) for size, apart, step in axes)
         self._images = {
             (row, column): [padded.channels(part).every((row, column), window.stride) for part in parts]
-            for row, column in product({phase for _, phase in down}, {phase for _, phase in along})
+            for row, column in product(self._down, self._along)
         }
-        self._more, self.least = max(start for start, _ in down), len(down)
+        self._more, self.least = max(run.last for run in self._down.values()), window.size[0]
         self.width = max(images[0].shape[1] for images in self._images.values())
         self.numbers = padded.shape[2] * len(self._images) + 2 * _MOST_OUTPUTS
 
-    def read(self, first: int, rows: int, memory: Memory) -> list[Floats]:
-        """Return the windows of some rows of results in parts (windows, weights), in the order of the weights."""
-        lines = slice(first, first + rows + self._more)
-        images = {
-            phase: [self._lay(part, lines, memory, f"{phase} {number}") for number, part in enumerate(parts)]
-            for phase, parts in self._images.items()
-        }
-        count = (rows - 1) * self.width + self._columns
-        return [
-            image[row * self.width + column :][:count]
-            for (row, row_phase), (column, column_phase) in self._places
-            for image in images[row_phase, column_phase]
-        ]
+    def read(self, first: int, rows: int, memory: Memory) -> list[WindowPart]:
+        """Return the windows of some rows of results."""
+        lines, parts = slice(first, first + rows + self._more), []
+        for (row, column), images in self._images.items():
+            image, down, along = (
+                self._lay(images, lines, memory, f"{row} {column}"),
+                self._down[row],
+                self._along[column],
+            )
+            image = image[:, down.first * self.width + along.first :]
+            to_part, to_pixel, to_channel = image.strides
+            size = down.number, along.number, len(image), (rows - 1) * self.width + self._columns, image.shape[2]
+            steps = down.step * self.width * to_pixel, along.step * to_pixel, to_part, to_pixel, to_channel
+            parts.append(WindowPart(as_strided(image, size, steps), (down.weights, along.weights)))
+        return parts
 
-    def _lay(self, part: Padded, lines: slice, memory: Memory, name: str) -> Floats:
-        """Return some lines of a part of the image, each `width` pixels: (pixels, channels)."""
-        lines = slice(lines.start, min(lines.stop, part.shape[0]))
-        if part.shape[1] == self.width and part.follows_volume:
-            image = part.peek(lines, lambda _, *shape: memory(name, *shape))
+    def _lay(self, images: list[Padded], lines: slice, memory: Memory, name: str) -> Floats:
+        """Return some lines of an image, each `width` pixels, in parts of the channels: (parts, pixels, channels)."""
+        lines = slice(lines.start, min(lines.stop, images[0].shape[0]))
+        height, width, channels = lines.stop - lines.start, *images[0].shape[1:]
+        if len(images) == 1 and width == self.width and images[0].follows_volume:
+            image = images[0].peek(lines, lambda _, *shape: memory(name, *shape))
             if image.flags.c_contiguous:
-                return image.reshape(-1, image.shape[2])
-        image = memory(name, lines.stop - lines.start, self.width, part.shape[2])
-        image[:, part.shape[1] :] = 0
-        part.read(lines, slice(None), image[:, : part.shape[1]])
-        return image.reshape(-1, image.shape[2])
+                return image.reshape(1, -1, channels)
+        laid = memory(name, len(images), height, self.width, channels)
+        laid[:, :, width:] = 0
+        laid[-1, :, :, images[-1].shape[2] :] = 0
+        for image, part in zip(laid, images, strict=True):
+            part.read(lines, slice(None), image[:, :width, : part.shape[2]])
+        return laid.reshape(len(images), -1, channels)
 
 
-def _cut(count: int, weights: int) -> list[slice]:
-    """Return so many rows, or channels, of some weights each, in parts for one product, as alike as can be."""
-    size = -(-count // -(-count // max(1, _DEEPEST // weights)))
+class _Shift(NamedTuple):
+    """Weights along an axis that are laid on one of the images that a stride makes: `number`, `step` pixels apart."""
+
+    weights: slice
+    first: int
+    step: int
+    number: int
+
+    @property
+    def last(self) -> int:
+        """The pixel under the last weight."""
+        return self.first + self.step * (self.number - 1)
+
+
+def _find_runs(size: int, apart: int, stride: int) -> dict[int, _Shift]:
+    """Return the weights along an axis, `apart` pixels from one another, by the first pixel of their image."""
+    runs = {}
+    for phase in {number * apart % stride for number in range(size)}:
+        weights = [number for number in range(size) if number * apart % stride == phase]
+        step = weights[1] - weights[0] if len(weights) > 1 else 1
+        runs[phase] = _Shift(
+            slice(weights[0], weights[-1] + 1, step), weights[0] * apart // stride, step * apart // stride, len(weights)
+        )
+    return runs
+
+
+def _cut(count: int, most: int) -> list[slice]:
+    """Return so many rows or channels in parts of at most `most`, as alike as can be."""
+    size = -(-count // -(-count // max(1, most)))
     return [slice(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def _multiply(parts: list[Floats], matrix: Floats, sums: Floats, memory: Memory) -> None:
-    """Write the sums of (windows, weights) parts times their rows of a (depth, out) matrix: (windows, out)."""
-    exact = np.zeros(sums.shape) if len(parts) > _MOST_PARTS and matrix.dtype == np.float32 else None
-    first = 0
-    for part in parts:
-        weights = matrix[first : first + part.shape[1]]
-        if first == 0 and exact is None:
-            _multiply_part(part, weights, sums)
-        else:
-            into = sums if exact is None else exact
-            into += _multiply_part(part, weights, memory("products", *sums.shape))
-        first += part.shape[1]
-    if exact is not None:
-        sums[...] = exact
+def _multiply(parts: list[WindowPart], matrix: Floats, sums: Floats, memory: Memory) -> None:
+    """Write into `sums`, (windows, out), those of all parts times their weights of a matrix."""
+    bank = [matrix[part.place].reshape(*part.windows.shape[:-2], -1, sums.shape[1]) for part in parts]
+    counts = [prod(weights.shape[:-2]) for weights in bank]
+    number = sum(counts)
+    if number == 1:
+        _multiply_part(parts[0].windows, bank[0], sums)
+        return
+    exact = np.float64 if number > _MOST_PARTS else matrix.dtype
+    several = -(-len(sums) * number * sums.shape[1] // _SUMMED_AT_ONCE)
+    at_once = -(-len(sums) // (several * _WINDOWS[0])) * _WINDOWS[0]
+    for start in range(0, len(sums), at_once):
+        stop = min(start + at_once, len(sums))
+        some = slice(max(0, min(start, stop - _WINDOWS[0])), stop)  # fewer would be filled up with zeros
+        products, first = memory("products", number, some.stop - some.start, sums.shape[1]), 0
+        for part, weights, count in zip(parts, bank, counts, strict=True):
+            into = products[first : first + count].reshape(*weights.shape[:-2], *products.shape[1:])
+            _multiply_part(part.windows[..., some, :], weights, into)
+            first += count
+        np.add.reduce(products, axis=0, dtype=exact, out=sums[some])
 
 
-def _multiply_part(windows: Floats, weights: Floats, products: Floats) -> Floats:
-    """Return (n, depth) windows times (depth, out) weights, in `products`, so many at a time as BLAS treats alike."""
-    at_once = _count_windows(*weights.shape, weights.dtype)
-    count, depth = windows.shape
+def _multiply_part(windows: Floats, weights: Floats, products: Floats) -> None:
+    """Write the products of (..., n, depth) windows and (..., depth, out) weights: (..., n, out)."""
+    (*several, count, depth), outputs = windows.shape, weights.shape[-1]
+    at_once = _count_windows(depth, outputs, weights.dtype)
     if count < at_once:
-        filled = np.zeros((at_once, depth), windows.dtype)
-        filled[:count] = windows
-        products[...] = (filled @ weights)[:count]
-        return products
+        filled = np.zeros((*several, at_once, depth), windows.dtype)
+        filled[..., :count, :] = windows
+        products[...] = np.matmul(filled, weights)[..., :count, :]
+        return
     whole = count - count % at_once
-    np.matmul(
-        windows[:whole].reshape(-1, at_once, depth), weights, out=products[:whole].reshape(-1, at_once, len(weights.T))
-    )
+    blocks = windows[..., :whole, :].reshape(*several, -1, at_once, depth)
+    into = products[..., :whole, :].reshape(*several, -1, at_once, outputs)
+    np.matmul(blocks, weights[..., None, :, :], out=into)
     if whole < count:
-        np.matmul(windows[-at_once:], weights, out=products[-at_once:])
-    return products
+        np.matmul(windows[..., -at_once:, :], weights, out=products[..., -at_once:, :])
 
 
 def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
