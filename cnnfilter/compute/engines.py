@@ -152,8 +152,10 @@ def filter_separably(
             total = part if total is None else np.add(total, part, out=total)
         return np.asarray(total)
 
-    laid = _Filtering(run, (len(factors[0][0]), len(factors[0][1])), exact=exact)
-    return _filter_in_strips(laid, padded.in_own_type(), stride, finish, padded.dtype)
+    laid, own = _Filtering(run, (len(factors[0][0]), len(factors[0][1])), exact=exact), padded.in_own_type()
+    if stride == (1, 1) and own.dtype != padded.dtype and laid.has_native_border(own) and finish.does_nothing:
+        return _filter_at_once(laid, own)  # fewer bytes are read than written, and strips would be written twice
+    return _filter_in_strips(laid, own, stride, finish, padded.dtype)
 
 
 def sum_boxes(padded: Padded, size: Pair, weight: float, stride: Pair, finish: Finish, *, exact: bool) -> Floats:
