@@ -63,6 +63,11 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
+    if "multiprocessing.forkserver" in sys.modules:  # workers of a cluster: its folder outlives so sudden an end
+        from multiprocessing.util import get_temp_dir  # noqa: PLC0415
+        from shutil import rmtree  # noqa: PLC0415
+
+        rmtree(get_temp_dir(), ignore_errors=True)
     os._exit(status)
 
 

@@ -320,6 +320,17 @@ def test_workers_that_do_not_start_are_one_line(many: list[str], monkeypatch: py
     assert (done.exit_code, done.stderr) == (1, message)
 
 
+@pytest.mark.usefixtures("desk")
+def test_local_workers_leave_no_folder_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    command = [sys.executable, "-m", "cnnfilter", "pool", "in/rgb.png", "-o", "there/", "--cluster", "local:1"]
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in folder.iterdir()] == ["dask-scratch-space"]  # Dask's own locks, for all that come
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
