@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -321,14 +322,20 @@ def test_workers_that_do_not_start_are_one_line(many: list[str], monkeypatch: py
 
 
 @pytest.mark.usefixtures("desk")
-def test_local_workers_leave_no_folder_behind(tmp_path: Path) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+def test_local_workers_leave_no_folder_behind() -> None:
     command = [sys.executable, "-m", "cnnfilter", "pool", "in/rgb.png", "-o", "there/", "--cluster", "local:1"]
-    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [path.name for path in folder.iterdir()] == ["dask-scratch-space"]  # Dask's own locks, for all that come
+    with TemporaryDirectory() as folder:  # its name is short, as those of sockets are
+        environment = {**os.environ, "TMPDIR": folder, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [path.name for path in Path(folder).iterdir()] == [
+            "dask-scratch-space"
+        ]  # Dask's own locks, for all that come
+
+
+def test_no_input_at_all_is_not_sent(tmp_path: Path) -> None:
+    done = run("pool", "-r", str(tmp_path / "none"), "-o", str(tmp_path / "out/"), "--cluster", "local:1")
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1), done.stderr
 
 
 @pytest.mark.parametrize(

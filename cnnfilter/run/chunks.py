@@ -59,6 +59,11 @@ class Area(NamedTuple):
     rows: slice
     columns: slice
 
+    @property
+    def corner(self) -> Area:
+        """The first pixel of the area."""
+        return Area(*(slice(side.start, side.start + 1) for side in self))
+
 
 class AreaLevels(NamedTuple):
     """What was made of an area: its levels, unless they are written, the brightest, and how many were clipped."""
@@ -309,24 +314,30 @@ def _filter_array(job: Job, work: Work, outcome: Outcome, filtering: Filtering, 
 
 def _fill(filter_: ArrayFilter, cluster: Cluster | None) -> tuple[Array, list[AreaLevels]]:
     """Make the target, if it is an array, or the pixels of a file; return these, and what was made of each area."""
-    first, *others = filter_.areas()
-    made = filter_.make(first)
+    areas = filter_.areas()
+    made = filter_.make(areas[0].corner if len(areas) > 1 else areas[0])  # the type of all levels
     assert made.levels is not None
-    parts = [made._replace(levels=None)]
-    if filter_.is_array:
-        filter_.create(made.levels.dtype)
-        filter_.write(first, made)
-        _visit(filter_, others, "fill", cluster, lambda _, part: parts.append(part))
-        complete_array(reopen_array(filter_.target), filter_.target)
-        return np.empty(0), parts
-    pixels = np.empty(filter_.target_shape, made.levels.dtype)
-    pixels[filter_.place(first)] = made.levels
+    parts: list[AreaLevels] = []
+    is_array, pixels = filter_.is_array, np.empty(0)
 
     def put(area: Area, part: AreaLevels) -> None:
-        pixels[filter_.place(area)] = part.levels
+        if part.levels is not None:
+            pixels[filter_.place(area)] = part.levels
         parts.append(part._replace(levels=None))
 
-    _visit(filter_, others, "make", cluster, put)
+    if is_array:
+        filter_.create(made.levels.dtype)
+    else:
+        pixels = np.empty(filter_.target_shape, made.levels.dtype)
+    if len(areas) > 1:
+        _visit(filter_, areas, "fill" if is_array else "make", cluster, put)
+    elif is_array:
+        filter_.write(areas[0], made)
+        put(areas[0], made._replace(levels=None))
+    else:
+        put(areas[0], made)
+    if is_array:
+        complete_array(reopen_array(filter_.target), filter_.target)
     return pixels, parts
 
 

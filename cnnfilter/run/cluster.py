@@ -76,13 +76,14 @@ def run_on_cluster(work: Work, hear: Callable[[Outcome], None]) -> None:
 
     `ClusterError` if there is no scheduler, or it goes away; what has been written by then stays.
     """
+    if not work.inputs:
+        return
     settings, fails = work.settings, False
     filtering = Filtering(work._replace(begun=time_ns()))
     inputs = takewhile(lambda _jobs: not (fails and settings.fail_fast), work.inputs)
     size = 1 if settings.fail_fast else 0 if can_share(work.inputs) else len(work.inputs)
     with connected(settings.cluster or "") as cluster:
-        for jobs in work.inputs[:1]:
-            _check_folders(cluster.client, jobs[0])
+        _check_folders(cluster.client, work.inputs[0][0])
         batch = ClusterTasks(cluster, (_filter_input, filtering), _lose, size=size, fail_fast=settings.fail_fast)
         with closing(batch.run(inputs, len(work.inputs))) as outcomes:
             for outcome in outcomes:
