@@ -70,9 +70,9 @@ def multiply_patches(
 ) -> Floats:
     """Return the feature maps of a (kh, kw, in / groups, out) bank, packed in `matrices` if given: (H', W', out).
 
-    Every window is a row of its pixels, every kernel a column. Patches are gathered for a few output rows at a time, so
-    that they stay in the cache until BLAS has read them (Chellapilla, Puri and Simard, High performance convolutional
-    neural networks for document processing, 2006).
+    Every window is a row of its pixels, every kernel a column (Chellapilla, Puri and Simard, High performance
+    convolutional neural networks for document processing, 2006). Windows are made for a few output rows at a time, so
+    that they stay in the cache until BLAS has read them.
     """
     rows, columns = output
     inputs, outputs, dtype = bank.shape[2], bank.shape[3] // groups, padded.dtype
@@ -167,9 +167,8 @@ class _Patches:
     def read(self, first: int, rows: int, memory: Memory) -> list[WindowPart]:
         """Return the windows of some rows of results."""
         (down, along), (apart, aside) = self._window.stride, self._window.dilation
-        source = self._padded.peek(
-            slice(first * down, first * down + (rows - 1) * down + self._window.extent[0]), memory
-        )
+        last = (first + rows - 1) * down + self._window.extent[0]
+        source = self._padded.peek(slice(first * down, last), memory)
         if by_weights := along == 1:  # copied along the rows of the image
             planes = memory("planes", source.shape[2], *source.shape[:2])
             np.copyto(planes, source.transpose(2, 0, 1))
@@ -183,9 +182,8 @@ class _Patches:
             patches = memory(f"patches {part.start}", *some.shape)
             np.copyto(patches, some)
             count = (part.stop - part.start) * prod(size[1:3])
-            parts.append(
-                WindowPart(patches.reshape(count, -1).T if by_weights else patches.reshape(-1, count), (part,))
-            )
+            laid = patches.reshape(count, -1).T if by_weights else patches.reshape(-1, count)
+            parts.append(WindowPart(laid, (part,)))
         return parts
 
 
@@ -200,7 +198,7 @@ class _Shifts:
     def __init__(self, padded: Padded, window: Window, columns: int) -> None:
         self._columns, parts = columns, _cut(padded.shape[2], _DEEPEST)
         axes = zip(window.size, window.dilation, window.stride, strict=True)
-        self._down, self._along = (_find_runs(size, apart, step) for size, apart, step in axes)
+        self._down, self._along = (_find_shifts(size, apart, step) for size, apart, step in axes)
         self._images = {
             (row, column): [padded.channels(part).every((row, column), window.stride) for part in parts]
             for row, column in product(self._down, self._along)
@@ -213,12 +211,8 @@ class _Shifts:
         """Return the windows of some rows of results."""
         lines, parts = slice(first, first + rows + self._more), []
         for (row, column), images in self._images.items():
-            image, down, along = (
-                self._lay(images, lines, memory, f"{row} {column}"),
-                self._down[row],
-                self._along[column],
-            )
-            image = image[:, down.first * self.width + along.first :]
+            down, along = self._down[row], self._along[column]
+            image = self._lay(images, lines, memory, f"{row} {column}")[:, down.first * self.width + along.first :]
             to_part, to_pixel, to_channel = image.strides
             size = down.number, along.number, len(image), (rows - 1) * self.width + self._columns, image.shape[2]
             steps = down.step * self.width * to_pixel, along.step * to_pixel, to_part, to_pixel, to_channel
@@ -255,7 +249,7 @@ class _Shift(NamedTuple):
         return self.first + self.step * (self.number - 1)
 
 
-def _find_runs(size: int, apart: int, stride: int) -> dict[int, _Shift]:
+def _find_shifts(size: int, apart: int, stride: int) -> dict[int, _Shift]:
     """Return the weights along an axis, `apart` pixels from one another, by the first pixel of their image."""
     runs = {}
     for phase in {number * apart % stride for number in range(size)}:

@@ -321,7 +321,9 @@ def _fill(filter_: ArrayFilter, cluster: Cluster | None) -> tuple[Array, list[Ar
     is_array, pixels = filter_.is_array, np.empty(0)
 
     def put(area: Area, part: AreaLevels) -> None:
-        if part.levels is not None:
+        if part.levels is not None and is_array:
+            filter_.write(area, part)
+        elif part.levels is not None:
             pixels[filter_.place(area)] = part.levels
         parts.append(part._replace(levels=None))
 
@@ -331,9 +333,6 @@ def _fill(filter_: ArrayFilter, cluster: Cluster | None) -> tuple[Array, list[Ar
         pixels = np.empty(filter_.target_shape, made.levels.dtype)
     if len(areas) > 1:
         _visit(filter_, areas, "fill" if is_array else "make", cluster, put)
-    elif is_array:
-        filter_.write(areas[0], made)
-        put(areas[0], made._replace(levels=None))
     else:
         put(areas[0], made)
     if is_array:
