@@ -76,8 +76,9 @@ SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
+_FEW_ON_INTEGERS = 3  # weights that OpenCV lays on 8 and 16 bits, number by number, before a copy of floats is made
 _FEW_STRIPS = 4  # where each takes many calls
-VECTOR = 64  # bytes of a row that OpenCV's filters work on at a time, by the widest processor; the rest is scalar
+VECTOR = 32  # bytes of a row that OpenCV's filters work on at a time, of any processor; the rest is scalar
 _IN_CACHE_AT_ONCE = 1 << 17  # numbers of which each is read several times
 
 Filter = Callable[[Array, Pair, int], Array]
@@ -95,13 +96,14 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
         return np.asarray(cv2.filter2D(image, depth, weights, anchor=anchor, delta=bias, borderType=border))
 
     laid = _Filtering(run, (kernel.shape[0], kernel.shape[1]), exact=exact)
+    source = padded.in_own_type() if exact and np.count_nonzero(kernel) <= _FEW_ON_INTEGERS else padded
     if stride == (1, 1) and laid.has_native_border(padded):
         if finish.narrow is not None:
             narrow = partial(run, depth=_DEPTHS[finish.narrow], bias=float(finish.bias[0]))
             return laid._replace(run=narrow).filter_rows(padded, slice(0, padded.shape[0]))
-        if padded.volume.dtype == padded.dtype and finish.does_nothing:
-            return _filter_at_once(laid, padded)
-    return _filter_in_strips(laid, padded, stride, finish, padded.dtype)
+        if source.volume.dtype == source.dtype and finish.does_nothing:
+            return _filter_at_once(laid, source)
+    return _filter_in_strips(laid, source, stride, finish, padded.dtype)
 
 
 def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
