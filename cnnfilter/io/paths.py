@@ -159,12 +159,15 @@ def plan_outputs(sources: Sequence[str], request: OutputRequest, *, only_shows: 
     labels = request.layers or list(map(as_file_name, request.kernels)) or [""]
     if request.copies:
         labels = [str(copy).zfill(len(str(request.copies))) for copy in range(1, request.copies + 1)]
+    width = len(str(len(sources)))
     jobs = [
-        _name_job(source, f"{index:0{len(str(len(sources)))}}", page, kernel, label, request)
+        _name_job(source, f"{index:0{width}}", page, kernel, label, request)
         for index, source in enumerate(sources, 1)
         for page in ([request.page] if request.page else range(1, request.pages.get(source, 1) + 1))
         for kernel, label in enumerate(labels)
     ]
+    for folder in dict.fromkeys(os.path.dirname(job.target) for job in jobs if isinstance(job.target, Path)):
+        _check_folder(Path(folder))
     _check_collisions(jobs, sources, request)
     return jobs
 
@@ -196,7 +199,7 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
     target = as_path(place)
     format_name, is_stream = str(target), False
     if not request.format_:
-        find_format(target)
+        find_format(format_name)
     else:
         is_stream = accepts_bytes(target)
         named = ZARR if is_array(target) else FORMATS.get(target.suffix.lower())
@@ -204,8 +207,6 @@ def _name_job(source: str, index: str, page: int, kernel: int, label: str, reque
             format_name += f" as {suffix}"
     if (obstacle := find_obstacle(target, makes_folder=in_folder or is_template)) and not is_stream:
         raise OutputError(obstacle, path=target)
-    if not isinstance(target, Address):
-        _check_folder(target.parent)
     layer = label if request.layers else ""
     own = page if pages > 1 and not request.page else 0
     return Job(source, number, target, format_name, layer, is_stream=is_stream, page=own, copy=copy)
