@@ -337,7 +337,7 @@ def carry_out(plan: Plan, padded: Padded, window: Window, finish: Finish, grid: 
             bank = np.repeat(kernel[:, :, None, None], padded.shape[2], axis=3)
             window = Window(size, stride)
             return add_taps(padded, bank, window, window.output(*padded.shape[:2]), finish)
-    from cnnfilter.compute.products import filter_by_bands, filter_sheared  # noqa: PLC0415  large kernels alone
+    from cnnfilter.compute.bands import filter_by_bands, filter_sheared  # noqa: PLC0415  large kernels alone
 
     if plan.engine is Engine.BANDS:
         return filter_by_bands(padded, plan.factors, stride, finish)

@@ -1,4 +1,4 @@
-"""Convolutions as products of matrices, which BLAS carries out at the processor's peak."""
+"""Banks of kernels and linear layers as products of matrices, which BLAS carries out at the processor's peak."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
-from cnnfilter.compute.engines import Finish, fill_strips
-from cnnfilter.compute.exact import Factors
+from cnnfilter.compute.engines import Finish
 from cnnfilter.compute.threads import Memory, count_cores, fill_rows, make_tiles, reuse_memory
-from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair, Window
 
-_LARGEST_PRODUCT = 1 << 18
+LARGEST_PRODUCT = 1 << 18
 """Multiplications on one thread of OpenBLAS: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
 
 _WINDOWS = 128, 64, 32, 16, 8
@@ -80,9 +78,7 @@ def multiply_patches(
     results = np.empty((rows, columns, bank.shape[3]), dtype)
     memory = reuse_memory(dtype)
     sources = [
-        (_Patches if inputs <= _FEW_CHANNELS else _Shifts)(
-            padded.channels(slice(group * inputs, (group + 1) * inputs)), window, columns
-        )
+        _kind(inputs)(padded.channels(slice(group * inputs, (group + 1) * inputs)), window, columns)
         for group in range(groups)
     ]
 
@@ -119,7 +115,7 @@ def _count_windows(weights: int, outputs: int, dtype: np.dtype[np.floating]) -> 
     numbers = np.random.Generator(np.random.PCG64(0))
     row, matrix = (numbers.standard_normal(shape).astype(dtype) for shape in ((1, weights), (weights, outputs)))
     for windows in _WINDOWS:
-        if windows * matrix.size <= _LARGEST_PRODUCT:
+        if windows * matrix.size <= LARGEST_PRODUCT:
             rows = np.repeat(row, windows, axis=0)
             sums = np.concatenate([rows @ matrix, np.asfortranarray(rows) @ matrix])  # of rows, and of few channels
             if (sums == sums[0]).all():
@@ -129,9 +125,9 @@ def _count_windows(weights: int, outputs: int, dtype: np.dtype[np.floating]) -> 
 
 def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matrices:
     """Return a (kh, kw, in, out) bank as matrices, with zeros for as many outputs as fill up a vector."""
-    height, width, inputs, outputs = *bank.shape[:3], bank.shape[3] // groups
-    parts = 1 if inputs <= _FEW_CHANNELS else len(_cut(inputs, _DEEPEST))
-    shape = (height, -1) if inputs <= _FEW_CHANNELS else (height, width, parts, -1)
+    inputs, outputs = bank.shape[2], bank.shape[3] // groups
+    shape = _kind(inputs).shape_weights(bank.shape)
+    more = prod(shape) // prod(bank.shape[:2]) - inputs
     firsts = [
         left for group in range(0, bank.shape[3], outputs) for left in range(group, group + outputs, _MOST_OUTPUTS)
     ]
@@ -139,7 +135,7 @@ def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating]) -> Matric
 
     def make(left: int) -> None:
         some = bank[..., left : left - left % outputs + min(left % outputs + _MOST_OUTPUTS, outputs)]
-        if any(missing := (-inputs % parts, -some.shape[3] % _VECTOR)):
+        if any(missing := (more, -some.shape[3] % _VECTOR)):
             some = np.pad(some, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])))
         matrices[left] = np.ascontiguousarray(some, dtype).reshape(*shape, some.shape[3])
 
@@ -163,6 +159,11 @@ class _Patches:
     def __init__(self, padded: Padded, window: Window, columns: int) -> None:
         self._padded, self._window, self.width = padded, window, columns
         self.numbers = prod(window.size) * padded.shape[2]
+
+    @staticmethod
+    def shape_weights(bank: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a matrix of a (kh, kw, in, out) bank, but for its outputs."""
+        return bank[0], bank[1] * bank[2]
 
     def read(self, first: int, rows: int, memory: Memory) -> list[WindowPart]:
         """Return the windows of some rows of results."""
@@ -207,6 +208,12 @@ class _Shifts:
         self.width = max(images[0].shape[1] for images in self._images.values())
         self.numbers = padded.shape[2] * len(self._images) + 2 * _MOST_OUTPUTS
 
+    @staticmethod
+    def shape_weights(bank: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a matrix of a (kh, kw, in, out) bank, but for its outputs: all parts are as deep."""
+        parts = len(_cut(bank[2], _DEEPEST))
+        return bank[0], bank[1], parts, -(-bank[2] // parts)
+
     def read(self, first: int, rows: int, memory: Memory) -> list[WindowPart]:
         """Return the windows of some rows of results."""
         lines, parts = slice(first, first + rows + self._more), []
@@ -233,6 +240,11 @@ class _Shifts:
         for image, part in zip(laid, images, strict=True):
             part.read(lines, slice(None), image[:, :width, : part.shape[2]])
         return laid.reshape(len(images), -1, channels)
+
+
+def _kind(inputs: int) -> type[_Patches | _Shifts]:
+    """Return how the windows of so many channels are made."""
+    return _Patches if inputs <= _FEW_CHANNELS else _Shifts
 
 
 class _Shift(NamedTuple):
@@ -322,175 +334,3 @@ def multiply_rows(rows: Floats, matrix: Floats) -> Doubles:
 
     at_once = max(1, _AT_ONCE // max(1, kernels.shape[1]))
     return fill_rows((len(kernels), len(rows)), np.float64, at_once, fill).T
-
-
-_BLOCK = 16  # results of a product along the column or row
-_FEW = 2  # so many weights other than 0 are added one by one
-
-
-def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Finish) -> Floats:
-    """Return each channel filtered by the sum of (column, row) products: (H', W', C)."""
-    width, channels = padded.shape[1:]
-    size = len(factors[0][0]), len(factors[0][1])
-    passes = [(_Pass(column, stride[0], padded.dtype), _Pass(row, stride[1], padded.dtype)) for column, row in factors]
-    memory = reuse_memory(padded.dtype)
-
-    def fill(first: int, target: Floats) -> None:
-        taken = (len(target) - 1) * stride[0] + size[0]
-        source = padded.read(slice(first, first + taken), slice(None), memory("source", taken, width, channels))
-        for number, (down, along) in enumerate(passes):
-            part = memory("part", *target.shape) if number else target
-            _filter_strip(source, down, along, part, memory)
-            if number:
-                target += part
-        finish(target)
-
-    return fill_strips(padded, size, stride, padded.dtype, fill)
-
-
-def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pair, finish: Finish) -> Floats:
-    r"""Return each channel filtered along a diagonal, `\` (direction 1) or `/` (-1), of n weights: (H', W', C).
-
-    It is a column of another image: where rows are one pixel longer, the next pixel down lies one to the right as well.
-    """
-    width, channels = padded.shape[1:]
-    size = len(weights)
-    down = _Pass(weights, 1, padded.dtype)
-    step = (width + direction) * channels
-    start = 0 if direction > 0 else (size - 1) * channels
-    memory = reuse_memory(padded.dtype)
-
-    def fill(first: int, target: Floats) -> None:
-        kept = (len(target) - 1) * stride[0] + 1
-        taken = (kept + size - 1) * width * channels
-        lines = -(-kept * width * channels // step)
-        source = memory("source", max(taken, start + (lines + size - 1) * step))
-        source[taken:] = 0
-        pixels = source[:taken].reshape(kept + size - 1, width, channels)
-        padded.read(slice(first, first + kept + size - 1), slice(None), pixels)
-        sums = memory("sums", lines, step)
-        down.go_down(source[start : start + (lines + size - 1) * step].reshape(-1, step), sums)
-        square = sums.ravel()[: kept * width * channels].reshape(kept, width, channels)
-        target[...] = square[:: stride[0], : width - size + 1 : stride[1]]
-        finish(target)
-
-    return fill_strips(padded, (size, size), stride, padded.dtype, fill)
-
-
-def _filter_strip(source: Floats, down: _Pass, along: _Pass, target: Floats, memory: Memory) -> None:
-    """Filter a (rows, width, C) strip by a column and a row into `target`, (rows', width', C)."""
-    height, width, channels = target.shape[0], source.shape[1], source.shape[2]
-    flat = source.reshape(-1, width * channels)
-    if not down.is_one:
-        columns = memory("columns", height, width * channels)
-        down.go_down(flat, columns)
-        flat = columns
-    if along.is_one:
-        np.copyto(target, flat.reshape(height, width, channels))
-    elif channels == 1:
-        along.go_along(flat, target[:, :, 0])
-    else:
-        planes = memory("planes", channels, height, width)
-        sums = memory("sums", channels, height, target.shape[1])
-        for channel in range(channels):
-            np.copyto(planes[channel], flat.reshape(height, width, channels)[:, :, channel])
-            along.go_along(planes[channel], sums[channel])
-        if channels <= 4:
-            cv2.merge(list(sums), dst=target)
-        else:
-            target[...] = np.moveaxis(sums, 0, 2)
-
-
-class _Pass:
-    """A column or row of n weights, laid along an axis by products with a band of it.
-
-    The band holds the weights once in each of 16 rows, s to the right of the row before: 15 s + n products for n
-    weights, at ten times the rate, and what the stride s leaves out is never made. Blocks are so small that BLAS does
-    not share one out over its threads: the strips are on all cores already.
-    """
-
-    def __init__(self, weights: Doubles, stride: int, dtype: np.dtype[np.floating]) -> None:
-        self._stride = stride
-        self._taps = [(int(place), dtype.type(weights[place])) for place in np.flatnonzero(weights)]
-        self.is_one = len(weights) == 1 and weights[0] == 1 and stride == 1
-        band = np.zeros((_BLOCK, (_BLOCK - 1) * stride + len(weights)), dtype)
-        for row in range(_BLOCK):
-            band[row, row * stride : row * stride + len(weights)] = weights
-        self._band = band
-        self._across = np.ascontiguousarray(band.T)
-
-    def go_down(self, source: Floats, target: Floats) -> None:
-        """Filter the columns of `source`, (rows, w), into `target`, (rows', w)."""
-        if len(self._taps) <= _FEW:
-            self._add(source, target)
-            return
-        width = target.shape[1]
-        if width < _BLOCK:  # BLAS adds up the products of what is left of 16 columns in another way
-            filled = np.zeros((len(source), _BLOCK), source.dtype)
-            filled[:, :width] = source
-            target[...] = self._multiply(filled, np.empty((len(target), _BLOCK), target.dtype))[:, :width]
-            return
-        part = max(_BLOCK, _LARGEST_PRODUCT // self._band.size // _BLOCK * _BLOCK)
-        last = width // _BLOCK * _BLOCK
-        for first in range(0, last, part):
-            stop = min(first + part, last)
-            self._multiply(source[:, first:stop], target[:, first:stop])
-        if last < width:
-            self._multiply(source[:, -_BLOCK:], target[:, -_BLOCK:])
-
-    def go_along(self, source: Floats, target: Floats) -> None:
-        """Filter the rows of `source`, (rows, w), into `target`, (rows, w')."""
-        if len(self._taps) <= _FEW:
-            self._add(source.T, target.T)
-            return
-        part = max(2, _LARGEST_PRODUCT // self._band.size)
-        for first in range(0, len(target), part):
-            block, into = source[first : first + part], target[first : first + part]
-            if len(block) == 1:  # BLAS multiplies a single row in another way
-                twice = np.repeat(block, 2, axis=0)
-                into[...] = self._multiply(twice.T, np.empty((2, into.shape[1]), into.dtype).T).T[:1]
-            else:
-                self._multiply(block.T, into.T)
-
-    def _multiply(self, source: Floats, target: Floats) -> Floats:
-        """Multiply blocks of `source`, (rows, w), by the band into `target`, (rows', w), which is returned.
-
-        Every block has the band's size, as BLAS adds up the products of smaller ones in another way: the last one lies
-        on the one before it, or is filled up with zeros.
-        """
-        length, results = self._band.shape[1], len(target)
-        if results < _BLOCK:
-            filled = np.zeros_like(source, shape=(length, source.shape[1]))
-            filled[: len(source)] = source[:length]
-            target[...] = self._multiply(filled, np.empty_like(target, shape=(_BLOCK, target.shape[1])))[:results]
-            return target
-        blocks = results // _BLOCK
-        self._multiply_blocks(source, target, blocks)
-        if results % _BLOCK:
-            self._multiply_blocks(source[(results - _BLOCK) * self._stride :], target[results - _BLOCK :], 1)
-        return target
-
-    def _multiply_blocks(self, source: Floats, target: Floats, blocks: int) -> None:
-        """Multiply so many blocks by the band, one after the other."""
-        (down, along), length, width = source.strides, self._band.shape[1], source.shape[1]
-        into_down, into_along = target.strides
-        if along <= down:
-            many = as_strided(source, (blocks, length, width), (_BLOCK * self._stride * down, down, along))
-            into = as_strided(target, (blocks, _BLOCK, width), (_BLOCK * into_down, into_down, into_along))
-            np.matmul(self._band, many, out=into)
-        else:
-            many = as_strided(source, (blocks, width, length), (_BLOCK * self._stride * down, along, down))
-            into = as_strided(target, (blocks, width, _BLOCK), (_BLOCK * into_down, into_along, into_down))
-            np.matmul(many, self._across, out=into)
-
-    def _add(self, source: Floats, target: Floats) -> None:
-        """Add up a few shifted views of `source`, each times its weight."""
-        reach = (len(target) - 1) * self._stride + 1
-        for number, (place, weight) in enumerate(self._taps):
-            view = source[place : place + reach : self._stride]
-            if not number:
-                np.multiply(view, weight, out=target)
-            elif weight == 1:
-                np.add(target, view, out=target)
-            else:
-                target += view * weight
