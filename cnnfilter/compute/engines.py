@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import chain, pairwise, product
 from typing import Any, NamedTuple
 
@@ -77,7 +76,7 @@ MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
 _FEW_ON_INTEGERS = 3  # weights that OpenCV lays on 8 and 16 bits, number by number, before a copy of floats is made
-_FEW_STRIPS = 4  # where each takes many calls
+_STRIDED_STRIPS = 8  # where each takes many calls
 VECTOR = 32  # bytes of a row that OpenCV's filters work on at a time, of any processor; the rest is scalar
 _IN_CACHE_AT_ONCE = 1 << 17  # numbers of which each is read several times
 
@@ -90,39 +89,51 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
 
     `exact` says that all sums are whole numbers, and the same however they are added up.
     """
-    weights = np.ascontiguousarray(kernel, dtype=padded.dtype)
-
-    def run(image: Array, anchor: Pair, border: int, depth: int = _DEPTHS[padded.dtype], bias: float = 0.0) -> Array:
-        return np.asarray(cv2.filter2D(image, depth, weights, anchor=anchor, delta=bias, borderType=border))
-
-    laid = _Filtering(run, (kernel.shape[0], kernel.shape[1]), exact=exact)
+    laid = _lay_directly(kernel, padded.dtype, exact=exact)
     source = padded.in_own_type() if exact and np.count_nonzero(kernel) <= _FEW_ON_INTEGERS else padded
     if stride == (1, 1) and laid.has_native_border(padded):
         if finish.narrow is not None:
-            narrow = partial(run, depth=_DEPTHS[finish.narrow], bias=float(finish.bias[0]))
-            return laid._replace(run=narrow).filter_rows(padded, slice(0, padded.shape[0]))
+            narrow = _lay_directly(kernel, padded.dtype, exact=exact, into=finish.narrow, bias=float(finish.bias[0]))
+            return narrow.filter_rows(padded, slice(0, padded.shape[0]))
         if source.volume.dtype == source.dtype and finish.does_nothing:
             return _filter_at_once(laid, source)
     return _filter_in_strips(laid, source, stride, finish, padded.dtype)
 
 
+def _lay_directly(
+    kernel: Doubles, dtype: np.dtype[Any], *, exact: bool, into: np.dtype[Any] | None = None, bias: float = 0.0
+) -> _Filtering:
+    """Return the filter that takes the weights of a (kh, kw) kernel one by one, in the type of the sums or another."""
+    weights, depth = np.ascontiguousarray(kernel, dtype=dtype), _DEPTHS[into or dtype]
+
+    def run(image: Array, anchor: Pair, border: int) -> Array:
+        return np.asarray(cv2.filter2D(image, depth, weights, anchor=anchor, delta=bias, borderType=border))
+
+    return _Filtering(run, (kernel.shape[0], kernel.shape[1]), exact=exact)
+
+
 def filter_strided(padded: Padded, kernel: Doubles, stride: Pair) -> Floats:
     """Return every s-th result, as the sum over s x s phases of the image by those of the kernel: (H', W', C)."""
-    rows, columns = Window((kernel.shape[0], kernel.shape[1]), stride).output(*padded.shape[:2])
-    phases: list[tuple[Padded, Doubles]] = []
-    for start in np.ndindex(min(stride[0], kernel.shape[0]), min(stride[1], kernel.shape[1])):
-        weights = kernel[start[0] :: stride[0], start[1] :: stride[1]]
-        if weights.any():
-            phases.append((padded.every((start[0], start[1]), stride), weights))
+    (down, along), (height, width), channels = stride, kernel.shape, padded.shape[2]
+    output, memory = Window((height, width), stride).output(*padded.shape[:2]), reuse_memory(padded.dtype)
+    phases = [
+        ((row, column), _lay_directly(kernel[row::down, column::along], padded.dtype, exact=False))
+        for row, column in np.ndindex(min(down, height), min(along, width))
+        if kernel[row::down, column::along].any()
+    ]
 
     def fill(first: int, target: Floats) -> None:
+        rows = slice(first * down, (first + len(target) - 1) * down + height)
+        source = padded.peek(rows, memory)
         target[...] = 0
-        for phase, weights in phases:
-            bottom = phase.shape[0] - (first + len(target) + len(weights) - 1)
-            part = phase.inner((first, 0, bottom, phase.shape[1] - columns - weights.shape[1] + 1))
-            target += filter_directly(part, weights, (1, 1), UNFINISHED)
+        for (row, column), phase in phases:
+            size = len(target) + phase.size[0] - 1, output[1] + phase.size[1] - 1
+            pixels = source[row::down, column::along][: size[0], : size[1]]
+            for channel in range(0, channels, SIDE_BY_SIDE):
+                part = slice(channel, channel + SIDE_BY_SIDE)
+                target[:, :, part] += phase.filter_copy(pixels[:, :, part], memory)
 
-    return fill_rows((rows, columns, padded.shape[2]), padded.dtype, -(-rows // _FEW_STRIPS) or 1, fill)
+    return fill_rows((*output, channels), padded.dtype, -(-output[0] // _STRIDED_STRIPS) or 1, fill)
 
 
 def filter_dilated(padded: Padded, kernel: Doubles, dilation: Pair, *, exact: bool = False) -> Floats:
@@ -293,13 +304,29 @@ class _Filtering(NamedTuple):
     def filter_vectors(self, padded: Padded, rows: slice, columns: slice) -> Array:
         """Return the results of the windows in padded rows and columns, filled up to whole vectors."""
         height, width = len(range(padded.shape[0])[rows]), len(range(padded.shape[1])[columns])
-        vector = VECTOR // padded.dtype.itemsize
-        pixels = np.empty((height, -(-width // vector) * vector, padded.shape[2]), padded.dtype)
-        pixels[:, width:] = 0
+        pixels = np.empty(_fill_up(height, width, padded.shape[2], padded.dtype), padded.dtype)
         padded.read(rows, columns, pixels[:, :width])
+        return self._filter_filled(pixels, width)
+
+    def filter_copy(self, source: Floats, memory: Memory) -> Floats:
+        """Return the results of the windows in a copy of (height, width, C) pixels, filled up to whole vectors."""
+        height, width, channels = source.shape
+        pixels = memory("pixels", *_fill_up(height, width, channels, source.dtype))
+        pixels[:, :width] = source
+        return self._filter_filled(pixels, width)
+
+    def _filter_filled(self, pixels: Array, width: int) -> Array:
+        """Return the results of the windows in rows of a width, which have whole vectors."""
+        pixels[:, width:] = 0
         row, column = self.centre
         filtered = self.run(pixels, (column, row), cv2.BORDER_CONSTANT).reshape(pixels.shape)
-        return filtered[row : row + height - self.size[0] + 1, column : column + width - self.size[1] + 1]
+        return filtered[row : row + len(pixels) - self.size[0] + 1, column : column + width - self.size[1] + 1]
+
+
+def _fill_up(height: int, width: int, channels: int, dtype: np.dtype[Any]) -> tuple[int, int, int]:
+    """Return the shape of rows of whole vectors."""
+    vector = VECTOR // dtype.itemsize
+    return height, -(-width // vector) * vector, channels
 
 
 def _filter_at_once(laid: _Filtering, padded: Padded) -> Array:
