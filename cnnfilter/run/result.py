@@ -399,6 +399,10 @@ _LEVELS = np.int16(0), np.int16(255)
 """Of 8 bits, in a type that numpy need not look up the limits of."""
 
 
+_LARGEST_PIECE = 1 << 20
+"""Numbers that are converted to levels at a time: 4 MB of float32."""
+
+
 class _Rows:
     """The pixels of a file, put together of parts; a large file is encoded strip by strip as they come.
 
@@ -476,8 +480,9 @@ def _fill(
             return
         background = None if part.alpha is None else _find_background(part, format_, settings)
         shown = part._replace(alpha=None) if background else _shown(part)
-        levels, beyond = to_levels(
-            shown.values, range_=how, maximum=white, depth=depth, extremes=extremes, background=background
+        convert = partial(to_levels, range_=how, maximum=white, depth=depth, extremes=extremes, background=background)
+        levels, beyond = (
+            convert(shown.values) if background or depth is Depth.FLOAT else _convert_in_pieces(shown.values, convert)
         )
         held = drop_single_channel(levels)
         if shown.alpha is not None:
@@ -496,6 +501,15 @@ def _fill(
         notes += warn_about_black(rows.pixels.max(initial=0), depth)
     share = sum(outside) / max(1, rows.pixels.size)
     return Result(name, [rows.pixels], share, tuple(notes), picture.metadata, strips=rows.strips)
+
+
+def _convert_in_pieces(values: Array, convert: Callable[[Array], tuple[Array, int]]) -> tuple[Array, int]:
+    """Return the levels of values, and how many were clipped; a few rows at a time, whose copies take little memory."""
+    count = values.size // _LARGEST_PIECE
+    if count < 2 or len(values) < count:
+        return convert(values)
+    pieces = [convert(rows) for rows in np.array_split(values, count)]
+    return np.concatenate([levels for levels, _ in pieces]), sum(outside for _, outside in pieces)
 
 
 def _find_background(part: Part, format_: Format, settings: Settings) -> Background | None:
