@@ -208,8 +208,8 @@ def _netpbm(data: bytes) -> Header:
     found = read_netpbm(data)
     if found.refusal:
         return Header(found.height, found.width, refusal=found.refusal)
-    depth, channels = found.samples * found.dtype.itemsize, found.channels
-    return Header(found.height, found.width, depth, channels=channels, notes=find_second(data, found))
+    depth, notes = found.samples * found.dtype.itemsize, find_second(data, found)
+    return Header(found.height, found.width, depth, channels=found.channels, notes=notes, is_bare=True)
 
 
 def _radiance(data: bytes) -> Header:
