@@ -7,7 +7,7 @@ is less visible is taken, as far as it is, for the pixel in the centre. So an ev
 filtered as an opaque one is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from cnnfilter.compute.engines import Grid
 from cnnfilter.compute.exact import Facts, find_facts
 from cnnfilter.compute.forward import Place, Program, Step, build_bank, plan_program, resize
 from cnnfilter.compute.operations import Setting, run_steps
-from cnnfilter.compute.pool import find_loser, find_medians, find_taps, pool_globally, pool_volume, window_sums
+from cnnfilter.compute.pool import Taps, find_loser, find_medians, find_taps, pool_globally, pool_volume, window_sums
 from cnnfilter.compute.threads import make_tiles
 from cnnfilter.log import listening
 from cnnfilter.nn.frozen import replace
@@ -185,21 +185,38 @@ def _compare(colours: Array, alpha: Floats, laid: _Laid, *, adds_channels: bool)
         laid = laid._replace(border=laid.border._replace(value=laid.border.value * colours.shape[2]))
         colours = colours.sum(axis=2, keepdims=True, dtype=np.float64)
     centre = read_centres(alpha, window, laid.opaque)
-    if laid.border.mode is BorderMode.ZERO and (outside := _sum_outside(laid.weights, window, alpha.shape)).any():
-        filled = read_centres(colours.astype(maps.dtype), window, laid.border) * (centre > 0)
-        maps += (filled[:, :, :, None] * outside.astype(maps.dtype)[:, :, None, :]).reshape(maps.shape)
+    if laid.border.mode is BorderMode.ZERO:
+        _fill_outside(maps, centre, colours, laid)
     if alpha.max() > alpha.min() or (laid.border.mode is BorderMode.CONSTANT and alpha.min() < 1):
         _weigh_neighbours(maps, centre, colours, alpha, laid)
     return maps, centre
 
 
-def _sum_outside(weights: Doubles, window: Window, shape: tuple[int, ...]) -> Doubles:
-    """Return the sum of the weights of each window that lie outside an image of a shape, (H', W', m)."""
-    sums = np.zeros((weights.shape[0] + 1, weights.shape[1] + 1, weights.shape[2]))
+def _fill_outside(maps: Floats, centre: Floats, colours: Array, laid: _Laid) -> None:
+    """Take what windows see beyond an edge, in place, for the pixel in the centre, as far as that is visible."""
+    weights, size = laid.weights, laid.window.size
+    sums = np.zeros((size[0] + 1, size[1] + 1, weights.shape[2]))
     sums[1:, 1:] = weights.cumsum(axis=0).cumsum(axis=1)
-    (top, bottom), (left, right) = find_taps(window, shape, window.output(*shape[:2]))
-    inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)]
-    return np.asarray(sums[-1, -1] - (inside + sums[np.ix_(top, left)]))
+    taps = find_taps(laid.window, colours.shape, centre.shape)
+    for part in _find_cut(taps, size):
+        (top, bottom), (left, right) = ((first[some], end[some]) for (first, end), some in zip(taps, part, strict=True))
+        inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)]
+        outside = (sums[-1, -1] - (inside + sums[np.ix_(top, left)])).astype(maps.dtype)
+        filled = read_centres(colours, laid.window, laid.border, maps.dtype, part) * (centre[part] > 0)
+        maps[part] += (filled[:, :, :, None] * outside[:, :, None, :]).reshape(maps[part].shape)
+
+
+def _find_cut(taps: tuple[Taps, Taps], size: Pair) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows and columns of windows that reach beyond an edge, each window once."""
+    (rows, columns), whole = (len(first) for first, _ in taps), []
+    for (first, end), count in zip(taps, size, strict=True):
+        inside = np.flatnonzero((first == 0) & (end == count))
+        whole.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0))
+    down, across = whole
+    yield slice(0, down.start), slice(0, columns)
+    yield slice(down.stop, rows), slice(0, columns)
+    yield down, slice(0, across.start)
+    yield down, slice(across.stop, columns)
 
 
 def _weigh_neighbours(maps: Floats, centre: Floats, colours: Array, alpha: Floats, laid: _Laid) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,12 +160,19 @@ class Padded:
         return values
 
 
-def read_centres(volume: Floats, window: Window, border: Border) -> Floats:
-    """Return the pixels under the centre of each window, (H', W', C)."""
-    padded = Padded(volume, window.pads(*volume.shape[:2]), border, volume.dtype.name)
-    rows, columns = window.output(*volume.shape[:2])
+def read_centres(
+    volume: Array,
+    window: Window,
+    border: Border,
+    dtype: np.dtype[Any] | None = None,
+    part: tuple[slice, slice] = (slice(None), slice(None)),
+) -> Floats:
+    """Return the pixels under the centre of each window, (H', W', C), or of some rows and columns, in a type."""
+    padded = Padded(volume, window.pads(*volume.shape[:2]), border, (dtype or volume.dtype).name)
+    output = window.output(*volume.shape[:2])
     centre = [(size - 1) // 2 * gap for size, gap in zip(window.size, window.dilation, strict=True)]
-    return padded.every((centre[0], centre[1]), window.stride).read(slice(0, rows), slice(0, columns))
+    rows, columns = (slice(*some.indices(count)) for some, count in zip(part, output, strict=True))
+    return padded.every((centre[0], centre[1]), window.stride).read(rows, columns)
 
 
 def find_places(size: int, before: int, after: int, mode: BorderMode) -> Places:
