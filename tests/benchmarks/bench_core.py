@@ -5,7 +5,7 @@
 A ratio is the fastest peer's time over ours, taken round by round, their median printed: above 1, we are faster.
 Before it is timed, each result is held against ours; what disagrees is named. SciPy, scikit-image and PyTorch filter
 a part of the kernels, as they are slow: `--all` has them everywhere. A call more than four times as slow as the
-fastest is timed twice.
+fastest is timed no more.
 """
 
 import argparse

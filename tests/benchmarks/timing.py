@@ -30,7 +30,10 @@ LONG_ENOUGH = 0.06
 """Seconds: a call that takes less is repeated until so much has passed, and its fastest counts for the round."""
 
 SLOW, SLOW_SECONDS = 4.0, 0.05
-"""A call that takes so many times the fastest, and so many seconds, is timed twice only: it decides nothing."""
+"""A call that takes so many times the fastest, and so many seconds, is timed no more: it decides nothing."""
+
+BEGINNING = 0.5
+"""Seconds that a first call takes at most to begin threads and to load what it needs."""
 
 
 class Usage(NamedTuple):
@@ -141,8 +144,8 @@ def call_in_turn(
 ) -> dict[str, list[float]]:
     """Return the seconds that each call took in each round, each in a process of its own.
 
-    Every other round is in the opposite order. A first one does not count, but for a call that is slow twice: its
-    figure is that of every round.
+    Every other round is in the opposite order. A first one does not count, but for a call that is slow even
+    without what it began with: its figure is that of every round.
 
     Parameters
     ----------
@@ -163,8 +166,8 @@ def call_in_turn(
             else:
                 firsts[name] = side.ask(result=False)
         slow = max(SLOW_SECONDS, SLOW * min(firsts.values()))
-        for name in [name for name, first in firsts.items() if first > slow]:
-            firsts[name] = min(firsts[name], sides[name].ask(result=False))  # the first may have begun threads
+        for name in [name for name, first in firsts.items() if slow < first < slow + BEGINNING]:
+            firsts[name] = min(firsts[name], sides[name].ask(result=False))
         seconds = {name: [first] * rounds * (first > slow) for name, first in firsts.items()}
         names = [name for name, times in seconds.items() if not times]
         for number in range(rounds):
