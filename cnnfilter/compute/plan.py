@@ -185,7 +185,9 @@ def all_plans(laid: LaidKernel) -> list[Plan]:
 def _plan_directly(laid: LaidKernel) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
     plan = laid.plan(Engine.DIRECT, _price_direct(laid.weights, laid.values))
-    return plan._replace(price=plan.price + laid.values * 0.3) if laid.numbers.narrow else plan
+    if not laid.numbers.narrow:
+        return plan
+    return plan._replace(price=plan.price + laid.values * 0.3 * _price_colours(laid.task.channels))
 
 
 def _price_direct(weights: Doubles, values: float) -> float:
@@ -212,7 +214,7 @@ def _plan_boxes(laid: LaidKernel) -> Plan:
         sums = height.bit_length() + height.bit_count()  # of twice as many each time
         price = 60 + laid.values * (0.5 + (0.1 + 0.4 * sums) / laid.task.stride[0])
     elif numbers.narrow:
-        price = 20 + laid.values * 0.45
+        price = 20 + laid.values * 0.78 * _price_colours(laid.task.channels)
     else:
         price = 60 + laid.values * (1.50 + 0.010 * height)
     return laid.plan(Engine.BOXES, price, f"{height}x{width} equal weights", exact=numbers.whole)
@@ -228,7 +230,9 @@ def _plan_factors(laid: LaidKernel) -> list[Plan]:
     rounds = numbers.whole and not (exact and is_whole(np.concatenate([*chain(*factors)])))
     if rounds and numbers.bound >= EXACT_FOURIER[numbers.dtype]:
         return []
-    each = (0.10 + 0.025 * sum(weights.shape)) if numbers.narrow else (0.75 + 0.029 * sum(weights.shape))
+    each = 0.75 + 0.029 * sum(weights.shape)
+    if numbers.narrow:
+        each = (0.45 + 0.0085 * weights.shape[0] + 0.022 * weights.shape[1]) * _price_colours(task.channels)
     each += 0.06 * max(sum(weights.shape) - _MOST_IN_CACHE, 0)
     opencv = 20 + laid.values * (len(factors) * each + (len(factors) - 1) * 0.8)
     bands = 120 + laid.values * (2.1 if task.channels > 1 else 0.8)
@@ -240,6 +244,11 @@ def _plan_factors(laid: LaidKernel) -> list[Plan]:
         laid.plan(engine, price, factors=factors, rounds=rounds)
         for engine, price in ((Engine.SEPARABLE, opencv), (Engine.BANDS, bands))
     ]
+
+
+def _price_colours(channels: int) -> float:
+    """Return how many times as long a number takes that is made of 8 bits: colours leave the cache."""
+    return 1.0 if channels == 1 else 1.75
 
 
 def _plan_fourier(laid: LaidKernel) -> Plan:
