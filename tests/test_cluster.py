@@ -361,6 +361,12 @@ def test_an_address_of_a_cluster_has_a_scheme_and_a_port(text: str) -> None:
     assert f"cluster {text!r} is neither an address, such as tcp://host:8786, nor local or local:N" in done.stderr
 
 
+def test_more_local_workers_than_the_cores_can_use_are_a_usage_error() -> None:
+    done = run("pool", "a.png", "-o", "b.png", "--cluster", "local:9999")
+    assert done.exit_code == 2
+    assert f"cluster local:9999: this machine takes {8 * (os.cpu_count() or 1)} workers at most" in done.stderr
+
+
 def test_the_page_on_scaling_shows_commands_that_run(many: list[str]) -> None:
     assert many
     text = (ROOT / "cnnfilter" / "help" / "scaling.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -119,7 +120,14 @@ def as_cluster(text: str) -> str:
     """
     if not re.fullmatch(r"local(:[1-9]\d{0,3})?|[a-z]+://[^\s/]+:\d{1,5}", text, re.ASCII):
         raise LanguageError(f"cluster {text!r} is neither an address, such as tcp://host:8786, nor local or local:N")
+    most = _WORKERS_FOR_A_CORE * (os.cpu_count() or 1)
+    if text.startswith("local:") and int(text.removeprefix("local:")) > most:
+        raise LanguageError(f"cluster {text}: this machine takes {most} workers at most, {_WORKERS_FOR_A_CORE} a core")
     return text
+
+
+_WORKERS_FOR_A_CORE = 8
+"""Local workers, each with 100 MB or more of its own: beyond, they only wait for one another."""
 
 
 class Choice(click.Choice[Any]):
