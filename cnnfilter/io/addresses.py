@@ -74,7 +74,8 @@ def _connect(address: str) -> tuple[Any, str]:
     except ImportError as error:
         raise MissingLibraryError(f"{address}: needs fsspec: pip install 'cnnfilter[cluster]'") from error
     try:
-        system, path = url_to_fs(address)
+        with _unheard():
+            system, path = url_to_fs(address)
     except (ImportError, ValueError) as error:  # a driver that is not installed; a scheme that nobody knows
         raise MissingLibraryError(f"{address}: {error}") from error
     return system, path
@@ -99,16 +100,38 @@ def find_timeless(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def naming_failures(path: str) -> Iterator[None]:
-    """Raise an `ImageFileError` for whatever the driver of a store, or zarr, raises: each has errors of its own."""
+def _unheard() -> Iterator[None]:
+    """Keep what drivers log from standard error, where it goes if the process has set up nothing for it."""
+    import logging  # noqa: PLC0415  drivers load it
+
+    nobody = logging.NullHandler()
+    logging.root.addHandler(nobody)
     try:
         yield
+    finally:
+        logging.root.removeHandler(nobody)
+
+
+@contextmanager
+def naming_failures(path: str) -> Iterator[None]:
+    """Raise an `ImageFileError` for whatever the driver of a store, or zarr, raises: each has errors of its own.
+
+    That is all that is said of a failure: many drivers log it too, with the calls that led to it.
+    """
+    try:
+        with _unheard():
+            yield
     except CnnFilterError:
         raise
     except Exception as error:
-        reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
-        reason = reason or getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageFileError(reason.strip().splitlines()[0], path=path) from error
+        raise ImageFileError(find_reason(error), path=path) from error
+
+
+def find_reason(error: Exception) -> str:
+    """Return in a line why a driver failed."""
+    reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
+    reason = reason or getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return reason.strip().splitlines()[0]
 
 
 def read_object(address: str) -> bytes:

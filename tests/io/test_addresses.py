@@ -1,6 +1,7 @@
 """Objects in stores: fsspec's memory, and a server that speaks as S3 does."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import cnnfilter
 from cnnfilter.cli import main
-from cnnfilter.io.addresses import Address, as_path, find_timeless, is_address
+from cnnfilter.io.addresses import Address, as_path, find_timeless, is_address, read_object
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -160,6 +161,24 @@ def test_a_missing_driver_is_named_before_any_work(tree: Any, monkeypatch: pytes
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
     assert "Install " in done.stderr
     assert not tree.find("/out")
+
+
+@pytest.mark.parametrize("method", ["__init__", "cat_file"])
+@pytest.mark.usefixtures("tree")
+def test_what_a_driver_logs_of_a_failure_is_not_printed(
+    method: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_given: Any, **_options: Any) -> None:
+        logging.getLogger("driver").warning("no credentials; trying without")
+        raise PermissionError("no credentials")
+
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a command: what is logged goes to standard error
+    monkeypatch.setattr(f"fsspec.implementations.memory.MemoryFileSystem.{method}", fail)
+    fsspec.filesystem("memory").clear_instance_cache()
+    with pytest.raises(cnnfilter.ImageFileError, match=r"^memory://in/a\.png: no credentials$"):
+        read_object("memory://in/a.png")
+    assert capfd.readouterr().err == ""
+    assert logging.root.handlers == []
 
 
 def test_dry_run_templates_and_pages_know_objects(memory: Any, tmp_path: Path) -> None:
