@@ -326,8 +326,9 @@ def test_a_damaged_chunk_fails_its_array_which_stays_incomplete(tmp_path: Path) 
     (tmp_path / "in.zarr" / "c" / "1" / "1").write_bytes(b"damaged")
     done = run("pool", source, "-o", str(tmp_path / "out.zarr"))
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"cnnfilter: {source}: ")
+    assert done.stderr.startswith(f"cnnfilter: {source}: the chunk 16:32,16:30 cannot be read: ")
     assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.zarr").exists()
 
 
 @pytest.mark.parametrize(
@@ -342,12 +343,15 @@ def test_a_damaged_chunk_fails_its_array_which_stays_incomplete(tmp_path: Path) 
         (["in.png", "-o", "out.zarr", "--depfile", "out.d"], 2, "--depfile goes by times"),
         (["in.zarr", "--in-place"], 2, "--in-place replaces files"),
         (["in.zarr", "-o", "out.png", "--plot", "figure.png"], 2, "--plot takes images; --region Y1:Y2,X1:X2"),
+        (["in.zarr", "-o", "out.zarr", "--resize", "9x9"], 2, "in.zarr: --resize takes images"),
+        (["in.zarr", "-o", "out.zarr", "--linear"], 2, "in.zarr: --linear takes images"),
         (["in.zarr", "-o", "out.png", "--region", "0:5,0:31"], 1, "the region 0:5,0:31 is outside the result"),
         (["in.zarr", "-o", "small.jp2", "--region", "0:5,0:5"], 1, "JPEG 2000 needs 32 pixels on each side"),
         (["wide.zarr", "-o", "out.jpg"], 1, "JPEG holds 65500 pixels on each side at most, and the result is 2x65600"),
         (["bands.zarr", "-o", "out.jpg"], 1, "out.jpg: JPEG holds no alpha"),
         (["five.zarr", "-o", "out.png"], 1, "an image file holds 1, 3 or 4 channels, and the result has 5"),
         (["rows.zarr", "-o", "group.zarr/0/1"], 1, "group.zarr/0/1: group.zarr/0 is an array, and holds no others"),
+        (["in.zarr", "-o", "text.zarr"], 1, "text.zarr: is a file, and a .zarr is a folder; use another name"),
         (["in.zarr", "-o", "out.zar"], 2, "out.zar: unknown suffix '.zar'; nearest: .zarr"),
         (["line.zarr", "-o", "out.zarr"], 1, "line.zarr: uint8 of shape (9,); arrays are (H, W) or (H, W, C)"),
         (["pairs.zarr", "-o", "out.zarr"], 1, "of shape (4, 4); arrays hold real numbers"),
@@ -383,6 +387,7 @@ def test_mistakes_with_arrays_are_a_line(
     zarr.create_array("bands.zarr", shape=(4, 4, 4), dtype="uint8")
     zarr.create_array("five.zarr", shape=(4, 4, 5), dtype="uint8")
     zarr.open_group("group.zarr", mode="w").create_array("0", shape=(9, 8), dtype="uint8")
+    Path("text.zarr").write_text("not an array")
     Path("folder.zarr").mkdir()
     Path("folder.zarr/precious.txt").write_text("not an array")
     shutil.copy(samples / "sprite.png", "in.png")

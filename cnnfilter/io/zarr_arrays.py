@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import product
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnfilter.arrays import float_type
 from cnnfilter.errors import ImageFileError, MissingLibraryError
-from cnnfilter.io.addresses import naming_failures
+from cnnfilter.io.addresses import as_path, find_reason, naming_failures
 from cnnfilter.io.decode import Picture
 from cnnfilter.io.formats import Depth, is_array
 from cnnfilter.io.levels import DEPTHS
@@ -67,8 +69,28 @@ def open_array(path: str) -> Any:
 def read_part(array: Any, path: str, rows: Any, columns: Any) -> np.ndarray[Any, Any]:
     """Return rows and columns of an array, slices or places, as (H, W, C) of a type that is filtered."""
     with naming_failures(path):
-        part = np.asarray(array.oindex[rows, columns])
+        try:
+            part = np.asarray(array.oindex[rows, columns])
+        except Exception as error:  # whatever it is, it may be about one chunk
+            raise ImageFileError(_find_damage(array, rows, columns) or find_reason(error), path=path) from error
     return np.atleast_3d(part).astype(kept_type(array), copy=False)
+
+
+def _find_damage(array: Any, *places: Any) -> str:
+    """Return where the first chunk that cannot be read is, among rows and columns, and why; nothing if all can."""
+    sides = array.chunks[:2]
+    starts = [
+        sorted({place // side * side for place in np.arange(length)[chosen].tolist()})
+        for length, side, chosen in zip(array.shape, sides, places, strict=False)
+    ]
+    for corner in product(*starts):
+        rows, columns = (slice(start, start + side) for start, side in zip(corner, sides, strict=True))
+        try:
+            array[rows, columns]
+        except Exception as error:
+            ends = (min(stop, length) for stop, length in zip((rows.stop, columns.stop), array.shape, strict=False))
+            return "the chunk {0}:{2},{1}:{3} cannot be read: {4}".format(*corner, *ends, find_reason(error))
+    return ""
 
 
 def kept_type(array: Any) -> np.dtype[Any]:
@@ -125,6 +147,8 @@ def create_array(path: str, shape: Shape, dtype: Any, chunks: Shape) -> Any:
             raise ImageFileError("is a group of arrays, which would be lost; use another name", path=path)
         if above := _find_array_above(path):
             raise ImageFileError(f"{above} is an array, and holds no others; use another name", path=path)
+        if isinstance(place := as_path(path), Path) and place.is_file():
+            raise ImageFileError("is a file, and a .zarr is a folder; use another name", path=path)
         return zarr.create_array(
             path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True, attributes={_COMPLETE: False}
         )
