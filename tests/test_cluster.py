@@ -321,10 +321,11 @@ def test_workers_that_do_not_start_are_one_line(many: list[str], monkeypatch: py
     assert (done.exit_code, done.stderr) == (1, message)
 
 
+@pytest.mark.parametrize("prefix", ["", 150 * "l"], ids=["short", "long"])
 @pytest.mark.usefixtures("desk")
-def test_local_workers_leave_no_folder_behind() -> None:
+def test_local_workers_leave_no_folder_behind(prefix: str) -> None:
     command = [sys.executable, "-m", "cnnfilter", "pool", "in/rgb.png", "-o", "there/", "--cluster", "local:1"]
-    with TemporaryDirectory() as folder:  # its name is short, as those of sockets are
+    with TemporaryDirectory(prefix=prefix) as folder:  # a long name is too long for sockets, which go elsewhere
         environment = {**os.environ, "TMPDIR": folder, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, "")

@@ -7,6 +7,7 @@ import os
 import pickle
 import platform
 import signal
+import tempfile
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -52,6 +53,9 @@ _CONFIGURATION = {
     "distributed.worker.multiprocessing-method": "forkserver" if START == "fork" else "spawn",
 }
 """Of clusters on this machine: how often a task is tried again without a word, and how a worker begins."""
+
+_LONGEST_FOLDER = 75
+"""Bytes of a folder's name: Linux takes 107 for a socket, and /pymp-12345678/listener-12345678 has 32."""
 
 _NO_WORKER = "the cluster has no worker; waiting for one"
 
@@ -165,11 +169,25 @@ def _begin_loading() -> None:
 
     resource_tracker.ensure_running()  # begun with the other process, it would let signals through to that
     forkserver.set_forkserver_preload(["distributed", __name__])
+    _choose_folder()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _choose_folder() -> None:
+    """Make the folder of the sockets of local workers in /tmp, where its name would be too long elsewhere."""
+    from multiprocessing.util import get_temp_dir  # noqa: PLC0415
+
+    elsewhere = tempfile.gettempdir()
+    if len(os.fsencode(elsewhere)) > _LONGEST_FOLDER:
+        tempfile.tempdir = "/tmp"
+    try:
+        get_temp_dir()
+    finally:
+        tempfile.tempdir = elsewhere
 
 
 @contextmanager
