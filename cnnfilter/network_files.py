@@ -319,7 +319,8 @@ def read_document(path: Path) -> Document:
         is_input = path.suffix.lower() in FORMATS
         raise LanguageError(
             f"network files are {', '.join(SUFFIXES)}, not {path.suffix or 'without suffix'}"
-            + "; the network is the first argument, inputs follow" * is_input,
+            + "; the network is the first argument, inputs follow" * is_input
+            + "; a model runs, and is not trained" * (path.suffix.lower() == MODEL_SUFFIX),
             path=path,
         )
     try:

@@ -65,11 +65,13 @@ def _channels_first(shape: Shape) -> Sequence[int]:
 
 def read_graph(path: Path) -> OnnxGraph:
     """Return the graph in a file; `ModelError` if it is damaged, or a file of tensors beside it is missing."""
-    onnx = load_onnx(path)
     try:
-        model = onnx.load_model(path, load_external_data=False)
+        data = path.read_bytes()
     except OSError as error:
         raise ModelError(error.strerror or error, path=path) from error
+    onnx = load_onnx(path)
+    try:
+        model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's own errors
         raise ModelError(f"not a whole ONNX model ({_first_line(error)})", path=path) from error
     if not model.graph.node or not model.opset_import:

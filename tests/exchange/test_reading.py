@@ -171,6 +171,12 @@ def test_without_onnx_a_line_names_it(run: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "onnx", None)
     for words in (["shape", FOLDER / "plain.onnx"], ["export", "digits", "-o", "x.onnx"]):
         assert "needs the package onnx (pip install onnx)" in run(*words, status=1).stderr
+    assert run("shape", "none.onnx", status=1).stderr == "cnnfilter: none.onnx: No such file or directory\n"
+
+
+def test_a_model_is_not_trained(run: Run) -> None:
+    message = "network files are .toml, .json, .txt, not .onnx; a model runs, and is not trained"
+    assert message in run("train", FOLDER / "plain.onnx", ".", status=2).stderr
 
 
 def test_scale_mean_and_deviation_are_in_the_model_and_come_back(run: Run) -> None:
