@@ -68,10 +68,15 @@ def write_pictures(folder: Path, size: tuple[int, int], count: int) -> None:
         write(folder / f"{number:05}.jpg", photo[top : top + height, left : left + width])
 
 
-def empty(target: Path) -> None:
-    """Remove all results: a file that takes the place of another waits for the disk."""
-    for path in target.glob("*/*.jpg"):
-        path.unlink()
+def set_aside(target: Path, done: Path) -> None:
+    """Leave empty folders for the next command.
+
+    What is in them is kept: a file that takes the place of another waits for the disk, and for some seconds after
+    files were removed, ext4 takes ten times as long to make one.
+    """
+    for folder in [path for path in target.iterdir() if path.is_dir() and any(path.iterdir())]:
+        folder.rename(done / f"{folder.name} {len(list(done.iterdir()))}")
+        folder.mkdir()
 
 
 PROGRAMS = ("script", "vips", "pyvips", "mogrify", "gm mogrify")
@@ -115,16 +120,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, size in SIZES.items():
         count = getattr(options, name)
         with tempfile.TemporaryDirectory() as folder:
-            source, target = Path(folder) / "in", Path(folder) / "out"
-            source.mkdir()
-            target.mkdir()
+            source, target, done = (Path(folder) / name for name in ("in", "out", "done"))
+            for path in (source, target, done):
+                path.mkdir()
             write_pictures(source, size, count)
             print(f"\n{count} JPEGs of {size[1]}x{size[0]}\n    {'':12}  median s   ratio  peak MiB", flush=True)
             commands = commands_for(source, target)
             if absent := [program for program in PROGRAMS if program not in commands]:
                 print(f"absent: {', '.join(absent)}")
             once = ("mogrify", "gm mogrify")
-            usages = measure_in_turn(commands, options.rounds, once=once, before=partial(empty, target))
+            usages = measure_in_turn(commands, options.rounds, once=once, before=partial(set_aside, target, done))
             ours = [run.seconds for run in usages[OURS]]
             for program, runs in usages.items():
                 seconds = [run.seconds for run in runs]
