@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -9,33 +11,52 @@ from cnnfilter.arrays import Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.engines import Finish, fill_strips
 from cnnfilter.compute.exact import Factors
-from cnnfilter.compute.products import LARGEST_PRODUCT
-from cnnfilter.compute.threads import Memory, reuse_memory
+from cnnfilter.compute.products import (
+    MARGIN,
+    MOST_WINDOWS,
+    Form,
+    Product,
+    count_windows,
+    find_form,
+    multiply_blocks,
+    multiply_once,
+)
+from cnnfilter.compute.threads import Memory, blas_on_one_thread, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import Pair
 
-_BLOCK = 16  # results of a product along the column or row
+_BLOCKS = 16, 12  # results of a product along the column or row: OpenBLAS takes 12 at a time on processors with AVX2
 _FEW = 2  # so many weights other than 0 are added one by one
+
+_OF_ROWS = Form(turned=False, more=0), Form(turned=True, more=MARGIN)
+_OF_COLUMNS = Form(turned=True, more=0), Form(turned=True, more=MARGIN)
+"""The forms of products that are tried: the first writes results where they belong."""
 
 
 def filter_by_bands(padded: Padded, factors: Factors, stride: Pair, finish: Finish) -> Floats:
     """Return each channel filtered by the sum of (column, row) products: (H', W', C)."""
     width, channels = padded.shape[1:]
     size = len(factors[0][0]), len(factors[0][1])
-    passes = [(_Pass(column, stride[0], padded.dtype), _Pass(row, stride[1], padded.dtype)) for column, row in factors]
+    passes = [
+        (_Pass(column, stride[0], padded.dtype, by_weights=True), _Pass(row, stride[1], padded.dtype, by_weights=False))
+        for column, row in factors
+    ]
     memory = reuse_memory(padded.dtype)
 
     def fill(first: int, target: Floats) -> None:
         taken = (len(target) - 1) * stride[0] + size[0]
-        source = padded.read(slice(first, first + taken), slice(None), memory("source", taken, width, channels))
+        source = _reserve(memory, taken * width * channels)
+        pixels = source[MARGIN:][: taken * width * channels].reshape(taken, width, channels)
+        padded.read(slice(first, first + taken), slice(None), pixels)
         for number, (down, along) in enumerate(passes):
             part = memory("part", *target.shape) if number else target
-            _filter_strip(source, down, along, part, memory)
+            _filter_strip(_as_columns(source, taken, width * channels), pixels, down, along, part, memory)
             if number:
                 target += part
         finish(target)
 
-    return fill_strips(padded, size, stride, padded.dtype, fill)
+    with blas_on_one_thread(max(one.product.largest for both in passes for one in both)):
+        return fill_strips(padded, size, stride, padded.dtype, fill)
 
 
 def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pair, finish: Finish) -> Floats:
@@ -45,7 +66,7 @@ def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pai
     """
     width, channels = padded.shape[1:]
     size = len(weights)
-    down = _Pass(weights, 1, padded.dtype)
+    down = _Pass(weights, 1, padded.dtype, by_weights=True)
     step = (width + direction) * channels
     start = 0 if direction > 0 else (size - 1) * channels
     memory = reuse_memory(padded.dtype)
@@ -54,133 +75,143 @@ def filter_sheared(padded: Padded, weights: Doubles, direction: int, stride: Pai
         kept = (len(target) - 1) * stride[0] + 1
         taken = (kept + size - 1) * width * channels
         lines = -(-kept * width * channels // step)
-        source = memory("source", max(taken, start + (lines + size - 1) * step))
-        source[taken:] = 0
-        pixels = source[:taken].reshape(kept + size - 1, width, channels)
+        source = _reserve(memory, max(taken, start + (lines + size - 1) * step))
+        source[MARGIN + taken :] = 0
+        pixels = source[MARGIN:][:taken].reshape(kept + size - 1, width, channels)
         padded.read(slice(first, first + kept + size - 1), slice(None), pixels)
         sums = memory("sums", lines, step)
-        down.go_down(source[start : start + (lines + size - 1) * step].reshape(-1, step), sums)
+        down.filter(_as_columns(source[start:], lines + size - 1, step), sums.T, memory)
         square = sums.ravel()[: kept * width * channels].reshape(kept, width, channels)
         target[...] = square[:: stride[0], : width - size + 1 : stride[1]]
         finish(target)
 
-    return fill_strips(padded, (size, size), stride, padded.dtype, fill)
+    with blas_on_one_thread(down.product.largest):
+        return fill_strips(padded, (size, size), stride, padded.dtype, fill)
 
 
-def _filter_strip(source: Floats, down: _Pass, along: _Pass, target: Floats, memory: Memory) -> None:
-    """Filter a (rows, width, C) strip by a column and a row into `target`, (rows', width', C)."""
-    height, width, channels = target.shape[0], source.shape[1], source.shape[2]
-    flat = source.reshape(-1, width * channels)
-    if not down.is_one:
-        columns = memory("columns", height, width * channels)
-        down.go_down(flat, columns)
-        flat = columns
+def _reserve(memory: Memory, numbers: int) -> Floats:
+    """Return memory for so many numbers, with zeros before and after them for what products make besides."""
+    flat = memory("source", MARGIN + numbers + MOST_WINDOWS + MARGIN)
+    flat[:MARGIN], flat[MARGIN + numbers :] = 0, 0
+    return flat
+
+
+def _as_columns(flat: Floats, lines: int, length: int) -> Floats:
+    """Return the columns of lines that follow one another in memory, with what lies around them: (columns, lines)."""
+    (step,) = flat.strides
+    return as_strided(flat, (MARGIN + length + MOST_WINDOWS + MARGIN, lines), (step, length * step))
+
+
+def _filter_strip(columns: Floats, pixels: Floats, down: _Pass, along: _Pass, target: Floats, memory: Memory) -> None:
+    """Filter a strip, (rows, width, C), and as the columns of all its channels, into `target`, (rows', width', C)."""
+    height, width, channels = target.shape[0], *pixels.shape[1:]
     if along.is_one:
-        np.copyto(target, flat.reshape(height, width, channels))
-    elif channels == 1:
-        along.go_along(flat, target[:, :, 0])
-    else:
-        planes = memory("planes", channels, height, width)
-        sums = memory("sums", channels, height, target.shape[1])
-        for channel in range(channels):
-            np.copyto(planes[channel], flat.reshape(height, width, channels)[:, :, channel])
-            along.go_along(planes[channel], sums[channel])
-        if channels <= 4:
-            cv2.merge(list(sums), dst=target)
+        if down.is_one:
+            np.copyto(target, pixels)
         else:
-            target[...] = np.moveaxis(sums, 0, 2)
+            down.filter(columns, target.reshape(height, -1).T, memory)
+        return
+    planes = memory("planes", channels, along.count_lines(height), width)
+    middle = planes[:, MARGIN : MARGIN + height]
+    planes[:, :MARGIN], planes[:, MARGIN + height :] = 0, 0
+    if channels == 1 and not down.is_one:
+        down.filter(columns, middle[0].T, memory)
+    else:
+        if not down.is_one:
+            pixels = memory("columns", height, width, channels)
+            down.filter(columns, pixels.reshape(height, -1).T, memory)
+        np.copyto(middle, pixels.transpose(2, 0, 1))
+    if channels == 1:
+        along.filter(planes[0], target[:, :, 0], memory)
+        return
+    sums = memory("sums", channels, height, target.shape[1])
+    for plane, into in zip(planes, sums, strict=True):
+        along.filter(plane, into, memory)
+    if channels <= 4:
+        cv2.merge(list(sums), dst=target)
+    else:
+        target[...] = np.moveaxis(sums, 0, 2)
 
 
 class _Pass:
-    """A column or row of n weights, laid along an axis by products with a band of it.
+    """A column or row of n weights, laid along lines by products with a band of it.
 
-    The band holds the weights once in each of 16 rows, s to the right of the row before: 15 s + n products for n
-    weights, at ten times the rate, and what the stride s leaves out is never made. Blocks are so small that BLAS does
-    not share one out over its threads: the strips are on all cores already.
+    The band holds the weights once for each of 16 results, s below those of the result before: 15 s + n products for n
+    weights, at ten times the rate, and what the stride s leaves out is never made.
     """
 
-    def __init__(self, weights: Doubles, stride: int, dtype: np.dtype[np.floating]) -> None:
+    def __init__(self, weights: Doubles, stride: int, dtype: np.dtype[np.floating], *, by_weights: bool) -> None:
         self._stride = stride
         self._taps = [(int(place), dtype.type(weights[place])) for place in np.flatnonzero(weights)]
         self.is_one = len(weights) == 1 and weights[0] == 1 and stride == 1
-        band = np.zeros((_BLOCK, (_BLOCK - 1) * stride + len(weights)), dtype)
-        for row in range(_BLOCK):
-            band[row, row * stride : row * stride + len(weights)] = weights
-        self._band = band
-        self._across = np.ascontiguousarray(band.T)
+        self._block, self._form = _choose_block(len(weights), stride, dtype, by_weights=by_weights)
+        self._band = _make_band(weights, stride, self._block).astype(dtype)
+        self.product = Product(len(self._band), self._block, dtype, by_weights)
 
-    def go_down(self, source: Floats, target: Floats) -> None:
-        """Filter the columns of `source`, (rows, w), into `target`, (rows', w)."""
+    def count_lines(self, count: int) -> int:
+        """Return how many lines are read for those of which there are so many: with others around them."""
+        return MARGIN + count_windows(self.product, self._form, count) + MARGIN
+
+    def filter(self, lines: Floats, target: Floats, memory: Memory) -> None:
+        """Filter lines, (MARGIN + n + more, places), along their places into `target`, (n, results)."""
+        count, results = target.shape
+        length = len(self._band)
         if len(self._taps) <= _FEW:
-            self._add(source, target)
-            return
-        width = target.shape[1]
-        if width < _BLOCK:  # BLAS adds up the products of what is left of 16 columns in another way
-            filled = np.zeros((len(source), _BLOCK), source.dtype)
-            filled[:, :width] = source
-            target[...] = self._multiply(filled, np.empty((len(target), _BLOCK), target.dtype))[:, :width]
-            return
-        part = max(_BLOCK, LARGEST_PRODUCT // self._band.size // _BLOCK * _BLOCK)
-        last = width // _BLOCK * _BLOCK
-        for first in range(0, last, part):
-            stop = min(first + part, last)
-            self._multiply(source[:, first:stop], target[:, first:stop])
-        if last < width:
-            self._multiply(source[:, -_BLOCK:], target[:, -_BLOCK:])
-
-    def go_along(self, source: Floats, target: Floats) -> None:
-        """Filter the rows of `source`, (rows, w), into `target`, (rows, w')."""
-        if len(self._taps) <= _FEW:
-            self._add(source.T, target.T)
-            return
-        part = max(2, LARGEST_PRODUCT // self._band.size)
-        for first in range(0, len(target), part):
-            block, into = source[first : first + part], target[first : first + part]
-            if len(block) == 1:  # BLAS multiplies a single row in another way
-                twice = np.repeat(block, 2, axis=0)
-                into[...] = self._multiply(twice.T, np.empty((2, into.shape[1]), into.dtype).T).T[:1]
-            else:
-                self._multiply(block.T, into.T)
-
-    def _multiply(self, source: Floats, target: Floats) -> Floats:
-        """Multiply blocks of `source`, (rows, w), by the band into `target`, (rows', w), which is returned.
-
-        Every block has the band's size, as BLAS adds up the products of smaller ones in another way: the last one lies
-        on the one before it, or is filled up with zeros.
-        """
-        length, results = self._band.shape[1], len(target)
-        if results < _BLOCK:
-            filled = np.zeros_like(source, shape=(length, source.shape[1]))
-            filled[: len(source)] = source[:length]
-            target[...] = self._multiply(filled, np.empty_like(target, shape=(_BLOCK, target.shape[1])))[:results]
-            return target
-        blocks = results // _BLOCK
-        self._multiply_blocks(source, target, blocks)
-        if results % _BLOCK:
-            self._multiply_blocks(source[(results - _BLOCK) * self._stride :], target[results - _BLOCK :], 1)
-        return target
-
-    def _multiply_blocks(self, source: Floats, target: Floats, blocks: int) -> None:
-        """Multiply so many blocks by the band, one after the other."""
-        (down, along), length, width = source.strides, self._band.shape[1], source.shape[1]
-        into_down, into_along = target.strides
-        if along <= down:
-            many = as_strided(source, (blocks, length, width), (_BLOCK * self._stride * down, down, along))
-            into = as_strided(target, (blocks, _BLOCK, width), (_BLOCK * into_down, into_down, into_along))
-            np.matmul(self._band, many, out=into)
+            self._add(lines[MARGIN : MARGIN + count], target)
+        elif results < self._block:
+            filled = np.zeros_like(lines, shape=(len(lines), length))
+            filled[:, : min(length, lines.shape[1])] = lines[:, :length]
+            sums = np.empty_like(target, shape=(count, self._block))
+            self._multiply(filled, sums, 1, memory)
+            target[...] = sums[:, :results]
         else:
-            many = as_strided(source, (blocks, width, length), (_BLOCK * self._stride * down, along, down))
-            into = as_strided(target, (blocks, width, _BLOCK), (_BLOCK * into_down, into_along, into_down))
-            np.matmul(many, self._across, out=into)
+            self._multiply(lines, target, results // self._block, memory)
+            if results % self._block:  # BLAS adds up the products of smaller blocks in another way
+                last = results - self._block
+                self._multiply(lines[:, last * self._stride :], target[:, last:], 1, memory)
 
-    def _add(self, source: Floats, target: Floats) -> None:
-        """Add up a few shifted views of `source`, each times its weight."""
-        reach = (len(target) - 1) * self._stride + 1
+    def _multiply(self, lines: Floats, target: Floats, blocks: int, memory: Memory) -> None:
+        """Multiply so many blocks by the band, one after the other."""
+        (to_line, along), (into_line, into_along), block = lines.strides, target.strides, self._block
+        steps = block * self._stride * along, to_line, along
+        windows = as_strided(lines, (blocks, len(lines), len(self._band)), steps)
+        sums = as_strided(target, (blocks, len(target), block), (block * into_along, into_line, into_along))
+        multiply_blocks(windows, self._band, self.product, self._form, sums, memory)
+
+    def _add(self, lines: Floats, target: Floats) -> None:
+        """Add up a few shifted views of the lines, each times its weight."""
+        reach = (target.shape[1] - 1) * self._stride + 1
         for number, (place, weight) in enumerate(self._taps):
-            view = source[place : place + reach : self._stride]
+            view = lines[:, place : place + reach : self._stride]
             if not number:
                 np.multiply(view, weight, out=target)
             elif weight == 1:
                 np.add(target, view, out=target)
             else:
                 target += view * weight
+
+
+def _make_band(weights: Doubles, stride: int, results: int) -> Doubles:
+    """Return the weights for each of so many results, (places, results)."""
+    band = np.zeros(((results - 1) * stride + len(weights), results))
+    for place in range(results):
+        band[place * stride : place * stride + len(weights), place] = weights
+    return band
+
+
+@lru_cache(maxsize=64)
+def _choose_block(weights: int, stride: int, dtype: np.dtype[np.floating], *, by_weights: bool) -> tuple[int, Form]:
+    """Return how many results a band makes, and the form of its products: those in which all are added up alike.
+
+    It is tried, on lines that are the same everywhere, since processors differ.
+    """
+    numbers = np.random.Generator(np.random.PCG64(0))
+    for results in _BLOCKS:
+        band = _make_band(numbers.standard_normal(weights), stride, results)
+        product = Product(len(band), results, dtype, by_weights)
+        form = find_form(product, _OF_COLUMNS if by_weights else _OF_ROWS)
+        lines = np.repeat(numbers.standard_normal((form.most, 1)), len(band), axis=1)
+        sums = multiply_once(product, form, lines, band)
+        if (sums == sums[:, :1]).all():
+            break
+    return results, form

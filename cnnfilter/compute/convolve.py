@@ -236,7 +236,7 @@ def _lay(method: Method, padded: Padded, window: Window, finish: Finish, first: 
 
         kind = method.numbers.dtype, method.divisor, method.added
         if kind not in method.packed:
-            method.packed[kind] = pack_bank(bank, groups, padded.dtype)
+            method.packed[kind] = pack_bank(bank, groups, padded.dtype, finish)
         return multiply_patches(padded, bank, window, output, groups, finish, method.packed[kind])
     maps = np.zeros((*output, bank.shape[3]), padded.dtype)
     for number, (plan, grid) in enumerate(zip(method.plans, grids, strict=True)):

@@ -44,18 +44,6 @@ class Finish(NamedTuple):
             sums += self.bias.astype(sums.dtype)
         return sums
 
-    def write(self, sums: Floats, target: Floats, outputs: slice) -> None:
-        """Write sums (H', W', n) as results into some of the outputs of `target`, (H', W', out)."""
-        into = target[:, :, outputs]
-        if self.rounds or self.divisor > 1:
-            into[...] = self._replace(bias=self.bias[outputs])(sums)
-            return
-        bias = self.bias[outputs].astype(target.dtype)
-        if sums.flags.c_contiguous and into.flags.c_contiguous:  # few outputs would make runs too short for numpy
-            rows = len(sums), -1
-            sums, into, bias = sums.reshape(rows), into.reshape(rows), np.tile(bias, sums.shape[1])
-        np.add(sums, bias, out=into, casting="same_kind")
-
 
 UNFINISHED = Finish(np.zeros(1))  # leaves sums as they are: they are added to others first
 

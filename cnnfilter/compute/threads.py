@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from functools import cached_property
 from math import prod
-from threading import Thread, local
+from pathlib import Path
+from threading import Lock, Thread, local
 from typing import Any, TypeVar
 
 import numpy as np
@@ -115,6 +118,80 @@ def kept_to_one_core() -> Iterator[None]:
         yield
     finally:
         _IN_WORKER.reset(before)
+
+
+LARGEST_PRODUCT = 1 << 18
+"""Multiplications that OpenBLAS leaves to one thread: 65536 x GEMM_MULTITHREAD_THRESHOLD."""
+
+
+_OPENBLAS = (
+    "scipy_openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+)
+"""What the functions of OpenBLAS are called in numpy's own builds, and in others."""
+
+
+class Blas:
+    """The BLAS that numpy multiplies with, if it is OpenBLAS, and who needs it on one thread."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = Lock(), 0, 1
+
+    @cached_property
+    def count_threads(self) -> Callable[[], int]:
+        """Return how many threads it takes for a product."""
+        return self._find("get") or (lambda: 1)
+
+    @cached_property
+    def set_threads(self) -> Callable[[int], object]:
+        """Set how many threads it takes, in the whole process."""
+        return self._find("set") or (lambda _number: None)
+
+    @staticmethod
+    def _find(verb: str) -> Callable[..., Any] | None:
+        from ctypes import CDLL  # noqa: PLC0415  numpy has loaded it
+
+        of_numpy = sys.modules["numpy._core._multiarray_umath"].__file__
+        beside = Path(np.__file__).parents[1].glob("numpy.libs/*openblas*")  # Windows looks in one library alone
+        libraries = [CDLL(str(path)) for path in (of_numpy, *beside) if path]
+        found = (getattr(library, name.format(verb), None) for library in libraries for name in _OPENBLAS)
+        return next((function for function in found if function), None)
+
+    def begin(self) -> None:
+        """Keep it to one thread."""
+        with self._lock:
+            if self._users == 0:
+                self._before = self.count_threads()
+                self.set_threads(1)
+            self._users += 1
+
+    def end(self) -> None:
+        """Give it back the threads that it had, if nobody else needs one alone."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self.set_threads(self._before)
+
+
+BLAS = Blas()
+
+
+@contextmanager
+def blas_on_one_thread(products: int) -> Iterator[None]:
+    """Keep BLAS, in the whole process, to the thread that asks for so many products, where it would take others.
+
+    They are at work on other parts of the result, and how BLAS shares products out changes their last bits.
+    """
+    if products <= LARGEST_PRODUCT:
+        yield
+        return
+    BLAS.begin()
+    try:
+        yield
+    finally:
+        BLAS.end()
 
 
 Memory = Callable[..., Floats]

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from cnnfilter.arrays import Array, Floats
 from cnnfilter.compute import threads as tiles
-from cnnfilter.compute.threads import count_cores, fill_rows, make_tiles, reuse_memory
+from cnnfilter.compute.threads import (
+    BLAS,
+    LARGEST_PRODUCT,
+    blas_on_one_thread,
+    count_cores,
+    fill_rows,
+    make_tiles,
+    reuse_memory,
+)
 
 CORES = pytest.mark.parametrize("cores", [1, 2, 4])
 
@@ -114,3 +122,26 @@ def test_threads_keep_how_numpy_takes_what_is_no_number(monkeypatch: pytest.Monk
     with np.errstate(invalid="ignore"):
         make_tiles(range(8), make)
     assert np.isnan(results).all()
+
+
+@pytest.mark.skipif(BLAS.count_threads() == 1, reason="numpy has another BLAS, or one thread of it")
+def test_blas_gets_its_threads_back_when_the_last_one_has_multiplied() -> None:
+    before = BLAS.count_threads()
+    inside, goes_on = threading.Event(), threading.Event()
+
+    def multiply() -> None:
+        with blas_on_one_thread(LARGEST_PRODUCT + 1):
+            inside.set()
+            goes_on.wait()
+
+    other = threading.Thread(target=multiply)
+    with blas_on_one_thread(LARGEST_PRODUCT + 1):
+        other.start()
+        inside.wait()
+        assert BLAS.count_threads() == 1
+    assert BLAS.count_threads() == 1
+    goes_on.set()
+    other.join()
+    assert BLAS.count_threads() == before
+    with blas_on_one_thread(LARGEST_PRODUCT):  # it takes no others for so few
+        assert BLAS.count_threads() == before
