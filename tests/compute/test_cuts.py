@@ -1,5 +1,10 @@
 """Results that are made part by part have the bits of those made at once, whatever the threads."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,12 +13,29 @@ from cnnfilter.compute.tiles import Strip
 from cnnfilter.nn.geometry import Border, BorderMode, PaddingWord, Window
 from tests.compute.cuts import KERNELS, VISIBLE, count_differences, draw_cases, draw_image, draw_visible
 
+PRODUCTS = Path(__file__).parent / "engines" / "test_products.py"
+
 
 @pytest.mark.parametrize("seed", range(16))
 def test_parts_put_together_are_the_whole_to_the_bit(seed: int) -> None:
     random = np.random.default_rng(seed)
     for case in draw_cases(random, 4):
         assert count_differences(case, random)[1] == 0, case.title
+
+
+KINDS = {"Nehalem": "SSE42", "Haswell": "AVX2", "SkylakeX": "AVX512_SKX"}
+"""What OpenBLAS calls kinds of processors, each with how it multiplies, and what these have."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_are_too_on_each_kind_of_processor(kind: str) -> None:
+    if not sys.modules["numpy._core._multiarray_umath"].__cpu_features__.get(KINDS[kind]):
+        pytest.skip(f"this processor has no {KINDS[kind]}")
+    tests = [f"{__file__}::{test_parts_put_together_are_the_whole_to_the_bit.__name__}", str(PRODUCTS)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", *tests, "-k", "whole"]
+    environment = {**os.environ, "OPENBLAS_CORETYPE": kind}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("text", VISIBLE)

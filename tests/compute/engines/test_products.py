@@ -90,22 +90,6 @@ def test_a_part_of_the_maps_has_the_bits_of_the_whole(name: str, dtype: Dtype) -
         assert (part == whole[top:bottom, left:right]).all()
 
 
-KINDS = {"Nehalem": "SSE42", "Haswell": "AVX2", "SkylakeX": "AVX512_SKX"}
-"""What OpenBLAS calls kinds of processors, each with how it multiplies, and what these have."""
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_bits_are_the_same_on_each_kind_of_processor(kind: str) -> None:
-    if not sys.modules["numpy._core._multiarray_umath"].__cpu_features__.get(KINDS[kind]):
-        pytest.skip(f"this processor has no {KINDS[kind]}")
-    name = test_a_part_of_the_maps_has_the_bits_of_the_whole.__name__
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", __file__, "-k", name]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**os.environ, "OPENBLAS_CORETYPE": kind}
-    )
-    assert done.returncode == 0, done.stdout
-
-
 def test_maps_are_sums_of_products() -> None:
     numbers = random()
     for name, (shape, window, groups) in BANKS.items():
