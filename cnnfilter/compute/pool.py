@@ -17,7 +17,7 @@ from cnnfilter.compute.engines import (
     sum_boxes,
 )
 from cnnfilter.compute.exact import EXACT_FLOAT32, WHITE
-from cnnfilter.compute.threads import fill_rows, reuse_memory
+from cnnfilter.compute.threads import count_cores, fill_rows, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.frozen import replace
 from cnnfilter.nn.geometry import Pair, Sides, Window
@@ -287,6 +287,9 @@ def _sweep(padded: Padded, window: Window, output: Pair, run: Callable[[Array], 
     """Return what OpenCV makes of windows, (H', W', C), whose results lie `offset` rows and columns within them."""
     channels, (down, along) = padded.shape[2], window.stride
     width = (output[1] - 1) * along + 1
+    if down == along == 1 and padded.dtype.itemsize == 1 and channels <= MOST_CHANNELS:
+        swept = np.asarray(run(np.ascontiguousarray(padded.whole()))).reshape(padded.shape)  # on OpenCV's threads
+        return swept[offset : offset + output[0], offset : offset + output[1]]
 
     def fill(row: int, target: Array) -> None:
         height = (len(target) - 1) * down + 1
@@ -340,7 +343,8 @@ def _rows_at_once(rows: int, numbers: int, least: int = 1) -> int:
     """Return how many of so many rows, each of so many numbers, are worked on at a time."""
     if rows * numbers <= 2 * _AT_ONCE:  # threads would take longer to begin
         return max(1, rows)
-    return max(1, _AT_ONCE // numbers, least)
+    tiles, cores = -(-rows // max(1, _AT_ONCE // numbers, least)), count_cores()
+    return -(-rows // (-(-tiles // cores) * cores))  # as many for each core
 
 
 RUN: dict[PoolMode, Callable[[Array, Pool, Pair, np.dtype[Any]], Array]] = {  # dtype: of what lies between two values
