@@ -29,6 +29,8 @@ TOOLS = {
 def heading() -> str:
     """Return the machine and all versions, some lines of text."""
     libraries = [f"{name} {version}" for name in LIBRARIES if (version := _version(name))]
+    if kind := os.environ.get("OPENBLAS_CORETYPE"):
+        libraries.append(f"OpenBLAS as for {kind}")
     return "\n".join(
         [
             f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
