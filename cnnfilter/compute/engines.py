@@ -11,6 +11,7 @@ import numpy as np
 from cnnfilter.arrays import Array, Doubles, Floats
 from cnnfilter.compute.borders import Padded
 from cnnfilter.compute.exact import WHITE
+from cnnfilter.compute.plan import FEW_ON_INTEGERS
 from cnnfilter.compute.threads import Memory, choose_rows, fill_rows, make_tiles, reuse_memory
 from cnnfilter.io.opencv import cv2
 from cnnfilter.nn.geometry import BorderMode, Pair, Window
@@ -35,14 +36,24 @@ class Finish(NamedTuple):
 
     def __call__(self, sums: Floats) -> Floats:
         """Return sums (H', W', out) as results, in place."""
-        if self.rounds:
-            np.rint(sums, out=sums)
-            sums += 0.0  # -0 becomes 0
-        if self.divisor > 1:
-            sums /= self.divisor
-        if self.bias.any():
-            sums += self.bias.astype(sums.dtype)
+        self.write(sums, sums)
         return sums
+
+    def write(self, sums: Floats, target: Floats) -> None:
+        """Write sums (H', W', out) as results into a target, which may be the same."""
+        if self.rounds:
+            np.add(np.rint(sums, out=target), 0.0, out=target)  # -0 becomes 0
+            sums = target
+        if self.divisor > 1:
+            sums = np.divide(sums, self.divisor, out=target)
+        if self.bias.any():
+            sums = np.add(sums, self.bias.astype(target.dtype), out=target)
+        if sums is not target:
+            target[...] = sums
+
+    def of(self, outputs: slice) -> Finish:
+        """Return what does this to some of the outputs."""
+        return self._replace(bias=self.bias[outputs]) if len(self.bias) > 1 else self
 
 
 UNFINISHED = Finish(np.zeros(1))  # leaves sums as they are: they are added to others first
@@ -63,7 +74,6 @@ SIDE_BY_SIDE = 4  # channels that OpenCV filters at a time
 MOST_CHANNELS = 128  # of an image of OpenCV 5
 _LARGEST_SUM = 2**31  # where the whole numbers end in which `boxFilter` adds up pixels of 8 and 16 bits
 
-_FEW_ON_INTEGERS = 3  # weights that OpenCV lays on 8 and 16 bits, number by number, before a copy of floats is made
 _STRIDED_STRIPS = 8  # where each takes many calls
 VECTOR = 32  # bytes of a row that OpenCV's filters work on at a time, of any processor; the rest is scalar
 _IN_CACHE_AT_ONCE = 1 << 17  # numbers of which each is read several times
@@ -78,7 +88,7 @@ def filter_directly(padded: Padded, kernel: Doubles, stride: Pair, finish: Finis
     `exact` says that all sums are whole numbers, and the same however they are added up.
     """
     laid = _lay_directly(kernel, padded.dtype, exact=exact)
-    source = padded.in_own_type() if exact and np.count_nonzero(kernel) <= _FEW_ON_INTEGERS else padded
+    source = padded.in_own_type() if exact and np.count_nonzero(kernel) <= FEW_ON_INTEGERS else padded
     if stride == (1, 1) and laid.has_native_border(padded):
         if finish.narrow is not None:
             narrow = _lay_directly(kernel, padded.dtype, exact=exact, into=finish.narrow, bias=float(finish.bias[0]))
@@ -341,19 +351,18 @@ def _filter_in_strips(
     native = source.volume.dtype == source.dtype and laid.has_native_border(source)
     end = -(-laid.find_end(source) // along) if native else 0
     some = [slice(channel, channel + at_once) for channel in range(0, channels, at_once)]
-    parts = [(part, source.channels(part)) for part in some]
+    parts = [(part, source.channels(part), finish.of(part)) for part in some]
 
     def fill(tile: tuple[slice, slice]) -> None:
         target = results[tile]
         first = tile[0].start * down
         rows, columns = slice(first, first + (len(target) - 1) * down + laid.size[0]), tile[1]
-        for part, pixels in parts:
+        for part, pixels, finish_part in parts:
             if columns.stop == end:
                 sums = laid.filter_rows(pixels, rows)[:, : (end - 1) * along + 1]
             else:
                 sums = laid.filter_vectors(pixels, rows, slice(columns.start * along, None))
-            target[:, :, part] = sums[::down, ::along]
-        finish(target)
+            finish_part.write(sums[::down, ::along], target[:, :, part])
 
     tiles = []
     for columns in (slice(0, end), slice(end, output[1])):

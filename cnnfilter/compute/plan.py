@@ -100,6 +100,7 @@ _SLOWER = {"float32": 1.0, "float64": 2.2}  # how many times as long an arithmet
 _SMALL = 150.0  # microseconds: what costs less is not worth a look at the kernel, which takes as long
 _MOST_IN_CACHE = 50  # weights of a column and a row together; rows under more of them leave the cache
 _FEW_TO_LAY = 9  # weights with which no engine is as fast as OpenCV, unless it reads 8 bits as they are
+FEW_ON_INTEGERS = 3  # weights that OpenCV lays on 8 and 16 bits, number by number, before a copy of floats is made
 LARGEST_DIRECT = {"float32": 129, "float64": 49}  # filter2D takes a Fourier transform beyond: its dft_filter_size
 
 
@@ -185,7 +186,7 @@ def all_plans(laid: LaidKernel) -> list[Plan]:
 def _plan_directly(laid: LaidKernel) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
     plan = laid.plan(Engine.DIRECT, _price_direct(laid.weights, laid.values))
-    if not laid.numbers.narrow:
+    if not laid.numbers.narrow or (laid.numbers.whole and laid.nonzero <= FEW_ON_INTEGERS):
         return plan
     return plan._replace(price=plan.price + laid.values * 0.3 * _price_colours(laid.task.channels))
 

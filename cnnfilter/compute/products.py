@@ -82,7 +82,7 @@ def multiply_patches(
     def multiply(left: int, windows: Floats, target: Floats) -> None:
         some = slice(left, left + min(_MOST_OUTPUTS, outputs - left % outputs))
         maps = target.reshape(-1, bank.shape[3])[:, some]
-        _multiply(windows, matrices[left], kinds[left], finish._replace(bias=finish.bias[some]), maps, memory)
+        _multiply(windows, matrices[left], kinds[left], finish.of(some), maps, memory)
 
     def fill(first: int) -> None:
         target = results[first : first + at_once]
