@@ -186,9 +186,11 @@ def all_plans(laid: LaidKernel) -> list[Plan]:
 def _plan_directly(laid: LaidKernel) -> Plan:
     """Return the plan to take the weights one by one, which needs no look at what the kernel is made of."""
     plan = laid.plan(Engine.DIRECT, _price_direct(laid.weights, laid.values))
-    if not laid.numbers.narrow or (laid.numbers.whole and laid.nonzero <= FEW_ON_INTEGERS):
+    if not laid.numbers.narrow:
         return plan
-    return plan._replace(price=plan.price + laid.values * 0.3 * _price_colours(laid.task.channels))
+    copies = not (laid.numbers.whole and laid.nonzero <= FEW_ON_INTEGERS)
+    more = _price_colours(laid.task.channels) if copies else 1.0
+    return plan._replace(price=plan.price + laid.values * 0.3 * more)
 
 
 def _price_direct(weights: Doubles, values: float) -> float:
