@@ -154,12 +154,12 @@ def choose_method(
     has_zeros = not bank.all()
     method = Method(facts, laid, biases, divisor, numbers, "each", (), (), same, shorts, has_zeros, packed)
     task = Task((shape[0], shape[1]), channels, window.stride, window.dilation)
-    method = _choose_plans(method, task, window, alike=alike or channels == 1 == laid.shape[2])
+    method = _choose_plans(method, task, alike=alike or channels == 1 == laid.shape[2])
     grids = [place_tiles(plan, shape, window) if plan.engine is Engine.FOURIER else None for plan in method.plans]
     return method._replace(grids=tuple(grids))
 
 
-def _choose_plans(method: Method, task: Task, window: Window, *, alike: bool) -> Method:
+def _choose_plans(method: Method, task: Task, *, alike: bool) -> Method:
     """Return a method with its way and its plans; `alike` says that each channel is filtered in the same way."""
     bank, numbers = method.bank, method.numbers
     inputs, outputs = bank.shape[2], bank.shape[3] // (task.channels // bank.shape[2])
@@ -169,8 +169,8 @@ def _choose_plans(method: Method, task: Task, window: Window, *, alike: bool) ->
         return method._replace(way="maps", plans=(plan,))
     planes, one = inputs * outputs, task._replace(channels=1)
     if planes > 1 and (inputs > 1 or task.channels == 1):
-        groups, output = task.channels // inputs, window.output(*task.size)
-        plan = plan_bank(bank.shape, numbers, output)
+        groups = task.channels // inputs
+        plan = plan_bank(bank.shape, numbers, task)
         few = groups == 1 and planes <= MOST_PLANES  # by the price of the first: a look at each takes too long
         if not few or plan.price <= _plan(bank[:, :, 0, 0], numbers, one).price * planes:
             return method._replace(way="maps", plans=(plan,))

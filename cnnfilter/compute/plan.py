@@ -123,10 +123,11 @@ def plan_kernel(weights: bytes, shape: Pair, numbers: Numbers, task: Task) -> Pl
     return min(all_plans(laid), key=lambda plan: plan.price)
 
 
-def plan_bank(shape: tuple[int, ...], numbers: Numbers, output: Pair) -> Plan:
+def plan_bank(shape: tuple[int, ...], numbers: Numbers, task: Task) -> Plan:
     """Return the plan to multiply patches by a bank of (kh, kw, in / groups, out) weights."""
     depth, maps = shape[0] * shape[1] * shape[2], shape[3]
-    price = 30 + output[0] * output[1] / 1000 * depth * (0.45 + 0.0085 * maps)
+    windows = task.size[0] * task.size[1] / (task.stride[0] * task.stride[1])
+    price = 30 + windows / 1000 * depth * (0.45 + 0.0085 * maps)
     price *= _SLOWER[numbers.dtype]
     return Plan(Engine.PATCHES, numbers.dtype, numbers, f"{depth} x {maps} weights", price=price)
 

@@ -66,3 +66,19 @@ def test_same_is_valid_where_both_are(name: str, mode: BorderMode) -> None:
         top, left = ((side - 1) // 2 for side in sides)
         inner = padded[top : top + valid.shape[0], left : left + valid.shape[1]]
         assert inner.tobytes() == valid.tobytes(), (size, image.dtype, image.shape)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_same_is_valid_for_small_banks_too(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(40):
+        height, width = (int(side) for side in random.integers(1, 6, 2))
+        inputs, outputs = (int(count) for count in random.choice([1, 2, 3, 4, 17], 2))
+        shape = height + int(random.choice([1, 3, 200])), width + int(random.integers(0, 300)), inputs
+        image = random.standard_normal(shape).astype(random.choice(["float32", "float64"]))
+        bank = random.standard_normal((height, width, inputs, outputs))
+        padded = convolve_volume(image, bank, Window((height, width), padding=PaddingWord.SAME), border=Border())
+        valid = convolve_volume(image, bank, Window((height, width)), border=Border())
+        top, left = (height - 1) // 2, (width - 1) // 2
+        inner = padded[top : top + valid.shape[0], left : left + valid.shape[1]]
+        assert inner.tobytes() == valid.tobytes(), (bank.shape, image.dtype, image.shape)

@@ -244,13 +244,13 @@ def test_a_plan_says_in_words_what_it_does_and_why(name: str) -> None:
 
 
 def test_the_plan_of_a_bank_tells_the_size_of_its_matrix() -> None:
-    plan = plan_bank((3, 3, 64, 128), FRACTIONS, (56, 56))
+    plan = plan_bank((3, 3, 64, 128), FRACTIONS, Task((56, 56)))
     assert (plan.engine, plan.dtype, plan.rounds) == (Engine.PATCHES, "float32", False)
     assert str(plan) == "patches in float32: 576 x 128 weights, fractions"
 
 
 def test_the_plan_of_a_bank_is_in_the_arithmetic_of_its_numbers() -> None:
-    plan = plan_bank((1, 1, 8, 2), Numbers("float64", True, 2.0**30), (7, 9))
+    plan = plan_bank((1, 1, 8, 2), Numbers("float64", True, 2.0**30), Task((7, 9)))
     assert str(plan) == f"patches in float64: 8 x 2 weights, whole numbers to {2**30}"
 
 
