@@ -144,9 +144,14 @@ class _Pass:
         self._stride = stride
         self._taps = [(int(place), dtype.type(weights[place])) for place in np.flatnonzero(weights)]
         self.is_one = len(weights) == 1 and weights[0] == 1 and stride == 1
-        self._block, self._form = _choose_block(len(weights), stride, dtype, by_weights=by_weights)
-        self._band = _make_band(weights, stride, self._block).astype(dtype)
-        self.product = Product(len(self._band), self._block, dtype, by_weights)
+        length, self._block, self._form = _choose_block(len(weights), stride, dtype, by_weights=by_weights)
+        self._length = (self._block - 1) * stride + len(weights)
+        self._bands: list[tuple[int, Floats]] = []
+        for start in range(0, len(weights), length):
+            first = max(min(start, len(weights) - length), 0)  # the last part lies on the one before it
+            part = np.where(np.arange(first, first + length) < start, 0.0, weights[first : first + length])
+            self._bands.append((first, _make_band(part, stride, self._block).astype(dtype)))
+        self.product = Product(len(self._bands[0][1]), self._block, dtype, by_weights)
 
     def count_lines(self, count: int) -> int:
         """Return how many lines are read for those of which there are so many: with others around them."""
@@ -155,12 +160,11 @@ class _Pass:
     def filter(self, lines: Floats, target: Floats, memory: Memory) -> None:
         """Filter lines, (MARGIN + n + more, places), along their places into `target`, (n, results)."""
         count, results = target.shape
-        length = len(self._band)
         if len(self._taps) <= _FEW:
             self._add(lines[MARGIN : MARGIN + count], target)
         elif results < self._block:
-            filled = np.zeros_like(lines, shape=(len(lines), length))
-            filled[:, : min(length, lines.shape[1])] = lines[:, :length]
+            filled = np.zeros_like(lines, shape=(len(lines), self._length))
+            filled[:, : min(self._length, lines.shape[1])] = lines[:, : self._length]
             sums = np.empty_like(target, shape=(count, self._block))
             self._multiply(filled, sums, 1, memory)
             target[...] = sums[:, :results]
@@ -172,11 +176,21 @@ class _Pass:
 
     def _multiply(self, lines: Floats, target: Floats, blocks: int, memory: Memory) -> None:
         """Multiply so many blocks by the band, one after the other."""
-        (to_line, along), (into_line, into_along), block = lines.strides, target.strides, self._block
-        steps = block * self._stride * along, to_line, along
-        windows = as_strided(lines, (blocks, len(lines), len(self._band)), steps)
-        sums = as_strided(target, (blocks, len(target), block), (block * into_along, into_line, into_along))
-        multiply_blocks(windows, self._band, self.product, self._form, sums, memory)
+        target = target[:, : blocks * self._block]
+        self._multiply_part(lines, self._bands[0], target, memory)
+        for part in self._bands[1:]:
+            by_weights = self.product.by_weights
+            more = memory("more", *target.shape[::-1]).T if by_weights else memory("more", *target.shape)
+            self._multiply_part(lines, part, more, memory)
+            target += more
+
+    def _multiply_part(self, lines: Floats, part: tuple[int, Floats], sums: Floats, memory: Memory) -> None:
+        """Multiply blocks by a part of the band, whose first weight is given."""
+        (start, band), (to_line, along), (into_line, into_along), block = part, lines.strides, sums.strides, self._block
+        blocks, steps = sums.shape[1] // block, (block * self._stride * along, to_line, along)
+        windows = as_strided(lines[:, start:], (blocks, len(lines), len(band)), steps)
+        into = as_strided(sums, (blocks, len(sums), block), (block * into_along, into_line, into_along))
+        multiply_blocks(windows, band, self.product, self._form, into, memory)
 
     def _add(self, lines: Floats, target: Floats) -> None:
         """Add up a few shifted views of the lines, each times its weight."""
@@ -200,18 +214,22 @@ def _make_band(weights: Doubles, stride: int, results: int) -> Doubles:
 
 
 @lru_cache(maxsize=64)
-def _choose_block(weights: int, stride: int, dtype: np.dtype[np.floating], *, by_weights: bool) -> tuple[int, Form]:
-    """Return how many results a band makes, and the form of its products: those in which all are added up alike.
+def _choose_block(
+    weights: int, stride: int, dtype: np.dtype[np.floating], *, by_weights: bool
+) -> tuple[int, int, Form]:
+    """Return how many weights a band has, how many results, and the form of its products: all are added up alike.
 
-    It is tried, on lines that are the same everywhere, since processors differ.
+    It is tried, on lines that are the same everywhere, since processors differ. Of many weights OpenBLAS adds up some
+    hundreds at a time, which would be others for each result; so they are parted before.
     """
-    numbers = np.random.Generator(np.random.PCG64(0))
-    for results in _BLOCKS:
-        band = _make_band(numbers.standard_normal(weights), stride, results)
-        product = Product(len(band), results, dtype, by_weights)
-        form = find_form(product, _OF_COLUMNS if by_weights else _OF_ROWS)
-        lines = np.repeat(numbers.standard_normal((form.most, 1)), len(band), axis=1)
-        sums = multiply_once(product, form, lines, band)
-        if (sums == sums[:, :1]).all():
-            break
-    return results, form
+    numbers, length = np.random.Generator(np.random.PCG64(0)), weights
+    while True:
+        for results in _BLOCKS:
+            band = _make_band(numbers.standard_normal(length), stride, results)
+            product = Product(len(band), results, dtype, by_weights)
+            form = find_form(product, _OF_COLUMNS if by_weights else _OF_ROWS)
+            lines = np.repeat(numbers.standard_normal((form.most, 1)), len(band), axis=1)
+            sums = multiply_once(product, form, lines, band)
+            if (sums == sums[:, :1]).all() or length == 1:
+                return length, results, form
+        length = -(-length // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from math import prod
 from typing import NamedTuple
 
@@ -75,32 +76,34 @@ def multiply_patches(
     by_weights = inputs <= _FEW_CHANNELS and window.stride[1] == 1  # windows are copied along the rows of the image
     kinds = {left: Product(depth, matrix.shape[2], dtype, by_weights) for left, matrix in matrices.items()}
 
-    def read(left: int, first: int, count: int) -> Floats:
-        part, size = sources[left // outputs], (count, columns)
-        return _read_windows(part, window, first, size, parts * depth, memory, by_weights=by_weights)
+    def read(left: int, corner: Pair, size: Pair) -> Floats:
+        return _read_windows(
+            sources[left // outputs], window, corner, size, parts * depth, memory, by_weights=by_weights
+        )
 
     def multiply(left: int, windows: Floats, target: Floats) -> None:
         some = slice(left, left + min(_MOST_OUTPUTS, outputs - left % outputs))
         maps = target.reshape(-1, bank.shape[3])[:, some]
         _multiply(windows, matrices[left], kinds[left], finish.of(some), maps, memory)
 
-    def fill(first: int) -> None:
-        target = results[first : first + at_once]
+    def fill(corner: Pair) -> None:
+        target = results[corner[0] : corner[0] + at_once, corner[1] : corner[1] + wide]
         for left in matrices:
             if left % outputs == 0:
-                windows = read(left, first, len(target))
+                windows = read(left, corner, (target.shape[0], target.shape[1]))
             multiply(left, windows, target)
 
-    products, least = rows * columns * bank.size, -(-MOST_WINDOWS // columns)
+    products, least, numbers = rows * columns * bank.size, -(-MOST_WINDOWS // columns), parts * depth + width
     cores = count_cores() if products > _WORTH_A_THREAD else 1
     with blas_on_one_thread(kinds[0].largest):
         if rows < cores * least and groups == 1 and len(matrices) >= cores > 1:  # cores share the outputs
-            windows = read(0, 0, rows)
+            windows = read(0, (0, 0), output)
             make_tiles(list(matrices), lambda left: multiply(left, windows, results))
         else:
-            at_once = max(_IN_CACHE // (columns * (parts * depth + width)), least)
+            wide = columns if columns * numbers <= 2 * _IN_CACHE else max(_IN_CACHE // numbers, MOST_WINDOWS)
+            at_once = max(_IN_CACHE // (columns * numbers), least) if wide >= columns else 1
             at_once = -(-rows // (-(-rows // (at_once * cores)) * cores))
-            make_tiles(range(0, rows, at_once), fill)
+            make_tiles(list(product(range(0, rows, at_once), range(0, columns, wide))), fill)
     return results
 
 
@@ -239,23 +242,26 @@ def multiply_blocks(
 
 
 def _read_windows(
-    padded: Padded, window: Window, first: int, output: Pair, depth: int, memory: Memory, *, by_weights: bool
+    padded: Padded, window: Window, corner: Pair, output: Pair, depth: int, memory: Memory, *, by_weights: bool
 ) -> Floats:
-    """Return the windows of some rows of results, each with a 1 and zeros after it, as far as a depth: (n, depth).
+    """Return the windows of some results, each with a 1 and zeros after it, as far as a depth: (n, depth).
 
     `MARGIN` more lie before and after them, and others after few windows, so that there are enough for a product.
     """
     (rows, columns), (down, along), (apart, aside), channels = output, window.stride, window.dilation, padded.shape[2]
-    lines = slice(first * down, (first + rows - 1) * down + window.extent[0])
+    lines = slice(corner[0] * down, (corner[0] + rows - 1) * down + window.extent[0])
+    across = slice(corner[1] * along, (corner[1] + columns - 1) * along + window.extent[1])
+    whole = across.start == 0 and across.stop > padded.shape[1] - along
+    sides = lines.stop - lines.start, padded.shape[1] if whole else across.stop - across.start
     size = rows, columns, *window.size, channels
     stop, weights = MARGIN + rows * columns, prod(size[2:])
     number = MARGIN + max(rows * columns, MOST_WINDOWS) + MARGIN
     if by_weights:
-        planes = memory("planes", channels, lines.stop - lines.start, padded.shape[1]).transpose(1, 2, 0)
-        source = padded.read(lines, slice(None), planes)
+        planes = memory("planes", channels, *sides).transpose(1, 2, 0)
+        source = padded.read(lines, slice(None) if whole else across, planes)
         windows = memory("windows", depth, number).T
     else:
-        source = padded.peek(lines, memory)
+        source = padded.peek(lines, memory) if whole else padded.read(lines, across, memory("part", *sides, channels))
         windows = memory("windows", number, depth)
     windows[:MARGIN], windows[stop:], windows[:, weights + 1 :] = 0, 0, 0
     windows[:, weights : weights + 1] = 1

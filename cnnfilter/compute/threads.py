@@ -138,6 +138,14 @@ class Blas:
 
     def __init__(self) -> None:
         self._lock, self._users, self._before = Lock(), 0, 1
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        """Give a copy of this process the threads that it had: those that multiply are not in it."""
+        if self._users:
+            self.set_threads(self._before)
+        self._lock, self._users = Lock(), 0
 
     @cached_property
     def count_threads(self) -> Callable[[], int]:

@@ -1,5 +1,6 @@
 """Parts of results: they are made once each, on any number of cores."""
 
+import os
 import threading
 
 import numpy as np
@@ -145,3 +146,15 @@ def test_blas_gets_its_threads_back_when_the_last_one_has_multiplied() -> None:
     assert BLAS.count_threads() == before
     with blas_on_one_thread(LARGEST_PRODUCT):  # it takes no others for so few
         assert BLAS.count_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or BLAS.count_threads() == 1, reason="there is nothing to give back")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_copy_of_the_process_has_the_threads_of_blas() -> None:
+    before = BLAS.count_threads()
+    with blas_on_one_thread(LARGEST_PRODUCT + 1):
+        child = os.fork()
+        if child == 0:
+            os._exit(BLAS.count_threads() != before)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert BLAS.count_threads() == 1
