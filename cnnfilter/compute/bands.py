@@ -17,6 +17,7 @@ from cnnfilter.compute.products import (
     Form,
     Product,
     count_windows,
+    draw_numbers,
     find_form,
     multiply_blocks,
     multiply_once,
@@ -222,13 +223,13 @@ def _choose_block(
     It is tried, on lines that are the same everywhere, since processors differ. Of many weights OpenBLAS adds up some
     hundreds at a time, which would be others for each result; so they are parted before.
     """
-    numbers, length = np.random.Generator(np.random.PCG64(0)), weights
+    length = weights
     while True:
         for results in _BLOCKS:
-            band = _make_band(numbers.standard_normal(length), stride, results)
+            band = _make_band(draw_numbers(length), stride, results)
             product = Product(len(band), results, dtype, by_weights)
             form = find_form(product, _OF_COLUMNS if by_weights else _OF_ROWS)
-            lines = np.repeat(numbers.standard_normal((form.most, 1)), len(band), axis=1)
+            lines = np.repeat(draw_numbers(form.most, 1), len(band), axis=1)
             sums = multiply_once(product, form, lines, band)
             if (sums == sums[:, :1]).all() or length == 1:
                 return length, results, form

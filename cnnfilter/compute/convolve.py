@@ -42,7 +42,7 @@ _MENDED_AT_ONCE = 1 << 14  # windows worked weight by weight at a time
 
 
 Packed = dict[tuple[str, int, bool], dict[int, Floats]]
-"""Matrices of one bank, by the type of their numbers, the divisor, and whether channels are added before."""
+"""Matrices of one bank with its biases, by the type of their numbers, the divisor, and whether channels are added."""
 
 
 class Method(NamedTuple):
@@ -133,7 +133,7 @@ def choose_method(
 ) -> Method:
     """Return how to lay a (kh, kw, C / groups, out) bank on a volume of a shape, (H, W, C): by what is known of it.
 
-    `packed` are the matrices of this bank that are kept, for volumes of all shapes.
+    `packed` are the matrices of this bank and its biases that are kept, for volumes of all shapes.
     """
     packed = {} if packed is None else packed
     window.output(shape[0], shape[1])

@@ -77,34 +77,43 @@ def multiply_patches(
     kinds = {left: Product(depth, matrix.shape[2], dtype, by_weights) for left, matrix in matrices.items()}
 
     def read(left: int, corner: Pair, size: Pair) -> Floats:
-        return _read_windows(
-            sources[left // outputs], window, corner, size, parts * depth, memory, by_weights=by_weights
-        )
+        source = sources[left // outputs]
+        return _read_windows(source, window, corner, size, parts * depth, memory, by_weights=by_weights)
 
     def multiply(left: int, windows: Floats, target: Floats) -> None:
         some = slice(left, left + min(_MOST_OUTPUTS, outputs - left % outputs))
         maps = target.reshape(-1, bank.shape[3])[:, some]
         _multiply(windows, matrices[left], kinds[left], finish.of(some), maps, memory)
 
-    def fill(corner: Pair) -> None:
-        target = results[corner[0] : corner[0] + at_once, corner[1] : corner[1] + wide]
+    def fill(tile: tuple[slice, slice]) -> None:
+        target = results[tile]
         for left in matrices:
             if left % outputs == 0:
-                windows = read(left, corner, (target.shape[0], target.shape[1]))
+                windows = read(left, (tile[0].start, tile[1].start), (target.shape[0], target.shape[1]))
             multiply(left, windows, target)
 
-    products, least, numbers = rows * columns * bank.size, -(-MOST_WINDOWS // columns), parts * depth + width
-    cores = count_cores() if products > _WORTH_A_THREAD else 1
+    cores = count_cores() if rows * columns * bank.size > _WORTH_A_THREAD else 1
     with blas_on_one_thread(kinds[0].largest):
-        if rows < cores * least and groups == 1 and len(matrices) >= cores > 1:  # cores share the outputs
-            windows = read(0, (0, 0), output)
+        if rows * columns < cores * MOST_WINDOWS and groups == 1 and len(matrices) >= cores > 1:
+            windows = read(0, (0, 0), output)  # cores share the outputs
             make_tiles(list(matrices), lambda left: multiply(left, windows, results))
         else:
-            wide = columns if columns * numbers <= 2 * _IN_CACHE else max(_IN_CACHE // numbers, MOST_WINDOWS)
-            at_once = max(_IN_CACHE // (columns * numbers), least) if wide >= columns else 1
-            at_once = -(-rows // (-(-rows // (at_once * cores)) * cores))
-            make_tiles(list(product(range(0, rows, at_once), range(0, columns, wide))), fill)
+            make_tiles(_cut_results(output, parts * depth + width, cores), fill)
     return results
+
+
+def _cut_results(output: Pair, numbers: int, cores: int) -> list[tuple[slice, slice]]:
+    """Return the parts that results are made in: as many rows for each core, or pieces of rows if these are long.
+
+    `numbers` are made for each of the windows.
+    """
+    rows, columns = output
+    wide, at_once = columns, max(_IN_CACHE // (columns * numbers), -(-MOST_WINDOWS // columns))
+    if columns * numbers > 2 * _IN_CACHE:
+        wide, at_once = max(_IN_CACHE // numbers, MOST_WINDOWS), 1
+    at_once = -(-rows // (-(-rows // (at_once * cores)) * cores))
+    firsts = product(range(0, rows, at_once), range(0, columns, wide))
+    return [(slice(row, row + at_once), slice(column, column + wide)) for row, column in firsts]
 
 
 def pack_bank(bank: Floats, groups: int, dtype: np.dtype[np.floating], finish: Finish) -> Matrices:
@@ -197,11 +206,15 @@ def _find_size(product: Product, form: Form, rest: int) -> int:
 
 @lru_cache(maxsize=256)
 def _try_form(product: Product, form: Form, size: int) -> bytes:
-    """Return the sums of a random window and matrix, if they are the same wherever the window is, else nothing."""
-    numbers = np.random.Generator(np.random.PCG64(0))
-    window, matrix = (numbers.standard_normal(shape) for shape in (product.depth, (product.depth, product.outputs)))
-    taken = multiply_once(product, form, np.repeat(window[None], size, axis=0), matrix)
+    """Return the sums of some window and matrix, if they are the same wherever the window is, else nothing."""
+    numbers = draw_numbers(product.depth, product.outputs + 1)
+    taken = multiply_once(product, form, np.repeat(numbers[:, :1].T, size, axis=0), numbers[:, 1:])
     return bytes(taken[0].tobytes()) if (taken == taken[0]).all() else b""
+
+
+def draw_numbers(*shape: int) -> Doubles:
+    """Return numbers from -1 to 1, the same each time: to load what makes random ones takes 10 ms."""
+    return np.asarray(np.sin(np.arange(1.0, prod(shape) + 1) ** 2).reshape(shape))
 
 
 def multiply_once(product: Product, form: Form, windows: Doubles, matrix: Doubles) -> Floats:
@@ -211,7 +224,7 @@ def multiply_once(product: Product, form: Form, windows: Doubles, matrix: Double
     laid[more : more + count] = windows
     sums = form.reserve(lambda _, *shape: np.empty(shape, product.dtype), "", 1, count, product.outputs)
     with blas_on_one_thread(product.largest):
-        form.multiply(laid[None], matrix.astype(product.dtype), sums)
+        form.multiply(laid[None], np.ascontiguousarray(matrix, product.dtype), sums)
     return sums[0, more : more + count]
 
 
