@@ -51,13 +51,20 @@ def run() -> None:
             # Of a raw file, which Python takes where it is told not to buffer, one write may take a part only.
             file = io.BufferedWriter(StandardOutput(sys.stdout.fileno(), "wb", closefd=False))
             sys.stdout = io.TextIOWrapper(file, sys.stdout.encoding, sys.stdout.errors)
+    try:
+        status = _run_command()
+    except KeyboardInterrupt:  # while it is being loaded, or ends
+        status = 130
+    os._exit(status)
+
+
+def _run_command() -> int:
+    """Run the command, leave nothing unwritten, and return its exit status."""
     status = 0
     try:
         from cnnfilter.cli import main  # noqa: PLC0415
 
         main(prog_name="cnnfilter")
-    except KeyboardInterrupt:
-        status = 130
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0
     for stream in (sys.stdout, sys.stderr):
@@ -68,7 +75,7 @@ def run() -> None:
         from shutil import rmtree  # noqa: PLC0415
 
         rmtree(get_temp_dir(), ignore_errors=True)
-    os._exit(status)
+    return status
 
 
 if __name__ == "__main__":
